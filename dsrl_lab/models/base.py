@@ -1,0 +1,98 @@
+"""The contract of every dense predictor: encoder features, then a head, then logits.
+
+A network that keeps this contract can be handed to DSRL, whatever its task: the segmenters and the pose net of this kit
+do, and so can yours. The split into ``forward_features`` and ``forward_head`` follows timm; announced channels and
+strides follow segmentation_models.pytorch; the typed output is ours.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from dsrl_lab.layers import resize
+
+
+class HeadOutput(NamedTuple):
+    """What a head gives back, in training and in evaluation alike.
+
+    Attributes:
+        logits: (N, K, h, w), the prediction at the head's own resolution, before any final resize.
+        features: (N, C, h', w'), the last features before the prediction layer, where feature affinity is measured.
+        auxiliary: logits of auxiliary heads, each (N, K, h'', w''); empty in evaluation and for most networks.
+    """
+
+    logits: Tensor
+    features: Tensor
+    auxiliary: tuple[Tensor, ...] = ()
+
+
+class DensePredictor(nn.Module, ABC):
+    """A network that gives K values for each position of an image.
+
+    A subclass calls ``super().__init__()``, announces itself with the attributes below and writes the two methods.
+
+    Attributes:
+        num_classes: K, the channels of the logits (classes, or joints of a pose net).
+        feature_channels: channels of each map of ``forward_features``, shallow to deep.
+        feature_strides: input pixels per step of each of those maps; never decreasing.
+        head_channels: channels of ``HeadOutput.features``.
+        size_divisor: the input's sides must be multiples of it; 1 (any size) unless the network says otherwise.
+        output_stride: input pixels per output pixel of ``forward``: 1 for segmentation, 4 for heat-maps of a pose net.
+    """
+
+    num_classes: int
+    feature_channels: tuple[int, ...]
+    feature_strides: tuple[int, ...]
+    head_channels: int
+    size_divisor: int = 1
+    output_stride: int = 1
+    align_corners: bool = False
+
+    @abstractmethod
+    def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Encode a normalised image (N, 3, H, W) into maps from shallow to deep, as announced."""
+
+    @abstractmethod
+    def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Decode the encoder's maps into logits and the features before them."""
+
+    def output_size(self, input_size: tuple[int, int]) -> tuple[int, int]:
+        """Size (H, W) of ``forward``'s result for an input of ``input_size`` (H, W)."""
+        height, width = input_size
+        return -(-height // self.output_stride), -(-width // self.output_stride)
+
+    def check_input(self, image: Tensor) -> None:
+        """Refuse an input that the network cannot serve.
+
+        Raises:
+            ValueError: the image is not (N, 3, H, W), or a side is no multiple of ``size_divisor``; the message names
+                the size to pad to.
+        """
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ValueError(
+                f"expected an image batch of shape (N, 3, H, W), got {tuple(image.shape)}; "
+                "add a batch dimension or convert to RGB"
+            )
+        height, width = image.shape[-2:]
+        divisor = self.size_divisor
+        if height % divisor or width % divisor:
+            padded = (-(-height // divisor) * divisor, -(-width // divisor) * divisor)
+            raise ValueError(
+                f"{type(self).__name__} needs sides that are multiples of {divisor}, got (H, W) = {(height, width)}; "
+                f"pad or resize the image to {padded}"
+            )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Predict logits.
+
+        Shape:
+            - image: (N, 3, H, W), normalised with the mean and deviation the network was trained with
+            - output: (N, K, H / output_stride, W / output_stride), rounded up
+        """
+        self.check_input(image)
+        logits = self.forward_head(self.forward_features(image)).logits
+        size = self.output_size((image.shape[-2], image.shape[-1]))
+        return resize(logits, size, align_corners=self.align_corners)
