@@ -39,6 +39,8 @@ class DensePredictor(nn.Module, ABC):
         feature_channels: channels of each map of ``forward_features``, shallow to deep.
         feature_strides: input pixels per step of each of those maps; never decreasing.
         head_channels: channels of ``HeadOutput.features``.
+        head_stride: input pixels per step of ``HeadOutput.features``.
+        logits_stride: input pixels per step of ``HeadOutput.logits``.
         size_divisor: the input's sides must be multiples of it; 1 (any size) unless the network says otherwise.
         output_stride: input pixels per output pixel of ``forward``: 1 for segmentation, 4 for heat-maps of a pose net.
     """
@@ -47,6 +49,8 @@ class DensePredictor(nn.Module, ABC):
     feature_channels: tuple[int, ...]
     feature_strides: tuple[int, ...]
     head_channels: int
+    head_stride: int
+    logits_stride: int
     size_divisor: int = 1
     output_stride: int = 1
     align_corners: bool = False
@@ -63,6 +67,11 @@ class DensePredictor(nn.Module, ABC):
         """Size (H, W) of ``forward``'s result for an input of ``input_size`` (H, W)."""
         height, width = input_size
         return -(-height // self.output_stride), -(-width // self.output_stride)
+
+    def to_output_size(self, logits: Tensor, image: Tensor) -> Tensor:
+        """Resize logits (N, K, h, w) bilinearly to the size that ``forward`` gives for ``image`` (N, 3, H, W)."""
+        size = self.output_size((image.shape[-2], image.shape[-1]))
+        return resize(logits, size, align_corners=self.align_corners)
 
     def check_input(self, image: Tensor) -> None:
         """Refuse an input that the network cannot serve.
@@ -93,6 +102,4 @@ class DensePredictor(nn.Module, ABC):
             - output: (N, K, H / output_stride, W / output_stride), rounded up
         """
         self.check_input(image)
-        logits = self.forward_head(self.forward_features(image)).logits
-        size = self.output_size((image.shape[-2], image.shape[-1]))
-        return resize(logits, size, align_corners=self.align_corners)
+        return self.to_output_size(self.forward_head(self.forward_features(image)).logits, image)

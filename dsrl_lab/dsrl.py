@@ -1,0 +1,349 @@
+"""Dual Super-Resolution Learning: the paper in one file.
+
+Source: Wang, Li, Zhu, Tian, Shan, "Dual Super-Resolution Learning for Semantic Segmentation", CVPR 2020, section 3 and
+Figure 4; the shape of the deconvolution head is that of the authors' release. A host network (any ``DensePredictor``)
+receives a low-resolution image. Around it stand
+
+- an SSSR head, which brings its prediction to ``upscale_factor`` times the input and stays at inference,
+- a SISR head on the same encoder, which reconstructs the high-resolution image, in training only,
+- a feature transform, which makes the two branches' last features comparable for feature affinity, in training only.
+
+Deviations, each where the paper is silent: the SISR head starts from all encoder maps (``fuse=True``) or, as in Figure
+4, from the deepest alone; both branches' features are averaged to 1/8 of the output's sides before affinity; the
+feature transform follows that reduction, because a 1x1 convolution there costs 1/16 of one before.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dsrl_lab.layers import ConvNormAct, resize
+from dsrl_lab.models.base import DensePredictor, HeadOutput
+
+
+class SSSRHead(nn.Module, ABC):
+    """Semantic segmentation super-resolution: from the host's head to logits on a finer grid."""
+
+    @abstractmethod
+    def forward(self, output: HeadOutput) -> Tensor:
+        """Give logits (N, K, h', w'); the caller resizes them bilinearly to the output size if they differ."""
+
+
+class BilinearHead(SSSRHead):
+    """No layers at all: the host's logits, enlarged bilinearly. The control for "is it only the finer labels?".
+
+    Shape:
+        - output.logits: (N, K, h, w)
+        - result: (N, K, h, w), the same tensor
+    """
+
+    def forward(self, output: HeadOutput) -> Tensor:
+        """Give the logits back unchanged."""
+        return output.logits
+
+
+class DeconvolutionHead(SSSRHead):
+    """The authors' released head: deconvolutions (transposed convolutions) on the class maps.
+
+    The class maps at half the input size pass log2(2 * upscale_factor) blocks of {transposed 3x3, stride 2, no bias,
+    K -> K; BatchNorm; PReLU}; the last block's output is the logits, with no convolution after it. A host whose class
+    maps are coarser has them enlarged bilinearly to half the input first (the release has only ESPNetv2).
+
+    Args:
+        host: the network whose class maps are enlarged.
+        upscale_factor: a power of two.
+
+    Shape:
+        - output.logits: (N, K, h, w) at ``host.logits_stride``
+        - result: (N, K, upscale_factor * H, upscale_factor * W) for an input of (H, W), both even
+
+    Raises:
+        ValueError: ``upscale_factor`` is no power of two.
+    """
+
+    def __init__(self, host: DensePredictor, *, upscale_factor: int = 2) -> None:
+        super().__init__()
+        _check_power_of_two(upscale_factor)
+        classes = host.num_classes
+        self.enlarge = max(host.logits_stride // 2, 1)
+        doublings = int(math.log2(upscale_factor * min(host.logits_stride, 2)))
+        self.blocks = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.ConvTranspose2d(classes, classes, 3, stride=2, padding=1, output_padding=1, bias=False),
+                    nn.BatchNorm2d(classes),
+                    nn.PReLU(classes),
+                )
+                for _ in range(doublings)
+            )
+        )
+
+    def forward(self, output: HeadOutput) -> Tensor:
+        """Enlarge the class maps."""
+        height, width = output.logits.shape[-2:]
+        return self.blocks(resize(output.logits, (height * self.enlarge, width * self.enlarge)))
+
+
+class SubPixelHead(SSSRHead):
+    """A cheap head of the kit: bilinear logits plus a sub-pixel residual from the last features.
+
+    {1x1 C -> width, BatchNorm, ReLU; k x k width -> K * r^2; pixel shuffle r} gives the residual. Its last layer starts
+    at zero, so that training starts from the host's own prediction and has nothing to win back.
+
+    Args:
+        host: the network whose head features (``host.head_channels`` at ``host.head_stride``) are read.
+        upscale_factor: sides of the output over sides of the input.
+        width: channels between the two convolutions; the knob for cost.
+        kernel_size: side of the second kernel (odd).
+        factor: r, the magnification of the shuffle; by default all the way from the head's stride to the output.
+
+    Shape:
+        - output.logits: (N, K, h, w); output.features: (N, C, h', w')
+        - result: (N, K, r * h', r * w')
+    """
+
+    def __init__(
+        self,
+        host: DensePredictor,
+        *,
+        upscale_factor: int = 2,
+        width: int = 16,
+        kernel_size: int = 1,
+        factor: int | None = None,
+    ) -> None:
+        super().__init__()
+        factor = host.head_stride * upscale_factor if factor is None else factor
+        self.reduce = ConvNormAct(host.head_channels, width, 1)
+        self.expand = nn.Conv2d(width, host.num_classes * factor**2, kernel_size, padding=kernel_size // 2)
+        nn.init.zeros_(self.expand.weight)
+        nn.init.zeros_(self.expand.bias)  # type: ignore[arg-type]
+        self.shuffle = nn.PixelShuffle(factor)
+
+    def forward(self, output: HeadOutput) -> Tensor:
+        """Add the residual to the enlarged logits."""
+        residual = self.shuffle(self.expand(self.reduce(output.features)))
+        return resize(output.logits, (residual.shape[-2], residual.shape[-1])) + residual
+
+
+class SuperResolved(DensePredictor):
+    """A host with an SSSR head: itself a dense predictor, with an output larger than its input. This is deployed.
+
+    Shape:
+        - image: (N, 3, H, W), normalised
+        - output: (N, K, upscale_factor * H / host.output_stride, ...)
+    """
+
+    def __init__(self, host: DensePredictor, sssr_head: SSSRHead, *, upscale_factor: int = 2) -> None:
+        super().__init__()
+        self.host = host
+        self.sssr_head = sssr_head
+        self.upscale_factor = upscale_factor
+        self.num_classes = host.num_classes
+        self.feature_channels = host.feature_channels
+        self.feature_strides = host.feature_strides
+        self.head_channels = host.head_channels
+        self.head_stride = host.head_stride
+        self.logits_stride = host.logits_stride
+        self.size_divisor = host.size_divisor
+        self.output_stride = host.output_stride
+
+    def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Encode with the host."""
+        return self.host.forward_features(image)
+
+    def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Decode with the host, then enlarge its logits."""
+        output = self.host.forward_head(features)
+        return output._replace(logits=self.sssr_head(output))
+
+    def output_size(self, input_size: tuple[int, int]) -> tuple[int, int]:
+        """Size (H, W) of the result: the host's own, times ``upscale_factor``."""
+        height, width = self.host.output_size(input_size)
+        return self.upscale_factor * height, self.upscale_factor * width
+
+
+class SISRHead(nn.Module):
+    """Single image super-resolution on the host's encoder, of the post-upsampling kind (ESPCN's sub-pixel layer).
+
+    With ``fuse`` every encoder map is brought to ``width`` channels (1x1) and to the shallowest map's size, and they
+    are added. Without, the deepest map alone is doubled by {3x3 width -> 4 * width, pixel shuffle 2, ReLU} until it
+    reaches the shallowest map's stride, as in Figure 4. {3x3, ReLU} twice, and a 3x3 sub-pixel layer gives the image.
+
+    Args:
+        host: the network whose encoder is shared.
+        upscale_factor: sides of the image to reconstruct over sides of the input.
+        width: channels throughout, and of the features that affinity compares.
+        fuse: start from all encoder maps, or from the deepest alone.
+
+    Shape:
+        - features: as ``host.forward_features`` gives them
+        - result: image (N, 3, h * r, w * r) and features (N, width, h, w), with h, w of the shallowest map and
+          r = its stride * upscale_factor
+    """
+
+    def __init__(
+        self, host: DensePredictor, *, upscale_factor: int = 2, width: int = 32, fuse: bool = True
+    ) -> None:
+        super().__init__()
+        strides = host.feature_strides
+        self.fuse = fuse
+        inputs = host.feature_channels if fuse else host.feature_channels[-1:]
+        self.project = nn.ModuleList(nn.Conv2d(channels, width, 1) for channels in inputs)
+        doublings = 0 if fuse else int(math.log2(strides[-1] // strides[0]))
+        self.enlarge = nn.Sequential(
+            *(
+                nn.Sequential(nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.ReLU())
+                for _ in range(doublings)
+            )
+        )
+        self.refine = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), nn.ReLU()
+        )
+        factor = strides[0] * upscale_factor
+        self.predict = nn.Sequential(
+            nn.Conv2d(width, 3 * factor**2, 3, padding=1), nn.PixelShuffle(factor)
+        )
+
+    def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Reconstruct the image; give it and the features before its last layer."""
+        if self.fuse:
+            size = (features[0].shape[-2], features[0].shape[-1])
+            maps = zip(self.project, features, strict=True)
+            x = torch.stack([resize(project(feature), size) for project, feature in maps]).sum(0)
+        else:
+            x = self.enlarge(self.project[0](features[-1]))
+        x = self.refine(x)
+        return self.predict(x), x
+
+
+class FeatureTransform(ConvNormAct):
+    """The paper's feature transform module on the segmentation side: 1x1 convolution, BatchNorm, ReLU.
+
+    Shape:
+        - input: (N, in_channels, h, w); output: (N, out_channels, h, w), non-negative
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 1)
+
+
+class DSRLOutput(NamedTuple):
+    """What a DSRL network gives, in training and in evaluation alike; parts it does not have are None.
+
+    Attributes:
+        logits: (N, K, H', W') with (H', W') = ``task_model.output_size``.
+        super_res: (N, 3, sH, sW), the reconstructed image, about [0, 1].
+        task_features: (N, C', h, w), the transformed segmentation features that enter feature affinity.
+        sisr_features: (N, C'', h, w), the super-resolution features that enter feature affinity.
+        auxiliary: the host's auxiliary logits, each (N, K, H', W'); empty in evaluation.
+    """
+
+    logits: Tensor
+    super_res: Tensor | None = None
+    task_features: Tensor | None = None
+    sisr_features: Tensor | None = None
+    auxiliary: tuple[Tensor, ...] = ()
+
+
+class DSRL(nn.Module):
+    """A host trained with its two helpers; ``task_model`` alone is what is deployed.
+
+    Args:
+        host: any dense predictor.
+        upscale_factor: s, sides of the output (and of the image to reconstruct) over sides of the input.
+        sssr: "deconvolution" (the authors'), "sub_pixel" (cheap), "bilinear" (control), a head of your own, or None
+            for the plain host at its own output size.
+        sisr: whether to add the SISR head, or one of your own.
+        affinity: whether to compare the branches; needs ``sisr``.
+        affinity_stride: output pixels per position of the affinity matrix; 8 in the paper's account.
+        detach_sisr: stop the affinity's gradient at the SISR features (whether the paper does is not known).
+
+    Shape:
+        - image: (N, 3, H, W), normalised as the host wants it
+        - output: ``DSRLOutput``
+
+    Raises:
+        ValueError: an unknown head, affinity without SISR, or an input the host cannot serve.
+
+    Example:
+        >>> from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
+        >>> dsrl = DSRL(ESPNetv2(11, width=0.5)).eval()
+        >>> output = dsrl(torch.zeros(1, 3, 64, 96))
+        >>> output.logits.shape, output.super_res.shape, output.task_features.shape
+        (torch.Size([1, 11, 128, 192]), torch.Size([1, 3, 128, 192]), torch.Size([1, 32, 16, 24]))
+        >>> bool((dsrl.task_model(torch.zeros(1, 3, 64, 96)) == output.logits).all())
+        True
+    """
+
+    def __init__(
+        self,
+        host: DensePredictor,
+        *,
+        upscale_factor: int = 2,
+        sssr: str | SSSRHead | None = "deconvolution",
+        sisr: bool | SISRHead = True,
+        affinity: bool = True,
+        affinity_stride: int = 8,
+        detach_sisr: bool = False,
+    ) -> None:
+        super().__init__()
+        if affinity and sisr is False:
+            raise ValueError("feature affinity compares with the SISR branch: pass sisr=True, or affinity=False")
+        self.upscale_factor = upscale_factor
+        self.affinity_stride = affinity_stride
+        self.detach_sisr = detach_sisr
+        head = _build_sssr(sssr, host, upscale_factor) if isinstance(sssr, str) else sssr
+        self.task_model: DensePredictor = (
+            host if head is None else SuperResolved(host, head, upscale_factor=upscale_factor)
+        )
+        self.sisr_head: SISRHead | None = None
+        if sisr is not False:
+            self.sisr_head = SISRHead(host, upscale_factor=upscale_factor) if sisr is True else sisr
+        self.transform: FeatureTransform | None = None
+        if affinity and self.sisr_head is not None:
+            width = self.sisr_head.project[0].out_channels
+            self.transform = FeatureTransform(host.head_channels, int(width))  # type: ignore[arg-type]
+
+    def forward(self, image: Tensor) -> DSRLOutput:
+        """Run both branches."""
+        self.task_model.check_input(image)
+        features = self.task_model.forward_features(image)
+        head = self.task_model.forward_head(features)
+        logits = self.task_model.to_output_size(head.logits, image)
+        auxiliary = tuple(resize(extra, (logits.shape[-2], logits.shape[-1])) for extra in head.auxiliary)
+        if self.sisr_head is None:
+            return DSRLOutput(logits, auxiliary=auxiliary)
+        high_size = (self.upscale_factor * image.shape[-2], self.upscale_factor * image.shape[-1])
+        super_res, sisr_features = self.sisr_head(features)
+        super_res = resize(super_res, high_size)
+        if self.transform is None:
+            return DSRLOutput(logits, super_res, auxiliary=auxiliary)
+        positions = (-(-high_size[0] // self.affinity_stride), -(-high_size[1] // self.affinity_stride))
+        task_features = self.transform(F.adaptive_avg_pool2d(head.features, positions))
+        if self.detach_sisr:
+            sisr_features = sisr_features.detach()
+        sisr_features = F.adaptive_avg_pool2d(sisr_features, positions)
+        return DSRLOutput(logits, super_res, task_features, sisr_features, auxiliary)
+
+
+SSSR_HEADS = {"deconvolution": DeconvolutionHead, "sub_pixel": SubPixelHead, "bilinear": BilinearHead}
+
+
+def _build_sssr(name: str, host: DensePredictor, upscale_factor: int) -> SSSRHead:
+    if name not in SSSR_HEADS:
+        raise ValueError(f"unknown SSSR head {name!r}; choose one of {', '.join(SSSR_HEADS)}, or None for no head")
+    if name == "bilinear":
+        return BilinearHead()
+    head = DeconvolutionHead if name == "deconvolution" else SubPixelHead
+    return head(host, upscale_factor=upscale_factor)
+
+
+def _check_power_of_two(upscale_factor: int) -> None:
+    if upscale_factor < 1 or upscale_factor & (upscale_factor - 1):
+        raise ValueError(f"expected upscale_factor to be a power of two (each block doubles), got {upscale_factor}")

@@ -1,0 +1,155 @@
+"""The losses of the kit, and the DSRL objective that adds them up.
+
+Source: Wang et al., CVPR 2020, equations 2 to 5: L = L_ce + w1 * L_mse + w2 * L_fa with w1 = 0.1 and w2 = 1.0.
+The paper does not say whether L_mse is a sum or a mean over the pixels of an image; here it is a mean over pixels and
+channels of an image in [0, 1], so that w1 means the same at every size and batch.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+IGNORE_INDEX = 255
+
+
+def segmentation_loss(
+    logits: Tensor,
+    mask: Tensor,
+    *,
+    ignore_index: int = IGNORE_INDEX,
+    class_weights: Tensor | None = None,
+    normaliser: Tensor | None = None,
+) -> Tensor:
+    """Cross-entropy, the mean over all pixels of the batch that are not ignored.
+
+    Args:
+        logits: raw scores.
+        mask: class ids; ``ignore_index`` marks pixels that do not count.
+        ignore_index: the id that is left out.
+        class_weights: (K,), one weight per class, or None for equal weights.
+        normaliser: scalar that the sum is divided by in place of this batch's own count (of weights); for training
+            in several processes, where the count is that of the whole batch.
+
+    Shape:
+        - logits: (N, K, H, W); mask: (N, H, W)
+        - output: scalar, 0 where every pixel is ignored
+
+    Raises:
+        ValueError: logits and mask differ in size, or a class id is not below K.
+
+    Example:
+        >>> logits = torch.zeros(2, 4, 3, 3)
+        >>> mask = torch.full((2, 3, 3), 255)
+        >>> mask[:, 0, 0] = 1
+        >>> round(segmentation_loss(logits, mask).item(), 4)  # ln 4
+        1.3863
+    """
+    if logits.shape[0] != mask.shape[0] or logits.shape[-2:] != mask.shape[-2:]:
+        raise ValueError(
+            f"expected logits (N, K, H, W) and a mask (N, H, W) of the same N, H, W, got {tuple(logits.shape)} and "
+            f"{tuple(mask.shape)}; resize the logits, or reduce the mask with nearest neighbour"
+        )
+    total = F.cross_entropy(logits, mask, weight=class_weights, ignore_index=ignore_index, reduction="sum")
+    if normaliser is None:
+        normaliser = pixel_count(mask, ignore_index=ignore_index, class_weights=class_weights)
+    return total / normaliser.clamp(min=torch.finfo(total.dtype).tiny)
+
+
+def pixel_count(
+    mask: Tensor, *, ignore_index: int = IGNORE_INDEX, class_weights: Tensor | None = None
+) -> Tensor:
+    """Count the pixels that enter ``segmentation_loss``, each with its class's weight.
+
+    Shape:
+        - mask: (N, H, W) class ids
+        - output: scalar float32
+
+    Example:
+        >>> pixel_count(torch.tensor([[[0, 1, 255]]])).item()
+        2.0
+    """
+    counted = mask != ignore_index
+    if class_weights is None:
+        return counted.sum().float()
+    return class_weights[mask[counted]].sum()
+
+
+def reconstruction_loss(super_res: Tensor, high_res: Tensor) -> Tensor:
+    """Mean squared error between the super-resolved and the original image, over pixels and channels.
+
+    Shape:
+        - super_res, high_res: (N, 3, H, W), the latter in [0, 1]
+        - output: scalar
+
+    Raises:
+        ValueError: the two differ in shape (broadcasting would hide it).
+
+    Example:
+        >>> reconstruction_loss(torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)).item()
+        1.0
+    """
+    if super_res.shape != high_res.shape:
+        raise ValueError(
+            f"expected two images of one shape, got {tuple(super_res.shape)} and {tuple(high_res.shape)}; "
+            "the high-resolution image must be upscale_factor times the input"
+        )
+    return F.mse_loss(super_res, high_res)
+
+
+def heatmap_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
+    """Half the squared error of each joint's heat-map, the mean over joints; invisible joints count as zero.
+
+    Source: the official HRNet training code's JointsMSELoss with target weights.
+
+    Shape:
+        - heatmaps, target: (N, J, h, w); visible: (N, J) with 1 or 0
+        - output: scalar
+
+    Raises:
+        ValueError: shapes differ.
+
+    Example:
+        >>> heatmap_loss(torch.ones(1, 2, 4, 4), torch.zeros(1, 2, 4, 4), torch.tensor([[1.0, 0.0]])).item()
+        0.25
+    """
+    if heatmaps.shape != target.shape or visible.shape != heatmaps.shape[:2]:
+        raise ValueError(
+            f"expected heat-maps and target (N, J, h, w) and visible (N, J), got {tuple(heatmaps.shape)}, "
+            f"{tuple(target.shape)} and {tuple(visible.shape)}; draw the target at the heat-maps' size"
+        )
+    squared = (heatmaps - target).square().mean(dim=(2, 3))
+    return 0.5 * (squared * visible).mean()
+
+
+class LossTerms(NamedTuple):
+    """The objective and its parts, each a scalar; ``sisr`` and ``affinity`` are unweighted and 0 where absent."""
+
+    total: Tensor
+    task: Tensor
+    sisr: Tensor
+    affinity: Tensor
+
+
+def objective(
+    task: Tensor,
+    sisr: Tensor | None = None,
+    affinity: Tensor | None = None,
+    *,
+    sisr_weight: float = 0.1,
+    affinity_weight: float = 1.0,
+) -> LossTerms:
+    """Add up the paper's objective: task + ``sisr_weight`` * SISR + ``affinity_weight`` * affinity.
+
+    Example:
+        >>> terms = objective(torch.tensor(1.0), torch.tensor(0.5), torch.tensor(0.25))
+        >>> round(terms.total.item(), 4)
+        1.3
+    """
+    zero = torch.zeros_like(task)
+    sisr = zero if sisr is None else sisr
+    affinity = zero if affinity is None else affinity
+    return LossTerms(task + sisr_weight * sisr + affinity_weight * affinity, task, sisr, affinity)
