@@ -1,0 +1,1 @@
+"""Data sets: pictures with masks, joint transforms, and the downloads they come from."""

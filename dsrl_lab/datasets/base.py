@@ -1,0 +1,185 @@
+"""What every data set of the kit hands out: samples, a class table, and a report of what is missing.
+
+Source: a class table as plain data, and an index-to-sample data set, follow torchvision.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+IGNORE_INDEX = 255
+
+
+class Sample(NamedTuple):
+    """One picture with its truth.
+
+    Attributes:
+        image: (3, H, W) float32 in [0, 1], RGB.
+        mask: (H, W) int64 class ids, 255 = ignored.
+        name: a name that is unique within the split.
+    """
+
+    image: Tensor
+    mask: Tensor
+    name: str
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes of a data set: names, colours, and which of them are thin.
+
+    Args:
+        names: class names in the order of their ids.
+        colors: one (r, g, b) in 0..255 for each name.
+        thin: names of the classes whose objects are a few pixels wide, where resolution matters most.
+
+    Raises:
+        ValueError: a name occurs twice, a colour is missing, or ``thin`` names a class that is not there.
+
+    Example:
+        >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)), thin=("pole",))
+        >>> table.num_classes, table.index("pole"), table.thin_ids
+        (2, 1, (1,))
+    """
+
+    names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+    thin: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(f"class names must differ from each other, got {self.names}; rename one")
+        if len(self.colors) != len(self.names):
+            raise ValueError(
+                f"expected one colour for each of {len(self.names)} classes, got {len(self.colors)}; "
+                "add or remove colours"
+            )
+        unknown = [name for name in self.thin if name not in self.names]
+        if unknown:
+            raise ValueError(
+                f"thin classes {unknown} are not in the table; choose from {', '.join(self.names)}"
+            )
+
+    @property
+    def num_classes(self) -> int:
+        """K, the number of classes."""
+        return len(self.names)
+
+    @property
+    def thin_ids(self) -> tuple[int, ...]:
+        """Ids of the thin classes."""
+        return tuple(self.names.index(name) for name in self.thin)
+
+    def index(self, name: str) -> int:
+        """Id of the class called ``name``.
+
+        Raises:
+            ValueError: there is no such class; the message lists those there are.
+        """
+        if name not in self.names:
+            raise ValueError(f"unknown class {name!r}; choose from {', '.join(self.names)}")
+        return self.names.index(name)
+
+    def paint(self, mask: Tensor) -> Tensor:
+        """Colour a mask for the eye; ignored pixels become black.
+
+        Shape:
+            - mask: (..., H, W) class ids, 255 = ignored
+            - output: (..., H, W, 3) uint8
+
+        Raises:
+            ValueError: the mask holds an id that the table does not.
+
+        Example:
+            >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)))
+            >>> table.paint(torch.tensor([[1, 255]])).tolist()
+            [[[192, 192, 128], [0, 0, 0]]]
+        """
+        wrong = mask[((mask < 0) | (mask >= self.num_classes)) & (mask != IGNORE_INDEX)]
+        if len(wrong):
+            raise ValueError(
+                f"expected ids 0..{self.num_classes - 1} or {IGNORE_INDEX}, got {int(wrong[0])}; "
+                "map the mask to this table's ids first"
+            )
+        palette = torch.zeros(256, 3, dtype=torch.uint8)
+        palette[: self.num_classes] = torch.tensor(self.colors, dtype=torch.uint8)
+        return palette[mask.long()]
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What was found of a data set, what is missing, and what to do about it.
+
+    Attributes:
+        dataset: name of the data set.
+        root: folder that was looked at.
+        found: number of pictures for each split that is there.
+        missing: one line for each thing that was wanted and is not there.
+        remedy: where to get what is missing, and where to put it.
+
+    Example:
+        >>> report = DataReport("camvid", "CamVid", {"val": 101}, ("split train",), "Fetch it.")
+        >>> report.ok
+        False
+        >>> print(report)
+        camvid at CamVid: val 101
+          missing: split train
+          Fetch it.
+    """
+
+    dataset: str
+    root: str
+    found: dict[str, int] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing is missing."""
+        return not self.missing
+
+    def __str__(self) -> str:
+        found = ", ".join(f"{split} {count}" for split, count in self.found.items()) or "nothing found"
+        lines = [f"{self.dataset} at {self.root}: {found}"]
+        lines += [f"  missing: {line}" for line in self.missing]
+        if self.missing and self.remedy:
+            lines.append(f"  {self.remedy}")
+        return "\n".join(lines)
+
+
+class SegmentationDataset(Dataset[Sample], ABC):
+    """Pictures with masks; a subclass sets the attributes and writes ``__getitem__``.
+
+    Attributes:
+        class_table: the classes the masks speak of.
+        split: which part of the data this is.
+        names: names of the samples, in an order that does not depend on the file system.
+    """
+
+    class_table: ClassTable
+    split: str
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Sample:
+        """Return sample ``index``; an index out of range raises IndexError, so that loops end."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(split={self.split!r}, {len(self)} pictures)"
+
+
+def missing_split(dataset: str, split: str, present: Sequence[str], root: Path, remedy: str) -> ValueError:
+    """Return the error for a split that is not there: it names those that are."""
+    there = ", ".join(present) or "none"
+    return ValueError(f"{dataset} at {root} has no split {split!r}; splits found there: {there}. {remedy}")

@@ -1,0 +1,209 @@
+"""Joint transforms of picture and mask, and the pair of resolutions that DSRL learns from.
+
+Source: one random draw for both, picture bilinear, mask nearest, padding ignored, as in torchvision's
+segmentation reference. Deviations from it: the picture is antialiased when it shrinks; the crop is cut before it
+is resized, which costs less; all randomness comes from the generator that is handed in.
+DSRL (Wang et al. 2020, section 3.1): the network's input is the reduced picture, its targets have full size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dsrl_lab.datasets.base import IGNORE_INDEX, Sample
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class TrainingExample(NamedTuple):
+    """What one step of DSRL learns from.
+
+    Attributes:
+        low_res: (3, H / s, W / s) float32 in [0, 1], the network's input.
+        high_res: (3, H, W) float32 in [0, 1], the target of super-resolution.
+        mask: (H, W) int64, 255 = ignored, the target of segmentation.
+    """
+
+    low_res: Tensor
+    high_res: Tensor
+    mask: Tensor
+
+
+def _per_channel(values: tuple[float, ...], image: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=image.dtype, device=image.device).view(-1, 1, 1)
+
+
+def normalise(image: Tensor) -> Tensor:
+    """Subtract ImageNet's mean colour and divide by its deviation.
+
+    Shape:
+        - image: (3, H, W) or (N, 3, H, W), in [0, 1]
+        - output: the same, about zero mean and unit deviation
+
+    Example:
+        >>> grey = normalise(torch.full((3, 1, 1), 0.485))
+        >>> float(grey[0, 0, 0])
+        0.0
+    """
+    return (image - _per_channel(IMAGENET_MEAN, image)) / _per_channel(IMAGENET_STD, image)
+
+
+def _resample(image: Tensor, size: tuple[int, int]) -> Tensor:
+    if image.shape[-2:] == tuple(size):
+        return image
+    batch = image if image.ndim == 4 else image[None]
+    resized = F.interpolate(batch, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
+    return resized if image.ndim == 4 else resized[0]
+
+
+def reduce_image(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Reduce a picture with an antialiased bilinear (triangle) filter.
+
+    Args:
+        image: the picture at its full size.
+        size: (H, W) to reach, in each direction at most that of the picture.
+
+    Shape:
+        - image: (3, H, W) or (N, 3, H, W)
+        - output: the same with (H, W) = ``size``; values stay within those of the picture up to rounding
+
+    Raises:
+        ValueError: ``size`` is larger than the picture or not positive.
+
+    Example:
+        >>> reduce_image(torch.rand(3, 8, 12), (4, 6)).shape
+        torch.Size([3, 4, 6])
+    """
+    height, width = image.shape[-2:]
+    if not (1 <= size[0] <= height and 1 <= size[1] <= width):
+        raise ValueError(
+            f"reduce_image makes pictures smaller: got (H, W) = {(height, width)}, asked for {tuple(size)}; "
+            "use dsrl_lab.layers.resize to enlarge"
+        )
+    return _resample(image, size)
+
+
+def resize_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize ids by the nearest pixel centre, so that the mask stays on a bilinearly resized picture.
+
+    Shape:
+        - mask: (..., h, w)
+        - output: (..., H, W) with (H, W) = ``size``
+
+    Example:
+        >>> resize_mask(torch.arange(6).view(1, 6), (1, 2))
+        tensor([[1, 4]])
+    """
+    rows, columns = (
+        (2 * torch.arange(new, device=mask.device) + 1) * old // (2 * new)
+        for new, old in zip(size, mask.shape[-2:], strict=True)
+    )
+    return mask.index_select(-2, rows).index_select(-1, columns)
+
+
+def low_and_high(sample: Sample, upscale_factor: int) -> TrainingExample:
+    """Make the pair of resolutions: the input is the antialiased reduction of the picture itself.
+
+    Args:
+        sample: picture and mask at high resolution.
+        upscale_factor: s, how many times smaller the input is.
+
+    Raises:
+        ValueError: a side of the picture is no multiple of ``upscale_factor``.
+
+    Example:
+        >>> sample = Sample(torch.rand(3, 8, 12), torch.zeros(8, 12, dtype=torch.long), "a")
+        >>> low_and_high(sample, 2).low_res.shape
+        torch.Size([3, 4, 6])
+    """
+    height, width = sample.image.shape[-2:]
+    if upscale_factor < 1 or height % upscale_factor or width % upscale_factor:
+        raise ValueError(
+            f"expected sides that are multiples of upscale_factor={upscale_factor}, "
+            f"got (H, W) = {(height, width)} for {sample.name}; choose another crop size or factor"
+        )
+    low_res = reduce_image(sample.image, (height // upscale_factor, width // upscale_factor))
+    return TrainingExample(low_res, sample.image, sample.mask)
+
+
+@dataclass(frozen=True)
+class JointTransform:
+    """Scale, crop and flip picture and mask by the same draw.
+
+    The scale is uniform in ``scale_range``, the position of the crop uniform among those possible. A scaled
+    picture that is smaller than the crop is put at a uniform position, surrounded by ImageNet's mean colour
+    (zero once normalised) and by 255 in the mask.
+
+    Args:
+        output_size: (H, W) of the crop.
+        scale_range: smallest and largest enlargement before the crop; (1.0, 1.0) keeps the size.
+        flip_probability: how often the crop is mirrored, in [0, 1].
+
+    Raises:
+        ValueError: a size or scale is not positive, the range is reversed, or the probability is
+            not in [0, 1].
+
+    Example:
+        >>> transform = JointTransform((4, 6), (0.5, 2.0), 0.5)
+        >>> sample = Sample(torch.rand(3, 8, 12), torch.zeros(8, 12, dtype=torch.long), "a")
+        >>> transform(sample, torch.Generator().manual_seed(0)).image.shape
+        torch.Size([3, 4, 6])
+    """
+
+    output_size: tuple[int, int]
+    scale_range: tuple[float, float] = (1.0, 1.0)
+    flip_probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        if min(self.output_size) < 1:
+            raise ValueError(
+                f"output_size (H, W) must be positive, got {self.output_size}; choose a crop size"
+            )
+        smallest, largest = self.scale_range
+        if not 0.0 < smallest <= largest:
+            raise ValueError(
+                f"scale_range must be 0 < smallest <= largest, got {self.scale_range}; e.g. (0.5, 2.0)"
+            )
+        if not 0.0 <= self.flip_probability <= 1.0:
+            raise ValueError(f"flip_probability must be in [0, 1], got {self.flip_probability}; e.g. 0.5")
+
+    def __call__(self, sample: Sample, generator: torch.Generator) -> Sample:
+        """Draw once from ``generator`` (always four numbers) and apply the draw to picture and mask."""
+        draw_scale, draw_top, draw_left, draw_flip = torch.rand(4, generator=generator).tolist()
+        smallest, largest = self.scale_range
+        scale = smallest + (largest - smallest) * draw_scale
+        top, height, row, new_height = _window(sample.image.shape[-2], self.output_size[0], scale, draw_top)
+        left, width, column, new_width = _window(
+            sample.image.shape[-1], self.output_size[1], scale, draw_left
+        )
+
+        image = _resample(sample.image[:, top : top + height, left : left + width], (new_height, new_width))
+        mask = resize_mask(sample.mask[top : top + height, left : left + width], (new_height, new_width))
+        if (new_height, new_width) != self.output_size:
+            image, mask = self._pad(image, mask, row, column)
+        if draw_flip < self.flip_probability:
+            image, mask = image.flip(-1), mask.flip(-1)
+        return Sample(image.contiguous(), mask.contiguous(), sample.name)
+
+    def _pad(self, image: Tensor, mask: Tensor, row: int, column: int) -> tuple[Tensor, Tensor]:
+        height, width = mask.shape
+        canvas = _per_channel(IMAGENET_MEAN, image).expand(3, *self.output_size).clone()
+        canvas[:, row : row + height, column : column + width] = image
+        ids = mask.new_full(self.output_size, IGNORE_INDEX)
+        ids[row : row + height, column : column + width] = mask
+        return canvas, ids
+
+
+def _window(length: int, output: int, scale: float, draw: float) -> tuple[int, int, int, int]:
+    """Along one axis: start and length of the window in the source, then start and length in the output."""
+    scaled = max(1, round(length * scale))
+    if scaled <= output:
+        return 0, length, int(draw * (output - scaled + 1)), scaled
+    window = min(length, max(1, round(output / scale)))
+    return int(draw * (length - window + 1)), window, 0, output
