@@ -1,0 +1,327 @@
+"""Pictures for single-image super-resolution: T91 to train on, Set5 and Set14 to compare with the field.
+
+Source: T91 is Yang et al. (2010), Set5 is Bevilacqua et al. (2012), Set14 is Zeyde et al. (2010). The low-resolution
+files of Set5 and Set14 are those that Huang et al. (SelfExSR, CVPR 2015) ship: MATLAB's ``imresize(rgb, 1/s)``.
+``imresize_bicubic`` is written from MATLAB's description of that function: Keys' cubic kernel with a = -1/2 (Keys 1981),
+stretched by the reduction for antialiasing. Two facts are read off the shipped files, which ``reduce_bicubic`` matches
+in 99.9 % of all values and nowhere misses by more than one level: the border pixel is repeated outwards (newer MATLAB
+mirrors), and 8-bit images are rounded twice, after the rows and after the columns.
+
+The field trains and scores on luminance alone: Y of ITU-R BT.601 in its 16..235 range, as MATLAB's ``rgb2ycbcr``.
+Deviation: Y is not rounded to whole levels.
+
+Letters: N batch, C channels, H W height and width, s upscale factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+BENCHMARKS = {"Set5": 5, "Set14": 14}
+HELD_OUT_EVERY = 9  # every ninth picture of T91 is kept for choosing among checkpoints: 10 of 91
+
+
+class SRPair(NamedTuple):
+    """One picture at two sizes.
+
+    Attributes:
+        low_res: (C, h, w), float32 in [0, 1].
+        high_res: (C, s * h, s * w), float32 in [0, 1].
+        name: the file's stem.
+    """
+
+    low_res: Tensor
+    high_res: Tensor
+    name: str
+
+
+def luminance(image: Tensor) -> Tensor:
+    """Y of ITU-R BT.601 in its video range, the channel that super-resolution is scored on.
+
+    Args:
+        image: RGB in [0, 1].
+
+    Shape:
+        - image: (..., 3, H, W)
+        - output: (..., 1, H, W), in [16/255, 235/255]
+
+    Raises:
+        ValueError: the image has not three channels.
+
+    Example:
+        >>> (luminance(torch.ones(3, 1, 1)) * 255).round().item()
+        235.0
+    """
+    if image.ndim < 3 or image.shape[-3] != 3:
+        raise ValueError(
+            f"expected an RGB image of shape (..., 3, H, W), got {tuple(image.shape)}; convert it to RGB first"
+        )
+    red, green, blue = image.unbind(-3)
+    return ((16 + 65.481 * red + 128.553 * green + 24.966 * blue) / 255).unsqueeze(-3)
+
+
+def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize as MATLAB's ``imresize(image, size, "bicubic")``: antialiased where it shrinks, border pixels repeated.
+
+    PyTorch's ``interpolate(mode="bicubic")`` is another filter (a = -3/4, no antialiasing): on Set5 x2 the choice moves
+    the score by tenths of a decibel. The result is not clipped; it may leave the range of the input by a few per cent.
+
+    Args:
+        image: any range, float.
+        size: (H', W'), each at least 1.
+
+    Shape:
+        - image: (..., H, W)
+        - output: (..., H', W')
+
+    Raises:
+        ValueError: the image is not a float tensor of at least two axes, or a side of ``size`` is below 1.
+
+    Example:
+        >>> ramp = torch.arange(8.0).expand(4, 8)
+        >>> imresize_bicubic(ramp, (2, 4))[0, 1:3]  # the middle of a ramp stays a ramp
+        tensor([2.5000, 4.5000])
+    """
+    if image.ndim < 2 or not image.is_floating_point():
+        raise ValueError(
+            f"expected a float image of shape (..., H, W), got {tuple(image.shape)} of {image.dtype}; divide 8-bit images by 255"
+        )
+    if min(size) < 1:
+        raise ValueError(
+            f"expected a size (H, W) of at least (1, 1), got {tuple(size)}; the reduction is too strong"
+        )
+    rows = _resize_matrix(image.shape[-2], size[0])
+    columns = _resize_matrix(image.shape[-1], size[1])
+    return (rows @ image.double() @ columns.T).to(image.dtype)
+
+
+def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
+    """The low-resolution partner of a picture, made as the benchmarks made theirs: reduced, clipped, rounded to 8 bits.
+
+    Shape:
+        - image: (..., H, W) in [0, 1], sides multiples of ``upscale_factor``
+        - output: (..., H / s, W / s) in [0, 1], whole multiples of 1/255
+
+    Raises:
+        ValueError: a side is no multiple of ``upscale_factor``.
+
+    Example:
+        >>> reduce_bicubic(torch.rand(3, 12, 8), 4).shape
+        torch.Size([3, 3, 2])
+    """
+    height, width = image.shape[-2:]
+    if height % upscale_factor or width % upscale_factor:
+        fits = (height // upscale_factor * upscale_factor, width // upscale_factor * upscale_factor)
+        raise ValueError(
+            f"expected sides that are multiples of {upscale_factor}, got (H, W) = {(height, width)}; crop to {fits}"
+        )
+    shorter = _round_to_levels(imresize_bicubic(image, (height // upscale_factor, width)))
+    return _round_to_levels(imresize_bicubic(shorter, (height // upscale_factor, width // upscale_factor)))
+
+
+class SRBenchmark(Dataset[SRPair]):
+    """Set5 or Set14: high-resolution pictures with the low-resolution files everybody uses.
+
+    Args:
+        root: folder that holds ``Set5``, ``Set14`` and ``T91``.
+        name: ``"Set5"`` or ``"Set14"``.
+        upscale_factor: which ``..._SRF_<s>_LR.png`` files to pair.
+        y_only: luminance (C = 1) instead of RGB (C = 3).
+
+    Raises:
+        ValueError: unknown name.
+        FileNotFoundError: the folder or a file of a pair is missing; the message names it.
+
+    Example:
+        >>> SRBenchmark("nowhere", "Set5")
+        Traceback (most recent call last):
+        ...
+        FileNotFoundError: no img_*_SRF_2_HR.png in nowhere/Set5; ...
+    """
+
+    def __init__(
+        self, root: str | Path, name: str = "Set5", *, upscale_factor: int = 2, y_only: bool = True
+    ) -> None:
+        if name not in BENCHMARKS:
+            raise ValueError(f"unknown benchmark {name!r}; choose one of {', '.join(BENCHMARKS)}")
+        folder = Path(root) / name
+        pattern = f"img_*_SRF_{upscale_factor}_HR.png"
+        self.name, self.upscale_factor, self.y_only = name, upscale_factor, y_only
+        self.files = sorted(folder.glob(pattern))
+        if not self.files:
+            raise FileNotFoundError(
+                f"no {pattern} in {folder}; get {name} from the SelfExSR release and keep its file names"
+            )
+        for file in self.files:
+            if not _low_res_file(file).exists():
+                raise FileNotFoundError(
+                    f"{file} has no partner {_low_res_file(file).name}; fetch {name} again"
+                )
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> SRPair:
+        file = self.files[index]
+        low_res, high_res = read_rgb(_low_res_file(file)), read_rgb(file)
+        if self.y_only:
+            low_res, high_res = luminance(low_res), luminance(high_res)
+        return SRPair(low_res, high_res, file.stem.removesuffix(f"_SRF_{self.upscale_factor}_HR"))
+
+
+class T91(Dataset[SRPair]):
+    """The 91 training pictures with low-resolution partners made here, all held in memory (about 30 MB as Y).
+
+    Args:
+        root: folder that holds ``T91``.
+        split: ``"train"`` (81 pictures) or ``"val"`` (every ninth picture by name, 10 in all).
+        upscale_factor: s; pictures are cropped at the right and the bottom to multiples of it.
+        y_only: luminance (C = 1) instead of RGB (C = 3).
+
+    Raises:
+        ValueError: unknown split.
+        FileNotFoundError: no pictures.
+
+    Example:
+        >>> T91("nowhere")
+        Traceback (most recent call last):
+        ...
+        FileNotFoundError: no *.png in nowhere/T91; ...
+    """
+
+    def __init__(
+        self, root: str | Path, *, split: str = "train", upscale_factor: int = 2, y_only: bool = True
+    ) -> None:
+        if split not in ("train", "val"):
+            raise ValueError(f"unknown split {split!r}; choose 'train' or 'val'")
+        folder = Path(root) / "T91"
+        files = sorted(folder.glob("*.png"))
+        if not files:
+            raise FileNotFoundError(f"no *.png in {folder}; point root at the folder that holds T91")
+        self.split, self.upscale_factor = split, upscale_factor
+        held_out = set(files[::HELD_OUT_EVERY][:10])
+        self.files = [file for file in files if (file in held_out) == (split == "val")]
+        self.pairs = [self._pair(file, y_only) for file in self.files]
+
+    def _pair(self, file: Path, y_only: bool) -> SRPair:
+        s = self.upscale_factor
+        high_res = read_rgb(file)
+        high_res = high_res[:, : high_res.shape[1] // s * s, : high_res.shape[2] // s * s]
+        low_res = reduce_bicubic(high_res, s)
+        return SRPair(
+            *((luminance(low_res), luminance(high_res)) if y_only else (low_res, high_res)), file.stem
+        )
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> SRPair:
+        return self.pairs[index]
+
+
+def random_patches(
+    pairs: Sequence[SRPair], patch_size: int, batch_size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw aligned patches, each position of the data equally likely, in one of the eight poses of a square.
+
+    Args:
+        pairs: pictures at two sizes.
+        patch_size: side of the high-resolution patch, a multiple of the upscale factor.
+        batch_size: N.
+        generator: the only source of chance.
+
+    Shape:
+        - low_res: (N, C, patch_size / s, patch_size / s)
+        - high_res: (N, C, patch_size, patch_size)
+
+    Raises:
+        ValueError: a picture is smaller than a patch, or the patch is no multiple of the upscale factor.
+
+    Example:
+        >>> pair = SRPair(torch.rand(1, 10, 12), torch.rand(1, 20, 24), "a")
+        >>> low_res, high_res = random_patches([pair], 8, 5, torch.Generator().manual_seed(0))
+        >>> low_res.shape, high_res.shape
+        (torch.Size([5, 1, 4, 4]), torch.Size([5, 1, 8, 8]))
+    """
+    s = pairs[0].high_res.shape[-1] // pairs[0].low_res.shape[-1]
+    side = patch_size // s
+    smallest = min(min(pair.low_res.shape[-2:]) for pair in pairs)
+    if patch_size % s or smallest < side:
+        raise ValueError(
+            f"expected a patch_size that is a multiple of {s} and at most {smallest * s} (the smallest side in the data), "
+            f"got {patch_size}"
+        )
+    areas = torch.tensor([float(pair.low_res[0].numel()) for pair in pairs])
+    chosen = torch.multinomial(areas, batch_size, replacement=True, generator=generator).tolist()
+    low_patches, high_patches = [], []
+    for index in chosen:
+        low_res, high_res, _ = pairs[index]
+        top = int(torch.randint(low_res.shape[-2] - side + 1, (1,), generator=generator))
+        left = int(torch.randint(low_res.shape[-1] - side + 1, (1,), generator=generator))
+        pose = int(torch.randint(8, (1,), generator=generator))
+        low_patches.append(_pose(low_res[:, top : top + side, left : left + side], pose))
+        high_patches.append(
+            _pose(high_res[:, s * top : s * (top + side), s * left : s * (left + side)], pose)
+        )
+    return torch.stack(low_patches), torch.stack(high_patches)
+
+
+def read_rgb(file: Path) -> Tensor:
+    """Read a picture as float32 RGB (3, H, W) in [0, 1]; grey pictures get three equal channels.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("L", (5, 4), 255).save(Path(folder) / "white.png")
+        ...     read_rgb(Path(folder) / "white.png").mean(dim=(1, 2))
+        tensor([1., 1., 1.])
+    """
+    with Image.open(file) as picture:
+        pixels = np.array(picture.convert("RGB"))
+    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+
+
+def _low_res_file(high_res_file: Path) -> Path:
+    return high_res_file.with_name(high_res_file.name.replace("_HR.png", "_LR.png"))
+
+
+def _round_to_levels(image: Tensor) -> Tensor:
+    return (image.clamp(0, 1) * 255).round() / 255
+
+
+def _pose(patch: Tensor, pose: int) -> Tensor:
+    """One of the eight symmetries of a square; the reduction commutes with each (its rounding nearly so)."""
+    turned = torch.rot90(patch, pose % 4, dims=(-2, -1))
+    return turned.flip(-1) if pose >= 4 else turned
+
+
+def _cubic(distance: Tensor) -> Tensor:
+    """Keys' interpolation kernel with a = -1/2, zero from distance 2 on."""
+    d = distance.abs()
+    near = 1.5 * d**3 - 2.5 * d**2 + 1
+    far = -0.5 * d**3 + 2.5 * d**2 - 4 * d + 2
+    return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
+
+
+@lru_cache(maxsize=64)
+def _resize_matrix(in_side: int, out_side: int) -> Tensor:
+    """The resize of one axis as a matrix (out_side, in_side) in float64; rows sum to 1."""
+    scale = out_side / in_side
+    stretch = min(scale, 1.0)  # below 1 the kernel is widened: this is the antialiasing
+    reach = int(np.ceil(2 / stretch)) + 1
+    centres = (torch.arange(out_side, dtype=torch.float64) + 0.5) / scale - 0.5
+    taps = centres.floor().long()[:, None] + torch.arange(-reach, reach + 1)
+    weights = _cubic((centres[:, None] - taps) * stretch)
+    weights = weights / weights.sum(1, keepdim=True)
+    return torch.zeros(out_side, in_side, dtype=torch.float64).scatter_add_(
+        1, taps.clamp(0, in_side - 1), weights
+    )

@@ -1,0 +1,115 @@
+"""ESPCN: work small, enlarge in the last step by sub-pixel convolution (post-upsampling).
+
+Source: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural
+Network" (CVPR 2016), section 3: 5x5-64, 3x3-32, 3x3-C*s^2, tanh, periodic shuffling. ICNR is Aitken et al., "Checkerboard
+artifact free sub-pixel convolution" (2017), section 3.2. DSRL borrows this enlargement for its SISR branch.
+
+Deviation: zero padding keeps the size, and the last layer starts by ICNR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from dsrl_lab.models.super_resolution.base import SuperResolver
+
+
+@torch.no_grad()
+def icnr_(
+    weight: Tensor, upscale_factor: int, initializer: Callable[[Tensor], Tensor] = nn.init.kaiming_normal_
+) -> Tensor:
+    """Fill the weight of a sub-pixel convolution in place so that it starts without a checkerboard.
+
+    The s^2 filters whose outputs land side by side after pixel shuffle are made equal: the untrained layer is a
+    convolution followed by nearest-neighbour enlargement.
+
+    Args:
+        weight: of the convolution before ``pixel_shuffle``.
+        upscale_factor: s of the shuffle.
+        initializer: fills the (C, in_channels, kH, kW) filters that are then repeated.
+
+    Shape:
+        - weight: (C * s^2, in_channels, kH, kW)
+
+    Raises:
+        ValueError: the output channels are no multiple of s^2.
+
+    Example:
+        >>> conv = nn.Conv2d(8, 3 * 4, 3, padding=1, bias=False)
+        >>> _ = icnr_(conv.weight, upscale_factor=2)
+        >>> picture = nn.functional.pixel_shuffle(conv(torch.rand(1, 8, 5, 5)), 2)
+        >>> torch.equal(picture[..., ::2, ::2], picture[..., 1::2, 1::2])
+        True
+    """
+    phases = upscale_factor**2
+    if weight.shape[0] % phases:
+        raise ValueError(
+            f"expected output channels that are a multiple of upscale_factor^2 = {phases}, got {weight.shape[0]}; "
+            "a sub-pixel convolution needs channels * upscale_factor^2 filters"
+        )
+    filters = initializer(weight.new_empty(weight.shape[0] // phases, *weight.shape[1:]))
+    return weight.copy_(filters.repeat_interleave(phases, dim=0))
+
+
+class SubPixelConv(nn.Sequential):
+    """Convolution to C * s^2 channels, then pixel shuffle: (N, in, h, w) -> (N, out, s * h, s * w).
+
+    A transposed convolution of stride s and kernel k * s gives the same maps with the same multiply-adds: each phase of
+    its kernel is one filter here.
+
+    Args:
+        in_channels: channels that come in.
+        out_channels: channels that go out.
+        upscale_factor: s.
+        kernel_size: odd side k of the convolution at the small size.
+
+    Example:
+        >>> SubPixelConv(8, 3, 2)(torch.zeros(1, 8, 5, 6)).shape
+        torch.Size([1, 3, 10, 12])
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, upscale_factor: int, *, kernel_size: int = 3
+    ) -> None:
+        conv = nn.Conv2d(in_channels, out_channels * upscale_factor**2, kernel_size, padding=kernel_size // 2)
+        icnr_(conv.weight, upscale_factor)
+        super().__init__(conv, nn.PixelShuffle(upscale_factor))
+
+
+class ESPCN(SuperResolver):
+    """Two convolutions at the small size and a sub-pixel convolution.
+
+    Args:
+        upscale_factor: 2, 3, 4 or 8.
+        channels: C, 1 for luminance or 3 for RGB.
+
+    Raises:
+        ValueError: an unknown factor, or no channel.
+
+    Example:
+        >>> net = ESPCN(2, channels=1)
+        >>> sum(p.numel() for p in net.parameters())
+        21284
+        >>> net(torch.zeros(1, 1, 8, 9)).image.shape
+        torch.Size([1, 1, 16, 18])
+    """
+
+    framework = "post-upsampling"
+    upscale_factors = (2, 3, 4, 8)
+
+    def __init__(self, upscale_factor: int, *, channels: int = 3) -> None:
+        super().__init__(upscale_factor, channels=channels)
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, 64, 5, padding=2),
+            nn.Tanh(),
+            nn.Conv2d(64, 32, 3, padding=1),
+            nn.Tanh(),
+        )
+        self.enlarge = SubPixelConv(32, channels, upscale_factor)
+
+    def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
+        """(N, C, h, w) -> one picture (N, C, s * h, s * w)."""
+        return (self.enlarge(self.body(low_res)),)

@@ -1,0 +1,65 @@
+"""FSRCNN(56, 12, 4): squeeze, map, widen, and one transposed convolution at the end (post-upsampling).
+
+Source: Dong, Loy, Tang, "Accelerating the Super-Resolution Convolutional Neural Network" (ECCV 2016), section 3:
+5x5-d, 1x1-s, m times 3x3-s, 1x1-d, deconvolution 9x9, PReLU per channel; the first number in the name is d, then s and m.
+
+Deviation: none in the layers; the deconvolution starts at N(0, 0.001) as in the paper, the others at He's PReLU values.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from dsrl_lab.models.super_resolution.base import SuperResolver
+
+
+class FSRCNN(SuperResolver):
+    """An hourglass of thin convolutions at the small size, enlarged by a transposed convolution.
+
+    Args:
+        upscale_factor: 2, 3, 4 or 8.
+        channels: C, 1 for luminance or 3 for RGB.
+        width: channels at both ends of the hourglass.
+        waist: channels inside.
+        depth: 3x3 layers inside.
+
+    Raises:
+        ValueError: an unknown factor, or no channel.
+
+    Example:
+        >>> net = FSRCNN(3, channels=1)
+        >>> sum(p.numel() for p in net.parameters())
+        12809
+        >>> net(torch.zeros(1, 1, 8, 9)).image.shape
+        torch.Size([1, 1, 24, 27])
+    """
+
+    framework = "post-upsampling"
+    upscale_factors = (2, 3, 4, 8)
+
+    def __init__(
+        self, upscale_factor: int, *, channels: int = 3, width: int = 56, waist: int = 12, depth: int = 4
+    ) -> None:
+        super().__init__(upscale_factor, channels=channels)
+        self.body = nn.Sequential(
+            *_conv_prelu(channels, width, 5),
+            *_conv_prelu(width, waist, 1),
+            *(layer for _ in range(depth) for layer in _conv_prelu(waist, waist, 3)),
+            *_conv_prelu(waist, width, 1),
+        )
+        self.enlarge = nn.ConvTranspose2d(
+            width, channels, 9, stride=upscale_factor, padding=4, output_padding=upscale_factor - 1
+        )
+        nn.init.normal_(self.enlarge.weight, std=0.001)
+        nn.init.zeros_(self.enlarge.bias)
+
+    def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
+        """(N, C, h, w) -> one picture (N, C, s * h, s * w)."""
+        return (self.enlarge(self.body(low_res)),)
+
+
+def _conv_prelu(in_channels: int, out_channels: int, kernel_size: int) -> tuple[nn.Conv2d, nn.PReLU]:
+    conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+    nn.init.kaiming_normal_(conv.weight, a=0.25, nonlinearity="leaky_relu")
+    nn.init.zeros_(conv.bias)
+    return conv, nn.PReLU(out_channels)

@@ -1,0 +1,70 @@
+"""SRCNN 9-5-5: enlarge first, then repair (pre-upsampling).
+
+Source: Dong, Loy, He, Tang, "Image Super-Resolution Using Deep Convolutional Networks" (TPAMI 2016), sections 3 and 4:
+patch extraction 9x9-64, non-linear mapping 5x5-32, reconstruction 5x5. Every layer works at the full size, so the cost
+grows with s^2.
+
+Deviations: the bicubic enlargement is inside the network, so that all frameworks take the same input; zero padding keeps
+the size (the paper trains with valid convolutions); the identity start below instead of N(0, 0.001), with which the
+paper needs 10^8 iterations of plain gradient descent.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dsrl_lab.models.super_resolution.base import BicubicUpsample, SuperResolver
+
+
+class SRCNN(SuperResolver):
+    """Three convolutions over a bicubic enlargement.
+
+    Args:
+        upscale_factor: 2, 3, 4 or 8.
+        channels: C, 1 for luminance or 3 for RGB.
+
+    Raises:
+        ValueError: an unknown factor, or no channel.
+
+    Example:
+        >>> net = SRCNN(2, channels=1)
+        >>> sum(p.numel() for p in net.parameters())
+        57281
+        >>> net(torch.zeros(1, 1, 8, 9)).image.shape
+        torch.Size([1, 1, 16, 18])
+    """
+
+    framework = "pre-upsampling"
+    upscale_factors = (2, 3, 4, 8)
+
+    def __init__(self, upscale_factor: int, *, channels: int = 3) -> None:
+        super().__init__(upscale_factor, channels=channels)
+        self.enlarge = BicubicUpsample(upscale_factor)
+        self.extract = nn.Conv2d(channels, 64, 9, padding=4)
+        self.map = nn.Conv2d(64, 32, 5, padding=2)
+        self.reconstruct = nn.Conv2d(32, channels, 5, padding=2)
+        self.relu = nn.ReLU()
+        self._start_as_identity()
+
+    def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
+        """(N, C, h, w) -> one picture (N, C, s * h, s * w)."""
+        x = self.enlarge(low_res)
+        x = self.relu(self.extract(x))
+        x = self.relu(self.map(x))
+        return (self.reconstruct(x),)
+
+    @torch.no_grad()
+    def _start_as_identity(self) -> None:
+        """He initialisation, in which the first C filters of each layer just hand the picture on.
+
+        ReLU keeps a picture in [0, 1] as it is, so the untrained network is nearly the bicubic enlargement.
+        """
+        for layer in (self.extract, self.map, self.reconstruct):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+            middle = layer.kernel_size[0] // 2
+            for c in range(min(self.channels, 32)):
+                layer.weight[c] = 0
+                layer.weight[c, c, middle, middle] = 1
+        self.reconstruct.weight[:, self.channels :] *= 0.01
