@@ -187,9 +187,7 @@ class SISRHead(nn.Module):
           r = its stride * upscale_factor
     """
 
-    def __init__(
-        self, host: DensePredictor, *, upscale_factor: int = 2, width: int = 32, fuse: bool = True
-    ) -> None:
+    def __init__(self, host: DensePredictor, *, upscale_factor: int = 2, width: int = 32, fuse: bool = True) -> None:
         super().__init__()
         strides = host.feature_strides
         self.fuse = fuse
@@ -206,9 +204,7 @@ class SISRHead(nn.Module):
             nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), nn.ReLU()
         )
         factor = strides[0] * upscale_factor
-        self.predict = nn.Sequential(
-            nn.Conv2d(width, 3 * factor**2, 3, padding=1), nn.PixelShuffle(factor)
-        )
+        self.predict = nn.Sequential(nn.Conv2d(width, 3 * factor**2, 3, padding=1), nn.PixelShuffle(factor))
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Reconstruct the image; give it and the features before its last layer."""

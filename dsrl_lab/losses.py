@@ -59,9 +59,7 @@ def segmentation_loss(
     return total / normaliser.clamp(min=torch.finfo(total.dtype).tiny)
 
 
-def pixel_count(
-    mask: Tensor, *, ignore_index: int = IGNORE_INDEX, class_weights: Tensor | None = None
-) -> Tensor:
+def pixel_count(mask: Tensor, *, ignore_index: int = IGNORE_INDEX, class_weights: Tensor | None = None) -> Tensor:
     """Count the pixels that enter ``segmentation_loss``, each with its class's weight.
 
     Shape:

@@ -1,0 +1,97 @@
+"""From a ``NetworkConfig`` to a network, and from a checkpoint back to the network it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from dsrl_lab.dsrl import DSRL, SISRHead, SSSRHead, SubPixelHead
+from dsrl_lab.models import POSE, SEGMENTATION
+from dsrl_lab.models.base import DensePredictor
+from dsrl_lab.training import checkpoint
+from dsrl_lab.training.config import NetworkConfig
+
+
+def build_host(network: NetworkConfig) -> DensePredictor:
+    """Construct the host by name, with random weights.
+
+    Raises:
+        ValueError: no host has this name; the message lists those there are.
+    """
+    hosts = SEGMENTATION | POSE
+    if network.host not in hosts:
+        raise ValueError(f"unknown host {network.host!r}; choose one of {', '.join(sorted(hosts))}")
+    options = {} if network.width is None else {"width": network.width}
+    return hosts[network.host](network.num_classes, **options)
+
+
+def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, seed: int = 0) -> DSRL:
+    """Construct the whole network; the draws of its new layers follow from ``seed``.
+
+    Args:
+        network: what to build.
+        host: a host that is there already (with released weights, say), in place of a new one.
+        seed: of the initial weights.
+
+    Raises:
+        ValueError: an unknown host or head, or affinity without SISR.
+
+    Example:
+        >>> dsrl = build_dsrl(NetworkConfig(host="tinynet", num_classes=11, sssr="sub_pixel", sisr=True))
+        >>> type(dsrl.task_model).__name__
+        'SuperResolved'
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        host = host or build_host(network)
+        torch.manual_seed(seed + 1)  # the parts draw the same, whether or not the host has drawn
+        sssr: str | SSSRHead | None = network.sssr
+        if network.sssr == "sub_pixel":
+            sssr = SubPixelHead(
+                host,
+                upscale_factor=network.upscale_factor,
+                width=network.sssr_width,
+                factor=network.sssr_factor,
+            )
+        sisr: bool | SISRHead = False
+        if network.sisr:
+            sisr = SISRHead(
+                host,
+                upscale_factor=network.upscale_factor,
+                width=network.sisr_width,
+                fuse=network.sisr_fuse,
+            )
+        return DSRL(
+            host,
+            upscale_factor=network.upscale_factor,
+            sssr=sssr,
+            sisr=sisr,
+            affinity=network.affinity,
+            affinity_stride=network.affinity_stride,
+            detach_sisr=network.detach_sisr,
+        )
+
+
+def load_task_model(path: Path) -> tuple[DensePredictor, checkpoint.Checkpoint]:
+    """Build the deployed network that a checkpoint describes and load it strictly, in evaluation mode.
+
+    Args:
+        path: of a checkpoint of a whole run (its training-only half is left aside) or of a deployed network.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is damaged, no checkpoint of this kit, or does not hold what it describes.
+    """
+    loaded = checkpoint.load(path)
+    if "network" not in loaded.description:
+        raise ValueError(f"{path} does not say which network it holds; write it with training.checkpoint.save")
+    network = NetworkConfig.from_json(loaded.description["network"])
+    if loaded.description.get("deployed"):
+        model = build_dsrl(NetworkConfig.from_json(network.to_json() | {"sisr": False, "affinity": False})).task_model
+        checkpoint.load_model(model, loaded)
+    else:
+        whole = build_dsrl(network)
+        checkpoint.load_model(whole, loaded)
+        model = whole.task_model
+    return model.eval(), loaded

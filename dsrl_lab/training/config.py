@@ -1,0 +1,153 @@
+"""What a run is made of, as frozen dataclasses: the network, and how it is trained.
+
+The defaults of ``TrainConfig`` are the paper's where it says them (second-hand: momentum, weight decay, learning rate,
+poly power, weights of the objective); the rest is ours and stands in every run's record.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """A DSRL network by name: all that is needed to build it again and load its weights strictly.
+
+    Attributes:
+        host: a name in ``models.SEGMENTATION`` or ``models.POSE``.
+        num_classes: classes, or joints of a pose net.
+        width: the host's width multiplier, or None for its default.
+        upscale_factor: sides of the output over sides of the input.
+        sssr: name of the SSSR head, or None for the plain host.
+        sssr_width: channels inside the sub-pixel head.
+        sssr_factor: magnification of the sub-pixel head's shuffle, or None for all the way to the output.
+        sisr: whether there is a SISR head.
+        sisr_width: channels of the SISR head.
+        sisr_fuse: SISR from all encoder maps, or from the deepest alone.
+        affinity: whether the branches are compared.
+        affinity_stride: output pixels per position of the affinity matrix.
+        detach_sisr: stop the affinity's gradient at the SISR features.
+    """
+
+    host: str
+    num_classes: int
+    width: float | None = None
+    upscale_factor: int = 2
+    sssr: str | None = None
+    sssr_width: int = 16
+    sssr_factor: int | None = None
+    sisr: bool = False
+    sisr_width: int = 32
+    sisr_fuse: bool = True
+    affinity: bool = False
+    affinity_stride: int = 8
+    detach_sisr: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dictionary that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """From ``to_json``'s dictionary; an unknown key is an error.
+
+        Example:
+            >>> NetworkConfig.from_json(NetworkConfig(host="tinynet", num_classes=11).to_json()).host
+            'tinynet'
+        """
+        return cls(**_known_fields(cls, values))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a network is trained; two runs with the same config, seed and data give the same weights on one machine.
+
+    Attributes:
+        input_size: (H, W) that the network receives.
+        iterations: optimizer steps.
+        batch_size: images per step, over all processes.
+        learning_rate: at the start of the poly schedule.
+        head_learning_rate_multiplier: for whatever is not the host (SSSR, SISR, transform).
+        momentum: of SGD.
+        weight_decay: on weights of convolutions; norms, biases and slopes have none.
+        poly_power: exponent of (1 - iteration / iterations).
+        warmup_iterations: the learning rate rises linearly over them.
+        sisr_weight: w1 of the objective.
+        affinity_weight: w2 of the objective.
+        affinity_q: 1 (absolute difference of affinities) or 2 (squared).
+        auxiliary_weight: of each auxiliary head's loss.
+        ramp_iterations: the affinity weight rises linearly over them.
+        shuffle_affinity: the control: each picture is compared with another picture's SISR features.
+        class_balance: exponent b of the class weights frequency^-b (0 = none).
+        scale_range: random scale of the picture before the crop.
+        flip_probability: of mirroring left and right.
+        seed: of every draw: initial weights, order, augmentation, dropout.
+        record_every: iterations per record.
+        checkpoint_every: iterations per checkpoint.
+        evaluate_every: iterations per validation; 0 for one at the end.
+        precision: as Lightning Fabric names it: "32-true", "bf16-mixed", "16-mixed".
+        channels_last: memory format of the network and images.
+        freeze_batch_norm: keep BatchNorm's statistics as they are.
+    """
+
+    input_size: tuple[int, int]
+    iterations: int
+    batch_size: int = 8
+    learning_rate: float = 0.01
+    head_learning_rate_multiplier: float = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    poly_power: float = 0.9
+    warmup_iterations: int = 0
+    sisr_weight: float = 0.1
+    affinity_weight: float = 1.0
+    affinity_q: int = 1
+    auxiliary_weight: float = 0.4
+    ramp_iterations: int = 0
+    shuffle_affinity: bool = False
+    class_balance: float = 0.0
+    scale_range: tuple[float, float] = (1.0, 1.0)
+    flip_probability: float = 0.5
+    seed: int = 0
+    record_every: int = 20
+    checkpoint_every: int = 100
+    evaluate_every: int = 0
+    precision: str = "32-true"
+    channels_last: bool = False
+    freeze_batch_norm: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "batch_size", "record_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        if min(self.input_size) < 1:
+            raise ValueError(f"expected input_size (H, W) of positive sides, got {self.input_size}")
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dictionary that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """From ``to_json``'s dictionary; an unknown key is an error.
+
+        Example:
+            >>> config = TrainConfig(input_size=(90, 120), iterations=10)
+            >>> TrainConfig.from_json(config.to_json()) == config
+            True
+        """
+        values = _known_fields(cls, values)
+        for name in ("input_size", "scale_range"):
+            if name in values:
+                values[name] = tuple(values[name])
+        return cls(**values)
+
+
+def _known_fields(cls: type, values: dict[str, Any]) -> dict[str, Any]:
+    known = {field.name for field in dataclasses.fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"{cls.__name__} has no field {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+    return dict(values)

@@ -1,0 +1,117 @@
+"""From a data set to batches: decoded once, drawn from (seed, iteration, slot) alone.
+
+Every random choice of a step follows from the run's seed and the step's number, so a run that was interrupted goes on
+with exactly the pictures, crops and flips it would have had, and two rows of an ablation with the same seed see the
+same ones. No sampler and no random state needs to be saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dsrl_lab.datasets.base import Sample
+from dsrl_lab.datasets.transforms import TrainingExample
+
+
+def derived_seed(*numbers: int) -> int:
+    """Mix whole numbers into one 63-bit seed, the same on every platform.
+
+    Example:
+        >>> derived_seed(0, 1) != derived_seed(1, 0)
+        True
+    """
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1
+
+
+class DecodedSamples:
+    """A data set whose samples are decoded once and kept as bytes (a picture of 360x480 takes 0.7 MB).
+
+    Args:
+        dataset: samples with pictures in [0, 1] and masks of ids below 256.
+
+    Example:
+        >>> sample = Sample(torch.rand(3, 4, 6), torch.zeros(4, 6, dtype=torch.long), "a")
+        >>> kept = DecodedSamples([sample])
+        >>> bool((kept[0].image - sample.image).abs().max() <= 0.5 / 255)
+        True
+    """
+
+    def __init__(self, dataset: Dataset[Sample] | list[Sample]) -> None:
+        self.dataset = dataset
+        self.kept: dict[int, tuple[Tensor, Tensor, str]] = {}
+
+    def __len__(self) -> int:
+        return len(self.dataset)  # type: ignore[arg-type]
+
+    def __getitem__(self, index: int) -> Sample:
+        if index not in self.kept:
+            image, mask, name = self.dataset[index]
+            self.kept[index] = ((image * 255).round().to(torch.uint8), mask.to(torch.uint8), name)
+        image, mask, name = self.kept[index]
+        return Sample(image.float() / 255, mask.long(), name)
+
+
+class Batches:
+    """Batches by iteration number: ``batches(i)`` is batch i of the run, whoever asks and whenever.
+
+    Args:
+        samples: decoded samples (anything with ``len`` and an index).
+        example: makes an example of a sample and a generator: joint transform, reduction, ...
+        batch_size: examples per step over all processes.
+        seed: of order and augmentation.
+        rank: which process this is.
+        world_size: how many processes share a batch; each takes its own part of it.
+
+    Raises:
+        ValueError: the data set is empty, or the batch cannot be shared equally.
+    """
+
+    def __init__(
+        self,
+        samples: DecodedSamples,
+        example: Callable[[Sample, torch.Generator], TrainingExample],
+        *,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if not len(samples):
+            raise ValueError("expected at least one training picture, got none; check the data folder and split")
+        if batch_size % world_size:
+            raise ValueError(
+                f"expected a batch size that {world_size} processes can share equally, got {batch_size}; "
+                f"take {-(-batch_size // world_size) * world_size}"
+            )
+        self.samples, self.example = samples, example
+        self.batch_size, self.seed = batch_size, seed
+        self.rank, self.world_size = rank, world_size
+        self.order_of: tuple[int, Tensor] = (-1, torch.empty(0))
+
+    def __call__(self, iteration: int) -> TrainingExample:
+        """Make this process's part of batch ``iteration``, stacked.
+
+        Shape:
+            - low_res: (n, 3, h, w); high_res: (n, 3, H, W); mask: (n, H, W) with n = batch_size / world_size
+        """
+        share = self.batch_size // self.world_size
+        slots = range(self.rank * share, (self.rank + 1) * share)
+        examples = [self._draw(iteration, slot) for slot in slots]
+        low_res, high_res, mask = (torch.stack(parts) for parts in zip(*examples, strict=True))
+        return TrainingExample(low_res, high_res, mask)
+
+    def _draw(self, iteration: int, slot: int) -> TrainingExample:
+        epoch, place = divmod(iteration * self.batch_size + slot, len(self.samples))
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, iteration, slot))
+        return self.example(self.samples[self._order(epoch)[place]], generator)
+
+    def _order(self, epoch: int) -> list[int]:
+        if self.order_of[0] != epoch:
+            generator = torch.Generator().manual_seed(derived_seed(self.seed, epoch))
+            self.order_of = (epoch, torch.randperm(len(self.samples), generator=generator))
+        return self.order_of[1].tolist()

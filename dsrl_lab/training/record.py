@@ -1,0 +1,138 @@
+"""Records: JSON lines that say how a run was made and how it went; every figure and table is drawn from them.
+
+The first line (kind "run") holds recipe, config, seed, commit, versions, device, parameters and MACs; then come
+"train" lines with losses, "evaluation" lines with scores, and one "end" line. A torn last line, as a killed
+process leaves it, is dropped on reading.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One line that ``fit`` yields: the state of a run after ``iteration`` of ``iterations`` steps.
+
+    Attributes:
+        iteration: steps done.
+        iterations: steps planned.
+        learning_rate: of the last step.
+        loss: the objective, the mean over the steps since the last record; so are the three parts, unweighted.
+        task: the task's own loss.
+        sisr: mean squared error of the reconstruction.
+        affinity: feature affinity loss.
+        seconds: since the run began, over all its sessions.
+        images_per_second: since the last record.
+        metrics: scores on the validation set, where this record holds an evaluation.
+    """
+
+    iteration: int
+    iterations: int
+    learning_rate: float
+    loss: float
+    task: float
+    sisr: float
+    affinity: float
+    seconds: float
+    images_per_second: float
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seconds_left(self) -> float:
+        """Estimate of what is still to come, from the mean pace so far."""
+        return self.seconds / max(self.iteration, 1) * (self.iterations - self.iteration)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dictionary that JSON can hold."""
+        return {"kind": "train", **asdict(self)}
+
+
+def environment() -> dict[str, Any]:
+    """Commit, versions and machine, for the first line of a record.
+
+    Example:
+        >>> sorted(environment())
+        ['commit', 'cores', 'device', 'platform', 'threads', 'versions']
+    """
+    packages = ("dsrl-lab", "torch", "torchvision", "numpy", "torchmetrics", "lightning-fabric")
+    return {
+        "commit": _commit(),
+        "versions": {"python": platform.python_version()}
+        | {package: importlib.metadata.version(package) for package in packages},
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _commit() -> str:
+    """Short hash of the kit's commit, with + where files were changed; "unknown" outside a checkout."""
+    here = Path(__file__).resolve().parent
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+"], cwd=here, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return answer.stdout.strip()
+
+
+def append(path: Path, line: dict[str, Any]) -> None:
+    """Add a line and bring it to the disk; numbers that JSON cannot hold become null."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(_finite(line)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Read a record's lines, without a torn last one.
+
+    Raises:
+        ValueError: a line before the last is no JSON object, or there is none at all; the message names file and line.
+    """
+    lines: list[dict[str, Any]] = []
+    texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, text in enumerate(texts, start=1):
+        try:
+            value = json.loads(text)
+        except (json.JSONDecodeError, RecursionError):
+            value = None
+        if isinstance(value, dict):
+            lines.append(value)
+        elif number < len(texts):
+            raise ValueError(f"{path}, line {number}: expected a JSON object, got {text[:60]!r}; the record is damaged")
+    if not lines:
+        raise ValueError(f"{path}: expected a record of JSON lines, found none; run the recipe again")
+    return lines
+
+
+def truncate(path: Path, iteration: int) -> None:
+    """Drop what a record says beyond ``iteration``, so that a resumed run does not say it twice."""
+    kept = [line for line in read(path) if line.get("iteration", 0) <= iteration and line.get("kind") != "end"]
+    replacement = path.with_suffix(path.suffix + ".part")
+    replacement.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+    replacement.replace(path)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,96 @@
+"""What a task adds to the loop: its examples, its loss, its score. Segmentation here; a pose net brings its own.
+
+The loop knows no task: it asks for an example of a sample, for the loss of logits against it, and how much a batch
+counts for (so that several processes add up to one).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from dsrl_lab.datasets.base import Sample, SegmentationDataset
+from dsrl_lab.datasets.transforms import JointTransform, TrainingExample, low_and_high, resize_mask
+from dsrl_lab.losses import pixel_count, segmentation_loss
+from dsrl_lab.models.base import DensePredictor
+from dsrl_lab.training.config import TrainConfig
+from dsrl_lab.training.evaluate import evaluate_segmentation
+
+
+class Task(Protocol):
+    """What the loop asks of a task."""
+
+    def example(self, sample: Sample, generator: torch.Generator) -> TrainingExample:
+        """Make a training example of a sample."""
+
+    def count(self, example: TrainingExample, size: tuple[int, int]) -> Tensor:
+        """How much a batch counts for (pixels, joints) when the logits have ``size``: a scalar."""
+
+    def loss(self, logits: Tensor, example: TrainingExample, normaliser: Tensor) -> Tensor:
+        """The task's loss, summed over the batch and divided by ``normaliser``."""
+
+    def evaluate(self, model: DensePredictor) -> dict[str, Any]:
+        """Scores on the validation set."""
+
+
+@dataclass(frozen=True)
+class SegmentationTask:
+    """Semantic segmentation: joint transforms, cross-entropy at the logits' size, pooled mIoU at the pictures' size.
+
+    Args:
+        config: of the run.
+        upscale_factor: sides of the high resolution over sides of the input.
+        validation: what is scored; None for no evaluation.
+        class_weights: (K,) weights of the cross-entropy, or None.
+    """
+
+    config: TrainConfig
+    upscale_factor: int = 2
+    validation: SegmentationDataset | None = None
+    class_weights: Tensor | None = None
+
+    def example(self, sample: Sample, generator: torch.Generator) -> TrainingExample:
+        """Scale, crop and flip, then reduce the picture for the network's input."""
+        height, width = self.config.input_size
+        transform = JointTransform(
+            (height * self.upscale_factor, width * self.upscale_factor),
+            self.config.scale_range,
+            self.config.flip_probability,
+        )
+        return low_and_high(transform(sample, generator), self.upscale_factor)
+
+    def count(self, example: TrainingExample, size: tuple[int, int]) -> Tensor:
+        """Pixels that are not ignored."""
+        return pixel_count(resize_mask(example.mask, size), class_weights=self.class_weights)
+
+    def loss(self, logits: Tensor, example: TrainingExample, normaliser: Tensor) -> Tensor:
+        """Cross-entropy against the mask at the logits' size (nearest neighbour where that is smaller)."""
+        mask = resize_mask(example.mask, (logits.shape[-2], logits.shape[-1]))
+        return segmentation_loss(logits, mask, class_weights=self.class_weights, normaliser=normaliser)
+
+    def evaluate(self, model: DensePredictor) -> dict[str, Any]:
+        """Pooled scores on the validation set with bilinear logits; empty where there is none."""
+        if self.validation is None:
+            return {}
+        return evaluate_segmentation(model, self.validation, input_size=self.config.input_size).to_json()
+
+
+def class_weights_of(dataset: SegmentationDataset, exponent: float) -> Tensor | None:
+    """Weights frequency^-exponent of each class over a data set, with a mean of 1 over pixels; None for exponent 0.
+
+    Shape:
+        - output: (K,) float32; a class that does not occur gets the weight of the rarest that does
+    """
+    if exponent == 0:
+        return None
+    counts = torch.zeros(dataset.class_table.num_classes, dtype=torch.float64)
+    for index in range(len(dataset)):
+        mask = dataset[index].mask
+        counts += torch.bincount(mask[mask != 255], minlength=len(counts))
+    present = counts[counts > 0]
+    frequency = counts.clamp(min=float(present.min())) / counts.sum()
+    weights = frequency**-exponent
+    return (weights / (weights * frequency).sum()).float()
