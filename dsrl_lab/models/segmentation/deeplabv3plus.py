@@ -1,0 +1,126 @@
+"""DeepLabv3+: dilated pyramid pooling on a deep encoder, refined with one shallow map.
+
+Source: Chen et al., "Encoder-Decoder with Atrous Separable Convolution" (ECCV 2018), with the plain (not separable)
+convolutions, the widths and the dropout rates of jfzhang95's PyTorch release.
+
+The encoder of the paper ends with the pyramid (section 3.1: its 256 channels are "the encoder output"), so
+the deep map of ``forward_features`` is the pyramid's output, before dropout.
+
+Parameters and MACs against that release: ResNet-101 agrees. With MobileNetV2 the release counts more MACs
+(+1.4 % at 256x512): it zero-pads a block's input before the 1x1 expansion, so that it also expands the
+padding. Ours pads at the depthwise convolution, as torchvision and the MobileNetV2 paper do.
+
+Deviations:
+    - Bilinear resizing with ``align_corners=False`` (the release: True).
+    - In a dilated MobileNetV2 the blocks of the first dilated stage after its first one are dilated too (see
+      ``encoders``); the release leaves that stage undilated. Parameters and MACs are the same.
+    - The decoder's convolutions keep torch's default initialisation; BatchNorm follows each of them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dsrl_lab.layers import ConvNormAct, resize
+from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.encoders import Encoder, MobileNetV2Encoder, ResNetEncoder
+from dsrl_lab.models.segmentation.pooling import PooledContext, check_positions
+
+
+class DilatedPyramid(nn.Module):
+    """ASPP: a 1x1, three dilated 3x3 convolutions and the image's average, concatenated and projected.
+
+    Args:
+        in_channels: channels that come in.
+        out_channels: channels of each branch and of the output.
+        dilations: of the three 3x3 convolutions.
+
+    Shape:
+        - input: (N, in_channels, H, W)
+        - output: (N, out_channels, H, W)
+
+    Example:
+        >>> DilatedPyramid(8, 4)(torch.zeros(2, 8, 5, 7)).shape
+        torch.Size([2, 4, 5, 7])
+    """
+
+    def __init__(self, in_channels: int, out_channels: int = 256, *, dilations: tuple[int, ...] = (6, 12, 18)) -> None:
+        super().__init__()
+        self.pointwise = ConvNormAct(in_channels, out_channels, 1)
+        self.dilated = nn.ModuleList(ConvNormAct(in_channels, out_channels, 3, dilation=d) for d in dilations)
+        self.context = PooledContext(in_channels, out_channels)
+        self.project = ConvNormAct((len(dilations) + 2) * out_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Look at several reaches at once; see the class for the shapes."""
+        height, width = x.shape[-2:]
+        context = self.context(x).expand(-1, -1, height, width)
+        branches = [self.pointwise(x), *(branch(x) for branch in self.dilated), context]
+        return self.project(torch.cat(branches, dim=1))
+
+
+class DeepLabv3Plus(DensePredictor):
+    """DeepLabv3+ with a ResNet or MobileNetV2 encoder; logits at stride 4.
+
+    Args:
+        num_classes: channels of the logits.
+        encoder: ``resnet101``, ``resnet50`` or ``mobilenet_v2``.
+        output_stride: stride of the deep map: 16, or 8 for a finer and about three times as costly encoder.
+
+    Shape:
+        - image: (N, 3, H, W), sides of at least ``output_stride``
+        - output: (N, num_classes, H, W)
+
+    Raises:
+        ValueError: an unknown encoder, an output stride other than 8 and 16, a batch of one in training, or
+            an image smaller than the output stride.
+
+    Example:
+        >>> model = DeepLabv3Plus(19, encoder="mobilenet_v2").eval()
+        >>> model.feature_channels, model.feature_strides, model.head_channels
+        ((24, 256), (4, 16), 256)
+        >>> model(torch.zeros(1, 3, 33, 64)).shape
+        torch.Size([1, 19, 33, 64])
+    """
+
+    ENCODERS = ("resnet101", "resnet50", "mobilenet_v2")
+
+    def __init__(self, num_classes: int, *, encoder: str = "resnet101", output_stride: int = 16) -> None:
+        super().__init__()
+        if encoder not in self.ENCODERS:
+            raise ValueError(f"unknown encoder {encoder!r}; DeepLabv3Plus has {', '.join(self.ENCODERS)}")
+        if output_stride not in (8, 16):
+            raise ValueError(f"DeepLabv3Plus needs output_stride 8 or 16, got {output_stride}")
+        self.encoder: Encoder
+        if encoder == "mobilenet_v2":
+            self.encoder = MobileNetV2Encoder(output_stride=output_stride)
+        else:
+            self.encoder = ResNetEncoder(encoder, output_stride=output_stride, multi_grid=(1, 2, 4))
+        reach = 16 // output_stride
+        low_channels, deep_channels = self.encoder.channels[0], self.encoder.channels[-1]
+        self.num_classes = num_classes
+        self.feature_channels = (low_channels, 256)
+        self.feature_strides = (4, output_stride)
+        self.head_channels = 256
+        self.head_stride = self.logits_stride = 4
+
+        self.pyramid = DilatedPyramid(deep_channels, 256, dilations=(6 * reach, 12 * reach, 18 * reach))
+        self.pyramid_dropout = nn.Dropout(0.5)
+        self.low = ConvNormAct(low_channels, 48, 1)
+        self.fuse = nn.Sequential(ConvNormAct(256 + 48, 256, 3), nn.Dropout(0.5), ConvNormAct(256, 256, 3))
+        self.classify = nn.Sequential(nn.Dropout(0.1), nn.Conv2d(256, num_classes, 1))
+
+    def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Give the encoder's map at stride 4 and the pyramid's output."""
+        check_positions(self, image)
+        feat4, *_, deep = self.encoder(image)
+        return feat4, self.pyramid(deep)
+
+    def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Enlarge the deep map, join the shallow one, refine, classify; all at stride 4."""
+        feat4, deep = features
+        low = self.low(feat4)
+        deep = resize(self.pyramid_dropout(deep), (low.shape[-2], low.shape[-1]))
+        fused = self.fuse(torch.cat([deep, low], dim=1))
+        return HeadOutput(self.classify(fused), fused)

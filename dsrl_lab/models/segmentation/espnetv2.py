@@ -1,0 +1,188 @@
+"""ESPNetv2 for segmentation, the light host of the DSRL paper.
+
+Source: Mehta et al., "ESPNetv2", CVPR 2019; widths, repeats and decoder from the authors' EdgeNets release
+(MIT): 0.7892 M parameters and 674.46 M MACs for width 2.0, 20 outputs, 256x512 input.
+Deviations: any input size works (see ``espnetv2_blocks``); the width of the pyramids can be chosen apart from
+the number of classes; ``forward_head`` stops at half the input size, where the official DSRL head takes over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from torch import Tensor, nn
+
+from dsrl_lab.layers import ConvNormAct
+from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.segmentation.espnetv2_blocks import EESP, DecoderStep, DownSampler, PyramidPool
+from dsrl_lab.models.segmentation.espnetv2_release import read_release
+
+ENCODER_CHANNELS = {
+    0.5: (16, 32, 64, 128),
+    1.0: (32, 64, 128, 256),
+    1.5: (32, 96, 192, 384),
+    2.0: (32, 128, 256, 512),
+}
+DECODER_CHANNELS = (64, 48, 32)
+LARGEST_PYRAMID_CHANNELS = 16
+
+
+class ESPNetv2(DensePredictor):
+    """ESPNetv2 segmentation network.
+
+    ``HeadOutput.features`` is the 32-channel map at half the input size that enters the last pyramid: the last
+    place where the decoder is wide. This is our choice. Taken literally, "the last features before the prediction
+    layer" are the last pyramid's p channels (10 for Cityscapes), each made by a group of its own: too few and too
+    separate for cosine similarities to say much, and too narrow a start for a super-resolution head.
+
+    Args:
+        num_classes: outputs; the release has 20 (the 19 Cityscapes classes and background).
+        width: 0.5, 1.0, 1.5 or 2.0.
+        pyramid_channels: width p of the four pyramids; None for the release's min(num_classes // 2, 16).
+
+    Raises:
+        ValueError: the width is unknown, or a channel count is below 1.
+
+    Shape:
+        - input: (N, 3, H, W), ImageNet-normalised RGB, any size
+        - output: (N, num_classes, H, W)
+
+    Example:
+        >>> import torch
+        >>> network = ESPNetv2(11, width=0.5).eval()
+        >>> network(torch.zeros(1, 3, 45, 60)).shape
+        torch.Size([1, 11, 45, 60])
+        >>> sum(p.numel() for p in ESPNetv2(20, width=2.0).parameters())
+        789242
+    """
+
+    feature_strides = (2, 4, 8, 16)
+    head_channels = DECODER_CHANNELS[-1]
+    align_corners = True
+
+    def __init__(self, num_classes: int, *, width: float = 2.0, pyramid_channels: int | None = None) -> None:
+        super().__init__()
+        if width not in ENCODER_CHANNELS:
+            raise ValueError(f"expected width to be one of {sorted(ENCODER_CHANNELS)}, got {width}")
+        if num_classes < 1:
+            raise ValueError(f"expected at least 1 class, got {num_classes}; pass the number of outputs")
+        if pyramid_channels is None:
+            pyramid_channels = max(1, min(num_classes // 2, LARGEST_PYRAMID_CHANNELS))
+        if pyramid_channels < 1:
+            raise ValueError(f"expected pyramid_channels of 1 or more, got {pyramid_channels}")
+        self.num_classes = num_classes
+        self.width = width
+        self.pyramid_channels = pyramid_channels
+        self.feature_channels = ENCODER_CHANNELS[width]
+        c2, c4, c8, c16 = ENCODER_CHANNELS[width]
+        d8, d4, d2 = DECODER_CHANNELS
+
+        self.stem = ConvNormAct(3, c2, 3, stride=2, activation=nn.PReLU)
+        self.down4 = DownSampler(c2, c4, receptive_limit=13)
+        self.down8 = DownSampler(c4, c8, receptive_limit=11)
+        self.stage8 = nn.Sequential(*(EESP(c8, receptive_limit=9) for _ in range(3)))
+        self.down16 = DownSampler(c8, c16, receptive_limit=9)
+        self.stage16 = nn.Sequential(*(EESP(c16, receptive_limit=7) for _ in range(7)))
+
+        self.pyramid16 = PyramidPool(c16, pyramid_channels)
+        self.widen16 = ConvNormAct(pyramid_channels, d8, 1, activation=nn.PReLU)
+        self.join8 = DecoderStep(d8, c8)
+        self.pyramid8 = PyramidPool(d8, pyramid_channels)
+        self.widen8 = ConvNormAct(pyramid_channels, d4, 1, activation=nn.PReLU)
+        self.join4 = DecoderStep(d4, c4)
+        self.pyramid4 = PyramidPool(d4, pyramid_channels)
+        self.widen4 = ConvNormAct(pyramid_channels, d2, 1, activation=nn.PReLU)
+        self.join2 = DecoderStep(d2, c2)
+        self.pyramid2 = PyramidPool(d2, pyramid_channels)
+        self.classifier = nn.Conv2d(pyramid_channels, num_classes, 1)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Draw the weights as the release does."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    @classmethod
+    def from_released_checkpoint(
+        cls,
+        path: str | Path,
+        *,
+        num_classes: int | None = None,
+        class_map: Sequence[int | None] | None = None,
+    ) -> Self:
+        """Build the network of a released EdgeNets checkpoint; see the function of the same name."""
+        state, width = read_release(path)
+        released_classes, pyramid_channels = state["classifier.weight"].shape[:2]
+        if class_map is not None:
+            if num_classes not in (None, len(class_map)):
+                raise ValueError(
+                    f"expected one class_map entry for each of {num_classes} classes, got {len(class_map)}; "
+                    "leave num_classes out or make them agree"
+                )
+            num_classes = len(class_map)
+            wrong = [entry for entry in class_map if entry is not None and not 0 <= entry < released_classes]
+            if wrong:
+                raise ValueError(
+                    f"expected class_map entries in 0..{released_classes - 1} or None, got {wrong}; "
+                    "name released outputs, None for a fresh one"
+                )
+        elif num_classes is None or num_classes == released_classes:
+            class_map = range(released_classes)
+        else:
+            class_map = (None,) * num_classes
+        network = cls(len(class_map), width=width, pyramid_channels=pyramid_channels)
+        for name in ("classifier.weight", "classifier.bias"):
+            rows = getattr(network.classifier, name.rpartition(".")[2]).detach().clone()
+            for row, source in enumerate(class_map):
+                if source is not None:
+                    rows[row] = state[name][source]
+            state[name] = rows
+        network.load_state_dict(state)
+        return network
+
+    def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Encode a normalised image into maps of stride 2, 4, 8 and 16."""
+        feat2 = self.stem(image)
+        feat4 = self.down4(feat2, image)
+        feat8 = self.stage8(self.down8(feat4, image))
+        feat16 = self.stage16(self.down16(feat8, image))
+        return feat2, feat4, feat8, feat16
+
+    def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Decode to logits and 32-channel features, both at half the input size (rounded up)."""
+        feat2, feat4, feat8, feat16 = features
+        x = self.join8(self.widen16(self.pyramid16(feat16)), feat8)
+        x = self.join4(self.widen8(self.pyramid8(x)), feat4)
+        x = self.join2(self.widen4(self.pyramid4(x)), feat2)
+        return HeadOutput(logits=self.classifier(self.pyramid2(x)), features=x)
+
+
+def from_released_checkpoint(
+    path: str | Path, *, num_classes: int | None = None, class_map: Sequence[int | None] | None = None
+) -> ESPNetv2:
+    """Build ESPNetv2 from a released EdgeNets checkpoint, strictly: every tensor is used, none is left over.
+
+    The width, the pyramids' channels and the number of outputs are read from the tensors' shapes. With another
+    number of classes exactly two tensors change, ``classifier.weight`` and ``classifier.bias``; the last pyramid
+    stays as released.
+
+    Args:
+        path: an ``espnetv2_s_<width>_city_<W>x<H>.pth`` file of the release.
+        num_classes: outputs of the new network, drawn fresh if not the release's 20; None keeps those.
+        class_map: for each new class the released output whose row it starts from, or None for a fresh row.
+
+    Raises:
+        ValueError: the file is no ESPNetv2 release, or ``class_map`` does not fit.
+
+    Example:
+        >>> from_released_checkpoint("absent.pth")
+        Traceback (most recent call last):
+        ...
+        ValueError: no checkpoint at absent.pth; ...
+    """
+    return ESPNetv2.from_released_checkpoint(path, num_classes=num_classes, class_map=class_map)

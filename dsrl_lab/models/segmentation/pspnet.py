@@ -1,0 +1,109 @@
+"""PSPNet: averages over 1, 2, 3 and 6 bins per side, put beside a dilated ResNet's last map.
+
+Source: Zhao et al., "Pyramid Scene Parsing Network" (CVPR 2017); widths, deep stem and auxiliary head of the
+first author's PyTorch release (semseg), whose parameters and MACs this file meets.
+
+Deviations:
+    - ``align_corners=False``, and any input size: the release wants sides of 8k + 1 because it aligns
+      corners.
+    - ``deep_stem=False`` gives torchvision's stem, so that torchvision's ImageNet weights fit.
+    - The heads' convolutions keep torch's default initialisation; BatchNorm follows each of them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dsrl_lab.layers import ConvNormAct, resize
+from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.encoders import ResNetEncoder
+from dsrl_lab.models.segmentation.pooling import PooledContext, check_positions
+
+
+class PyramidPooling(nn.Module):
+    """The map beside its own averages over coarser and coarser bins, each enlarged back to the map's size.
+
+    Args:
+        in_channels: channels that come in.
+        bins: bins per side of each average; each gives ``in_channels // len(bins)`` channels.
+
+    Shape:
+        - input: (N, in_channels, H, W)
+        - output: (N, in_channels + len(bins) * (in_channels // len(bins)), H, W)
+
+    Example:
+        >>> PyramidPooling(8)(torch.zeros(2, 8, 9, 9)).shape
+        torch.Size([2, 16, 9, 9])
+    """
+
+    def __init__(self, in_channels: int, *, bins: tuple[int, ...] = (1, 2, 3, 6)) -> None:
+        super().__init__()
+        width = in_channels // len(bins)
+        self.contexts = nn.ModuleList(PooledContext(in_channels, width, bins=n) for n in bins)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool and concatenate; see the class for the shapes."""
+        size = (x.shape[-2], x.shape[-1])
+        return torch.cat([x, *(resize(context(x), size) for context in self.contexts)], dim=1)
+
+
+class PSPNet(DensePredictor):
+    """PSPNet on a ResNet of output stride 8; logits at stride 8, one auxiliary head in training.
+
+    Args:
+        num_classes: channels of the logits.
+        encoder: ``resnet50``, ``resnet101``, or ``resnet18`` for small machines.
+        deep_stem: three 3x3 convolutions as stem, as published; False for torchvision's 7x7 and its weights.
+
+    Attributes:
+        auxiliary_weight: weight of the auxiliary loss in the paper (0.4).
+
+    Shape:
+        - image: (N, 3, H, W), sides of at least 8
+        - output: (N, num_classes, H, W)
+
+    Raises:
+        ValueError: an unknown encoder, a batch of one in training, or an image with a side under 8.
+
+    Example:
+        >>> model = PSPNet(19, encoder="resnet18").eval()
+        >>> model.feature_channels, model.feature_strides, model.head_channels
+        ((64, 128, 256, 512), (4, 8, 8, 8), 512)
+        >>> model(torch.zeros(1, 3, 33, 64)).shape
+        torch.Size([1, 19, 33, 64])
+    """
+
+    ENCODERS = ("resnet50", "resnet101", "resnet18")
+    auxiliary_weight = 0.4
+
+    def __init__(self, num_classes: int, *, encoder: str = "resnet50", deep_stem: bool = True) -> None:
+        super().__init__()
+        if encoder not in self.ENCODERS:
+            raise ValueError(f"unknown encoder {encoder!r}; PSPNet has {', '.join(self.ENCODERS)}")
+        self.encoder = ResNetEncoder(encoder, output_stride=8, deep_stem=deep_stem)
+        *_, auxiliary_channels, deep_channels = self.encoder.channels
+        self.num_classes = num_classes
+        self.feature_channels = self.encoder.channels
+        self.feature_strides = self.encoder.strides
+        self.head_channels = 512
+        self.head_stride = self.logits_stride = 8
+
+        self.pyramid = PyramidPooling(deep_channels)
+        self.fuse = ConvNormAct(2 * deep_channels, 512, 3)
+        self.classify = nn.Sequential(nn.Dropout2d(0.1), nn.Conv2d(512, num_classes, 1))
+        self.auxiliary = nn.Sequential(
+            ConvNormAct(auxiliary_channels, 256, 3), nn.Dropout2d(0.1), nn.Conv2d(256, num_classes, 1)
+        )
+
+    def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Give the outputs of the encoder's four stages."""
+        check_positions(self, image)
+        return self.encoder(image)
+
+    def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Pool the deepest map, fuse, classify; in training also classify the map before it."""
+        *_, before, deep = features
+        fused = self.fuse(self.pyramid(deep))
+        auxiliary = (self.auxiliary(before),) if self.training else ()
+        return HeadOutput(self.classify(fused), fused, auxiliary)
