@@ -5,8 +5,7 @@ whose layers and widths this file follows: its parameters and MACs agree.
 
 Deviations:
     - Bilinear resizing with ``align_corners=False`` (the release: True).
-    - The auxiliary heads always exist, so that a training checkpoint loads strictly; they run in training
-      only.
+    - The auxiliary heads always exist, so that a training checkpoint loads strictly; they run in training only.
     - ResNet-18 is torchvision's, not the authors' own training of it.
     - The heads' convolutions keep torch's default initialisation.
 """

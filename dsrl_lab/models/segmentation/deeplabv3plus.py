@@ -3,17 +3,17 @@
 Source: Chen et al., "Encoder-Decoder with Atrous Separable Convolution" (ECCV 2018), with the plain (not separable)
 convolutions, the widths and the dropout rates of jfzhang95's PyTorch release.
 
-The encoder of the paper ends with the pyramid (section 3.1: its 256 channels are "the encoder output"), so
-the deep map of ``forward_features`` is the pyramid's output, before dropout.
+The encoder of the paper ends with the pyramid (section 3.1: its 256 channels are "the encoder output"), so the deep
+map of ``forward_features`` is the pyramid's output, before dropout.
 
-Parameters and MACs against that release: ResNet-101 agrees. With MobileNetV2 the release counts more MACs
-(+1.4 % at 256x512): it zero-pads a block's input before the 1x1 expansion, so that it also expands the
-padding. Ours pads at the depthwise convolution, as torchvision and the MobileNetV2 paper do.
+Against that release: ResNet-101 agrees in parameters and MACs, MobileNetV2 in parameters. The release's MobileNetV2
+counts 0.7 % more MACs, because it pads a block's input before the 1x1 expansion and so expands the padding as well;
+ours pads at the depthwise convolution, as torchvision does. A test adds the padding up and meets the number.
 
 Deviations:
     - Bilinear resizing with ``align_corners=False`` (the release: True).
-    - In a dilated MobileNetV2 the blocks of the first dilated stage after its first one are dilated too (see
-      ``encoders``); the release leaves that stage undilated. Parameters and MACs are the same.
+    - In a dilated MobileNetV2 every block after the lost stride is dilated (see ``encoders``); the release leaves the
+      stage of the lost stride undilated. Parameters and MACs are the same.
     - The decoder's convolutions keep torch's default initialisation; BatchNorm follows each of them.
 """
 

@@ -4,8 +4,7 @@ Source: Zhao et al., "Pyramid Scene Parsing Network" (CVPR 2017); widths, deep s
 first author's PyTorch release (semseg), whose parameters and MACs this file meets.
 
 Deviations:
-    - ``align_corners=False``, and any input size: the release wants sides of 8k + 1 because it aligns
-      corners.
+    - ``align_corners=False``, and any input size: the release aligns corners and wants sides of 8k + 1.
     - ``deep_stem=False`` gives torchvision's stem, so that torchvision's ImageNet weights fit.
     - The heads' convolutions keep torch's default initialisation; BatchNorm follows each of them.
 """

@@ -1,0 +1,269 @@
+"""Encoders: ResNet-18/50/101 and MobileNetV2 of torchvision, announced as maps from shallow to deep.
+
+Sources: He et al., "Deep Residual Learning" (CVPR 2016); Sandler et al., "MobileNetV2" (CVPR 2018); both made
+of torchvision's blocks under torchvision's parameter names, so that its ImageNet weights fit strictly.
+Dilation in place of stride: Chen et al., "Rethinking Atrous Convolution" (2017), section 3. Deep stem:
+PSPNet's release.
+
+Deviations:
+    - The classifier is left out; so is MobileNetV2's last 1x1 convolution to 1280 channels, as in DeepLab.
+    - A dilated stage of a ResNet dilates all its 3x3 convolutions, the first one too, as DeepLab and PSPNet
+      do. In MobileNetV2 the block that loses its stride keeps its dilation, and the blocks after it double
+      theirs: then the dilated encoder computes the very values of the strided one, at more positions; a test
+      shows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import get_model_weights, mobilenet_v2
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from dsrl_lab.layers import ConvNormAct
+
+OUTPUT_STRIDES = (8, 16, 32)
+
+
+class Encoder(nn.Module):
+    """What every encoder announces; its ``forward`` gives a tuple of maps from shallow to deep.
+
+    Attributes:
+        channels: channels of each map.
+        strides: input pixels per step of each map; never decreasing.
+        torchvision_name: torchvision's name of the network whose weights fit; None if there is none.
+    """
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    torchvision_name: str | None = None
+
+
+def _check_output_stride(output_stride: int) -> None:
+    if output_stride not in OUTPUT_STRIDES:
+        raise ValueError(f"output_stride must be one of {OUTPUT_STRIDES}, got {output_stride}")
+
+
+def _stage(
+    block: type[BasicBlock | Bottleneck],
+    in_channels: int,
+    width: int,
+    *,
+    stride: int,
+    dilations: tuple[int, ...],
+) -> nn.Sequential:
+    """Residual blocks, one per dilation; the first has the stride and, if it must, a projected shortcut."""
+    out_channels = block.expansion * width
+    blocks: list[nn.Module] = []
+    for dilation in dilations:
+        shortcut = None
+        if stride > 1 or in_channels != out_channels:
+            projection = nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
+            shortcut = nn.Sequential(projection, nn.BatchNorm2d(out_channels))
+        blocks.append(block(in_channels, width, stride, shortcut))
+        for layer in blocks[-1].modules():
+            if isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3):
+                layer.dilation = layer.padding = (dilation, dilation)  # BasicBlock's constructor refuses it
+        in_channels, stride = out_channels, 1
+    return nn.Sequential(*blocks)
+
+
+class ResNetEncoder(Encoder):
+    """ResNet without its classifier: the outputs of the four stages.
+
+    Args:
+        name: ``resnet18``, ``resnet50`` or ``resnet101``.
+        output_stride: stride of the deepest map, 8, 16 or 32; the stages beyond it are dilated.
+        multi_grid: factors on the dilation of the last stage's blocks, one per block; (1, 2, 4) in DeepLab.
+        deep_stem: three 3x3 convolutions to 64, 64 and 128 channels instead of one 7x7 to 64.
+
+    Shape:
+        - input: (N, 3, H, W)
+        - output: four maps as announced by ``channels`` and ``strides``; sides are H / stride, rounded up
+
+    Raises:
+        ValueError: an unknown name or output stride, or a multi-grid without one factor per block.
+
+    Example:
+        >>> encoder = ResNetEncoder("resnet18", output_stride=16)
+        >>> encoder.channels, encoder.strides
+        ((64, 128, 256, 512), (4, 8, 16, 16))
+        >>> [tuple(x.shape[-2:]) for x in encoder(torch.zeros(2, 3, 64, 97))]
+        [(16, 25), (8, 13), (4, 7), (4, 7)]
+    """
+
+    NAMES = ("resnet18", "resnet50", "resnet101")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        output_stride: int = 32,
+        multi_grid: tuple[int, ...] | None = None,
+        deep_stem: bool = False,
+    ) -> None:
+        super().__init__()
+        if name not in self.NAMES:
+            raise ValueError(f"unknown ResNet {name!r}; known are {', '.join(self.NAMES)}")
+        _check_output_stride(output_stride)
+        block = BasicBlock if name == "resnet18" else Bottleneck
+        repeats = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}[name]
+        grid = multi_grid or (1,) * repeats[3]
+        if len(grid) != repeats[3]:
+            raise ValueError(f"multi_grid needs {repeats[3]} factors, one per block of {name}'s last stage, got {grid}")
+        self.channels = tuple(block.expansion * width for width in (64, 128, 256, 512))
+        self.strides = tuple(min(stride, output_stride) for stride in (4, 8, 16, 32))
+        self.torchvision_name = None if deep_stem else name
+        _, stride8, stride16, stride32 = self.strides
+        dilations16 = (16 // stride16,) * repeats[2]
+        dilations32 = tuple(32 // stride32 * factor for factor in grid)
+
+        stem_channels = 128 if deep_stem else 64
+        self.conv1: nn.Module = nn.Conv2d(3, stem_channels, 7, stride=2, padding=3, bias=False)
+        if deep_stem:
+            last = nn.Conv2d(64, stem_channels, 3, padding=1, bias=False)
+            self.conv1 = nn.Sequential(ConvNormAct(3, 64, stride=2), ConvNormAct(64, 64), last)
+        self.bn1 = nn.BatchNorm2d(stem_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        channels = self.channels
+        self.layer1 = _stage(block, stem_channels, 64, stride=1, dilations=(1,) * repeats[0])
+        self.layer2 = _stage(block, channels[0], 128, stride=2, dilations=(1,) * repeats[1])
+        self.layer3 = _stage(block, channels[1], 256, stride=stride16 // stride8, dilations=dilations16)
+        self.layer4 = _stage(block, channels[2], 512, stride=stride32 // stride16, dilations=dilations32)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Encode an image; see the class for the shapes."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(image))))  # stride 4
+        stage1 = self.layer1(x)
+        stage2 = self.layer2(stage1)
+        stage3 = self.layer3(stage2)
+        return stage1, stage2, stage3, self.layer4(stage3)
+
+
+class MobileNetV2Encoder(Encoder):
+    """MobileNetV2 without its last 1x1 convolution and classifier: the last map of each stride.
+
+    Args:
+        output_stride: stride of the deepest map, 8, 16 or 32; the blocks beyond it are dilated.
+
+    Shape:
+        - input: (N, 3, H, W)
+        - output: four maps as announced by ``channels`` and ``strides``; sides are H / stride, rounded up
+
+    Raises:
+        ValueError: an unknown output stride.
+
+    Example:
+        >>> encoder = MobileNetV2Encoder(output_stride=16)
+        >>> encoder.channels, encoder.strides
+        ((24, 32, 96, 320), (4, 8, 16, 16))
+        >>> [tuple(x.shape[-2:]) for x in encoder(torch.zeros(2, 3, 64, 97))]
+        [(16, 25), (8, 13), (4, 7), (4, 7)]
+    """
+
+    LAST_BLOCKS = (3, 6, 13, 17)  # of stride 4, 8, 16 and 32
+
+    def __init__(self, *, output_stride: int = 32) -> None:
+        super().__init__()
+        _check_output_stride(output_stride)
+        self.features = mobilenet_v2(weights=None).features[:-1]
+        self.channels = (24, 32, 96, 320)
+        self.strides = tuple(min(stride, output_stride) for stride in (4, 8, 16, 32))
+        self.torchvision_name = "mobilenet_v2"
+        stride, dilation = 2, 1  # after the stem
+        for block in self.features[1:]:
+            (depthwise,) = (x for x in block.modules() if isinstance(x, nn.Conv2d) and x.groups > 1)
+            depthwise.dilation = depthwise.padding = (dilation, dilation)
+            if depthwise.stride == (2, 2) and stride == output_stride:
+                depthwise.stride = (1, 1)
+                dilation *= 2
+            else:
+                stride *= depthwise.stride[0]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Encode an image; see the class for the shapes."""
+        maps = []
+        x = image
+        for index, block in enumerate(self.features):
+            x = block(x)
+            if index in self.LAST_BLOCKS:
+                maps.append(x)
+        return tuple(maps)
+
+
+def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha256: str | None = None) -> None:
+    """Load ImageNet weights that torchvision has published; no constructor ever does.
+
+    A path is read where it lies. A name (``IMAGENET1K_V1``, ...) is downloaded into ``torch.hub``'s cache,
+    unless it is there already. Either way the file's SHA-256 is verified before its content is looked at.
+    Loading is strict; left out are only the classifier and MobileNetV2's last convolution, which the encoder
+    does not have.
+
+    Args:
+        encoder: a ``ResNetEncoder`` without deep stem, or a ``MobileNetV2Encoder``.
+        path_or_name: a file of torchvision's, or the name of one of its weights for this network.
+        sha256: the expected digest: 64 hexadecimal digits, or the first 8 or more of them; by default the 8
+            that torchvision puts at the end of the file's name.
+
+    Raises:
+        ValueError: no such file or name, no digest to compare with, a digest that differs, an encoder that
+            torchvision has no weights for, or a file with the weights of another network.
+
+    Example:
+        >>> load_torchvision_weights(MobileNetV2Encoder(), "IMAGENET1K_V3")
+        Traceback (most recent call last):
+        ValueError: no file and no torchvision weights of mobilenet_v2 are called 'IMAGENET1K_V3'; ...
+    """
+    name = encoder.torchvision_name
+    if name is None:
+        raise ValueError(
+            f"torchvision has no weights for this {type(encoder).__name__}; choose a ResNetEncoder with "
+            "deep_stem=False or a MobileNetV2Encoder"
+        )
+    published = get_model_weights(name).__members__
+    if str(path_or_name) in published:
+        url = published[str(path_or_name)].url
+        path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=_digest_in_name(path), progress=False)
+    else:
+        path = Path(path_or_name)
+        if not path.is_file():
+            raise ValueError(
+                f"no file and no torchvision weights of {name} are called {str(path_or_name)!r}; "
+                f"give a path, or one of {', '.join(published)}"
+            )
+    _verify(path, sha256 or _digest_in_name(path))
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    left_out = ("fc.", "classifier.", "features.18.")
+    try:
+        encoder.load_state_dict({key: value for key, value in state.items() if not key.startswith(left_out)})
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not hold torchvision's weights of {name}: {error}") from error
+
+
+def _digest_in_name(path: Path) -> str | None:
+    """The digits that torchvision puts at the end of a file's name: resnet50-11ad3fa6.pth -> 11ad3fa6."""
+    found = re.search(r"-([0-9a-f]{8,64})$", path.stem)
+    return found[1] if found else None
+
+
+def _verify(path: Path, expected: str | None) -> None:
+    if expected is None or not re.fullmatch(r"[0-9a-fA-F]{8,64}", expected):
+        raise ValueError(
+            f"no SHA-256 to verify {path.name} with: expected 8 to 64 hexadecimal digits, got {expected!r}; "
+            "pass them as sha256=..."
+        )
+    with path.open("rb") as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if not actual.startswith(expected.lower()):
+        raise ValueError(f"{path} has SHA-256 {actual}, expected {expected}; delete the file and fetch it again")
