@@ -6,7 +6,7 @@ Source: a class table as plain data, and an index-to-sample data set, follow tor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 IGNORE_INDEX = 255
+MISSING_SHOWN = 8
 
 
 class Sample(NamedTuple):
@@ -64,9 +65,7 @@ class ClassTable:
             )
         unknown = [name for name in self.thin if name not in self.names]
         if unknown:
-            raise ValueError(
-                f"thin classes {unknown} are not in the table; choose from {', '.join(self.names)}"
-            )
+            raise ValueError(f"thin classes {unknown} are not in the table; choose from {', '.join(self.names)}")
 
     @property
     def num_classes(self) -> int:
@@ -149,7 +148,9 @@ class DataReport:
     def __str__(self) -> str:
         found = ", ".join(f"{split} {count}" for split, count in self.found.items()) or "nothing found"
         lines = [f"{self.dataset} at {self.root}: {found}"]
-        lines += [f"  missing: {line}" for line in self.missing]
+        lines += [f"  missing: {line}" for line in self.missing[:MISSING_SHOWN]]
+        if len(self.missing) > MISSING_SHOWN:
+            lines.append(f"  ... and {len(self.missing) - MISSING_SHOWN} more")
         if self.missing and self.remedy:
             lines.append(f"  {self.remedy}")
         return "\n".join(lines)
@@ -177,6 +178,17 @@ class SegmentationDataset(Dataset[Sample], ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(split={self.split!r}, {len(self)} pictures)"
+
+
+def in_split_order(splits: Iterable[str]) -> tuple[str, ...]:
+    """Sort split names: train, val, test, then the others by name.
+
+    Example:
+        >>> in_split_order({"night", "test", "train"})
+        ('train', 'test', 'night')
+    """
+    usual = ("train", "val", "test")
+    return tuple(sorted(splits, key=lambda split: (usual.index(split) if split in usual else len(usual), split)))
 
 
 def missing_split(dataset: str, split: str, present: Sequence[str], root: Path, remedy: str) -> ValueError:

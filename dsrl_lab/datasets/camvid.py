@@ -18,7 +18,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport, Sample, SegmentationDataset, missing_split
+from dsrl_lab.datasets.base import (
+    IGNORE_INDEX,
+    DataReport,
+    Sample,
+    SegmentationDataset,
+    in_split_order,
+    missing_split,
+)
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.pictures import check_same_size, list_pictures, open_picture, read_ids, read_image
 
@@ -71,6 +78,15 @@ ORIGINAL_COLORS: dict[tuple[int, int, int], int] = {(0, 0, 0): IGNORE_INDEX} | {
 }
 
 
+def _color_codes(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Two bits of each channel tell the 32 colours apart: all lie on multiples of 64."""
+    return (colors[..., 0] >> 6) * 16 + (colors[..., 1] >> 6) * 4 + (colors[..., 2] >> 6)
+
+
+_CODE_TO_ID = np.full(64, -1, dtype=np.int16)
+_CODE_TO_ID[_color_codes(np.array(list(ORIGINAL_COLORS), dtype=np.uint8))] = list(ORIGINAL_COLORS.values())
+
+
 def colors_to_ids(colors: NDArray[np.uint8], path: Path) -> Tensor:
     """Map the 32 annotation colours to the 11 class ids.
 
@@ -88,21 +104,15 @@ def colors_to_ids(colors: NDArray[np.uint8], path: Path) -> Tensor:
         >>> colors_to_ids(np.array([[[128, 64, 128], [128, 0, 192], [0, 0, 0]]], np.uint8), Path("a_L.png"))
         tensor([[  3,   3, 255]])
     """
-    # All 32 colours lie on multiples of 64, so two bits of each channel tell them apart.
-    code = (colors[..., 0] >> 6) * 16 + (colors[..., 1] >> 6) * 4 + (colors[..., 2] >> 6)
-    unknown = (colors & 63).any(axis=-1) | (_CODE_TO_ID[code] < 0)
+    ids = _CODE_TO_ID[_color_codes(colors)]
+    unknown = (colors & 63).any(axis=-1) | (ids < 0)
     if unknown.any():
         row, column = np.argwhere(unknown)[0].tolist()
         raise ValueError(
             f"unknown colour {tuple(colors[row, column].tolist())} at ({row}, {column}) of {path}; "
             "expected one of the 32 CamVid colours: fetch the file again (resized or JPEG copies blend colours)"
         )
-    return torch.from_numpy(_CODE_TO_ID[code].astype(np.int64))
-
-
-_CODE_TO_ID = np.full(64, -1, dtype=np.int16)
-for (_red, _green, _blue), _id in ORIGINAL_COLORS.items():
-    _CODE_TO_ID[_red // 64 * 16 + _green // 64 * 4 + _blue // 64] = _id
+    return torch.from_numpy(ids.astype(np.int64))
 
 
 def segnet_ids(ids: NDArray[np.integer], path: Path) -> Tensor:
@@ -167,21 +177,14 @@ def _segnet_splits(root: Path) -> tuple[str, ...]:
     folders = {p.name for p in root.iterdir() if p.is_dir()}
     pairs = {name for name in folders if f"{name}annot" in folders}
     listed = {p.stem for p in root.glob("*.txt") if p.stem in SPLITS or p.stem in pairs}
-    return _in_order(pairs | listed)
-
-
-def _in_order(splits: set[str]) -> tuple[str, ...]:
-    return tuple(sorted(splits, key=lambda s: (SPLITS.index(s) if s in SPLITS else len(SPLITS), s)))
+    return in_split_order(pairs | listed)
 
 
 def _segnet_pairs(root: Path, split: str) -> list[Pair]:
     list_file = root / f"{split}.txt"
     if not list_file.is_file():
         masks = {p.stem: p for p in list_pictures(root / f"{split}annot")}
-        return [
-            (p, masks.get(p.stem, root / f"{split}annot" / f"{p.stem}.png"))
-            for p in list_pictures(root / split)
-        ]
+        return [(p, masks.get(p.stem, root / f"{split}annot" / f"{p.stem}.png")) for p in list_pictures(root / split)]
     pairs = []
     for number, line in enumerate(list_file.read_text(encoding="utf-8").splitlines(), start=1):
         words = line.replace("\\", "/").split()
@@ -213,16 +216,14 @@ def _original_splits(root: Path) -> dict[str, list[Pair]]:
     if list_files:
         for split, path in list_files.items():
             lines = path.read_text(encoding="utf-8").split()
-            stems[split] = [
-                Path(word.replace("\\", "/")).stem for word in lines if not word.endswith("_L.png")
-            ]
+            stems[split] = [Path(word.replace("\\", "/")).stem for word in lines if not word.endswith("_L.png")]
     else:
         for picture in list_pictures(images):
             stems.setdefault(original_split(picture.stem), []).append(picture.stem)
     files = {p.stem: p for p in list_pictures(images)}
     return {
         split: [(files.get(stem, images / f"{stem}.png"), labels / f"{stem}_L.png") for stem in stems[split]]
-        for split in _in_order(set(stems))
+        for split in in_split_order(set(stems))
     }
 
 

@@ -32,9 +32,7 @@ def open_picture(path: Path) -> Image.Image:
         ValueError: the file is not there or cannot be decoded; the message names it and the remedy.
     """
     if not path.is_file():
-        raise ValueError(
-            f"expected a picture at {path}, found no file; restore it or correct the list that names it"
-        )
+        raise ValueError(f"expected a picture at {path}, found no file; restore it or correct the list that names it")
     try:
         with Image.open(path) as picture:
             picture.load()

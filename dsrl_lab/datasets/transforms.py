@@ -1,7 +1,7 @@
 """Joint transforms of picture and mask, and the pair of resolutions that DSRL learns from.
 
 Source: one random draw for both, picture bilinear, mask nearest, padding ignored, as in torchvision's
-segmentation reference. Deviations from it: the picture is antialiased when it shrinks; the crop is cut before it
+segmentation reference. Deviations: the picture is antialiased when it shrinks; the crop is cut before it
 is resized, which costs less; all randomness comes from the generator that is handed in.
 DSRL (Wang et al. 2020, section 3.1): the network's input is the reduced picture, its targets have full size.
 """
@@ -162,14 +162,10 @@ class JointTransform:
 
     def __post_init__(self) -> None:
         if min(self.output_size) < 1:
-            raise ValueError(
-                f"output_size (H, W) must be positive, got {self.output_size}; choose a crop size"
-            )
+            raise ValueError(f"output_size (H, W) must be positive, got {self.output_size}; choose a crop size")
         smallest, largest = self.scale_range
         if not 0.0 < smallest <= largest:
-            raise ValueError(
-                f"scale_range must be 0 < smallest <= largest, got {self.scale_range}; e.g. (0.5, 2.0)"
-            )
+            raise ValueError(f"scale_range must be 0 < smallest <= largest, got {self.scale_range}; e.g. (0.5, 2.0)")
         if not 0.0 <= self.flip_probability <= 1.0:
             raise ValueError(f"flip_probability must be in [0, 1], got {self.flip_probability}; e.g. 0.5")
 
@@ -179,9 +175,7 @@ class JointTransform:
         smallest, largest = self.scale_range
         scale = smallest + (largest - smallest) * draw_scale
         top, height, row, new_height = _window(sample.image.shape[-2], self.output_size[0], scale, draw_top)
-        left, width, column, new_width = _window(
-            sample.image.shape[-1], self.output_size[1], scale, draw_left
-        )
+        left, width, column, new_width = _window(sample.image.shape[-1], self.output_size[1], scale, draw_left)
 
         image = _resample(sample.image[:, top : top + height, left : left + width], (new_height, new_width))
         mask = resize_mask(sample.mask[top : top + height, left : left + width], (new_height, new_width))

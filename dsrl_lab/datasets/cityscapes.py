@@ -1,0 +1,179 @@
+"""Cityscapes: 5,000 street pictures of 1024x2048 with fine masks, in the layout of the official archives.
+
+Source: Cordts et al. 2016, and the official label table (34 label ids, of which 19 are trained and scored).
+Deviation: none; the masks read are ``*_gtFine_labelIds.png``, so no preparation step is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dsrl_lab.datasets.base import (
+    IGNORE_INDEX,
+    DataReport,
+    Sample,
+    SegmentationDataset,
+    in_split_order,
+    missing_split,
+)
+from dsrl_lab.datasets.class_tables import CITYSCAPES
+from dsrl_lab.datasets.pictures import check_same_size, read_ids, read_image
+
+NUM_LABELS = 34
+IMAGE_SUFFIX = "_leftImg8bit.png"
+MASK_SUFFIX = "_gtFine_labelIds.png"
+REMEDY = (
+    "Register at https://www.cityscapes-dataset.com, fetch leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip, "
+    "and unpack both here so that leftImg8bit/ and gtFine/ lie side by side (`dsrl-lab data fetch cityscapes` unpacks "
+    "archives that lie here)."
+)
+
+# Label id of each train id, in the order of CITYSCAPES.names.
+TRAIN_TO_LABEL = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+
+_LABEL_TO_TRAIN = np.full(256, -1, dtype=np.int64)
+_LABEL_TO_TRAIN[:NUM_LABELS] = IGNORE_INDEX
+_LABEL_TO_TRAIN[IGNORE_INDEX] = IGNORE_INDEX
+_LABEL_TO_TRAIN[list(TRAIN_TO_LABEL)] = np.arange(len(TRAIN_TO_LABEL))
+
+
+def to_train_ids(label_ids: NDArray[np.integer], path: Path) -> Tensor:
+    """Map official label ids to the 19 train ids.
+
+    Args:
+        label_ids: (H, W), 0..33, or 255.
+        path: the file they came from, for the message.
+
+    Shape:
+        - output: (H, W) int64, 255 = not scored
+
+    Raises:
+        ValueError: another id occurs; file, id and position are named.
+
+    Example:
+        >>> to_train_ids(np.array([[7, 33, 0]], np.uint8), Path("a.png"))
+        tensor([[  0,  18, 255]])
+    """
+    inside = (label_ids >= 0) & (label_ids <= 255)
+    train_ids = np.where(inside, _LABEL_TO_TRAIN[np.where(inside, label_ids, 0)], -1)
+    if (train_ids < 0).any():
+        row, column = np.argwhere(train_ids < 0)[0].tolist()
+        raise ValueError(
+            f"id {int(label_ids[row, column])} at ({row}, {column}) of {path}; expected label ids 0..{NUM_LABELS - 1}: "
+            "use the *_gtFine_labelIds.png of the official archive, not instance or colour files"
+        )
+    return torch.from_numpy(train_ids)
+
+
+def to_label_ids(train_ids: Tensor) -> Tensor:
+    """Map predicted train ids back to label ids, as the benchmark server wants them (one channel, uint8, PNG).
+
+    Shape:
+        - train_ids: (..., H, W), 0..18, or 255, which becomes label 0 (unlabelled)
+        - output: the same, uint8
+
+    Raises:
+        ValueError: an id is no train id.
+
+    Example:
+        >>> to_label_ids(torch.tensor([[0, 18, 255]])).tolist()
+        [[7, 33, 0]]
+    """
+    wrong = train_ids[((train_ids < 0) | (train_ids >= len(TRAIN_TO_LABEL))) & (train_ids != IGNORE_INDEX)]
+    if len(wrong):
+        raise ValueError(
+            f"expected train ids 0..{len(TRAIN_TO_LABEL) - 1} or {IGNORE_INDEX}, got {int(wrong[0])}; "
+            "pass the argmax of a network with 19 outputs"
+        )
+    table = torch.zeros(256, dtype=torch.uint8)
+    table[: len(TRAIN_TO_LABEL)] = torch.tensor(TRAIN_TO_LABEL, dtype=torch.uint8)
+    return table[train_ids.long()]
+
+
+def _images(root: Path, split: str) -> tuple[Path, ...]:
+    folder = root / "leftImg8bit" / split
+    return tuple(sorted(p for p in folder.glob(f"*/*{IMAGE_SUFFIX}") if not p.name.startswith(".")))
+
+
+def _mask_of(root: Path, split: str, image: Path) -> Path:
+    stem = image.name.removesuffix(IMAGE_SUFFIX)
+    return root / "gtFine" / split / image.parent.name / f"{stem}{MASK_SUFFIX}"
+
+
+def _splits(root: Path) -> tuple[str, ...]:
+    folder = root / "leftImg8bit"
+    found = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
+    return in_split_order(found)
+
+
+class Cityscapes(SegmentationDataset):
+    """Cityscapes with the 19 train ids.
+
+    Reads ``leftImg8bit/<split>/<city>/<name>_leftImg8bit.png`` and
+    ``gtFine/<split>/<city>/<name>_gtFine_labelIds.png``; names are ``<city>_<sequence>_<frame>``, sorted. The masks of
+    ``test`` are not public: where there is none, all its pixels are 255.
+
+    Args:
+        root: the folder that holds leftImg8bit/ and gtFine/.
+        split: train, val, test or another folder of leftImg8bit/.
+
+    Raises:
+        ValueError: the split is missing (those present are named), empty, or a mask of train or val is missing; later,
+            on reading: a damaged file, an unknown id, sizes that differ.
+    """
+
+    def __init__(self, root: str | Path, split: str) -> None:
+        root = Path(root)
+        present = _splits(root)
+        if split not in present:
+            raise missing_split("Cityscapes", split, present, root, REMEDY)
+        images = _images(root, split)
+        if not images:
+            raise ValueError(f"split {split!r} of Cityscapes at {root} has no <city>/*{IMAGE_SUFFIX} files. {REMEDY}")
+        masks = [_mask_of(root, split, image) for image in images]
+        missing = [mask for mask in masks if not mask.is_file()]
+        if missing and split != "test":
+            raise ValueError(
+                f"split {split!r} of Cityscapes at {root}: {len(missing)} of {len(masks)} masks are missing, the first "
+                f"is {missing[0]}. {REMEDY}"
+            )
+        self.class_table = CITYSCAPES
+        self.split = split
+        self.names = tuple(image.name.removesuffix(IMAGE_SUFFIX) for image in images)
+        self._pairs = tuple(zip(images, masks, strict=True))
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read sample ``index`` from disk."""
+        image_path, mask_path = self._pairs[index]
+        image = read_image(image_path)
+        if self.split == "test" and not mask_path.is_file():
+            mask = torch.full(image.shape[-2:], IGNORE_INDEX, dtype=torch.long)
+        else:
+            mask = to_train_ids(read_ids(mask_path), mask_path)
+        check_same_size(image, mask, image_path, mask_path)
+        return Sample(image, mask, self.names[index])
+
+
+def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:
+    """Say what of Cityscapes is at ``root`` and what is missing, without decoding pictures.
+
+    Example:
+        >>> check("/nowhere").missing
+        ('split train', 'split val')
+    """
+    root = Path(root)
+    present = _splits(root)
+    found: dict[str, int] = {}
+    missing: list[str] = [f"split {split}" for split in splits if split not in present]
+    for split in present:
+        try:
+            found[split] = len(Cityscapes(root, split))
+        except ValueError as error:
+            missing.append(str(error).removesuffix(REMEDY).strip())
+    return DataReport("cityscapes", str(root), found, tuple(missing), REMEDY)

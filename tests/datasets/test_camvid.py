@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dsrl_lab.datasets import camvid
+from dsrl_lab.datasets.camvid import ORIGINAL_COLORS, CamVid, check, colors_to_ids, original_split
+from dsrl_lab.datasets.class_tables import CAMVID
+
+HEIGHT, WIDTH = 6, 8
+NAMES = {
+    "train": ["0001TP_006690", "0006R0_f00930", "0016E5_00390"],
+    "val": ["0016E5_07959", "0016E5_07961"],
+    "test": ["0001TP_008550", "Seq05VD_f00000"],
+}
+
+
+def picture(number: int) -> Image.Image:
+    return Image.fromarray(np.full((HEIGHT, WIDTH, 3), number, dtype=np.uint8))
+
+
+def segnet_tree(root: Path, splits: list[str], *, lists: bool = True) -> Path:
+    for split in splits:
+        (root / split).mkdir(parents=True)
+        (root / f"{split}annot").mkdir()
+        lines = []
+        for number, name in enumerate(NAMES[split]):
+            picture(number).save(root / split / f"{name}.png")
+            ids = (np.arange(HEIGHT * WIDTH, dtype=np.uint8).reshape(HEIGHT, WIDTH) + number) % 12
+            Image.fromarray(ids).save(root / f"{split}annot" / f"{name}.png")
+            lines.append(f"/SegNet/CamVid/{split}/{name}.png /SegNet/CamVid/{split}annot/{name}.png")
+        if lists:
+            (root / f"{split}.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def original_tree(root: Path) -> Path:
+    images, labels = root / "701_StillsRaw_full", root / "LabeledApproved_full"
+    images.mkdir(parents=True)
+    labels.mkdir()
+    colors = np.array(list(ORIGINAL_COLORS), dtype=np.uint8)
+    for number, name in enumerate(name for names in NAMES.values() for name in names):
+        picture(number).save(images / f"{name}.png")
+        pixels = colors[(np.arange(HEIGHT * WIDTH) + number) % len(colors)].reshape(HEIGHT, WIDTH, 3)
+        Image.fromarray(pixels).save(labels / f"{name}_L.png")
+    return root
+
+
+def test_segnet_sample(tmp_path: Path) -> None:
+    data = CamVid(segnet_tree(tmp_path, ["train", "val"]), "train")
+    assert data.layout == "segnet" and data.class_table is CAMVID and len(data) == 3
+    image, mask, name = data[1]
+    assert name == "0006R0_f00930" == data.names[1]
+    assert image.shape == (3, HEIGHT, WIDTH) and image.dtype == torch.float32
+    assert mask.shape == (HEIGHT, WIDTH) and mask.dtype == torch.int64
+    assert torch.allclose(image, torch.tensor(1 / 255))
+    expected = (torch.arange(HEIGHT * WIDTH) + 1) % 12
+    assert torch.equal(mask.flatten(), torch.where(expected == 11, 255, expected))
+
+
+def test_list_file_gives_the_order_and_the_folder_is_sorted_without_it(tmp_path: Path) -> None:
+    root = segnet_tree(tmp_path, ["train"])
+    lines = (root / "train.txt").read_text().splitlines()
+    (root / "train.txt").write_text("\n\n".join(reversed(lines)).replace("/", "\\"))
+    assert CamVid(root, "train").names == tuple(reversed(NAMES["train"])), "blank lines and Windows paths do no harm"
+    (root / "train.txt").unlink()
+    assert CamVid(root, "train").names == tuple(sorted(NAMES["train"]))
+
+
+@pytest.mark.parametrize("lists", [True, False])
+def test_any_split_that_is_there_will_do(tmp_path: Path, lists: bool) -> None:
+    root = segnet_tree(tmp_path, ["train", "val"], lists=lists)
+    with pytest.raises(ValueError, match=r"no split 'test'; splits found there: train, val\. Get it with"):
+        CamVid(root, "test")
+    segnet_tree(root, ["test"], lists=lists)
+    assert len(CamVid(root, "test")) == 2
+    (root / "night").mkdir()
+    (root / "nightannot").mkdir()
+    for folder in ("", "annot"):
+        (root / f"train{folder}" / "0016E5_00390.png").rename(root / f"night{folder}" / "n.png")
+    assert CamVid(root, "night")[0].name == "n"
+
+
+def test_missing_files_are_counted_and_named(tmp_path: Path) -> None:
+    root = segnet_tree(tmp_path, ["train"])
+    (root / "trainannot" / "0006R0_f00930.png").unlink()
+    with pytest.raises(ValueError, match=r"1 of 6 files are missing, the first is .*trainannot.0006R0_f00930\.png"):
+        CamVid(root, "train")
+    (root / "train.txt").unlink()
+    with pytest.raises(ValueError, match=r"1 of 6 files are missing, the first is .*trainannot.0006R0_f00930\.png"):
+        CamVid(root, "train")
+
+
+def test_broken_list_names_its_line(tmp_path: Path) -> None:
+    root = segnet_tree(tmp_path, ["train"])
+    with (root / "train.txt").open("a") as file:
+        file.write("0001TP_006720.png\n")
+    with pytest.raises(ValueError, match=r"line 4 of .*train\.txt: expected 'folder/picture.png folder/mask.png'"):
+        CamVid(root, "train")
+
+
+def test_no_camvid_at_all(tmp_path: Path) -> None:
+    for root in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(ValueError, match=r"no CamVid at .*expected folders train/ .*data fetch camvid"):
+            CamVid(root, "train")
+    with pytest.raises(ValueError, match="unknown layout 'flat'; choose from auto, segnet, original"):
+        CamVid(tmp_path, "train", layout="flat")  # type: ignore[arg-type]
+
+
+def test_id_out_of_range_names_the_file(tmp_path: Path) -> None:
+    root = segnet_tree(tmp_path, ["val"])
+    ids = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
+    ids[2, 5] = 12
+    Image.fromarray(ids).save(root / "valannot" / "0016E5_07961.png")
+    data = CamVid(root, "val")
+    assert data[0].name == "0016E5_07959"
+    with pytest.raises(ValueError, match=r"id 12 at \(2, 5\) of .*0016E5_07961\.png; expected 0\.\.11 or 255"):
+        data[1]
+
+
+def test_damage_and_wrong_size_name_the_file(tmp_path: Path) -> None:
+    root = segnet_tree(tmp_path, ["val"])
+    picture(0).resize((WIDTH, HEIGHT - 1)).save(root / "val" / "0016E5_07959.png")
+    with pytest.raises(ValueError, match=r"differ in size \(H, W\): .*0016E5_07959\.png is \(5, 8\), .* is \(6, 8\)"):
+        CamVid(root, "val")[0]
+    (root / "val" / "0016E5_07961.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    with pytest.raises(ValueError, match=r"cannot decode .*0016E5_07961\.png"):
+        CamVid(root, "val")[1]
+
+
+def test_grouping_of_the_32_colours() -> None:
+    assert len(ORIGINAL_COLORS) == 32
+    assert set(ORIGINAL_COLORS.values()) == {*range(11), 255}
+    for name, color in zip(CAMVID.names, CAMVID.colors, strict=True):
+        assert ORIGINAL_COLORS[color] == CAMVID.index(name), "a class has the colour of its main member"
+    assert ORIGINAL_COLORS[(0, 0, 0)] == 255
+
+
+def test_every_other_colour_is_unknown() -> None:
+    rng = np.random.default_rng(0)
+    steps = [(r, g, b) for r in range(0, 256, 64) for g in range(0, 256, 64) for b in range(0, 256, 64)]
+    others = [color for color in steps if color not in ORIGINAL_COLORS]
+    others += [tuple(color) for color in rng.integers(0, 256, (200, 3)).tolist() if tuple(color) not in ORIGINAL_COLORS]
+    assert len(others) > 200
+    for color in others:
+        pixels = np.zeros((2, 3, 3), dtype=np.uint8)
+        pixels[1, 2] = color
+        with pytest.raises(ValueError, match=r"unknown colour \(\d+, \d+, \d+\) at \(1, 2\) of bad_L\.png"):
+            colors_to_ids(pixels, Path("bad_L.png"))
+
+
+def test_original_layout(tmp_path: Path) -> None:
+    root = original_tree(tmp_path)
+    table = list(ORIGINAL_COLORS.values())
+    for split, names in NAMES.items():
+        data = CamVid(root, split)
+        assert data.layout == "original" and data.names == tuple(sorted(names))
+    image, mask, _ = CamVid(root, "train", layout="original")[1]
+    assert torch.allclose(image, torch.tensor(1 / 255))
+    assert mask.flatten().tolist() == [table[(i + 1) % 32] for i in range(HEIGHT * WIDTH)]
+    with pytest.raises(ValueError, match="no split 'trainval'; splits found there: train, val, test"):
+        CamVid(root, "trainval")
+
+
+def test_original_layout_with_lists(tmp_path: Path) -> None:
+    root = original_tree(tmp_path)
+    (root / "val.txt").write_text("0006R0_f00930.png\n0001TP_006690\n")
+    assert CamVid(root, "val").names == ("0006R0_f00930", "0001TP_006690")
+    with pytest.raises(ValueError, match="splits found there: val"):
+        CamVid(root, "train")
+
+
+def test_unknown_colour_names_file_and_colour(tmp_path: Path) -> None:
+    root = original_tree(tmp_path)
+    pixels = np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8)
+    pixels[3, 1] = (1, 2, 3)
+    Image.fromarray(pixels).save(root / "LabeledApproved_full" / "0016E5_07959_L.png")
+    with pytest.raises(ValueError, match=r"unknown colour \(1, 2, 3\) at \(3, 1\) of .*0016E5_07959_L\.png"):
+        CamVid(root, "val")[0]
+
+
+def test_foreign_frame_needs_a_list(tmp_path: Path) -> None:
+    root = original_tree(tmp_path)
+    picture(0).save(root / "701_StillsRaw_full" / "holiday.png")
+    with pytest.raises(ValueError, match=r"cannot tell the split of frame 'holiday'.*put train\.txt"):
+        CamVid(root, "train")
+
+
+def test_check_names_what_is_missing(tmp_path: Path) -> None:
+    assert check(tmp_path).missing == (f"folder {tmp_path} with train/ and trainannot/",)
+    root = segnet_tree(tmp_path, ["train"])
+    report = check(root)
+    assert report.found == {"train": 3} and report.missing == ("split val",)
+    assert "dsrl-lab data fetch camvid" in str(report)
+    segnet_tree(root, ["val"])
+    assert check(root).ok and not check(root, splits=("test",)).ok
+    (root / "val" / "0016E5_07959.png").unlink()
+    assert "1 of 4 files are missing" in check(root).missing[0]
+
+
+def test_check_of_the_original(tmp_path: Path) -> None:
+    report = check(original_tree(tmp_path), splits=camvid.SPLITS)
+    assert report.ok and report.found == {"train": 3, "val": 2, "test": 2}
+
+
+def test_real_splits_follow_the_rule(real_data: Path) -> None:
+    root = real_data / "CamVid"
+    if not root.is_dir():
+        pytest.skip("CamVid is not among the real data")
+    train, val = CamVid(root, "train"), CamVid(root, "val")
+    assert (len(train), len(val)) == (367, 101)
+    assert {original_split(name) for name in train.names} == {"train"}
+    assert {original_split(name) for name in val.names} == {"val"}
+    image, mask, name = val[0]
+    assert name == "0016E5_07959" and image.shape == (3, 360, 480) and mask.shape == (360, 480)
+    assert set(mask.unique().tolist()) <= {*range(11), 255}
+    road = mask == CAMVID.index("road")
+    assert road[240:].float().mean() > 0.3 > road[:120].float().mean(), "the road lies below"
+
+
+@pytest.mark.slow
+def test_every_real_sample_reads(real_data: Path) -> None:
+    pixels = torch.zeros(12, dtype=torch.long)
+    for split in ("train", "val"):
+        for image, mask, _ in CamVid(real_data / "CamVid", split):
+            assert image.shape[-2:] == mask.shape and 0.02 < image.mean() < 0.9
+            pixels += torch.bincount(mask.clamp(max=11).flatten(), minlength=12)
+    share = pixels / pixels.sum()
+    assert share.argmax() == CAMVID.index("road") and share.min() > 0.001

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dsrl_lab.datasets.cityscapes import TRAIN_TO_LABEL, Cityscapes, check, to_label_ids, to_train_ids
+from dsrl_lab.datasets.class_tables import CITYSCAPES
+
+HEIGHT, WIDTH = 5, 34
+FRAMES = {
+    "train": ["zurich_000001_000019", "aachen_000000_000019", "aachen_000001_000019"],
+    "val": ["munster_000000_000019", "frankfurt_000000_000294"],
+    "test": ["berlin_000000_000019"],
+}
+
+
+def tree(root: Path, splits: list[str]) -> Path:
+    for split in splits:
+        for number, frame in enumerate(FRAMES[split]):
+            city = frame.split("_")[0]
+            image = root / "leftImg8bit" / split / city / f"{frame}_leftImg8bit.png"
+            image.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((HEIGHT, WIDTH, 3), number, dtype=np.uint8)).save(image)
+            if split != "test":
+                folder = root / "gtFine" / split / city
+                folder.mkdir(parents=True, exist_ok=True)
+                labels = np.tile(np.arange(34, dtype=np.uint8), (HEIGHT, 1))
+                Image.fromarray(labels).save(folder / f"{frame}_gtFine_labelIds.png")
+                Image.fromarray(labels).save(folder / f"{frame}_gtFine_instanceIds.png")
+                (folder / f"{frame}_gtFine_polygons.json").write_text("{}")
+    return root
+
+
+def test_sample_and_order(tmp_path: Path) -> None:
+    data = Cityscapes(tree(tmp_path, ["train", "val"]), "train")
+    assert data.names == ("aachen_000000_000019", "aachen_000001_000019", "zurich_000001_000019")
+    image, mask, name = data[2]
+    assert name == "zurich_000001_000019" and data.class_table is CITYSCAPES
+    assert image.shape == (3, HEIGHT, WIDTH) and image.dtype == torch.float32
+    assert mask.shape == (HEIGHT, WIDTH) and mask.dtype == torch.int64
+    assert mask[0, list(TRAIN_TO_LABEL)].tolist() == list(range(19))
+    assert int((mask[0] == 255).sum()) == 34 - 19
+
+
+def test_label_table_is_the_official_one() -> None:
+    official = {"road": 7, "building": 11, "pole": 17, "sky": 23, "person": 24, "bus": 28, "train": 31, "bicycle": 33}
+    assert {name: TRAIN_TO_LABEL[CITYSCAPES.index(name)] for name in official} == official
+    assert len(TRAIN_TO_LABEL) == CITYSCAPES.num_classes == len(set(TRAIN_TO_LABEL))
+
+
+def test_there_and_back() -> None:
+    train_ids = torch.arange(19).view(1, 19)
+    labels = to_label_ids(train_ids)
+    assert labels.dtype == torch.uint8
+    assert torch.equal(to_train_ids(labels.numpy(), Path("x")), train_ids)
+    assert to_label_ids(torch.tensor([255])).tolist() == [0]
+    assert to_train_ids(np.array([[255]], dtype=np.uint8), Path("x")).tolist() == [[255]]
+
+
+@pytest.mark.parametrize("wrong", [19, 254, -1, 300])
+def test_only_train_ids_go_back(wrong: int) -> None:
+    with pytest.raises(ValueError, match=rf"expected train ids 0\.\.18 or 255, got {wrong}"):
+        to_label_ids(torch.tensor([[0, wrong]]))
+
+
+@pytest.mark.parametrize("wrong", [34, 254, 24001])
+def test_foreign_label_names_the_file(wrong: int) -> None:
+    labels = np.zeros((2, 3), dtype=np.int32)
+    labels[1, 0] = wrong
+    with pytest.raises(ValueError, match=rf"id {wrong} at \(1, 0\) of ids\.png; expected label ids 0\.\.33"):
+        to_train_ids(labels, Path("ids.png"))
+
+
+def test_test_split_has_no_truth(tmp_path: Path) -> None:
+    data = Cityscapes(tree(tmp_path, ["test"]), "test")
+    assert data[0].mask.shape == (HEIGHT, WIDTH) and data[0].mask.dtype == torch.int64
+    assert bool((data[0].mask == 255).all())
+
+
+def test_missing_split_and_masks_are_named(tmp_path: Path) -> None:
+    root = tree(tmp_path, ["val"])
+    with pytest.raises(ValueError, match=r"no split 'train'; splits found there: val\. Register at"):
+        Cityscapes(root, "train")
+    (root / "gtFine" / "val" / "munster" / "munster_000000_000019_gtFine_labelIds.png").unlink()
+    with pytest.raises(ValueError, match=r"1 of 2 masks are missing, the first is .*munster_000000_000019_gtFine"):
+        Cityscapes(root, "val")
+    (root / "leftImg8bit" / "train").mkdir()
+    with pytest.raises(ValueError, match=r"split 'train' .* has no <city>/\*_leftImg8bit\.png files"):
+        Cityscapes(root, "train")
+
+
+def test_size_mismatch_is_named(tmp_path: Path) -> None:
+    root = tree(tmp_path, ["val"])
+    mask = root / "gtFine" / "val" / "frankfurt" / "frankfurt_000000_000294_gtFine_labelIds.png"
+    Image.fromarray(np.zeros((4, 4), dtype=np.uint8)).save(mask)
+    with pytest.raises(ValueError, match=r"differ in size .*frankfurt_000000_000294_gtFine_labelIds\.png is \(4, 4\)"):
+        Cityscapes(root, "val")[0]
+
+
+def test_check(tmp_path: Path) -> None:
+    root = tree(tmp_path, ["train", "test"])
+    report = check(root)
+    assert report.found == {"train": 3, "test": 1} and report.missing == ("split val",)
+    assert "cityscapes-dataset.com" in str(report)
+    tree(root, ["val"])
+    assert check(root).ok
+    (root / "gtFine" / "val" / "munster" / "munster_000000_000019_gtFine_labelIds.png").unlink()
+    assert "1 of 2 masks are missing" in check(root).missing[0] and "val" not in check(root).found
