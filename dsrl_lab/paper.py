@@ -1,0 +1,306 @@
+"""The paper's numbers as data, each with a mark that says how sure it is.
+
+Source: Wang, Li, Zhu, Tian, Shan, "Dual Super-Resolution Learning for Semantic Segmentation", CVPR 2020 (Table 1, Figure
+1, abstract), the authors' repository, and our own counts of the released network. mIoU is in per cent, on Cityscapes
+val; sizes are (H, W); costs are millions of multiply-adds (MACs). A number that was read off a figure is marked so and
+carries its error: it is never shown as one that the paper states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+HOSTS = ("ESPNetv2", "DeepLabv3+")
+
+
+class Mark(StrEnum):
+    """How sure a number is; its value is the short form for tables and figures."""
+
+    PAPER = "P"
+    AUTHORS = "A"
+    SECOND_HAND = "B"
+    MEASURED = "M"
+    READ_OFF = "read off"
+    UNKNOWN = "?"
+
+    @property
+    def meaning(self) -> str:
+        """One phrase for a legend."""
+        return {
+            "P": "seen in the paper",
+            "A": "said by the authors elsewhere",
+            "B": "second-hand: a reader or re-implementer says so",
+            "M": "measured on public code",
+            "read off": "read off a figure, with an error",
+            "?": "not known",
+        }[self.value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """One number with its mark.
+
+    Attributes:
+        value: the number; None where it is not known.
+        mark: how sure it is.
+        unit: "% mIoU", "M MACs", ...; empty for a pure number.
+        error: half-width of what it may be off by, in the same unit; only read-off numbers have one.
+        note: what a reader must know beside it.
+
+    Example:
+        >>> print(Number(value=59.1, mark=Mark.READ_OFF, error=0.2))
+        59.1 ± 0.2 [read off]
+        >>> print(Number(value=54.5, mark=Mark.PAPER, unit="% mIoU"))
+        54.5 % mIoU [P]
+    """
+
+    value: float | None
+    mark: Mark
+    unit: str = ""
+    error: float | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != (self.mark is Mark.UNKNOWN):
+            raise ValueError(f"expected no value exactly where the mark is '?', got {self.value} [{self.mark}]")
+        if (self.error is not None) != (self.mark is Mark.READ_OFF):
+            raise ValueError(f"expected an error exactly where a number is read off, got {self.error} [{self.mark}]")
+
+    def __str__(self) -> str:
+        value = "not known" if self.value is None else f"{self.value:g}"
+        error = "" if self.error is None else f" ± {self.error:g}"
+        return f"{value}{error}{' ' if self.unit else ''}{self.unit} [{self.mark}]"
+
+
+def _miou(value: float, mark: Mark = Mark.PAPER, error: float | None = None) -> Number:
+    return Number(value=value, mark=mark, unit="% mIoU", error=error)
+
+
+def _points(value: float) -> Number:
+    return Number(value=value, mark=Mark.PAPER, unit="points of mIoU")
+
+
+def _macs(value: float, note: str = "") -> Number:
+    return Number(value=value, mark=Mark.MEASURED, unit="M MACs", note=note)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """A row of Table 1.
+
+    Attributes:
+        row: our name of it, as in ``recipes.ROWS``.
+        label: as tables and figures show it.
+        output_size: (H, W) of the prediction for an input of 256x512.
+        miou: host to score.
+    """
+
+    row: str
+    label: str
+    output_size: tuple[int, int]
+    miou: dict[str, Number]
+
+
+TABLE_1_INPUT = (256, 512)
+TABLE_1 = tuple(
+    TableRow(row=row, label=label, output_size=size, miou=dict(zip(HOSTS, map(_miou, scores), strict=True)))
+    for row, label, size, scores in (
+        ("baseline", "baseline", (256, 512), (54.5, 56.5)),
+        ("sssr", "+ SSSR", (512, 1024), (55.7, 57.1)),
+        ("sisr", "+ SSSR + SISR", (512, 1024), (56.9, 57.4)),
+        ("dsrl", "+ SSSR + SISR + FA", (512, 1024), (59.5, 59.2)),
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure1Point:
+    """One input size of one host in Figure 1.
+
+    Attributes:
+        host: a name in ``HOSTS``.
+        input_size: (H, W) that the network receives.
+        gain: the label that the figure prints, DSRL over the baseline.
+        baseline: read off: the figure's own axis does not fit its points, so they were rescaled by the labels and
+            anchored at Table 1.
+        dsrl: read off in the same way.
+    """
+
+    host: str
+    input_size: tuple[int, int]
+    gain: Number
+    baseline: Number
+    dsrl: Number
+
+
+READ_OFF_ERROR = {"ESPNetv2": 0.2, "DeepLabv3+": 0.4}
+FIGURE_1 = tuple(
+    Figure1Point(
+        host=host,
+        input_size=(height, 2 * height),
+        gain=_points(gain),
+        baseline=_miou(baseline, Mark.READ_OFF, READ_OFF_ERROR[host]),
+        dsrl=_miou(dsrl, Mark.READ_OFF, READ_OFF_ERROR[host]),
+    )
+    for host, height, gain, baseline, dsrl in (
+        ("ESPNetv2", 256, 5.0, 54.5, 59.5),
+        ("ESPNetv2", 320, 4.8, 57.1, 61.9),
+        ("ESPNetv2", 384, 2.6, 61.3, 64.0),
+        ("ESPNetv2", 448, 2.5, 63.2, 65.6),
+        ("ESPNetv2", 512, 2.4, 64.4, 66.8),
+        ("DeepLabv3+", 256, 2.7, 56.5, 59.2),
+        ("DeepLabv3+", 320, 2.4, 59.2, 61.5),
+        ("DeepLabv3+", 384, 2.3, 61.7, 64.0),
+        ("DeepLabv3+", 448, 2.0, 63.3, 65.4),
+        ("DeepLabv3+", 512, 2.0, 69.4, 71.4),
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseRow:
+    """A row of the table in the authors' repository: ESPNetv2 of width 2.0.
+
+    Attributes:
+        input_size: (H, W) that the network receives.
+        baseline: without DSRL.
+        dsrl: with it.
+        stated_macs: what the repository calls FLOPs, the same with and without DSRL: its counter sees Conv2d alone.
+        stated_parameters: in millions, likewise the same for both.
+    """
+
+    input_size: tuple[int, int]
+    baseline: Number
+    dsrl: Number
+    stated_macs: Number
+    stated_parameters: Number
+
+
+_STATED = Number(value=674.78, mark=Mark.AUTHORS, unit="M", note="called FLOPs; the same for every row of the table")
+_STATED_PARAMETERS = Number(value=0.79, mark=Mark.AUTHORS, unit="M parameters")
+RELEASE = tuple(
+    ReleaseRow(
+        input_size=size,
+        baseline=_miou(baseline, Mark.AUTHORS),
+        dsrl=_miou(dsrl, Mark.AUTHORS),
+        stated_macs=_STATED,
+        stated_parameters=_STATED_PARAMETERS,
+    )
+    for size, baseline, dsrl in (((256, 512), 54.83, 60.61), ((512, 1024), 64.44, 66.50))
+)
+RELEASE_CHECKED = _miou(66.45, Mark.MEASURED)  # the released 512x1024 checkpoint, scored by a third party
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What the abstract, or an account of the paper, claims.
+
+    Attributes:
+        name: short, for tables.
+        statement: the claim in our words.
+        number: its number.
+    """
+
+    name: str
+    statement: str
+    number: Number
+
+
+CLAIMS = (
+    Claim(
+        name="segmentation, same cost",
+        statement="mIoU rises at similar FLOPs",
+        number=_points(2.0),
+    ),
+    Claim(
+        name="segmentation, same score",
+        statement="the same mIoU is reached with this share of the FLOPs",
+        number=Number(value=70, mark=Mark.PAPER, unit="% of the FLOPs"),
+    ),
+    Claim(
+        name="pose, same cost",
+        statement="mAP rises at the same FLOPs",
+        number=Number(value=2.0, mark=Mark.PAPER, unit="points of mAP"),
+    ),
+    Claim(
+        name="pose, same score",
+        statement="the same mAP is reached with this share of the FLOPs",
+        number=Number(value=70, mark=Mark.PAPER, unit="% of the FLOPs"),
+    ),
+    Claim(
+        name="super-resolution, PSNR",
+        statement="PSNR of the SISR branch on Cityscapes",
+        number=Number(value=0.35, mark=Mark.SECOND_HAND, note="as reported; cannot be a PSNR in dB"),
+    ),
+    Claim(
+        name="super-resolution, SSIM",
+        statement="SSIM of the SISR branch on Cityscapes",
+        number=Number(value=0.78, mark=Mark.SECOND_HAND),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What ESPNetv2 (width 2.0, 20 outputs) with the released SSSR head costs at one input size, counted in full.
+
+    Attributes:
+        input_size: (H, W) that the network receives.
+        convolutions: the plain host; all that the released counter sees.
+        deconvolutions: the two transposed convolutions of the SSSR head, which it does not.
+        total: both.
+    """
+
+    input_size: tuple[int, int]
+    convolutions: Number
+    deconvolutions: Number
+    total: Number
+
+
+COSTS = (
+    Cost(input_size=(256, 512), convolutions=_macs(674.46), deconvolutions=_macs(589.82), total=_macs(1264.28)),
+    Cost(input_size=(512, 1024), convolutions=_macs(2697.74), deconvolutions=_macs(2359.30), total=_macs(5057.04)),
+)
+RELEASED_COUNTER = _macs(674.784, "of the released counter at 256x512, with and without the SSSR head: it sums Conv2d")
+SSSR_PARAMETERS = Number(value=7320, mark=Mark.MEASURED, unit="parameters", note="of the released SSSR head")
+SAME_COST_INPUT = (350, 701)  # a plain ESPNetv2 at this input costs what DSRL costs at 256x512 [M]
+SAME_COST_MIOU = _miou(59.1, Mark.READ_OFF, 0.2)  # and there the read-off baseline curve gives this
+
+SETTINGS: dict[str, Number] = {
+    "w1, weight of SISR": Number(value=0.1, mark=Mark.SECOND_HAND, note="four sources agree"),
+    "w2, weight of FA": Number(value=1.0, mark=Mark.SECOND_HAND, note="four sources agree"),
+    "p of the affinity's normalisation": Number(value=2, mark=Mark.AUTHORS),
+    "q of the affinity's loss": Number(value=1, mark=Mark.SECOND_HAND),
+    "features sub-sampled to 1 /": Number(value=8, mark=Mark.SECOND_HAND, note="per side or in area is not said"),
+    "learning rate": Number(value=0.01, mark=Mark.SECOND_HAND),
+    "momentum": Number(value=0.9, mark=Mark.SECOND_HAND),
+    "weight decay": Number(value=5e-4, mark=Mark.SECOND_HAND),
+    "poly power": Number(value=0.9, mark=Mark.SECOND_HAND),
+    "epochs": Number(value=None, mark=Mark.UNKNOWN),
+    "batch size": Number(value=None, mark=Mark.UNKNOWN),
+    "crop and augmentation": Number(value=None, mark=Mark.UNKNOWN),
+    "gradient of FA into SISR": Number(value=None, mark=Mark.UNKNOWN, note="detached or not"),
+}
+
+
+def table_1_gain(row: str, host: str) -> Number:
+    """Gain of a row of Table 1 over its baseline, in points of mIoU.
+
+    Args:
+        row: "baseline", "sssr", "sisr" or "dsrl".
+        host: a name in ``HOSTS``.
+
+    Raises:
+        ValueError: Table 1 has no such row or host.
+
+    Example:
+        >>> print(table_1_gain("dsrl", "ESPNetv2"))
+        5 points of mIoU [P]
+    """
+    scores = {line.row: line.miou for line in TABLE_1}
+    if row not in scores or host not in HOSTS:
+        raise ValueError(f"Table 1 has no {row!r} for {host!r}; rows: {', '.join(scores)}, hosts: {', '.join(HOSTS)}")
+    value, baseline = scores[row][host].value, scores["baseline"][host].value
+    assert value is not None and baseline is not None
+    return _points(round(value - baseline, 2))
