@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
@@ -202,10 +203,9 @@ class MobileNetV2Encoder(Encoder):
 def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha256: str | None = None) -> None:
     """Load ImageNet weights that torchvision has published; no constructor ever does.
 
-    A path is read where it lies. A name (``IMAGENET1K_V1``, ...) is downloaded into ``torch.hub``'s cache,
-    unless it is there already. Either way the file's SHA-256 is verified before its content is looked at.
-    Loading is strict; left out are only the classifier and MobileNetV2's last convolution, which the encoder
-    does not have.
+    A path is read where it lies. A name (``IMAGENET1K_V1``, ...) is downloaded into ``torch.hub``'s cache, unless it is
+    there already. Either way the file's SHA-256 is verified before its content is looked at. Loading is strict; left
+    out are only the classifier and MobileNetV2's last convolution, which the encoder does not have.
 
     Args:
         encoder: a ``ResNetEncoder`` without deep stem, or a ``MobileNetV2Encoder``.
@@ -214,8 +214,8 @@ def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha2
             that torchvision puts at the end of the file's name.
 
     Raises:
-        ValueError: no such file or name, no digest to compare with, a digest that differs, an encoder that
-            torchvision has no weights for, or a file with the weights of another network.
+        ValueError: no such file or name, a failed download, no digest to compare with, a digest that differs, an
+            encoder that torchvision has no weights for, or a file with something else in it.
 
     Example:
         >>> load_torchvision_weights(MobileNetV2Encoder(), "IMAGENET1K_V3")
@@ -234,7 +234,12 @@ def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha2
         path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=_digest_in_name(path), progress=False)
+            try:  # into a temporary file, renamed when complete and verified
+                torch.hub.download_url_to_file(url, str(path), hash_prefix=_digest_in_name(path), progress=False)
+            except (OSError, RuntimeError) as error:
+                raise ValueError(
+                    f"could not fetch {url} ({error}); try again, or fetch the file elsewhere and pass its path"
+                ) from error
     else:
         path = Path(path_or_name)
         if not path.is_file():
@@ -243,11 +248,11 @@ def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha2
                 f"give a path, or one of {', '.join(published)}"
             )
     _verify(path, sha256 or _digest_in_name(path))
-    state = torch.load(path, map_location="cpu", weights_only=True)
     left_out = ("fc.", "classifier.", "features.18.")
     try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
         encoder.load_state_dict({key: value for key, value in state.items() if not key.startswith(left_out)})
-    except RuntimeError as error:
+    except (RuntimeError, AttributeError, UnpicklingError) as error:
         raise ValueError(f"{path} does not hold torchvision's weights of {name}: {error}") from error
 
 
