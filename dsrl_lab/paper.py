@@ -1,8 +1,8 @@
 """The paper's numbers as data, each with a mark that says how sure it is.
 
-Source: Wang, Li, Zhu, Tian, Shan, "Dual Super-Resolution Learning for Semantic Segmentation", CVPR 2020 (Table 1, Figure
-1, abstract), the authors' repository, and our own counts of the released network. mIoU is in per cent, on Cityscapes
-val; sizes are (H, W); costs are millions of multiply-adds (MACs). A number that was read off a figure is marked so and
+Source: Wang, Li, Zhu, Tian, Shan, "Dual Super-Resolution Learning for Semantic Segmentation", CVPR 2020 (Table 1,
+Figure 1, abstract), the authors' repository, and counts made on public code. mIoU is in per cent, on Cityscapes val;
+sizes are (H, W); costs are millions of multiply-adds (MACs). A number that was read off a figure is marked so and
 carries its error: it is never shown as one that the paper states.
 """
 
