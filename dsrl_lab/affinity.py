@@ -1,0 +1,195 @@
+"""Feature affinity, the paper's heart: which pixels look alike, and do two networks agree about it?
+
+Source: Wang et al., "Dual Super-Resolution Learning for Semantic Segmentation", CVPR 2020, the equations of S_ij and
+L_fa. p = 2 is the authors' own word (their repository); q = 1 is second-hand.
+
+Feature maps are read as P = H * W positions, each a vector of C channels brought to length 1 in the p-norm:
+
+    S_ij = x_i . x_j                                affinity: cosine similarity if p = 2
+    L_fa = mean over images, i and j of |S_ij(a) - S_ij(b)|^q
+
+Choices that the paper leaves open: the batch is averaged, not summed; q = 2 squares the difference (any norm of a
+single number is its absolute value, so a literal q = 2 would repeat q = 1); a position whose features are all zero has
+no direction: its affinity with everything is 0 and it receives no gradient.
+
+S has P * P entries: 256 MiB in float32 for 64 x 128 positions, 4 GiB for 128 x 256, and autograd keeps several of them.
+The tiled loss gives the same value and gradient and never builds S. It rests on four facts about D = S(a) - S(b):
+
+1. D is one product, [a b] [a -b]^T: a tile of it costs one matrix multiplication of C_a + C_b channels.
+2. D is symmetric: the tiles on and above the diagonal are enough.
+3. |d|^q = d * slope, with slope = sign(d) for q = 1 and slope = d for q = 2, and its derivative is q * slope.
+4. So the gradient of the sum over D, with respect to [a b], is 2 q * slope [a -b]: a product with the tile at hand.
+
+Letters: N images, P positions, C channels (K = C_a + C_b together); a tensor's axes are the capitals in its name.
+"""
+
+# ruff: noqa: N803, N806 - the capitals are the axes
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+NO_DIRECTION = 1e-8
+"""A vector whose p-norm does not exceed this has no direction; float16's smallest positive number is 6e-8."""
+
+
+def _check_features(features: Tensor, p: float) -> None:
+    if features.ndim != 4 or 0 in features.shape:
+        raise ValueError(
+            f"expected features of shape (N, C, H, W) with at least one of each, got {tuple(features.shape)}; "
+            "tap a feature map, before pooling or flattening"
+        )
+    if features.shape[1] == 1:
+        raise ValueError(
+            "expected at least 2 channels, got 1: the cosine of two scalars is +1 or -1 whatever the features say "
+            "(after a ReLU always 1); tap the features before the prediction layer"
+        )
+    if not p >= 1:
+        raise ValueError(f"expected p >= 1, got {p}: smaller p is no norm; the paper's authors use p = 2")
+
+
+def _check_pair(a: Tensor, b: Tensor) -> None:
+    if a.shape[:1] + a.shape[2:] != b.shape[:1] + b.shape[2:]:
+        raise ValueError(
+            f"expected a and b of the same N, H and W (channels may differ), got {tuple(a.shape)} and "
+            f"{tuple(b.shape)}; resize one of the maps to the other's positions"
+        )
+
+
+def _unit_vectors(features: Tensor, p: float) -> Tensor:
+    """(N, C, H, W) -> (N, P, C) in float32 at least; p-norm 1 at each position, 0 where there is no direction."""
+    x_NPC = features.flatten(2).mT.to(torch.promote_types(features.dtype, torch.float32))
+    norm_NP1 = torch.linalg.vector_norm(x_NPC, ord=p, dim=-1, keepdim=True)
+    return x_NPC / norm_NP1.masked_fill(norm_NP1 <= NO_DIRECTION, torch.inf)
+
+
+def affinity_matrix(features: Tensor, p: float = 2.0) -> Tensor:
+    """Similarity of each position with each other position: S of the paper.
+
+    Computed in float32 at least, inside autocast too. NaN and infinity come out as NaN.
+
+    Args:
+        features: a feature map with at least 2 channels, any float dtype.
+        p: the norm that brings each position to length 1, from 1 to infinity; 2 gives cosines in [-1, 1].
+
+    Shape:
+        - features: (N, C, H, W)
+        - output: (N, P, P) with P = H * W, positions in row-major order
+
+    Raises:
+        ValueError: no (N, C, H, W) shape, fewer than 2 channels, or p below 1.
+
+    Example:
+        >>> red_red_blue = torch.tensor([[[[1.0, 2.0, 0.0]], [[0.0, 0.0, 5.0]]]])  # (1, 2, 1, 3)
+        >>> affinity_matrix(red_red_blue)
+        tensor([[[1., 1., 0.],
+                 [1., 1., 0.],
+                 [0., 0., 1.]]])
+    """
+    _check_features(features, p)
+    with torch.autocast(features.device.type, enabled=False):
+        x_NPC = _unit_vectors(features, p)
+        return x_NPC @ x_NPC.mT
+
+
+class _TiledAffinityLoss(torch.autograd.Function):
+    """Mean over N, i and j of |a_i . a_j - b_i . b_j|^q; its gradient is made on the way and kept until asked for."""
+
+    @staticmethod
+    def forward(ctx: Any, a_NPC: Tensor, b_NPC: Tensor, q: int, tile: int) -> Tensor:
+        images, positions, channels_a = a_NPC.shape
+        left_NPK = torch.cat([a_NPC, b_NPC], dim=-1)
+        right_NPK = torch.cat([a_NPC, -b_NPC], dim=-1)
+        a_learns, b_learns = ctx.needs_input_grad[:2]
+        learns_NPK = right_NPK[..., None if a_learns else channels_a : None if b_learns else channels_a]
+        gradient_NPK = torch.zeros_like(learns_NPK, memory_format=torch.contiguous_format)
+
+        strips = [slice(start, start + tile) for start in range(0, positions, tile)]
+        sums = []
+        for left, right, learns, gradient in zip(left_NPK, right_NPK, learns_NPK, gradient_NPK, strict=True):
+            for rows, columns in combinations_with_replacement(strips, 2):
+                difference = left[rows] @ right[columns].mT
+                slope = difference.sign() if q == 1 else difference
+                sums.append(torch.dot(difference.flatten(), slope.flatten()))
+                gradient[rows].addmm_(slope, learns[columns])
+                if rows is not columns:  # the mirror image below the diagonal
+                    sums.append(sums[-1])
+                    gradient[columns].addmm_(slope.mT, learns[rows])
+
+        pairs = images * positions**2
+        ctx.save_for_backward(gradient_NPK.mul_(2 * q / pairs))
+        ctx.channels = channels_a, b_NPC.shape[-1]
+        return torch.stack(sums).sum() / pairs
+
+    @staticmethod
+    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "the tiled affinity loss knows its first derivative only, and create_graph=True asks for a second; "
+                "use method='dense' for it"
+            )
+        (gradient_NPK,) = ctx.saved_tensors
+        a_learns, b_learns = ctx.needs_input_grad[:2]
+        channels_a, channels_b = ctx.channels
+        gradient_a = gradient_NPK[..., :channels_a] * scale if a_learns else None
+        gradient_b = gradient_NPK[..., -channels_b:] * scale if b_learns else None
+        return gradient_a, gradient_b, None, None
+
+
+def feature_affinity_loss(
+    a: Tensor,
+    b: Tensor,
+    *,
+    p: float = 2.0,
+    q: Literal[1, 2] = 1,
+    method: Literal["tiled", "dense"] = "tiled",
+    tile: int = 512,
+) -> Tensor:
+    """How far two feature maps disagree about which positions look alike: L_fa of the paper.
+
+    The value does not change if either map is scaled, if both are permuted in the same way, or if the batch is
+    repeated; it is 0 for two equal maps. Detach a map to make it the teacher: it then costs no gradient. Computed in
+    float32 at least, inside autocast too. NaN and infinity come out as NaN.
+
+    Args:
+        a: a feature map with at least 2 channels, any float dtype.
+        b: another map of the same positions; its channels may differ in number.
+        p: the norm that brings each position to length 1, from 1 to infinity.
+        q: 1 for the mean absolute difference, 2 for the mean squared difference.
+        method: "tiled" is exact, fast and small, and differentiable once; "dense" is the readable reference.
+        tile: side of a tile in positions. 512 keeps a float32 tile (1 MiB) in a core's cache; on a GPU 2048 or more
+            means fewer, larger products.
+
+    Shape:
+        - a: (N, C_a, H, W)
+        - b: (N, C_b, H, W)
+        - output: (), at least 0; with p = 2 at most 2 for q = 1 and at most 4 for q = 2
+
+    Raises:
+        ValueError: shapes that do not fit, fewer than 2 channels, p below 1, unknown q or method, tile below 1.
+        RuntimeError: a second derivative is asked of the tiled method.
+
+    Example:
+        >>> a = torch.tensor([[[[1.0, 1.0]], [[0.0, 0.0]]]])  # two positions that look alike
+        >>> b = torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]])  # two positions that do not
+        >>> feature_affinity_loss(a, b)  # S(a) - S(b) is [[0, 1], [1, 0]]
+        tensor(0.5000)
+    """
+    _check_features(a, p)
+    _check_features(b, p)
+    _check_pair(a, b)
+    if q not in (1, 2):
+        raise ValueError(f"expected q = 1 (absolute differences) or q = 2 (squared differences), got {q!r}")
+    if method not in ("tiled", "dense"):
+        raise ValueError(f"expected method 'tiled' or 'dense', got {method!r}")
+    if tile < 1:
+        raise ValueError(f"expected a tile of at least 1 position, got {tile}; 512 suits a CPU")
+    if method == "dense":
+        difference_NPP = affinity_matrix(a, p) - affinity_matrix(b, p)
+        return (difference_NPP.abs() if q == 1 else difference_NPP.square()).mean()
+    with torch.autocast(a.device.type, enabled=False):
+        return _TiledAffinityLoss.apply(_unit_vectors(a, p), _unit_vectors(b, p), q, tile)
