@@ -1,0 +1,66 @@
+"""A polygon rasteriser in one page: even-odd rule, sample centres, painter's order, all polygons at once.
+
+Source: the scan-line method (Wylie et al. 1967), written for NumPy: the crossings of all edges with all rows are found
+together, one sort pairs them up into spans, one assignment paints the spans. A sample belongs to a polygon if its
+centre does, so neighbouring polygons neither overlap nor leave gaps, and a pole is as wide as it should be on average.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def _ramp(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return 0, 1, ..., n - 1 for each n of lengths, one after the other."""
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+
+
+def rasterise(points: NDArray[np.float64], sizes: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Paint polygons over each other and say which one is on top of each sample.
+
+    Args:
+        points: corners (x, y) of all polygons one after the other, in samples; the centre of the first sample is (0.5, 0.5).
+        sizes: number of corners of each polygon, in painting order.
+        shape: rows and columns of the result.
+
+    Shape:
+        - points: (V, 2) with V = sum of sizes
+        - output: ``shape``; polygon number counted from 1, 0 where there is none
+
+    Example:
+        >>> square = np.array([[1, 1], [3, 1], [3, 3], [1, 3]])
+        >>> rasterise(square, np.array([4]), (3, 4)).tolist()
+        [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]]
+    """
+    rows, columns = shape
+    face = np.repeat(np.arange(len(sizes)), sizes)
+    following = np.arange(1, len(points) + 1)
+    ends = np.cumsum(sizes)
+    following[ends - 1] = ends - sizes
+    x0, y0 = points[:, 0], points[:, 1]
+    x1, y1 = x0[following], y0[following]
+
+    first = np.ceil(np.clip(np.minimum(y0, y1), 0, rows) - 0.5).astype(np.int64)
+    last = np.ceil(np.clip(np.maximum(y0, y1), 0, rows) - 0.5).astype(np.int64)
+    crossing = np.flatnonzero(last > first)
+    first, lengths = first[crossing], (last - first)[crossing]
+    slope = (x1 - x0)[crossing] / (y1 - y0)[crossing]
+    edge = np.repeat(np.arange(len(crossing)), lengths)
+    row = first[edge] + _ramp(lengths)
+    x = x0[crossing][edge] + (row + 0.5 - y0[crossing][edge]) * slope[edge]
+    column = np.ceil(np.clip(x, 0, columns) - 0.5).astype(np.int64)
+
+    # Sorted by polygon, row and column, the crossings of one row of one polygon are an even number: enter, leave, ...
+    keys = np.sort((face[crossing][edge] * rows + row) * (columns + 1) + column)
+    enter, leave = keys[0::2], keys[1::2]
+    inside = leave > enter
+    enter, lengths = enter[inside], (leave - enter)[inside]
+    line, column = np.divmod(enter, columns + 1)
+    polygon, row = np.divmod(line, rows)
+    samples = np.repeat(row * columns + column, lengths) + _ramp(lengths)
+    picture = np.zeros(rows * columns, np.int32)
+    # NumPy keeps the last value where a sample occurs several times: the painter's order.
+    picture[samples] = np.repeat((polygon + 1).astype(np.int32), lengths)
+    return picture.reshape(shape)

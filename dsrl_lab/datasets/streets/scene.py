@@ -1,0 +1,106 @@
+"""The description of a scene, free of any resolution, and its geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsrl_lab.datasets.streets.buildings import (
+    Building,
+    GardenWall,
+    Skyline,
+    draw_building,
+    draw_skyline,
+    draw_wall,
+)
+from dsrl_lab.datasets.streets.dice import blend
+from dsrl_lab.datasets.streets.furniture import Fence, Post, draw_fence, draw_post
+from dsrl_lab.datasets.streets.geometry import Camera
+from dsrl_lab.datasets.streets.ground import Street, draw_ground
+from dsrl_lab.datasets.streets.mesh import Faces, Mesh
+from dsrl_lab.datasets.streets.people import Person, draw_figure
+from dsrl_lab.datasets.streets.trees import Hedge, Tree, draw_hedge, draw_tree
+from dsrl_lab.datasets.streets.vehicles import Car, draw_car
+from dsrl_lab.datasets.streets.weather import Weather
+
+Thing = Building | GardenWall | Tree | Hedge | Post | Fence | Car | Person
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that is to be seen, in metres and radians; no pixel anywhere.
+
+    Args:
+        weather: light and air.
+        camera: who looks.
+        street: the plan of the road.
+        skyline: the far end of the world.
+        things: all other objects, from far to near.
+        key: for grain and clouds.
+    """
+
+    weather: Weather
+    camera: Camera
+    street: Street
+    skyline: Skyline
+    things: tuple[Thing, ...]
+    key: int
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Pedestrians and cyclists; their numbers are the ``owner`` of their faces."""
+        return tuple(thing for thing in self.things if isinstance(thing, Person))
+
+    @cached_property
+    def _mesh(self) -> Mesh:
+        mesh, weather = Mesh(self.weather.shadow_shift), self.weather
+        dark = (0.16, 0.19, 0.22)
+        glass = (dark, blend(weather.horizon, weather.zenith, 0.4))
+        lit = 0.4 if weather.evening else 0.0
+        draw_skyline(mesh, self.skyline)
+        draw_ground(mesh, self.street)
+        owner = 0
+        for thing in self.things:
+            match thing:
+                case Building():
+                    draw_building(mesh, self.street, thing, glass, lit)
+                case GardenWall():
+                    draw_wall(mesh, self.street, thing)
+                case Tree():
+                    draw_tree(mesh, thing, weather.direction)
+                case Hedge():
+                    draw_hedge(mesh, thing, weather.direction)
+                case Post():
+                    draw_post(mesh, thing, weather.evening)
+                case Fence():
+                    draw_fence(mesh, thing)
+                case Car():
+                    draw_car(mesh, thing, self.camera, glass)
+                case Person():
+                    draw_figure(mesh, thing, owner)
+                    owner += 1
+        return mesh
+
+    @cached_property
+    def faces(self) -> Faces:
+        """All faces in painting order, as the camera sees them."""
+        return self._mesh.finish(self.camera)
+
+    @cached_property
+    def shadows(self) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+        """Corners (V, 3), sizes (S,) and kinds (S,) of the shadows on the ground, in camera coordinates."""
+        return self._mesh.shadows(self.camera)
+
+    @cached_property
+    def skylines(self) -> NDArray[np.float64]:
+        """(2, 1000) height of the buildings on the left and right for s = -100 to 400 in steps of half a metre."""
+        heights = np.zeros((2, 1000))
+        for thing in self.things:
+            if isinstance(thing, Building):
+                low, high = (int((s + 100) * 2) for s in (thing.start, thing.stop))
+                row = heights[(thing.side + 1) // 2, max(0, low) : max(0, high)]
+                np.maximum(row, thing.height + 0.6 * thing.roof, out=row)
+        return heights
