@@ -6,10 +6,12 @@ change between releases; here every number is derived from the 64 raw bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 T = TypeVar("T")
 Colour = tuple[float, float, float]
@@ -34,6 +36,12 @@ class Dice:
         if not self._pool:
             self._pool = ((self._bits.random_raw(192) >> np.uint64(11)) * 2.0**-53).tolist()
         return self._pool.pop()
+
+    def units(self, *shape: int) -> NDArray[np.float64]:
+        """Return an array of numbers in [0, 1)."""
+        raw = self._bits.random_raw(math.prod(shape))
+        numbers: NDArray[np.float64] = (raw >> np.uint64(11)).reshape(shape) * 2.0**-53
+        return numbers
 
     def uniform(self, low: float, high: float) -> float:
         """Return a number in [low, high)."""

@@ -48,7 +48,7 @@ def draw_post(mesh: Mesh, post: Post, evening: bool) -> None:
     mesh.begin(POLE)
     top = (x, y + post.height, z)
     _rod(mesh, post.place, top, post.radius, post.radius * (0.55 if "lamp" in post.kind else 0.95), post.colour)
-    _shadow(mesh, post.place, top, post.radius * 1.3)
+    mesh.cast_rod(post.place, top, post.radius * 1.3)
     if post.kind == "bollard":
         band = y + post.height * 0.72
         mesh.face(capsule((x, band, z), (x, band + 0.12, z), post.radius, post.radius, caps=0), (0.85, 0.83, 0.78))
@@ -79,15 +79,6 @@ def _rod(mesh: Mesh, a: Point, b: Point, start: float, stop: float, colour: Colo
         mesh.face(capsule(left, right, start * 0.45, stop * 0.45, caps=0), blend(colour, (1, 1, 1), 0.12), sun=0.85)
 
 
-def _shadow(mesh: Mesh, foot: Point, top: Point, radius: float) -> None:
-    if mesh.sun is None:
-        return
-    (ax, az), (bx, bz) = mesh.fall((foot[0], 0, foot[2])), mesh.fall((top[0], top[1] - foot[1], top[2]))
-    length = max(1e-6, math.hypot(bx - ax, bz - az))
-    nx, nz = (az - bz) / length * radius, (bx - ax) / length * radius
-    mesh.cast([(ax - nx, 0, az - nz), (ax + nx, 0, az + nz), (bx + nx, 0, bz + nz), (bx - nx, 0, bz - nz)])
-
-
 def _lamp(mesh: Mesh, post: Post, top: Point, way: int, evening: bool) -> None:
     """Draw a bent arm with its lantern."""
     x, y, z = top
@@ -96,7 +87,7 @@ def _lamp(mesh: Mesh, post: Post, top: Point, way: int, evening: bool) -> None:
     for (a0, h0), (a1, h1) in zip(bends, bends[1:], strict=False):
         start, stop = (x + reach * a0, y + h0, z), (x + reach * a1, y + h1, z)
         mesh.face(capsule(start, stop, post.radius * 0.5, post.radius * 0.45, caps=1), post.colour, sun=0.5)
-        _shadow(mesh, (start[0], 0, z), (stop[0], stop[1], z), 0.02) if a1 < 0 else None
+        mesh.cast_rod(start, stop, post.radius * 0.6)
     side = 1 if reach > 0 else -1
     hx, hy = x + reach, y + 0.55
     head = [
@@ -152,7 +143,7 @@ def _signs(mesh: Mesh, post: Post, dice: Dice) -> None:
     mesh.begin(SIGN)
     back = dice.chance(0.2)
     if post.kind == "board":
-        size, up = dice.uniform(0.8, 1.2), post.height - 0.5
+        size, up = dice.uniform(0.5, 0.85), post.height - 0.4
         ground = dice.pick((BLUE, GREEN, WHITE, (0.36, 0.33, 0.30)))
         _plate(mesh, frame, up, WIDE, WHITE if ground != WHITE else BLACK, size)
         _plate(mesh, frame, up, WIDE, ground, size * 0.95)
@@ -166,7 +157,7 @@ def _signs(mesh: Mesh, post: Post, dice: Dice) -> None:
     up = post.height - 0.2
     for _ in range(1 if dice.chance(0.6) else 2):
         outline, rim, inner, colour, symbol, ink = dice.pick(PLATES[:8] if up > 2.0 else PLATES)
-        size = dice.uniform(0.32, 0.44)
+        size = dice.uniform(0.26, 0.37)
         _plate(mesh, frame, up, outline, (0.5, 0.51, 0.52) if back else rim, size)
         if not back:
             _plate(mesh, frame, up, outline, colour, size * inner)
@@ -229,13 +220,13 @@ def draw_fence(mesh: Mesh, fence: Fence) -> None:
     def rail(up: float, thick: float) -> None:
         shape: Shape = [at(0, up), at(1, up), at(1, up + thick), at(0, up + thick)]
         mesh.face(shape, fence.colour)
-        _shadow_rail(mesh, shape)
+        mesh.cast_rod(at(0, up), at(1, up), thick / 2)
 
     def bar(share: float, width: float, low: float, high: float, colour: Colour = fence.colour) -> None:
         foot, top = at(share, low), at(share, high)
         mesh.face(capsule(foot, top, width / 2, width / 2, caps=0), colour, sun=0.55)
         if foot[2] < 30:
-            _shadow(mesh, (foot[0], 0, foot[2]), (top[0], high, top[2]), width / 2)
+            mesh.cast_rod(foot, top, width / 2)
 
     h, bars = fence.height, max(2, round(length / fence.spacing))
     if fence.kind == "panel":
@@ -270,13 +261,3 @@ def draw_fence(mesh: Mesh, fence: Fence) -> None:
     for k in range(bars):
         bar((k + 0.5) / bars, 0.032, 0.14, h + (0.12 if fence.kind == "railing" else 0.0))
     bar(0.0, 0.075, 0, h + 0.1)
-
-
-def _shadow_rail(mesh: Mesh, shape: Shape) -> None:
-    if mesh.sun is not None and shape[0][2] < 30:
-        mesh.cast(
-            [
-                (px, 0, pz)
-                for px, pz in (mesh.fall((p[0], p[1] - shape[0][1] + 1.0 if False else p[1], p[2])) for p in shape)
-            ]
-        )

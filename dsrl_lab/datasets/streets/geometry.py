@@ -19,23 +19,26 @@ Point = tuple[float, float, float]
 Shape = list[Point]
 
 
-@dataclass(frozen=True)
 class Frame:
-    """A place to build an object: local (right, up, ahead) metres to world, turned by ``yaw`` radians about the vertical.
+    """A place to build an object: local (right, up, ahead) metres to world, turned about the vertical.
+
+    Args:
+        origin: world position of its foot.
+        yaw: radians to the right.
 
     Example:
         >>> Frame((5.0, 0.0, 20.0), 0.0).at(1, 2, 3)
         (6.0, 2.0, 23.0)
     """
 
-    origin: Point
-    yaw: float = 0.0
+    def __init__(self, origin: Point, yaw: float) -> None:
+        self._x, self._y, self._z = origin
+        self._cos, self._sin = math.cos(yaw), math.sin(yaw)
 
     def at(self, right: float, up: float, ahead: float) -> Point:
         """Return the world position of a local one."""
-        c, s = math.cos(self.yaw), math.sin(self.yaw)
-        x, y, z = self.origin
-        return x + c * right + s * ahead, y + up, z - s * right + c * ahead
+        c, s = self._cos, self._sin
+        return self._x + c * right + s * ahead, self._y + up, self._z - s * right + c * ahead
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dsrl_lab.datasets.streets.mesh import ASPHALT, GRASS, PAVEMENT, PAVERS, ROA
 
 FAR = 420.0
 KERB = 0.13
-ROADS = palette("5d5e62 67676a 74726f 55575c 7d7a75 6a6468")
+ROADS = palette("6a6b6f 757578 817f7b 63656a 8a8781 776f72")
 PAVINGS = palette("a39f98 8f8c88 b3aa9c 9a8f86 7f7e80 a88f80")
 GRASSES = palette("6d7f43 7f8a4c 5d7440 8c8a52")
 PAINT: Colour = (0.90, 0.89, 0.85)

@@ -35,6 +35,10 @@ def sample_scene(*key: int) -> Scene:
     street = _street(dice, district)
     things: list[Thing] = []
     autumn = dice.chance(0.3)
+    for _ in range(dice.integer(8, 16) if district in ("suburb", "park") else dice.integer(0, 5)):
+        s, height = dice.uniform(130, 210), dice.uniform(7, 15)
+        colour = dice.tint(dice.pick(CROWNS), 0.06)
+        things.append(Tree(street.at(s, dice.uniform(-90, 90)), height, height * 1.1, height * 0.1, colour, BARK[0], dice.key()))
     for side in (-1, 1):
         open_side = district == "park" and side == 1
         if not open_side:
@@ -46,21 +50,15 @@ def sample_scene(*key: int) -> Scene:
     things += _traffic(dice, street, weather.evening)
     lane = 0.5 * street.road if street.lanes < 4 else 0.25 * street.road
     camera = Camera(
-        x=dice.pick((-1, 1)) * lane * dice.uniform(0.5, 1.1),
-        height=dice.uniform(1.45, 2.1),
+        x=dice.pick((-1, 1)) * lane * dice.uniform(0.5, 1.25),
+        height=dice.uniform(1.4, 1.9),
         yaw=dice.spread(0.16),
-        focal=dice.uniform(0.92, 1.2),
-        horizon=dice.uniform(0.42, 0.55),
+        focal=dice.uniform(0.95, 1.3),
+        horizon=dice.uniform(0.46, 0.6),
     )
-    if dice.chance(0.5):
-        things = _mirrored(things)
     things.sort(key=_depth, reverse=True)
     kept = tuple(thing for thing in things if _depth(thing) > 3.2)
     return Scene(weather, camera, street, _skyline(dice, street), kept, dice.key())
-
-
-def _mirrored(things: list[Thing]) -> list[Thing]:
-    return things
 
 
 def _depth(thing: Thing) -> float:
@@ -75,10 +73,10 @@ def _depth(thing: Thing) -> float:
 
 
 def _street(dice: Dice, district: District) -> Street:
-    lanes = {"town": dice.pick((1, 2, 2)), "suburb": dice.pick((1, 2)), "park": 2, "city": dice.pick((2, 4, 4))}[
+    lanes = {"town": dice.pick((1, 2, 2)), "suburb": dice.pick((1, 2)), "park": 2, "city": dice.pick((2, 2, 4))}[
         district
     ]
-    road = {1: dice.uniform(3.0, 4.2), 2: dice.uniform(3.6, 5.2), 4: dice.uniform(6.4, 7.4)}[lanes]
+    road = {1: dice.uniform(3.0, 4.2), 2: dice.uniform(3.6, 5.2), 4: dice.uniform(6.0, 6.8)}[lanes]
     if district == "suburb":
         setback = (dice.uniform(3.5, 7), dice.uniform(3.5, 7))
     elif district == "park":
@@ -181,7 +179,7 @@ def _boundary(dice: Dice, street: Street, district: District, side: int, open_si
             choice = (
                 "fence"
                 if open_side and dice.chance(0.85)
-                else dice.weighted({"fence": 5.0, "hedge": 2.0, "wall": 1.5, "none": 1.5})
+                else dice.weighted({"fence": 6.0, "hedge": 2.0, "wall": 1.2, "none": 0.8})
             )
             if choice == "fence":
                 if not open_side:
@@ -203,8 +201,8 @@ def _boundary(dice: Dice, street: Street, district: District, side: int, open_si
     if street.junction is not None and dice.chance(0.6):
         s = max(4.0, street.junction[0] - dice.uniform(8, 16))
         yield from _fence(dice, street, "guard", kerb, s, street.junction[0] - 1.5)
-    elif district in ("town", "city") and dice.chance(0.45):
-        s = dice.uniform(5, 25)
+    elif district in ("town", "city") and dice.chance(0.6):
+        s = dice.uniform(3, 16)
         yield from _fence(dice, street, dice.pick(("guard", "guard", "railing")), kerb, s, s + dice.uniform(8, 20))
 
 
@@ -307,7 +305,7 @@ def _posts(dice: Dice, street: Street, district: District, side: int) -> Iterato
             if not street.crosses(s):
                 yield post(kind, s, height, dice.uniform(0.085, 0.12), reach)
             s += step
-    for _ in range(dice.integer(2, 5)):
+    for _ in range(dice.integer(1, 4)):
         s = dice.uniform(6, 45)
         if not street.crosses(s):
             kind = dice.weighted({"sign": 5.0, "board": 1.2})
@@ -328,8 +326,8 @@ def _posts(dice: Dice, street: Street, district: District, side: int) -> Iterato
 def _walkers(dice: Dice, street: Street, side: int) -> Iterator[Thing]:
     """Send people along the pavement, across the zebra, and cyclists along the kerb."""
     index = (side + 1) // 2
-    for _ in range(dice.integer(1, 6)):
-        s = 5.5 + 40 * dice.unit() ** 1.4
+    for _ in range(dice.integer(2, 7)):
+        s = 4.8 + 34 * dice.unit() ** 1.5
         t = side * (street.road + dice.uniform(0.7, max(1.0, street.pavement[index] - 0.4)))
         pose: Pose = dice.weighted({"walking": 6.0, "standing": 1.2, "waiting": 1.0, "phone": 1.0})
         yaw = dice.pick((0.0, math.pi)) + dice.spread(0.5) if pose == "walking" else dice.uniform(0, 2 * math.pi)
@@ -342,12 +340,12 @@ def _walkers(dice: Dice, street: Street, side: int) -> Iterator[Thing]:
             t = dice.uniform(-street.road, street.road)
             yaw = dice.pick((-1, 1)) * math.pi / 2 + dice.spread(0.2)
             yield sample_person(dice, street.at(street.zebra + dice.uniform(0.5, 2.7), t), yaw, "walking")
-    if dice.chance(0.5):
-        s = 6 + 22 * dice.unit()
+    for _ in range(dice.weighted({0: 3.0, 1: 5.0, 2: 2.0})):
+        s = 5 + 20 * dice.unit() ** 1.3
         yaw = (0.0 if dice.chance(0.5) else math.pi) + dice.spread(0.3)
         t = side * (street.road - dice.uniform(0.7, 1.4) - (2.0 if street.parking[index] else 0.0))
         yield sample_person(dice, street.at(s, t), yaw, "cycling")
-    if street.junction is not None and dice.chance(0.35):
+    if street.junction is not None and dice.chance(0.5):
         s = street.junction[0] + dice.uniform(1, street.junction[1] - 1)
         yaw = dice.pick((-1, 1)) * math.pi / 2 + dice.spread(0.2)
         yield sample_person(dice, street.at(s, side * dice.uniform(0, 6)), yaw, "cycling")

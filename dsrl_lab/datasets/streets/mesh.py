@@ -6,6 +6,7 @@ sun it gets (``sun``), what shines says so too (``glow``).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,16 +30,18 @@ class Texture(NamedTuple):
         scale: metres of its coarsest waves.
         course: metres between joints, along and across; 0 for none.
         joint: how much darker the joints are, 0 to 1.
+        stretch: how much longer the noise is along v than along u.
     """
 
     grain: float
     scale: float
     course: tuple[float, float] = (0.0, 0.0)
     joint: float = 0.0
+    stretch: float = 1.0
 
 
 SMOOTH = Texture(0.0, 1.0)
-ASPHALT = Texture(0.17, 1.9)
+ASPHALT = Texture(0.15, 1.1, stretch=5.0)
 SLABS = Texture(0.13, 1.6, (0.75, 0.75), 0.22)
 PAVERS = Texture(0.15, 1.1, (0.32, 0.32), 0.16)
 PLASTER = Texture(0.10, 2.6)
@@ -47,7 +50,7 @@ STONE = Texture(0.13, 1.4, (0.95, 0.42), 0.22)
 BOARDS = Texture(0.14, 0.8, (0.0, 0.26), 0.22)
 TILES = Texture(0.14, 0.8, (0.36, 0.30), 0.24)
 LEAVES = Texture(0.30, 0.55)
-GRASS = Texture(0.26, 0.7)
+GRASS = Texture(0.30, 0.6, stretch=1.6)
 TEXTURES = (SMOOTH, ASPHALT, SLABS, PAVERS, PLASTER, BRICK, STONE, BOARDS, TILES, LEAVES, GRASS)
 
 
@@ -99,6 +102,7 @@ class Mesh:
         self._points: list[Point] = []
         self._sizes: list[int] = []
         self._rows: list[tuple[float, ...]] = []
+        self._chunks: list[tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]] = []
 
     def begin(self, label: int, owner: int = -1) -> None:
         """Start a new object of a class."""
@@ -128,10 +132,47 @@ class Mesh:
         self._sizes.append(len(shape))
         self._rows.append((*colour, sun, openness, glow, self.label, self.owner, self.thing, TEXTURES.index(texture)))
 
+    def faces(
+        self,
+        shapes: NDArray[np.float64],
+        colours: NDArray[np.float64],
+        sun: NDArray[np.float64],
+        openness: NDArray[np.float64],
+        texture: Texture = SMOOTH,
+    ) -> None:
+        """Add many polygons with equally many corners, as ``face`` would.
+
+        Shape:
+            - shapes: (n, corners, 3)
+            - colours: (n, 3)
+            - sun, openness: (n,)
+        """
+        count, corners = shapes.shape[:2]
+        self._flush()
+        same = np.array([0.0, self.label, self.owner, self.thing, TEXTURES.index(texture)])
+        rows = np.concatenate([np.clip(colours, 0, 1), sun[:, None], openness[:, None], np.tile(same, (count, 1))], 1)
+        self._chunks.append((shapes.reshape(-1, 3), np.full(count, corners), rows))
+
+    def _flush(self) -> None:
+        """Turn the single faces since the last call into arrays."""
+        if self._sizes:
+            points, sizes = np.array(self._points, np.float64), np.array(self._sizes, np.int64)
+            self._chunks.append((points, sizes, np.array(self._rows, np.float64)))
+            self._points, self._sizes, self._rows = [], [], []
+
     def cast(self, outline: Shape, kind: int = 1) -> None:
         """Add a shadow on the ground."""
         if len(outline) > 2 and (kind == 2 or self.sun is not None):
             self.casters.append((outline, kind))
+
+    def cast_rod(self, a: Point, b: Point, radius: float) -> None:
+        """Add the shadow of a rod between two points; heights count from a's or b's own ground at Y = 0."""
+        if self.sun is None or a[2] > 60:
+            return
+        (ax, az), (bx, bz) = self.fall(a), self.fall(b)
+        length = max(1e-6, math.hypot(bx - ax, bz - az))
+        nx, nz = (az - bz) / length * radius, (bx - ax) / length * radius
+        self.cast([(ax - nx, 0, az - nz), (ax + nx, 0, az + nz), (bx + nx, 0, bz + nz), (bx - nx, 0, bz - nz)])
 
     def fall(self, point: Point) -> tuple[float, float]:
         """Return where on the ground (X, Z) the shadow of a point falls."""
@@ -141,9 +182,10 @@ class Mesh:
 
     def finish(self, camera: Camera) -> Faces:
         """Return all faces as the camera sees them."""
-        seen = camera.see(np.array(self._points, np.float64).reshape(-1, 3))
-        seen, sizes, kept = cut(seen, np.array(self._sizes, np.int64))
-        rows = np.array(self._rows, np.float64).reshape(-1, 10)[kept]
+        self._flush()
+        points, sizes, rows = (np.concatenate(parts) for parts in zip(*self._chunks, strict=True))
+        seen, sizes, kept = cut(camera.see(points), sizes)
+        rows = rows[kept]
         label, owner, thing, texture = rows[:, 6:].astype(np.int64).T
         return Faces(seen, sizes, rows[:, :3], rows[:, 3:6], label, owner, thing, texture)
 
@@ -159,40 +201,24 @@ class Mesh:
 def cut(
     points: NDArray[np.float64], sizes: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Cut polygons at the near plane (Sutherland and Hodgman 1974).
+    """Cut polygons at the near plane (Sutherland and Hodgman 1974), all at once.
 
     Returns:
         Corners, sizes, and the numbers of the polygons that are left.
     """
-    starts = np.cumsum(sizes) - sizes
-    if len(sizes) == 0:
-        return points, sizes, starts
     front = points[:, 2] > NEAR
-    ahead = np.add.reduceat(front, starts)
-    if bool((ahead == sizes).all()):
+    if bool(front.all()):
         return points, sizes, np.arange(len(sizes))
-    pieces: list[NDArray[np.float64]] = []
-    kept, start = [], 0
-    lengths = []
-    for face, (count, size) in enumerate(zip(ahead.tolist(), sizes.tolist(), strict=True)):
-        corners = points[start : start + size]
-        start += size
-        if count == 0:
-            continue
-        if count < size:
-            corners = _cut_one(corners)
-        pieces.append(corners)
-        kept.append(face)
-        lengths.append(len(corners))
-    joined = np.concatenate(pieces) if pieces else points[:0]
-    return joined, np.array(lengths, np.int64), np.array(kept, np.int64)
-
-
-def _cut_one(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    left = []
-    for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        if a[2] > NEAR:
-            left.append(a)
-        if (a[2] > NEAR) != (b[2] > NEAR):
-            left.append(a + (b - a) * ((NEAR - a[2]) / (b[2] - a[2])))
-    return np.array(left)
+    starts = np.cumsum(sizes) - sizes
+    following = np.arange(1, len(points) + 1)
+    following[starts + sizes - 1] = starts
+    # A corner in front stays; an edge that passes the plane adds the point where it does.
+    passes = front != front[following]
+    share = np.zeros(len(points))
+    depth, beyond = points[:, 2], points[following, 2]
+    share[passes] = (NEAR - depth[passes]) / (beyond - depth)[passes]
+    crossing = points + (points[following] - points) * share[:, None]
+    both = np.stack([points, crossing], 1).reshape(-1, 3)
+    stays = np.stack([front, passes], 1)
+    left = np.add.reduceat(stays.sum(1), starts) if len(starts) else sizes
+    return both[stays.ravel()], left[left > 0], np.flatnonzero(left)

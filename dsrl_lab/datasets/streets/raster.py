@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 def _ramp(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return 0, 1, ..., n - 1 for each n of lengths, one after the other."""
     ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+    return np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
 
 
 def rasterise(points: NDArray[np.float64], sizes: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.int32]:
@@ -44,16 +44,17 @@ def rasterise(points: NDArray[np.float64], sizes: NDArray[np.int64], shape: tupl
 
     first = np.ceil(np.clip(np.minimum(y0, y1), 0, rows) - 0.5).astype(np.int64)
     last = np.ceil(np.clip(np.maximum(y0, y1), 0, rows) - 0.5).astype(np.int64)
-    crossing = np.flatnonzero(last > first)
-    first, lengths = first[crossing], (last - first)[crossing]
-    slope = (x1 - x0)[crossing] / (y1 - y0)[crossing]
-    edge = np.repeat(np.arange(len(crossing)), lengths)
-    row = first[edge] + _ramp(lengths)
-    x = x0[crossing][edge] + (row + 0.5 - y0[crossing][edge]) * slope[edge]
+    used = np.flatnonzero(last > first)
+    first, lengths = first[used], (last - first)[used]
+    slope = (x1 - x0)[used] / (y1 - y0)[used]
+    start = x0[used] + (first + 0.5 - y0[used]) * slope
+    below = _ramp(lengths)
+    x = np.repeat(start, lengths) + below * np.repeat(slope, lengths)
     column = np.ceil(np.clip(x, 0, columns) - 0.5).astype(np.int64)
 
     # Sorted by polygon, row and column, the crossings of one row of one polygon are an even number: enter, leave, ...
-    keys = np.sort((face[crossing][edge] * rows + row) * (columns + 1) + column)
+    keys = (np.repeat(face[used] * rows + first, lengths) + below) * (columns + 1) + column
+    keys.sort()
     enter, leave = keys[0::2], keys[1::2]
     inside = leave > enter
     enter, lengths = enter[inside], (leave - enter)[inside]

@@ -124,7 +124,7 @@ def _texture(
     factor = np.ones(size, np.float32)
     some = np.flatnonzero(table[..., 0] > 0)
     if len(some):
-        rows = table.reshape(-1, 5)[some].T
+        rows = table.reshape(-1, 6)[some].T
         chosen = (a.ravel()[some] for a in (u, v, along, across))
         a, b, fa, fb = chosen
         factor.ravel()[some] = pattern(a, b, (fa, fb), rows, noise)

@@ -139,8 +139,8 @@ def sky(weather: Weather, camera: Camera, size: tuple[int, int], noise: Noise) -
 
 
 def texture_table() -> Array:
-    """Return (T, 5): grain, scale, course along, course across, joint of each texture."""
-    return np.array([(t.grain, t.scale, *t.course, t.joint) for t in TEXTURES], np.float32)
+    """Return (T, 6): grain, scale, course along, course across, joint, stretch of each texture."""
+    return np.array([(t.grain, t.scale, *t.course, t.joint, t.stretch) for t in TEXTURES], np.float32)
 
 
 def pattern(u: Array, v: Array, footprint: tuple[Array, Array], table: Array, noise: Noise) -> Array:
@@ -150,17 +150,17 @@ def pattern(u: Array, v: Array, footprint: tuple[Array, Array], table: Array, no
         u: metres along the face.
         v: metres across the face.
         footprint: metres that one pixel covers, along and across; detail below it fades out instead of flickering.
-        table: (5, ...) rows of ``texture_table`` for each pixel.
+        table: (6, ...) rows of ``texture_table`` for each pixel.
         noise: source of the grain.
     """
-    grain, scale, course_u, course_v, joint = table
+    grain, scale, course_u, course_v, joint, stretch = table
     widest = np.maximum(*footprint)
     value = np.zeros_like(u)
-    for octave, share in ((1.0, 0.5), (0.37, 0.5), (0.13, 0.55), (0.05, 0.5)):
+    for octave, share in ((1.0, 0.35), (0.37, 0.4), (0.13, 0.5), (0.05, 0.5)):
         wave = scale * octave
         keep = np.clip(1.5 - 2.0 * widest / wave, 0, 1)
         if float(keep.max()) > 0:
-            value += share * keep * noise(u / wave, v / wave)
+            value += share * keep * noise(u / wave, v / (wave * stretch))
     factor = 1 + grain * value
     row = np.floor(v / np.maximum(course_v, 1e-3))
     shift = np.where(course_u > 0.4, 0.5 * (row.astype(np.int32) & 1), 0.0).astype(np.float32)

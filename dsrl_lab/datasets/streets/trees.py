@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dsrl_lab.datasets.streets.dice import Colour, Dice, blend, palette
-from dsrl_lab.datasets.streets.geometry import Point, blob, capsule, disc
-from dsrl_lab.datasets.streets.mesh import LEAVES, TREE, Mesh
+from dsrl_lab.datasets.streets.geometry import Point, capsule
+from dsrl_lab.datasets.streets.mesh import LEAVES, TREE, Mesh, Texture
 
 CROWNS = palette("5c7438 6f8140 4d6a3a 7d8a44 60704a 8a8f52")
 AUTUMN = palette("a5793a b58a45 8f5f33 9c8a4a a0603a")
 BARK = palette("6b5a4a 7a6a5a 5a5048 857a70")
+Light = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -37,85 +41,97 @@ class Tree:
     key: int
 
 
-def draw_tree(mesh: Mesh, tree: Tree, light: tuple[float, float, float]) -> None:
+@dataclass(frozen=True)
+class Hedge:
+    """A clipped hedge from ``start`` to ``stop`` (world positions on the ground)."""
+
+    start: Point
+    stop: Point
+    height: float
+    colour: Colour
+    key: int
+
+
+def _tufts(
+    mesh: Mesh,
+    dice: Dice,
+    centres: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    colour: Colour,
+    sun: NDArray[np.float64],
+    openness: NDArray[np.float64],
+    *,
+    corners: int = 8,
+    texture: Texture = LEAVES,
+) -> None:
+    """Draw ragged discs that face the camera: centres (n, 3), all else (n,)."""
+    n = len(centres)
+    angle = dice.units(n, 1) * 6.28 + np.arange(corners) * (2 * math.pi / corners)
+    reach = radii[:, None] * (1 - 0.45 * dice.units(n, corners))
+    shapes = np.repeat(centres[:, None, :], corners, 1)
+    shapes[..., 0] += reach * np.cos(angle)
+    shapes[..., 1] += reach * np.sin(angle)
+    tint = 1 + 0.16 * (dice.units(n, 1) - dice.units(n, 1)) + 0.07 * (dice.units(n, 3) - dice.units(n, 3))
+    mesh.faces(shapes, np.array(colour) * tint, np.clip(sun, 0, 1), np.clip(openness, 0.3, 1), texture)
+
+
+def draw_tree(mesh: Mesh, tree: Tree, light: Light) -> None:
     """Draw a tree; ``light`` is the unit vector towards the sun."""
     dice = Dice(tree.key)
     mesh.begin(TREE)
-    x, y, z = tree.place
-    far = z > 60
     if tree.width == 0:
         _branches(mesh, dice, tree.place, tree.height, tree.bark)
-        mesh.cast([(px, 0.0, pz) for px, pz in _rod_shadow(mesh, tree.place, tree.height * 0.7, 0.16)])
+        mesh.cast_rod(tree.place, (tree.place[0], tree.place[1] + 0.7 * tree.height, tree.place[2]), 0.16)
         return
+    x, y, z = tree.place
     radius, half = tree.width / 2, (tree.height - tree.clear) / 2
-    centre = (x, y + tree.clear + half, z)
+    centre = np.array([x, y + tree.clear + half, z])
     if tree.clear > 0.3:
-        thick = 0.05 + tree.height * 0.017
-        top = (x + dice.spread(0.3), y + tree.clear + half, z)
-        mesh.face(capsule(tree.place, top, thick, thick * 0.6, caps=0), tree.bark, sun=0.25, texture=LEAVES)
-        side = 0.5 * thick if light[0] > 0 else -0.5 * thick
-        mesh.face(
-            capsule((x + side, y, z), (top[0] + side * 0.6, top[1], z), thick * 0.4, thick * 0.25, caps=0),
-            blend(tree.bark, (1, 0.95, 0.85), 0.12), sun=0.6, texture=LEAVES,
-        )  # fmt: skip
-        for _ in range(3):
-            start = y + tree.clear * dice.uniform(0.75, 1.0)
-            tip = (x + dice.spread(radius), y + tree.clear + half * dice.uniform(0.3, 1.2), z)
-            mesh.face(capsule((x, start, z), tip, thick * 0.45, thick * 0.2, caps=0), tree.bark, sun=0.2)
-        mesh.cast([(px, 0.0, pz) for px, pz in _rod_shadow(mesh, tree.place, tree.clear + half, thick)])
-    tufts = 26 if far else 64
-    size = 0.46 if far else 0.33
-    spots = []
-    for _ in range(tufts):
-        angle, height = dice.unit() * 2 * math.pi, 2 * dice.unit() - 1
-        reach = (0.25 + 0.75 * dice.unit() ** 0.5) * 0.86
-        flat = math.sqrt(1 - height * height) * reach
-        spots.append((math.cos(angle) * flat, height * reach, math.sin(angle) * flat))
-    spots.sort(key=lambda p: -p[2] + 0.9 * (p[0] * light[0] + p[1] * light[1]) - 0.5 * p[2] * light[2])
-    mesh.face(blob(centre, radius * 0.72, dice, 14, rough=0.25) if half < radius * 1.3 else
-              disc(centre, radius * 0.6, 14, stretch=half / radius), tree.colour, sun=0.05, openness=0.45, texture=LEAVES)  # fmt: skip
-    for dx, dy, dz in spots:
-        facing = dx * light[0] + dy * light[1] + dz * light[2]
-        sun = min(1.0, max(0.0, 0.32 + 0.75 * facing))
-        open_sky = min(1.0, max(0.35, 0.66 + 0.38 * dy))
-        spot = (centre[0] + dx * radius, centre[1] + dy * half, z + dz * radius * 0.5)
-        size_here = size * min(radius, half) * dice.uniform(0.7, 1.15)
-        mesh.face(
-            blob(spot, size_here, dice, 9, rough=0.42),
-            dice.tint(tree.colour, 0.07), sun=sun, openness=open_sky, texture=LEAVES,
-        )  # fmt: skip
-    if not far:
-        for _ in range(70):
-            angle, reach = dice.unit() * 2 * math.pi, dice.uniform(0.7, 1.1)
-            dx, dy = math.cos(angle) * reach, math.sin(angle) * reach
-            sun = min(1.0, max(0.0, 0.35 + 0.7 * (dx * light[0] + dy * light[1])))
-            spot = (centre[0] + dx * radius, centre[1] + dy * half, z)
-            mesh.face(
-                blob(spot, dice.uniform(0.06, 0.17) * min(radius, 2.2), dice, 5, rough=0.5),
-                dice.tint(tree.colour, 0.08), sun=sun, openness=0.8,
-            )  # fmt: skip
-    if mesh.sun is not None and z < 70:
-        for dx, dy, dz in spots[::2]:
-            px, pz = mesh.fall((x + dx * radius, centre[1] + dy * half, z + dz * radius))
-            r = size * radius * 1.1
-            mesh.cast(
-                [
-                    (px + r * a, 0.0, pz + r * b)
-                    for a, b in ((1, 0), (0.5, 0.87), (-0.5, 0.87), (-1, 0), (-0.5, -0.87), (0.5, -0.87))
-                ]
-            )
+        _trunk(mesh, dice, tree, radius, half, light)
+    n = max(30, min(120, int(220 * tree.height / z)))
+    size = 1.45 / n**0.36 * min(radius, half)
+    # Directions spread over the ball, tufts mostly near its skin; the far and the dark ones are painted first.
+    height, turn = 2 * dice.units(n) - 1, dice.units(n) * 2 * math.pi
+    flat = np.sqrt(1 - height**2)
+    way = np.stack([flat * np.cos(turn), height, flat * np.sin(turn)], 1)
+    lumps = 1 + 0.16 * np.sin(3 * turn + dice.unit() * 6.28) * flat + 0.10 * np.sin(5 * height + dice.unit() * 6.28)
+    way *= ((0.35 + 0.65 * np.sqrt(dice.units(n))) * 0.88 * lumps)[:, None]
+    facing = way @ np.array(light)
+    way, facing = (a[np.argsort(-way[:, 2] + 0.7 * facing, kind="stable")] for a in (way, facing))
+    spots = centre + way * np.array([radius, half, radius * 0.5])
+    _tufts(
+        mesh, dice, centre + way[::4] * np.array([radius, half, 0.0]) * 0.66, np.full(len(way[::4]), 1.7 * size),
+        tree.colour, np.full(len(way[::4]), 0.03), np.full(len(way[::4]), 0.42),
+    )  # fmt: skip
+    _tufts(mesh, dice, spots, size * (0.65 + 0.5 * dice.units(n)), tree.colour, 0.3 + 0.8 * facing, 0.66 + 0.4 * way[:, 1])
+    if z < 60:
+        edge, turn = 0.9 + 0.16 * dice.units(n), dice.units(n) * 2 * math.pi
+        leaves = np.stack([np.cos(turn) * edge, np.sin(turn) * edge, np.zeros(n)], 1)
+        spots = centre + leaves * np.array([radius, half, 1.0]) * 0.93
+        _tufts(mesh, dice, spots, size * (0.2 + 0.25 * dice.units(n)), tree.colour, 0.3 + 0.7 * leaves @ np.array(light), np.full(n, 0.75), corners=5)
+    if mesh.sun is not None and z < 80:
+        hexagon = [(math.cos(k * math.pi / 3), math.sin(k * math.pi / 3)) for k in range(6)]
+        for k in range(0, n, max(1, n // 40)):
+            px, pz = mesh.fall((x + way[k, 0] * radius, centre[1] + way[k, 1] * half, z + way[k, 2] * radius))
+            r = 0.30 * radius
+            mesh.cast([(px + r * a, 0.0, pz + r * b) for a, b in hexagon])
 
 
-def _rod_shadow(mesh: Mesh, foot: Point, height: float, radius: float) -> list[tuple[float, float]]:
-    """Return the outline of the shadow of an upright rod."""
-    if mesh.sun is None:
-        return []
-    dx, dz = mesh.sun
-    length = math.hypot(dx, dz)
-    nx, nz = -dz / length * radius, dx / length * radius
-    x, _, z = foot
-    tx, tz = x + dx * height, z + dz * height
-    return [(x - nx, z - nz), (x + nx, z + nz), (tx + nx * 0.6, tz + nz * 0.6), (tx - nx * 0.6, tz - nz * 0.6)]
+def _trunk(mesh: Mesh, dice: Dice, tree: Tree, radius: float, half: float, light: Light) -> None:
+    """Draw a trunk with a light side, and three boughs."""
+    x, y, z = tree.place
+    thick = 0.05 + tree.height * 0.017
+    top = (x + dice.spread(0.3), y + tree.clear + half, z)
+    mesh.face(capsule(tree.place, top, thick, thick * 0.6, caps=0), tree.bark, sun=0.2, texture=LEAVES)
+    side = 0.5 * thick if light[0] > 0 else -0.5 * thick
+    left, right = (x + side, y, z), (top[0] + side * 0.6, top[1], z)
+    shape = capsule(left, right, thick * 0.45, thick * 0.25, caps=0)
+    mesh.face(shape, blend(tree.bark, (1, 0.95, 0.85), 0.1), sun=0.65, texture=LEAVES)
+    for _ in range(3):
+        start = y + tree.clear * dice.uniform(0.75, 1.0)
+        tip = (x + dice.spread(radius), y + tree.clear + half * dice.uniform(0.3, 1.2), z)
+        mesh.face(capsule((x, start, z), tip, thick * 0.45, thick * 0.2, caps=0), tree.bark, sun=0.2)
+    mesh.cast_rod(tree.place, top, thick)
 
 
 def _branches(mesh: Mesh, dice: Dice, foot: Point, height: float, bark: Colour) -> None:
@@ -133,42 +149,24 @@ def _branches(mesh: Mesh, dice: Dice, foot: Point, height: float, bark: Colour) 
             joint = (x + (tip[0] - x) * share, y + (tip[1] - y) * share, z)
             grow(joint, turn * 0.92, length * dice.uniform(0.6, 0.78), thick * 0.6, depth - 1)
 
-    grow(foot, dice.spread(0.06), height * 0.32, 0.04 + height * 0.014, 5 if foot[2] < 35 else 4)
+    grow(foot, dice.spread(0.06), height * 0.32, 0.04 + height * 0.014, 5 if foot[2] < 30 else 4)
 
 
-@dataclass(frozen=True)
-class Hedge:
-    """A clipped hedge from ``start`` to ``stop`` (world positions on the ground)."""
-
-    start: Point
-    stop: Point
-    height: float
-    colour: Colour
-    key: int
-
-
-def draw_hedge(mesh: Mesh, hedge: Hedge, light: tuple[float, float, float]) -> None:
-    """Draw a hedge as a row of tufts on a dark body."""
+def draw_hedge(mesh: Mesh, hedge: Hedge, light: Light) -> None:
+    """Draw a hedge as rows of tufts on a dark body, the top rows lightest."""
     dice = Dice(hedge.key)
     mesh.begin(TREE)
-    (x0, y0, z0), (x1, y1, z1) = hedge.start, hedge.stop
+    start, stop = np.array(hedge.start), np.array(hedge.stop)
     h = hedge.height * 0.92
-    mesh.face(
-        [(x0, y0, z0), (x1, y1, z1), (x1, y1 + h, z1), (x0, y0 + h, z0)],
-        hedge.colour,
-        sun=0.12,
-        openness=0.55,
-        texture=LEAVES,
-    )
-    tufts = int(math.hypot(x1 - x0, z1 - z0) * 7)
-    for i in sorted(range(tufts), key=lambda k: -(k % max(1, tufts // 3))):
-        share, up = (i + dice.unit()) / tufts, dice.unit()
-        spot = (x0 + (x1 - x0) * share, y0 + hedge.height * (0.12 + 0.86 * up), z0 + (z1 - z0) * share)
-        sun = (0.15 + 0.6 * up) * (0.5 + 0.5 * light[1])
-        mesh.face(
-            blob(spot, dice.uniform(0.1, 0.22), dice, 7, rough=0.4),
-            dice.tint(hedge.colour, 0.07),
-            sun=sun,
-            openness=0.5 + 0.5 * up,
-            texture=LEAVES,
-        )
+    (x0, y0, z0), (x1, y1, z1) = hedge.start, hedge.stop
+    body = [(x0, y0, z0), (x1, y1, z1), (x1, y1 + h, z1), (x0, y0 + h, z0)]
+    mesh.face(body, hedge.colour, sun=0.1, openness=0.5, texture=LEAVES)
+    n = int(float(np.linalg.norm(stop - start)) * 9)
+    up = np.sort(dice.units(n))
+    spots = start + (stop - start) * dice.units(n, 1)
+    spots[:, 1] += hedge.height * (0.1 + 0.86 * up)
+    sun = (0.15 + 0.7 * up) * (0.5 + 0.5 * light[1])
+    _tufts(mesh, dice, spots, 0.09 + 0.11 * dice.units(n), hedge.colour, sun, 0.45 + 0.55 * up, corners=7)
+    if mesh.sun is not None:
+        ends = [(x0, z0), (x1, z1), mesh.fall((x1, h, z1)), mesh.fall((x0, h, z0))]
+        mesh.cast([(px, 0.0, pz) for px, pz in ends])

@@ -65,19 +65,19 @@ class Weather:
 
 # name: zenith, horizon, cloud, cloud_shade, sunlight, ambient; cover, sun, sky light, elevation (degrees), visibility
 _KINDS: dict[str, tuple[str, tuple[tuple[float, float], ...]]] = {
-    "clear": ("4f8fd0 c9dcea ffffff c3ccd8 fff1d6 b9cfee", ((0.1, 0.5), (0.95, 1.15), (0.42, 0.5), (32, 55), (260, 500))),
-    "bright": ("6fa3d6 dfe6ea ffffff b9c1cc fff4e2 c5d3e6", ((0.4, 0.75), (0.7, 0.95), (0.5, 0.6), (35, 60), (200, 400))),
-    "golden": ("6f93c0 f6cf9a ffe3bd b79a98 ffc98a b8bedb", ((0.15, 0.55), (0.95, 1.2), (0.4, 0.48), (14, 24), (150, 300))),
-    "overcast": ("aab2ba d5d8d9 e2e5e7 a3aab2 ffffff d9dee4", ((0.9, 1.0), (0.0, 0.1), (0.95, 1.1), (45, 60), (120, 240))),
-    "rain": ("87919c b9c0c6 b9c1c9 78828d ffffff ccd6e0", ((0.95, 1.0), (0.0, 0.05), (0.75, 0.9), (45, 60), (70, 130))),
-    "mist": ("c2c9cd dfe2e0 e6e8e6 c4cacc fff3dc dde1e3", ((0.6, 1.0), (0.05, 0.3), (0.85, 1.0), (25, 45), (45, 80))),
-    "dusk": ("3f5686 e8a583 d99a96 5d628c ffb38a 8f9cc9", ((0.2, 0.7), (0.1, 0.3), (0.5, 0.62), (10, 16), (150, 300))),
+    "clear": ("4a8ad0 cfe0ec ffffff c3ccd8 fff0d0 b4cbf2", ((0.1, 0.5), (1.35, 1.6), (0.55, 0.65), (30, 52), (350, 700))),
+    "bright": ("6a9fd6 e2e9ed ffffff b9c1cc fff3de c2d2ea", ((0.4, 0.75), (1.1, 1.4), (0.62, 0.75), (32, 58), (300, 600))),
+    "golden": ("6a94cc f9d9a8 ffe6c0 c49a94 ffbe78 a9b6e6", ((0.15, 0.55), (1.7, 2.1), (0.58, 0.68), (15, 24), (280, 480))),
+    "overcast": ("a9b4be dadddd e6e9ea a6aeb6 ffffff dbe1e8", ((0.9, 1.0), (0.0, 0.1), (1.25, 1.4), (45, 60), (160, 300))),
+    "rain": ("87929e bcc4cb b9c1c9 78828d ffffff ccd8e4", ((0.95, 1.0), (0.0, 0.05), (0.95, 1.1), (45, 60), (90, 160))),
+    "mist": ("c6ced3 e4e6e3 ebecea c9d0d4 fff3dc dee3e8", ((0.6, 1.0), (0.1, 0.4), (1.1, 1.25), (25, 45), (55, 100))),
+    "dusk": ("3c5288 f0ab84 e0a09a 5d628c ffb38a 8c9ad0", ((0.2, 0.7), (0.1, 0.14), (0.72, 0.85), (10, 16), (200, 400))),
 }  # fmt: skip
-_SHARES = {"clear": 3.0, "bright": 2.5, "golden": 2.0, "overcast": 2.0, "rain": 0.8, "mist": 0.8, "dusk": 1.0}
+_SHARES = {"clear": 3.0, "bright": 3.0, "golden": 2.2, "overcast": 1.6, "rain": 0.6, "mist": 0.7, "dusk": 0.9}
 
 
 def sample_weather(dice: Dice) -> Weather:
-    """Draw one weather; the sun never stands right in front of the camera.
+    """Draw one weather; the sun mostly stands behind the camera, sometimes ahead.
 
     Example:
         >>> sample_weather(Dice(3)).name in _KINDS
@@ -102,7 +102,7 @@ def sample_weather(dice: Dice) -> Weather:
         ambient=ambient,
         sky_light=sky_light,
         elevation=math.radians(elevation),
-        azimuth=side * math.radians(dice.uniform(40, 150)),
+        azimuth=side * math.radians(dice.uniform(112, 168) if dice.chance(0.7) else dice.uniform(18, 55)),
         visibility=visibility,
         evening=name == "dusk",
     )
