@@ -84,3 +84,6 @@ CITYSCAPES = ClassTable(
     ),
     thin=("fence", "pole", "traffic light", "traffic sign", "person", "rider", "motorcycle", "bicycle"),
 )
+
+# For whom each table speaks, by the name of the data set.
+CLASS_TABLES = {"streets": CAMVID, "camvid": CAMVID, "cityscapes": CITYSCAPES}

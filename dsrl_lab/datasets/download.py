@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import http.client
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
@@ -24,7 +24,7 @@ from dsrl_lab.datasets.archives import check_free_space, unpack
 from dsrl_lab.datasets.base import DataReport
 from dsrl_lab.datasets.sources import Entry, RemoteFile, available
 
-__all__ = ["DownloadError", "Entry", "Progress", "RemoteFile", "available", "download", "fetch", "verify"]
+__all__ = ["DownloadError", "Entry", "RemoteFile", "available", "download", "fetch", "verify"]
 
 BLOCK = 1 << 16
 SLOWEST = 1024  # bytes within one time-out; a server that sends fewer counts as stalled
@@ -36,20 +36,6 @@ class DownloadError(ValueError):
     """A file could not be fetched; the message says what was tried and what to do by hand."""
 
 
-class Progress(NamedTuple):
-    """How far a fetch has come.
-
-    Attributes:
-        file: the file that moved last, relative to the entry's folder.
-        done: bytes that are here.
-        total: bytes in all.
-    """
-
-    file: str
-    done: int
-    total: int
-
-
 @dataclass
 class _Job:
     """What the files of one fetch share: patience, the meter, and the signal to stop."""
@@ -58,16 +44,16 @@ class _Job:
     attempts: int
     pause: float
     total: int = 0
-    report: Callable[[Progress], None] | None = None
+    report: Callable[[int, int], None] | None = None
     done: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, file: str, count: int) -> None:
+    def add(self, count: int) -> None:
         with self.lock:
             self.done += count
             if self.report is not None:
-                self.report(Progress(file, self.done, self.total))
+                self.report(self.done, self.total)
 
 
 def _sha256(path: Path) -> str:
@@ -103,7 +89,7 @@ def _transfer(url: str, part: Path, file: RemoteFile, job: _Job) -> None:
         if announced != expected:
             raise ConnectionError(f"the server offers {announced} bytes where {expected} were expected")
         if not resumed:
-            job.add(file.path, -have)
+            job.add(-have)
             have = 0
         with part.open("ab" if resumed else "wb") as sink:
             since, recent = time.monotonic(), 0
@@ -111,7 +97,7 @@ def _transfer(url: str, part: Path, file: RemoteFile, job: _Job) -> None:
                 sink.write(block)
                 have += len(block)
                 recent += len(block)
-                job.add(file.path, len(block))
+                job.add(len(block))
                 if have > file.size:
                     raise ConnectionError(f"the server sent more than the {file.size} bytes expected")
                 if job.stop.is_set():
@@ -128,6 +114,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, HTTPError):
         return f"HTTP {error.code} {error.reason}"
     inner = error.reason if isinstance(error, URLError) else error
+    if isinstance(inner, socket.gaierror):
+        return "the server's name cannot be resolved (this machine seems to be offline)"
     if isinstance(inner, TimeoutError):
         return str(inner) if "stalled" in str(inner) else "timed out"
     return str(inner) or type(inner).__name__
@@ -158,7 +146,7 @@ def _try_address(url: str, part: Path, file: RemoteFile, job: _Job) -> str:
                 return reason
             if status != 416 and _size(part) <= file.size:
                 continue  # what has arrived is the beginning of the file: go on from there
-        job.add(file.path, -_size(part))
+        job.add(-_size(part))
         part.unlink(missing_ok=True)
     return reason
 
@@ -166,7 +154,7 @@ def _try_address(url: str, part: Path, file: RemoteFile, job: _Job) -> str:
 def _fetch_file(file: RemoteFile, target: Path, job: _Job) -> None:
     _make_folder(target.parent)
     part = target.with_name(target.name + ".part")
-    job.add(file.path, _size(part))
+    job.add(_size(part))
     failures = []
     for url in file.urls:
         reason = _try_address(url, part, file, job)
@@ -227,7 +215,7 @@ def fetch(
     name: str,
     root: str | Path,
     *,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     mirrors: Sequence[str] = (),
     timeout: float = 20.0,
     attempts: int = 3,
@@ -242,7 +230,8 @@ def fetch(
     Args:
         name: a key of ``available()``.
         root: the data folder; the entry goes into its own folder below.
-        progress: called with each piece that arrives; calls never overlap.
+        progress: called with (bytes here, bytes in all) as pieces arrive; calls never overlap. The first number
+            falls when a damaged piece is thrown away.
         mirrors: addresses of data folders (a classroom's server, say) that are tried before the official addresses.
         timeout: seconds of silence before an address counts as stalled.
         attempts: how often each address is tried for each file.
@@ -264,7 +253,7 @@ def fetch(
     job = _Job(timeout, attempts, pause, entry.size, progress)
     todo = [file for file in _with_mirrors(entry, mirrors) if not _is_whole(folder / file.path, file)]
     check_free_space(folder, sum(file.size for file in todo))
-    job.add("", entry.size - sum(file.size for file in todo))
+    job.add(entry.size - sum(file.size for file in todo))
     with ThreadPoolExecutor(max_workers=workers) as pool:
         tasks = [pool.submit(_fetch_file, file, folder / file.path, job) for file in todo]
         try:

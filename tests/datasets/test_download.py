@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import socket
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dsrl_lab.datasets import download as module
-from dsrl_lab.datasets.download import DownloadError, Progress, available, download, fetch, verify
+from dsrl_lab.datasets.download import DownloadError, available, download, fetch, verify
 from dsrl_lab.datasets.sources import Entry, RemoteFile
 
 if TYPE_CHECKING:
@@ -112,6 +113,16 @@ def test_stall_ends_and_what_came_is_kept(tmp_path: Path, server: Server, behavi
     assert server.requests[-1] == ("good", f"bytes={len(kept)}-")
 
 
+def test_offline_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(DownloadError, match="this machine seems to be offline"):
+        get(tmp_path, "https://data.example.org/a.bin")
+
+
 def test_missing_is_final_and_busy_is_not(tmp_path: Path, server: Server) -> None:
     with pytest.raises(DownloadError, match="HTTP 404"):
         get(tmp_path, server.url("gone"))
@@ -158,13 +169,14 @@ def entry(server: Server, monkeypatch: pytest.MonkeyPatch) -> Entry:
 
 
 def test_fetch_verifies_and_reports(tmp_path: Path, server: Server, entry: Entry) -> None:
-    seen: list[Progress] = []
+    seen: list[tuple[int, int]] = []
     assert not verify("tiny", tmp_path).ok
-    folder = fetch("tiny", tmp_path, progress=seen.append)
+    folder = fetch("tiny", tmp_path, progress=lambda done, total: seen.append((done, total)))
     assert folder == tmp_path / "Tiny" and names(folder) == sorted(file.path for file in entry.files)
     assert all((folder / path).read_bytes() == server.files[path] for path in server.files)
-    done = [step.done for step in seen]
-    assert done == sorted(done) and done[0] == 0 and done[-1] == seen[0].total == entry.size
+    done = [here for here, _ in seen]
+    assert done == sorted(done) and done[0] == 0 and done[-1] == entry.size
+    assert {total for _, total in seen} == {entry.size}
     assert verify("tiny", tmp_path).ok and verify("tiny", tmp_path).found == {"files": 12}
 
 
