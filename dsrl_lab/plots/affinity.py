@@ -1,0 +1,137 @@
+"""One row of the affinity matrix as a picture: how much every position looks like the marked one.
+
+Source: Wang et al., CVPR 2020, the equation of S_ij. A whole matrix cannot be seen; a row of it is a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from dsrl_lab.plots.masks import bare, show_image
+from dsrl_lab.plots.theme import VERMILLION, axes_or_current
+
+SIMILARITY, DIFFERENCE = "cividis", "PuOr"
+
+
+def affinity_row(features: Tensor, position: tuple[int, int], *, p: float = 2.0) -> Tensor:
+    """The affinity of one position with all: a row of ``affinity_matrix``, without building the matrix.
+
+    Args:
+        features: of one picture.
+        position: (y, x) on the features' grid.
+        p: of the norm.
+
+    Shape:
+        - features: (C, h, w)
+        - output: (h, w), in [-1, 1] for p = 2
+
+    Raises:
+        ValueError: the position is not on the grid.
+
+    Example:
+        >>> features = torch.tensor([[[1.0, 0.0, 2.0]], [[0.0, 3.0, 0.0]]])  # (2, 1, 3)
+        >>> affinity_row(features, (0, 0))
+        tensor([[1., 0., 1.]])
+    """
+    _, height, width = features.shape
+    y, x = position
+    if not (0 <= y < height and 0 <= x < width):
+        raise ValueError(f"expected a position (y, x) on the grid of {height}x{width}, got {position}")
+    units = torch.nn.functional.normalize(features.float(), p=p, dim=0)
+    return torch.einsum("chw,c->hw", units, units[:, y, x])
+
+
+def mark_position(position: tuple[int, int], grid: tuple[int, int], size: tuple[int, int], *, ax: Axes) -> Axes:
+    """Frame one position of a grid on a picture, in its pixels.
+
+    Args:
+        position: (y, x) on the grid.
+        grid: (h, w) of the grid.
+        size: (H, W) of the picture that ``ax`` shows.
+        ax: the picture.
+    """
+    step_y, step_x = size[0] / grid[0], size[1] / grid[1]
+    corner = (position[1] * step_x - 0.5, position[0] * step_y - 0.5)
+    for color, line in (("white", 3.2), (VERMILLION, 1.6)):
+        ax.add_patch(Rectangle(corner, step_x, step_y, fill=False, edgecolor=color, linewidth=line, zorder=3))
+    return ax
+
+
+def affinity_picture(
+    row: Tensor, position: tuple[int, int], *, difference: bool = False, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Show one row of the affinity matrix, or the difference of two, with the position framed.
+
+    Args:
+        row: affinities, from -1 to 1, or a difference of them.
+        position: (y, x) whose row it is.
+        difference: use the colours of differences: white is 0.
+        title: above it.
+        ax: where to; pyplot's current axes by default.
+
+    Shape:
+        - row: (h, w)
+    """
+    ax = axes_or_current(ax)
+    values = row.detach().cpu().numpy()
+    shown = ax.imshow(
+        values,
+        cmap=DIFFERENCE if difference else SIMILARITY,
+        vmin=-1 if difference else min(0.0, float(values.min())),
+        vmax=1,
+        interpolation="nearest",
+        rasterized=True,
+    )
+    assert ax.figure is not None
+    bar = ax.figure.colorbar(shown, ax=ax, orientation="horizontal", fraction=0.05, pad=0.03, aspect=30)
+    bar.outline.set_visible(False)
+    mark_position(position, (values.shape[0], values.shape[1]), (values.shape[0], values.shape[1]), ax=ax)
+    return bare(ax, title)
+
+
+def affinity_rows(
+    image: Tensor,
+    position: tuple[int, int],
+    task_features: Tensor,
+    sisr_features: Tensor,
+    *,
+    axes: Sequence[Axes],
+    titles: bool = True,
+) -> list[Axes]:
+    """Show a position on the picture, its row of S_seg, its row of S_sr, and the difference that FA pays for.
+
+    Args:
+        image: the picture.
+        position: (y, x) on the features' grid.
+        task_features: of the segmentation branch, as they enter feature affinity.
+        sisr_features: of the super-resolution branch.
+        axes: four of them.
+        titles: say above each what it is.
+
+    Shape:
+        - image: (3, H, W) in [0, 1]; task_features: (C, h, w); sisr_features: (C', h, w)
+
+    Raises:
+        ValueError: not four axes, grids of two sizes, or a position that is not on them.
+    """
+    if len(axes) != 4:
+        raise ValueError(f"expected 4 axes (picture, S_seg, S_sr, difference), got {len(axes)}")
+    if task_features.shape[1:] != sisr_features.shape[1:]:
+        raise ValueError(
+            f"expected features on one grid, got {tuple(task_features.shape)} and {tuple(sisr_features.shape)}; "
+            "take them from one DSRLOutput"
+        )
+    task, sisr = affinity_row(task_features, position), affinity_row(sisr_features, position)
+    grid, size = (task.shape[0], task.shape[1]), (image.shape[-2], image.shape[-1])
+    names = ("the marked position", "S_seg: segmentation", "S_sr: super-resolution", "S_seg - S_sr")
+    names = names if titles else ("", "", "", "")
+    mark_position(position, grid, size, ax=show_image(image, title=names[0], ax=axes[0]))
+    affinity_picture(task, position, title=names[1], ax=axes[1])
+    affinity_picture(sisr, position, title=names[2], ax=axes[2])
+    affinity_picture(task - sisr, position, difference=True, title=names[3], ax=axes[3])
+    return list(axes)

@@ -1,0 +1,211 @@
+"""Every figure of the kit by its name, drawn from records and checkpoints alone; and whether it still follows.
+
+``draw`` writes SVG, PNG and a manifest that says for each figure from which files, by which function, with which
+versions it came, and what the paper's numbers beside ours are. ``check`` reads the manifest back and says what no
+longer fits: a record that changed, came or went, a figure that was edited, or a drawing that changed with the code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from dsrl_lab.plots import figures_paper as of_paper
+from dsrl_lab.plots import figures_streets as of_runs
+from dsrl_lab.plots.inputs import (
+    Drawing,
+    FigureRecipe,
+    Inputs,
+    MissingInputError,
+    Sources,
+    deployed_of,
+    nothing,
+    runs_if_any,
+    runs_of,
+    whole_of,
+)
+from dsrl_lab.plots.theme import theme
+from dsrl_lab.plots.writing import write
+from dsrl_lab.training.record import environment
+
+STREETS, CAMVID = "streets_tinynet", "camvid_espnetv2"
+OURS = runs_if_any(STREETS, CAMVID)
+
+FIGURES: dict[str, FigureRecipe] = {
+    "overview": FigureRecipe(nothing, of_paper.overview),
+    "branches": FigureRecipe(nothing, of_paper.branches),
+    "paper_table1": FigureRecipe(OURS, of_paper.paper_table1),
+    "paper_figure1": FigureRecipe(OURS, of_paper.paper_figure1),
+    "cost": FigureRecipe(OURS, of_paper.cost),
+    "streets_contact_sheet": FigureRecipe(nothing, of_runs.streets_contact_sheet),
+    "streets_training_curves": FigureRecipe(runs_of(STREETS), of_runs.training_curves_figure),
+    "streets_ablation": FigureRecipe(runs_of(STREETS, "baseline"), of_runs.ablation_figure),
+    "streets_side_by_side": FigureRecipe(deployed_of(STREETS, "baseline", "dsrl"), of_runs.streets_side_by_side),
+    "streets_affinity": FigureRecipe(whole_of(STREETS, "dsrl"), of_runs.streets_affinity),
+    "streets_super_resolution": FigureRecipe(whole_of(STREETS, "dsrl"), of_runs.streets_super_resolution),
+    "camvid_ablation": FigureRecipe(runs_of(CAMVID, "baseline"), of_runs.ablation_figure),
+}
+MANIFEST = "manifest.json"
+
+
+def draw(
+    names: Sequence[str] | None = None,
+    *,
+    runs: Path = Path("data/runs"),
+    out: Path = Path("figures"),
+    whole: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Draw figures from records, and write them with a manifest.
+
+    Args:
+        names: which; all by default. Others keep their entry in the manifest.
+        runs: folder of the records.
+        out: folder of the figures and of manifest.json.
+        whole: a checkpoint of a whole DSRL network, for the figures that look into its SISR branch.
+        progress: called with each figure's name before it is drawn.
+
+    Returns:
+        The manifest: "figures" by name, and "skipped" with the reason for each that could not be drawn.
+
+    Raises:
+        ValueError: an unknown name (the message lists those there are), a damaged record, or a file too large.
+    """
+    chosen = list(FIGURES) if names is None else list(names)
+    for name in chosen:
+        _find(name)
+    sources = Sources.of(runs, whole)
+    manifest = read_manifest(out)
+    for name in chosen:
+        if progress is not None:
+            progress(name)
+        manifest["skipped"].pop(name, None)
+        clock = time.perf_counter()
+        try:
+            inputs = FIGURES[name].needs(sources)
+            drawing = _drawn(name, inputs)
+        except MissingInputError as reason:
+            manifest["skipped"][name] = str(reason)
+            continue
+        files = write(drawing.figure, out / name)
+        manifest["figures"][name] = {
+            "files": {file.name: {"sha256": sha256(file), "bytes": file.stat().st_size} for file in files},
+            "function": f"{FIGURES[name].draw.__module__}.{FIGURES[name].draw.__qualname__}",
+            "inputs": _hashes(inputs, runs),
+            **{
+                key: value
+                for key, value in environment().items()
+                if key in ("commit", "versions", "device", "platform")
+            },
+            "seconds": round(time.perf_counter() - clock, 2),
+            "comparisons": [comparison.to_json() for comparison in drawing.comparisons],
+        }
+    manifest["figures"] = {name: manifest["figures"][name] for name in FIGURES if name in manifest["figures"]}
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    out.mkdir(parents=True, exist_ok=True)
+    temporary = out / f"{MANIFEST}.part"
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(out / MANIFEST)
+    return manifest
+
+
+def check(
+    out: Path = Path("figures"), runs: Path = Path("data/runs"), *, redraw: bool = False, whole: Path | None = None
+) -> list[str]:
+    """Say which figures no longer follow from their records; nothing is written.
+
+    Args:
+        out: folder of the figures and of manifest.json.
+        runs: folder of the records.
+        redraw: also draw each figure anew and compare the SVG byte by byte; on another machine or with other versions,
+            pictures that a network made may differ in a few pixels.
+        whole: as in ``draw``.
+
+    Returns:
+        One line for each figure that does not; empty if all do.
+
+    Raises:
+        FileNotFoundError: there is no manifest.
+    """
+    if not (out / MANIFEST).is_file():
+        raise FileNotFoundError(f"no {MANIFEST} in {out}; draw the figures first: dsrl-lab figures")
+    sources = Sources.of(runs, whole)
+    entries = read_manifest(out)["figures"]
+    return [
+        f"{name}: {problem}"
+        for name, entry in entries.items()
+        for problem in _problems(name, entry, out, runs, sources, redraw)
+    ]
+
+
+def read_manifest(out: Path) -> dict[str, Any]:
+    """The manifest of a folder; an empty one where there is none.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    path = out / MANIFEST
+    if not path.is_file():
+        return {"figures": {}, "skipped": {}}
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        return {"figures": dict(manifest["figures"]), "skipped": dict(manifest["skipped"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error!r}); delete it and draw again: dsrl-lab figures") from error
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _find(name: str) -> FigureRecipe:
+    if name not in FIGURES:
+        raise ValueError(f"unknown figure {name!r}; choose from {', '.join(FIGURES)}")
+    return FIGURES[name]
+
+
+def _drawn(name: str, inputs: Inputs) -> Drawing:
+    with theme():
+        return FIGURES[name].draw(inputs)
+
+
+def _hashes(inputs: Inputs, runs: Path) -> dict[str, str]:
+    """Hash of each input by its path from the folder of records."""
+    root = runs.resolve()
+    return {Path(os.path.relpath(file.resolve(), root)).as_posix(): sha256(file) for file in inputs.files}
+
+
+def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: Sources, redraw: bool) -> Iterator[str]:
+    for file, kept in entry["files"].items():
+        if not (out / file).is_file():
+            yield f"{file} is gone"
+        elif sha256(out / file) != kept["sha256"]:
+            yield f"{file} is not the file that was drawn"
+    if name not in FIGURES:
+        yield "no function draws it any more"
+        return
+    try:
+        inputs = FIGURES[name].needs(sources)
+    except MissingInputError as reason:
+        yield f"cannot be drawn any more: {reason}"
+        return
+    now, then = _hashes(inputs, runs), entry["inputs"]
+    for file in sorted(now.keys() | then.keys()):
+        if file not in now:
+            yield f"{file} is gone"
+        elif file not in then:
+            yield f"{file} is new"
+        elif now[file] != then[file]:
+            yield f"{file} has changed"
+    if redraw and now == then:
+        with tempfile.TemporaryDirectory() as folder:
+            drawn = write(_drawn(name, inputs).figure, Path(folder) / name)[0]
+            if sha256(drawn) != entry["files"][drawn.name]["sha256"]:
+                yield f"{drawn.name} comes out differently from the same records: the code or a version has changed"

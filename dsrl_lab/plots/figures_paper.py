@@ -1,0 +1,251 @@
+"""Figures of the paper's own numbers, each with its mark, ours beside them; and of the network's parts.
+
+Letters after a number: P the paper's, M measured on public code. Values that were read off a figure are drawn hollow,
+with their error, and are never given as the paper's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from dsrl_lab import paper
+from dsrl_lab.complexity import complexity
+from dsrl_lab.datasets.streets import Streets
+from dsrl_lab.datasets.transforms import reduce_image
+from dsrl_lab.dsrl import DSRL
+from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
+from dsrl_lab.plots import overview as drawing
+from dsrl_lab.plots.ablation import ablation, cost_plot
+from dsrl_lab.plots.figures_streets import gain_comparisons, setting_title
+from dsrl_lab.plots.inputs import Drawing, Inputs
+from dsrl_lab.plots.masks import to_picture
+from dsrl_lab.plots.records import Estimate, Run, paired_difference
+from dsrl_lab.plots.shapes import meta_device, network_shapes, papers_network
+from dsrl_lab.plots.theme import GREY, PURPLE, SKY, new_figure, style_of
+from dsrl_lab.plots.verdicts import Comparison, compare_count
+from dsrl_lab.recipes import MAIN_ROWS
+
+HOST_COLORS = {"ESPNetv2": "#0072B2", "DeepLabv3+": "#009E73"}
+HOST_MARKERS = {"ESPNetv2": "o", "DeepLabv3+": "s"}
+OUR_COLORS, OUR_MARKERS = (PURPLE, SKY, GREY), ("D", "^", "v")
+
+
+def paper_table1(inputs: Inputs) -> Drawing:
+    """Table 1 as bars for both hosts, and its gains beside those of our own ablations."""
+    figure = new_figure(14, 3.9)
+    figure.suptitle(
+        "Table 1: Cityscapes val, input 256×512 [P]; our gains on other pictures beside it", x=0.01, ha="left"
+    )
+    *panels, gains = figure.subplots(1, 3, width_ratios=(1, 1, 1.6))
+    for number, (host, ax) in enumerate(zip(paper.HOSTS, panels, strict=True)):
+        for place, line in enumerate(paper.TABLE_1):
+            style, value = style_of(line.row), line.miou[host].value or 0.0
+            ax.barh(place, value, 0.62, color=style.color, alpha=0.35, hatch=style.hatch, edgecolor=style.color)
+            ax.text(value + 1, place, f"{value:.1f}", va="center", weight="bold")
+        ax.set(title=host, xlabel="mIoU (%)", xlim=(0, 72))
+        _rows(ax, labels=number == 0)
+    _rows(gains, labels=False)
+    lanes = _lanes(inputs.runs)
+    for place, line in enumerate(paper.TABLE_1[1:], start=1):
+        for number, host in enumerate(paper.HOSTS):
+            gain = paper.table_1_gain(line.row, host).value or 0.0
+            y = place + (number - (len(lanes) + 1) / 2) * 0.17
+            color, marker = HOST_COLORS[host], HOST_MARKERS[host]
+            gains.plot(gain, y, marker, color=color, markersize=7, label=f"{host} [P]" if place == 1 else None)
+        for number, (name, rows) in enumerate(lanes.items(), start=len(paper.HOSTS)):
+            result = _gain(rows, line.row)
+            y = place + (number - (len(lanes) + 1) / 2) * 0.17
+            _our_point(gains, result, y, number - 2, name if place == 1 else "")
+    gains.axvline(0, color=GREY, linewidth=1)
+    gains.set(title="gain over the baseline", xlabel="points of mIoU")
+    gains.legend(loc="upper right")
+    return Drawing(figure, gain_comparisons(inputs.runs))
+
+
+def paper_figure1(inputs: Inputs) -> Drawing:
+    """Figure 1: the read-off values over the input size, the labelled gains, and our gains at our own sizes."""
+    figure = new_figure(14, 4.6)
+    *panels, gains = figure.subplots(1, 3, width_ratios=(1, 1, 1.25))
+    sizes = [point.input_size for point in paper.FIGURE_1 if point.host == paper.HOSTS[0]]
+    ticks = [f"{height}×{width}" for height, width in sizes]
+    for host, ax in zip(paper.HOSTS, panels, strict=True):
+        points = [point for point in paper.FIGURE_1 if point.host == host]
+        for row in ("baseline", "dsrl"):
+            style, numbers = style_of(row), [getattr(point, row) for point in points]
+            ax.errorbar(
+                range(len(points)),
+                [number.value for number in numbers],
+                yerr=[number.error for number in numbers],
+                color=style.color,
+                linestyle=(0, (1, 1.5)),
+                marker=style.marker,
+                markerfacecolor="white",
+                capsize=3,
+                label=f"{'DSRL' if row == 'dsrl' else row} [read off]",
+            )
+        for x, point in enumerate(points):
+            middle = ((point.baseline.value or 0) + (point.dsrl.value or 0)) / 2
+            ax.annotate(f"+{point.gain.value:.1f}", (x, middle), (6, -3), textcoords="offset points", weight="bold")
+        ax.set(title=f"{host}: Cityscapes val", ylabel="mIoU (%)", ylim=(52, 74))
+        ax.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right")
+        ax.legend(
+            loc="upper left", title="bold numbers: the figure's own labels [P]", title_fontsize=8, alignment="left"
+        )
+    for host in paper.HOSTS:
+        values = [point.gain.value for point in paper.FIGURE_1 if point.host == host]
+        gains.plot(range(len(values)), values, color=HOST_COLORS[host], marker=HOST_MARKERS[host], label=f"{host} [P]")
+    lanes = _lanes(inputs.runs)
+    for number, (name, rows) in enumerate(lanes.items()):
+        result, color = _gain(rows, "dsrl"), OUR_COLORS[number % 3]
+        if result is None:
+            continue
+        x, margin = len(ticks) + number, None if result.margin is None else result.margin
+        gains.errorbar(
+            x,
+            result.mean,
+            yerr=margin,
+            color=color,
+            marker=OUR_MARKERS[number % 3],
+            capsize=4,
+            linestyle="",
+            markersize=7,
+            label=name,
+        )
+        gains.plot([x + 0.12] * len(result.values), result.values, ".", color=color)
+        height, width = rows[0].first["train"]["input_size"]
+        ticks.append(f"{height}×{width}")
+    gains.axhline(0, color=GREY, linewidth=1)
+    gains.set(title="gain of DSRL over the baseline", ylabel="points of mIoU")
+    gains.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right")
+    gains.legend()
+    return Drawing(figure, tuple(c for c in gain_comparisons(inputs.runs) if "FA" in c.what))
+
+
+def cost(inputs: Inputs) -> Drawing:
+    """Accuracy against true MACs: the paper's numbers with the deconvolutions counted, and ours."""
+    counted = counted_costs()
+    lanes = _lanes(inputs.runs)
+    figure = new_figure(6.9 * (1 + len(lanes)), 4.8)
+    left, *others = figure.subplots(1, 1 + len(lanes), squeeze=False)[0]
+    points = [point for point in paper.FIGURE_1 if point.host == "ESPNetv2"]
+    plain, whole = (counted[part] / (256 * 512) for part in ("plain host", "with the SSSR head"))
+    for row, per_pixel in (("baseline", plain), ("dsrl", whole)):
+        style, numbers = style_of(row), [getattr(point, row) for point in points]
+        costs = [per_pixel * point.input_size[0] * point.input_size[1] for point in points]
+        left.errorbar(
+            costs,
+            [number.value for number in numbers],
+            yerr=[number.error for number in numbers],
+            color=style.color,
+            linestyle=(0, (1, 1.5)),
+            marker=style.marker,
+            markerfacecolor="white",
+            capsize=3,
+            label=f"{'DSRL, deconvolutions counted' if row == 'dsrl' else 'plain ESPNetv2'} [mIoU read off]",
+        )
+    first = paper.TABLE_1[-1].miou["ESPNetv2"].value or 0.0
+    left.annotate(
+        "",
+        (counted["with the SSSR head"] - 45, first),
+        (counted["plain host"], first),
+        arrowprops={"arrowstyle": "-|>"},
+    )
+    left.plot(
+        counted["plain host"],
+        first,
+        "D",
+        color=style_of("dsrl").color,
+        alpha=0.35,
+        label="DSRL at 256×512 as its release counts it",
+    )
+    more = 100 * counted["SSSR head"] / counted["plain host"]
+    left.text(
+        counted["with the SSSR head"] / 2 + counted["plain host"] / 2,
+        first + 0.35,
+        f"+{more:.0f} %",
+        ha="center",
+        weight="bold",
+    )
+    left.set(title="ESPNetv2 on Cityscapes val", xlabel="true MACs (M)", ylabel="mIoU (%)", xlim=(0, None))
+    left.legend(loc="lower right")
+    for ax, rows in zip(others, lanes.values(), strict=True):
+        cost_plot(ablation(rows), ax=ax)
+        ax.set_title(setting_title(rows[0]))
+    return Drawing(figure, tuple(_cost_comparisons(counted)))
+
+
+def counted_costs() -> dict[str, float]:
+    """MACs of ESPNetv2 (width 2.0, 20 outputs) at 256x512 as our counter counts them, in millions."""
+    with meta_device():
+        network = DSRL(ESPNetv2(20, width=2.0), sisr=False, affinity=False).task_model
+    host = getattr(network, "host")  # noqa: B009 (a SuperResolved; its type says only DensePredictor)
+    plain, whole = (complexity(part, input_size=(256, 512)).macs / 1e6 for part in (host, network))
+    return {"plain host": plain, "SSSR head": whole - plain, "with the SSSR head": whole}
+
+
+def _cost_comparisons(counted: dict[str, float]) -> list[Comparison]:
+    numbers = paper.COSTS[0]
+    parts = zip(counted.items(), (numbers.convolutions, numbers.deconvolutions, numbers.total), strict=True)
+    return [compare_count(f"M MACs of ESPNetv2 at 256×512, {part}", number, ours) for (part, ours), number in parts]
+
+
+def overview(inputs: Inputs) -> Drawing:
+    """The parts of DSRL (the paper's Figure 2), with the sizes that the code gives at the paper's input."""
+    figure = new_figure(13, 5.65)
+    streets = Streets("val", size=(192, 384), length=12)
+    sample = streets[0]
+    drawing.overview(
+        network_shapes(papers_network(), paper.TABLE_1_INPUT),
+        low_res=to_picture(reduce_image(sample.image, (64, 128))),
+        mask=streets.class_table.paint(sample.mask).numpy(),
+        high_res=to_picture(sample.image),
+        ax=figure.add_subplot(),
+    )
+    return Drawing(figure)
+
+
+def branches(inputs: Inputs) -> Drawing:
+    """The two branches with the sizes of their tensors (the paper's Figure 4), as the code gives them."""
+    figure = new_figure(13, 6.4)
+    drawing.branches(network_shapes(papers_network(), (512, 1024)), ax=figure.add_subplot())
+    return Drawing(figure)
+
+
+def _rows(ax: Axes, *, labels: bool) -> None:
+    ax.set_yticks(range(len(MAIN_ROWS)), [line.label for line in paper.TABLE_1] if labels else [""] * len(MAIN_ROWS))
+    ax.set_ylim(len(MAIN_ROWS) - 0.45, -0.55)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(False, axis="y")
+
+
+def _lanes(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Our settings that have a DSRL row and a baseline, by a name for the legend."""
+    lanes: dict[str, list[Run]] = {}
+    for run in runs:
+        lanes.setdefault(f"ours: {run.first['dataset']}, {run.first['network']['host']}", []).append(run)
+    return {name: rows for name, rows in lanes.items() if _gain(rows, "dsrl") is not None}
+
+
+def _gain(runs: Sequence[Run], row: str) -> Estimate | None:
+    """Gain of a row over the baseline in points, paired by seed."""
+    found = paired_difference([r for r in runs if r.row == row], [r for r in runs if r.row == "baseline"])
+    return None if found is None else found.scaled(100)
+
+
+def _our_point(ax: Axes, result: Estimate | None, y: float, number: int, name: str) -> None:
+    if result is None:
+        return
+    color, marker = OUR_COLORS[number % 3], OUR_MARKERS[number % 3]
+    ax.errorbar(
+        result.mean,
+        y,
+        xerr=result.margin,
+        color=color,
+        marker=marker,
+        capsize=3,
+        linestyle="",
+        markersize=6.5,
+        label=name or None,
+    )

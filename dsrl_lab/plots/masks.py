@@ -1,0 +1,234 @@
+"""Pictures and masks: shown, laid over each other, and compared pixel by pixel."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dsrl_lab.datasets.base import IGNORE_INDEX, ClassTable
+from dsrl_lab.plots.theme import BLUE, GREY, ORANGE, axes_or_current
+
+Picture = NDArray[np.uint8]
+
+
+def to_picture(image: Tensor) -> Picture:
+    """Turn an image into bytes for drawing; values outside [0, 1] are clipped.
+
+    Shape:
+        - image: (3, H, W) in [0, 1]
+        - output: (H, W, 3) uint8
+
+    Raises:
+        ValueError: not (3, H, W).
+
+    Example:
+        >>> to_picture(torch.ones(3, 2, 4)).shape
+        (2, 4, 3)
+    """
+    if image.ndim != 3 or image.shape[0] != 3:
+        raise ValueError(
+            f"expected one RGB image (3, H, W), got {tuple(image.shape)}; take one of the batch, or repeat grey thrice"
+        )
+    picture = (image.detach().clamp(0, 1) * 255).round().byte()
+    return picture.permute(1, 2, 0).cpu().numpy()
+
+
+def blend(image: Tensor, colors: Tensor, alpha: float = 0.5) -> Picture:
+    """Lay a coloured mask over an image; black (ignored) pixels let the image through.
+
+    Args:
+        image: the picture.
+        colors: the mask's colours, as ``ClassTable.paint`` gives them.
+        alpha: share of the colours, in [0, 1].
+
+    Shape:
+        - image: (3, H, W) in [0, 1]; colors: (H, W, 3) uint8
+        - output: (H, W, 3) uint8
+
+    Raises:
+        ValueError: the sizes differ, or ``alpha`` is out of range.
+
+    Example:
+        >>> blend(torch.zeros(3, 1, 2), torch.tensor([[[200, 100, 0], [0, 0, 0]]], dtype=torch.uint8)).tolist()
+        [[[100, 50, 0], [0, 0, 0]]]
+    """
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"expected alpha in [0, 1], got {alpha}")
+    if colors.shape != (*image.shape[-2:], 3):
+        raise ValueError(
+            f"expected colours (H, W, 3) for the image {tuple(image.shape)}, got {tuple(colors.shape)}; "
+            "predict at the picture's own size, or resize one of them"
+        )
+    picture, paint = to_picture(image).astype(np.float32), colors.cpu().numpy().astype(np.float32)
+    share = alpha * paint.any(axis=2, keepdims=True)
+    return np.rint((1 - share) * picture + share * paint).astype(np.uint8)
+
+
+def show_image(image: Tensor | Picture, *, title: str = "", crisp: bool = False, ax: Axes | None = None) -> Axes:
+    """Show a picture without ticks.
+
+    Args:
+        image: the picture.
+        title: above it.
+        crisp: show the pixels as squares, for low-resolution inputs.
+        ax: where to; pyplot's current axes by default.
+
+    Shape:
+        - image: (3, H, W) in [0, 1], or (H, W, 3) uint8
+    """
+    ax = axes_or_current(ax)
+    picture = to_picture(image) if isinstance(image, Tensor) else image
+    ax.imshow(picture, interpolation="nearest" if crisp else "antialiased", rasterized=True)
+    return bare(ax, title)
+
+
+def show_mask(
+    mask: Tensor,
+    table: ClassTable,
+    *,
+    image: Tensor | None = None,
+    alpha: float = 0.6,
+    legend: bool = True,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Show a mask in its class colours, with a legend of the classes that occur.
+
+    Args:
+        mask: class ids, 255 = ignored (black).
+        table: names and colours.
+        image: a picture to lay it over.
+        alpha: share of the colours over the picture.
+        legend: name the classes below.
+        title: above it.
+        ax: where to; pyplot's current axes by default.
+
+    Shape:
+        - mask: (H, W); image: (3, H, W)
+    """
+    ax = axes_or_current(ax)
+    colors = table.paint(mask)
+    picture = colors.cpu().numpy() if image is None else blend(image, colors, alpha)
+    ax.imshow(picture, interpolation="nearest", rasterized=True)
+    if legend:
+        present = [index for index in torch.unique(mask).tolist() if index != IGNORE_INDEX]
+        handles = class_handles(table, present)
+        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=4, handlelength=1)
+    return bare(ax, title)
+
+
+def class_handles(table: ClassTable, ids: list[int] | None = None) -> list[Patch]:
+    """Coloured squares with class names, for a legend."""
+    shown = range(table.num_classes) if ids is None else ids
+    return [
+        Patch(facecolor=hex_color(table.colors[i]), edgecolor=GREY, linewidth=0.5, label=table.names[i]) for i in shown
+    ]
+
+
+def hex_color(color: tuple[int, int, int]) -> str:
+    """(r, g, b) in 0..255 as matplotlib takes it.
+
+    Example:
+        >>> hex_color((128, 64, 0))
+        '#804000'
+    """
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
+class Changes(NamedTuple):
+    """Pixels on which two predictions differ in being right; ignored pixels are in none.
+
+    Attributes:
+        won: (H, W) bool, wrong before and right after.
+        lost: (H, W) bool, right before and wrong after.
+        wrong: (H, W) bool, wrong in both.
+        counted: pixels that are not ignored.
+    """
+
+    won: Tensor
+    lost: Tensor
+    wrong: Tensor
+    counted: int
+
+
+def compare_masks(truth: Tensor, before: Tensor, after: Tensor) -> Changes:
+    """Say where a second prediction is better than a first, and where worse.
+
+    Shape:
+        - truth, before, after: (H, W) class ids, 255 = ignored in ``truth``
+
+    Raises:
+        ValueError: the sizes differ.
+
+    Example:
+        >>> changes = compare_masks(torch.tensor([[0, 1, 255]]), torch.tensor([[1, 1, 0]]), torch.tensor([[0, 0, 1]]))
+        >>> changes.won.tolist(), changes.lost.tolist(), changes.counted
+        ([[True, False, False]], [[False, True, False]], 2)
+    """
+    if not truth.shape == before.shape == after.shape:
+        raise ValueError(
+            f"expected three masks of one size, got {tuple(truth.shape)}, {tuple(before.shape)}, {tuple(after.shape)}; "
+            "predict at the picture's own size"
+        )
+    valid = truth != IGNORE_INDEX
+    was, now = (before == truth) & valid, (after == truth) & valid
+    return Changes(~was & now & valid, was & ~now & valid, ~was & ~now & valid, int(valid.sum()))
+
+
+def mask_errors(
+    truth: Tensor,
+    before: Tensor,
+    after: Tensor,
+    *,
+    image: Tensor | None = None,
+    legend: bool = True,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Show the pixels that a second prediction wins (blue) and loses (orange) against a first; grey: wrong in both.
+
+    Args:
+        truth: the true mask.
+        before: the first prediction.
+        after: the second prediction.
+        image: a picture to draw on, faded; white by default.
+        legend: say what the colours mean, with shares of the counted pixels.
+        title: above it.
+        ax: where to; pyplot's current axes by default.
+
+    Shape:
+        - truth, before, after: (H, W); image: (3, H, W)
+    """
+    ax = axes_or_current(ax)
+    changes = compare_masks(truth, before, after)
+    picture = np.full((*truth.shape, 3), 255, np.uint8)
+    if image is not None:
+        picture = (255 - 0.35 * (255 - to_picture(image).mean(axis=2, keepdims=True).repeat(3, axis=2))).astype(
+            np.uint8
+        )
+    parts = (("wrong in both", GREY, changes.wrong), ("won", BLUE, changes.won), ("lost", ORANGE, changes.lost))
+    handles = []
+    for name, color, where in parts:
+        picture[where.cpu().numpy()] = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+        share = 100 * int(where.sum()) / max(changes.counted, 1)
+        handles.append(Patch(facecolor=color, label=f"{name} {share:.1f} %"))
+    ax.imshow(picture, interpolation="nearest", rasterized=True)
+    if legend:
+        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=3, handlelength=1)
+    return bare(ax, title)
+
+
+def bare(ax: Axes, title: str = "") -> Axes:
+    """Take ticks, grid and frame away from a picture."""
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    if title:
+        ax.set_title(title)
+    return ax

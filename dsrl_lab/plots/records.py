@@ -1,0 +1,251 @@
+"""Runs as plots see them: found in a folder, gathered by row, summed up over seeds with 95 % t-intervals.
+
+Two layouts are read, told apart by nothing but their files: ``<setting>/<row>_seed<k>.jsonl`` as the kit commits them
+under data/runs, and ``<row>_seed<k>/record.jsonl`` with its checkpoints beside it as a run leaves them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from scipy import stats
+
+from dsrl_lab.recipes import ROWS
+from dsrl_lab.training import record
+from dsrl_lab.training.checkpoint import DESCRIPTION
+
+CONFIDENCE = 0.95
+MIOU = "logits.miou"  # the main score: logits enlarged bilinearly to the picture's size
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, from its record.
+
+    Attributes:
+        recipe: name of the recipe.
+        row: its row in the ablation, "baseline" say.
+        seed: of every draw.
+        lines: the record's lines.
+        path: the record.
+    """
+
+    recipe: str
+    row: str
+    seed: int
+    lines: tuple[dict[str, Any], ...]
+    path: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the record lies."""
+        return self.path.parent
+
+    @property
+    def setting(self) -> str:
+        """The recipe without its row: which runs belong to one ablation."""
+        return self.recipe.removesuffix(f"_{self.row}")
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The line that says how the run was made."""
+        return self.lines[0]
+
+    @property
+    def label(self) -> str:
+        """The row as tables and figures show it."""
+        return str(self.first.get("title", self.row))
+
+    @property
+    def end(self) -> dict[str, Any] | None:
+        """The line with the final scores; None while the run is not finished."""
+        return self.lines[-1] if self.lines[-1].get("kind") == "end" else None
+
+    @property
+    def training(self) -> tuple[dict[str, Any], ...]:
+        """The lines of the curves."""
+        return tuple(line for line in self.lines if line.get("kind") == "train")
+
+    def score(self, name: str = MIOU) -> float | None:
+        """A final score by its path in the record's last line: "logits.miou", "super_resolution.psnr", "seconds".
+
+        Returns:
+            The score; None where the row has none (PSNR without a SISR head, say).
+
+        Raises:
+            ValueError: the run is not finished.
+        """
+        value: Any = self.end
+        if value is None:
+            raise ValueError(f"{self.path}: the run is not finished; go on with --resume")
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return None if value is None else float(value)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The mean of what several seeds gave, and how sure it is.
+
+    Attributes:
+        values: one per seed.
+        mean: of them.
+        margin: half-width of the 95 % t-interval; None for a single seed, which has none.
+    """
+
+    values: tuple[float, ...]
+    mean: float
+    margin: float | None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """(low, high), or None for a single seed."""
+        return None if self.margin is None else (self.mean - self.margin, self.mean + self.margin)
+
+    def scaled(self, factor: float) -> Estimate:
+        """The same in another unit: shares as per cent, say.
+
+        Example:
+            >>> estimate((0.5, 0.5)).scaled(100).mean
+            50.0
+        """
+        margin = None if self.margin is None else factor * self.margin
+        return Estimate(tuple(factor * value for value in self.values), factor * self.mean, margin)
+
+    def show(self, *, scale: float = 1.0, digits: int = 1, signed: bool = False) -> str:
+        """As text: mean ± margin.
+
+        Example:
+            >>> estimate((0.50, 0.52, 0.54)).show(scale=100)
+            '52.0 ± 5.0'
+            >>> estimate((0.021,)).show(scale=100, signed=True)
+            '+2.1 (1 seed)'
+        """
+        mean = f"{self.mean * scale:{'+' if signed else ''}.{digits}f}"
+        return f"{mean} (1 seed)" if self.margin is None else f"{mean} ± {self.margin * scale:.{digits}f}"
+
+
+def estimate(values: Iterable[float]) -> Estimate:
+    """Mean and 95 % t-interval: mean ± t(n - 1) * s / sqrt(n), s with n - 1.
+
+    Raises:
+        ValueError: no values.
+
+    Example:
+        >>> result = estimate((1.0, 2.0, 3.0))  # t(2) = 4.303, s = 1
+        >>> result.mean, round(result.margin, 3)
+        (2.0, 2.484)
+    """
+    values = tuple(values)
+    if not values:
+        raise ValueError("expected at least one value to estimate from, got none; are the runs finished?")
+    mean = statistics.fmean(values)
+    if len(values) == 1:
+        return Estimate(values, mean, None)
+    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
+    return Estimate(values, mean, t * statistics.stdev(values) / math.sqrt(len(values)))
+
+
+def scores(runs: Sequence[Run], score: str = MIOU) -> Estimate | None:
+    """A final score over the seeds of one row; None where the row has no such score."""
+    values = [value for run in runs if (value := run.score(score)) is not None]
+    return estimate(values) if values else None
+
+
+def paired_difference(runs: Sequence[Run], baseline: Sequence[Run], score: str = MIOU) -> Estimate | None:
+    """How much more ``runs`` score than ``baseline``, seed by seed; None where no seed has both scores.
+
+    The same seed draws the same pictures in the same order, so a difference by seed is surer than one of means.
+    """
+    before = {run.seed: run.score(score) for run in baseline}
+    pairs = [(run.score(score), before.get(run.seed)) for run in runs]
+    differences = [after - value for after, value in pairs if after is not None and value is not None]
+    return estimate(differences) if differences else None
+
+
+def row_of(recipe: str) -> str:
+    """The row in a recipe's name: the longest that it ends in; the whole name where none does.
+
+    Example:
+        >>> row_of("streets_tinynet_deconvolution_dsrl")
+        'deconvolution_dsrl'
+    """
+    rows = [row for row in ROWS if recipe.endswith(f"_{row}")]
+    return max(rows, key=len, default=recipe)
+
+
+def read_run(path: Path) -> Run:
+    """Read one record.
+
+    Raises:
+        ValueError: the record is damaged, or does not open with the line that says how the run was made.
+    """
+    lines = tuple(record.read(path))
+    first = lines[0]
+    if first.get("kind") != "run" or "recipe" not in first or "seed" not in first:
+        raise ValueError(
+            f"{path}: expected a first line of kind 'run' with recipe and seed, got {str(first)[:60]}; "
+            "records are written by dsrl-lab train"
+        )
+    return Run(str(first["recipe"]), row_of(str(first["recipe"])), int(first["seed"]), lines, path)
+
+
+def find_runs(folder: Path) -> list[Run]:
+    """Find all runs under a folder, in either layout, ordered by setting, row and seed.
+
+    JSON lines that are no run's record (a benchmark's, say) are passed over.
+
+    Raises:
+        ValueError: a record is damaged, or a recipe's seed is there twice.
+    """
+    runs: list[Run] = []
+    for path in sorted(folder.rglob("*.jsonl")):
+        if record.read(path)[0].get("kind") == "run":
+            runs.append(read_run(path))
+    seen: dict[tuple[str, int], Path] = {}
+    for run in runs:
+        if (run.recipe, run.seed) in seen:
+            raise ValueError(
+                f"{run.recipe} with seed {run.seed} is there twice: {seen[run.recipe, run.seed]} and {run.path}; "
+                "name a folder that holds one ablation, or move one of them away"
+            )
+        seen[run.recipe, run.seed] = run.path
+    order = {row: number for number, row in enumerate(ROWS)}
+    return sorted(runs, key=lambda run: (run.setting, order.get(run.row, len(order)), run.row, run.seed))
+
+
+def find_checkpoint(run: Run, *, whole: bool = False) -> Path | None:
+    """Find a run's checkpoint: beside its record, or by its header among the checkpoints that the kit commits.
+
+    Args:
+        run: whose.
+        whole: the network with its training-only half, instead of the deployed one.
+
+    Returns:
+        Its path, or None if there is none.
+    """
+    beside = run.folder / ("latest.safetensors" if whole else "deployed.safetensors")
+    if run.path.name == "record.jsonl" and beside.is_file():
+        return beside
+    for path in sorted((run.folder.parent.parent / "checkpoints").rglob("*.safetensors")):
+        header = _header(path)
+        same = header.get("recipe") == run.recipe and header.get("train", {}).get("seed") == run.seed
+        if same and bool(header.get("deployed")) is not whole:
+            return path
+    return None
+
+
+def _header(path: Path) -> dict[str, Any]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get(DESCRIPTION, "{}"))
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"{path} is damaged or no safetensors file ({error}); take another copy") from error
+    return header if isinstance(header, dict) else {}

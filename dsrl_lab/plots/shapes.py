@@ -1,0 +1,97 @@
+"""The sizes of everything that flows through a DSRL network, taken from the code by running it.
+
+On the "meta" device a network runs without computing anything, so that even the paper's full size takes seconds; what
+the drawings of the network say can therefore not drift from what the network does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from dsrl_lab.dsrl import DSRL, SISRHead
+from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkShapes:
+    """Sizes (C, H, W) of the tensors of one picture.
+
+    Attributes:
+        image: the low-resolution input.
+        features: the encoder's maps, shallow to deep.
+        class_maps: the host's own prediction, at its own resolution.
+        head_features: what the prediction is made from; feature affinity taps here.
+        logits: the final prediction.
+        super_res: the reconstructed picture, or None.
+        task_features: what enters feature affinity from the segmentation side, or None.
+        sisr_features: what enters it from the super-resolution side, or None.
+    """
+
+    image: Shape
+    features: tuple[Shape, ...]
+    class_maps: Shape
+    head_features: Shape
+    logits: Shape
+    super_res: Shape | None
+    task_features: Shape | None
+    sisr_features: Shape | None
+
+
+def network_shapes(dsrl: DSRL, input_size: tuple[int, int]) -> NetworkShapes:
+    """Run a network on one empty picture and say the size of all that flows through it.
+
+    Args:
+        dsrl: on any device; on "meta" nothing is computed.
+        input_size: (H, W) that the network receives.
+
+    Raises:
+        ValueError: the network cannot serve this size.
+
+    Example:
+        >>> shapes = network_shapes(papers_network(), (512, 1024))
+        >>> shapes.features[-1], shapes.logits, shapes.super_res
+        ((512, 32, 64), (19, 1024, 2048), (3, 1024, 2048))
+    """
+    image = torch.zeros(1, 3, *input_size, device=next(dsrl.parameters()).device)
+    was_training = dsrl.training
+    dsrl.eval()
+    with torch.no_grad():
+        features = dsrl.task_model.forward_features(image)
+        host = getattr(dsrl.task_model, "host", dsrl.task_model)
+        head = host.forward_head(features)
+        output = dsrl(image)
+    dsrl.train(was_training)
+    return NetworkShapes(
+        image=_shape(image),
+        features=tuple(_shape(feature) for feature in features),
+        class_maps=_shape(head.logits),
+        head_features=_shape(head.features),
+        logits=_shape(output.logits),
+        super_res=None if output.super_res is None else _shape(output.super_res),
+        task_features=None if output.task_features is None else _shape(output.task_features),
+        sisr_features=None if output.sisr_features is None else _shape(output.sisr_features),
+    )
+
+
+def meta_device() -> torch.device:
+    """Where networks are built without memory for their weights and run without computing; for ``with``."""
+    return torch.device("meta")
+
+
+def papers_network() -> DSRL:
+    """The network of the paper's Figures 2 and 4: ESPNetv2, deconvolutions, SISR from the deepest map; no weights.
+
+    Source: Figure 4 for the sizes, the authors' release for the head and the host's width.
+    """
+    with meta_device():
+        host = ESPNetv2(19, width=2.0)
+        return DSRL(host, sssr="deconvolution", sisr=SISRHead(host, fuse=False))
+
+
+def _shape(tensor: torch.Tensor) -> Shape:
+    _, channels, height, width = tensor.shape
+    return channels, height, width

@@ -1,0 +1,101 @@
+"""Super-resolved pictures side by side: what was given, what came back, and where it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from dsrl_lab.metrics import psnr, ssim
+from dsrl_lab.plots.masks import bare, show_image
+from dsrl_lab.plots.theme import axes_or_current
+
+
+class Reconstruction(NamedTuple):
+    """A reconstruction of a high-resolution picture.
+
+    Attributes:
+        name: of the method.
+        image: (3, H, W) in [0, 1].
+    """
+
+    name: str
+    image: Tensor
+
+
+def caption(reconstruction: Reconstruction, high_res: Tensor) -> str:
+    """Name, PSNR in dB and SSIM of a reconstruction, RGB, no border cropped.
+
+    Shape:
+        - high_res: (3, H, W) in [0, 1]
+    """
+    given, wanted = reconstruction.image.clamp(0, 1)[None], high_res[None]
+    return f"{reconstruction.name}\n{float(psnr(given, wanted)):.2f} dB  SSIM {float(ssim(given, wanted)):.3f}"
+
+
+def error_map(image: Tensor, high_res: Tensor, *, limit: float = 0.25, title: str = "", ax: Axes | None = None) -> Axes:
+    """Show the absolute error of each pixel, the mean over the channels; dark is right.
+
+    Args:
+        image: the reconstruction.
+        high_res: the truth.
+        limit: error that is shown as brightest; keep it equal between pictures that are compared.
+        title: above it.
+        ax: where to; pyplot's current axes by default.
+
+    Shape:
+        - image, high_res: (3, H, W) in [0, 1]
+
+    Raises:
+        ValueError: the sizes differ.
+    """
+    if image.shape != high_res.shape:
+        raise ValueError(
+            f"expected two pictures of one size, got {tuple(image.shape)} and {tuple(high_res.shape)}; "
+            "enlarge the first"
+        )
+    ax = axes_or_current(ax)
+    error = (image.clamp(0, 1) - high_res).abs().mean(0).detach().cpu().numpy()
+    ax.imshow(error, cmap="cividis", vmin=0, vmax=limit, interpolation="nearest", rasterized=True)
+    return bare(ax, title)
+
+
+def super_resolution_row(
+    low_res: Tensor,
+    high_res: Tensor,
+    reconstructions: Sequence[Reconstruction],
+    *,
+    axes: Sequence[Axes],
+    crop: tuple[int, int, int, int] | None = None,
+) -> list[Axes]:
+    """Show input, reconstructions with PSNR and SSIM of the whole picture, and truth, on one axes each.
+
+    Args:
+        low_res: what the network received.
+        high_res: the truth.
+        reconstructions: in order.
+        axes: as many as ``reconstructions`` and two.
+        crop: (top, left, height, width) in pixels of ``high_res`` to magnify; the whole picture by default.
+
+    Shape:
+        - low_res: (3, H / s, W / s); high_res: (3, H, W)
+
+    Raises:
+        ValueError: the number of axes does not fit.
+    """
+    if len(axes) != len(reconstructions) + 2:
+        raise ValueError(f"expected {len(reconstructions) + 2} axes (input, reconstructions, truth), got {len(axes)}")
+    height, width = high_res.shape[-2:]
+    top, left, rows, columns = crop or (0, 0, height, width)
+    window = np.s_[:, top : top + rows, left : left + columns]
+    scale = height / low_res.shape[-2]
+    small = [round(side / scale) for side in (top, left, rows, columns)]
+    given = low_res[:, small[0] : small[0] + small[2], small[1] : small[1] + small[3]]
+    show_image(given, title=f"input {low_res.shape[-2]}x{low_res.shape[-1]}\n", crisp=True, ax=axes[0])
+    for ax, reconstruction in zip(axes[1:-1], reconstructions, strict=True):
+        show_image(reconstruction.image[window], title=caption(reconstruction, high_res), crisp=True, ax=ax)
+    show_image(high_res[window], title=f"original {height}x{width}\n", crisp=True, ax=axes[-1])
+    return list(axes)

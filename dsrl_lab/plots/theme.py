@@ -1,0 +1,161 @@
+"""How every figure of the kit looks: one theme, one style per row of the ablation, fonts that are there.
+
+Source: colours of Okabe and Ito, "Color Universal Design", 2008, which people with any colour vision can tell apart.
+No meaning rests on colour alone: each row has its own line, marker and hatch too. Figures carry an opaque background,
+so that they read the same on a light and on a dark page; ``theme(dark=True)`` is for dark slides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import font_manager
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY, PURPLE, YELLOW, GREY = "#56B4E9", "#CC79A7", "#F0E442", "#7A8290"
+
+CJK_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "WenQuanYi Zen Hei",
+    "SimHei",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """How one row of an ablation is drawn: colour, line, marker and hatch say the same thing four times."""
+
+    color: str
+    line: Any = "-"
+    marker: str = "o"
+    hatch: str = ""
+
+
+STYLES: dict[str, Style] = {
+    "baseline": Style(color=GREY, line="-", marker="o"),
+    "bilinear": Style(color=SKY, line=(0, (1, 1)), marker="P", hatch="..."),
+    "sssr": Style(color=BLUE, line=(0, (5, 2)), marker="s", hatch="///"),
+    "sisr": Style(color=GREEN, line=(0, (5, 2, 1, 2)), marker="^", hatch="\\\\\\"),
+    "dsrl": Style(color=VERMILLION, line="-", marker="D", hatch="xxx"),
+    "detached": Style(color=PURPLE, line=(0, (3, 1, 1, 1, 1, 1)), marker="v", hatch="|||"),
+    "shuffled": Style(color=ORANGE, line=(0, (1, 2)), marker="X", hatch="ooo"),
+    "deconvolution": Style(color="#004C77", line=(0, (8, 2)), marker="<", hatch="---"),
+    "deconvolution_dsrl": Style(color="#8F3F00", line=(0, (8, 2, 2, 2)), marker=">", hatch="+++"),
+}
+OTHER_STYLES = (
+    Style(color=PURPLE, line="--", marker="h", hatch="**"),
+    Style(color="#B8A800", line="-.", marker="d", hatch="OO"),
+    Style(color="#444B57", line=":", marker="*", hatch="\\\\"),
+)
+
+
+def style_of(row: str) -> Style:
+    """Style of a row of the ablation; rows that the kit does not know share three more, by their names.
+
+    Example:
+        >>> style_of("dsrl").marker
+        'D'
+    """
+    return STYLES.get(row) or OTHER_STYLES[sum(map(ord, row)) % len(OTHER_STYLES)]
+
+
+def font_chain(installed: Iterable[str] | None = None) -> list[str]:
+    """Fonts to try for each letter in turn: matplotlib's own first, then those for Chinese that are installed.
+
+    Args:
+        installed: names of fonts; by default those of this machine.
+
+    Example:
+        >>> font_chain(["SimHei", "Arial", "Noto Sans CJK SC"])
+        ['DejaVu Sans', 'Noto Sans CJK SC', 'SimHei']
+    """
+    known = set(font_manager.get_font_names() if installed is None else installed)
+    return ["DejaVu Sans", *(font for font in CJK_FONTS if font in known)]
+
+
+def label(english: str, chinese: str, installed: Iterable[str] | None = None) -> str:
+    """The Chinese label where a font can show it, else the English one.
+
+    Example:
+        >>> label("baseline", "基线", installed=["Arial"])
+        'baseline'
+    """
+    return chinese if len(font_chain(installed)) > 1 else english
+
+
+@contextmanager
+def theme(*, dark: bool = False) -> Iterator[None]:
+    """The kit's look inside a ``with`` block; outside it matplotlib's settings are what they were.
+
+    Args:
+        dark: light letters on a dark ground, for dark slides.
+
+    Example:
+        >>> before = mpl.rcParams["axes.grid"]
+        >>> with theme():
+        ...     mpl.rcParams["axes.spines.top"], mpl.rcParams["axes.grid"] == before
+        (False, False)
+        >>> mpl.rcParams["axes.grid"] == before
+        True
+    """
+    ground, ink, faint = ("#16191F", "#E8EAED", "#3A404A") if dark else ("#FFFFFF", "#22262C", "#DDE1E6")
+    settings: Any = {
+        "figure.facecolor": ground,
+        "savefig.facecolor": ground,
+        "axes.facecolor": ground,
+        "legend.facecolor": ground,
+        "text.color": ink,
+        "axes.edgecolor": GREY,
+        "axes.labelcolor": ink,
+        "axes.titlecolor": ink,
+        "xtick.color": ink,
+        "ytick.color": ink,
+        "xtick.major.size": 3,
+        "ytick.major.size": 3,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": faint,
+        "grid.linewidth": 0.8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 10.5,
+        "axes.titleweight": "bold",
+        "axes.labelsize": 9.5,
+        "figure.titlesize": 13,
+        "figure.titleweight": "bold",
+        "font.family": font_chain(),
+        "font.size": 9.5,
+        "legend.frameon": False,
+        "legend.fontsize": 8.5,
+        "lines.linewidth": 1.8,
+        "lines.markersize": 5.5,
+        "hatch.linewidth": 0.6,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "dsrl-lab",
+        "image.interpolation": "antialiased",
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def axes_or_current(ax: Axes | None) -> Axes:
+    """The axes that were passed, or pyplot's current ones."""
+    return plt.gca() if ax is None else ax
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, outside pyplot's list: nobody has to close it."""
+    return Figure(figsize=(width, height), layout="constrained")

@@ -1,0 +1,83 @@
+"""Writing figures: SVG and PNG that come out the same, byte for byte, whenever the same thing is drawn.
+
+No dates in the files, a fixed salt for the SVG's names; photographs inside an SVG become JPEG, and a PNG that is too
+large gets a palette, so that every file stays below half a megabyte.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from dsrl_lab.plots.theme import theme
+
+DOTS_PER_INCH = 144  # twice the 72 points of an inch
+LARGEST = 500_000
+PHOTOGRAPH = 20_000  # an embedded PNG larger than this is a photograph
+EMBEDDED = re.compile(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
+
+
+def write(figure: Figure, path: Path) -> list[Path]:
+    """Write a figure as ``path`` with .svg and with .png.
+
+    Args:
+        figure: what to write.
+        path: where to, without a suffix; its folder is made.
+
+    Returns:
+        The two files.
+
+    Raises:
+        ValueError: a file would be larger than 500 kB.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = {path.with_suffix(".svg"): svg_bytes(figure), path.with_suffix(".png"): png_bytes(figure)}
+    for file, content in files.items():
+        if len(content) > LARGEST:
+            raise ValueError(f"{file} would be {len(content)} bytes, at most {LARGEST} are allowed; draw it smaller")
+        temporary = file.with_name(file.name + ".part")
+        temporary.write_bytes(content)
+        temporary.replace(file)
+    return list(files)
+
+
+def svg_bytes(figure: Figure) -> bytes:
+    """The figure as SVG, with letters as paths: it looks the same where the fonts are not there."""
+    buffer = io.BytesIO()
+    with theme():
+        figure.savefig(buffer, format="svg", dpi=DOTS_PER_INCH, metadata={"Date": None, "Creator": None})
+    return EMBEDDED.sub(_as_jpeg, buffer.getvalue().decode()).encode()
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """The figure as PNG at twice the size of its points; with a palette of 256 colours if it were too large without."""
+    buffer = io.BytesIO()
+    with theme():
+        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    picture = Image.open(buffer).convert("RGB")
+    content = _saved(picture)
+    return content if len(content) <= LARGEST else _saved(picture.quantize(256, dither=Image.Dither.NONE))
+
+
+def _saved(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
+
+
+def _as_jpeg(match: re.Match[str]) -> str:
+    content = base64.b64decode(match.group(1))
+    if len(content) < PHOTOGRAPH:
+        return match.group(0)
+    picture = Image.open(io.BytesIO(content)).convert("RGBA")
+    ground = Image.new("RGBA", picture.size, "white")
+    buffer = io.BytesIO()
+    Image.alpha_composite(ground, picture).convert("RGB").save(buffer, format="jpeg", quality=88, subsampling=0)
+    if buffer.tell() >= len(content):
+        return match.group(0)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
