@@ -1,14 +1,16 @@
 """Pictures for single-image super-resolution: T91 to train on, Set5 and Set14 to compare with the field.
 
-Source: T91 is Yang et al. (2010), Set5 is Bevilacqua et al. (2012), Set14 is Zeyde et al. (2010). The low-resolution
-files of Set5 and Set14 are those that Huang et al. (SelfExSR, CVPR 2015) ship: MATLAB's ``imresize(rgb, 1/s)``.
-``imresize_bicubic`` is written from MATLAB's description of that function: Keys' cubic kernel with a = -1/2 (Keys 1981),
-stretched by the reduction for antialiasing. Two facts are read off the shipped files, which ``reduce_bicubic`` matches
-in 99.9 % of all values and nowhere misses by more than one level: the border pixel is repeated outwards (newer MATLAB
-mirrors), and 8-bit images are rounded twice, after the rows and after the columns.
+Source: T91 is Yang et al. (2010), Set5 is Bevilacqua et al. (2012), Set14 is Zeyde et al. (2010). The
+    low-resolution
+files of Set5 and Set14 are those that Huang et al. (SelfExSR, CVPR 2015) ship: MATLAB's ``imresize(rgb,
+1/s)``. ``imresize_bicubic`` is written from MATLAB's description of that function: Keys' cubic kernel with a
+= -1/2 (Keys 1981), stretched by the reduction for antialiasing. Two facts are read off the shipped files,
+which ``reduce_bicubic`` matches in 99.9 % of all values and nowhere misses by more than one level: the border
+pixel is repeated outwards (newer MATLAB mirrors), and 8-bit images are rounded twice, after the rows and
+after the columns.
 
-The field trains and scores on luminance alone: Y of ITU-R BT.601 in its 16..235 range, as MATLAB's ``rgb2ycbcr``.
-Deviation: Y is not rounded to whole levels.
+The field trains and scores on luminance alone: Y of ITU-R BT.601 in its 16..235 range, as MATLAB's
+``rgb2ycbcr``. Deviation: Y is not rounded to whole levels.
 
 Letters: N batch, C channels, H W height and width, s upscale factor.
 """
@@ -70,10 +72,12 @@ def luminance(image: Tensor) -> Tensor:
 
 
 def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize as MATLAB's ``imresize(image, size, "bicubic")``: antialiased where it shrinks, border pixels repeated.
+    """Resize as MATLAB's ``imresize(image, size, "bicubic")``: antialiased where it shrinks, border pixels
+    repeated.
 
-    PyTorch's ``interpolate(mode="bicubic")`` is another filter (a = -3/4, no antialiasing): on Set5 x2 the choice moves
-    the score by tenths of a decibel. The result is not clipped; it may leave the range of the input by a few per cent.
+    PyTorch's ``interpolate(mode="bicubic")`` is another filter (a = -3/4, no antialiasing): on Set5 x2 the
+    choice moves the score by tenths of a decibel. The result is not clipped; it may leave the range of the
+    input by a few per cent.
 
     Args:
         image: any range, float.
@@ -87,25 +91,24 @@ def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
         ValueError: the image is not a float tensor of at least two axes, or a side of ``size`` is below 1.
 
     Example:
-        >>> ramp = torch.arange(8.0).expand(4, 8)
-        >>> imresize_bicubic(ramp, (2, 4))[0, 1:3]  # the middle of a ramp stays a ramp
-        tensor([2.5000, 4.5000])
+        >>> ramp = torch.arange(12.0).expand(4, 12)
+        >>> imresize_bicubic(ramp, (2, 6))[0, 2:4]  # the middle of a ramp stays a ramp
+        tensor([4.5000, 6.5000])
     """
     if image.ndim < 2 or not image.is_floating_point():
         raise ValueError(
             f"expected a float image of shape (..., H, W), got {tuple(image.shape)} of {image.dtype}; divide 8-bit images by 255"
         )
     if min(size) < 1:
-        raise ValueError(
-            f"expected a size (H, W) of at least (1, 1), got {tuple(size)}; the reduction is too strong"
-        )
+        raise ValueError(f"expected a size (H, W) of at least (1, 1), got {tuple(size)}; the reduction is too strong")
     rows = _resize_matrix(image.shape[-2], size[0])
     columns = _resize_matrix(image.shape[-1], size[1])
     return (rows @ image.double() @ columns.T).to(image.dtype)
 
 
 def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
-    """The low-resolution partner of a picture, made as the benchmarks made theirs: reduced, clipped, rounded to 8 bits.
+    """The low-resolution partner of a picture, made as the benchmarks made theirs: reduced, clipped, rounded
+    to 8 bits.
 
     Shape:
         - image: (..., H, W) in [0, 1], sides multiples of ``upscale_factor``
@@ -124,8 +127,9 @@ def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
         raise ValueError(
             f"expected sides that are multiples of {upscale_factor}, got (H, W) = {(height, width)}; crop to {fits}"
         )
-    shorter = _round_to_levels(imresize_bicubic(image, (height // upscale_factor, width)))
-    return _round_to_levels(imresize_bicubic(shorter, (height // upscale_factor, width // upscale_factor)))
+    height, width = height // upscale_factor, width // upscale_factor
+    shorter = _round_to_levels(imresize_bicubic(image.double(), (height, image.shape[-1])))
+    return _round_to_levels(imresize_bicubic(shorter, (height, width))).to(image.dtype)
 
 
 class SRBenchmark(Dataset[SRPair]):
@@ -148,9 +152,7 @@ class SRBenchmark(Dataset[SRPair]):
         FileNotFoundError: no img_*_SRF_2_HR.png in nowhere/Set5; ...
     """
 
-    def __init__(
-        self, root: str | Path, name: str = "Set5", *, upscale_factor: int = 2, y_only: bool = True
-    ) -> None:
+    def __init__(self, root: str | Path, name: str = "Set5", *, upscale_factor: int = 2, y_only: bool = True) -> None:
         if name not in BENCHMARKS:
             raise ValueError(f"unknown benchmark {name!r}; choose one of {', '.join(BENCHMARKS)}")
         folder = Path(root) / name
@@ -163,9 +165,7 @@ class SRBenchmark(Dataset[SRPair]):
             )
         for file in self.files:
             if not _low_res_file(file).exists():
-                raise FileNotFoundError(
-                    f"{file} has no partner {_low_res_file(file).name}; fetch {name} again"
-                )
+                raise FileNotFoundError(f"{file} has no partner {_low_res_file(file).name}; fetch {name} again")
 
     def __len__(self) -> int:
         return len(self.files)
@@ -198,9 +198,7 @@ class T91(Dataset[SRPair]):
         FileNotFoundError: no *.png in nowhere/T91; ...
     """
 
-    def __init__(
-        self, root: str | Path, *, split: str = "train", upscale_factor: int = 2, y_only: bool = True
-    ) -> None:
+    def __init__(self, root: str | Path, *, split: str = "train", upscale_factor: int = 2, y_only: bool = True) -> None:
         if split not in ("train", "val"):
             raise ValueError(f"unknown split {split!r}; choose 'train' or 'val'")
         folder = Path(root) / "T91"
@@ -217,9 +215,7 @@ class T91(Dataset[SRPair]):
         high_res = read_rgb(file)
         high_res = high_res[:, : high_res.shape[1] // s * s, : high_res.shape[2] // s * s]
         low_res = reduce_bicubic(high_res, s)
-        return SRPair(
-            *((luminance(low_res), luminance(high_res)) if y_only else (low_res, high_res)), file.stem
-        )
+        return SRPair(*((luminance(low_res), luminance(high_res)) if y_only else (low_res, high_res)), file.stem)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -269,9 +265,7 @@ def random_patches(
         left = int(torch.randint(low_res.shape[-1] - side + 1, (1,), generator=generator))
         pose = int(torch.randint(8, (1,), generator=generator))
         low_patches.append(_pose(low_res[:, top : top + side, left : left + side], pose))
-        high_patches.append(
-            _pose(high_res[:, s * top : s * (top + side), s * left : s * (left + side)], pose)
-        )
+        high_patches.append(_pose(high_res[:, s * top : s * (top + side), s * left : s * (left + side)], pose))
     return torch.stack(low_patches), torch.stack(high_patches)
 
 
@@ -295,7 +289,7 @@ def _low_res_file(high_res_file: Path) -> Path:
 
 
 def _round_to_levels(image: Tensor) -> Tensor:
-    return (image.clamp(0, 1) * 255).round() / 255
+    return (image.clamp(0, 1) * 255 + 0.5).floor() / 255  # halves go up, as in MATLAB
 
 
 def _pose(patch: Tensor, pose: int) -> Tensor:
@@ -322,6 +316,4 @@ def _resize_matrix(in_side: int, out_side: int) -> Tensor:
     taps = centres.floor().long()[:, None] + torch.arange(-reach, reach + 1)
     weights = _cubic((centres[:, None] - taps) * stretch)
     weights = weights / weights.sum(1, keepdim=True)
-    return torch.zeros(out_side, in_side, dtype=torch.float64).scatter_add_(
-        1, taps.clamp(0, in_side - 1), weights
-    )
+    return torch.zeros(out_side, in_side, dtype=torch.float64).scatter_add_(1, taps.clamp(0, in_side - 1), weights)

@@ -1,8 +1,10 @@
 """What every super-resolver promises: a low-resolution picture in, every scale up to the full one out.
 
-Source: the division into frameworks (pre-upsampling, post-upsampling, progressive, iterative up-and-down) is that of the
-survey by Wang, Chen and Hoi (2020), section 3.1. Bicubic interpolation is Keys' kernel with a = -1/2 (Keys 1981), as
-MATLAB's ``imresize`` and unlike ``interpolate(mode="bicubic")``, which has a = -3/4. The typed output is ours.
+Source: the division into frameworks (pre-upsampling, post-upsampling, progressive, iterative up-and-down) is
+    that of the
+survey by Wang, Chen and Hoi (2020), section 3.1. Bicubic interpolation is Keys' kernel with a = -1/2 (Keys
+1981), as MATLAB's ``imresize`` and unlike ``interpolate(mode="bicubic")``, which has a = -3/4. The typed
+output is ours.
 
 Letters: N batch, C channels of the picture, h w low-resolution sides, s upscale factor.
 """
@@ -22,8 +24,8 @@ class SuperResolution(NamedTuple):
 
     Attributes:
         image: (N, C, s * h, s * w), the super-resolved picture, about [0, 1] and not clipped.
-        scales: each picture the network forms on the way, shallow to final; the last one is ``image``. One entry, save
-            for progressive networks, whose every level is supervised.
+        scales: each picture the network forms on the way, shallow to final; the last one is ``image``. One
+            entry, save for progressive networks, whose every level is supervised.
     """
 
     image: Tensor
@@ -33,8 +35,8 @@ class SuperResolution(NamedTuple):
 class BicubicUpsample(nn.Module):
     """Bicubic magnification as one sub-pixel convolution without parameters.
 
-    A linear filter is known by its answer to one bright pixel. That answer, cut into s x s phases, is the kernel of a
-    5x5 convolution to s^2 channels; pixel shuffle puts the phases in their places.
+    A linear filter is known by its answer to one bright pixel. That answer, cut into s x s phases, is the
+    kernel of a 5x5 convolution to s^2 channels; pixel shuffle puts the phases in their places.
 
     Args:
         upscale_factor: s, at least 2.
@@ -93,9 +95,7 @@ class SuperResolver(nn.Module, ABC):
                 "choose one of these, or a network of another framework"
             )
         if channels < 1:
-            raise ValueError(
-                f"expected at least one channel, got channels={channels}; 1 is luminance, 3 is RGB"
-            )
+            raise ValueError(f"expected at least one channel, got channels={channels}; 1 is luminance, 3 is RGB")
         super().__init__()
         self.upscale_factor = upscale_factor
         self.channels = channels

@@ -1,11 +1,14 @@
-"""DBPN: go up and down again and again, feeding back what each round trip lost (iterative up-and-down sampling).
+"""DBPN: go up and down again and again, feeding back what each round trip lost (iterative up-and-down
+sampling).
 
-Source: Haris, Shakhnarovich, Ukita, "Deep Back-Projection Networks for Super-Resolution" (CVPR 2018), sections 3 and 4:
-up- and down-projection units with dense connections (D-DBPN); T up units, T - 1 down units; the last layer sees all T
-high-resolution maps. The ``width`` is the paper's n_R, ``stem_width`` its n_0: 64 and 256 with T = 7.
-Kernel, stride and padding per factor are the paper's: x2 6/2/2, x4 8/4/2, x8 12/8/2.
+Source: Haris, Shakhnarovich, Ukita, "Deep Back-Projection Networks for Super-Resolution" (CVPR 2018),
+    sections 3 and 4:
+up- and down-projection units with dense connections (D-DBPN); T up units, T - 1 down units; the last layer
+sees all T high-resolution maps. The ``width`` is the paper's n_R, ``stem_width`` its n_0: 64 and 256 with T =
+7. Kernel, stride and padding per factor are the paper's: x2 6/2/2, x4 8/4/2, x8 12/8/2.
 
-Deviation: an optional ``global_skip`` adds the bicubic enlargement to the output, which the paper does not have; the
+Deviation: an optional ``global_skip`` adds the bicubic enlargement to the output, which the paper does not
+    have; the
 committed small network uses it because it then needs minutes, not days.
 """
 
@@ -46,7 +49,8 @@ class UpProjection(nn.Module):
     """Enlarge, reduce again, and add the enlarged error of the round trip.
 
     Args:
-        in_channels: channels that come in; reduced to ``width`` by 1x1 and PReLU unless they are ``width`` already.
+        in_channels: channels that come in; reduced to ``width`` by 1x1 and PReLU unless they are ``width``
+            already.
         width: channels of the unit.
         upscale_factor: 2, 4 or 8.
 
@@ -140,9 +144,7 @@ class DBPN(SuperResolver):
             nn.PReLU(),
         )
         # The second unit of each kind sees one map; from then on each sees all maps of the other size so far.
-        self.ups = nn.ModuleList(
-            UpProjection(max(1, stage) * width, width, upscale_factor) for stage in range(stages)
-        )
+        self.ups = nn.ModuleList(UpProjection(max(1, stage) * width, width, upscale_factor) for stage in range(stages))
         self.downs = nn.ModuleList(
             DownProjection((stage + 1) * width, width, upscale_factor) for stage in range(stages - 1)
         )
@@ -161,15 +163,22 @@ class DBPN(SuperResolver):
         return (image if self.enlarge is None else image + self.enlarge(low_res),)
 
     def _initialise(self) -> None:
-        """He's values for PReLU, taking the stride of a transposed convolution into account."""
+        """He's values, weaker inside the units so that each keeps the variance of what comes in.
+
+        With a variance gain g per layer, a unit gives g + g(g^2 + 1) times the variance: 1 for g = 0.45.
+        """
+        in_units = {id(layer) for units in (self.ups, self.downs) for layer in units.modules()}
         for layer in self.modules():
+            if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                continue
+            taps = layer.kernel_size[0] * layer.kernel_size[1]
             if isinstance(layer, nn.ConvTranspose2d):
-                taps = layer.kernel_size[0] * layer.kernel_size[1] / (layer.stride[0] * layer.stride[1])
-                nn.init.normal_(layer.weight, std=(2 / (1.0625 * layer.in_channels * taps)) ** 0.5)
-            elif isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, a=0.25, nonlinearity="leaky_relu")
-            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) and layer.bias is not None:
+                taps /= layer.stride[0] * layer.stride[1]  # that many reach one output pixel
+            gain = 0.45 if id(layer) in in_units and layer.kernel_size != (1, 1) else 1.0
+            nn.init.normal_(layer.weight, std=(2 * gain / (1.0625 * layer.in_channels * taps)) ** 0.5)
+            if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.reconstruct.weight, std=1e-3)
 
 
 def _reduction(in_channels: int, width: int) -> nn.Module:

@@ -1,9 +1,12 @@
 """FSRCNN(56, 12, 4): squeeze, map, widen, and one transposed convolution at the end (post-upsampling).
 
-Source: Dong, Loy, Tang, "Accelerating the Super-Resolution Convolutional Neural Network" (ECCV 2016), section 3:
-5x5-d, 1x1-s, m times 3x3-s, 1x1-d, deconvolution 9x9, PReLU per channel; the first number in the name is d, then s and m.
+Source: Dong, Loy, Tang, "Accelerating the Super-Resolution Convolutional Neural Network" (ECCV 2016), section
+    3:
+5x5-d, 1x1-s, m times 3x3-s, 1x1-d, deconvolution 9x9, PReLU per channel; the first number in the name is d,
+then s and m.
 
-Deviation: none in the layers; the deconvolution starts at N(0, 0.001) as in the paper, the others at He's PReLU values.
+Deviation: none in the layers; the deconvolution starts at N(0, 0.001) as in the paper, the others at He's
+    PReLU values.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ class FSRCNN(SuperResolver):
         ValueError: an unknown factor, or no channel.
 
     Example:
+        >>> import torch
         >>> net = FSRCNN(3, channels=1)
         >>> sum(p.numel() for p in net.parameters())
         12809

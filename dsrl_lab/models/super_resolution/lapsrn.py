@@ -1,11 +1,14 @@
 """LapSRN: double the picture level by level, each level adding the detail that is missing (progressive).
 
-Source: Lai, Huang, Ahuja, Yang, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution" (CVPR 2017),
-section 3 and Figure 1: per level ten 3x3-64 with LeakyReLU 0.2 and a transposed convolution 4x4 on the feature path, a
-transposed convolution 4x4 on the image path, one 3x3 that predicts the residual, their sum; every level is supervised
-with the Charbonnier loss. Levels do not share weights, and no convolution has a bias (0.870 M parameters for x4).
+Source: Lai, Huang, Ahuja, Yang, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution"
+    (CVPR 2017),
+section 3 and Figure 1: per level ten 3x3-64 with LeakyReLU 0.2 and a transposed convolution 4x4 on the
+feature path, a transposed convolution 4x4 on the image path, one 3x3 that predicts the residual, their sum;
+every level is supervised with the Charbonnier loss. Levels do not share weights, and no convolution has a
+bias (0.870 M parameters for x4).
 
-Deviations: the feature path's transposed convolutions start as a bilinear enlargement of each channel by itself; for C > 1
+Deviations: the feature path's transposed convolutions start as a bilinear enlargement of each channel by
+    itself; for C > 1
 the image path enlarges each colour by itself.
 """
 
@@ -73,6 +76,8 @@ class LapSRN(SuperResolver):
         self.feature_levels = nn.ModuleList(_feature_level(depth) for _ in range(levels))
         self.residuals = nn.ModuleList(_conv(WIDTH, channels) for _ in range(levels))
         self.image_levels = nn.ModuleList(_double(channels, groups=channels) for _ in range(levels))
+        for residual in self.residuals:
+            nn.init.normal_(residual.weight, std=1e-3)
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
         """(N, C, h, w) -> pictures of 2, 4, ... s times the size."""
@@ -89,7 +94,7 @@ class LapSRN(SuperResolver):
 
 def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:
     conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
-    nn.init.kaiming_normal_(conv.weight, a=0.2, mode="fan_out", nonlinearity="leaky_relu")
+    nn.init.kaiming_normal_(conv.weight, a=0.2, nonlinearity="leaky_relu")
     return conv
 
 

@@ -1,12 +1,14 @@
 """SRCNN 9-5-5: enlarge first, then repair (pre-upsampling).
 
-Source: Dong, Loy, He, Tang, "Image Super-Resolution Using Deep Convolutional Networks" (TPAMI 2016), sections 3 and 4:
-patch extraction 9x9-64, non-linear mapping 5x5-32, reconstruction 5x5. Every layer works at the full size, so the cost
-grows with s^2.
+Source: Dong, Loy, He, Tang, "Image Super-Resolution Using Deep Convolutional Networks" (TPAMI 2016), sections
+    3 and 4:
+patch extraction 9x9-64, non-linear mapping 5x5-32, reconstruction 5x5. Every layer works at the full size, so
+the cost grows with s^2.
 
-Deviations: the bicubic enlargement is inside the network, so that all frameworks take the same input; zero padding keeps
-the size (the paper trains with valid convolutions); the identity start below instead of N(0, 0.001), with which the
-paper needs 10^8 iterations of plain gradient descent.
+Deviations: the bicubic enlargement is inside the network, so that all frameworks take the same input; zero
+    padding keeps
+the size (the paper trains with valid convolutions); the identity start below instead of N(0, 0.001), with
+which the paper needs 10^8 iterations of plain gradient descent.
 """
 
 from __future__ import annotations
@@ -56,15 +58,18 @@ class SRCNN(SuperResolver):
 
     @torch.no_grad()
     def _start_as_identity(self) -> None:
-        """He initialisation, in which the first C filters of each layer just hand the picture on.
+        """He's values, except that the first C filters of each layer just hand the picture on.
 
         ReLU keeps a picture in [0, 1] as it is, so the untrained network is nearly the bicubic enlargement.
         """
         for layer in (self.extract, self.map, self.reconstruct):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
-            middle = layer.kernel_size[0] // 2
-            for c in range(min(self.channels, 32)):
-                layer.weight[c] = 0
+        self.reconstruct.weight *= 0.01
+        for c in range(min(self.channels, self.map.out_channels)):
+            self.extract.weight[c] = 0
+            self.map.weight[c] = 0
+            self.reconstruct.weight[:, c] = 0
+            for layer in (self.extract, self.map, self.reconstruct):
+                middle = layer.kernel_size[0] // 2
                 layer.weight[c, c, middle, middle] = 1
-        self.reconstruct.weight[:, self.channels :] *= 0.01
