@@ -60,6 +60,8 @@ class ESPNetv2(DensePredictor):
 
     feature_strides = (2, 4, 8, 16)
     head_channels = DECODER_CHANNELS[-1]
+    head_stride = 2
+    logits_stride = 2
     align_corners = True
 
     def __init__(self, num_classes: int, *, width: float = 2.0, pyramid_channels: int | None = None) -> None:

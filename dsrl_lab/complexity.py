@@ -1,0 +1,200 @@
+"""What a network costs: parameters, true multiply-adds, seconds.
+
+Source: 1 MAC = one multiply-add of a convolution, a transposed convolution or a matrix product (linear layers); FLOPs =
+2 x MACs. Normalisation, activations, pooling, resizing and biases are not counted; taps that fall on padding are. The
+counter listens to the operations that PyTorch executes, so functional calls count like modules. The authors' counter
+sums ``Conv2d`` modules only and so does not see the deconvolutions of their own head: ``macs_without_transposed`` is
+what it would report.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+Kind = Literal["convolution", "transposed convolution", "matrix product"]
+
+aten = torch.ops.aten
+MATRIX_PRODUCTS = (aten.mm.default, aten.addmm.default, aten.bmm.default, aten.baddbmm.default)
+
+
+class LayerMacs(NamedTuple):
+    """Multiply-adds of one layer.
+
+    Attributes:
+        name: of the module that ran the operation, as in ``named_modules``; "" for the network itself.
+        kind: what the operation is.
+        macs: multiply-adds for one image.
+    """
+
+    name: str
+    kind: Kind
+    macs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complexity:
+    """The cost of one forward pass over one image.
+
+    Attributes:
+        parameters: all parameters, frozen ones too.
+        layers: multiply-adds by layer, in order of execution.
+    """
+
+    parameters: int
+    layers: tuple[LayerMacs, ...]
+
+    @property
+    def macs(self) -> int:
+        """True multiply-adds, transposed convolutions included."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def macs_without_transposed(self) -> int:
+        """Multiply-adds as counted by those who overlook transposed convolutions."""
+        return sum(layer.macs for layer in self.layers if layer.kind != "transposed convolution")
+
+    @property
+    def macs_by_layer(self) -> dict[str, int]:
+        """Multiply-adds by layer name, those of a layer that runs more than once added up."""
+        totals: dict[str, int] = {}
+        for layer in self.layers:
+            totals[layer.name] = totals.get(layer.name, 0) + layer.macs
+        return totals
+
+
+class _Counter(TorchDispatchMode):
+    """Notes each counted operation under the name of the module that is running."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running = [""]
+        self.layers: list[LayerMacs] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func is aten.convolution.default:
+            x, weight, transposed = args[0], args[1], args[6]
+            # Each position of a transposed convolution's input, of a plain one's output, meets the whole kernel once.
+            positions = len(x) * math.prod((x if transposed else result).shape[2:])
+            kind: Kind = "transposed convolution" if transposed else "convolution"
+            self.layers.append(LayerMacs(self.running[-1], kind, positions * weight.numel()))
+        elif func in MATRIX_PRODUCTS:
+            left, right = [argument for argument in args if isinstance(argument, Tensor)][-2:]
+            self.layers.append(LayerMacs(self.running[-1], "matrix product", left.numel() * right.shape[-1]))
+        return result
+
+
+@contextmanager
+def _names_of_running_modules(model: nn.Module, running: list[str]) -> Iterator[None]:
+    """Keep the name of the innermost running module at the end of ``running``; leave no hook behind."""
+    handles = []
+    for name, module in model.named_modules():
+        handles.append(module.register_forward_pre_hook(lambda *_, name=name: running.append(name)))
+        handles.append(module.register_forward_hook(lambda *_: _drop_last(running), always_call=True))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _drop_last(running: list[str]) -> None:
+    running.pop()
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation without gradients, and each of its modules back as it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _blank_image(model: nn.Module, input_size: tuple[int, int], channels: int) -> Tensor:
+    height, width = input_size
+    if height < 1 or width < 1:
+        raise ValueError(f"expected an input_size (H, W) of at least (1, 1), got {input_size}; pass pixels")
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    return torch.zeros(1, channels, height, width, device=device)
+
+
+def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int = 3) -> Complexity:
+    """Count parameters and multiply-adds of one image's forward pass, in evaluation.
+
+    The network is left as it was: training and evaluation modes, statistics, hooks.
+
+    Args:
+        model: any network that maps an image batch to whatever it likes.
+        input_size: (H, W) of the image, in pixels.
+        channels: of the image.
+
+    Raises:
+        ValueError: a side of ``input_size`` is below 1.
+
+    Example:
+        >>> block = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ConvTranspose2d(8, 2, 2, stride=2))
+        >>> cost = complexity(block, (4, 5))
+        >>> cost.parameters, cost.macs_by_layer  # 4 x 5 positions x (3 x 8 x 9 or 8 x 2 x 4)
+        (290, {'0': 4320, '1': 1280})
+        >>> cost.macs, cost.macs_without_transposed
+        (5600, 4320)
+    """
+    image = _blank_image(model, input_size, channels)
+    counter = _Counter()
+    with _evaluating(model), _names_of_running_modules(model, counter.running), counter:
+        model(image)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return Complexity(parameters=parameters, layers=tuple(counter.layers))
+
+
+def latency(
+    model: nn.Module, input_size: tuple[int, int], *, runs: int = 11, threads: int | None = None, channels: int = 3
+) -> float:
+    """Median seconds of one image's forward pass, in evaluation, after two runs to warm up.
+
+    Args:
+        model: the network, on the device to measure.
+        input_size: (H, W) of the image, in pixels.
+        runs: timed runs.
+        threads: CPU threads to use; None for PyTorch's present number. The present number is restored.
+        channels: of the image.
+
+    Raises:
+        ValueError: ``runs`` or ``threads`` or a side of ``input_size`` is below 1.
+
+    Example:
+        >>> latency(nn.Conv2d(3, 8, 3), (16, 16), runs=3, threads=1) > 0
+        True
+    """
+    if runs < 1 or (threads is not None and threads < 1):
+        raise ValueError(f"expected at least 1 run and 1 thread, got runs={runs}, threads={threads}")
+    image = _blank_image(model, input_size, channels)
+    present = torch.get_num_threads()
+    seconds = []
+    try:
+        torch.set_num_threads(threads or present)
+        with _evaluating(model):
+            for _ in range(2 + runs):
+                start = time.perf_counter()
+                model(image)
+                if image.is_cuda:
+                    torch.cuda.synchronize(image.device)
+                seconds.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(present)
+    return statistics.median(seconds[2:])
