@@ -41,7 +41,7 @@ class Texture(NamedTuple):
 
 
 SMOOTH = Texture(0.0, 1.0)
-ASPHALT = Texture(0.15, 1.1, stretch=5.0)
+ASPHALT = Texture(0.15, 0.9, stretch=3.0)
 SLABS = Texture(0.13, 1.6, (0.75, 0.75), 0.22)
 PAVERS = Texture(0.15, 1.1, (0.32, 0.32), 0.16)
 PLASTER = Texture(0.10, 2.6)

@@ -7,6 +7,7 @@ wrist, elbow, shoulder, left shoulder, elbow, wrist, neck, top of the head. Prop
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -123,7 +124,7 @@ def _skeleton(pose: Pose, phase: float, height: float) -> list[Point]:
     l_knee, l_ankle = _leg(l_hip, -swing + 0.25 * other, 0.12 + 0.75 * other)
     drop = min(r_ankle[1], l_ankle[1]) - bottom
     lean = 0.02 if pose == "walking" else 0.0
-    r_shoulder, l_shoulder = (0.112, 0.815, lean), (-0.112, 0.815, lean)
+    r_shoulder, l_shoulder = (0.104, 0.815, lean), (-0.104, 0.815, lean)
     if pose == "phone":
         r_elbow, r_wrist = _arm(r_shoulder, 0.25, 1.9, 0.15)
         l_elbow, l_wrist = _arm(l_shoulder, 0.0, 0.25, 0.12)
@@ -180,7 +181,7 @@ def _rider(phase: float, height: float) -> list[Point]:
     r_knee, l_knee = _bent(r_hip, r_ankle, 0.25, 0.25, 1), _bent(l_hip, l_ankle, 0.25, 0.25, 1)
     lean = 0.55
     up, ahead = 0.285 * math.cos(lean), 0.285 * math.sin(lean)
-    r_shoulder, l_shoulder = (0.108, hip_y + up, hip_z + ahead), (-0.108, hip_y + up, hip_z + ahead)
+    r_shoulder, l_shoulder = (0.102, hip_y + up, hip_z + ahead), (-0.102, hip_y + up, hip_z + ahead)
     r_wrist, l_wrist = ((s * 0.13, BAR[1] / h + 0.01, (BAR[2] - 0.08) / h) for s in (1, -1))
     r_elbow, l_elbow = _bent(r_shoulder, r_wrist, 0.172, 0.16, -1), _bent(l_shoulder, l_wrist, 0.172, 0.16, -1)
     neck = (0.0, hip_y + up + 0.03, hip_z + ahead + 0.025)
@@ -231,7 +232,7 @@ def draw_figure(mesh: Mesh, person: Person, owner: int) -> None:
     right_first = j[R_SHOULDER][2] > j[L_SHOULDER][2]
     sides = ("right", "left") if right_first else ("left", "right")
     lit = -1 if mesh.sun is not None and mesh.sun[0] > 0 else 1
-    mesh.cast([frame.at(a, 0, b) for a, b in ((-0.25, -0.2), (0.25, -0.2), (0.25, 0.2), (-0.25, 0.2))], 2)
+    mesh.cast([frame.at(0.24 * math.cos(k * math.pi / 4), 0, 0.2 * math.sin(k * math.pi / 4)) for k in range(8)], 2)
 
     def limb(a: Point, b: Point, start: float, stop: float, colour: Colour) -> None:
         mesh.face(capsule(a, b, start * thick, stop * thick), colour, sun=0.28, openness=0.85)
@@ -244,8 +245,8 @@ def draw_figure(mesh: Mesh, person: Person, owner: int) -> None:
     def leg(side: str) -> None:
         hip, knee, ankle = (j[R_HIP], j[R_KNEE], j[R_ANKLE]) if side == "right" else (j[L_HIP], j[L_KNEE], j[L_ANKLE])
         lower = person.skin if person.outfit == "dress" else person.bottom
-        limb(knee, ankle, 0.034, 0.022, lower)
-        limb(hip, knee, 0.048, 0.034, person.bottom)
+        limb(knee, ankle, 0.036, 0.023, lower)
+        limb(hip, knee, 0.050, 0.036, person.bottom)
         toe = Frame(ankle, person.yaw).at(0, -0.02 * h, 0.075 * h)
         limb((ankle[0], ankle[1] - 0.018 * h, ankle[2]), toe, 0.022, 0.017, person.shoes)
 
@@ -286,11 +287,20 @@ def _shade(mesh: Mesh, a: Point, b: Point, radius: float, ground: float) -> None
 def _torso(mesh: Mesh, person: Person, j: list[Point], thick: float, lit: int) -> None:
     hips, shoulders = (j[R_HIP], j[L_HIP]), (j[R_SHOULDER], j[L_SHOULDER])
     z = 0.5 * (hips[0][2] + shoulders[0][2])
-    points: list[tuple[float, float]] = []
-    for joint, radius in (*[(p, 0.052) for p in hips], *[(p, 0.042) for p in shoulders]):
-        for k in range(8):
-            angle = math.pi * k / 4
-            points.append((joint[0] + radius * thick * math.cos(angle), joint[1] + radius * thick * math.sin(angle)))
+    middle = 0.25 * sum(p[0] for p in (*hips, *shoulders))
+    waist = [
+        (middle + 0.9 * (h[0] - middle), 0.62 * h[1] + 0.38 * s[1], z) for h, s in zip(hips, shoulders, strict=True)
+    ]
+
+    def around(joints: Iterable[Point], radius: float) -> list[tuple[float, float]]:
+        steps = [
+            (radius * thick * math.cos(k * math.pi / 4), radius * thick * math.sin(k * math.pi / 4)) for k in range(8)
+        ]
+        return [(x + dx, y + dy) for x, y, _ in joints for dx, dy in steps]
+
+    seat = [(x, y, z) for x, y in hull(around(waist, 0.036) + around(hips, 0.046))]
+    mesh.face(seat, person.bottom if person.outfit == "shirt" else person.top, sun=0.3, openness=0.85)
+    points = around(shoulders, 0.036) + around(waist, 0.040)
     body = [(x, y, z) for x, y in hull(points)]
     if person.outfit != "shirt":
         drop = 0.20 if person.outfit == "coat" else 0.24
@@ -300,7 +310,7 @@ def _torso(mesh: Mesh, person: Person, j: list[Point], thick: float, lit: int) -
             for side in (-1, 1):
                 middle = 0.5 * (hips[0][0] + hips[1][0])
                 hem.append(
-                    (middle + (x - middle) * flare + side * 0.052 * thick * flare, y - drop * person.height * 0.8)
+                    (middle + (x - middle) * flare + side * 0.046 * thick * flare, y - drop * person.height * 0.8)
                 )
         body = [(x, y, z) for x, y in hull(points + hem)]
     mesh.face(body, person.top, sun=0.32, openness=0.85)
@@ -324,7 +334,7 @@ def _head(mesh: Mesh, person: Person, j: list[Point], h: float) -> None:
     centre = (top[0], top[1] - 0.066 * h, top[2])
     forward = Frame(centre, person.yaw).at(0, 0, 0.022 * h)
     away = math.cos(person.yaw)
-    mesh.face(disc(centre, 0.056 * h, 14, stretch=1.17), person.hair, sun=0.45)
+    mesh.face(disc(centre, 0.058 * h, 14, stretch=1.15), person.hair, sun=0.45)
     if away < 0.55:
         face = (forward[0], centre[1] - 0.014 * h, centre[2])
         mesh.face(disc(face, 0.046 * h, 12, stretch=1.12), person.skin, sun=0.55)

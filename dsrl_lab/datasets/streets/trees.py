@@ -103,12 +103,23 @@ def draw_tree(mesh: Mesh, tree: Tree, light: Light) -> None:
         mesh, dice, centre + way[::4] * np.array([radius, half, 0.0]) * 0.66, np.full(len(way[::4]), 1.7 * size),
         tree.colour, np.full(len(way[::4]), 0.03), np.full(len(way[::4]), 0.42),
     )  # fmt: skip
-    _tufts(mesh, dice, spots, size * (0.65 + 0.5 * dice.units(n)), tree.colour, 0.3 + 0.8 * facing, 0.66 + 0.4 * way[:, 1])
+    _tufts(
+        mesh, dice, spots, size * (0.65 + 0.5 * dice.units(n)), tree.colour, 0.3 + 0.8 * facing, 0.66 + 0.4 * way[:, 1]
+    )
     if z < 60:
         edge, turn = 0.9 + 0.16 * dice.units(n), dice.units(n) * 2 * math.pi
         leaves = np.stack([np.cos(turn) * edge, np.sin(turn) * edge, np.zeros(n)], 1)
         spots = centre + leaves * np.array([radius, half, 1.0]) * 0.93
-        _tufts(mesh, dice, spots, size * (0.2 + 0.25 * dice.units(n)), tree.colour, 0.3 + 0.7 * leaves @ np.array(light), np.full(n, 0.75), corners=5)
+        _tufts(
+            mesh,
+            dice,
+            spots,
+            size * (0.2 + 0.25 * dice.units(n)),
+            tree.colour,
+            0.3 + 0.7 * leaves @ np.array(light),
+            np.full(n, 0.75),
+            corners=5,
+        )
     if mesh.sun is not None and z < 80:
         hexagon = [(math.cos(k * math.pi / 3), math.sin(k * math.pi / 3)) for k in range(6)]
         for k in range(0, n, max(1, n // 40)):

@@ -1,46 +1,55 @@
-"""Cars, vans and buses: two convex boxes (body and cabin) whose outlines come from a side view."""
+"""Cars, vans and buses, lofted from rounded rings: one ring per height, one band of faces between two rings."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dsrl_lab.datasets.streets.dice import Colour, blend, palette
-from dsrl_lab.datasets.streets.geometry import Camera, Frame, Point, Shape, hull
+from dsrl_lab.datasets.streets.geometry import Camera, Frame, Point, hull
 from dsrl_lab.datasets.streets.mesh import CAR, Mesh
 
 PAINTS = palette(
     "8d9196 b9bcbe 2d2f33 e4e3df 7c2a2c 24405f 3d5a44 6b6f73 a7a08f 4a3b33 b5552f 5c7a94 55613f c9b27a 6f5a73 c23b33"
 )
+DARK: Colour = (0.07, 0.07, 0.08)
 Model = Literal["hatchback", "saloon", "estate", "suv", "van", "bus"]
 
 
-class _Outline:
-    """Side view of a model: lengths and heights in metres, z ahead of the middle."""
+class Outline(NamedTuple):
+    """Side view of a model.
 
-    def __init__(
-        self,
-        length: float,
-        width: float,
-        height: float,
-        belt: float,
-        nose: float,
-        cabin: tuple[float, float, float, float],
-    ) -> None:
-        self.length, self.width, self.height, self.belt, self.nose = length, width, height, belt, nose
-        # Cabin: rear foot, rear of the roof, front of the roof, front foot, as shares of half the length.
-        self.cabin = cabin
+    Attributes:
+        length: metres.
+        width: metres.
+        height: metres.
+        belt: height of the lower edge of the windows.
+        nose: height of the bonnet's front edge.
+        cabin: rear foot, rear of the roof, front of the roof, front foot, as shares of half the length.
+        taper: width of the roof over the width of the body.
+        panes: side windows from rear to front, as shares of the glass; what lies between them is metal.
+    """
+
+    length: float
+    width: float
+    height: float
+    belt: float
+    nose: float
+    cabin: tuple[float, float, float, float]
+    taper: float
+    panes: tuple[tuple[float, float], ...]
 
 
-OUTLINES: dict[Model, _Outline] = {
-    "hatchback": _Outline(4.0, 1.72, 1.47, 0.90, 0.78, (-0.97, -0.76, 0.08, 0.42)),
-    "saloon": _Outline(4.6, 1.80, 1.43, 0.90, 0.76, (-0.72, -0.40, 0.10, 0.42)),
-    "estate": _Outline(4.6, 1.80, 1.48, 0.92, 0.78, (-0.97, -0.86, 0.10, 0.42)),
-    "suv": _Outline(4.5, 1.88, 1.72, 1.08, 0.98, (-0.96, -0.82, 0.12, 0.42)),
-    "van": _Outline(5.2, 2.00, 2.25, 1.15, 1.05, (-0.99, -0.97, 0.42, 0.74)),
-    "bus": _Outline(10.5, 2.50, 3.10, 1.10, 1.10, (-1.0, -0.995, 0.985, 1.0)),
-}
+CAR_PANES = ((0.05, 0.36), (0.40, 0.97))
+OUTLINES: dict[Model, Outline] = {
+    "hatchback": Outline(4.0, 1.74, 1.48, 0.92, 0.74, (-0.96, -0.68, 0.10, 0.50), 0.76, CAR_PANES),
+    "saloon": Outline(4.6, 1.82, 1.44, 0.92, 0.72, (-0.74, -0.36, 0.10, 0.48), 0.74, CAR_PANES),
+    "estate": Outline(4.6, 1.82, 1.49, 0.93, 0.74, (-0.97, -0.82, 0.10, 0.48), 0.76, ((0.03, 0.26), (0.29, 0.55), (0.58, 0.97))),
+    "suv": Outline(4.5, 1.90, 1.74, 1.08, 0.92, (-0.95, -0.78, 0.12, 0.46), 0.78, CAR_PANES),
+    "van": Outline(5.2, 2.02, 2.30, 1.22, 1.02, (-0.98, -0.96, 0.36, 0.76), 0.90, ((0.74, 0.97),)),
+    "bus": Outline(10.5, 2.50, 3.10, 1.20, 0.95, (-0.99, -0.985, 0.965, 0.99), 0.97, tuple((0.02 + 0.139 * k, 0.147 + 0.139 * k) for k in range(7))),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,217 +71,198 @@ class Car:
     lights: bool
 
 
-def draw_car(mesh: Mesh, car: Car, camera: Camera, glass: tuple[Colour, Colour]) -> None:
-    """Draw a vehicle: faces that look away from the camera are left out, the cabin comes after the body."""
-    o, frame = OUTLINES[car.model], Frame(car.place, car.yaw)
-    half, wide = o.length / 2, o.width / 2
-    roof = wide * (0.97 if car.model in ("van", "bus") else 0.80)
-    mesh.begin(CAR)
-    eye = (camera.x, camera.height, 0.0)
-    paint, dark = car.colour, (0.07, 0.07, 0.08)
+# Ring of 12 corners, counted from the front right, clockwise seen from above: faces 0-1 are the right front corner,
+# 2 the right side, 3-4 the right rear corner, 5 the back, 6-7 the left rear corner, 8 the left side, 9-10 the left
+# front corner, 11 the front.
+FRONT_CORNERS, REAR_CORNERS, RIGHT, BACK, LEFT, FRONT = (0, 1, 9, 10), (3, 4, 6, 7), 2, 5, 8, 11
 
-    def seen(shape: Shape) -> bool:
+
+def _ring(rear: float, front: float, half: float, height: float, round_: float) -> list[Point]:
+    """Return the corners of a rectangle with cut corners at one height."""
+    quarter = [(half - round_, 0.0), (half - 0.3 * round_, 0.55 * round_), (half, 1.6 * round_)]
+    right = [(x, height, front - d) for x, d in quarter] + [(x, height, rear + d) for x, d in quarter[::-1]]
+    return right + [(-x, h, z) for x, h, z in right[::-1]]
+
+
+class _Draft:
+    """A vehicle while it is drawn: its frame, and the test of which faces look at the camera."""
+
+    def __init__(self, mesh: Mesh, car: Car, camera: Camera) -> None:
+        self.mesh, self.frame = mesh, Frame(car.place, car.yaw)
+        self.eye = (camera.x, camera.height, 0.0)
+
+    def put(
+        self, corners: list[Point], colour: Colour, *, sun: float = -1.0, openness: float = 1.0, glow: float = 0.0
+    ) -> bool:
+        """Draw a face, clockwise as seen from outside, if it looks at the camera; say whether it does."""
+        shape = [self.frame.at(*corner) for corner in corners]
         (ax, ay, az), (bx, by, bz), (cx, cy, cz) = shape[:3]
         ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-        return nx * (eye[0] - ax) + ny * (eye[1] - ay) + nz * (eye[2] - az) > 0
+        ex, ey, ez = self.eye
+        if nx * (ex - ax) + ny * (ey - ay) + nz * (ez - az) <= 0:
+            return False
+        self.mesh.face(shape, colour, sun=sun, openness=openness, glow=glow)
+        return True
 
-    def put(
-        corners: list[Point], colour: Colour, *, sun: float = -1.0, openness: float = 1.0, glow: float = 0.0
-    ) -> bool:
-        shape = [frame.at(*corner) for corner in corners]
-        if seen(shape):
-            mesh.face(shape, colour, sun=sun, openness=openness, glow=glow)
-            return True
-        return False
+    def band(
+        self, low: list[Point], high: list[Point], colours: dict[int, Colour], base: Colour, **light: float
+    ) -> None:
+        """Draw the faces between two rings; ``colours`` overrides single ones."""
+        for k in range(12):
+            n = (k + 1) % 12
+            self.put([low[k], low[n], high[n], high[k]], colours.get(k, base), **light)
 
-    def side(
-        sign: int,
-        outline: list[tuple[float, float]],
-        colour: Colour,
-        x: float = wide,
-        top: float | None = None,
-        *,
-        sun: float = -1.0,
-        openness: float = 1.0,
-    ) -> bool:
-        lowest = min(h for _, h in outline)
-        highest = max(h for _, h in outline)
-        corners = []
-        for z, h in outline:
-            lean = 0.0 if top is None else (h - lowest) / (highest - lowest) * (top - x)
-            corners.append((sign * (x + lean), h, z))
-        return put(corners if sign < 0 else corners[::-1], colour, sun=sun, openness=openness)
 
-    def across(
-        z0: float,
-        h0: float,
-        z1: float,
-        h1: float,
-        x0: float,
-        x1: float,
-        colour: Colour,
-        *,
-        sun: float = -1.0,
-        openness: float = 1.0,
-        glow: float = 0.0,
-    ) -> bool:
-        return put(
-            [(x0, h0, z0), (x1, h1, z1), (-x1, h1, z1), (-x0, h0, z0)], colour, sun=sun, openness=openness, glow=glow
-        )
+def draw_car(mesh: Mesh, car: Car, camera: Camera, glass: tuple[Colour, Colour]) -> None:
+    """Draw a vehicle from the ground up; ``glass`` holds the colours of dark and of mirroring panes."""
+    o, draft = OUTLINES[car.model], _Draft(mesh, car, camera)
+    half, wide = o.length / 2, o.width / 2
+    mesh.begin(CAR)
+    _shadow(mesh, car, draft.frame, half, wide)
+    _treads(draft, half, wide)
+    paint = car.colour
+    foot, back, fore, screen = (k * half for k in o.cabin)
+    big = car.model in ("van", "bus")
+    soft = 0.12 if big else 0.26
+    lamp = o.nose * 0.80
+    rings = [
+        _ring(-half * 0.97, half * 0.96, wide * 0.93, 0.19, soft),
+        _ring(-half, half, wide, 0.40, soft),
+        _ring(-half, half, wide, lamp - 0.10, soft),
+        _ring(-half * 0.995, half * 0.985, wide, lamp + 0.06, soft),
+        _ring(-half * 0.99, half * (0.93 if not big else 0.985), wide * 0.985, max(o.nose, lamp + 0.08), soft),
+        _ring(min(foot, -half * 0.96), screen, wide * 0.96, o.belt, soft),
+    ]
+    red = (0.62, 0.06, 0.06)
+    white = (1.0, 0.97, 0.85) if car.lights else (0.90, 0.91, 0.90)
+    lamps = {**dict.fromkeys(FRONT_CORNERS, white), **dict.fromkeys(REAR_CORNERS, red)}
+    draft.band(rings[0], rings[1], {}, blend(paint, DARK, 0.85), openness=0.6)
+    draft.band(rings[1], rings[2], {}, paint)
+    draft.band(rings[2], rings[3], {}, paint)
+    for corner in (*FRONT_CORNERS, *REAR_CORNERS):
+        n = (corner + 1) % 12
+        shape = [rings[2][corner], rings[2][n], rings[3][n], rings[3][corner]]
+        draft.put(shape, lamps[corner], glow=0.9 if car.lights else 0.0)
+    draft.band(rings[3], rings[4], {}, paint)
+    draft.band(rings[4], rings[5], {}, paint)
+    draft.put(rings[5], paint)
+    _front_and_back(draft, car, o, half, wide)
+    _sides(draft, car, o, half, wide)
 
+    def level(height: float, inset: float = 0.0) -> list[Point]:
+        up = (height - o.belt) / (o.height - o.belt)
+        width = wide * (0.95 + (o.taper - 0.95) * up) - inset
+        return _ring(foot + (back - foot) * up + inset, screen + (fore - screen) * up - inset, width, height, 0.14)
+
+    low, high = level(o.belt + 0.05), level(o.height - 0.11)
+    draft.band(level(o.belt), low, {}, paint)
+    dark, bright = blend(glass[0], glass[1], 0.15), blend(glass[0], glass[1], 0.5)
+    draft.band(low, high, {FRONT: bright, 0: bright, 10: bright, BACK: bright}, dark, sun=0.15)
+    _posts(draft, car, o, low, high)
+    if car.model == "bus":
+        draft.band(level(o.height - 0.5), high, {FRONT: (0.12, 0.12, 0.11)}, paint)
+    top = level(o.height, 0.10)
+    draft.band(high, level(o.height - 0.03), {}, paint)
+    draft.band(level(o.height - 0.03), top, {}, paint)
+    draft.put(top, paint)
+
+
+def _shadow(mesh: Mesh, car: Car, frame: Frame, half: float, wide: float) -> None:
+    o = OUTLINES[car.model]
     footprint = [(a * wide * 1.02, b * half * 1.02) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
     mesh.cast([frame.at(a, 0, b) for a, b in footprint], 2)
     if mesh.sun is not None:
-        corners = [frame.at(a, 0, b) for a, b in footprint]
-        corners += [frame.at(a, o.belt, b) for a, b in footprint]
-        corners += [frame.at(s * roof, o.height, k * half) for s in (-1, 1) for k in o.cabin[1:3]]
+        corners = [frame.at(a, h, b) for a, b in footprint for h in (0, o.belt)]
+        corners += [frame.at(s * wide * o.taper, o.height, k * half) for s in (-1, 1) for k in o.cabin[1:3]]
         mesh.cast([(x, 0.0, z) for x, z in hull([mesh.fall(p) for p in corners])])
 
-    low, sill = 0.20, 0.42
-    for sign in (-1, 1):
-        side(sign, [(-half, low), (half, low), (half, sill), (-half, sill)], dark, openness=0.5)
-    across(-half, sill, -half, low, wide, wide, dark, openness=0.5)
-    across(half, low, half, sill, wide, wide, dark, openness=0.5)
-    foot, back, fore, screen = (k * half for k in o.cabin)
-    tail = o.belt if foot <= -0.9 * half else o.belt * 0.97
-    body = [
-        (-half, 0.34),
-        (half, 0.34),
-        (half, o.nose * 0.86),
-        (half * 0.93, o.nose),
-        (screen, o.belt),
-        (-half * 0.97, tail),
-        (-half, tail * 0.9),
-    ]
-    shown = {sign: side(sign, body, paint) for sign in (-1, 1)}
-    for (z0, h0), (z1, h1) in zip(body[1:], [*body[2:], body[0]], strict=True):
-        across(z0, h0, z1, h1, wide, wide, paint)
 
-    # The cabin: walls in the car's colour, panes set into them.
-    cabin = [(foot, o.belt), (screen, o.belt), (fore, o.height), (back, o.height)]
-    for sign in (-1, 1):
-        side(sign, cabin, paint, wide, roof)
-    across(screen, o.belt, fore, o.height, wide, roof, paint)
-    across(fore, o.height, back, o.height, roof, roof, paint)
-    across(back, o.height, foot, o.belt, roof, wide, paint)
-    pane = blend(glass[0], glass[1], 0.30)
-    bright = blend(glass[0], glass[1], 0.55)
-    _panes(car, o, side, across, (foot, back, fore, screen, wide, roof), pane, bright)
-    _ends(car, o, half, wide, put, shown)
-    _wheels(mesh, car, o, frame, half, wide, shown)
-
-
-def _panes(car: Car, o: _Outline, side, across, plan: tuple[float, ...], pane: Colour, bright: Colour) -> None:  # type: ignore[no-untyped-def]
-    foot, back, fore, screen, wide, roof = plan
-
-    def lean(z0: float, z1: float, share: float) -> float:
-        return z0 + (z1 - z0) * share
-
-    h0, h1 = o.belt + 0.04, o.height - 0.09
-    rise = o.height - o.belt
-    a, b = (h0 - o.belt) / rise, (h1 - o.belt) / rise
-    x0, x1 = wide + (roof - wide) * a, wide + (roof - wide) * b
-    if car.model == "van":
-        starts = [(0.24, 0.62)]
-    elif car.model == "bus":
-        starts = [(-0.95 + 0.272 * k, -0.95 + 0.272 * (k + 1) - 0.03) for k in range(7)]
-    else:
-        starts = []
-    for sign in (-1, 1):
-        if starts:
-            for k0, k1 in starts:
-                z0, z1 = k0 * o.length / 2, k1 * o.length / 2
-                top = min(z1, lean(screen, fore, b) - 0.1)
-                side(sign, [(z0, h0), (z1, h0), (top, h1 - 0.25), (z0, h1 - 0.25)], pane, x0, x1, sun=0.1)
+def _posts(draft: _Draft, car: Car, o: Outline, low: list[Point], high: list[Point]) -> None:
+    """Draw the metal between the side windows, and the rear wall of a van."""
+    gaps = zip((0.0, *(stop for _, stop in o.panes)), (*(start for start, _ in o.panes), 1.0), strict=True)
+    for g0, g1 in gaps:
+        if g1 - g0 < 0.005:
             continue
-        post = -0.22 * o.length / 2
-        rear = [
-            (lean(foot, back, a) + 0.22, h0),
-            (post - 0.05, h0),
-            (post - 0.05, h1),
-            (lean(foot, back, b) + 0.14, h1),
-        ]
-        front = [
-            (post + 0.05, h0),
-            (lean(screen, fore, a) - 0.16, h0),
-            (lean(screen, fore, b) - 0.06, h1),
-            (post + 0.05, h1),
-        ]
-        for outline in (rear, front):
-            side(sign, outline, pane, x0, x1, sun=0.12)
-    margin = 0.09
-    across(lean(screen, fore, a), h0, lean(screen, fore, b), h1, x0 - margin, x1 - margin, bright, sun=0.2)
-    if car.model != "van":
-        across(lean(back, foot, 1 - b), h1, lean(back, foot, 1 - a), h0, x1 - margin, x0 - margin, pane, sun=0.2)
-
-
-def _ends(car: Car, o: _Outline, half: float, wide: float, put, shown: dict[int, bool]) -> None:  # type: ignore[no-untyped-def]
-    """Draw lamps, plates, bumpers and grille, and the lines between the doors."""
-
-    def plate(z: float, x0: float, x1: float, h0: float, h1: float, colour: Colour, **shine: float) -> None:
-        corners = [(x0, h0, z), (x0, h1, z), (x1, h1, z), (x1, h0, z)]
-        put(corners if z < 0 else corners[::-1], colour, **shine)
-
-    red, amber, white, grey = (0.62, 0.07, 0.06), (0.9, 0.5, 0.15), (0.93, 0.93, 0.88), (0.16, 0.16, 0.17)
-    shine = {"glow": 0.9} if car.lights else {}
-    base = o.belt * 0.62
-    for sign in (-1, 1):
-        inner, outer = sorted((sign * wide * 0.66, sign * wide * 0.97))
-        plate(-half - 0.01, inner, outer, base, base + 0.26, red, **shine)
-        plate(-half - 0.015, inner + 0.04, outer - 0.04, base + 0.04, base + 0.1, amber, **shine)
-        inner, outer = sorted((sign * wide * 0.58, sign * wide * 0.95))
-        plate(
-            half + 0.01,
-            inner,
-            outer,
-            o.nose * 0.66,
-            o.nose * 0.85,
-            white if not car.lights else (1.0, 0.97, 0.85),
-            **shine,
-        )
-    plate(-half - 0.01, -0.26, 0.26, base - 0.05, base + 0.08, (0.88, 0.8, 0.4))
-    plate(half + 0.01, -0.26, 0.26, 0.44, 0.56, (0.9, 0.9, 0.88))
-    plate(half + 0.01, -wide * 0.5, wide * 0.5, o.nose * 0.62, o.nose * 0.8, grey, openness=0.6)
-    for z in (-half - 0.02, half + 0.02):
-        plate(z, -wide * 0.98, wide * 0.98, 0.30, 0.42, blend(car.colour, grey, 0.7), openness=0.7)
-    line = blend(car.colour, (0, 0, 0), 0.4)
-    for sign, visible in shown.items():
-        if not visible or car.model in ("van", "bus"):
-            continue
-        x = sign * (wide + 0.005)
-        for z in (-0.5 * half, -0.2 * half, 0.30 * half):
-            corners = [
-                (x, 0.4, z - 0.012),
-                (x, o.belt - 0.03, z - 0.012),
-                (x, o.belt - 0.03, z + 0.012),
-                (x, 0.4, z + 0.012),
+        for side in (RIGHT, LEFT):
+            # The right side runs from front to rear, the left one from rear to front.
+            a, b = (side, side + 1) if side == LEFT else (side + 1, side)
+            ends = [
+                tuple(ring[a][i] + (ring[b][i] - ring[a][i]) * g for i in range(3))
+                for ring, g in ((low, g0), (low, g1), (high, g1), (high, g0))
             ]
-            put(corners[::-1] if sign < 0 else corners, line)
-        corners = [(x, 0.58, -half * 0.9), (x, 0.62, -half * 0.9), (x, 0.62, half * 0.9), (x, 0.58, half * 0.9)]
-        put(corners[::-1] if sign < 0 else corners, blend(car.colour, (0, 0, 0), 0.25))
+            corners = ends if side == LEFT else [ends[1], ends[0], ends[3], ends[2]]
+            draft.put(corners, car.colour)  # type: ignore[arg-type]
+    if car.model == "van":
+        for k in (*REAR_CORNERS, BACK):
+            draft.put([low[k], low[(k + 1) % 12], high[(k + 1) % 12], high[k]], car.colour)
+        for x0, x1 in ((-0.62, -0.06), (0.06, 0.62)):
+            z = low[BACK][2] - 0.02
+            draft.put(_plate(z, x0, x1, o.belt + 0.12, o.belt + 0.62), (0.14, 0.16, 0.18), sun=0.2)
+    else:
+        for k in REAR_CORNERS[:2] if car.model == "bus" else (4, 6):
+            draft.put([low[k], low[(k + 1) % 12], high[(k + 1) % 12], high[k]], car.colour)
 
 
-def _wheels(mesh: Mesh, car: Car, o: _Outline, frame: Frame, half: float, wide: float, shown: dict[int, bool]) -> None:
-    radius = 0.46 if car.model == "bus" else 0.31 + 0.03 * (o.height > 1.6)
+def _plate(z: float, x0: float, x1: float, h0: float, h1: float) -> list[Point]:
+    """Return an upright rectangle that looks back (z < 0) or ahead."""
+    corners = [(x1, h0, z), (x0, h0, z), (x0, h1, z), (x1, h1, z)]
+    return corners if z < 0 else [corners[1], corners[0], corners[3], corners[2]]
+
+
+def _front_and_back(draft: _Draft, car: Car, o: Outline, half: float, wide: float) -> None:
+    """Draw number plates, grille and bumpers."""
+    yellow, pale, grille = (0.85, 0.76, 0.36), (0.88, 0.88, 0.86), (0.10, 0.10, 0.11)
+    trim = blend(car.colour, DARK, 0.6)
+    draft.put(_plate(-half - 0.02, -wide * 0.72, wide * 0.72, 0.30, 0.46), trim, openness=0.8)
+    draft.put(_plate(half + 0.02, -wide * 0.72, wide * 0.72, 0.28, 0.42), trim, openness=0.8)
+    draft.put(_plate(half + 0.02, -wide * 0.55, wide * 0.55, o.nose * 0.62, o.nose * 0.80), grille, openness=0.7)
+    draft.put(_plate(-half - 0.03, -0.26, 0.26, o.nose * 0.76, o.nose * 0.76 + 0.12), yellow)
+    draft.put(_plate(half + 0.03, -0.26, 0.26, 0.44, 0.56), pale)
+
+
+def _treads(draft: _Draft, half: float, wide: float) -> None:
+    """Draw the tyres as one sees them below the bumpers; the body comes over them."""
+    for sign in (-1, 1):
+        x0, x1 = sorted((sign * (wide - 0.24), sign * (wide - 0.02)))
+        for z in (-0.62 * half - 0.3, 0.63 * half + 0.3):
+            way = -1.0 if z < 0 else 1.0
+            tread = [(x, h, z) for x, h, _ in _plate(way, x0, x1, 0.0, 0.4)]
+            draft.put(tread, (0.05, 0.05, 0.06), sun=0.1, openness=0.6)
+
+
+def _sides(draft: _Draft, car: Car, o: Outline, half: float, wide: float) -> None:
+    """Draw wheels with their arches, doors and handles."""
+    radius = 0.46 if car.model == "bus" else 0.32 if o.height < 1.6 else 0.35
+    line = blend(car.colour, DARK, 0.55)
+
+    def flat(sign: int, out: float, outline: list[tuple[float, float]]) -> list[Point]:
+        corners = [(sign * (wide + out), h, z) for z, h in outline]
+        return corners if sign < 0 else corners[::-1]
+
+    rim = (0.58, 0.59, 0.61)
+    wheel = (
+        (1.2, blend(DARK, (0, 0, 0), 0.5), 0.4),
+        (1.0, (0.09, 0.09, 0.10), 0.8),
+        (0.64, rim, 0.9),
+        (0.2, (0.2, 0.2, 0.2), 0.9),
+    )
     circle = [(math.cos(math.pi * i / 8), math.sin(math.pi * i / 8)) for i in range(16)]
-    for sign, visible in shown.items():
-        for z in (-0.62 * half, 0.64 * half):
-            if visible:
-                for size, colour, out, openness in (
-                    (1.14, (0.05, 0.05, 0.05), 0.0, 0.4),
-                    (1.0, (0.10, 0.10, 0.11), 0.01, 0.8),
-                    (0.62, (0.55, 0.56, 0.58), 0.02, 0.9),
-                    (0.2, (0.2, 0.2, 0.21), 0.03, 0.9),
-                ):
-                    shape = [
-                        frame.at(sign * (wide + out), radius + size * radius * b, z + size * radius * a)
-                        for a, b in circle
-                    ]
-                    mesh.face(shape, colour, sun=0.3, openness=openness)
-        inner = sign * (wide - 0.22)
-        for z in (-half * 0.62 - radius * 0.6, half * 0.64 + radius * 0.6):
-            shape = [frame.at(x, h, z) for x, h in ((inner, 0.0), (sign * wide, 0.0), (sign * wide, 0.3), (inner, 0.3))]
-            facing = (frame.at(0, 0, z)[2] < frame.at(0, 0, 0)[2]) if abs(math.cos(car.yaw)) > 0.3 else False
-            if facing:
-                mesh.face(shape, (0.08, 0.08, 0.09), sun=0.1, openness=0.5)
+    for sign in (-1, 1):
+        for z in (-0.62 * half, 0.63 * half):
+            for layer, (size, colour, openness) in enumerate(wheel):
+                outline = [(z + size * radius * a, max(0.0, radius + size * radius * b)) for a, b in circle]
+                draft.put(flat(sign, 0.006 + 0.008 * layer, outline), colour, sun=0.3, openness=openness)
+        if o.length > 5:
+            continue
+        for z in (-0.42 * half, -0.06 * half, 0.36 * half):
+            draft.put(
+                flat(
+                    sign,
+                    0.004,
+                    [(z - 0.012, 0.36), (z + 0.012, 0.36), (z + 0.012, o.belt - 0.06), (z - 0.012, o.belt - 0.06)],
+                ),
+                line,
+            )
+        for z in (-0.36 * half, 0.0):
+            draft.put(flat(sign, 0.006, [(z, 0.78), (z + 0.17, 0.78), (z + 0.17, 0.82), (z, 0.82)]), line)
