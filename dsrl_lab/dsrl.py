@@ -173,7 +173,9 @@ class SISRHead(nn.Module):
 
     With ``fuse`` every encoder map is brought to ``width`` channels (1x1) and to the shallowest map's size, and they
     are added. Without, the deepest map alone is doubled by {3x3 width -> 4 * width, pixel shuffle 2, ReLU} until it
-    reaches the shallowest map's stride, as in Figure 4. {3x3, ReLU} twice, and a 3x3 sub-pixel layer gives the image.
+    reaches the shallowest map's stride, as in Figure 4. {3x3, BatchNorm, ReLU} twice, and a 3x3 sub-pixel layer that
+    starts from a grey image give the result. (ESPCN has no BatchNorm; without it the branch hardly learns at a
+    segmenter's learning rate.)
 
     Args:
         host: the network whose encoder is shared.
@@ -200,11 +202,11 @@ class SISRHead(nn.Module):
                 for _ in range(doublings)
             )
         )
-        self.refine = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), nn.ReLU()
-        )
+        self.refine = nn.Sequential(ConvNormAct(width, width), ConvNormAct(width, width))
         factor = strides[0] * upscale_factor
-        self.predict = nn.Sequential(nn.Conv2d(width, 3 * factor**2, 3, padding=1), nn.PixelShuffle(factor))
+        last = nn.Conv2d(width, 3 * factor**2, 3, padding=1)
+        nn.init.constant_(last.bias, 0.5)  # type: ignore[arg-type]
+        self.predict = nn.Sequential(last, nn.PixelShuffle(factor))
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Reconstruct the image; give it and the features before its last layer."""

@@ -1,3 +1,27 @@
 """The kit's networks by name: three plain dictionaries, name -> class."""
 
 from __future__ import annotations
+
+from dsrl_lab.models.base import DensePredictor
+from dsrl_lab.models.segmentation.bisenet import BiSeNet
+from dsrl_lab.models.segmentation.dabnet import DABNet
+from dsrl_lab.models.segmentation.deeplabv3plus import DeepLabv3Plus
+from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
+from dsrl_lab.models.segmentation.pspnet import PSPNet
+from dsrl_lab.models.super_resolution import DBPN, ESPCN, FSRCNN, SRCNN, LapSRN, SuperResolver
+
+SUPER_RESOLUTION: dict[str, type[SuperResolver]] = {
+    "srcnn": SRCNN,
+    "espcn": ESPCN,
+    "fsrcnn": FSRCNN,
+    "lapsrn": LapSRN,
+    "dbpn": DBPN,
+}
+SEGMENTATION: dict[str, type[DensePredictor]] = {
+    "espnetv2": ESPNetv2,
+    "deeplabv3plus": DeepLabv3Plus,
+    "pspnet": PSPNet,
+    "bisenet": BiSeNet,
+    "dabnet": DABNet,
+}
+POSE: dict[str, type[DensePredictor]] = {}

@@ -22,8 +22,7 @@ def build_host(network: NetworkConfig) -> DensePredictor:
     hosts = SEGMENTATION | POSE
     if network.host not in hosts:
         raise ValueError(f"unknown host {network.host!r}; choose one of {', '.join(sorted(hosts))}")
-    options = {} if network.width is None else {"width": network.width}
-    return hosts[network.host](network.num_classes, **options)
+    return hosts[network.host](network.num_classes, **network.host_options)
 
 
 def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, seed: int = 0) -> DSRL:

@@ -7,7 +7,7 @@ poly power, weights of the objective); the rest is ours and stands in every run'
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 
@@ -18,7 +18,7 @@ class NetworkConfig:
     Attributes:
         host: a name in ``models.SEGMENTATION`` or ``models.POSE``.
         num_classes: classes, or joints of a pose net.
-        width: the host's width multiplier, or None for its default.
+        host_options: the host's further constructor arguments, {"width": 1.0} say.
         upscale_factor: sides of the output over sides of the input.
         sssr: name of the SSSR head, or None for the plain host.
         sssr_width: channels inside the sub-pixel head.
@@ -33,7 +33,7 @@ class NetworkConfig:
 
     host: str
     num_classes: int
-    width: float | None = None
+    host_options: dict[str, Any] = field(default_factory=dict)
     upscale_factor: int = 2
     sssr: str | None = None
     sssr_width: int = 16

@@ -123,8 +123,9 @@ def fit(
     try:
         while True:
             if not run.reported:
-                yield _report(fabric, run, task)
+                line = _report(fabric, run, task)
                 run.reported = True
+                yield line
             if run.iteration % config.checkpoint_every == 0 or run.iteration == config.iterations:
                 run.save()
             if run.iteration == config.iterations:

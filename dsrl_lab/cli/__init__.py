@@ -1,0 +1,49 @@
+"""The command line ``dsrl-lab``: each command a thin door onto the library, imported when it is called.
+
+Errors that a user can mend (a missing folder, an unknown name, a damaged file) are printed as one red paragraph without
+a traceback, with exit code 2; ``DSRL_LAB_TRACEBACK=1`` shows the traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from dsrl_lab.cli import bench, data, doctor, evaluate, reproduce, train
+from dsrl_lab.cli.console import errors
+
+app = typer.Typer(
+    name="dsrl-lab",
+    help="Teach and reproduce Dual Super-Resolution Learning (DSRL, CVPR 2020).\n\n"
+    "Start with [bold]dsrl-lab doctor[/bold], then [bold]dsrl-lab reproduce[/bold].",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(doctor.doctor)
+app.add_typer(data.app, name="data")
+app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.command()(evaluate.predict)
+app.command()(reproduce.reproduce)
+app.command()(reproduce.figures)
+app.command()(bench.cost)
+app.add_typer(bench.app, name="bench")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in a message, a programmer's in a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        errors.print("[yellow]Stopped. What was finished is kept; the same command with --resume goes on.[/yellow]")
+        sys.exit(130)
+    except (ValueError, OSError, FloatingPointError) as error:
+        if os.environ.get("DSRL_LAB_TRACEBACK"):
+            raise
+        errors.print(f"[red]{type(error).__name__}:[/red]", end=" ")
+        errors.print(str(error), markup=False, highlight=False)
+        sys.exit(2)

@@ -1,0 +1,57 @@
+"""``dsrl-lab bench`` and ``dsrl-lab cost``: what things cost, measured side by side in one run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Measure speed and memory, side by side in one run.", no_args_is_help=True)
+
+
+@app.command()
+def affinity(
+    repeats: Annotated[int, typer.Option(help="Runs of each form; the median counts.")] = 5,
+) -> None:
+    """Dense against tiled feature affinity: seconds forward and backward, and extra memory."""
+    from dsrl_lab.bench import affinity as bench
+    from dsrl_lab.cli.console import output
+
+    output.print(bench.table(bench.run(repeats=repeats)))
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Option(help="A recipe; its setting's four main rows are measured.")] = (
+        "streets_tinynet_dsrl"
+    ),
+    steps: Annotated[int, typer.Option(help="Timed steps of each row, in turns.")] = 10,
+) -> None:
+    """Images per second in training: baseline, + SSSR, + SISR, + FA in turns."""
+    from dsrl_lab.bench import training as bench
+    from dsrl_lab.cli.console import output
+
+    output.print(bench.table(bench.run(recipe, steps=steps)))
+
+
+@app.command()
+def networks(
+    names: Annotated[list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")] = None,
+    input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (128, 256),
+) -> None:
+    """Latency, training pace, MACs and share of the machine's own matrix product rate of each network."""
+    from dsrl_lab.bench import networks as bench
+    from dsrl_lab.cli.console import output
+
+    output.print(bench.table(bench.run(names, input_size)))
+
+
+def cost(
+    names: Annotated[list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")] = None,
+    input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (256, 512),
+) -> None:
+    """Parameters, MACs with and without transposed convolutions, activation memory and latency of networks."""
+    from dsrl_lab.bench import cost as bench
+    from dsrl_lab.cli.console import output
+
+    output.print(bench.table(bench.run(names, input_size)))

@@ -1,0 +1,56 @@
+"""``dsrl-lab data``: list, fetch and check the data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="List, fetch and check data sets and released weights.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_entries() -> None:
+    """Say what can be fetched, how large it is, under which licence, and what needs no fetching."""
+    from rich.table import Table
+
+    from dsrl_lab.cli.console import output
+    from dsrl_lab.datasets.download import available
+
+    table = Table(title="data sets and weights that can be fetched (streets and photos need no fetching)")
+    for column in ("name", "files", "MB", "licence"):
+        table.add_column(column, justify="right" if column in ("files", "MB") else "left")
+    for name, entry in available().items():
+        table.add_row(name, str(len(entry.files)), f"{entry.size / 1e6:.1f}", entry.licence)
+    output.print(table)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A name of dsrl-lab data list.")],
+    root: Annotated[Path, typer.Option(help="Folder under which it is put.")] = Path("data"),
+) -> None:
+    """Fetch a data set; goes on where it stopped, and checks every file's SHA-256 before it gets its name."""
+    from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.datasets.download import fetch as fetch_entry
+
+    with progress_bar() as progress:
+        bar = progress.add_task(f"fetching {name}", total=None)
+        place = fetch_entry(name, root, progress=lambda done, total: progress.update(bar, completed=done, total=total))
+    output.print(f"{name} is in {place}, every file checked")
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="camvid, cityscapes, or a name of dsrl-lab data list.")],
+    root: Annotated[Path, typer.Option(help="Folder that holds it.")] = Path("data"),
+) -> None:
+    """Say what of a data set is there, what is missing, and where to get it; exit code 1 if something is missing."""
+    from dsrl_lab.cli.console import output
+    from dsrl_lab.datasets.download import verify
+
+    report = verify(name, root)
+    output.print(str(report), highlight=False)
+    if not report.ok:
+        raise typer.Exit(1)

@@ -1,0 +1,128 @@
+"""``dsrl-lab doctor``: what the kit wants, what is there, and one line to mend each difference."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from packaging.requirements import Requirement
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: what was looked at, what was found and wanted, whether it will do, how to mend it."""
+
+    what: str
+    found: str
+    wanted: str
+    ok: bool
+    needed: bool
+    remedy: str
+
+
+def examine(data: Path | None = None) -> list[Finding]:
+    """Look at Python, packages, fonts, data folders, cores, memory and disk.
+
+    Example:
+        >>> examine()[0].what
+        'Python'
+    """
+    return [_python(), *_packages(), *_data_folders(data), *_fonts(), *_machine()]
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+    data: Annotated[Path | None, typer.Option(help="Folder with CamVid/, weights/, ... to look at.")] = None,
+) -> None:
+    """Say what is found against what is wanted, and how to mend each; exit code 1 if something needed is missing."""
+    from rich.table import Table
+
+    from dsrl_lab.cli.console import output
+
+    findings = examine(data)
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        table = Table(title="dsrl-lab doctor")
+        for column in ("", "what", "found", "wanted", "to mend it"):
+            table.add_column(column, overflow="fold")
+        for finding in findings:
+            sign = "[green]ok[/green]" if finding.ok else "[red]no[/red]" if finding.needed else "[yellow]-[/yellow]"
+            table.add_row(sign, finding.what, finding.found, finding.wanted, "" if finding.ok else finding.remedy)
+        output.print(table)
+    if any(finding.needed and not finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Finding("Python", version, "3.11 to 3.13", ok, True, "make a virtual environment with Python 3.11 to 3.13")
+
+
+def _packages() -> list[Finding]:
+    """Every requirement of the package's own metadata; those of an extra are wanted, not needed."""
+    findings = []
+    for text in importlib.metadata.requires("dsrl-lab") or []:
+        requirement = Requirement(text)
+        extra = next((e for e in ("lab", "class", "export", "dev") if f'extra == "{e}"' in text), None)
+        if extra in ("dev", "class") or (requirement.marker and not requirement.marker.evaluate({"extra": extra or ""})):
+            continue
+        try:
+            found = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            found = "absent"
+        ok = found != "absent" and requirement.specifier.contains(found, prereleases=True)
+        remedy = f'pip install "{requirement.name}{requirement.specifier}"'
+        name = requirement.name + (f" ({extra})" if extra else "")
+        findings.append(Finding(name, found, str(requirement.specifier) or "any", ok, extra is None, remedy))
+    return findings
+
+
+def _data_folders(data: Path | None) -> list[Finding]:
+    from dsrl_lab.experiments import REPOSITORY
+
+    root = data or Path(os.environ.get("DSRL_LAB_DATA", REPOSITORY / "data"))
+    wanted = {"CamVid": "camvid", "weights/espnetv2_cityscapes": "espnetv2_cityscapes"}
+    return [
+        Finding(
+            f"data: {folder}",
+            str(root / folder) if (root / folder).is_dir() else "absent",
+            "for real pictures (streets needs none)",
+            (root / folder).is_dir(),
+            False,
+            f"dsrl-lab data fetch {name}, or set DSRL_LAB_DATA to the folder that holds {folder.split('/')[0]}",
+        )
+        for folder, name in wanted.items()
+    ]
+
+
+def _fonts() -> list[Finding]:
+    from matplotlib import font_manager
+
+    chain = ("Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "SimHei")
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    found = next((font for font in chain if font in there), "absent")
+    remedy = "install a Chinese font (Debian: fonts-noto-cjk) if you want Chinese labels; English ones need none"
+    return [Finding("font for Chinese labels", found, "one of " + ", ".join(chain), found != "absent", False, remedy)]
+
+
+def _machine() -> list[Finding]:
+    import psutil
+
+    cores = os.cpu_count() or 1
+    memory = psutil.virtual_memory().total / 2**30
+    disk = shutil.disk_usage(Path.cwd()).free / 2**30
+    return [
+        Finding("cores", str(cores), "2 or more", cores >= 2, False, "one core works, at about half the speed"),
+        Finding("memory", f"{memory:.1f} GiB", "4 GiB or more", memory >= 4, False, "close other programs"),
+        Finding("free disk here", f"{disk:.1f} GiB", "2 GiB or more", disk >= 2, False, "make room"),
+    ]

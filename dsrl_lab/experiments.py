@@ -1,0 +1,279 @@
+"""Running a recipe: open its data, build its network, fit, score, and leave records and checkpoints.
+
+The command line, the notebooks and the tests all come through ``run``. A run's folder holds ``record.jsonl``,
+``latest.safetensors`` (to go on from) and ``deployed.safetensors`` (the task model alone, SISR left behind).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+
+from dsrl_lab.complexity import complexity
+from dsrl_lab.datasets.base import Sample, SegmentationDataset
+from dsrl_lab.datasets.camvid import CamVid
+from dsrl_lab.datasets.cityscapes import Cityscapes
+from dsrl_lab.datasets.streets import Streets
+from dsrl_lab.dsrl import DSRL
+from dsrl_lab.models.base import DensePredictor
+from dsrl_lab.models.segmentation.espnetv2 import from_released_checkpoint
+from dsrl_lab.recipes import Recipe
+from dsrl_lab.training import checkpoint, record
+from dsrl_lab.training.build import build_dsrl
+from dsrl_lab.training.evaluate import evaluate_segmentation, evaluate_super_resolution
+from dsrl_lab.training.examples import DecodedSamples
+from dsrl_lab.training.loop import fit
+from dsrl_lab.training.record import EpochRecord
+from dsrl_lab.training.tasks import SegmentationTask, class_weights_of
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Part(SegmentationDataset):
+    """Some samples of a data set, as a split of its own.
+
+    Args:
+        dataset: where they come from.
+        split: name of the part.
+        indices: which.
+    """
+
+    def __init__(self, dataset: SegmentationDataset, split: str, indices: list[int]) -> None:
+        self.dataset, self.indices = dataset, indices
+        self.class_table, self.split = dataset.class_table, split
+        self.names = tuple(dataset.names[index] for index in indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.dataset[self.indices[index]]
+
+
+def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part, Part]:
+    """Cut a training split in two for choices: what comes first of each sequence, and its last ``share``.
+
+    A sequence is what a name's part before the first "_" says (CamVid's frames are named so); neighbouring frames of a
+    video look alike, so the cut is one per sequence and not at random.
+
+    Args:
+        dataset: a training split.
+        share: of each sequence that is held out.
+
+    Example:
+        >>> kept, held = hold_out(Streets("train", size=(8, 8), length=8), share=0.25)
+        >>> len(kept), len(held)
+        (6, 2)
+    """
+    sequences: dict[str, list[int]] = {}
+    for index, name in enumerate(dataset.names):
+        sequences.setdefault(Path(name).name.split("_")[0] if "_" in name else "", []).append(index)
+    kept: list[int] = []
+    held: list[int] = []
+    for indices in sequences.values():
+        cut = round(len(indices) * (1 - share))
+        kept += indices[:cut]
+        held += indices[cut:]
+    return Part(dataset, f"{dataset.split}, first part", kept), Part(dataset, f"{dataset.split}, held out", held)
+
+
+def open_split(dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int) -> SegmentationDataset:
+    """Open one split of a data set by name.
+
+    Args:
+        dataset: "streets", "camvid" or "cityscapes".
+        split: "train", "val", ...
+        root: its folder; "streets" needs none.
+        size: (H, W) of the pictures that are drawn ("streets" only).
+        length: how many are drawn ("streets" only).
+
+    Raises:
+        ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
+    """
+    if dataset == "streets":
+        return Streets(split, size=size, length=length)
+    folders = {"camvid": CamVid, "cityscapes": Cityscapes}
+    if dataset not in folders:
+        raise ValueError(f"unknown data set {dataset!r}; choose one of streets, {', '.join(folders)}")
+    if root is None:
+        raise ValueError(f"{dataset} needs its folder: give --data ROOT, or get it with dsrl-lab data fetch {dataset}")
+    return folders[dataset](root, split)
+
+
+def open_data(
+    recipe: Recipe, root: Path | None, *, held_out: bool = False
+) -> tuple[SegmentationDataset, SegmentationDataset]:
+    """Open what a recipe trains on and what it is scored on.
+
+    Args:
+        recipe: the experiment.
+        root: folder of its data set.
+        held_out: score on the last quarter of the training split, and train on the rest; for choices.
+    """
+    height, width = recipe.train.input_size
+    scale = recipe.network.upscale_factor
+    train_pictures, val_pictures = recipe.pictures or (0, 0)
+    size = (height * scale, width * scale)
+    train = open_split(recipe.dataset, "train", root, size=size, length=train_pictures)
+    if held_out:
+        return hold_out(train)
+    return train, open_split(recipe.dataset, "val", root, size=size, length=val_pictures)
+
+
+def find_released(name: str, root: Path | None) -> Path:
+    """Find a file of released weights: under the data folder's neighbour ``weights``, DSRL_LAB_DATA or ``data``.
+
+    Raises:
+        FileNotFoundError: it is in none of them; the message says where was looked and how to get it.
+    """
+    places = [REPOSITORY / "data" / "weights"]
+    if "DSRL_LAB_DATA" in os.environ:
+        places.insert(0, Path(os.environ["DSRL_LAB_DATA"]) / "weights")
+    if root is not None:
+        places.insert(0, root.resolve().parent / "weights")
+    for place in places:
+        if (place / name).is_file():
+            return place / name
+    raise FileNotFoundError(
+        f"released weights {name} not found in {', '.join(map(str, places))}; "
+        f"get them with dsrl-lab data fetch {name.split('/')[0]}"
+    )
+
+
+def build(recipe: Recipe, *, root: Path | None = None, seed: int = 0) -> DSRL:
+    """Build a recipe's network as training starts from it: released weights where the recipe names them."""
+    host: DensePredictor | None = None
+    if recipe.released is not None:
+        host = from_released_checkpoint(find_released(recipe.released, root), class_map=recipe.class_map)
+    return build_dsrl(recipe.network, host=host, seed=seed)
+
+
+def run(
+    recipe: Recipe,
+    *,
+    directory: Path,
+    root: Path | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    held_out: bool = False,
+    fabric: Fabric | None = None,
+) -> Iterator[EpochRecord]:
+    """Run a recipe with one seed: train, score, and leave everything in ``directory``.
+
+    Args:
+        recipe: the experiment.
+        directory: where record and checkpoints go.
+        root: folder of the data set.
+        seed: of every draw.
+        resume: go on where an earlier run in the same folder stopped.
+        held_out: train on the first part of the training split and score on the held-out rest.
+        fabric: device, precision, processes.
+
+    Yields:
+        The records of ``fit``; after the last one the final scores are in ``record.jsonl``.
+
+    Raises:
+        FileExistsError: the folder already holds a run, and ``resume`` was not asked for.
+        ValueError: the recipe, the data and the folder do not fit each other.
+    """
+    path = directory / "record.jsonl"
+    if path.exists() and not resume:
+        raise FileExistsError(f"{path} is there already; go on with --resume, or name another folder with --out")
+    recipe = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, seed=seed))
+    train_set, val_set = open_data(recipe, root, held_out=held_out)
+    dsrl = build(recipe, root=root, seed=seed)
+    first_process = fabric is None or fabric.is_global_zero
+    latest = directory / "latest.safetensors"
+    if first_process and latest.is_file() and path.exists():
+        record.truncate(path, checkpoint.load(latest).description["iteration"])
+    elif first_process:
+        path.unlink(missing_ok=True)
+        record.append(path, _first_line(recipe, dsrl, train_set, val_set))
+    weights = class_weights_of(train_set, recipe.train.class_balance)
+    task = SegmentationTask(recipe.train, recipe.network.upscale_factor, val_set, weights)
+    description = {"recipe": recipe.name, "network": recipe.network.to_json(), "dataset": recipe.dataset}
+    for line in fit(
+        dsrl,
+        task,
+        DecodedSamples(train_set),
+        recipe.train,
+        directory=directory,
+        resume=resume,
+        description=description,
+        fabric=fabric,
+    ):
+        if first_process:
+            record.append(path, line.to_json())
+        yield line
+    if first_process and record.read(path)[-1]["kind"] != "end":
+        _finish(recipe, dsrl, val_set, directory, path, description)
+
+
+def final_scores(path: Path) -> dict[str, Any]:
+    """Scores of a finished run, from its record.
+
+    Raises:
+        ValueError: the run is not finished.
+    """
+    last = record.read(path)[-1]
+    if last["kind"] != "end":
+        raise ValueError(f"{path}: the run is not finished; go on with --resume")
+    return last
+
+
+def _first_line(
+    recipe: Recipe, dsrl: DSRL, train_set: SegmentationDataset, val_set: SegmentationDataset
+) -> dict[str, Any]:
+    deployed = complexity(dsrl.task_model, input_size=recipe.train.input_size)
+    trained = complexity(dsrl, input_size=recipe.train.input_size)
+    return {
+        "kind": "run",
+        "recipe": recipe.name,
+        "title": recipe.title,
+        "dataset": recipe.dataset,
+        "network": recipe.network.to_json(),
+        "train": recipe.train.to_json(),
+        "released": recipe.released,
+        "seed": recipe.train.seed,
+        "pictures": {train_set.split: len(train_set), val_set.split: len(val_set)},
+        "parameters": deployed.parameters,
+        "macs": deployed.macs,
+        "training_parameters": trained.parameters,
+        "training_macs": trained.macs,
+        **record.environment(),
+    }
+
+
+def _finish(
+    recipe: Recipe,
+    dsrl: DSRL,
+    val_set: SegmentationDataset,
+    directory: Path,
+    path: Path,
+    description: dict[str, Any],
+) -> None:
+    """Score the last weights by both protocols, keep the deployed network, close the record."""
+    size = recipe.train.input_size
+    trained = record.read(path)[-1]
+    scores = {
+        "logits": trained["metrics"],
+        "labels": evaluate_segmentation(dsrl.task_model, val_set, input_size=size, protocol="labels").to_json(),
+    }
+    super_resolution = None
+    if dsrl.sisr_head is not None:
+        super_resolution = evaluate_super_resolution(dsrl, val_set, input_size=size)
+    deployed = description | {"train": recipe.train.to_json(), "deployed": True, "scores": scores}
+    checkpoint.save(directory / "deployed.safetensors", dsrl.task_model, deployed)
+    record.append(
+        path,
+        {
+            "kind": "end",
+            "iteration": recipe.train.iterations,
+            "seconds": trained.get("seconds"),
+            **scores,
+            "super_resolution": super_resolution,
+        },
+    )
+

@@ -1,0 +1,177 @@
+"""Experiments as functions: each gives a ``Recipe``, the whole of what a run needs but the data's place and the seed.
+
+The rows of an ablation differ in the parts alone: same pictures, same iterations, same draws for a seed. Names on the
+command line are ``<setting>_<row>``, for example ``streets_tinynet_dsrl`` or ``camvid_espnetv2_baseline``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dsrl_lab.training.config import NetworkConfig, TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One experiment.
+
+    Attributes:
+        name: as the command line knows it.
+        title: one line for tables and figures.
+        dataset: a name in ``datasets.class_tables.CLASS_TABLES``.
+        network: what is trained.
+        train: how.
+        released: file of released weights under <data>/weights that the host starts from, or None.
+        class_map: for each class the released output it starts from.
+        pictures: (train, val) numbers of pictures for a data set that is drawn on the spot.
+    """
+
+    name: str
+    title: str
+    dataset: str
+    network: NetworkConfig
+    train: TrainConfig
+    released: str | None = None
+    class_map: tuple[int | None, ...] | None = None
+    pictures: tuple[int, int] | None = None
+
+
+# What each row of the ablation adds to the host: fields of NetworkConfig, and of TrainConfig.
+ROWS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "baseline": ("baseline", {}, {}),
+    "bilinear": ("baseline, high-resolution supervision", {"sssr": "bilinear"}, {}),
+    "sssr": ("+ SSSR", {"sssr": "sub_pixel"}, {}),
+    "sisr": ("+ SSSR + SISR", {"sssr": "sub_pixel", "sisr": True}, {}),
+    "dsrl": ("+ SSSR + SISR + FA", {"sssr": "sub_pixel", "sisr": True, "affinity": True}, {}),
+    "detached": (
+        "+ SSSR + SISR + FA, FA's gradient stopped at SISR",
+        {"sssr": "sub_pixel", "sisr": True, "affinity": True, "detach_sisr": True},
+        {},
+    ),
+    "shuffled": (
+        "+ SSSR + SISR + FA of another picture (control)",
+        {"sssr": "sub_pixel", "sisr": True, "affinity": True},
+        {"shuffle_affinity": True},
+    ),
+    "deconvolution": ("+ SSSR (the authors' deconvolutions)", {"sssr": "deconvolution"}, {}),
+    "deconvolution_dsrl": (
+        "+ SSSR (the authors' deconvolutions) + SISR + FA",
+        {"sssr": "deconvolution", "sisr": True, "affinity": True},
+        {},
+    ),
+}
+MAIN_ROWS = ("baseline", "sssr", "sisr", "dsrl")
+
+
+def with_row(recipe: Recipe, row: str) -> Recipe:
+    """Turn a setting's baseline into another row of its ablation.
+
+    Raises:
+        ValueError: unknown row; the message lists those there are.
+
+    Example:
+        >>> with_row(streets_tinynet(), "dsrl").name
+        'streets_tinynet_dsrl'
+    """
+    if row not in ROWS:
+        raise ValueError(f"unknown row {row!r}; choose one of {', '.join(ROWS)}")
+    title, network, train = ROWS[row]
+    return replace(
+        recipe,
+        name=f"{recipe.name.removesuffix('_baseline')}_{row}",
+        title=title,
+        network=replace(recipe.network, **network),
+        train=replace(recipe.train, **train),
+    )
+
+
+def streets_tinynet() -> Recipe:
+    """The embedded default: a small host on drawn streets, from scratch; what ``make reproduce`` trains.
+
+    Paper: Table 1 in small. Command: ``dsrl-lab reproduce``. Hardware: 2 CPU cores. Minutes: about 2 a row.
+    """
+    return Recipe(
+        name="streets_tinynet_baseline",
+        title="baseline",
+        dataset="streets",
+        network=NetworkConfig(host="tinynet", num_classes=11),
+        train=TrainConfig(
+            input_size=(90, 120), iterations=400, learning_rate=0.05, scale_range=(1.0, 1.5), weight_decay=1e-4
+        ),
+        pictures=(400, 100),
+    )
+
+
+def camvid_espnetv2() -> Recipe:
+    """ESPNetv2 (width 1.0) on real CamVid from the weights released for Cityscapes, 180x240 to 360x480.
+
+    Paper: Table 1's steps on another data set. Command: ``dsrl-lab train camvid_espnetv2_dsrl --data ROOT``.
+    Hardware: 1 CPU core. Minutes: about 15 a row.
+    """
+    return Recipe(
+        name="camvid_espnetv2_baseline",
+        title="baseline",
+        dataset="camvid",
+        network=NetworkConfig(
+            host="espnetv2", num_classes=11, host_options={"width": 1.0, "pyramid_channels": 10}
+        ),
+        train=TrainConfig(input_size=(180, 240), iterations=800, scale_range=(1.0, 1.75)),
+        released="espnetv2_cityscapes/espnetv2_s_1.0_city_512x256.pth",
+        class_map=(10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12),
+    )
+
+
+def cityscapes_espnetv2() -> Recipe:
+    """ESPNetv2 (width 2.0) on Cityscapes, 256x512 to 512x1024: the paper's Table 1, left column.
+
+    Command: ``torchrun --nproc-per-node 8 -m dsrl_lab train cityscapes_espnetv2_dsrl --data ROOT``. Hardware: GPUs.
+    The paper does not say its epochs, batch size, crop or augmentation; 90,000 iterations of 16 are ours.
+    """
+    return Recipe(
+        name="cityscapes_espnetv2_baseline",
+        title="baseline",
+        dataset="cityscapes",
+        network=NetworkConfig(host="espnetv2", num_classes=19, host_options={"width": 2.0}),
+        train=TrainConfig(
+            input_size=(256, 512),
+            iterations=90_000,
+            batch_size=16,
+            scale_range=(0.5, 1.0),
+            evaluate_every=10_000,
+            checkpoint_every=1_000,
+        ),
+    )
+
+
+SETTINGS: dict[str, Callable[[], Recipe]] = {
+    "streets_tinynet": streets_tinynet,
+    "camvid_espnetv2": camvid_espnetv2,
+    "cityscapes_espnetv2": cityscapes_espnetv2,
+}
+
+
+def recipe_names() -> list[str]:
+    """All names that ``find_recipe`` knows, setting by setting."""
+    return [f"{setting}_{row}" for setting in SETTINGS for row in ROWS]
+
+
+def find_recipe(name: str) -> Recipe:
+    """Look a recipe up by its name.
+
+    Raises:
+        ValueError: unknown name; the message lists settings and rows.
+
+    Example:
+        >>> find_recipe("camvid_espnetv2_dsrl").network.affinity
+        True
+    """
+    for setting, build in SETTINGS.items():
+        row = name.removeprefix(f"{setting}_")
+        if row != name and row in ROWS:
+            return with_row(build(), row)
+    raise ValueError(
+        f"unknown recipe {name!r}; a name is <setting>_<row>, with a setting of {', '.join(SETTINGS)} "
+        f"and a row of {', '.join(ROWS)}"
+    )

@@ -1,0 +1,142 @@
+"""DSRL: shapes, deployment without a trace of the training-only half, and what each part reaches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from dsrl_lab.complexity import complexity
+from dsrl_lab.dsrl import DSRL, SSSR_HEADS, DeconvolutionHead, FeatureTransform, SISRHead, SubPixelHead
+from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
+
+
+def host() -> ESPNetv2:
+    return ESPNetv2(5, width=0.5, pyramid_channels=4)
+
+
+def full(**options: object) -> DSRL:
+    return DSRL(host(), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sssr", sorted(SSSR_HEADS))
+@pytest.mark.parametrize("size", [(32, 48), (45, 61)])
+def test_output_is_twice_the_input(sssr: str, size: tuple[int, int]) -> None:
+    output = full(sssr=sssr).eval()(torch.randn(1, 3, *size))
+    high = (2 * size[0], 2 * size[1])
+    assert output.logits.shape == (1, 5, *high)
+    assert output.super_res.shape == (1, 3, *high)
+    assert output.task_features.shape[-2:] == output.sisr_features.shape[-2:] == (-(-high[0] // 8), -(-high[1] // 8))
+
+
+@pytest.mark.parametrize("sssr", [*sorted(SSSR_HEADS), None])
+def test_deployed_logits_equal_bit_for_bit(sssr: str | None) -> None:
+    dsrl, image = full(sssr=sssr).eval(), torch.randn(2, 3, 40, 56)
+    with torch.no_grad():
+        assert torch.equal(dsrl(image).logits, dsrl.task_model(image))
+
+
+def test_deployed_network_holds_nothing_of_sisr_or_transform() -> None:
+    dsrl = full()
+    kept = {id(parameter) for parameter in dsrl.task_model.parameters()}
+    left_behind = [*dsrl.sisr_head.parameters(), *dsrl.transform.parameters()]
+    assert left_behind and not any(id(parameter) in kept for parameter in left_behind)
+    assert not any(isinstance(module, SISRHead | FeatureTransform) for module in dsrl.task_model.modules())
+
+
+def test_deployed_macs_are_those_of_the_host_and_its_head() -> None:
+    size = (64, 96)
+    plain = complexity(host(), input_size=size).macs
+    assert complexity(full(sssr=None).task_model, input_size=size).macs == plain
+    assert complexity(full(sssr="bilinear").task_model, input_size=size).macs == plain
+    # two transposed 3x3 convolutions K -> K, one product per input position and tap: at 1/2 and at 1/1 of the input
+    by_hand = 9 * 5 * 5 * (32 * 48 + 64 * 96)
+    assert complexity(full(sssr="deconvolution").task_model, input_size=size).macs == plain + by_hand
+
+
+def test_the_official_head_costs_what_the_paper_hides() -> None:
+    """589.82 M MACs on ESPNetv2 s = 2.0 with 20 outputs at 256x512: counted by hand in the reference notes."""
+    network = ESPNetv2(20, width=2.0)
+    dsrl = DSRL(network, sisr=False, affinity=False)
+    plain = complexity(network, input_size=(256, 512)).macs
+    with_head = complexity(dsrl.task_model, input_size=(256, 512)).macs
+    assert with_head - plain == pytest.approx(589.82e6, rel=1e-4)
+    assert sum(parameter.numel() for parameter in dsrl.task_model.sssr_head.parameters()) == 7_320
+
+
+def test_every_parameter_learns_from_the_whole_objective() -> None:
+    dsrl = full(sssr="deconvolution").train()
+    output = dsrl(torch.randn(2, 3, 32, 48))
+    loss = output.logits.square().mean() + output.super_res.square().mean()
+    (loss + (output.task_features * output.sisr_features).mean()).backward()
+    without = [
+        name
+        for name, parameter in dsrl.named_parameters()
+        if "unused_slope" not in name and (parameter.grad is None or not parameter.grad.abs().sum() > 0)
+    ]
+    assert not without
+
+
+def test_the_sub_pixel_head_starts_from_the_hosts_own_prediction() -> None:
+    network = host()
+    image = torch.randn(1, 3, 32, 48)
+    plain = DSRL(network, sssr="bilinear", sisr=False, affinity=False).eval()
+    cheap = DSRL(network, sssr="sub_pixel", sisr=False, affinity=False).eval()
+    with torch.no_grad():
+        assert torch.allclose(cheap(image).logits, plain(image).logits, atol=1e-6)
+
+
+def test_detached_affinity_does_not_reach_the_sisr_head() -> None:
+    for detach in (False, True):
+        dsrl = full(detach_sisr=detach).train()
+        output = dsrl(torch.randn(2, 3, 32, 48))
+        (output.task_features * output.sisr_features).mean().backward()
+        reached = any(p.grad is not None and p.grad.abs().sum() > 0 for p in dsrl.sisr_head.parameters())
+        assert reached is not detach
+
+
+def test_strict_round_trip() -> None:
+    one, other, image = full().eval(), full().eval(), torch.randn(1, 3, 32, 32)
+    other.load_state_dict(one.state_dict(), strict=True)
+    with torch.no_grad():
+        assert torch.equal(one(image).logits, other(image).logits)
+
+
+def test_the_same_type_in_training_and_evaluation_whatever_the_parts() -> None:
+    image = torch.randn(2, 3, 32, 32)
+    bare = DSRL(host(), sssr=None, sisr=False, affinity=False)
+    assert type(bare.train()(image)) is type(bare.eval()(image)) is type(full().eval()(image))
+    assert bare(image).super_res is None and bare(image).task_features is None
+
+
+def test_a_head_and_a_branch_of_ones_own_are_taken() -> None:
+    network = host()
+    head, branch = SubPixelHead(network, width=4, factor=2), SISRHead(network, width=8, fuse=False)
+    dsrl = DSRL(network, sssr=head, sisr=branch)
+    output = dsrl.eval()(torch.randn(1, 3, 32, 48))
+    assert dsrl.task_model.sssr_head is head and dsrl.sisr_head is branch
+    assert output.logits.shape[-2:] == output.super_res.shape[-2:] == (64, 96)
+    assert output.sisr_features.shape[1] == output.task_features.shape[1] == 8
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(ValueError, match="unknown SSSR head 'deconv'.*sub_pixel"):
+        full(sssr="deconv")
+    with pytest.raises(ValueError, match="pass sisr=True"):
+        full(sisr=False)
+    with pytest.raises(ValueError, match="power of two"):
+        DeconvolutionHead(host(), upscale_factor=3)
+    with pytest.raises(ValueError, match="add a batch dimension"):
+        full()(torch.zeros(3, 32, 32))
+
+
+def test_a_pose_like_host_keeps_its_own_output_stride() -> None:
+    network = host()
+    network.output_stride = 4
+    dsrl = DSRL(network, sssr="sub_pixel", sisr=False, affinity=False).eval()
+    assert dsrl(torch.randn(1, 3, 64, 48)).logits.shape == (1, 5, 32, 24)
+
+
+def test_batch_norm_of_the_host_survives_the_wrapping() -> None:
+    dsrl = full().train()
+    assert all(m.training for m in dsrl.modules() if isinstance(m, nn.BatchNorm2d))

@@ -1,0 +1,61 @@
+"""Batches: every draw follows from seed and iteration, epochs cover the data, processes share a batch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dsrl_lab.training.examples import Batches, DecodedSamples
+from dsrl_lab.training.tasks import SegmentationTask
+from tests.training.small import pictures, small_config
+
+
+def batches(seed: int = 0, **options: int) -> Batches:
+    samples = DecodedSamples(pictures())
+    return Batches(samples, SegmentationTask(small_config()).example, batch_size=4, seed=seed, **options)
+
+
+def test_a_batch_is_the_same_in_any_order() -> None:
+    forward = [batches()(iteration) for iteration in range(4)]
+    again = batches()
+    backward = [again(iteration) for iteration in reversed(range(4))][::-1]
+    for one, other in zip(forward, backward, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert not torch.equal(forward[0].low_res, batches(seed=1)(0).low_res)
+
+
+def test_an_epoch_shows_every_picture_once() -> None:
+    samples = DecodedSamples(pictures())
+    seen: list[str] = []
+
+    def note(sample, generator):  # type: ignore[no-untyped-def]
+        seen.append(sample.name)
+        return SegmentationTask(small_config()).example(sample, generator)
+
+    shared = Batches(samples, note, batch_size=4, seed=0)
+    for iteration in range(4):
+        shared(iteration)
+    assert sorted(seen[:8]) == sorted(seen[8:]) == [str(i) for i in range(8)]
+    assert seen[:8] != seen[8:]
+
+
+def test_processes_share_a_batch_without_overlap() -> None:
+    whole = batches()(3)
+    parts = [batches(rank=rank, world_size=2)(3) for rank in range(2)]
+    for index, tensor in enumerate(whole):
+        assert torch.equal(tensor, torch.cat([part[index] for part in parts]))
+
+
+def test_shapes_and_ranges() -> None:
+    example = batches()(0)
+    assert example.low_res.shape == (4, 3, 8, 12) and example.high_res.shape == (4, 3, 16, 24)
+    assert example.mask.shape == (4, 16, 24) and example.mask.dtype == torch.int64
+    assert 0 <= example.low_res.min() and example.low_res.max() <= 1
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(ValueError, match="check the data folder"):
+        Batches(DecodedSamples([]), SegmentationTask(small_config()).example, batch_size=4, seed=0)
+    with pytest.raises(ValueError, match="take 6"):
+        batches_of = SegmentationTask(small_config()).example
+        Batches(DecodedSamples(pictures()), batches_of, batch_size=4, seed=0, world_size=3)

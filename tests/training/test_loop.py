@@ -1,0 +1,173 @@
+"""The loop: it learns, resumes bit for bit after a kill at any moment, and says clearly what went wrong."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from dsrl_lab.datasets.base import Sample
+from dsrl_lab.training.examples import DecodedSamples
+from dsrl_lab.training.loop import fit
+from dsrl_lab.training.tasks import SegmentationTask
+from tests.training.small import network, pictures, small_config, train
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def weights(directory: Path) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(directory / "latest.safetensors")
+
+
+def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def test_records_come_as_asked_and_the_loss_falls() -> None:
+    records = train(None, iterations=60, record_every=20, flip_probability=0.0, scale_range=(1.0, 1.0))
+    assert [record.iteration for record in records] == [20, 40, 60]
+    assert records[-1].loss < records[0].loss
+    assert all(record.sisr > 0 and record.affinity > 0 for record in records)
+    assert records[-1].loss == pytest.approx(
+        records[-1].task + 0.1 * records[-1].sisr + records[-1].affinity, rel=1e-5
+    )
+
+
+def test_two_runs_of_one_seed_agree_bit_for_bit_and_another_seed_does_not(tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(tmp_path / name, seed=seed)
+    assert_same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    one, other = weights(tmp_path / "a"), weights(tmp_path / "c")
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3])
+def test_a_closed_generator_leaves_a_checkpoint_to_go_on_from(tmp_path: Path, stop_after: int) -> None:
+    config = small_config()
+    whole = train(tmp_path / "whole")
+    records = fit(network(), SegmentationTask(config), DecodedSamples(pictures()), config, directory=tmp_path / "cut")
+    first = list(itertools.islice(records, stop_after))
+    records.close()
+    rest = train(tmp_path / "cut", resume=True)
+    assert_same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+    said = [(record.iteration, record.loss) for record in first + rest]
+    assert said == [(record.iteration, record.loss) for record in whole]
+
+
+def test_a_process_killed_at_random_moments_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    """kill -9, several times, then to the end: the same weights and optimizer as without."""
+    program = (
+        "import sys, torch; torch.set_num_threads(1)\n"
+        "from pathlib import Path\n"
+        "from tests.training.small import train\n"
+        "train(Path(sys.argv[1]), resume=True, iterations=400, checkpoint_every=5)\n"
+        "print('done')\n"
+    )
+    torch.set_num_threads(1)
+    train(tmp_path / "whole", iterations=400, checkpoint_every=5)
+    draw, kills = random.Random(3), 0
+    for _ in range(12):
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path / "cut")], cwd=REPOSITORY, stdout=subprocess.PIPE
+        )
+        latest, before = tmp_path / "cut" / "latest.safetensors", time.monotonic()
+        seen = latest.stat().st_mtime_ns if latest.exists() else 0
+        while process.poll() is None and time.monotonic() - before < 120:  # until it has moved on by a checkpoint
+            if latest.exists() and latest.stat().st_mtime_ns != seen:
+                break
+            time.sleep(0.01)
+        time.sleep(draw.random() * 0.3)
+        if kills == 3 or process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    assert process.communicate(timeout=200)[0].strip() == b"done"
+    assert kills >= 1
+    assert_same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_ctrl_c_waits_for_the_step_and_leaves_a_checkpoint(tmp_path: Path) -> None:
+    config = small_config(checkpoint_every=1000)
+
+    class PressesOnce(SegmentationTask):
+        calls = 0
+
+        def loss(self, *arguments: object) -> torch.Tensor:  # type: ignore[override]
+            PressesOnce.calls += 1
+            if PressesOnce.calls == 6:
+                signal.raise_signal(signal.SIGINT)
+            return super().loss(*arguments)  # type: ignore[arg-type]
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        list(fit(network(), PressesOnce(config), DecodedSamples(pictures()), config, directory=tmp_path / "cut"))
+    assert signal.getsignal(signal.SIGINT) is handler
+    train(tmp_path / "cut", resume=True, checkpoint_every=1000)
+    train(tmp_path / "whole", checkpoint_every=1000)
+    assert_same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_a_loss_that_is_no_number_names_iteration_and_remedy(tmp_path: Path) -> None:
+    with pytest.raises(FloatingPointError, match=r"not a finite number by iteration \d+.*Lower the learning rate"):
+        train(tmp_path, learning_rate=1e30, checkpoint_every=1)
+    kept = tmp_path / "latest.safetensors"
+    assert not kept.exists() or all(torch.isfinite(tensor).all() for tensor in weights(tmp_path).values())
+
+
+def test_resuming_with_another_configuration_is_refused(tmp_path: Path) -> None:
+    train(tmp_path)
+    with pytest.raises(ValueError, match="another configuration"):
+        train(tmp_path, resume=True, learning_rate=0.01)
+
+
+def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:
+    train(tmp_path)
+    before = weights(tmp_path)
+    assert train(tmp_path, resume=True) == []
+    assert_same(before, weights(tmp_path))
+
+
+def test_mask_ids_beyond_the_classes_stop_the_run() -> None:
+    config = small_config()
+    wrong = [Sample(torch.rand(3, 24, 32), torch.full((24, 32), 7), "wrong")]
+    with pytest.raises((ValueError, IndexError, RuntimeError), match=r"7|out of bounds"):
+        list(fit(network(), SegmentationTask(config), DecodedSamples(wrong), config))
+
+
+def test_the_shuffled_control_compares_with_another_picture() -> None:
+    plain = train(None, iterations=4)[0]
+    shuffled = train(None, iterations=4, shuffle_affinity=True)[0]
+    assert plain.affinity != shuffled.affinity and math.isfinite(shuffled.affinity)
+
+
+def test_a_ramp_holds_the_affinity_back_at_first() -> None:
+    ramped = train(None, iterations=4, ramp_iterations=1000)[0]
+    assert ramped.loss == pytest.approx(ramped.task + 0.1 * ramped.sisr, rel=1e-2)
+
+
+def test_frozen_batch_norm_keeps_its_statistics() -> None:
+    dsrl = network()
+    before = dsrl.task_model.host.encoder[1].running_mean.clone()
+    train(None, dsrl=dsrl, freeze_batch_norm=True)
+    assert torch.equal(before, dsrl.task_model.host.encoder[1].running_mean)
+    train(None, dsrl=dsrl)
+    assert not torch.equal(before, dsrl.task_model.host.encoder[1].running_mean)
+
+
+def test_the_deployed_half_of_a_run_is_what_was_trained(tmp_path: Path) -> None:
+    dsrl = network()
+    train(tmp_path, dsrl=dsrl)
+    kept = {name.removeprefix("model."): tensor for name, tensor in weights(tmp_path).items()}
+    for name, tensor in dsrl.task_model.state_dict().items():
+        assert torch.equal(kept[f"task_model.{name}"], tensor)

@@ -1,0 +1,49 @@
+"""Parameter groups by rule: no parameter is forgotten, none counted twice; the poly schedule by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dsrl_lab.dsrl import DSRL
+from dsrl_lab.training.optim import build_optimizer, parameter_groups, poly_learning_rate, set_learning_rate
+from tests.training.small import TwoLayers, small_config
+
+
+def test_each_parameter_is_in_exactly_one_group_and_moves_after_one_step() -> None:
+    dsrl = DSRL(TwoLayers(), sssr="deconvolution")
+    optimizer = build_optimizer(dsrl, dsrl.task_model, small_config())
+    grouped = [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
+    assert sorted(grouped) == sorted(id(parameter) for parameter in dsrl.parameters())
+    before = {name: parameter.detach().clone() for name, parameter in dsrl.named_parameters()}
+    output = dsrl(torch.randn(2, 3, 16, 24))
+    loss = output.logits.square().mean() + output.super_res.square().mean()
+    (loss + (output.task_features - output.sisr_features).square().mean()).backward()
+    optimizer.step()
+    assert [name for name, parameter in dsrl.named_parameters() if torch.equal(before[name], parameter)] == []
+
+
+def test_vectors_do_not_decay_and_parts_beside_the_host_learn_at_their_multiple() -> None:
+    dsrl = DSRL(TwoLayers())
+    host = dsrl.task_model.host
+    groups = parameter_groups(dsrl, host, weight_decay=0.1, head_learning_rate_multiplier=10)
+    of_host = {id(parameter) for parameter in host.parameters()}
+    for group in groups:
+        for parameter in group["params"]:
+            assert group["weight_decay"] == (0.1 if parameter.ndim > 1 else 0.0)
+            assert group["multiplier"] == (1.0 if id(parameter) in of_host else 10)
+    optimizer = torch.optim.SGD(groups, lr=1.0)
+    set_learning_rate(optimizer, 0.5)
+    assert sorted({group["lr"] for group in optimizer.param_groups}) == [0.5, 5.0]
+
+
+def test_frozen_parameters_are_left_out() -> None:
+    host = TwoLayers()
+    host.classifier.requires_grad_(False)
+    grouped = [parameter for group in parameter_groups(host, host, weight_decay=0.1) for parameter in group["params"]]
+    assert len(grouped) == len(list(host.encoder.parameters()))
+
+
+@pytest.mark.parametrize(("iteration", "expected"), [(0, 0.01), (50, 0.01 * 0.5**0.9), (99, 0.01 * 0.01**0.9)])
+def test_poly_schedule(iteration: int, expected: float) -> None:
+    assert poly_learning_rate(iteration, 100, learning_rate=0.01) == pytest.approx(expected)

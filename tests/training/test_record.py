@@ -1,0 +1,40 @@
+"""Records: what is written is read again; a torn last line is forgiven, other damage is named."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from dsrl_lab.training.record import append, read, truncate
+
+
+def test_round_trip_and_numbers_that_json_cannot_hold(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "record.jsonl"
+    append(path, {"kind": "run", "seed": 1})
+    append(path, {"kind": "train", "iteration": 5, "loss": math.nan, "iou": {"sky": math.inf, "road": 0.5}})
+    assert read(path) == [
+        {"kind": "run", "seed": 1},
+        {"kind": "train", "iteration": 5, "loss": None, "iou": {"sky": None, "road": 0.5}},
+    ]
+
+
+def test_a_torn_last_line_is_dropped_and_an_earlier_one_named(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    path.write_text('{"kind": "run"}\n{"kind": "tra')
+    assert read(path) == [{"kind": "run"}]
+    path.write_text('{"kind": "run"}\n{"kind": "tra\n{"kind": "end"}\n')
+    with pytest.raises(ValueError, match=r"record\.jsonl, line 2: expected a JSON object"):
+        read(path)
+    path.write_text("")
+    with pytest.raises(ValueError, match="found none"):
+        read(path)
+
+
+def test_truncating_drops_what_a_resumed_run_will_say_again(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    for line in ({"kind": "run"}, {"kind": "train", "iteration": 5}, {"kind": "train", "iteration": 10}):
+        append(path, line)
+    truncate(path, 5)
+    assert read(path) == [{"kind": "run"}, {"kind": "train", "iteration": 5}]
