@@ -161,7 +161,7 @@ def load_super_resolver(path: Path) -> SuperResolver:
 
 
 def _first_line(recipe: SuperResolutionRecipe, config: SuperResolutionConfig, model: SuperResolver) -> dict[str, Any]:
-    cost = complexity(model, input_size=COUNTED_INPUT)
+    cost = complexity(model, COUNTED_INPUT, channels=config.channels)
     return {
         "kind": "run",
         "recipe": recipe.name,
