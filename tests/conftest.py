@@ -11,6 +11,9 @@ import torch
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+torch.set_num_threads(1)  # small tensors: a second thread costs more than it brings, above all on a busy machine
+
+
 @pytest.fixture(autouse=True)
 def _same_draws() -> None:
     torch.manual_seed(0)
