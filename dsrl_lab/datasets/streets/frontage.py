@@ -106,12 +106,12 @@ def boundary(dice: Dice, street: Street, district: District, side: int, open_sid
                 )
             s += piece + dice.uniform(0.9, 1.6)
     kerb = side * (street.road + 0.35)
-    if street.junction is not None and dice.chance(0.6):
-        s = max(4.0, street.junction[0] - dice.uniform(8, 16))
+    if street.junction is not None and dice.chance(0.8):
+        s = max(4.0, street.junction[0] - dice.uniform(10, 22))
         yield from _fence(dice, street, "guard", kerb, s, street.junction[0] - 1.5)
-    elif district in ("town", "city") and dice.chance(0.6):
-        s = dice.uniform(3, 16)
-        yield from _fence(dice, street, dice.pick(("guard", "guard", "railing")), kerb, s, s + dice.uniform(8, 20))
+    elif district in ("town", "city") and dice.chance(0.7):
+        s = dice.uniform(3, 12)
+        yield from _fence(dice, street, dice.pick(("guard", "guard", "railing")), kerb, s, s + dice.uniform(10, 26))
 
 
 def _fence(dice: Dice, street: Street, kind: FenceKind, t: float, start: float, stop: float) -> Iterator[Fence]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dsrl_lab.datasets.streets.dice import Colour, Dice, blend, palette
 from dsrl_lab.datasets.streets.geometry import Frame, Point, Shape, capsule
@@ -84,7 +88,7 @@ def _lamp(mesh: Mesh, post: Post, top: Point, way: int, evening: bool) -> None:
     x, y, z = top
     reach = post.reach * way
     bends = [(0.0, 0.0), (0.25, 0.35), (0.6, 0.52), (1.0, 0.55)]
-    for (a0, h0), (a1, h1) in zip(bends, bends[1:], strict=False):
+    for (a0, h0), (a1, h1) in pairwise(bends):
         start, stop = (x + reach * a0, y + h0, z), (x + reach * a1, y + h1, z)
         mesh.face(capsule(start, stop, post.radius * 0.5, post.radius * 0.45, caps=1), post.colour, sun=0.5)
         mesh.cast_rod(start, stop, post.radius * 0.6)
@@ -222,17 +226,25 @@ def draw_fence(mesh: Mesh, fence: Fence) -> None:
         mesh.face(shape, fence.colour)
         mesh.cast_rod(at(0, up), at(1, up), thick / 2)
 
+    def bars_at(shares: NDArray[np.float64], width: float, low: float, high: float, colour: Colour) -> None:
+        """Draw upright bars that face the camera, all at once."""
+        feet = np.array(at(0, low)) + (np.array(at(1, low)) - np.array(at(0, low))) * shares[:, None]
+        shapes = np.repeat(feet[:, None, :], 4, 1)
+        shapes[:, :, 0] += np.array([-0.5, 0.5, 0.5, -0.5]) * width
+        shapes[:, 2:, 1] += high - low
+        n = len(shares)
+        mesh.faces(shapes, np.tile(colour, (n, 1)), np.full(n, 0.55), np.ones(n))
+        if z0 < 18:
+            for x, y, z in feet.tolist():
+                mesh.cast_rod((x, y, z), (x, y + high - low, z), width / 2)
+
     def bar(share: float, width: float, low: float, high: float, colour: Colour = fence.colour) -> None:
-        foot, top = at(share, low), at(share, high)
-        mesh.face(capsule(foot, top, width / 2, width / 2, caps=0), colour, sun=0.55)
-        if foot[2] < 30:
-            mesh.cast_rod(foot, top, width / 2)
+        bars_at(np.array([share]), width, low, high, colour)
 
     h, bars = fence.height, max(2, round(length / fence.spacing))
     if fence.kind == "panel":
         mesh.face([at(0, 0.05), at(1, 0.05), at(1, h), at(0, h)], fence.colour, texture=BOARDS)
-        for k in range(1, bars):
-            bar(k / bars, 0.03, 0.05, h, blend(fence.colour, (0, 0, 0), 0.35))
+        bars_at(np.arange(1, bars) / bars, 0.03, 0.05, h, blend(fence.colour, (0, 0, 0), 0.35))
         bar(0.0, 0.12, 0, h + 0.08, blend(fence.colour, (0, 0, 0), 0.2))
         if mesh.sun is not None:
             ends = [(x0, z0), (x1, z1), mesh.fall((x1, h, z1)), mesh.fall((x0, h, z0))]
@@ -254,10 +266,9 @@ def draw_fence(mesh: Mesh, fence: Fence) -> None:
         return
     rail(h - (0.06 if fence.kind == "railing" else 0.0), 0.05)
     rail(0.14, 0.05)
+    middles = (np.arange(bars) + 0.5) / bars
     if fence.kind == "picket":
-        for k in range(bars):
-            bar((k + 0.5) / bars, min(0.09, fence.spacing * 0.5), 0.04, h + 0.1)
+        bars_at(middles, min(0.09, fence.spacing * 0.5), 0.04, h + 0.1, fence.colour)
         return
-    for k in range(bars):
-        bar((k + 0.5) / bars, 0.032, 0.14, h + (0.12 if fence.kind == "railing" else 0.0))
+    bars_at(middles, 0.042, 0.14, h + (0.12 if fence.kind == "railing" else 0.0), fence.colour)
     bar(0.0, 0.075, 0, h + 0.1)

@@ -40,6 +40,12 @@ class Frame:
         c, s = self._cos, self._sin
         return self._x + c * right + s * ahead, self._y + up, self._z - s * right + c * ahead
 
+    def all_at(self, points: Sequence[Point]) -> NDArray[np.float64]:
+        """Return the world positions (n, 3) of many local ones."""
+        right, up, ahead = np.array(points, np.float64).T
+        c, s = self._cos, self._sin
+        return np.stack([self._x + c * right + s * ahead, self._y + up, self._z - s * right + c * ahead], 1)
+
 
 @dataclass(frozen=True)
 class Camera:

@@ -113,5 +113,3 @@ def _skyline(dice: Dice, street: Street) -> Skyline:
                 boxes.append((x, x + width, z, height * dice.uniform(0.35, 1.0), colour))
             x += width
     return Skyline(tuple(boxes))
-
-

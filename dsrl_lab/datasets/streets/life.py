@@ -112,7 +112,7 @@ def traffic(dice: Dice, street: Street, evening: bool, places: Places) -> Iterat
 def walkers(dice: Dice, street: Street, side: int, places: Places) -> Iterator[Thing]:
     """Send people along the pavement, across the zebra, and cyclists along the kerb."""
     index = (side + 1) // 2
-    for _ in range(dice.integer(2, 7)):
+    for _ in range(dice.integer(2, 9)):
         s = 4.8 + 34 * dice.unit() ** 1.5
         t = side * (street.road + dice.uniform(0.7, max(1.0, street.pavement[index] - 0.4)))
         pose: Pose = dice.weighted({"walking": 6.0, "standing": 1.2, "waiting": 1.0, "phone": 1.0})
@@ -128,7 +128,7 @@ def walkers(dice: Dice, street: Street, side: int, places: Places) -> Iterator[T
             s = street.zebra + dice.uniform(0.5, 2.7)
             if places.take(s, t, 0.5, 0.8):
                 yield sample_person(dice, street.at(s, t), yaw, "walking")
-    for _ in range(dice.weighted({0: 3.0, 1: 5.0, 2: 2.0})):
+    for _ in range(dice.weighted({0: 2.0, 1: 5.0, 2: 3.0})):
         s = 5 + 20 * dice.unit() ** 1.3
         yaw = (0.0 if dice.chance(0.5) else math.pi) + dice.spread(0.3)
         t = side * (street.road - dice.uniform(0.7, 1.4) - (2.0 if street.parking[index] else 0.0))

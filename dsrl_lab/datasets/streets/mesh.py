@@ -166,8 +166,8 @@ class Mesh:
             self.casters.append((outline, kind))
 
     def cast_rod(self, a: Point, b: Point, radius: float) -> None:
-        """Add the shadow of a rod between two points; heights count from a's or b's own ground at Y = 0."""
-        if self.sun is None or a[2] > 60:
+        """Add the shadow of a rod between two points."""
+        if self.sun is None or a[2] > 45:
             return
         (ax, az), (bx, bz) = self.fall(a), self.fall(b)
         length = max(1e-6, math.hypot(bx - ax, bz - az))

@@ -236,11 +236,11 @@ def draw_figure(mesh: Mesh, person: Person, owner: int) -> None:
 
     def limb(a: Point, b: Point, start: float, stop: float, colour: Colour) -> None:
         mesh.face(capsule(a, b, start * thick, stop * thick), colour, sun=0.28, openness=0.85)
-        if a[2] < 45:
+        if a[2] < 30:
             shift = lit * 0.35
             inner = [(p[0] + shift * r * thick, p[1] + 0.004, p[2]) for p, r in ((a, start), (b, stop))]
             mesh.face(capsule(inner[0], inner[1], start * thick * 0.55, stop * thick * 0.55, caps=1), colour, sun=0.8)
-        _shade(mesh, a, b, start * thick, person.place[1])
+        mesh.cast_rod(a, b, start * thick)
 
     def leg(side: str) -> None:
         hip, knee, ankle = (j[R_HIP], j[R_KNEE], j[R_ANKLE]) if side == "right" else (j[L_HIP], j[L_KNEE], j[L_ANKLE])
@@ -275,15 +275,6 @@ def draw_figure(mesh: Mesh, person: Person, owner: int) -> None:
     _head(mesh, person, j, h)
 
 
-def _shade(mesh: Mesh, a: Point, b: Point, radius: float, ground: float) -> None:
-    """Cast the shadow of a limb."""
-    if mesh.sun is None or a[2] > 45:
-        return
-    spots = [mesh.fall((p[0], p[1] - ground, p[2])) for p in (a, b)]
-    around = [(math.cos(k * math.pi / 3) * radius, math.sin(k * math.pi / 3) * radius) for k in range(6)]
-    mesh.cast([(x, 0.0, z) for x, z in hull([(px + dx, pz + dz) for px, pz in spots for dx, dz in around])])
-
-
 def _torso(mesh: Mesh, person: Person, j: list[Point], thick: float, lit: int) -> None:
     hips, shoulders = (j[R_HIP], j[L_HIP]), (j[R_SHOULDER], j[L_SHOULDER])
     z = 0.5 * (hips[0][2] + shoulders[0][2])
@@ -294,7 +285,7 @@ def _torso(mesh: Mesh, person: Person, j: list[Point], thick: float, lit: int) -
 
     def around(joints: Iterable[Point], radius: float) -> list[tuple[float, float]]:
         steps = [
-            (radius * thick * math.cos(k * math.pi / 4), radius * thick * math.sin(k * math.pi / 4)) for k in range(8)
+            (radius * thick * math.cos(k * math.pi / 3), radius * thick * math.sin(k * math.pi / 3)) for k in range(6)
         ]
         return [(x + dx, y + dy) for x, y, _ in joints for dx, dy in steps]
 
@@ -317,7 +308,7 @@ def _torso(mesh: Mesh, person: Person, j: list[Point], thick: float, lit: int) -
     middle = sum(p[0] for p in body) / len(body)
     light = [(middle + (x - middle) * 0.5 + lit * 0.03 * thick, y - 0.01, z) for x, y, z in body]
     mesh.face(light, person.top, sun=0.75)
-    _shade(mesh, hips[0], shoulders[0], 0.12 * thick, person.place[1])
+    mesh.cast_rod((middle, hips[0][1], z), (middle, shoulders[0][1], z), 0.12 * thick)
     if person.bag is not None and math.cos(person.yaw) > 0.3:
         x, y = middle, 0.5 * (hips[0][1] + shoulders[0][1]) + 0.06 * person.height
         mesh.face(disc((x, y, z), 0.085 * thick, 10, stretch=1.35), person.bag, sun=0.4)
@@ -338,7 +329,7 @@ def _head(mesh: Mesh, person: Person, j: list[Point], h: float) -> None:
     if away < 0.55:
         face = (forward[0], centre[1] - 0.014 * h, centre[2])
         mesh.face(disc(face, 0.046 * h, 12, stretch=1.12), person.skin, sun=0.55)
-    _shade(mesh, centre, centre, 0.06 * h, person.place[1])
+    mesh.cast_rod((centre[0], centre[1] - 0.06 * h, centre[2]), top, 0.06 * h)
     if person.pose == "cycling":
         shell = [
             (centre[0] + 0.066 * h * math.cos(a), centre[1] + 0.012 * h + 0.062 * h * math.sin(a), centre[2])

@@ -7,14 +7,22 @@ centre does, so neighbouring polygons neither overlap nor leave gaps, and a pole
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
+Lengths = TypeVar("Lengths", NDArray[np.int32], NDArray[np.int64])
 
-def _ramp(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+
+BLOCK = 1 << 17
+
+
+def _ramp(lengths: Lengths) -> Lengths:
     """Return 0, 1, ..., n - 1 for each n of lengths, one after the other."""
-    ends = np.cumsum(lengths)
-    return np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
+    ends = np.cumsum(lengths, dtype=lengths.dtype)
+    return np.arange(lengths.sum(), dtype=lengths.dtype) - np.repeat(ends - lengths, lengths)
 
 
 def rasterise(points: NDArray[np.float64], sizes: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.int32]:
@@ -60,8 +68,15 @@ def rasterise(points: NDArray[np.float64], sizes: NDArray[np.int64], shape: tupl
     enter, lengths = enter[inside], (leave - enter)[inside]
     line, column = np.divmod(enter, columns + 1)
     polygon, row = np.divmod(line, rows)
-    samples = np.repeat(row * columns + column, lengths) + _ramp(lengths)
+    start = (row * columns + column).astype(np.int32)
+    number = (polygon + 1).astype(np.int32)
     picture = np.zeros(rows * columns, np.int32)
-    # NumPy keeps the last value where a sample occurs several times: the painter's order.
-    picture[samples] = np.repeat((polygon + 1).astype(np.int32), lengths)
+    # A block of spans at a time stays in the processor's cache. NumPy keeps the last value where a sample occurs
+    # several times: the painter's order.
+    lengths = lengths.astype(np.int32)
+    blocks = np.searchsorted(np.cumsum(lengths, dtype=np.int64), np.arange(0, lengths.sum(), BLOCK))
+    for first_span, last_span in pairwise([*blocks.tolist(), len(lengths)]):
+        part = slice(first_span, last_span)
+        samples = np.repeat(start[part], lengths[part]) + _ramp(lengths[part])
+        picture[samples] = np.repeat(number[part], lengths[part])
     return picture.reshape(shape)

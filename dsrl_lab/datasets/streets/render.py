@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dsrl_lab.datasets.streets.mesh import BUILDING, CAR, PAVEMENT, ROAD, SKY, TREE
+from dsrl_lab.datasets.streets.mesh import PAVEMENT, ROAD, SKY
 from dsrl_lab.datasets.streets.raster import rasterise
 from dsrl_lab.datasets.streets.scene import Scene
 from dsrl_lab.datasets.streets.shading import Array, Noise, illuminate, newell, pattern, rays, sky, texture_table
@@ -18,9 +18,14 @@ from dsrl_lab.datasets.streets.shading import Array, Noise, illuminate, newell, 
 NUM_CLASSES = 11
 
 
-def samples_per_pixel(size: tuple[int, int]) -> int:
-    """Return the samples along each side of a pixel; small pictures get more, so that thin things keep their weight."""
-    return max(3, min(8, round(720 / size[0])))
+def samples_per_pixel(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the samples of a pixel, down and across.
+
+    Small pictures get more, so that thin things keep their weight; as most of them stand upright, a pixel is sampled
+    more finely across than down.
+    """
+    down = max(2, min(6, round(540 / size[0])))
+    return down, max(4, round(4 * down / 3))
 
 
 def render(scene: Scene, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -41,8 +46,8 @@ def render(scene: Scene, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDAr
     """
     faces, camera, weather = scene.faces, scene.camera, scene.weather
     times = samples_per_pixel(size)
-    fine = (size[0] * times, size[1] * times)
-    top = rasterise(camera.project(faces.points, fine), faces.sizes, fine)
+    fine = (size[0] * times[0], size[1] * times[1])
+    top = rasterise(camera.project(faces.points, size) * (times[1], times[0]), faces.sizes, fine)
 
     shares = _class_shares(np.concatenate([[SKY], faces.label]).astype(np.uint8)[top], times)
     mask = shares.argmax(-1).astype(np.uint8)
@@ -53,10 +58,12 @@ def render(scene: Scene, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDAr
     colours, reduced_loss = _reduce(table, top, times)
 
     noise = Noise(np.random.PCG64(np.random.SeedSequence(scene.key)))
-    clear = shares[..., SKY : SKY + 1].astype(np.float32) / (times * times)
-    picture = colours + clear * sky(weather, camera, size, noise)
+    clear = shares[..., SKY : SKY + 1].astype(np.float32) / (times[0] * times[1])
+    picture = colours
+    above = 1 + max(np.flatnonzero(clear.any((1, 2))), default=-1)  # no sky below this row
+    picture[:above] += clear[:above] * sky(weather, camera, size, above, noise)
 
-    centre = top[times // 2 :: times, times // 2 :: times]
+    centre = top[times[0] // 2 :: times[0], times[1] // 2 :: times[1]]
     plane = np.zeros((len(faces.sizes) + 1, 4), np.float32)
     plane[1:, :3] = normal
     plane[1:, 3] = (normal * faces.points[faces.starts]).sum(1)
@@ -68,22 +75,27 @@ def render(scene: Scene, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDAr
     return picture, mask
 
 
-def _class_shares(labels: NDArray[np.uint8], times: int) -> NDArray[np.int64]:
+def _class_shares(labels: NDArray[np.uint8], times: tuple[int, int]) -> NDArray[np.int64]:
     """Count the samples of each class in each pixel: (H, W, 11)."""
-    height, width = labels.shape[0] // times, labels.shape[1] // times
-    pixel = (np.arange(height)[:, None] // 1 * width + np.arange(width)[None, :]) * NUM_CLASSES
-    pixel = pixel.repeat(times, 0).repeat(times, 1)
-    counts = np.bincount((pixel + labels).ravel(), minlength=height * width * NUM_CLASSES)
+    height, width = labels.shape[0] // times[0], labels.shape[1] // times[1]
+    pixel = (np.arange(height)[:, None] * width + np.arange(width)[None, :]) * NUM_CLASSES
+    pixel = pixel.repeat(times[1], 1)[:, None, :]
+    counts = np.bincount((pixel + labels.reshape(height, times[0], -1)).ravel(), minlength=height * width * NUM_CLASSES)
     return counts.reshape(height, width, NUM_CLASSES)
 
 
-def _reduce(table: NDArray[np.float64], top: NDArray[np.int32], times: int) -> tuple[Array, Array]:
+def _reduce(table: NDArray[np.float64], top: NDArray[np.int32], times: tuple[int, int]) -> tuple[Array, Array]:
     """Return the mean colour (H, W, 3) and the mean loss in shadow (H, W) over the samples of each pixel."""
+    down, across = times
     packed = np.clip(table * 255 + 0.5, 0, 255).astype(np.uint8).view(np.uint32).ravel()
-    bytes_ = packed[top].view(np.uint8).reshape(top.shape[0], top.shape[1], 4)
-    rows = sum(bytes_[i::times].astype(np.uint16) for i in range(times))
-    both = sum(rows[:, i::times].astype(np.float32) for i in range(times))  # type: ignore[index]
-    mean = both / np.float32(255 * times * times)
+    levels = packed[top].view(np.uint8).reshape(top.shape[0], top.shape[1], 4)
+    rows = levels[0::down].astype(np.uint16)
+    for i in range(1, down):
+        rows += levels[i::down]
+    both = rows[:, 0::across].astype(np.float32)
+    for i in range(1, across):
+        both += rows[:, i::across]
+    mean = both / np.float32(255 * down * across)
     return mean[..., :3].copy(), mean[..., 3].copy()
 
 
@@ -113,7 +125,6 @@ def _texture(
     noise: Noise,
 ) -> Array:
     x, y, z = place
-    right, up = rays(scene.camera, size)
     flat = y < 0.3
     u = np.where(flat, x, z + x)
     v = np.where(flat, z, y)
@@ -138,11 +149,11 @@ def _shadow(
     loss: Array,
     place: tuple[Array, Array, Array],
     size: tuple[int, int],
-    times: int,
+    times: tuple[int, int],
 ) -> Array:
     """Return the factor (H, W, 3) that shadows leave of the light."""
     points, sizes, kinds = scene.shadows
-    total = np.float32(times * times)
+    total = np.float32(times[0] * times[1])
     ground = (shares[..., ROAD] + shares[..., PAVEMENT]).astype(np.float32) / total
     sun = np.zeros(size, np.float32)
     touch = np.zeros(size, np.float32)
@@ -202,6 +213,3 @@ def _develop(scene: Scene, picture: Array, size: tuple[int, int]) -> NDArray[np.
     raw = bits.random_raw((count + 7) // 8).view(np.uint8)[:count].reshape(*size, 3)
     grain = (raw.astype(np.float32) - 127.5) * np.float32(0.020 / 127.5)
     return np.clip((picture * vignette[..., None] + grain) * 255 + 0.5, 0, 255).astype(np.uint8)
-
-
-__all__ = ["BUILDING", "CAR", "TREE", "render", "samples_per_pixel"]

@@ -111,9 +111,10 @@ def rays(camera: Camera, size: tuple[int, int]) -> tuple[Array, Array]:
     return right[None, :].astype(np.float32), up[:, None].astype(np.float32)
 
 
-def sky(weather: Weather, camera: Camera, size: tuple[int, int], noise: Noise) -> Array:
-    """Return the sky (H, W, 3): a gradient, a glow around the sun, clouds that shrink towards the horizon."""
+def sky(weather: Weather, camera: Camera, size: tuple[int, int], rows: int, noise: Noise) -> Array:
+    """Return the upper ``rows`` of the sky (rows, W, 3): a gradient, a glow around the sun, clouds that shrink towards the horizon."""
     right, up = rays(camera, size)
+    up = up[:rows]
     height = np.maximum(up, 0.0)
     share = (1 - np.exp(-height * 3.2))[..., None]
     colour = np.asarray(weather.horizon, np.float32) * (1 - share) + np.asarray(weather.zenith, np.float32) * share

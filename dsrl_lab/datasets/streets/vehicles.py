@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dsrl_lab.datasets.streets.dice import Colour, blend, palette
 from dsrl_lab.datasets.streets.geometry import Camera, Frame, Point, hull
-from dsrl_lab.datasets.streets.mesh import CAR, Mesh
+from dsrl_lab.datasets.streets.mesh import BY_NORMAL, CAR, Mesh
 
 PAINTS = palette(
     "8d9196 b9bcbe 2d2f33 e4e3df 7c2a2c 24405f 3d5a44 6b6f73 a7a08f 4a3b33 b5552f 5c7a94 55613f c9b27a 6f5a73 c23b33"
@@ -75,6 +79,7 @@ class Car:
 # 2 the right side, 3-4 the right rear corner, 5 the back, 6-7 the left rear corner, 8 the left side, 9-10 the left
 # front corner, 11 the front.
 FRONT_CORNERS, REAR_CORNERS, RIGHT, BACK, LEFT, FRONT = (0, 1, 9, 10), (3, 4, 6, 7), 2, 5, 8, 11
+FOLLOWING = [*range(1, 12), 0]
 
 
 def _ring(rear: float, front: float, half: float, height: float, round_: float) -> list[Point]:
@@ -105,13 +110,26 @@ class _Draft:
         self.mesh.face(shape, colour, sun=sun, openness=openness, glow=glow)
         return True
 
-    def band(
-        self, low: list[Point], high: list[Point], colours: dict[int, Colour], base: Colour, **light: float
-    ) -> None:
-        """Draw the faces between two rings; ``colours`` overrides single ones."""
-        for k in range(12):
-            n = (k + 1) % 12
-            self.put([low[k], low[n], high[n], high[k]], colours.get(k, base), **light)
+    def loft(self, rings: Sequence[Sequence[Point]], colours: NDArray[np.float64], sun: Sequence[float]) -> None:
+        """Draw the bands between neighbouring rings, all at once, from the lowest up.
+
+        Args:
+            rings: (n, 12) corners.
+            colours: (n - 1, 12, 3) albedo of the faces.
+            sun: (n - 1) share of sun of each band, BY_NORMAL to let it follow from the normal.
+        """
+        corners = self.frame.all_at([corner for ring in rings for corner in ring]).reshape(-1, 12, 3)
+        following = corners[:, FOLLOWING]
+        a, b, c = corners[:-1], following[:-1], following[1:]
+        u, v, w = b - a, c - a, np.array(self.eye) - a
+        facing = (
+            (u[..., 1] * v[..., 2] - u[..., 2] * v[..., 1]) * w[..., 0]
+            + (u[..., 2] * v[..., 0] - u[..., 0] * v[..., 2]) * w[..., 1]
+            + (u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]) * w[..., 2]
+        )
+        seen = facing > 0
+        light = np.broadcast_to(np.array(sun)[:, None], seen.shape)[seen]
+        self.mesh.faces(np.stack([a, b, c, corners[1:]], 2)[seen], colours[seen], light, np.ones(len(light)))
 
 
 def draw_car(mesh: Mesh, car: Car, camera: Camera, glass: tuple[Colour, Colour]) -> None:
@@ -134,37 +152,38 @@ def draw_car(mesh: Mesh, car: Car, camera: Camera, glass: tuple[Colour, Colour])
         _ring(-half * 0.99, half * (0.93 if not big else 0.985), wide * 0.985, max(o.nose, lamp + 0.08), soft),
         _ring(min(foot, -half * 0.96), screen, wide * 0.96, o.belt, soft),
     ]
-    red = (0.62, 0.06, 0.06)
-    white = (1.0, 0.97, 0.85) if car.lights else (0.90, 0.91, 0.90)
-    lamps = {**dict.fromkeys(FRONT_CORNERS, white), **dict.fromkeys(REAR_CORNERS, red)}
-    draft.band(rings[0], rings[1], {}, blend(paint, DARK, 0.85), openness=0.6)
-    draft.band(rings[1], rings[2], {}, paint)
-    draft.band(rings[2], rings[3], {}, paint)
-    for corner in (*FRONT_CORNERS, *REAR_CORNERS):
-        n = (corner + 1) % 12
-        shape = [rings[2][corner], rings[2][n], rings[3][n], rings[3][corner]]
-        draft.put(shape, lamps[corner], glow=0.9 if car.lights else 0.0)
-    draft.band(rings[3], rings[4], {}, paint)
-    draft.band(rings[4], rings[5], {}, paint)
+    colours = np.empty((5, 12, 3))
+    colours[:] = paint
+    colours[0] = blend(paint, DARK, 0.92)
+    colours[2, FRONT_CORNERS] = (0.90, 0.91, 0.90)
+    colours[2, REAR_CORNERS] = (0.62, 0.06, 0.06)
+    draft.loft(rings, colours, [BY_NORMAL] * 5)
+    for corner in (*FRONT_CORNERS, *REAR_CORNERS) if car.lights else ():
+        n = FOLLOWING[corner]
+        shine = (1.0, 0.97, 0.85) if corner in FRONT_CORNERS else (0.75, 0.08, 0.08)
+        draft.put([rings[2][corner], rings[2][n], rings[3][n], rings[3][corner]], shine, glow=0.9)
     draft.put(rings[5], paint)
     _front_and_back(draft, car, o, half, wide)
-    _sides(draft, car, o, half, wide)
+    _sides(draft, car, o, half, wide, near=car.place[2] < 35)
 
     def level(height: float, inset: float = 0.0) -> list[Point]:
         up = (height - o.belt) / (o.height - o.belt)
         width = wide * (0.95 + (o.taper - 0.95) * up) - inset
         return _ring(foot + (back - foot) * up + inset, screen + (fore - screen) * up - inset, width, height, 0.14)
 
-    low, high = level(o.belt + 0.05), level(o.height - 0.11)
-    draft.band(level(o.belt), low, {}, paint)
-    dark, bright = blend(glass[0], glass[1], 0.15), blend(glass[0], glass[1], 0.5)
-    draft.band(low, high, {FRONT: bright, 0: bright, 10: bright, BACK: bright}, dark, sun=0.15)
+    low, high, top = level(o.belt + 0.05), level(o.height - 0.11), level(o.height, 0.10)
+    cabin = [level(o.belt), low, high, level(o.height - 0.03), top]
+    colours = np.empty((4, 12, 3))
+    colours[:] = paint
+    colours[1] = blend(glass[0], glass[1], 0.15)
+    colours[1, (FRONT, 0, 10, BACK)] = blend(glass[0], glass[1], 0.5)
+    draft.loft(cabin, colours, [BY_NORMAL, 0.15, BY_NORMAL, BY_NORMAL])
     _posts(draft, car, o, low, high)
     if car.model == "bus":
-        draft.band(level(o.height - 0.5), high, {FRONT: (0.12, 0.12, 0.11)}, paint)
-    top = level(o.height, 0.10)
-    draft.band(high, level(o.height - 0.03), {}, paint)
-    draft.band(level(o.height - 0.03), top, {}, paint)
+        board = np.empty((1, 12, 3))
+        board[:] = paint
+        board[0, FRONT] = (0.12, 0.12, 0.11)
+        draft.loft([level(o.height - 0.5), high], board, [BY_NORMAL])
     draft.put(top, paint)
 
 
@@ -231,7 +250,7 @@ def _treads(draft: _Draft, half: float, wide: float) -> None:
             draft.put(tread, (0.05, 0.05, 0.06), sun=0.1, openness=0.6)
 
 
-def _sides(draft: _Draft, car: Car, o: Outline, half: float, wide: float) -> None:
+def _sides(draft: _Draft, car: Car, o: Outline, half: float, wide: float, *, near: bool) -> None:
     """Draw wheels with their arches, doors and handles."""
     radius = 0.46 if car.model == "bus" else 0.32 if o.height < 1.6 else 0.35
     line = blend(car.colour, DARK, 0.55)
@@ -253,7 +272,7 @@ def _sides(draft: _Draft, car: Car, o: Outline, half: float, wide: float) -> Non
             for layer, (size, colour, openness) in enumerate(wheel):
                 outline = [(z + size * radius * a, max(0.0, radius + size * radius * b)) for a, b in circle]
                 draft.put(flat(sign, 0.006 + 0.008 * layer, outline), colour, sun=0.3, openness=openness)
-        if o.length > 5:
+        if o.length > 5 or not near:
             continue
         for z in (-0.42 * half, -0.06 * half, 0.36 * half):
             draft.put(
