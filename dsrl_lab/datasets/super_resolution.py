@@ -1,16 +1,14 @@
 """Pictures for single-image super-resolution: T91 to train on, Set5 and Set14 to compare with the field.
 
-Source: T91 is Yang et al. (2010), Set5 is Bevilacqua et al. (2012), Set14 is Zeyde et al. (2010). The
-    low-resolution
-files of Set5 and Set14 are those that Huang et al. (SelfExSR, CVPR 2015) ship: MATLAB's ``imresize(rgb,
-1/s)``. ``imresize_bicubic`` is written from MATLAB's description of that function: Keys' cubic kernel with a
-= -1/2 (Keys 1981), stretched by the reduction for antialiasing. Two facts are read off the shipped files,
-which ``reduce_bicubic`` matches in 99.9 % of all values and nowhere misses by more than one level: the border
-pixel is repeated outwards (newer MATLAB mirrors), and 8-bit images are rounded twice, after the rows and
-after the columns.
+Source: T91 is Yang et al. (2010), Set5 is Bevilacqua et al. (2012), Set14 is Zeyde et al. (2010). The low-resolution
+files of Set5 and Set14 are those that Huang et al. (SelfExSR, CVPR 2015) ship: MATLAB's ``imresize(rgb, 1/s)``.
+``imresize_bicubic`` is written from MATLAB's description of that function: Keys' cubic kernel with a = -1/2 (Keys
+1981), stretched by the reduction for antialiasing. Two facts are read off the shipped files: the border pixel is
+repeated outwards (newer MATLAB mirrors), and 8-bit images are rounded twice, after the rows and after the columns. So
+``reduce_bicubic`` gives 99.9 % of their values exactly and misses none by more than one level.
 
-The field trains and scores on luminance alone: Y of ITU-R BT.601 in its 16..235 range, as MATLAB's
-``rgb2ycbcr``. Deviation: Y is not rounded to whole levels.
+The field trains and scores on luminance alone: Y of ITU-R BT.601 in its 16..235 range, as MATLAB's ``rgb2ycbcr``.
+Deviation: Y is not rounded to whole levels.
 
 Letters: N batch, C channels, H W height and width, s upscale factor.
 """
@@ -72,8 +70,7 @@ def luminance(image: Tensor) -> Tensor:
 
 
 def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize as MATLAB's ``imresize(image, size, "bicubic")``: antialiased where it shrinks, border pixels
-    repeated.
+    """Resize as MATLAB's ``imresize(image, size, "bicubic")``: antialiased where it shrinks, borders repeated.
 
     PyTorch's ``interpolate(mode="bicubic")`` is another filter (a = -3/4, no antialiasing): on Set5 x2 the
     choice moves the score by tenths of a decibel. The result is not clipped; it may leave the range of the
@@ -97,7 +94,8 @@ def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if image.ndim < 2 or not image.is_floating_point():
         raise ValueError(
-            f"expected a float image of shape (..., H, W), got {tuple(image.shape)} of {image.dtype}; divide 8-bit images by 255"
+            f"expected a float image of shape (..., H, W), got {tuple(image.shape)} of {image.dtype}; "
+            "divide 8-bit images by 255"
         )
     if min(size) < 1:
         raise ValueError(f"expected a size (H, W) of at least (1, 1), got {tuple(size)}; the reduction is too strong")
@@ -107,8 +105,7 @@ def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
-    """The low-resolution partner of a picture, made as the benchmarks made theirs: reduced, clipped, rounded
-    to 8 bits.
+    """Make the low-resolution partner of a picture as the benchmarks made theirs: reduced, clipped, rounded to 8 bits.
 
     Shape:
         - image: (..., H, W) in [0, 1], sides multiples of ``upscale_factor``
@@ -166,6 +163,11 @@ class SRBenchmark(Dataset[SRPair]):
         for file in self.files:
             if not _low_res_file(file).exists():
                 raise FileNotFoundError(f"{file} has no partner {_low_res_file(file).name}; fetch {name} again")
+
+    @property
+    def pairs(self) -> list[SRPair]:
+        """All pictures, read anew."""
+        return [self[index] for index in range(len(self))]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -253,8 +255,8 @@ def random_patches(
     smallest = min(min(pair.low_res.shape[-2:]) for pair in pairs)
     if patch_size % s or smallest < side:
         raise ValueError(
-            f"expected a patch_size that is a multiple of {s} and at most {smallest * s} (the smallest side in the data), "
-            f"got {patch_size}"
+            f"expected a patch_size that is a multiple of {s} and at most {smallest * s} (the smallest side in the "
+            f"data), got {patch_size}"
         )
     areas = torch.tensor([float(pair.low_res[0].numel()) for pair in pairs])
     chosen = torch.multinomial(areas, batch_size, replacement=True, generator=generator).tolist()

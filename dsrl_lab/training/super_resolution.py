@@ -1,12 +1,11 @@
 """Training and scoring of the super-resolution networks: a small open loop beside the one for DSRL.
 
-Source: the protocol of the field since SRCNN (Dong et al., TPAMI 2016): patches of T91, luminance only, PSNR
-    on Y with a
-border of s pixels left out. Every scale a network returns is supervised (LapSRN, CVPR 2017).
+Source: the protocol of the field since SRCNN (Dong et al., TPAMI 2016): patches of T91, luminance only, PSNR on Y
+with a border of s pixels left out. Every scale a network returns is supervised (LapSRN, CVPR 2017).
 
-Deviations, so that a network takes minutes on one core: Adam with a cosine schedule for all of them, and
-convolutions in bfloat16 while training (weights, loss and scores stay float32). Which weights to keep is
-decided on pictures of T91 that are held out, never on Set5 or Set14.
+Deviations, so that a network takes minutes on one core: Adam with a cosine schedule for all of them, and convolutions
+in bfloat16 while training (weights, loss and scores stay float32). Which weights to keep is decided on pictures of
+T91 that are held out, never on Set5 or Set14.
 """
 
 from __future__ import annotations
@@ -17,16 +16,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dsrl_lab.datasets.super_resolution import SRPair, imresize_bicubic, random_patches
-from dsrl_lab.models.super_resolution import DBPN, ESPCN, FSRCNN, SRCNN, LapSRN, SuperResolver
+from dsrl_lab.models.super_resolution import SuperResolver
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.optim import set_learning_rate
+from dsrl_lab.training.super_resolution_config import LOSSES, SuperResolutionConfig
 
 
 def psnr(pred: Tensor, target: Tensor, *, crop_border: int = 0) -> Tensor:
@@ -42,77 +42,9 @@ def ssim(pred: Tensor, target: Tensor, *, crop_border: int = 0) -> Tensor:
 
     b = crop_border
     cut = (slice(None), slice(None), slice(b, pred.shape[-2] - b), slice(b, pred.shape[-1] - b))
-    return structural_similarity_index_measure(pred[cut].double(), target[cut].double(), data_range=1.0)
-
-
-LOSSES = ("charbonnier", "l1", "mse")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SuperResolutionConfig:
-    """A super-resolution network by name and how it is trained; JSON both ways.
-
-    Attributes:
-        network: "srcnn", "espcn", "fsrcnn", "lapsrn" or "dbpn".
-        upscale_factor: s.
-        channels: 1 for luminance.
-        stages: T of DBPN; None for the other networks.
-        width: of DBPN's projection units; None for the other networks.
-        loss: "mse", "l1" or "charbonnier", on every scale the network returns.
-        iterations: optimizer steps.
-        batch_size: patches per step.
-        patch_size: side of the high-resolution patch.
-        learning_rate: of Adam, at its peak.
-        warmup_iterations: the learning rate rises linearly over them, then falls as a cosine.
-        seed: of initial weights and patches.
-        record_every: iterations per record, validation and checkpoint.
-        bfloat16: whether convolutions run in bfloat16 while training.
-    """
-
-    network: str
-    upscale_factor: int = 2
-    channels: int = 1
-    stages: int | None = None
-    width: int | None = None
-    loss: str = "mse"
-    iterations: int
-    batch_size: int = 16
-    patch_size: int = 48
-    learning_rate: float = 1e-3
-    warmup_iterations: int = 100
-    seed: int = 0
-    record_every: int = 250
-    bfloat16: bool = True
-
-    def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise ValueError(f"unknown loss {self.loss!r}; choose one of {', '.join(LOSSES)}")
-        if min(self.iterations, self.batch_size, self.record_every) < 1:
-            raise ValueError(
-                "expected iterations, batch_size and record_every of at least 1, got "
-                f"{self.iterations}, {self.batch_size} and {self.record_every}"
-            )
-
-    def to_json(self) -> dict[str, Any]:
-        """As a dictionary that JSON can hold."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
-        """From ``to_json``'s dictionary.
-
-        Raises:
-            ValueError: an unknown key.
-
-        Example:
-            >>> config = SuperResolutionConfig(network="espcn", iterations=10)
-            >>> SuperResolutionConfig.from_json(config.to_json()) == config
-            True
-        """
-        unknown = sorted(set(values) - {entry.name for entry in dataclasses.fields(cls)})
-        if unknown:
-            raise ValueError(f"SuperResolutionConfig has no field {', '.join(unknown)}; the file is of another version")
-        return cls(**values)
+    return structural_similarity_index_measure(  # type: ignore[return-value]
+        pred[cut].double(), target[cut].double(), data_range=1.0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,42 +76,8 @@ class SuperResolutionRecord:
         return {"kind": "train", **dataclasses.asdict(self)}
 
 
-def build_super_resolver(config: SuperResolutionConfig) -> SuperResolver:
-    """Build the network that a config names, with initial weights drawn from the global generator.
-
-    Raises:
-        ValueError: unknown network.
-
-    Example:
-        >>> build_super_resolver(SuperResolutionConfig(network="espcn", iterations=1)).framework
-        'post-upsampling'
-    """
-    factor, channels = config.upscale_factor, config.channels
-    match config.network:
-        case "srcnn":
-            return SRCNN(factor, channels=channels)
-        case "espcn":
-            return ESPCN(factor, channels=channels)
-        case "fsrcnn":
-            return FSRCNN(factor, channels=channels)
-        case "lapsrn":
-            return LapSRN(factor, channels=channels)
-        case "dbpn":
-            width = config.width or 64
-            return DBPN(
-                factor,
-                channels=channels,
-                stages=config.stages or 7,
-                width=width,
-                stem_width=2 * width,
-                global_skip=True,
-            )
-    raise ValueError(f"unknown network {config.network!r}; choose one of srcnn, espcn, fsrcnn, lapsrn, dbpn")
-
-
 def charbonnier_loss(super_res: Tensor, high_res: Tensor, *, epsilon: float = 1e-3) -> Tensor:
-    """sqrt(d^2 + epsilon^2), the mean over pixels: an absolute difference without a corner (LapSRN, equation
-    3).
+    """Take the mean of sqrt(d^2 + epsilon^2), an absolute difference without a corner (LapSRN, section 3).
 
     Shape:
         - super_res, high_res: (N, C, H, W)
@@ -243,8 +141,7 @@ def cosine_learning_rate(iteration: int, iterations: int, *, learning_rate: floa
 
 @torch.no_grad()
 def score_pairs(model: nn.Module | None, pairs: Sequence[SRPair]) -> dict[str, float]:
-    """Mean PSNR (dB) and SSIM over pictures, clipped to [0, 1], a border of s pixels left out, as the field
-    does.
+    """Score pictures as the field does: mean PSNR (dB) and SSIM, clipped to [0, 1], a border of s pixels left out.
 
     Args:
         model: a super-resolver of the pictures' channels, or None for bicubic interpolation, the reference.

@@ -15,16 +15,11 @@ from typing import Any
 import torch
 
 from dsrl_lab.complexity import complexity
-from dsrl_lab.datasets.super_resolution import BENCHMARKS, T91, SRBenchmark
+from dsrl_lab.datasets.super_resolution import BENCHMARKS, T91, SRBenchmark, SRPair
+from dsrl_lab.models.super_resolution import SuperResolver
 from dsrl_lab.training import checkpoint, record
-from dsrl_lab.training.super_resolution import (
-    SuperResolutionConfig,
-    SuperResolutionRecord,
-    SuperResolver,
-    build_super_resolver,
-    fit_super_resolution,
-    score_pairs,
-)
+from dsrl_lab.training.super_resolution import SuperResolutionRecord, fit_super_resolution, score_pairs
+from dsrl_lab.training.super_resolution_config import SuperResolutionConfig, build_super_resolver
 
 COUNTED_INPUT = (
     128,
@@ -50,7 +45,7 @@ class SuperResolutionRecipe:
 
 
 def super_resolution_srcnn() -> SuperResolutionRecipe:
-    """SRCNN x2. Command: ``dsrl-lab train super_resolution_srcnn --data ROOT``; minutes and score stand in its record."""
+    """SRCNN x2. Command: ``dsrl-lab train super_resolution_srcnn --data ROOT``."""
     return SuperResolutionRecipe(
         name="super_resolution_srcnn",
         title="SRCNN (pre-upsampling)",
@@ -60,7 +55,7 @@ def super_resolution_srcnn() -> SuperResolutionRecipe:
 
 
 def super_resolution_espcn() -> SuperResolutionRecipe:
-    """ESPCN x2. Command: ``dsrl-lab train super_resolution_espcn --data ROOT``; minutes and score stand in its record."""
+    """ESPCN x2. Command: ``dsrl-lab train super_resolution_espcn --data ROOT``."""
     return SuperResolutionRecipe(
         name="super_resolution_espcn",
         title="ESPCN (post-upsampling)",
@@ -70,7 +65,7 @@ def super_resolution_espcn() -> SuperResolutionRecipe:
 
 
 def super_resolution_lapsrn() -> SuperResolutionRecipe:
-    """LapSRN x2. Command: ``dsrl-lab train super_resolution_lapsrn --data ROOT``; minutes and score stand in its record."""
+    """LapSRN x2. Command: ``dsrl-lab train super_resolution_lapsrn --data ROOT``."""
     return SuperResolutionRecipe(
         name="super_resolution_lapsrn",
         title="LapSRN (progressive)",
@@ -128,8 +123,9 @@ def run_super_resolution(
     if path.exists() and not resume:
         raise FileExistsError(f"{path} is there already; go on with --resume, or name another folder with --out")
     config = dataclasses.replace(recipe.train, seed=seed)
-    train, validation = (T91(root, split=split, upscale_factor=config.upscale_factor) for split in ("train", "val"))
-    benchmarks = {name: SRBenchmark(root, name, upscale_factor=config.upscale_factor) for name in BENCHMARKS}
+    factor = config.upscale_factor
+    train, validation = (T91(root, split=split, upscale_factor=factor).pairs for split in ("train", "val"))
+    benchmarks = {name: SRBenchmark(root, name, upscale_factor=factor).pairs for name in BENCHMARKS}
     torch.manual_seed(seed)
     model = build_super_resolver(config)
     if latest.is_file() and path.exists():
@@ -181,7 +177,7 @@ def _finish(
     recipe: SuperResolutionRecipe,
     config: SuperResolutionConfig,
     model: SuperResolver,
-    benchmarks: dict[str, SRBenchmark],
+    benchmarks: dict[str, list[SRPair]],
     directory: Path,
 ) -> None:
     """Score the chosen weights beside bicubic, write the scores into their checkpoint, close the record."""

@@ -1,10 +1,8 @@
 """What every super-resolver promises: a low-resolution picture in, every scale up to the full one out.
 
-Source: the division into frameworks (pre-upsampling, post-upsampling, progressive, iterative up-and-down) is
-    that of the
-survey by Wang, Chen and Hoi (2020), section 3.1. Bicubic interpolation is Keys' kernel with a = -1/2 (Keys
-1981), as MATLAB's ``imresize`` and unlike ``interpolate(mode="bicubic")``, which has a = -3/4. The typed
-output is ours.
+Source: the division into frameworks (pre-upsampling, post-upsampling, progressive, iterative up-and-down) is that of
+the survey by Wang, Chen and Hoi (2020), section 3.1. Bicubic interpolation is Keys' kernel with a = -1/2 (Keys 1981),
+as in MATLAB's ``imresize``; ``interpolate(mode="bicubic")`` has a = -3/4. The typed output is ours.
 
 Letters: N batch, C channels of the picture, h w low-resolution sides, s upscale factor.
 """
@@ -91,8 +89,8 @@ class SuperResolver(nn.Module, ABC):
     def __init__(self, upscale_factor: int, *, channels: int) -> None:
         if upscale_factor not in self.upscale_factors:
             raise ValueError(
-                f"{type(self).__name__} is specified for upscale_factor {_list(self.upscale_factors)}, got {upscale_factor}; "
-                "choose one of these, or a network of another framework"
+                f"{type(self).__name__} is specified for upscale_factor {_list(self.upscale_factors)}, "
+                f"got {upscale_factor}; choose one of these, or a network of another framework"
             )
         if channels < 1:
             raise ValueError(f"expected at least one channel, got channels={channels}; 1 is luminance, 3 is RGB")
@@ -111,9 +109,10 @@ class SuperResolver(nn.Module, ABC):
             ValueError: the shape is not (N, channels, h, w).
         """
         if low_res.ndim != 4 or low_res.shape[1] != self.channels:
+            came = low_res.shape[-3] if low_res.ndim > 2 else "..."
             raise ValueError(
-                f"{type(self).__name__} expected pictures of shape (N, {self.channels}, h, w), got {tuple(low_res.shape)}; "
-                f"build it with channels={low_res.shape[-3] if low_res.ndim > 2 else '...'} or convert the pictures"
+                f"{type(self).__name__} expected pictures of shape (N, {self.channels}, h, w), "
+                f"got {tuple(low_res.shape)}; build it with channels={came} or convert the pictures"
             )
 
     def forward(self, low_res: Tensor) -> SuperResolution:

@@ -1,15 +1,12 @@
-"""DBPN: go up and down again and again, feeding back what each round trip lost (iterative up-and-down
-sampling).
+"""DBPN: go up and down again and again, feeding back what each trip lost (iterative up-and-down sampling).
 
-Source: Haris, Shakhnarovich, Ukita, "Deep Back-Projection Networks for Super-Resolution" (CVPR 2018),
-    sections 3 and 4:
-up- and down-projection units with dense connections (D-DBPN); T up units, T - 1 down units; the last layer
-sees all T high-resolution maps. The ``width`` is the paper's n_R, ``stem_width`` its n_0: 64 and 256 with T =
-7. Kernel, stride and padding per factor are the paper's: x2 6/2/2, x4 8/4/2, x8 12/8/2.
+Source: Haris, Shakhnarovich, Ukita, "Deep Back-Projection Networks for Super-Resolution" (CVPR 2018), sections 3 and
+4: up- and down-projection units with dense connections (D-DBPN), T up and T - 1 down units; the last layer sees all T
+high-resolution maps. ``width`` is the paper's n_R = 64, ``stem_width`` its n_0 = 256, and T = 7. Kernel, stride and
+padding per factor are the paper's: x2 6/2/2, x4 8/4/2, x8 12/8/2.
 
-Deviation: an optional ``global_skip`` adds the bicubic enlargement to the output, which the paper does not
-    have; the
-committed small network uses it because it then needs minutes, not days.
+Deviations: initial weights keep the variance from unit to unit; an optional ``global_skip`` adds the bicubic
+enlargement to the output, which the paper does not have. The committed small network uses it, to train in minutes.
 """
 
 from __future__ import annotations
@@ -171,7 +168,7 @@ class DBPN(SuperResolver):
         for layer in self.modules():
             if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 continue
-            taps = layer.kernel_size[0] * layer.kernel_size[1]
+            taps = float(layer.kernel_size[0] * layer.kernel_size[1])
             if isinstance(layer, nn.ConvTranspose2d):
                 taps /= layer.stride[0] * layer.stride[1]  # that many reach one output pixel
             gain = 0.45 if id(layer) in in_units and layer.kernel_size != (1, 1) else 1.0

@@ -1,12 +1,9 @@
 """FSRCNN(56, 12, 4): squeeze, map, widen, and one transposed convolution at the end (post-upsampling).
 
-Source: Dong, Loy, Tang, "Accelerating the Super-Resolution Convolutional Neural Network" (ECCV 2016), section
-    3:
-5x5-d, 1x1-s, m times 3x3-s, 1x1-d, deconvolution 9x9, PReLU per channel; the first number in the name is d,
-then s and m.
+Source: Dong, Loy, Tang, "Accelerating the Super-Resolution Convolutional Neural Network" (ECCV 2016), section 3:
+5x5-d, 1x1-s, m times 3x3-s, 1x1-d, deconvolution 9x9, PReLU per channel; the name gives d, s and m.
 
-Deviation: none in the layers; the deconvolution starts at N(0, 0.001) as in the paper, the others at He's
-    PReLU values.
+Deviation: none in the layers. The deconvolution starts at N(0, 0.001) as in the paper, the others at He's values.
 """
 
 from __future__ import annotations
@@ -55,6 +52,7 @@ class FSRCNN(SuperResolver):
             width, channels, 9, stride=upscale_factor, padding=4, output_padding=upscale_factor - 1
         )
         nn.init.normal_(self.enlarge.weight, std=0.001)
+        assert self.enlarge.bias is not None
         nn.init.zeros_(self.enlarge.bias)
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
@@ -65,5 +63,6 @@ class FSRCNN(SuperResolver):
 def _conv_prelu(in_channels: int, out_channels: int, kernel_size: int) -> tuple[nn.Conv2d, nn.PReLU]:
     conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
     nn.init.kaiming_normal_(conv.weight, a=0.25, nonlinearity="leaky_relu")
+    assert conv.bias is not None
     nn.init.zeros_(conv.bias)
     return conv, nn.PReLU(out_channels)

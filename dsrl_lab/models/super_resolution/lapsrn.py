@@ -1,15 +1,13 @@
 """LapSRN: double the picture level by level, each level adding the detail that is missing (progressive).
 
-Source: Lai, Huang, Ahuja, Yang, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution"
-    (CVPR 2017),
-section 3 and Figure 1: per level ten 3x3-64 with LeakyReLU 0.2 and a transposed convolution 4x4 on the
-feature path, a transposed convolution 4x4 on the image path, one 3x3 that predicts the residual, their sum;
-every level is supervised with the Charbonnier loss. Levels do not share weights, and no convolution has a
-bias (0.870 M parameters for x4).
+Source: Lai, Huang, Ahuja, Yang, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution" (CVPR 2017),
+section 3 and Figure 1. Per level, on the feature path ten 3x3-64 with LeakyReLU 0.2 and a transposed convolution 4x4,
+on the image path a transposed convolution 4x4; a 3x3 predicts the residual that is added to the image; every level is
+supervised with the Charbonnier loss. Levels do not share weights and no convolution has a bias, as in the widespread
+port (0.870 M parameters for x4).
 
-Deviations: the feature path's transposed convolutions start as a bilinear enlargement of each channel by
-    itself; for C > 1
-the image path enlarges each colour by itself.
+Deviations: the feature path's transposed convolutions start as a bilinear enlargement of each channel by itself, and
+the residuals near zero; for C > 1 the image path enlarges each colour by itself.
 """
 
 from __future__ import annotations
@@ -74,9 +72,10 @@ class LapSRN(SuperResolver):
         self.stem = nn.Sequential(_conv(channels, WIDTH), nn.LeakyReLU(0.2))
         levels = upscale_factor.bit_length() - 1
         self.feature_levels = nn.ModuleList(_feature_level(depth) for _ in range(levels))
-        self.residuals = nn.ModuleList(_conv(WIDTH, channels) for _ in range(levels))
+        residuals = [_conv(WIDTH, channels) for _ in range(levels)]
+        self.residuals = nn.ModuleList(residuals)
         self.image_levels = nn.ModuleList(_double(channels, groups=channels) for _ in range(levels))
-        for residual in self.residuals:
+        for residual in residuals:
             nn.init.normal_(residual.weight, std=1e-3)
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:

@@ -1,14 +1,12 @@
 """SRCNN 9-5-5: enlarge first, then repair (pre-upsampling).
 
-Source: Dong, Loy, He, Tang, "Image Super-Resolution Using Deep Convolutional Networks" (TPAMI 2016), sections
-    3 and 4:
-patch extraction 9x9-64, non-linear mapping 5x5-32, reconstruction 5x5. Every layer works at the full size, so
-the cost grows with s^2.
+Source: Dong, Loy, He, Tang, "Image Super-Resolution Using Deep Convolutional Networks" (TPAMI 2016), sections 3 and
+4: patch extraction 9x9-64, non-linear mapping 5x5-32, reconstruction 5x5. Every layer works at the full size, so the
+cost grows with s^2.
 
-Deviations: the bicubic enlargement is inside the network, so that all frameworks take the same input; zero
-    padding keeps
-the size (the paper trains with valid convolutions); the identity start below instead of N(0, 0.001), with
-which the paper needs 10^8 iterations of plain gradient descent.
+Deviations: the bicubic enlargement is inside the network, so that all frameworks take the same input; zero padding
+keeps the size (the paper trains with valid convolutions); training starts from the identity instead of N(0, 0.001),
+which takes far longer to get there.
 """
 
 from __future__ import annotations
@@ -64,6 +62,7 @@ class SRCNN(SuperResolver):
         """
         for layer in (self.extract, self.map, self.reconstruct):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            assert layer.bias is not None
             nn.init.zeros_(layer.bias)
         self.reconstruct.weight *= 0.01
         for c in range(min(self.channels, self.map.out_channels)):
