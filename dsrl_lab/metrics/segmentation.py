@@ -1,0 +1,194 @@
+"""Scores of segmenters, pooled over the whole set.
+
+mIoU: one confusion matrix for the set, as PASCAL VOC and Cityscapes have it, never a mean over pictures; counted by
+torchmetrics. Boundary F: Csurka et al., "What is a good evaluation measure for semantic segmentation?", BMVC 2013, per
+class; deviation: boundary pixels are pooled over the set where they average over pictures, so that a picture without a
+class says nothing about it, and the tolerance is given in pixels where they take a share of the picture's diagonal.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+
+def _class_ids(pred_or_logits: Tensor, mask: Tensor, num_classes: int, ignore_index: int) -> tuple[Tensor, Tensor]:
+    """Predicted and true class ids, both (N, H, W) and checked; logits become their argmax."""
+    pred = pred_or_logits
+    if pred.is_floating_point():
+        if pred.ndim != 4 or pred.shape[1] != num_classes:
+            raise ValueError(f"expected logits of shape (N, {num_classes}, H, W), got {tuple(pred.shape)}")
+        pred = pred.argmax(1)
+    if pred.ndim != 3 or pred.shape != mask.shape:
+        raise ValueError(
+            f"expected prediction and mask of one shape (N, H, W), got {tuple(pred.shape)} and {tuple(mask.shape)}; "
+            "resize the logits to the mask's size before scoring"
+        )
+    labelled = mask != ignore_index
+    for name, ids in (("mask", mask), ("prediction", pred)):
+        wrong = labelled & ((ids < 0) | (ids >= num_classes))
+        if wrong.any():
+            raise ValueError(
+                f"expected class ids 0 to {num_classes - 1} in the {name}, or {ignore_index} for ignored pixels, "
+                f"got {int(ids[wrong][0])}; map the ids to the class table's order first"
+            )
+    return pred, mask
+
+
+class SegmentationScores(NamedTuple):
+    """Pooled scores of a segmenter.
+
+    Attributes:
+        miou: mean of ``iou`` over the classes that have one.
+        iou: (K,) float64, intersection over union of each class in [0, 1]; NaN if it neither occurs nor is predicted.
+        pixel_accuracy: share of labelled pixels that are right, in [0, 1].
+    """
+
+    miou: float
+    iou: Tensor
+    pixel_accuracy: float
+
+
+class SegmentationScore:
+    """Collects one confusion matrix over a whole set; make a fresh one, or reset it, for each evaluation.
+
+    Args:
+        num_classes: K.
+        ignore_index: the mask's id of pixels that do not count.
+
+    Attributes:
+        confusion: (K, K) int64, pixels of true class (row) that were given a class (column).
+
+    Example:
+        >>> score = SegmentationScore(num_classes=3)
+        >>> score.update(torch.tensor([[[0, 0, 1, 1]]]), torch.tensor([[[0, 1, 1, 255]]]))
+        >>> miou, iou, pixel_accuracy = score.compute()
+        >>> iou.tolist()  # class 2 is nowhere
+        [0.5, 0.5, nan]
+        >>> round(miou, 3), round(pixel_accuracy, 3)
+        (0.5, 0.667)
+    """
+
+    def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
+        self.num_classes = num_classes
+        self.ignore_index = ignore_index
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.confusion = torch.zeros(self.num_classes, self.num_classes, dtype=torch.int64)
+
+    def update(self, pred_or_logits: Tensor, mask: Tensor) -> None:
+        """Add a batch.
+
+        Shape:
+            - pred_or_logits: (N, H, W) class ids, or (N, K, H, W) floating-point logits at the mask's size
+            - mask: (N, H, W) class ids, ``ignore_index`` where nothing is known
+
+        Raises:
+            ValueError: shapes that do not fit, or a class id out of range.
+        """
+        pred, mask = _class_ids(pred_or_logits, mask, self.num_classes, self.ignore_index)
+        batch = multiclass_confusion_matrix(
+            pred, mask, self.num_classes, ignore_index=self.ignore_index, validate_args=False
+        )
+        self.confusion += batch.cpu()
+
+    def compute(self) -> SegmentationScores:
+        """Scores of all that was added.
+
+        Raises:
+            ValueError: no labelled pixel was added.
+        """
+        if not self.confusion.any():
+            raise ValueError("expected at least one labelled pixel, got none; call update with the set's masks first")
+        right = self.confusion.diag().double()
+        iou = right / (self.confusion.sum(0) + self.confusion.sum(1) - right)
+        return SegmentationScores(float(iou.nanmean()), iou, float(right.sum() / self.confusion.sum()))
+
+
+class BoundaryScores(NamedTuple):
+    """Pooled boundary scores of a segmenter, each in [0, 1].
+
+    Attributes:
+        mean: mean of ``f`` over the classes that have one.
+        f: (K,) float64, harmonic mean of precision and recall; NaN where neither side has a boundary of the class.
+        precision: (K,) share of predicted boundary pixels with a true one of the class near by; NaN if there is none.
+        recall: (K,) share of true boundary pixels with a predicted one of the class near by; NaN if there is none.
+    """
+
+    mean: float
+    f: Tensor
+    precision: Tensor
+    recall: Tensor
+
+
+class BoundaryScore:
+    """Boundary F: are the outlines in the right place? Tells more than IoU about poles, signs and fences.
+
+    A boundary pixel of a class is one of its pixels with a 4-neighbour of another class; neither the picture's border
+    nor the edge of an ignored region makes a boundary. "Near by" is Euclidean distance of pixel centres.
+
+    Args:
+        num_classes: K.
+        tolerance: pixels that a boundary may be off.
+        ignore_index: the mask's id of pixels that do not count.
+
+    Example:
+        >>> pole = torch.zeros(1, 5, 9, dtype=torch.int64)
+        >>> pole[..., 4] = 1
+        >>> score = BoundaryScore(num_classes=2, tolerance=1)
+        >>> score.update(pole.roll(2, dims=-1), pole)  # every pixel of the pole is 2 pixels off
+        >>> score.compute().f[1].item()
+        0.0
+    """
+
+    def __init__(self, num_classes: int, *, tolerance: int = 2, ignore_index: int = 255) -> None:
+        if tolerance < 0:
+            raise ValueError(f"expected a tolerance of 0 or more pixels, got {tolerance}")
+        self.num_classes = num_classes
+        self.tolerance = tolerance
+        self.ignore_index = ignore_index
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._near, self._all = torch.zeros(2, 2, self.num_classes, dtype=torch.float64)  # rows: predicted, true
+
+    def update(self, pred_or_logits: Tensor, mask: Tensor) -> None:
+        """Add a batch; shapes and errors as in ``SegmentationScore.update``."""
+        pred, mask = _class_ids(pred_or_logits, mask, self.num_classes, self.ignore_index)
+        labelled = mask != self.ignore_index
+        predicted, true = self._boundaries(pred, labelled), self._boundaries(mask, labelled)
+        for side, (ours, theirs) in enumerate(((predicted, true), (true, predicted))):
+            self._near[side] += (ours & self._grown(theirs)).sum((0, 2, 3)).cpu()
+            self._all[side] += ours.sum((0, 2, 3)).cpu()
+
+    def compute(self) -> BoundaryScores:
+        """Scores of all that was added."""
+        precision, recall = self._near / self._all
+        p, r = precision.nan_to_num(0), recall.nan_to_num(0)
+        f = (2 * p * r / (p + r)).nan_to_num(0).masked_fill(self._all.sum(0) == 0, torch.nan)
+        return BoundaryScores(float(f.nanmean()), f, precision, recall)
+
+    def _boundaries(self, ids: Tensor, labelled: Tensor) -> Tensor:
+        """(N, H, W) -> (N, K, H, W), where each class's boundary pixels are."""
+        edge = torch.zeros_like(labelled)
+        for axis in (1, 2):  # movedim gives views: what is set in them is set in edge
+            here, known, found = (x.movedim(axis, 0) for x in (ids, labelled, edge))
+            jump = (here[:-1] != here[1:]) & known[:-1] & known[1:]
+            found[:-1] |= jump
+            found[1:] |= jump
+        of_class = torch.arange(self.num_classes, device=ids.device)[:, None, None]
+        return edge[:, None] & (ids[:, None] == of_class)
+
+    def _grown(self, boundaries: Tensor) -> Tensor:
+        """All positions within the tolerance of a boundary pixel."""
+        offsets = torch.arange(-self.tolerance, self.tolerance + 1, device=boundaries.device)
+        disc = (offsets[:, None] ** 2 + offsets**2 <= self.tolerance**2).float()
+        near = F.conv2d(boundaries.flatten(0, 1)[:, None].float(), disc[None, None], padding=self.tolerance)
+        return near[:, 0].unflatten(0, boundaries.shape[:2]) > 0.5
