@@ -7,6 +7,7 @@ The command line, the notebooks and the tests all come through ``run``. A run's 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,8 +80,11 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
     return Part(dataset, f"{dataset.split}, first part", kept), Part(dataset, f"{dataset.split}, held out", held)
 
 
-def open_split(dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int) -> SegmentationDataset:
-    """Open one split of a data set by name.
+@functools.lru_cache(maxsize=4)
+def open_split(
+    dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int
+) -> SegmentationDataset:
+    """Open one split of a data set by name; its pictures are decoded (or drawn) once, for all that ask for it.
 
     Args:
         dataset: "streets", "camvid" or "cityscapes".
@@ -93,13 +97,13 @@ def open_split(dataset: str, split: str, root: Path | None, *, size: tuple[int, 
         ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
     """
     if dataset == "streets":
-        return Streets(split, size=size, length=length)
+        return DecodedSamples(Streets(split, size=size, length=length))
     folders = {"camvid": CamVid, "cityscapes": Cityscapes}
     if dataset not in folders:
         raise ValueError(f"unknown data set {dataset!r}; choose one of streets, {', '.join(folders)}")
     if root is None:
         raise ValueError(f"{dataset} needs its folder: give --data ROOT, or get it with dsrl-lab data fetch {dataset}")
-    return folders[dataset](root, split)
+    return DecodedSamples(folders[dataset](root, split))
 
 
 def open_data(
@@ -197,7 +201,7 @@ def run(
     for line in fit(
         dsrl,
         task,
-        DecodedSamples(train_set),
+        train_set,
         recipe.train,
         directory=directory,
         resume=resume,
@@ -276,4 +280,3 @@ def _finish(
             "super_resolution": super_resolution,
         },
     )
-

@@ -6,7 +6,8 @@ command line are ``<setting>_<row>``, for example ``streets_tinynet_dsrl`` or ``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -114,10 +115,8 @@ def camvid_espnetv2() -> Recipe:
         name="camvid_espnetv2_baseline",
         title="baseline",
         dataset="camvid",
-        network=NetworkConfig(
-            host="espnetv2", num_classes=11, host_options={"width": 1.0, "pyramid_channels": 10}
-        ),
-        train=TrainConfig(input_size=(180, 240), iterations=800, scale_range=(1.0, 1.75)),
+        network=NetworkConfig(host="espnetv2", num_classes=11, host_options={"width": 1.0, "pyramid_channels": 10}),
+        train=TrainConfig(input_size=(180, 240), iterations=800, scale_range=(1.0, 1.5), channels_last=True),
         released="espnetv2_cityscapes/espnetv2_s_1.0_city_512x256.pth",
         class_map=(10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12),
     )
@@ -174,4 +173,35 @@ def find_recipe(name: str) -> Recipe:
     raise ValueError(
         f"unknown recipe {name!r}; a name is <setting>_<row>, with a setting of {', '.join(SETTINGS)} "
         f"and a row of {', '.join(ROWS)}"
+    )
+
+
+def with_changes(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """Give fields of a recipe other values, as ``--set`` of the command line says them.
+
+    Args:
+        recipe: where to start.
+        changes: each ``train.<field>=<JSON value>`` or ``network.<field>=<JSON value>``; words need no quotes.
+
+    Raises:
+        ValueError: no such field, or a change that is not of this form.
+
+    Example:
+        >>> with_changes(streets_tinynet(), ["train.iterations=10", "network.sssr=bilinear"]).train.iterations
+        10
+    """
+    values = {"train": recipe.train.to_json(), "network": recipe.network.to_json()}
+    for change in changes:
+        place, _, text = change.partition("=")
+        room, _, field = place.partition(".")
+        if room not in values or not field or not text:
+            raise ValueError(f"expected train.<field>=<value> or network.<field>=<value>, got {change!r}")
+        try:
+            values[room][field] = json.loads(text)
+        except json.JSONDecodeError:
+            values[room][field] = text
+    return replace(
+        recipe,
+        train=TrainConfig.from_json(values["train"]),
+        network=NetworkConfig.from_json(values["network"]),
     )

@@ -120,7 +120,7 @@ def test_a_head_and_a_branch_of_ones_own_are_taken() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ValueError, match="unknown SSSR head 'deconv'.*sub_pixel"):
+    with pytest.raises(ValueError, match=r"unknown SSSR head 'deconv'.*sub_pixel"):
         full(sssr="deconv")
     with pytest.raises(ValueError, match="pass sisr=True"):
         full(sisr=False)

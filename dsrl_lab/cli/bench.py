@@ -11,13 +11,13 @@ app = typer.Typer(help="Measure speed and memory, side by side in one run.", no_
 
 @app.command()
 def affinity(
-    repeats: Annotated[int, typer.Option(help="Runs of each form; the median counts.")] = 5,
+    rounds: Annotated[int, typer.Option(help="Timed turns of each form; the median counts.")] = 5,
 ) -> None:
     """Dense against tiled feature affinity: seconds forward and backward, and extra memory."""
     from dsrl_lab.bench import affinity as bench
     from dsrl_lab.cli.console import output
 
-    output.print(bench.table(bench.run(repeats=repeats)))
+    output.print(bench.table(bench.run(rounds=rounds)))
 
 
 @app.command()
@@ -36,7 +36,9 @@ def train(
 
 @app.command()
 def networks(
-    names: Annotated[list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")
+    ] = None,
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (128, 256),
 ) -> None:
     """Latency, training pace, MACs and share of the machine's own matrix product rate of each network."""
@@ -47,7 +49,9 @@ def networks(
 
 
 def cost(
-    names: Annotated[list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")
+    ] = None,
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (256, 512),
 ) -> None:
     """Parameters, MACs with and without transposed convolutions, activation memory and latency of networks."""

@@ -35,7 +35,5 @@ def follow(records: Iterable[EpochRecord], *, title: str, iterations: int) -> Ep
             miou = last.metrics.get("miou")
             score = f"  mIoU {miou:.4f}" if miou is not None else ""
             pace = f"  {last.images_per_second:.1f} images/s"
-            progress.update(
-                bar, completed=last.iteration, description=f"{title}  loss {last.loss:.4f}{pace}{score}"
-            )
+            progress.update(bar, completed=last.iteration, description=f"{title}  loss {last.loss:.4f}{pace}{score}")
     return last

@@ -74,7 +74,9 @@ def _packages() -> list[Finding]:
     for text in importlib.metadata.requires("dsrl-lab") or []:
         requirement = Requirement(text)
         extra = next((e for e in ("lab", "class", "export", "dev") if f'extra == "{e}"' in text), None)
-        if extra in ("dev", "class") or (requirement.marker and not requirement.marker.evaluate({"extra": extra or ""})):
+        if extra in ("dev", "class") or (
+            requirement.marker and not requirement.marker.evaluate({"extra": extra or ""})
+        ):
             continue
         try:
             found = importlib.metadata.version(requirement.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -17,10 +16,15 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/<recipe>_seed<seed> by default.")] = None,
     seed: Annotated[int, typer.Option(help="Of initial weights, order and augmentation.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in this folder stopped.")] = False,
-    iterations: Annotated[int | None, typer.Option(help="Optimizer steps, in place of the recipe's.")] = None,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Score on the last quarter of train, not on val: for choices.")
     ] = False,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Another value for a field of the recipe: train.sisr_weight=1, network.sssr_width=8."
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU cores to use; all by default.")] = None,
     devices: Annotated[int, typer.Option(help="Processes (GPUs); under torchrun, its --nproc-per-node.")] = 1,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
@@ -41,9 +45,7 @@ def train(
         return
     if threads is not None:
         torch.set_num_threads(threads)
-    chosen = recipes.find_recipe(recipe)
-    if iterations is not None:
-        chosen = dataclasses.replace(chosen, train=dataclasses.replace(chosen.train, iterations=iterations))
+    chosen = recipes.with_changes(recipes.find_recipe(recipe), changes or [])
     directory = out or RUNS / f"{recipe}_seed{seed}"
     fabric = Fabric(
         accelerator="auto",

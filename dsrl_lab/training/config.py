@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ class TrainConfig:
     warmup_iterations: int = 0
     sisr_weight: float = 0.1
     affinity_weight: float = 1.0
-    affinity_q: int = 1
+    affinity_q: Literal[1, 2] = 1
     auxiliary_weight: float = 0.4
     ramp_iterations: int = 0
     shuffle_affinity: bool = False

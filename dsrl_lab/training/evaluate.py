@@ -155,7 +155,7 @@ def evaluate_segmentation(
         protocol=protocol,
         split=dataset.split,
         pictures=len(dataset),
-        input_size=tuple(input_size),
+        input_size=(input_size[0], input_size[1]),
     )
 
 

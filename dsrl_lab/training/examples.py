@@ -12,9 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from dsrl_lab.datasets.base import Sample
+from dsrl_lab.datasets.base import Sample, SegmentationDataset
 from dsrl_lab.datasets.transforms import TrainingExample
 
 
@@ -28,11 +27,12 @@ def derived_seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1
 
 
-class DecodedSamples:
+class DecodedSamples(SegmentationDataset):
     """A data set whose samples are decoded once and kept as bytes (a picture of 360x480 takes 0.7 MB).
 
     Args:
-        dataset: samples with pictures in [0, 1] and masks of ids below 256.
+        dataset: pictures in [0, 1] with masks of ids below 256; a list of samples will do for training.
+        budget: bytes to keep at most; what comes beyond them is decoded each time.
 
     Example:
         >>> sample = Sample(torch.rand(3, 4, 6), torch.zeros(4, 6, dtype=torch.long), "a")
@@ -41,26 +41,33 @@ class DecodedSamples:
         True
     """
 
-    def __init__(self, dataset: Dataset[Sample] | list[Sample]) -> None:
+    def __init__(self, dataset: SegmentationDataset | list[Sample], *, budget: int = 4 * 2**30) -> None:
         self.dataset = dataset
+        if isinstance(dataset, SegmentationDataset):
+            self.class_table, self.split, self.names = dataset.class_table, dataset.split, dataset.names
         self.kept: dict[int, tuple[Tensor, Tensor, str]] = {}
+        self.room = budget
 
     def __len__(self) -> int:
-        return len(self.dataset)  # type: ignore[arg-type]
+        return len(self.dataset)
 
     def __getitem__(self, index: int) -> Sample:
-        if index not in self.kept:
-            image, mask, name = self.dataset[index]
-            self.kept[index] = ((image * 255).round().to(torch.uint8), mask.to(torch.uint8), name)
-        image, mask, name = self.kept[index]
-        return Sample(image.float() / 255, mask.long(), name)
+        if index in self.kept:
+            image, mask, name = self.kept[index]
+            return Sample(image.float() / 255, mask.long(), name)
+        sample = self.dataset[index]
+        image, mask = (sample.image * 255).round().to(torch.uint8), sample.mask.to(torch.uint8)
+        if self.room >= image.numel() + mask.numel():
+            self.kept[index] = (image, mask, sample.name)
+            self.room -= image.numel() + mask.numel()
+        return Sample(image.float() / 255, mask.long(), sample.name)
 
 
 class Batches:
     """Batches by iteration number: ``batches(i)`` is batch i of the run, whoever asks and whenever.
 
     Args:
-        samples: decoded samples (anything with ``len`` and an index).
+        samples: pictures with masks, best decoded once.
         example: makes an example of a sample and a generator: joint transform, reduction, ...
         batch_size: examples per step over all processes.
         seed: of order and augmentation.
@@ -73,7 +80,7 @@ class Batches:
 
     def __init__(
         self,
-        samples: DecodedSamples,
+        samples: SegmentationDataset,
         example: Callable[[Sample, torch.Generator], TrainingExample],
         *,
         batch_size: int,

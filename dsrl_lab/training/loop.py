@@ -22,12 +22,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from dsrl_lab.affinity import feature_affinity_loss
+from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.transforms import TrainingExample, normalise
 from dsrl_lab.dsrl import DSRL, DSRLOutput, SuperResolved
 from dsrl_lab.losses import LossTerms, objective, reconstruction_loss
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.config import TrainConfig
-from dsrl_lab.training.examples import Batches, DecodedSamples, derived_seed
+from dsrl_lab.training.examples import Batches, derived_seed
 from dsrl_lab.training.optim import (
     build_optimizer,
     freeze_batch_norm,
@@ -74,7 +75,7 @@ def training_loss(
 def fit(
     dsrl: DSRL,
     task: Task,
-    samples: DecodedSamples,
+    samples: SegmentationDataset,
     config: TrainConfig,
     *,
     directory: Path | None = None,
@@ -87,7 +88,7 @@ def fit(
     Args:
         dsrl: the network; trained in place.
         task: examples, loss and score.
-        samples: training pictures.
+        samples: training pictures, best decoded once (``DecodedSamples``).
         config: of the run.
         directory: where latest.safetensors and best.safetensors go; None for no checkpoints.
         resume: go on from latest.safetensors if there is one.
@@ -153,7 +154,9 @@ def _step(fabric: Fabric, model: nn.Module, optimizer: Any, task: Task, run: _Ru
     output = model(image)
     normaliser = task.count(example, (output.logits.shape[-2], output.logits.shape[-1]))
     if fabric.world_size > 1:  # the mean of the processes' losses is then the loss of the whole batch
-        normaliser = fabric.all_reduce(normaliser, reduce_op="mean")  # type: ignore[assignment]
+        shared = fabric.all_reduce(normaliser, reduce_op="mean")
+        assert isinstance(shared, torch.Tensor)
+        normaliser = shared
     terms = training_loss(output, example, task, config, iteration=iteration, normaliser=normaliser)
     optimizer.zero_grad()
     fabric.backward(terms.total)
@@ -164,7 +167,9 @@ def _step(fabric: Fabric, model: nn.Module, optimizer: Any, task: Task, run: _Ru
 def _report(fabric: Fabric, run: _Run, task: Task) -> EpochRecord:
     """The record of the steps since the last one, with scores where they are due."""
     config, steps, seconds = run.config, max(run.steps, 1), run.step_seconds
-    means = (fabric.all_reduce(run.sums) / steps).tolist()  # type: ignore[union-attr]
+    sums = fabric.all_reduce(run.sums)
+    assert isinstance(sums, torch.Tensor)
+    means = (sums / steps).tolist()
     run.check_finite(means)
     last = run.iteration == config.iterations
     due = bool(config.evaluate_every) and run.iteration % config.evaluate_every == 0

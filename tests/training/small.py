@@ -62,7 +62,9 @@ def network(seed: int = 0) -> DSRL:
     return DSRL(TwoLayers())
 
 
-def train(directory: Path | None, *, resume: bool = False, dsrl: DSRL | None = None, **changes: object) -> list[EpochRecord]:
+def train(
+    directory: Path | None, *, resume: bool = False, dsrl: DSRL | None = None, **changes: object
+) -> list[EpochRecord]:
     """Train to the end, and give the records."""
     config = small_config(**changes)
     samples = DecodedSamples(pictures())

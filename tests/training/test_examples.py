@@ -50,7 +50,7 @@ def test_shapes_and_ranges() -> None:
     example = batches()(0)
     assert example.low_res.shape == (4, 3, 8, 12) and example.high_res.shape == (4, 3, 16, 24)
     assert example.mask.shape == (4, 16, 24) and example.mask.dtype == torch.int64
-    assert 0 <= example.low_res.min() and example.low_res.max() <= 1
+    assert example.low_res.min() >= 0 and example.low_res.max() <= 1
 
 
 def test_mistakes_are_named() -> None:
@@ -59,3 +59,11 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="take 6"):
         batches_of = SegmentationTask(small_config()).example
         Batches(DecodedSamples(pictures()), batches_of, batch_size=4, seed=0, world_size=3)
+
+
+def test_what_does_not_fit_the_budget_is_decoded_again_and_is_the_same() -> None:
+    plenty, scarce = DecodedSamples(pictures()), DecodedSamples(pictures(), budget=2 * 24 * 32 * 4)
+    for index in range(8):
+        for _ in range(2):
+            assert torch.equal(plenty[index].image, scarce[index].image)
+    assert len(plenty.kept) == 8 and len(scarce.kept) == 2

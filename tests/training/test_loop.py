@@ -38,9 +38,7 @@ def test_records_come_as_asked_and_the_loss_falls() -> None:
     assert [record.iteration for record in records] == [20, 40, 60]
     assert records[-1].loss < records[0].loss
     assert all(record.sisr > 0 and record.affinity > 0 for record in records)
-    assert records[-1].loss == pytest.approx(
-        records[-1].task + 0.1 * records[-1].sisr + records[-1].affinity, rel=1e-5
-    )
+    assert records[-1].loss == pytest.approx(records[-1].task + 0.1 * records[-1].sisr + records[-1].affinity, rel=1e-5)
 
 
 def test_two_runs_of_one_seed_agree_bit_for_bit_and_another_seed_does_not(tmp_path: Path) -> None:
