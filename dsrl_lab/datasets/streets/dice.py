@@ -1,7 +1,7 @@
 """Draws that are the same on every platform and in every order.
 
-Source: SeedSequence and PCG64 of NumPy, whose integer streams are fixed by NEP 19. NumPy's own `uniform` or `choice` may
-change between releases; here every number is derived from the 64 raw bits.
+Source: SeedSequence and PCG64 of NumPy, whose integer streams are fixed by NEP 19. NumPy's own `uniform` or `choice`
+may change between releases; here every number is derived from the 64 raw bits.
 """
 
 from __future__ import annotations
@@ -40,8 +40,7 @@ class Dice:
     def units(self, *shape: int) -> NDArray[np.float64]:
         """Return an array of numbers in [0, 1)."""
         raw = self._bits.random_raw(math.prod(shape))
-        numbers: NDArray[np.float64] = (raw >> np.uint64(11)).reshape(shape) * 2.0**-53
-        return numbers
+        return (raw >> np.uint64(11)).reshape(shape).astype(np.float64) * 2.0**-53
 
     def uniform(self, low: float, high: float) -> float:
         """Return a number in [low, high)."""
@@ -66,11 +65,12 @@ class Dice:
     def weighted(self, items: dict[T, float]) -> T:
         """Return one of the keys, with a probability proportional to its value."""
         rest = self.unit() * sum(items.values())
-        for item, weight in items.items():
-            rest -= weight
+        *others, last = items
+        for item in others:
+            rest -= items[item]
             if rest < 0:
-                break
-        return item
+                return item
+        return last
 
     def tint(self, colour: Colour, amount: float = 0.06) -> Colour:
         """Return the colour a little brighter or darker, and a little off in hue; values stay in [0, 1]."""

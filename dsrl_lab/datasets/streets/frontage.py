@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from dsrl_lab.datasets.streets.buildings import ROOFS, TRIMS, WALLS, Building, GardenWall
+from dsrl_lab.datasets.streets.buildings import ROOFS, TRIMS, WALLS, Building
 from dsrl_lab.datasets.streets.dice import Dice
 from dsrl_lab.datasets.streets.furniture import METALS, WOODS, Fence, FenceKind
 from dsrl_lab.datasets.streets.ground import KERB, Street
 from dsrl_lab.datasets.streets.scene import Thing
 from dsrl_lab.datasets.streets.trees import AUTUMN, BARK, CROWNS, Hedge, Tree
+from dsrl_lab.datasets.streets.walls import GardenWall
 
 District = Literal["town", "suburb", "park", "city"]
 

@@ -260,8 +260,8 @@ def draw_fence(mesh: Mesh, fence: Fence) -> None:
             rail(up, 0.045)
         for k in range(bars):
             for a, b in ((k, k + 1), (k + 1, k)):
-                ends = at(a / bars, 0.08), at(b / bars, h - 0.05)
-                mesh.face(capsule(*ends, 0.011, 0.011, caps=0), fence.colour, sun=0.55)
+                wire = capsule(at(a / bars, 0.08), at(b / bars, h - 0.05), 0.011, 0.011, caps=0)
+                mesh.face(wire, fence.colour, sun=0.55)
         bar(0.0, 0.07, 0, h + 0.1)
         return
     rail(h - (0.06 if fence.kind == "railing" else 0.0), 0.05)

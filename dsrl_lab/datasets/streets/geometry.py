@@ -1,7 +1,7 @@
 """Shapes in metres and the camera that looks at them.
 
-World: X to the right, Y up, Z ahead; the road runs along Z, bending by a constant curvature. Shapes are lists of corners
-(X, Y, Z). Round things (limbs, poles, crowns) are drawn as flat shapes that face the camera.
+World: X to the right, Y up, Z ahead; the road runs along Z, bending by a constant curvature. Shapes are lists of
+corners (X, Y, Z). Round things (limbs, poles, crowns) are drawn as flat shapes that face the camera.
 """
 
 from __future__ import annotations
@@ -70,6 +70,20 @@ class Camera:
         c, s = math.cos(self.yaw), math.sin(self.yaw)
         x = points[:, 0] - self.x
         return np.stack([c * x - s * points[:, 2], points[:, 1] - self.height, s * x + c * points[:, 2]], 1)
+
+    def turn(self, direction: Point) -> Point:
+        """Turn a direction of the world into the camera's right, up, depth."""
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        x, y, z = direction
+        return c * x - s * z, y, s * x + c * z
+
+    def rays(self, size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return right (1, W) and up (H, 1) of the view through the centre of each pixel, at depth 1."""
+        height, width = size
+        scale = self.focal * height
+        right = (np.arange(width) + 0.5 - 0.5 * width) / scale
+        up = (self.horizon * height - np.arange(height) - 0.5) / scale
+        return right[None, :].astype(np.float32), up[:, None].astype(np.float32)
 
     def project(self, seen: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
         """Turn camera coordinates (V, 3) into pixels (x, y) of a picture of ``size`` = (H, W)."""

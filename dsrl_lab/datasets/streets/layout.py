@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsrl_lab.datasets.streets.buildings import WALLS, Building, GardenWall, Skyline
+from dsrl_lab.datasets.streets.buildings import WALLS, Building
 from dsrl_lab.datasets.streets.dice import Dice, blend
 from dsrl_lab.datasets.streets.frontage import District, boundary, far_trees, greenery, house_row
 from dsrl_lab.datasets.streets.furniture import Fence
@@ -11,6 +11,7 @@ from dsrl_lab.datasets.streets.ground import GRASSES, PAVINGS, ROADS, Street
 from dsrl_lab.datasets.streets.life import Places, posts, traffic, walkers
 from dsrl_lab.datasets.streets.scene import Scene, Thing
 from dsrl_lab.datasets.streets.trees import Hedge
+from dsrl_lab.datasets.streets.walls import GardenWall, Skyline
 from dsrl_lab.datasets.streets.weather import sample_weather
 
 DISTRICTS: dict[District, float] = {"town": 2.6, "suburb": 2.8, "park": 2.8, "city": 1.5}

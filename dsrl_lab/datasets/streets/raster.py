@@ -29,7 +29,7 @@ def rasterise(points: NDArray[np.float64], sizes: NDArray[np.int64], shape: tupl
     """Paint polygons over each other and say which one is on top of each sample.
 
     Args:
-        points: corners (x, y) of all polygons one after the other, in samples; the centre of the first sample is (0.5, 0.5).
+        points: corners (x, y) of all polygons one after the other, in samples; the first sample's centre is (0.5, 0.5).
         sizes: number of corners of each polygon, in painting order.
         shape: rows and columns of the result.
 

@@ -10,12 +10,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dsrl_lab.datasets.streets.geometry import Camera
+from dsrl_lab.datasets.streets.light import illuminate, newell
 from dsrl_lab.datasets.streets.mesh import PAVEMENT, ROAD, SKY
 from dsrl_lab.datasets.streets.raster import rasterise
 from dsrl_lab.datasets.streets.scene import Scene
-from dsrl_lab.datasets.streets.shading import Array, Noise, illuminate, newell, pattern, rays, sky, texture_table
+from dsrl_lab.datasets.streets.shadow import shadows
+from dsrl_lab.datasets.streets.sky import sky
+from dsrl_lab.datasets.streets.texture import Array, Noise, pattern, texture_table
 
 NUM_CLASSES = 11
+GRAIN = 0.020
+VIGNETTE = 0.10
 
 
 def samples_per_pixel(size: tuple[int, int]) -> tuple[int, int]:
@@ -23,6 +29,10 @@ def samples_per_pixel(size: tuple[int, int]) -> tuple[int, int]:
 
     Small pictures get more, so that thin things keep their weight; as most of them stand upright, a pixel is sampled
     more finely across than down.
+
+    Example:
+        >>> samples_per_pixel((90, 120)), samples_per_pixel((180, 240)), samples_per_pixel((360, 480))
+        ((6, 8), (3, 4), (2, 4))
     """
     down = max(2, min(6, round(540 / size[0])))
     return down, max(4, round(4 * down / 3))
@@ -44,172 +54,105 @@ def render(scene: Scene, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDAr
         >>> image.shape, mask.shape, int(mask.max()) < 11
         ((45, 60, 3), (45, 60), True)
     """
-    faces, camera, weather = scene.faces, scene.camera, scene.weather
-    times = samples_per_pixel(size)
-    fine = (size[0] * times[0], size[1] * times[1])
-    top = rasterise(camera.project(faces.points, size) * (times[1], times[0]), faces.sizes, fine)
+    faces, camera = scene.faces, scene.camera
+    down, across = samples_per_pixel(size)
+    corners = camera.project(faces.points, size) * (across, down)
+    top = rasterise(corners, faces.sizes, (size[0] * down, size[1] * across))
 
-    shares = _class_shares(np.concatenate([[SKY], faces.label]).astype(np.uint8)[top], times)
-    mask = shares.argmax(-1).astype(np.uint8)
+    counts = _class_counts(np.concatenate([[SKY], faces.label]).astype(np.uint8)[top], down, across)
+    mask = counts.argmax(-1).astype(np.uint8)
+    shares = counts.astype(np.float32) / np.float32(down * across)
 
     normal = newell(faces)
-    table = np.zeros((len(faces.sizes) + 1, 4))
-    table[1:] = illuminate(faces, normal, weather, camera)
-    colours, reduced_loss = _reduce(table, top, times)
-
+    table = np.zeros((len(faces.sizes) + 1, 4))  # row 0 is the sky, which is added below
+    table[1:] = illuminate(faces, normal, scene.weather, camera)
+    picture, loss = _reduce(table, top, down, across)
     noise = Noise(np.random.PCG64(np.random.SeedSequence(scene.key)))
-    clear = shares[..., SKY : SKY + 1].astype(np.float32) / (times[0] * times[1])
-    picture = colours
-    above = 1 + max(np.flatnonzero(clear.any((1, 2))), default=-1)  # no sky below this row
-    picture[:above] += clear[:above] * sky(weather, camera, size, above, noise)
+    clear = shares[..., SKY, None]
+    rows = int(np.flatnonzero(clear.any((1, 2))).max(initial=-1)) + 1
+    picture[:rows] += clear[:rows] * sky(scene.weather, camera, size, rows, noise)
 
-    centre = top[times[0] // 2 :: times[0], times[1] // 2 :: times[1]]
+    # What follows varies slowly over a face: the face at the pixel's centre stands for all samples.
+    centre = top[down // 2 :: down, across // 2 :: across]
     plane = np.zeros((len(faces.sizes) + 1, 4), np.float32)
     plane[1:, :3] = normal
     plane[1:, 3] = (normal * faces.points[faces.starts]).sum(1)
+    place, depth, facing = _places(camera, plane[centre], size)
     kind = np.concatenate([[0], faces.texture])[centre]
-    place, depth, facing = _places(scene, plane[centre], size)
-    picture *= _texture(scene, kind, place, depth, facing, size, noise)[..., None]
-    picture *= _shadow(scene, shares, reduced_loss, place, size, times)
-    picture = _develop(scene, picture, size)
-    return picture, mask
+    haze = np.exp(-depth / np.float32(scene.weather.visibility))
+    picture *= 1 + (_texture(camera, kind, place, depth, facing, noise) - 1)[..., None] * haze[..., None]
+    picture *= shadows(scene, shares[..., ROAD] + shares[..., PAVEMENT], loss, place)
+    return _develop(scene, picture), mask
 
 
-def _class_shares(labels: NDArray[np.uint8], times: tuple[int, int]) -> NDArray[np.int64]:
+def _class_counts(labels: NDArray[np.uint8], down: int, across: int) -> NDArray[np.int64]:
     """Count the samples of each class in each pixel: (H, W, 11)."""
-    height, width = labels.shape[0] // times[0], labels.shape[1] // times[1]
+    height, width = labels.shape[0] // down, labels.shape[1] // across
     pixel = (np.arange(height)[:, None] * width + np.arange(width)[None, :]) * NUM_CLASSES
-    pixel = pixel.repeat(times[1], 1)[:, None, :]
-    counts = np.bincount((pixel + labels.reshape(height, times[0], -1)).ravel(), minlength=height * width * NUM_CLASSES)
+    pixel = pixel.repeat(across, 1)[:, None, :]
+    counts = np.bincount((pixel + labels.reshape(height, down, -1)).ravel(), minlength=height * width * NUM_CLASSES)
     return counts.reshape(height, width, NUM_CLASSES)
 
 
-def _reduce(table: NDArray[np.float64], top: NDArray[np.int32], times: tuple[int, int]) -> tuple[Array, Array]:
+def _reduce(table: NDArray[np.float64], top: NDArray[np.int32], down: int, across: int) -> tuple[Array, Array]:
     """Return the mean colour (H, W, 3) and the mean loss in shadow (H, W) over the samples of each pixel."""
-    down, across = times
     packed = np.clip(table * 255 + 0.5, 0, 255).astype(np.uint8).view(np.uint32).ravel()
-    levels = packed[top].view(np.uint8).reshape(top.shape[0], top.shape[1], 4)
+    levels = packed[top].view(np.uint8).reshape(*top.shape, 4)
     rows = levels[0::down].astype(np.uint16)
     for i in range(1, down):
         rows += levels[i::down]
-    both = rows[:, 0::across].astype(np.float32)
+    total = rows[:, 0::across].astype(np.float32)
     for i in range(1, across):
-        both += rows[:, i::across]
-    mean = both / np.float32(255 * down * across)
+        total += rows[:, i::across]
+    mean = total / np.float32(255 * down * across)
     return mean[..., :3].copy(), mean[..., 3].copy()
 
 
-def _places(scene: Scene, plane: Array, size: tuple[int, int]) -> tuple[tuple[Array, Array, Array], Array, Array]:
-    """Return the world position (X, Y, Z) seen in each pixel, its depth, and the cosine at which it is seen."""
-    right, up = rays(scene.camera, size)
+def _places(camera: Camera, plane: Array, size: tuple[int, int]) -> tuple[tuple[Array, Array, Array], Array, Array]:
+    """Return the world position (X, Y, Z) seen in each pixel, its depth, and the cosine at which it is seen.
+
+    Args:
+        camera: who looks.
+        plane: (H, W, 4) normal and offset, in camera coordinates, of the face in each pixel.
+        size: (H, W).
+    """
+    right, up = camera.rays(size)
     slant = plane[..., 0] * right + plane[..., 1] * up + plane[..., 2]
-    depth = np.clip(plane[..., 3] / np.where(np.abs(slant) < 1e-6, 1e-6, slant), 0.4, 500).astype(np.float32)
-    c, s = np.float32(np.cos(scene.camera.yaw)), np.float32(np.sin(scene.camera.yaw))
+    depth = np.clip(plane[..., 3] / np.where(np.abs(slant) < 1e-6, np.float32(1e-6), slant), 0.4, 500)
+    c, s = np.float32(np.cos(camera.yaw)), np.float32(np.sin(camera.yaw))
     x = depth * right
-    world = (
-        c * x + s * depth + np.float32(scene.camera.x),
-        depth * up + np.float32(scene.camera.height),
-        c * depth - s * x,
-    )
+    world = c * x + s * depth + np.float32(camera.x), depth * up + np.float32(camera.height), c * depth - s * x
     facing = np.maximum(np.abs(slant) / np.sqrt(right**2 + up**2 + 1), 0.02)
     return world, depth, facing
 
 
 def _texture(
-    scene: Scene,
+    camera: Camera,
     kind: NDArray[np.int64],
     place: tuple[Array, Array, Array],
     depth: Array,
     facing: Array,
-    size: tuple[int, int],
     noise: Noise,
 ) -> Array:
-    x, y, z = place
-    flat = y < 0.3
-    u = np.where(flat, x, z + x)
-    v = np.where(flat, z, y)
-    pixel = depth / np.float32(scene.camera.focal * size[0])
-    along = np.where(flat, pixel, pixel / facing)
-    across = np.where(flat, pixel / facing, pixel)
+    """Return the factor (H, W) of the textures; only pixels that have one are worked out."""
     table = texture_table()[kind]
-    factor = np.ones(size, np.float32)
-    some = np.flatnonzero(table[..., 0] > 0)
-    if len(some):
-        rows = table.reshape(-1, 6)[some].T
-        chosen = (a.ravel()[some] for a in (u, v, along, across))
-        a, b, fa, fb = chosen
-        factor.ravel()[some] = pattern(a, b, (fa, fb), rows, noise)
-    haze = np.exp(-depth / np.float32(scene.weather.visibility))
-    return 1 + (factor - 1) * haze
+    factor = np.ones(kind.shape, np.float32)
+    some = table[..., 0] > 0
+    x, y, z, near, slant = (field[some] for field in (*place, depth, facing))
+    flat = y < 0.3  # the ground runs along X and Z, walls along X or Z and Y
+    pixel = near / np.float32(camera.focal * kind.shape[0])
+    u, v = np.where(flat, x, z + x), np.where(flat, z, y)
+    footprint = np.where(flat, pixel, pixel / slant), np.where(flat, pixel / slant, pixel)
+    factor[some] = pattern(u, v, footprint, table[some].T, noise)
+    return factor
 
 
-def _shadow(
-    scene: Scene,
-    shares: NDArray[np.int64],
-    loss: Array,
-    place: tuple[Array, Array, Array],
-    size: tuple[int, int],
-    times: tuple[int, int],
-) -> Array:
-    """Return the factor (H, W, 3) that shadows leave of the light."""
-    points, sizes, kinds = scene.shadows
-    total = np.float32(times[0] * times[1])
-    ground = (shares[..., ROAD] + shares[..., PAVEMENT]).astype(np.float32) / total
-    sun = np.zeros(size, np.float32)
-    touch = np.zeros(size, np.float32)
-    if len(sizes):
-        # Two samples per pixel are enough for something soft.
-        fine = (size[0] * 2, size[1] * 2)
-        number = rasterise(scene.camera.project(points, fine), sizes, fine)
-        kind = np.concatenate([[0], kinds])[number]
-        for field, which in ((sun, 1), (touch, 2)):
-            hit = (kind == which).astype(np.float32)
-            field += (hit[0::2, 0::2] + hit[1::2, 0::2] + hit[0::2, 1::2] + hit[1::2, 1::2]) / 4
-        radius = max(1, round(size[0] / 240))
-        sun, touch = _soften(sun, radius), _soften(touch, radius * 2)
-    sun = np.where(touch > sun, touch, sun) if scene.weather.shadow_shift is not None else sun
-    cast = np.maximum(sun * ground, _houses(scene, place))
-    cool = np.array([1.0, 0.97, 0.90], np.float32)
-    factor = 1 - cast[..., None] * loss[..., None] * cool
-    result: Array = factor * (1 - 0.55 * (touch * ground)[..., None])
-    return result
-
-
-def _houses(scene: Scene, place: tuple[Array, Array, Array]) -> Array:
-    """Return how much of the sun the row of houses on the sunny side takes from each pixel."""
-    if scene.weather.shadow_shift is None:
-        return np.zeros(place[0].shape, np.float32)
-    lx, ly, lz = (np.float32(a) for a in scene.weather.direction)
-    side = 1 if lx > 0 else -1
-    x, y, z = place
-    t = x - np.float32(0.5 * scene.street.bend) * z * z
-    gap = (np.float32(scene.street.front(side)) - side * t) / np.abs(lx)
-    index = ((z + gap * lz + 100) * 2).astype(np.int32)
-    heights = scene.skylines[(side + 1) // 2].astype(np.float32)
-    shade = heights[np.clip(index, 0, len(heights) - 1)]
-    soft = 0.25 + 0.03 * np.maximum(gap, 0)
-    depth = np.clip((shade - (y + gap * ly)) / soft + 0.5, 0, 1)
-    result: Array = np.where((gap > 0.05) & (shade > 0), depth, 0).astype(np.float32)
-    return result
-
-
-def _soften(field: Array, radius: int) -> Array:
-    """Blur with two passes of a triangle of the given radius."""
-    for axis in (0, 1):
-        padded = np.pad(field, [(radius, radius) if k == axis else (0, 0) for k in (0, 1)], mode="edge")
-        length = field.shape[axis]
-        weights = [1 + radius - abs(k - radius) for k in range(2 * radius + 1)]
-        pieces = [padded[k : k + length] if axis == 0 else padded[:, k : k + length] for k in range(2 * radius + 1)]
-        field = sum(w * p for w, p in zip(weights, pieces, strict=True)) / np.float32(sum(weights))  # type: ignore[assignment]
-    return field
-
-
-def _develop(scene: Scene, picture: Array, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Add vignette and grain, and round to 8 bits."""
-    right, up = rays(scene.camera, size)
-    vignette = 1 - 0.10 * np.minimum(1.5, right**2 + up**2)
+def _develop(scene: Scene, picture: Array) -> NDArray[np.uint8]:
+    """Darken the corners, add grain, and round to 8 bits."""
+    size = picture.shape[0], picture.shape[1]
+    right, up = scene.camera.rays(size)
+    lens = 1 - VIGNETTE * np.minimum(1.5, right**2 + up**2)
     bits = np.random.PCG64(np.random.SeedSequence((scene.key, *size)))
-    count = size[0] * size[1] * 3
-    raw = bits.random_raw((count + 7) // 8).view(np.uint8)[:count].reshape(*size, 3)
-    grain = (raw.astype(np.float32) - 127.5) * np.float32(0.020 / 127.5)
-    return np.clip((picture * vignette[..., None] + grain) * 255 + 0.5, 0, 255).astype(np.uint8)
+    raw = bits.random_raw(picture.size // 8 + 1).astype("<u8").view(np.uint8)[: picture.size]
+    grain = (raw.reshape(picture.shape).astype(np.float32) - 127.5) * np.float32(GRAIN / 127.5)
+    return np.clip((picture * lens[..., None] + grain) * 255 + 0.5, 0, 255).astype(np.uint8)

@@ -8,22 +8,17 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dsrl_lab.datasets.streets.buildings import (
-    Building,
-    GardenWall,
-    Skyline,
-    draw_building,
-    draw_skyline,
-    draw_wall,
-)
+from dsrl_lab.datasets.streets.buildings import Building, draw_building
 from dsrl_lab.datasets.streets.dice import blend
+from dsrl_lab.datasets.streets.figures import draw_figure
 from dsrl_lab.datasets.streets.furniture import Fence, Post, draw_fence, draw_post
 from dsrl_lab.datasets.streets.geometry import Camera
 from dsrl_lab.datasets.streets.ground import Street, draw_ground
-from dsrl_lab.datasets.streets.mesh import Faces, Mesh
-from dsrl_lab.datasets.streets.people import Person, draw_figure
+from dsrl_lab.datasets.streets.mesh import NEAR, Faces, Mesh
+from dsrl_lab.datasets.streets.people import Person
 from dsrl_lab.datasets.streets.trees import Hedge, Tree, draw_hedge, draw_tree
 from dsrl_lab.datasets.streets.vehicles import Car, draw_car
+from dsrl_lab.datasets.streets.walls import GardenWall, Skyline, draw_skyline, draw_wall
 from dsrl_lab.datasets.streets.weather import Weather
 
 Thing = Building | GardenWall | Tree | Hedge | Post | Fence | Car | Person
@@ -95,7 +90,7 @@ class Scene:
         return self._mesh.shadows(self.camera)
 
     @cached_property
-    def skylines(self) -> NDArray[np.float64]:
+    def roofs(self) -> NDArray[np.float64]:
         """(2, 1000) height of the buildings on the left and right for s = -100 to 400 in steps of half a metre."""
         heights = np.zeros((2, 1000))
         for thing in self.things:
@@ -104,3 +99,37 @@ class Scene:
                 row = heights[(thing.side + 1) // 2, max(0, low) : max(0, high)]
                 np.maximum(row, thing.height + 0.6 * thing.roof, out=row)
         return heights
+
+    def joints(self, size: tuple[int, int]) -> NDArray[np.float64]:
+        """Return the joints of all people in a picture of ``size`` = (H, W).
+
+        A joint is visible if it lies in the picture and nothing nearer than the person covers it; a joint behind the
+        person's own body counts as visible. The answer does not depend on the resolution.
+
+        Shape:
+            - output: (people, 14, 3) with x, y in pixels and 1 for visible, 0 for hidden; order of Leeds Sports Pose
+        """
+        faces, people = self.faces, self.people
+        places = np.array([person.joints() for person in people], np.float64).reshape(-1, 3)
+        seen = self.camera.see(places)
+        points = self.camera.project(np.maximum(seen, (-np.inf, -np.inf, 1e-3)), size)
+        inside = (seen[:, 2] > NEAR) & (points >= 0).all(1) & (points < (size[1], size[0])).all(1)
+        corners = self.camera.project(faces.points, size)
+        low = np.minimum.reduceat(corners, faces.starts) if len(faces.sizes) else corners
+        high = np.maximum.reduceat(corners, faces.starts) if len(faces.sizes) else corners
+        for joint in np.flatnonzero(inside):
+            x, y = points[joint]
+            last = np.flatnonzero(faces.owner == joint // 14)[-1]
+            near = np.arange(last + 1, len(faces.sizes))
+            near = near[((low[near] <= (x, y)) & (high[near] >= (x, y))).all(1)]
+            pieces = ((faces.starts[face], faces.starts[face] + faces.sizes[face]) for face in near)
+            inside[joint] = not any(_covers(corners[start:stop], x, y) for start, stop in pieces)
+        return np.concatenate([points, inside[:, None]], 1).reshape(len(people), 14, 3)
+
+
+def _covers(corners: NDArray[np.float64], x: float, y: float) -> bool:
+    """Return whether a polygon covers a point (even-odd rule)."""
+    (x0, y0), (x1, y1) = corners.T, np.roll(corners, -1, 0).T
+    passes = (y0 <= y) != (y1 <= y)
+    where = x0[passes] + (y - y0[passes]) * (x1 - x0)[passes] / (y1 - y0)[passes]
+    return bool(np.count_nonzero(where > x) % 2)
