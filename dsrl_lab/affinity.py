@@ -109,11 +109,14 @@ class _TiledAffinityLoss(torch.autograd.Function):
         gradient_NPK = torch.zeros_like(learns_NPK, memory_format=torch.contiguous_format)
 
         strips = [slice(start, start + tile) for start in range(0, positions, tile)]
+        workspace = left_NPK.new_empty(2, min(tile, positions) ** 2)  # two tiles, reused: fresh ones fragment the heap
         sums = []
         for left, right, learns, gradient in zip(left_NPK, right_NPK, learns_NPK, gradient_NPK, strict=True):
             for rows, columns in combinations_with_replacement(strips, 2):
-                difference = left[rows] @ right[columns].mT
-                slope = difference.sign() if q == 1 else difference
+                x, y = left[rows], right[columns]
+                difference, slope = workspace[:, : len(x) * len(y)].view(2, len(x), len(y))
+                torch.mm(x, y.mT, out=difference)
+                slope = torch.sign(difference, out=slope) if q == 1 else difference
                 sums.append(torch.dot(difference.flatten(), slope.flatten()))
                 gradient[rows].addmm_(slope, learns[columns])
                 if rows is not columns:  # the mirror image below the diagonal

@@ -21,7 +21,10 @@ def _class_ids(pred_or_logits: Tensor, mask: Tensor, num_classes: int, ignore_in
     pred = pred_or_logits
     if pred.is_floating_point():
         if pred.ndim != 4 or pred.shape[1] != num_classes:
-            raise ValueError(f"expected logits of shape (N, {num_classes}, H, W), got {tuple(pred.shape)}")
+            raise ValueError(
+                f"expected logits of shape (N, {num_classes}, H, W), got {tuple(pred.shape)}; "
+                "build the score with the network's number of classes"
+            )
         pred = pred.argmax(1)
     if pred.ndim != 3 or pred.shape != mask.shape:
         raise ValueError(
