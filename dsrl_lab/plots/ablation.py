@@ -6,6 +6,7 @@ same pictures in the same order, so their difference is surer than the differenc
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from dsrl_lab.plots.records import MIOU, Estimate, Run, paired_difference, scores
-from dsrl_lab.plots.theme import GREY, axes_or_current, style_of
+from dsrl_lab.plots.theme import GREY, axes_or_current, faded, style_of
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,7 @@ def ablation_bars(
         if result is None:
             continue
         style = style_of(row.row)
-        ax.barh(
-            place, scale * result.mean, 0.62, color=style.color, alpha=0.35, hatch=style.hatch, edgecolor=style.color
-        )
+        ax.barh(place, scale * result.mean, 0.62, color=faded(style.color), hatch=style.hatch, edgecolor=style.color)
         _dots_and_interval(ax, place, result, scale, style.color, style.marker)
         right = max([scale * v for v in result.values] + [scale * (result.mean + (result.margin or 0))])
         ax.annotate(
@@ -174,7 +173,7 @@ def _dots_and_interval(ax: Axes, place: float, result: Estimate, scale: float, c
 
 
 def _rows_on_axis(ax: Axes, rows: Sequence[AblationRow]) -> None:
-    ax.set_yticks(range(len(rows)), [row.label for row in rows])
+    ax.set_yticks(range(len(rows)), [textwrap.fill(row.label, 26) for row in rows])
     ax.set_ylim(len(rows) - 0.45, -0.55)
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
@@ -231,14 +230,17 @@ def cost_plot(rows: Sequence[AblationRow], *, score: str = MIOU, scale: float = 
         ax: where to; pyplot's current axes by default.
     """
     ax = axes_or_current(ax)
+    widest = max((row.macs for row in rows), default=1.0)
+    seen: dict[float, int] = {}
     for row in rows:
         result = row.score(score)
         if result is None:
             continue
         style = style_of(row.row)
+        beside = seen[row.macs] = seen.get(row.macs, -1) + 1  # rows of one cost stand side by side
         margin = None if result.margin is None else scale * result.margin
         ax.errorbar(
-            row.macs,
+            row.macs + 0.018 * widest * beside,
             scale * result.mean,
             yerr=margin,
             marker=style.marker,
@@ -248,8 +250,12 @@ def cost_plot(rows: Sequence[AblationRow], *, score: str = MIOU, scale: float = 
             linestyle="",
             label=row.label,
         )
-    ax.set(xlabel="true MACs of the deployed network (M)", ylabel="mIoU (%)", xlim=(0, None))
-    ax.legend(loc="best")
+    ax.set(
+        xlabel="true MACs of the deployed network (M); equal ones stand side by side",
+        ylabel="mIoU (%)",
+        xlim=(0, 1.15 * widest),
+    )
+    ax.legend(loc="lower left")
     return ax
 
 

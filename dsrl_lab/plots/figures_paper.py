@@ -23,7 +23,7 @@ from dsrl_lab.plots.inputs import Drawing, Inputs
 from dsrl_lab.plots.masks import to_picture
 from dsrl_lab.plots.records import Estimate, Run, paired_difference
 from dsrl_lab.plots.shapes import meta_device, network_shapes, papers_network
-from dsrl_lab.plots.theme import GREY, PURPLE, SKY, new_figure, style_of
+from dsrl_lab.plots.theme import GREY, PURPLE, SKY, faded, new_figure, style_of
 from dsrl_lab.plots.verdicts import Comparison, compare_count
 from dsrl_lab.recipes import MAIN_ROWS
 
@@ -34,7 +34,7 @@ OUR_COLORS, OUR_MARKERS = (PURPLE, SKY, GREY), ("D", "^", "v")
 
 def paper_table1(inputs: Inputs) -> Drawing:
     """Table 1 as bars for both hosts, and its gains beside those of our own ablations."""
-    figure = new_figure(14, 3.9)
+    figure = new_figure(14, 4.2)
     figure.suptitle(
         "Table 1: Cityscapes val, input 256×512 [P]; our gains on other pictures beside it", x=0.01, ha="left"
     )
@@ -42,7 +42,7 @@ def paper_table1(inputs: Inputs) -> Drawing:
     for number, (host, ax) in enumerate(zip(paper.HOSTS, panels, strict=True)):
         for place, line in enumerate(paper.TABLE_1):
             style, value = style_of(line.row), line.miou[host].value or 0.0
-            ax.barh(place, value, 0.62, color=style.color, alpha=0.35, hatch=style.hatch, edgecolor=style.color)
+            ax.barh(place, value, 0.62, color=faded(style.color), hatch=style.hatch, edgecolor=style.color)
             ax.text(value + 1, place, f"{value:.1f}", va="center", weight="bold")
         ax.set(title=host, xlabel="mIoU (%)", xlim=(0, 72))
         _rows(ax, labels=number == 0)
@@ -87,7 +87,8 @@ def paper_figure1(inputs: Inputs) -> Drawing:
             )
         for x, point in enumerate(points):
             middle = ((point.baseline.value or 0) + (point.dsrl.value or 0)) / 2
-            ax.annotate(f"+{point.gain.value:.1f}", (x, middle), (6, -3), textcoords="offset points", weight="bold")
+            label = ax.annotate(f"+{point.gain.value:.1f}", (x, middle), (6, -3), textcoords="offset points")
+            label.set(weight="bold", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85})
         ax.set(title=f"{host}: Cityscapes val", ylabel="mIoU (%)", ylim=(52, 74))
         ax.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right")
         ax.legend(
@@ -98,26 +99,17 @@ def paper_figure1(inputs: Inputs) -> Drawing:
         gains.plot(range(len(values)), values, color=HOST_COLORS[host], marker=HOST_MARKERS[host], label=f"{host} [P]")
     lanes = _lanes(inputs.runs)
     for number, (name, rows) in enumerate(lanes.items()):
-        result, color = _gain(rows, "dsrl"), OUR_COLORS[number % 3]
-        if result is None:
-            continue
-        x, margin = len(ticks) + number, None if result.margin is None else result.margin
+        result, color, x = _gain(rows, "dsrl"), OUR_COLORS[number % 3], len(ticks)
+        assert result is not None  # a lane has a DSRL row
+        marker = OUR_MARKERS[number % 3]
         gains.errorbar(
-            x,
-            result.mean,
-            yerr=margin,
-            color=color,
-            marker=OUR_MARKERS[number % 3],
-            capsize=4,
-            linestyle="",
-            markersize=7,
-            label=name,
+            x, result.mean, yerr=result.margin, color=color, marker=marker, capsize=4, linestyle="", label=name
         )
-        gains.plot([x + 0.12] * len(result.values), result.values, ".", color=color)
+        gains.plot([x + 0.15] * len(result.values), result.values, ".", color=color)
         height, width = rows[0].first["train"]["input_size"]
-        ticks.append(f"{height}×{width}")
+        ticks.append(f"ours: {height}×{width}")
     gains.axhline(0, color=GREY, linewidth=1)
-    gains.set(title="gain of DSRL over the baseline", ylabel="points of mIoU")
+    gains.set(title="gain of DSRL over the baseline", ylabel="points of mIoU", xlabel="input")
     gains.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right")
     gains.legend()
     return Drawing(figure, tuple(c for c in gain_comparisons(inputs.runs) if "FA" in c.what))

@@ -72,7 +72,7 @@ def ablation_figure(inputs: Inputs) -> Drawing:
     rows = ablation(inputs.runs)
     figure = new_figure(14.5, 1.75 + 0.5 * len(rows))
     figure.suptitle(f"{setting_title(inputs.runs[0])}: ablation", x=0.01, ha="left")
-    bars, gains, table = figure.subplots(1, 3, width_ratios=(2.6, 2.4, 3.6))
+    bars, gains, table = figure.subplots(1, 3, width_ratios=(2.3, 2.2, 4))
     ablation_bars(rows, ax=bars)
     gain_bars(rows, ax=gains)
     gains.tick_params(labelleft=False)
@@ -140,7 +140,7 @@ class Seen(NamedTuple):
 
 
 def streets_affinity(inputs: Inputs) -> Drawing:
-    """A pixel's row of S_seg, of S_sr and their difference: one on a car, one on a pole of the first validation scene."""
+    """A row of S_seg, of S_sr and their difference, for a pixel on a car and one on a pole of the first scene."""
     seen = _see(inputs.checkpoints["whole"])
     task, sisr = seen.output.task_features, seen.output.sisr_features
     if task is None or sisr is None:

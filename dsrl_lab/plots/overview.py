@@ -76,7 +76,7 @@ def overview(
     _arrow(ax, (7.97, bottom), (11.4, bottom), GREEN, dashed=True)
     _arrow(ax, (6.9, top - 0.66), (6.9, middle + 0.54), VERMILLION, dashed=True)
     _arrow(ax, (6.9, bottom + 0.58), (6.9, middle - 0.54), VERMILLION, dashed=True)
-    ax.text(7.05, 3.68, "1 × 1 transform", color=VERMILLION, fontsize=8, va="center")
+    ax.text(7.05, 3.68, "last features, 1 × 1 transform", color=VERMILLION, fontsize=8, va="center")
     ax.text(8.65, middle, "w₂ · mean |S$_{seg}$ − S$_{sr}$|", fontsize=9, va="center", color=VERMILLION, weight="bold")
     return ax
 
@@ -93,7 +93,7 @@ def branches(shapes: NetworkShapes, *, ax: Axes | None = None) -> Axes:
     _block(ax, (0.9, middle), shapes.image, GREY, "input")
     x = 2.6
     for feature in shapes.features:
-        _block(ax, (x, middle), feature, GREY, f"encoder, stride {shapes.image[1] // feature[1]}")
+        _block(ax, (x, middle), feature, GREY, f"encoder\nstride {shapes.image[1] // feature[1]}")
         x += 1.6
     end = x - 1.6
     _block(ax, (9.6, top), shapes.class_maps, BLUE, "decoder: class maps")
@@ -108,6 +108,7 @@ def branches(shapes: NetworkShapes, *, ax: Axes | None = None) -> Axes:
         _block(ax, (9.6, 2.05), shapes.sisr_features, VERMILLION, "", dashed=True)
         _arrow(ax, (9.6, top - 1.05), (9.6, 4.35), VERMILLION, dashed=True)
         _arrow(ax, (9.6, 0.9), (9.6, 1.28), VERMILLION, dashed=True)
+        ax.text(9.75, 4.5, f"before them: {say(shapes.head_features)}", fontsize=8, va="center", color=VERMILLION)
         positions = shapes.task_features[1] * shapes.task_features[2]
         note = (
             f"feature affinity\nP = {positions:,} positions a side\nS is P × P: {positions**2 / 2**28:g} GiB if stored"

@@ -45,18 +45,18 @@ class Style:
 
 STYLES: dict[str, Style] = {
     "baseline": Style(color=GREY, line="-", marker="o"),
-    "bilinear": Style(color=SKY, line=(0, (1, 1)), marker="P", hatch="..."),
+    "bilinear": Style(color=SKY, line=(0, (1, 1)), marker="P", hatch="---"),
     "sssr": Style(color=BLUE, line=(0, (5, 2)), marker="s", hatch="///"),
     "sisr": Style(color=GREEN, line=(0, (5, 2, 1, 2)), marker="^", hatch="\\\\\\"),
     "dsrl": Style(color=VERMILLION, line="-", marker="D", hatch="xxx"),
-    "detached": Style(color=PURPLE, line=(0, (3, 1, 1, 1, 1, 1)), marker="v", hatch="|||"),
-    "shuffled": Style(color=ORANGE, line=(0, (1, 2)), marker="X", hatch="ooo"),
-    "deconvolution": Style(color="#004C77", line=(0, (8, 2)), marker="<", hatch="---"),
-    "deconvolution_dsrl": Style(color="#8F3F00", line=(0, (8, 2, 2, 2)), marker=">", hatch="+++"),
+    "detached": Style(color=PURPLE, line=(0, (3, 1, 1, 1, 1, 1)), marker="v", hatch="||"),
+    "shuffled": Style(color=ORANGE, line=(0, (1, 2)), marker="X", hatch="++"),
+    "deconvolution": Style(color="#004C77", line=(0, (8, 2)), marker="<", hatch="--"),
+    "deconvolution_dsrl": Style(color="#8F3F00", line=(0, (8, 2, 2, 2)), marker=">", hatch="+"),
 }
 OTHER_STYLES = (
-    Style(color=PURPLE, line="--", marker="h", hatch="**"),
-    Style(color="#B8A800", line="-.", marker="d", hatch="OO"),
+    Style(color=PURPLE, line="--", marker="h", hatch="//"),
+    Style(color="#B8A800", line="-.", marker="d", hatch="xx"),
     Style(color="#444B57", line=":", marker="*", hatch="\\\\"),
 )
 
@@ -69,6 +69,17 @@ def style_of(row: str) -> Style:
         'D'
     """
     return STYLES.get(row) or OTHER_STYLES[sum(map(ord, row)) % len(OTHER_STYLES)]
+
+
+def faded(color: str, share: float = 0.4) -> str:
+    """A colour mixed with white, for faces: opaque, so that no grid shows through.
+
+    Example:
+        >>> faded("#000000", 0.2)
+        '#cccccc'
+    """
+    mixed = (255 - share * (255 - int(color[i : i + 2], 16)) for i in (1, 3, 5))
+    return "#{:02x}{:02x}{:02x}".format(*map(round, mixed))
 
 
 def font_chain(installed: Iterable[str] | None = None) -> list[str]:

@@ -1,0 +1,212 @@
+"""Figures follow from their records: the same bytes twice, a manifest that says from what, a check that notices."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from dsrl_lab.dsrl import DSRL
+from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
+from dsrl_lab.paper import COSTS, Mark, Number, table_1_gain
+from dsrl_lab.plots import verdicts
+from dsrl_lab.plots.figures import FIGURES, MANIFEST, check, draw, read_manifest, sha256
+from dsrl_lab.plots.figures_paper import counted_costs
+from dsrl_lab.plots.records import estimate
+from dsrl_lab.plots.shapes import network_shapes, papers_network
+from dsrl_lab.plots.theme import new_figure
+from dsrl_lab.plots.writing import LARGEST, png_bytes, svg_bytes, write
+
+OF_RECORDS = ["streets_ablation", "streets_training_curves"]
+OF_NETWORKS = ["streets_side_by_side", "streets_affinity", "streets_super_resolution"]
+
+
+def test_two_runs_write_the_same_bytes_without_dates(committed: Path, tmp_path: Path) -> None:
+    for out in ("a", "b"):
+        draw(["streets_ablation"], runs=committed, out=tmp_path / out)
+    for suffix in ("svg", "png"):
+        first, second = ((tmp_path / out / f"streets_ablation.{suffix}").read_bytes() for out in ("a", "b"))
+        assert first == second
+    assert b"<dc:date>" not in first + (tmp_path / "a" / "streets_ablation.svg").read_bytes()
+
+
+def test_manifest_says_from_what_each_figure_was_drawn(committed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "figures"
+    manifest = draw(["streets_ablation", "camvid_ablation"], runs=committed, out=out)
+    entry = manifest["figures"]["streets_ablation"]
+    assert entry["function"] == "dsrl_lab.plots.figures_streets.ablation_figure"
+    assert entry["inputs"]["streets_tinynet/dsrl_seed0.jsonl"] == sha256(
+        committed / "streets_tinynet" / "dsrl_seed0.jsonl"
+    )
+    assert len(entry["inputs"]) == 18
+    assert entry["files"]["streets_ablation.svg"]["sha256"] == sha256(out / "streets_ablation.svg")
+    assert {"commit", "versions", "device", "seconds"} <= entry.keys()
+    assert manifest["skipped"] == {"camvid_ablation": "no finished run of camvid_espnetv2_baseline"}
+    assert json.loads((out / MANIFEST).read_text()) == manifest
+    gain = next(c for c in entry["comparisons"] if "FA" in c["what"] and "ESPNetv2" in c["what"])
+    assert gain["paper"]["value"] == 5.0
+    assert gain["paper"]["mark"] == "P"
+    assert gain["ours"]["mean"] == pytest.approx(3.08)
+    assert gain["ours"]["low"] < 3.08 < gain["ours"]["high"]
+    assert gain["verdict"] == verdicts.SAME_DIRECTION
+
+
+def test_other_figures_keep_their_entry(committed: Path, tmp_path: Path) -> None:
+    for name in OF_RECORDS:
+        manifest = draw([name], runs=committed, out=tmp_path / "figures")
+    assert sorted(manifest["figures"]) == sorted(OF_RECORDS)
+
+
+def test_check_notices_a_changed_a_new_and_a_lost_record(committed: Path, tmp_path: Path) -> None:
+    out, folder = tmp_path / "figures", committed / "streets_tinynet"
+    draw(["streets_ablation"], runs=committed, out=out)
+    assert check(out, committed) == []
+    changed = folder / "dsrl_seed1.jsonl"
+    changed.write_text(changed.read_text().replace('"seconds": 21.0', '"seconds": 22.0'))
+    assert check(out, committed) == ["streets_ablation: streets_tinynet/dsrl_seed1.jsonl has changed"]
+    draw(["streets_ablation"], runs=committed, out=out)
+    changed.rename(tmp_path / "away.jsonl")
+    assert check(out, committed) == ["streets_ablation: streets_tinynet/dsrl_seed1.jsonl is gone"]
+    draw(["streets_ablation"], runs=committed, out=out)
+    shutil.copy(tmp_path / "away.jsonl", changed)
+    assert check(out, committed) == ["streets_ablation: streets_tinynet/dsrl_seed1.jsonl is new"]
+    shutil.rmtree(folder)
+    assert check(out, committed) == [
+        "streets_ablation: cannot be drawn any more: no finished run of streets_tinynet_baseline"
+    ]
+
+
+def test_check_notices_an_edited_a_lost_and_a_nameless_figure(committed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "figures"
+    manifest = draw(["streets_ablation"], runs=committed, out=out)
+    picture = out / "streets_ablation.svg"
+    picture.write_text(picture.read_text().replace("</svg>", " </svg>"))
+    (out / "streets_ablation.png").unlink()
+    assert check(out, committed) == [
+        "streets_ablation: streets_ablation.svg is not the file that was drawn",
+        "streets_ablation: streets_ablation.png is gone",
+    ]
+    manifest["figures"] = {"old": manifest["figures"]["streets_ablation"] | {"files": {}}}
+    (out / MANIFEST).write_text(json.dumps(manifest))
+    assert check(out, committed) == ["old: no function draws it any more"]
+
+
+def test_check_redraws(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "figures"
+    draw(["streets_ablation"], runs=committed, out=out)
+    assert check(out, committed, redraw=True) == []
+    monkeypatch.setattr("dsrl_lab.plots.figures_streets.training_note", lambda runs: "another note")
+    assert [line.split(":")[0] for line in check(out, committed, redraw=True)] == ["streets_ablation"]
+
+
+def test_check_needs_a_manifest_that_can_be_read(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="draw the figures first"):
+        check(tmp_path, tmp_path)
+    (tmp_path / MANIFEST).write_text("[1, 2]")
+    with pytest.raises(ValueError, match=r"manifest.json is damaged"):
+        read_manifest(tmp_path)
+
+
+def test_an_unknown_figure_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"unknown figure 'overvew'; choose from overview, branches"):
+        draw(["overview", "overvew"], runs=tmp_path, out=tmp_path / "figures")
+    assert not (tmp_path / "figures").exists()
+
+
+def test_figures_of_networks_from_a_reproduced_folder(reproduced: Path, tmp_path: Path) -> None:
+    manifest = draw(OF_NETWORKS, runs=reproduced, out=tmp_path / "figures")
+    assert manifest["skipped"] == {}
+    assert sorted(manifest["figures"]) == sorted(OF_NETWORKS)
+    assert "dsrl_seed0/latest.safetensors" in manifest["figures"]["streets_affinity"]["inputs"]
+    assert "baseline_seed0/deployed.safetensors" in manifest["figures"]["streets_side_by_side"]["inputs"]
+    assert all(file.stat().st_size <= LARGEST for file in (tmp_path / "figures").iterdir())
+    assert check(tmp_path / "figures", reproduced) == []
+
+
+def test_a_deployed_network_cannot_show_its_sisr_branch(reproduced: Path, tmp_path: Path) -> None:
+    whole = reproduced / "dsrl_seed0" / "deployed.safetensors"
+    manifest = draw(["streets_affinity"], runs=reproduced, out=tmp_path, whole=whole)
+    assert "SISR branch was left behind" in manifest["skipped"]["streets_affinity"]
+    manifest = draw(
+        ["streets_affinity"], runs=reproduced, out=tmp_path, whole=reproduced / "sisr_seed0" / "latest.safetensors"
+    )
+    assert "without feature affinity" in manifest["skipped"]["streets_affinity"]
+    manifest = draw(
+        ["streets_super_resolution"],
+        runs=reproduced,
+        out=tmp_path,
+        whole=reproduced / "sssr_seed0" / "latest.safetensors",
+    )
+    assert "without SISR" in manifest["skipped"]["streets_super_resolution"]
+
+
+def test_without_any_run_the_papers_figures_stand_alone(tmp_path: Path) -> None:
+    names = ["paper_table1", "paper_figure1", "cost", "streets_side_by_side", "streets_affinity"]
+    manifest = draw(names, runs=tmp_path / "none", out=tmp_path / "figures")
+    assert list(manifest["figures"]) == names[:3]
+    assert sorted(manifest["skipped"]) == ["streets_affinity", "streets_side_by_side"]
+    verdict = {c["what"]: c["verdict"] for c in manifest["figures"]["cost"]["comparisons"]}
+    assert len(verdict) == 3
+    assert set(verdict.values()) == {verdicts.SAME}
+
+
+def test_counted_costs_are_those_measured_on_public_code() -> None:
+    counted = counted_costs()
+    wanted = (COSTS[0].convolutions, COSTS[0].deconvolutions, COSTS[0].total)
+    assert list(counted.values()) == pytest.approx([number.value for number in wanted], rel=1e-4)
+
+
+def test_drawn_sizes_are_the_networks_own() -> None:
+    shapes = network_shapes(papers_network(), (512, 1024))  # Figure 4: 512x1024 -> 32x64xC' -> 1024x2048
+    assert shapes.features[-1][1:] == (32, 64)
+    assert shapes.logits == (19, 1024, 2048)
+    assert shapes.super_res == (3, 1024, 2048)
+    small = DSRL(ESPNetv2(11, width=0.5), sisr=False, affinity=False)
+    meant, found = small(torch.zeros(1, 3, 64, 96)).logits.shape, network_shapes(small, (64, 96))
+    assert found.logits == tuple(meant[1:])
+    assert found.super_res is None
+    assert small.training
+
+
+def test_every_figure_has_a_first_line_that_says_what_it_shows() -> None:
+    assert all((recipe.draw.__doc__ or "").strip() for recipe in FIGURES.values())
+
+
+def test_a_figure_that_grew_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dsrl_lab.plots.writing.LARGEST", 1000)
+    figure = new_figure(2, 2)
+    figure.add_subplot().plot([0, 1])
+    with pytest.raises(ValueError, match=r"plot.svg would be \d+ bytes, at most 1000 are allowed"):
+        write(figure, tmp_path / "plot")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_photographs_become_small_and_drawings_stay_sharp() -> None:
+    figure = new_figure(4, 4)
+    noise = torch.rand(300, 300, 3, generator=torch.Generator().manual_seed(0))
+    photograph, drawing = figure.subplots(1, 2)
+    photograph.imshow(noise.numpy(), interpolation="nearest")
+    drawing.imshow([[0, 1], [1, 0]], interpolation="nearest")
+    content = svg_bytes(figure)
+    assert content.count(b"data:image/jpeg") == 1
+    assert content.count(b"data:image/png") == 1
+    assert content == svg_bytes(figure)
+    assert png_bytes(figure)[:4] == b"\x89PNG"
+
+
+def test_verdicts_say_no_more_than_the_numbers() -> None:
+    paper = table_1_gain("dsrl", "ESPNetv2")
+    for values, verdict in (
+        ([1.0, 1.1, 1.2], verdicts.SAME_DIRECTION),
+        ([-1.0, -1.1, -1.2], verdicts.OPPOSITE),
+        ([1.0, -1.0, 0.5], verdicts.OPEN),
+        ([1.0], verdicts.ONE_SEED),
+    ):
+        assert verdicts.compare_direction("gain", paper, estimate(values)).verdict == verdict
+    assert verdicts.compare_count("MACs", COSTS[0].total, 1264.28).verdict == verdicts.SAME
+    assert verdicts.compare_count("MACs", COSTS[0].total, 674.46).verdict == verdicts.OTHER
+    with pytest.raises(ValueError, match="leave unknown ones out"):
+        verdicts.compare_count("epochs", Number(value=None, mark=Mark.UNKNOWN), 3)
