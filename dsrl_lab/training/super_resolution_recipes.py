@@ -49,7 +49,7 @@ def super_resolution_srcnn() -> SuperResolutionRecipe:
     return SuperResolutionRecipe(
         name="super_resolution_srcnn",
         title="SRCNN (pre-upsampling)",
-        train=SuperResolutionConfig(network="srcnn", iterations=8000),
+        train=SuperResolutionConfig(network="srcnn", iterations=6000),
         target_psnr=36.2,
     )
 
@@ -69,7 +69,7 @@ def super_resolution_lapsrn() -> SuperResolutionRecipe:
     return SuperResolutionRecipe(
         name="super_resolution_lapsrn",
         title="LapSRN (progressive)",
-        train=SuperResolutionConfig(network="lapsrn", loss="charbonnier", iterations=5000),
+        train=SuperResolutionConfig(network="lapsrn", loss="charbonnier", iterations=4000),
         target_psnr=36.9,
     )
 
@@ -79,7 +79,7 @@ def super_resolution_dbpn() -> SuperResolutionRecipe:
     return SuperResolutionRecipe(
         name="super_resolution_dbpn",
         title="DBPN, T = 2, width 32 (iterative up-and-down)",
-        train=SuperResolutionConfig(network="dbpn", stages=2, width=32, loss="charbonnier", iterations=6000),
+        train=SuperResolutionConfig(network="dbpn", stages=2, width=32, loss="charbonnier", iterations=5000),
         target_psnr=37.2,
     )
 
