@@ -246,6 +246,17 @@ def test_projection_units_correct_their_round_trip() -> None:
     assert DownProjection(12, 4, 4)(torch.rand(1, 12, 8, 12)).shape == (1, 4, 2, 3)
 
 
+def test_dbpn_starts_with_the_same_variance_from_unit_to_unit() -> None:
+    """With plain He values each unit triples it, 3^11 after eleven units."""
+    net = DBPN(2, stages=6, width=24)
+    sizes: list[float] = []
+    for unit in (*net.ups, *net.downs):
+        unit.register_forward_hook(lambda _, inputs, output: sizes.append(output.square().mean().sqrt().item()))
+    net(torch.rand(1, 3, 12, 12))
+    assert len(sizes) == 11
+    assert max(sizes) / min(sizes) < 2.5
+
+
 @pytest.mark.parametrize("network", [SRCNN, ESPCN, FSRCNN, LapSRN, DBPN])
 def test_errors_name_what_was_expected(network: type[SuperResolver]) -> None:
     with pytest.raises(ValueError, match=rf"{network.__name__} is specified for upscale_factor 2, .*got 5"):
