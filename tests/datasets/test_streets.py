@@ -202,7 +202,7 @@ def grown(field: np.ndarray) -> np.ndarray:
 def test_mask_and_picture_agree(scenes: list[Scene]) -> None:
     """Take one person out: the picture changes where the mask does, and on the ground (seen through fences too)."""
     checked = 0
-    for scene in scenes[:12]:
+    for scene in scenes[:18]:
         scene = dataclasses.replace(scene, weather=dataclasses.replace(scene.weather, sun=0.0))
         near = [person for person in scene.people if person.place[2] < 14]
         if not near:
@@ -214,7 +214,7 @@ def test_mask_and_picture_agree(scenes: list[Scene]) -> None:
         around, ground = (grown(field) for field in (person, np.isin(other_mask, (ROAD, PAVEMENT, FENCE))))
         assert not ((mask != other_mask) & ~around).any()
         assert not (changed & ~around & ~ground).any()
-        if person.sum() > 30:
+        if person.sum() > 20:
             assert changed[person].mean() > 0.9
             checked += 1
     assert checked >= 3
