@@ -79,18 +79,18 @@ def affinity_picture(
     """
     ax = axes_or_current(ax)
     values = row.detach().cpu().numpy()
-    shown = ax.imshow(
-        values,
-        cmap=DIFFERENCE if difference else SIMILARITY,
-        vmin=-1 if difference else min(0.0, float(values.min())),
-        vmax=1,
-        interpolation="nearest",
-        rasterized=True,
-    )
+    low, high = min(0.0, float(values.min())), 1.0
+    if difference:
+        high = max(0.1, float(abs(values).max()))
+        low = -high
+    colors = DIFFERENCE if difference else SIMILARITY
+    shown = ax.imshow(values, cmap=colors, vmin=low, vmax=high, interpolation="none")
     assert ax.figure is not None
-    bar = ax.figure.colorbar(shown, ax=ax, orientation="horizontal", fraction=0.05, pad=0.03, aspect=30)
+    bar = ax.figure.colorbar(shown, cax=ax.inset_axes((0, -0.075, 1, 0.04)), orientation="horizontal")
     bar.outline.set_visible(False)
-    mark_position(position, (values.shape[0], values.shape[1]), (values.shape[0], values.shape[1]), ax=ax)
+    bar.ax.tick_params(labelsize=8, length=2)
+    grid = (values.shape[0], values.shape[1])
+    mark_position(position, grid, grid, ax=ax)
     return bare(ax, title)
 
 
@@ -128,8 +128,14 @@ def affinity_rows(
         )
     task, sisr = affinity_row(task_features, position), affinity_row(sisr_features, position)
     grid, size = (task.shape[0], task.shape[1]), (image.shape[-2], image.shape[-1])
-    names = ("the marked position", "S_seg: segmentation", "S_sr: super-resolution", "S_seg - S_sr")
-    names = names if titles else ("", "", "", "")
+    names = (
+        "the marked position",
+        "S$_{seg}$: segmentation",
+        "S$_{sr}$: super-resolution",
+        "difference, S$_{seg}$ − S$_{sr}$",
+    )
+    if not titles:
+        names = ("", "", "", "")
     mark_position(position, grid, size, ax=show_image(image, title=names[0], ax=axes[0]))
     affinity_picture(task, position, title=names[1], ax=axes[1])
     affinity_picture(sisr, position, title=names[2], ax=axes[2])

@@ -63,7 +63,8 @@ def training_curves(runs: Sequence[Run], term: str = "task", *, legend: bool = T
         style = style_of(row)
         if len(curves) > 1:
             for points in curves:
-                ax.plot(*zip(*points, strict=True), color=style.color, linewidth=0.7, alpha=0.45)
+                dot = "." if len(points) == 1 else ""
+                ax.plot(*zip(*points, strict=True), marker=dot, color=style.color, linewidth=0.7, alpha=0.45)
         mean = _mean_curve(curves)
         marker = style.marker if len(mean) <= 12 else ""
         ax.plot(*zip(*mean, strict=True), color=style.color, linestyle=style.line, marker=marker, label=seeds[0].label)

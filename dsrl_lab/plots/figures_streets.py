@@ -40,7 +40,7 @@ SHEET_SIZE = (216, 288)
 def streets_contact_sheet(inputs: Inputs) -> Drawing:
     """Twelve street scenes and their masks: the first of the training split."""
     streets = Streets("train", size=SHEET_SIZE, length=12)
-    figure = new_figure(13, 6.9)
+    figure = new_figure(12.5, 6.65)
     axes = figure.subplots(4, 6)
     for index in range(12):
         sample = streets[index]
@@ -55,13 +55,12 @@ def training_curves_figure(inputs: Inputs) -> Drawing:
     """Loss terms, learning rate and validation mIoU of all rows over the iterations."""
     figure = new_figure(13, 6.4)
     figure.suptitle(f"{setting_title(inputs.runs[0])}: training", x=0.01, ha="left")
-    terms = ("task", "sisr", "affinity", "learning_rate", "miou", "images_per_second")
+    terms = ("task", "sisr", "affinity", "loss", "learning_rate", "miou")
     for ax, term in zip(figure.subplots(2, 3).flat, terms, strict=True):
         shown = inputs.runs[:1] if term == "learning_rate" else inputs.runs
         training_curves(shown, term, legend=False, ax=ax)
         if not any(curve(run, term) for run in shown):
             ax.text(0.5, 0.5, "not in these records", transform=ax.transAxes, ha="center", color=GREY)
-        ax.set_ylim(bottom=0 if term == "images_per_second" else None)
     entries = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels()), strict=True))
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
     return Drawing(figure)
@@ -111,7 +110,7 @@ def streets_side_by_side(inputs: Inputs) -> Drawing:
     runs = {run.row: run for run in inputs.runs}
     titles = [f"input {height}×{width}", f"truth {streets.size[0]}×{streets.size[1]}"]
     titles += [f"{runs[row].label}\nmIoU {100 * (runs[row].score() or 0):.1f} %" for row in models]
-    titles += ["won and lost"]
+    titles += ["won and lost\ngrey: wrong in both"]
     for index, line in enumerate(axes):
         sample = streets[index]
         low_res = low_and_high(sample, network.upscale_factor).low_res
@@ -154,7 +153,7 @@ def streets_affinity(inputs: Inputs) -> Drawing:
             )
         )
     ]
-    figure = new_figure(13, 0.4 + 2.95 * len(positions))
+    figure = new_figure(13, 0.35 + 2.8 * len(positions))
     axes = figure.subplots(len(positions), 4, squeeze=False)
     for number, (position, line) in enumerate(zip(positions, axes, strict=True)):
         affinity_rows(seen.high_res, position, task[0], sisr[0], axes=list(line), titles=number == 0)
@@ -171,16 +170,20 @@ def streets_super_resolution(inputs: Inputs) -> Drawing:
         Reconstruction("bilinear", resize(seen.low_res[None], size)[0].clamp(0, 1)),
         Reconstruction("SISR branch", seen.output.super_res[0].clamp(0, 1)),
     )
-    figure = new_figure(13, 5.7)
-    axes = figure.subplots(2, 4)
+    crop = _window_on(seen.sample.mask, seen.streets.class_table.index("pole"))
+    figure = new_figure(13, 7.9)
+    axes = figure.subplots(3, 4)
     super_resolution_row(seen.low_res, seen.high_res, made, axes=list(axes[0]))
-    bare(axes[1, 0]).text(0, 0.95, _validation_scores(inputs.runs), va="top", transform=axes[1, 0].transAxes)
-    for ax, (name, image) in zip(axes[1, 1:3], made, strict=True):
+    super_resolution_row(seen.low_res, seen.high_res, made, axes=list(axes[1]), crop=crop, titles=False)
+    note = axes[2, 0].text(0, 1, _validation_scores(inputs.runs), va="top", transform=axes[2, 0].transAxes)
+    note.set_linespacing(1.6)
+    for ax, (name, image) in zip(axes[2, 1:3], made, strict=True):
         error_map(image, seen.high_res, title=f"error of {name}", ax=ax)
-    bar = figure.colorbar(
-        axes[1, 2].images[0], ax=bare(axes[1, 3]), orientation="horizontal", location="top", aspect=30
-    )
-    bar.set_label("absolute error, mean over the channels")
+    scale = axes[2, 3].inset_axes((0, 0, 0.05, 1))
+    bar = figure.colorbar(axes[2, 2].images[0], cax=scale, extend="max")
+    bar.set_label("absolute error")
+    for ax in axes[2, ::3]:
+        bare(ax)
     return Drawing(figure)
 
 
@@ -229,6 +232,16 @@ def _see(path: Path) -> Seen:
     with evaluating(dsrl):
         output = dsrl(normalise(example.low_res[None]))
     return Seen(sample, example.low_res, example.high_res, output, streets)
+
+
+def _window_on(mask: Tensor, index: int) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of a third of the picture around most of a class, on whole low-resolution pixels."""
+    height, width = mask.shape
+    rows, columns = height // 3 // 4 * 4, width // 3 // 4 * 4
+    y, x = _most_of(mask, index, (height // 8, width // 8)) or (height // 16, width // 16)
+    top = min(max(8 * y - rows // 2, 0), height - rows)
+    left = min(max(8 * x - columns // 2, 0), width - columns)
+    return top // 4 * 4, left // 4 * 4, rows, columns
 
 
 def _most_of(mask: Tensor, index: int, grid: tuple[int, int]) -> tuple[int, int] | None:

@@ -84,7 +84,7 @@ def show_image(image: Tensor | Picture, *, title: str = "", crisp: bool = False,
     """
     ax = axes_or_current(ax)
     picture = to_picture(image) if isinstance(image, Tensor) else image
-    ax.imshow(picture, interpolation="nearest" if crisp else "antialiased", rasterized=True)
+    ax.imshow(picture, interpolation="none" if crisp else "antialiased")
     return bare(ax, title)
 
 
@@ -115,7 +115,7 @@ def show_mask(
     ax = axes_or_current(ax)
     colors = table.paint(mask)
     picture = colors.cpu().numpy() if image is None else blend(image, colors, alpha)
-    ax.imshow(picture, interpolation="nearest", rasterized=True)
+    ax.imshow(picture, interpolation="none")
     if legend:
         present = [index for index in torch.unique(mask).tolist() if index != IGNORE_INDEX]
         handles = class_handles(table, present)
@@ -218,7 +218,7 @@ def mask_errors(
         picture[where.cpu().numpy()] = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
         share = 100 * int(where.sum()) / max(changes.counted, 1)
         handles.append(Patch(facecolor=color, label=f"{name} {share:.1f} %"))
-    ax.imshow(picture, interpolation="nearest", rasterized=True)
+    ax.imshow(picture, interpolation="none")
     if legend:
         ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=3, handlelength=1)
     return bare(ax, title)

@@ -156,8 +156,8 @@ def _picture(
     height = width * picture.shape[0] / picture.shape[1]
     left, right = center[0] - width / 2, center[0] + width / 2
     low, high = center[1] - height / 2, center[1] + height / 2
-    limits, how = (ax.get_xlim(), ax.get_ylim()), "nearest" if crisp else "antialiased"
-    ax.imshow(picture, extent=(left, right, low, high), interpolation=how, rasterized=True, zorder=2)
+    limits, how = (ax.get_xlim(), ax.get_ylim()), "none" if crisp else "antialiased"
+    ax.imshow(picture, extent=(left, right, low, high), interpolation=how, zorder=2)
     ax.set(xlim=limits[0], ylim=limits[1])
     if color is None:
         ax.text(center[0], low - 0.1, caption, ha="center", va="top", fontsize=8)

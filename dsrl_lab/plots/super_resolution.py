@@ -59,7 +59,7 @@ def error_map(image: Tensor, high_res: Tensor, *, limit: float = 0.25, title: st
         )
     ax = axes_or_current(ax)
     error = (image.clamp(0, 1) - high_res).abs().mean(0).detach().cpu().numpy()
-    ax.imshow(error, cmap="cividis", vmin=0, vmax=limit, interpolation="nearest", rasterized=True)
+    ax.imshow(error, cmap="cividis", vmin=0, vmax=limit, interpolation="none")
     return bare(ax, title)
 
 
@@ -70,6 +70,7 @@ def super_resolution_row(
     *,
     axes: Sequence[Axes],
     crop: tuple[int, int, int, int] | None = None,
+    titles: bool = True,
 ) -> list[Axes]:
     """Show input, reconstructions with PSNR and SSIM of the whole picture, and truth, on one axes each.
 
@@ -79,6 +80,7 @@ def super_resolution_row(
         reconstructions: in order.
         axes: as many as ``reconstructions`` and two.
         crop: (top, left, height, width) in pixels of ``high_res`` to magnify; the whole picture by default.
+        titles: say above each what it is, with PSNR and SSIM.
 
     Shape:
         - low_res: (3, H / s, W / s); high_res: (3, H, W)
@@ -94,8 +96,10 @@ def super_resolution_row(
     scale = height / low_res.shape[-2]
     small = [round(side / scale) for side in (top, left, rows, columns)]
     given = low_res[:, small[0] : small[0] + small[2], small[1] : small[1] + small[3]]
-    show_image(given, title=f"input {low_res.shape[-2]}x{low_res.shape[-1]}\n", crisp=True, ax=axes[0])
-    for ax, reconstruction in zip(axes[1:-1], reconstructions, strict=True):
-        show_image(reconstruction.image[window], title=caption(reconstruction, high_res), crisp=True, ax=ax)
-    show_image(high_res[window], title=f"original {height}x{width}\n", crisp=True, ax=axes[-1])
+    names = [f"input {low_res.shape[-2]}×{low_res.shape[-1]}\n"]
+    names += [caption(reconstruction, high_res) for reconstruction in reconstructions]
+    names += [f"original {height}×{width}\n"]
+    shown = [given, *(reconstruction.image[window] for reconstruction in reconstructions), high_res[window]]
+    for ax, image, name in zip(axes, shown, names, strict=True):
+        show_image(image, title=name if titles else "", crisp=True, ax=ax)
     return list(axes)

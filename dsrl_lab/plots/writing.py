@@ -61,7 +61,12 @@ def png_bytes(figure: Figure) -> bytes:
         figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     picture = Image.open(buffer).convert("RGB")
     content = _saved(picture)
-    return content if len(content) <= LARGEST else _saved(picture.quantize(256, dither=Image.Dither.NONE))
+    if len(content) <= LARGEST:
+        return content
+    small = picture.resize((picture.width // 5, picture.height // 5), Image.Resampling.NEAREST)
+    palette = small.quantize(256, kmeans=2)
+    dithered = _saved(picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG))
+    return dithered if len(dithered) <= LARGEST else _saved(picture.quantize(palette=palette, dither=Image.Dither.NONE))
 
 
 def _saved(picture: Image.Image) -> bytes:
@@ -77,7 +82,7 @@ def _as_jpeg(match: re.Match[str]) -> str:
     picture = Image.open(io.BytesIO(content)).convert("RGBA")
     ground = Image.new("RGBA", picture.size, "white")
     buffer = io.BytesIO()
-    Image.alpha_composite(ground, picture).convert("RGB").save(buffer, format="jpeg", quality=88, subsampling=0)
+    Image.alpha_composite(ground, picture).convert("RGB").save(buffer, format="jpeg", quality=92, subsampling=0)
     if buffer.tell() >= len(content):
         return match.group(0)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

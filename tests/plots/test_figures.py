@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
@@ -185,16 +188,32 @@ def test_a_figure_that_grew_too_large_is_refused(tmp_path: Path, monkeypatch: py
 
 
 def test_photographs_become_small_and_drawings_stay_sharp() -> None:
-    figure = new_figure(4, 4)
-    noise = torch.rand(300, 300, 3, generator=torch.Generator().manual_seed(0))
-    photograph, drawing = figure.subplots(1, 2)
-    photograph.imshow(noise.numpy(), interpolation="nearest")
-    drawing.imshow([[0, 1], [1, 0]], interpolation="nearest")
-    content = svg_bytes(figure)
+    noise = torch.rand(300, 300, 3, generator=torch.Generator().manual_seed(0)).numpy()
+    figures = [new_figure(4, 4) for _ in range(2)]
+    for figure in figures:
+        photograph, drawing = figure.subplots(1, 2)
+        photograph.imshow(noise, interpolation="none")
+        drawing.imshow([[0, 1], [1, 0]], interpolation="none")
+    content = svg_bytes(figures[0])
     assert content.count(b"data:image/jpeg") == 1
     assert content.count(b"data:image/png") == 1
-    assert content == svg_bytes(figure)
-    assert png_bytes(figure)[:4] == b"\x89PNG"
+    assert content == svg_bytes(figures[1])
+
+
+def test_a_large_png_keeps_its_colours_with_a_palette(monkeypatch: pytest.MonkeyPatch) -> None:
+    def content(largest: int) -> bytes:
+        monkeypatch.setattr("dsrl_lab.plots.writing.LARGEST", largest)
+        ramp = torch.linspace(0, 1, 200).expand(200, 200)
+        figure = new_figure(3, 3)
+        figure.subplots().imshow(torch.stack([ramp, ramp.T, 1 - ramp], 2).numpy(), interpolation="none")
+        return png_bytes(figure)
+
+    full, small = content(10**6), content(1000)
+    assert len(small) < len(full)
+    pixels = [np.asarray(Image.open(io.BytesIO(file)).convert("RGB"), float) for file in (full, small)]
+    assert pixels[0].shape == pixels[1].shape == (432, 432, 3)
+    assert np.abs(pixels[0] - pixels[1]).mean() < 8
+    assert small == content(1000)
 
 
 def test_verdicts_say_no_more_than_the_numbers() -> None:
