@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from dsrl_lab.cli import bench, data, doctor, evaluate, reproduce, train
+from dsrl_lab.cli import bench, data, doctor, evaluate, notebooks, reproduce, train
 from dsrl_lab.cli.console import errors
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command()(evaluate.evaluate)
 app.command()(evaluate.predict)
 app.command()(reproduce.reproduce)
 app.command()(reproduce.figures)
+app.command()(notebooks.notebooks)
 app.command()(bench.cost)
 app.add_typer(bench.app, name="bench")
 

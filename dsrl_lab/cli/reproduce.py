@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from dsrl_lab.plots.ablation import AblationRow
+    from dsrl_lab.plots.records import Estimate
 
 SETTING = "streets_tinynet"
 
@@ -23,9 +29,8 @@ def reproduce(
     """
     from dsrl_lab import experiments, recipes
     from dsrl_lab.cli.console import follow, output
-    from dsrl_lab.plots import figures as drawing
+    from dsrl_lab.plots.ablation import ablation
     from dsrl_lab.plots.records import find_runs
-    from dsrl_lab.plots.tables import ablation_table
 
     for row in recipes.MAIN_ROWS:
         for seed in range(seeds):
@@ -36,9 +41,8 @@ def reproduce(
                 title=f"{recipe.title}, seed {seed}",
                 iterations=recipe.train.iterations,
             )
-    output.print(ablation_table(find_runs(out)))
-    manifest = drawing.draw(None, runs=out, out=out / "figures")
-    output.print(f"{len(manifest['figures'])} figures in {out / 'figures'}, records and networks in {out}")
+    output.print(result_table(ablation(find_runs(out))))
+    _draw(None, runs=out, out=out / "figures")
 
 
 def figures(
@@ -59,5 +63,45 @@ def figures(
             raise typer.Exit(1)
         output.print("every figure follows from its records")
         return
-    manifest = drawing.draw(names or None, runs=runs, out=out)
-    output.print(f"{len(manifest['figures'])} figures in {out}")
+    _draw(names or None, runs=runs, out=out)
+
+
+def result_table(rows: Sequence[AblationRow]) -> Table:
+    """The ablation as text: mIoU and thin classes' mIoU in %, gain over the baseline by seed, true cost, seconds."""
+    table = Table(title="mIoU in % at the high resolution, bilinear logits (± 95 % interval over seeds)")
+    table.add_column("row")
+    for name in ("mIoU", "gain", "thin classes", "true MACs (M)", "parameters (k)", "seconds"):
+        table.add_column(name, justify="right")
+
+    def show(score: Estimate | None, *, scale: float = 100, digits: int = 1, signed: bool = False) -> str:
+        return "" if score is None else score.show(scale=scale, digits=digits, signed=signed)
+
+    for row in rows:
+        table.add_row(
+            row.label,
+            show(row.score()),
+            show(row.gain(), signed=True),
+            show(row.score("logits.thin_miou")),
+            f"{row.macs:.1f}",
+            f"{row.parameters:.1f}",
+            show(row.score("seconds"), scale=1, digits=0),
+        )
+    return table
+
+
+def _draw(names: list[str] | None, *, runs: Path, out: Path) -> None:
+    from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.plots import figures as drawing
+
+    chosen = names or list(drawing.FIGURES)
+    with progress_bar() as progress:
+        bar = progress.add_task("figures", total=len(chosen))
+        manifest = drawing.draw(
+            chosen,
+            runs=runs,
+            out=out,
+            progress=lambda name: progress.update(bar, advance=1, description=f"figure {name}"),
+        )
+    for name, reason in manifest["skipped"].items():
+        output.print(f"skipped {name}: {reason}", highlight=False)
+    output.print(f"{len(manifest['figures'])} figures in {out}, listed in {out / 'manifest.json'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,9 @@ def train(
             "--set", help="Another value for a field of the recipe: train.sisr_weight=1, network.sssr_width=8."
         ),
     ] = None,
+    pictures: Annotated[
+        tuple[int, int] | None, typer.Option(help="How many pictures are drawn for train and val (streets only).")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU cores to use; all by default.")] = None,
     devices: Annotated[int, typer.Option(help="Processes (GPUs); under torchrun, its --nproc-per-node.")] = 1,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
@@ -46,6 +50,8 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = recipes.with_changes(recipes.find_recipe(recipe), changes or [])
+    if pictures is not None:
+        chosen = dataclasses.replace(chosen, pictures=pictures)
     directory = out or RUNS / f"{recipe}_seed{seed}"
     fabric = Fabric(
         accelerator="auto",

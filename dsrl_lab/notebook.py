@@ -1,0 +1,93 @@
+"""What every notebook begins with: one line that finds the kit, seeds, sets the theme, and shows pictures with alt text.
+
+Pictures are shown as HTML ``<img alt=...>``, because JupyterLab and nbconvert ignore an alternative text in metadata.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from IPython.display import HTML, display
+from matplotlib.figure import Figure
+
+from dsrl_lab.datasets.base import Sample
+from dsrl_lab.datasets.class_tables import CAMVID
+from dsrl_lab.experiments import REPOSITORY
+from dsrl_lab.plots.masks import show_image, show_mask
+from dsrl_lab.plots.theme import theme
+
+MOST_WIDTH = 900
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The kit as a notebook sees it.
+
+    Attributes:
+        root: the checkout, with ``data`` and ``figures``.
+    """
+
+    root: Path
+
+    def figure(self, name: str, *, alt: str) -> None:
+        """Show one of the kit's figures, or say how to draw it.
+
+        Args:
+            name: as ``dsrl-lab figures`` knows it.
+            alt: what it shows, for those who do not see it.
+        """
+        path = self.root / "figures" / f"{name}.png"
+        if path.is_file():
+            show_png(path.read_bytes(), alt=alt)
+        else:
+            display(
+                HTML(f"<p>The figure <code>{name}</code> is not drawn yet: <code>dsrl-lab figures {name}</code></p>")
+            )
+
+    def show_pair(self, sample: Sample) -> None:
+        """Show a picture beside its mask with the names of the classes."""
+        with theme():
+            figure = Figure(figsize=(9, 3.4), layout="constrained")
+            left, right = figure.subplots(1, 2)
+            show_image(sample.image, title=sample.name, ax=left)
+            show_mask(sample.mask, CAMVID, title="its classes", ax=right)
+            show_figure(figure, alt=f"Street scene {sample.name} beside the mask of its classes")
+
+
+def start(seed: int = 0) -> Lab:
+    """Begin a notebook: seed PyTorch, print versions, and give the kit's pictures.
+
+    Args:
+        seed: of PyTorch's draws.
+
+    Example:
+        >>> start().root.name != ""  # doctest: +ELLIPSIS
+        DSRL Lab ...
+        True
+    """
+    torch.manual_seed(seed)
+    print(
+        f"DSRL Lab {version('dsrl-lab')} · Python {platform.python_version()} · torch {torch.__version__} · seed {seed}"
+    )
+    return Lab(REPOSITORY)
+
+
+def show_figure(figure: Figure, *, alt: str) -> None:
+    """Show a matplotlib figure as a picture with alternative text."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    show_png(buffer.getvalue(), alt=alt)
+
+
+def show_png(content: bytes, *, alt: str) -> None:
+    """Show a PNG with alternative text, no wider than the page."""
+    data = base64.b64encode(content).decode()
+    style = f"max-width:min(100%,{MOST_WIDTH}px)"
+    display(HTML(f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/png;base64,{data}">'))

@@ -1,0 +1,140 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 00 · Start here
+#
+# **Claim.** A segmentation network that is fed a small picture can be trained, with two helpers that vanish afterwards, to
+# give a mask twice as large as its input. This kit lets you see it, measure it, and doubt it.
+#
+# Needs: nothing but this kit. Data: drawn street scenes. No network, no GPU.
+
+# %%
+from dsrl_lab.notebook import start
+
+lab = start()
+
+# %% [markdown]
+# ## What you will be able to do after this notebook
+#
+# 1. Say whether your computer has what the kit needs, and what to do if not.
+# 2. Name the three parts of DSRL: SSSR, SISR and feature affinity, and which of them remain at inference.
+# 3. Read the kit's main table, with its intervals, and say what it does *not* show.
+
+# %% [markdown]
+# ## Is everything there?
+#
+# The same check as `dsrl-lab doctor`. Lines with `no` come with a remedy; data folders are only needed for real pictures.
+
+# %%
+from dsrl_lab.cli.doctor import examine
+
+for finding in examine():
+    sign = "ok" if finding.ok else "no" if finding.needed else "- "
+    print(f"{sign:3} {finding.what:28} {finding.found:24}", "" if finding.ok else finding.remedy)
+
+# %% [markdown]
+# ## The pictures we learn from
+#
+# `streets` are drawn on the spot from a description, so one and the same scene exists at every resolution. The classes are
+# CamVid's eleven. Look for what is thin: poles, signs, railings. There a low resolution hurts most.
+
+# %%
+from dsrl_lab.datasets.streets import Streets
+
+scene = Streets("val", size=(180, 240), length=4)[1]
+lab.show_pair(scene)
+
+# %% [markdown]
+# ## The idea in one picture
+#
+# The encoder is shared. Above it, **SSSR** brings the host's prediction to twice the input's size; it stays. Below it, **SISR**
+# rebuilds the high-resolution picture from the same encoder; it is needed in training only. **Feature affinity** asks that
+# pixels which look alike to SISR also look alike to the segmenter.
+
+# %%
+lab.figure("overview", alt="Low-resolution input, shared encoder, SSSR branch above, SISR branch below, affinity between")
+
+# %% [markdown]
+# Sizes and channels in this drawing are read off the running code, so they cannot drift from it.
+
+# %% [markdown]
+# ## A network, whole and deployed
+#
+# `DSRL` owns a complete `task_model`. Deployment is that model: no switch, no partial load. Its logits are the same, bit for
+# bit, and nothing of the helpers is left in it.
+
+# %%
+import torch
+
+from dsrl_lab.complexity import complexity
+from dsrl_lab.dsrl import DSRL
+from dsrl_lab.models.segmentation.tinynet import TinyNet
+
+dsrl = DSRL(TinyNet(11), sssr="sub_pixel").eval()
+image = torch.rand(1, 3, 90, 120)
+with torch.no_grad():
+    whole, deployed = dsrl(image), dsrl.task_model(image)
+print("input", tuple(image.shape[-2:]), "-> logits", tuple(deployed.shape[-2:]))
+print("equal bit for bit:", torch.equal(whole.logits, deployed))
+
+# %%
+for name, network in {"host alone": TinyNet(11), "deployed": dsrl.task_model, "in training": dsrl}.items():
+    cost = complexity(network, input_size=(90, 120))
+    print(f"{name:12} {cost.parameters / 1e3:7.1f} k parameters {cost.macs / 1e6:7.1f} M MACs")
+
+# %% [markdown]
+# The paper says that there is no extra cost at inference. Count the head's multiply-adds, as above, and there is some: with
+# the authors' two deconvolutions on ESPNetv2 it is 87 % more, because their counter leaves transposed convolutions out.
+
+# %% [markdown]
+# ## The whole result
+#
+# Four rows, trained alike: same pictures, same iterations, same draws for a seed. Each number comes from a record in
+# `data/runs/`; run `make reproduce` and you get your own.
+
+# %%
+lab.figure("streets_ablation", alt="Mean IoU of baseline, SSSR, SISR and FA on drawn streets, with cost")
+
+# %%
+lab.figure("streets_side_by_side", alt="Input, truth, baseline's and DSRL's prediction of one street scene")
+
+# %% [markdown]
+# ## What a pixel looks like to both branches
+#
+# One position of the picture, and how similar every other position is to it: for the segmenter, for SISR, and the difference
+# that feature affinity presses down.
+
+# %%
+lab.figure("streets_affinity", alt="Affinity of one position to all others, in both branches, and their difference")
+
+# %% [markdown]
+# ## Limits
+#
+# Drawn streets are no photographs, and one seed is no evidence. The table says how many seeds stand behind a row. What holds
+# on real pictures is told from CamVid's records, with controls; where the method brings nothing, the kit says so.
+
+# %% [markdown]
+# ## What is still to come
+#
+# Notebooks 01 to 10 are being written: resolution and cost, four ways of super-resolution, sub-pixel convolution, five hosts,
+# the SSSR head, feature affinity by hand, training, the ablation, pose, and full scale. Until then the library's docstrings
+# are the text: each file opens with its source and is meant to be read.
+
+# %% [markdown]
+# ## Five questions to take along
+#
+# 1. Which of the three parts are left at inference?
+# 2. Is the input halved, or the output doubled?
+# 3. Which tensors enter feature affinity, and why not the class maps?
+# 4. What does the table above *not* prove?
+# 5. Where would you look first for a gain: in the sky, or at the poles?
