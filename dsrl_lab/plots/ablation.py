@@ -60,6 +60,10 @@ def ablation(runs: Sequence[Run]) -> list[AblationRow]:
 
     Raises:
         ValueError: the runs are of several settings, or differ in what an ablation must keep equal.
+
+    Example:
+        >>> ablation([])
+        []
     """
     finished = [run for run in runs if run.end is not None]
     settings = sorted({run.setting for run in finished})
@@ -282,6 +286,14 @@ def sweep_plot(
 
     Raises:
         ValueError: no points.
+
+    Example:
+        >>> from dsrl_lab.plots.records import estimate
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> points = [(0.1, estimate([0.50, 0.52])), (1.0, estimate([0.53, 0.54]))]
+        >>> ax = sweep_plot(points, label="w2", xlabel="weight of FA", ax=new_figure(3, 2).add_subplot())
+        >>> ax.get_ylabel()
+        'mIoU (%)'
     """
     if not points:
         raise ValueError(f"expected points to draw for {label!r}, got none; are the sweep's runs finished?")

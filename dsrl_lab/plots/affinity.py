@@ -76,6 +76,12 @@ def affinity_picture(
 
     Shape:
         - row: (h, w)
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> ax = affinity_picture(torch.rand(3, 4), (1, 2), title="a row", ax=new_figure(2, 2).add_subplot())
+        >>> ax.images[0].get_size()
+        (3, 4)
     """
     ax = axes_or_current(ax)
     values = row.detach().cpu().numpy()
@@ -118,6 +124,13 @@ def affinity_rows(
 
     Raises:
         ValueError: not four axes, grids of two sizes, or a position that is not on them.
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> axes = list(new_figure(8, 2).subplots(1, 4))
+        >>> task, sisr = torch.rand(8, 3, 4), torch.rand(16, 3, 4)
+        >>> len(affinity_rows(torch.rand(3, 24, 32), (1, 2), task, sisr, axes=axes))
+        4
     """
     if len(axes) != 4:
         raise ValueError(f"expected 4 axes (picture, S_seg, S_sr, difference), got {len(axes)}")

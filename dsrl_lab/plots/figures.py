@@ -76,6 +76,14 @@ def draw(
 
     Raises:
         ValueError: an unknown name (the message lists those there are), a damaged record, or a file too large.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     manifest = draw(["branches"], runs=Path(folder), out=Path(folder))
+        ...     check(Path(folder), Path(folder))
+        []
+        >>> sorted(manifest["figures"]["branches"]["files"])
+        ['branches.png', 'branches.svg']
     """
     chosen = list(FIGURES) if names is None else list(names)
     for name in chosen:

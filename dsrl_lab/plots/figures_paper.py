@@ -169,7 +169,12 @@ def cost(inputs: Inputs) -> Drawing:
 
 
 def counted_costs() -> dict[str, float]:
-    """MACs of ESPNetv2 (width 2.0, 20 outputs) at 256x512 as our counter counts them, in millions."""
+    """MACs of ESPNetv2 (width 2.0, 20 outputs) at 256x512 as our counter counts them, in millions.
+
+    Example:
+        >>> {part: round(macs, 2) for part, macs in counted_costs().items()}
+        {'plain host': 674.46, 'SSSR head': 589.82, 'with the SSSR head': 1264.28}
+    """
     with meta_device():
         network = DSRL(ESPNetv2(20, width=2.0), sisr=False, affinity=False).task_model
     host = getattr(network, "host")  # noqa: B009 (a SuperResolved; its type says only DensePredictor)

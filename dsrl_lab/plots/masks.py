@@ -81,6 +81,11 @@ def show_image(image: Tensor | Picture, *, title: str = "", crisp: bool = False,
 
     Shape:
         - image: (3, H, W) in [0, 1], or (H, W, 3) uint8
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> show_image(torch.rand(3, 4, 6), ax=new_figure(2, 2).add_subplot()).images[0].get_size()
+        (4, 6)
     """
     ax = axes_or_current(ax)
     picture = to_picture(image) if isinstance(image, Tensor) else image
@@ -111,6 +116,13 @@ def show_mask(
 
     Shape:
         - mask: (H, W); image: (3, H, W)
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)))
+        >>> ax = show_mask(torch.tensor([[1, 255]]), table, ax=new_figure(2, 2).add_subplot())
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['pole']
     """
     ax = axes_or_current(ax)
     colors = table.paint(mask)
@@ -124,7 +136,13 @@ def show_mask(
 
 
 def class_handles(table: ClassTable, ids: list[int] | None = None) -> list[Patch]:
-    """Coloured squares with class names, for a legend."""
+    """Coloured squares with class names, for a legend.
+
+    Example:
+        >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)))
+        >>> [handle.get_label() for handle in class_handles(table)]
+        ['road', 'pole']
+    """
     shown = range(table.num_classes) if ids is None else ids
     return [
         Patch(facecolor=hex_color(table.colors[i]), edgecolor=GREY, linewidth=0.5, label=table.names[i]) for i in shown
@@ -204,6 +222,13 @@ def mask_errors(
 
     Shape:
         - truth, before, after: (H, W); image: (3, H, W)
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> truth, before, after = torch.tensor([[0, 1]]), torch.tensor([[0, 0]]), torch.tensor([[0, 1]])
+        >>> ax = mask_errors(truth, before, after, ax=new_figure(2, 2).add_subplot())
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['wrong in both 0.0 %', 'won 50.0 %', 'lost 0.0 %']
     """
     ax = axes_or_current(ax)
     changes = compare_masks(truth, before, after)

@@ -154,7 +154,13 @@ def estimate(values: Iterable[float]) -> Estimate:
 
 
 def scores(runs: Sequence[Run], score: str = MIOU) -> Estimate | None:
-    """A final score over the seeds of one row; None where the row has no such score."""
+    """A final score over the seeds of one row; None where the row has no such score.
+
+    Example:
+        >>> end = {"kind": "end", "logits": {"miou": 0.5}}
+        >>> scores([Run("demo_dsrl", "dsrl", 0, (end,), Path("dsrl.jsonl"))]).mean
+        0.5
+    """
     values = [value for run in runs if (value := run.score(score)) is not None]
     return estimate(values) if values else None
 
@@ -163,6 +169,12 @@ def paired_difference(runs: Sequence[Run], baseline: Sequence[Run], score: str =
     """How much more ``runs`` score than ``baseline``, seed by seed; None where no seed has both scores.
 
     The same seed draws the same pictures in the same order, so a difference by seed is surer than one of means.
+
+    Example:
+        >>> def run(row: str, miou: float) -> Run:
+        ...     return Run(f"demo_{row}", row, 0, ({"kind": "end", "logits": {"miou": miou}},), Path(f"{row}.jsonl"))
+        >>> paired_difference([run("dsrl", 0.75)], [run("baseline", 0.5)]).mean
+        0.25
     """
     before = {run.seed: run.score(score) for run in baseline}
     pairs = [(run.score(score), before.get(run.seed)) for run in runs]
@@ -204,6 +216,10 @@ def find_runs(folder: Path) -> list[Run]:
 
     Raises:
         ValueError: a record is damaged, or a recipe's seed is there twice.
+
+    Example:
+        >>> find_runs(Path("no/such/folder"))
+        []
     """
     runs: list[Run] = []
     for path in sorted(folder.rglob("*.jsonl")):

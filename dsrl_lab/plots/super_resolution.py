@@ -31,6 +31,13 @@ def caption(reconstruction: Reconstruction, high_res: Tensor) -> str:
 
     Shape:
         - high_res: (3, H, W) in [0, 1]
+
+    Example:
+        >>> import torch
+        >>> high_res = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+        >>> print(caption(Reconstruction("half as bright", high_res / 2), high_res))
+        half as bright
+        10.77 dB  SSIM 0.641
     """
     given, wanted = reconstruction.image.clamp(0, 1)[None], high_res[None]
     return f"{reconstruction.name}\n{float(psnr(given, wanted)):.2f} dB  SSIM {float(ssim(given, wanted)):.3f}"
@@ -51,6 +58,13 @@ def error_map(image: Tensor, high_res: Tensor, *, limit: float = 0.25, title: st
 
     Raises:
         ValueError: the sizes differ.
+
+    Example:
+        >>> import torch
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> image = torch.rand(3, 4, 6)
+        >>> float(error_map(image, image, ax=new_figure(2, 2).add_subplot()).images[0].get_array().max())
+        0.0
     """
     if image.shape != high_res.shape:
         raise ValueError(
@@ -87,6 +101,14 @@ def super_resolution_row(
 
     Raises:
         ValueError: the number of axes does not fit.
+
+    Example:
+        >>> import torch
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> high_res = torch.rand(3, 16, 16)
+        >>> made = [Reconstruction("perfect", high_res)]
+        >>> len(super_resolution_row(torch.rand(3, 8, 8), high_res, made, axes=list(new_figure(6, 2).subplots(1, 3))))
+        3
     """
     if len(axes) != len(reconstructions) + 2:
         raise ValueError(f"expected {len(reconstructions) + 2} axes (input, reconstructions, truth), got {len(axes)}")

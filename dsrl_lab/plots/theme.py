@@ -168,5 +168,10 @@ def axes_or_current(ax: Axes | None) -> Axes:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, outside pyplot's list: nobody has to close it."""
+    """An empty figure of so many inches, outside pyplot's list: nobody has to close it.
+
+    Example:
+        >>> new_figure(4, 3).get_size_inches().tolist()
+        [4.0, 3.0]
+    """
     return Figure(figsize=(width, height), layout="constrained")
