@@ -187,6 +187,11 @@ def run(
         raise FileExistsError(f"{path} is there already; go on with --resume, or name another folder with --out")
     recipe = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, seed=seed))
     train_set, val_set = open_data(recipe, root, held_out=held_out)
+    if recipe.network.num_classes != train_set.class_table.num_classes:
+        raise ValueError(
+            f"the network gives {recipe.network.num_classes} classes, {recipe.dataset} has "
+            f"{train_set.class_table.num_classes}: set network.num_classes={train_set.class_table.num_classes}"
+        )
     dsrl = build(recipe, root=root, seed=seed)
     first_process = fabric is None or fabric.is_global_zero
     latest = directory / "latest.safetensors"

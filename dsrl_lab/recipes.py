@@ -97,9 +97,15 @@ def streets_tinynet() -> Recipe:
         name="streets_tinynet_baseline",
         title="baseline",
         dataset="streets",
-        network=NetworkConfig(host="tinynet", num_classes=11),
+        network=NetworkConfig(host="tinynet", num_classes=11, sisr_width=16),
         train=TrainConfig(
-            input_size=(90, 120), iterations=400, learning_rate=0.05, scale_range=(1.0, 1.5), weight_decay=1e-4
+            input_size=(90, 120),
+            iterations=600,
+            learning_rate=0.05,
+            weight_decay=1e-4,
+            class_balance=0.5,
+            scale_range=(1.0, 1.5),
+            channels_last=True,
         ),
         pictures=(400, 100),
     )

@@ -56,7 +56,10 @@ def run(recipe: str = "streets_tinynet_dsrl", *, steps: int = 10) -> list[Row]:
         for row, network, optimizer, times in zip(rows, networks, optimizers, seconds, strict=True):
             clock = time.perf_counter()
             example = batch(step)
-            output = network(normalise(example.low_res))
+            image = normalise(example.low_res)
+            if config.channels_last:
+                image = image.contiguous(memory_format=torch.channels_last)
+            output = network(image)
             count = task.count(example, (output.logits.shape[-2], output.logits.shape[-1]))
             terms = training_loss(output, example, task, row.train, iteration=step, normaliser=count)
             optimizer.zero_grad()

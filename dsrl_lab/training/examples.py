@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dsrl_lab.datasets.base import Sample, SegmentationDataset
+from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset
 from dsrl_lab.datasets.transforms import TrainingExample
 
 
@@ -33,6 +33,9 @@ class DecodedSamples(SegmentationDataset):
     Args:
         dataset: pictures in [0, 1] with masks of ids below 256; a list of samples will do for training.
         budget: bytes to keep at most; what comes beyond them is decoded each time.
+
+    Raises:
+        ValueError: on reading a sample of a data set whose mask holds an id that its class table does not.
 
     Example:
         >>> sample = Sample(torch.rand(3, 4, 6), torch.zeros(4, 6, dtype=torch.long), "a")
@@ -56,11 +59,23 @@ class DecodedSamples(SegmentationDataset):
             image, mask, name = self.kept[index]
             return Sample(image.float() / 255, mask.long(), name)
         sample = self.dataset[index]
+        self._check_ids(sample)
         image, mask = (sample.image * 255).round().to(torch.uint8), sample.mask.to(torch.uint8)
         if self.room >= image.numel() + mask.numel():
             self.kept[index] = (image, mask, sample.name)
             self.room -= image.numel() + mask.numel()
         return Sample(image.float() / 255, mask.long(), sample.name)
+
+    def _check_ids(self, sample: Sample) -> None:
+        if not isinstance(self.dataset, SegmentationDataset):
+            return
+        classes = self.class_table.num_classes
+        wrong = sample.mask[((sample.mask < 0) | (sample.mask >= classes)) & (sample.mask != IGNORE_INDEX)]
+        if len(wrong):
+            raise ValueError(
+                f"the mask of {sample.name} holds id {int(wrong[0])}, expected 0 to {classes - 1} or {IGNORE_INDEX}; "
+                "map its ids to the class table's order"
+            )
 
 
 class Batches:

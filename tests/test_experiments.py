@@ -1,0 +1,114 @@
+"""A run from end to end: records and checkpoints agree, a killed run goes on, data and network must fit."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dsrl_lab.datasets.base import Sample, SegmentationDataset
+from dsrl_lab.datasets.class_tables import CAMVID
+from dsrl_lab.datasets.streets import Streets
+from dsrl_lab.experiments import Part, build, final_scores, find_released, hold_out, open_split, run
+from dsrl_lab.recipes import Recipe, find_recipe, with_changes
+from dsrl_lab.training import record
+from dsrl_lab.training.build import load_task_model
+from dsrl_lab.training.evaluate import evaluate_segmentation
+from dsrl_lab.training.examples import DecodedSamples
+
+
+def small(row: str = "dsrl", *changes: str) -> Recipe:
+    recipe = replace(find_recipe(f"streets_tinynet_{row}"), pictures=(4, 2))
+    settings = ["train.iterations=6", "train.input_size=[16,24]", "train.batch_size=2", "train.record_every=2"]
+    return with_changes(recipe, [*settings, "train.checkpoint_every=2", 'network.host_options={"width":0.5}', *changes])
+
+
+def test_an_interrupted_run_goes_on_and_its_record_says_everything_once(tmp_path: Path) -> None:
+    whole = list(run(small(), directory=tmp_path / "whole"))
+    cut = run(small(), directory=tmp_path / "cut")
+    list(itertools.islice(cut, 2))
+    cut.close()
+    with pytest.raises(ValueError, match="not finished; go on with --resume"):
+        final_scores(tmp_path / "cut" / "record.jsonl")
+    list(run(small(), directory=tmp_path / "cut", resume=True))
+    lines = {name: record.read(tmp_path / name / "record.jsonl") for name in ("whole", "cut")}
+    assert [line["kind"] for line in lines["cut"]] == ["run", "train", "train", "train", "end"]
+    for one, other in zip(lines["whole"][1:-1], lines["cut"][1:-1], strict=True):
+        assert {k: one[k] for k in ("iteration", "loss", "task", "sisr", "affinity")} == {
+            k: other[k] for k in ("iteration", "loss", "task", "sisr", "affinity")
+        }
+    assert lines["whole"][-1]["logits"] == lines["cut"][-1]["logits"]
+    assert len(whole) == 3
+    assert list(run(small(), directory=tmp_path / "cut", resume=True)) == []
+
+
+def test_the_deployed_network_scores_what_the_record_says(tmp_path: Path) -> None:
+    list(run(small(), directory=tmp_path))
+    model, loaded = load_task_model(tmp_path / "deployed.safetensors")
+    assert not any("sisr" in name or "transform" in name for name in loaded.tensors)
+    size = tuple(loaded.description["train"]["input_size"])
+    pictures = Streets("val", size=(32, 48), length=2)
+    again = evaluate_segmentation(model, DecodedSamples(pictures), input_size=size)
+    assert again.miou == pytest.approx(final_scores(tmp_path / "record.jsonl")["logits"]["miou"])
+
+
+def test_rows_of_one_seed_start_from_the_same_host() -> None:
+    one, other = build(small("baseline")), build(small("dsrl"))
+    for mine, theirs in zip(one.task_model.parameters(), other.task_model.host.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    another = build(small("baseline"), seed=1)
+    pairs = zip(one.parameters(), another.parameters(), strict=True)
+    assert any(not torch.equal(mine, theirs) for mine, theirs in pairs)
+
+
+class Named(SegmentationDataset):
+    class_table, split = CAMVID, "train"
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = tuple(names)
+
+    def __getitem__(self, index: int) -> Sample:
+        return Sample(torch.zeros(3, 4, 4), torch.full((4, 4), index), self.names[index])
+
+
+def test_the_held_out_part_is_the_end_of_every_sequence() -> None:
+    names = [f"A_{i}" for i in range(8)] + [f"B_{i}" for i in range(4)]
+    kept, held = hold_out(Named(names), share=0.25)
+    assert held.names == ("A_6", "A_7", "B_3")
+    assert sorted(kept.names + held.names) == sorted(names)
+    assert held[1].name == "A_7"
+
+
+def test_mask_ids_beyond_the_class_table_name_the_picture() -> None:
+    samples = DecodedSamples(Part(Named([f"A_{i}" for i in range(12)]), "train", [3, 11]))
+    assert samples[0].name == "A_3"
+    with pytest.raises(ValueError, match=r"mask of A_11 holds id 11, expected 0 to 10 or 255"):
+        samples[1]
+
+
+def test_mistakes_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="gives 7 classes, streets has 11: set network.num_classes=11"):
+        next(run(small("dsrl", "network.num_classes=7"), directory=tmp_path / "a"))
+    with pytest.raises(ValueError, match="unknown data set 'kitti'"):
+        open_split("kitti", "val", None, size=(4, 4), length=1)
+    with pytest.raises(FileNotFoundError, match="dsrl-lab data fetch espnetv2_cityscapes"):
+        find_released("espnetv2_cityscapes/absent.pth", tmp_path)
+    with pytest.raises(ValueError, match="unknown host 'vgg'"):
+        build(small("dsrl", "network.host=vgg", "network.host_options={}"))
+    list(run(small(), directory=tmp_path / "b"))
+    with pytest.raises(FileExistsError, match="go on with --resume"):
+        next(run(small(), directory=tmp_path / "b"))
+
+
+@pytest.mark.slow
+def test_real_camvid_trains_from_the_released_weights(real_data: Path, tmp_path: Path) -> None:
+    """Forty steps at 90x120 from Cityscapes' weights beat what no training gives by far."""
+    recipe = with_changes(
+        find_recipe("camvid_espnetv2_dsrl"),
+        ["train.input_size=[90,120]", "train.iterations=40", "train.scale_range=[0.5,1.0]"],
+    )
+    last = list(run(recipe, directory=tmp_path, root=real_data / "CamVid"))[-1]
+    assert last.metrics["miou"] > 0.25 and last.metrics["pictures"] == 101

@@ -1,0 +1,51 @@
+"""Recipes: every name builds, rows differ in their parts alone, changes are checked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dsrl_lab.recipes import MAIN_ROWS, ROWS, SETTINGS, find_recipe, recipe_names, with_changes, with_row
+from dsrl_lab.training.build import build_dsrl
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_builds_its_network(name: str) -> None:
+    recipe = find_recipe(name)
+    dsrl = build_dsrl(recipe.network)
+    assert recipe.name == name
+    assert (dsrl.sisr_head is not None) == recipe.network.sisr
+    assert (dsrl.transform is not None) == recipe.network.affinity
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_rows_differ_in_their_parts_alone(setting: str) -> None:
+    baseline = find_recipe(f"{setting}_baseline")
+    for row in ROWS:
+        recipe = find_recipe(f"{setting}_{row}")
+        assert replace(recipe.train, shuffle_affinity=False) == baseline.train
+        assert (recipe.dataset, recipe.released, recipe.pictures) == (
+            baseline.dataset,
+            baseline.released,
+            baseline.pictures,
+        )
+        assert recipe.network.host == baseline.network.host
+
+
+def test_the_main_rows_add_one_part_at_a_time() -> None:
+    networks = [find_recipe(f"streets_tinynet_{row}").network for row in MAIN_ROWS]
+    parts = [(network.sssr is not None) + network.sisr + network.affinity for network in networks]
+    assert parts == [0, 1, 2, 3]
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(ValueError, match="a setting of streets_tinynet.*a row of baseline"):
+        find_recipe("streets_dsrl")
+    with pytest.raises(ValueError, match="unknown row 'dslr'.*dsrl"):
+        with_row(SETTINGS["streets_tinynet"](), "dslr")
+    recipe = find_recipe("streets_tinynet_dsrl")
+    with pytest.raises(ValueError, match="has no field speed; it has affinity_q"):
+        with_changes(recipe, ["train.speed=3"])
+    with pytest.raises(ValueError, match="expected iterations of at least 1, got 0"):
+        with_changes(recipe, ["train.iterations=0"])
