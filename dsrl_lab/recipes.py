@@ -122,7 +122,13 @@ def camvid_espnetv2() -> Recipe:
         title="baseline",
         dataset="camvid",
         network=NetworkConfig(host="espnetv2", num_classes=11, host_options={"width": 1.0, "pyramid_channels": 10}),
-        train=TrainConfig(input_size=(180, 240), iterations=800, scale_range=(1.0, 1.5), channels_last=True),
+        train=TrainConfig(
+            input_size=(180, 240),
+            iterations=800,
+            head_learning_rate_multiplier=10.0,
+            scale_range=(1.0, 1.5),
+            channels_last=True,
+        ),
         released="espnetv2_cityscapes/espnetv2_s_1.0_city_512x256.pth",
         class_map=(10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12),
     )
