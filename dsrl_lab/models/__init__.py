@@ -8,6 +8,7 @@ from dsrl_lab.models.segmentation.dabnet import DABNet
 from dsrl_lab.models.segmentation.deeplabv3plus import DeepLabv3Plus
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.models.segmentation.pspnet import PSPNet
+from dsrl_lab.models.segmentation.tinynet import TinyNet
 from dsrl_lab.models.super_resolution import DBPN, ESPCN, FSRCNN, SRCNN, LapSRN, SuperResolver
 
 SUPER_RESOLUTION: dict[str, type[SuperResolver]] = {
@@ -23,5 +24,6 @@ SEGMENTATION: dict[str, type[DensePredictor]] = {
     "pspnet": PSPNet,
     "bisenet": BiSeNet,
     "dabnet": DABNet,
+    "tinynet": TinyNet,
 }
 POSE: dict[str, type[DensePredictor]] = {}
