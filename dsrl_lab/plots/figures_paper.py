@@ -119,7 +119,7 @@ def cost(inputs: Inputs) -> Drawing:
     """Accuracy against true MACs: the paper's numbers with the deconvolutions counted, and ours."""
     counted = counted_costs()
     lanes = _lanes(inputs.runs)
-    figure = new_figure(6.9 * (1 + len(lanes)), 4.8)
+    figure = new_figure(5.6 * (1 + len(lanes)) + 1, 4.6)
     left, *others = figure.subplots(1, 1 + len(lanes), squeeze=False)[0]
     points = [point for point in paper.FIGURE_1 if point.host == "ESPNetv2"]
     plain, whole = (counted[part] / (256 * 512) for part in ("plain host", "with the SSSR head"))
