@@ -1,9 +1,9 @@
 """What feature affinity costs: the dense and the tiled loss side by side (``dsrl-lab bench affinity``).
 
 Seconds are those of one forward and backward pass. The methods take turns in one process, so that other work on the
-machine slows both; the speed-up is the median of the ratios of neighbouring turns. Wanted: a quiet machine. Threads wait
-for each other in every tile, so on cores that others use two threads measure the neighbours (OpenMP's waiting threads
-spin); there, take ``threads=1``, or set ``OMP_WAIT_POLICY=passive`` before Python starts.
+machine slows both; the speed-up is the median of the ratios of neighbouring turns. A quiet machine is wanted: threads
+wait for each other in every tile, so on cores that others use two threads measure the neighbours (OpenMP's waiting
+threads spin). There, take ``threads=1``, or set ``OMP_WAIT_POLICY=passive`` before Python starts.
 
 Extra memory is the peak of a process's resident memory during one pass minus what it held before, when the inputs and
 the mathematics libraries were already there; each figure comes from a process of its own, because an allocator does
