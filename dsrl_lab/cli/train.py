@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,7 @@ def train(
         tuple[int, int] | None, typer.Option(help="How many pictures are drawn for train and val (streets only).")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU cores to use; all by default.")] = None,
-    devices: Annotated[int, typer.Option(help="Processes (GPUs); under torchrun, its --nproc-per-node.")] = 1,
+    devices: Annotated[int, typer.Option(help="GPUs (or processes); torchrun's own numbers count under torchrun.")] = 1,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
 ) -> None:
     """Train one row of an ablation: [bold]dsrl-lab train streets_tinynet_dsrl[/bold].
@@ -53,10 +54,13 @@ def train(
     if pictures is not None:
         chosen = dataclasses.replace(chosen, pictures=pictures)
     directory = out or RUNS / f"{recipe}_seed{seed}"
+    processes = int(os.environ.get("WORLD_SIZE", devices))
+    per_node = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
     fabric = Fabric(
         accelerator="auto",
-        devices=devices,
-        strategy="ddp" if devices > 1 else "auto",
+        devices=per_node,
+        num_nodes=processes // per_node,
+        strategy="ddp" if processes > 1 else "auto",
         precision=chosen.train.precision,  # type: ignore[arg-type]
     )
     fabric.launch()
