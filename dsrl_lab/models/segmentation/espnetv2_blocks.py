@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dsrl_lab.kernels import ShuffledConv2d
 from dsrl_lab.layers import ConvNormAct, resize
 
 BRANCHES = 4
@@ -182,7 +183,9 @@ class PyramidPool(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False) for _ in PYRAMID_SCALES
         )
         self.normalise = NormAct(len(PYRAMID_SCALES) * channels)
-        self.fuse = ConvNormAct(len(PYRAMID_SCALES) * channels, channels, 3, groups=channels, activation=nn.PReLU)
+        self.fuse = nn.Sequential(
+            ShuffledConv2d(len(PYRAMID_SCALES), channels), nn.BatchNorm2d(channels), nn.PReLU(channels)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool, look, and mix; see the class for shapes."""
@@ -200,10 +203,8 @@ class PyramidPool(nn.Module):
             else:
                 view = stage(x)
             views.append(view)
-        joined = self.normalise(torch.cat(views, dim=1))
-        # Channel shuffle: the five views of one projected channel become neighbours, one group of ``fuse``.
-        shuffled = joined.unflatten(1, (len(PYRAMID_SCALES), -1)).transpose(1, 2).flatten(1, 2)
-        return self.fuse(shuffled)
+        # The shuffle in ``fuse`` makes the five views of one projected channel one group.
+        return self.fuse(self.normalise(torch.cat(views, dim=1)))
 
 
 class GatedSkip(nn.Module):
