@@ -1,4 +1,4 @@
-"""What every notebook begins with: one line that finds the kit, seeds, sets the theme, and shows pictures with alt text.
+"""What every notebook begins with: one line that finds the kit and seeds, and pictures shown with alternative text.
 
 Pictures are shown as HTML ``<img alt=...>``, because JupyterLab and nbconvert ignore an alternative text in metadata.
 """
