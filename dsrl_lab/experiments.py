@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.models.segmentation.espnetv2 import from_released_checkpoint
-from dsrl_lab.recipes import Recipe
+from dsrl_lab.recipes import ROWS, Recipe
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.evaluate import evaluate_segmentation, evaluate_super_resolution
@@ -230,6 +231,37 @@ def final_scores(path: Path) -> dict[str, Any]:
     if last["kind"] != "end":
         raise ValueError(f"{path}: the run is not finished; go on with --resume")
     return last
+
+
+def keep(folder: Path, data: Path) -> list[Path]:
+    """Copy finished runs to where the kit commits them: records to ``data/runs``, deployed networks to ``data/checkpoints``.
+
+    Args:
+        folder: holds runs as ``run`` leaves them, at any depth.
+        data: the kit's folder of small things it owns.
+
+    Returns:
+        What was written: ``runs/<setting>/<row>_seed<k>.jsonl`` and ``checkpoints/<setting>/<row>_seed<k>.safetensors``.
+
+    Raises:
+        ValueError: a run is not finished.
+    """
+    written = []
+    for path in sorted(folder.rglob("record.jsonl")):
+        final_scores(path)
+        first = record.read(path)[0]
+        row = max((row for row in ROWS if first["recipe"].endswith(f"_{row}")), key=len)
+        setting = first["recipe"].removesuffix(f"_{row}")
+        name = f"{row}_seed{first['seed']}"
+        places = {
+            path: data / "runs" / setting / f"{name}.jsonl",
+            path.parent / "deployed.safetensors": data / "checkpoints" / setting / f"{name}.safetensors",
+        }
+        for source, place in places.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, place)
+            written.append(place)
+    return written
 
 
 def _first_line(

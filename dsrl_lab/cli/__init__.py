@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.command()(train.train)
+app.command()(train.keep)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.predict)
 app.command()(reproduce.reproduce)

@@ -79,3 +79,15 @@ def train(
         f"labels), in {scores['seconds']:.0f} s of training"
     )
     output.print(f"record and deployed network in {directory}")
+
+
+def keep(
+    folder: Annotated[Path, typer.Argument(help="Holds finished runs, at any depth.")],
+    data: Annotated[Path, typer.Option(help="The kit's data folder.")] = Path("data"),
+) -> None:
+    """Copy records and deployed networks of finished runs to where the kit commits them (data/runs, data/checkpoints)."""
+    from dsrl_lab import experiments
+    from dsrl_lab.cli.console import output
+
+    for place in experiments.keep(folder, data):
+        output.print(f"kept {place}", highlight=False)
