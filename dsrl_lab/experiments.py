@@ -234,14 +234,14 @@ def final_scores(path: Path) -> dict[str, Any]:
 
 
 def keep(folder: Path, data: Path) -> list[Path]:
-    """Copy finished runs to where the kit commits them: records to ``data/runs``, deployed networks to ``data/checkpoints``.
+    """Copy finished runs to where the kit commits them: records to ``runs``, deployed networks to ``checkpoints``.
 
     Args:
         folder: holds runs as ``run`` leaves them, at any depth.
         data: the kit's folder of small things it owns.
 
     Returns:
-        What was written: ``runs/<setting>/<row>_seed<k>.jsonl`` and ``checkpoints/<setting>/<row>_seed<k>.safetensors``.
+        What was written: ``<setting>/<row>_seed<k>.jsonl`` under runs, ``....safetensors`` under checkpoints.
 
     Raises:
         ValueError: a run is not finished.

@@ -85,7 +85,7 @@ def keep(
     folder: Annotated[Path, typer.Argument(help="Holds finished runs, at any depth.")],
     data: Annotated[Path, typer.Option(help="The kit's data folder.")] = Path("data"),
 ) -> None:
-    """Copy records and deployed networks of finished runs to where the kit commits them (data/runs, data/checkpoints)."""
+    """Copy records and deployed networks of finished runs into data/runs and data/checkpoints, to be committed."""
     from dsrl_lab import experiments
     from dsrl_lab.cli.console import output
 
