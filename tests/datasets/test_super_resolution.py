@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from dsrl_lab import metrics
 from dsrl_lab.datasets.super_resolution import (
     T91,
     SRBenchmark,
@@ -111,6 +112,8 @@ def test_luminance_by_hand() -> None:
     """Values of ITU-R BT.601: white 235, black 16, and 81, 145, 41 for full red, green, blue."""
     colours = torch.tensor([[1.0, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]).T[:, :, None]
     assert (luminance(colours) * 255).round().flatten().tolist() == [235, 16, 81, 145, 41]
+    image = torch.rand(2, 3, 5, 4)
+    torch.testing.assert_close(luminance(image), metrics.luminance(image))
     with pytest.raises(ValueError, match=r"RGB image of shape .* got \(1, 4, 4\)"):
         luminance(torch.zeros(1, 4, 4))
 
