@@ -1,8 +1,8 @@
 """How fast networks run and train here (``dsrl-lab bench networks``), against what this machine can do at best.
 
 Multiply-adds say little about seconds: a depthwise convolution has few and waits for memory. The last column says how
-much of the machine's own matrix product rate, measured in the same minute, a network turns into multiply-adds. It passes
-100 % where the convolution kernels are better than the matrix product's. All networks take turns in one run, so that
+much of the machine's own matrix product rate, measured in the same minute, a network turns into multiply-adds. It can
+pass 100 %, where convolution kernels are better than the matrix product's. All networks take turns in one run, so that
 other work on the machine slows all of them; medians count.
 """
 
