@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from dsrl_lab.dsrl import DSRL, SISRHead, SSSRHead, SubPixelHead
+from dsrl_lab.kernels import use_fast_kernels
 from dsrl_lab.models import POSE, SEGMENTATION
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.training import checkpoint
@@ -26,7 +27,7 @@ def build_host(network: NetworkConfig) -> DensePredictor:
 
 
 def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, seed: int = 0) -> DSRL:
-    """Construct the whole network; the draws of its new layers follow from ``seed``.
+    """Construct the whole network, its layers in their fast forms; the draws of new layers follow from ``seed``.
 
     Args:
         network: what to build.
@@ -61,7 +62,7 @@ def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, se
                 width=network.sisr_width,
                 fuse=network.sisr_fuse,
             )
-        return DSRL(
+        dsrl = DSRL(
             host,
             upscale_factor=network.upscale_factor,
             sssr=sssr,
@@ -70,6 +71,7 @@ def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, se
             affinity_stride=network.affinity_stride,
             detach_sisr=network.detach_sisr,
         )
+        return use_fast_kernels(dsrl)
 
 
 def load_task_model(path: Path) -> tuple[DensePredictor, checkpoint.Checkpoint]:
