@@ -1,0 +1,132 @@
+"""Predictions: a guess before the run, and the guess beside the result after it.
+
+Guesses stay on this computer, in one file of JSON lines in the user's data folder, or where the environment variable
+DSRL_LAB_PREDICTIONS says (a file). Nothing is ever sent. No guess, no file.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+Guess = float | str
+
+
+def predictions_file() -> Path:
+    """Where guesses are kept: DSRL_LAB_PREDICTIONS, or dsrl-lab/predictions.jsonl in the user's data folder."""
+    chosen = os.environ.get("DSRL_LAB_PREDICTIONS")
+    if chosen:
+        return Path(chosen).expanduser()
+    home = Path.home()
+    if sys.platform == "win32":
+        folder = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        folder = home / "Library" / "Application Support"
+    else:
+        folder = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return folder / "dsrl-lab" / "predictions.jsonl"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A guess beside a result; either may still be missing.
+
+    Attributes:
+        question: its name.
+        guess: the reader's, or None.
+        result: what came out, or None before the run.
+        unit: of both.
+    """
+
+    question: str
+    guess: Guess | None
+    result: Guess | None = None
+    unit: str = ""
+
+    def __repr__(self) -> str:
+        guess = "none yet: write one down before you read on" if self.guess is None else self._text(self.guess)
+        line = f"{self.question} · your guess: {guess}"
+        return line if self.result is None else f"{line} · the result: {self._text(self.result)}{self._ratio}"
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<div style="border-left:4px solid #0072B2;padding:4px 12px;margin:4px 0">{html.escape(repr(self))}</div>'
+        )
+
+    def _text(self, value: Guess) -> str:
+        text = value if isinstance(value, str) else f"{value:.4g}"
+        return f"{text} {self.unit}".rstrip()
+
+    @property
+    def _ratio(self) -> str:
+        if isinstance(self.guess, str) or isinstance(self.result, str) or not self.guess or not self.result:
+            return ""
+        ratio = self.guess / self.result
+        return f" (your guess was {ratio:.3g} times it)" if ratio > 0 else ""
+
+
+def predict(question: str, guess: Guess | None, *, unit: str = "") -> Beside:
+    """Write down a guess; None writes nothing.
+
+    Args:
+        question: its name, "06.memory".
+        guess: a number or a word.
+        unit: of the number.
+
+    Raises:
+        ValueError: the guess is neither a number nor a word.
+        OSError: the file cannot be written; the message names it.
+
+    Example:
+        >>> predict("06.memory", None)
+        06.memory · your guess: none yet: write one down before you read on
+    """
+    if guess is None:
+        return Beside(question, None, unit=unit)
+    if not isinstance(guess, int | float | str):
+        raise ValueError(f"expected a number or a word as a guess, got {type(guess).__name__}; write, say, 12.5")
+    path = predictions_file()
+    line = json.dumps({"question": question, "guess": guess, "unit": unit}, ensure_ascii=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise OSError(
+            f"could not note the guess in {path} ({error}); let DSRL_LAB_PREDICTIONS name another file"
+        ) from error
+    return Beside(question, guess, unit=unit)
+
+
+def reveal(question: str, result: Guess, *, unit: str = "") -> Beside:
+    """Show the latest guess beside the result.
+
+    Args:
+        question: its name, as ``predict`` was given it.
+        result: what came out.
+        unit: of the result.
+
+    Example:
+        >>> reveal("a question that nobody was asked", 256, unit="MiB").result
+        256
+    """
+    return Beside(question, _latest(question), result, unit)
+
+
+def _latest(question: str) -> Guess | None:
+    path = predictions_file()
+    if not path.is_file():
+        return None
+    guess: Guess | None = None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            noted = json.loads(line)
+        except json.JSONDecodeError:  # a line that was cut off by a crash hides no other
+            continue
+        if isinstance(noted, dict) and noted.get("question") == question:
+            guess = noted.get("guess")
+    return guess
