@@ -1,8 +1,10 @@
 """The losses of the kit, and the DSRL objective that adds them up.
 
 Source: Wang et al., CVPR 2020, equations 2 to 5: L = L_ce + w1 * L_mse + w2 * L_fa with w1 = 0.1 and w2 = 1.0.
-The paper does not say whether L_mse is a sum or a mean over the pixels of an image; here it is a mean over pixels and
-channels of an image in [0, 1], so that w1 means the same at every size and batch.
+The paper does not say whether L_mse is a sum or a mean over the pixels of an image, nor in which units; here it is a mean
+over pixels and channels, so that w1 means the same at every size and batch, of pictures in units of ImageNet's standard
+deviations, as a loader that normalises would hand them to both branches. In [0, 1] it would be some 20 times smaller,
+and w1 = 0.1 would leave the SISR branch hardly learning.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ def reconstruction_loss(super_res: Tensor, high_res: Tensor) -> Tensor:
     """Mean squared error between the super-resolved and the original image, over pixels and channels.
 
     Shape:
-        - super_res, high_res: (N, 3, H, W), the latter in [0, 1]
+        - super_res, high_res: (N, 3, H, W), in one unit; the training loop hands both over normalised
         - output: scalar
 
     Raises:

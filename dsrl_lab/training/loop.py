@@ -61,7 +61,9 @@ def training_loss(
     main = task.loss(output.logits, example, normaliser)
     for logits in output.auxiliary:
         main = main + config.auxiliary_weight * task.loss(logits, example, normaliser)
-    sisr = None if output.super_res is None else reconstruction_loss(output.super_res.float(), example.high_res)
+    sisr = None
+    if output.super_res is not None:
+        sisr = reconstruction_loss(normalise(output.super_res.float()), normalise(example.high_res))
     affinity = None
     if output.task_features is not None and output.sisr_features is not None:
         target = output.sisr_features.roll(1, dims=0) if config.shuffle_affinity else output.sisr_features
