@@ -1,0 +1,286 @@
+"""People with joints: Leeds Sports Pose Extended, and any data set in COCO's keypoint layout.
+
+Sources: Johnson and Everingham, "Learning Effective Human Pose Estimation from Inaccurate Annotation" (CVPR 2011),
+whose joints are often a little and sometimes entirely wrong, as the title says; Lin et al., "Microsoft COCO" (ECCV
+2014), read with pycocotools.
+
+Coordinates are (x, y) pixels; (0, 0) is the centre of the top left pixel. Boxes are (left, top, right, bottom) edges:
+a whole picture is (0, 0, W, H). People marked as crowds or without a marked joint are left out of COCO, as usual.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from pycocotools.coco import COCO
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dsrl_lab.datasets.base import DataReport, in_split_order, missing_split
+from dsrl_lab.datasets.joint_tables import COCO_JOINTS, LSP_JOINTS, JointTable
+from dsrl_lab.datasets.pictures import read_image
+
+REMEDY = (
+    "Expected train.json and train/ (Leeds Sports Pose Extended; dsrl-lab data says where from), or "
+    "annotations/person_keypoints_train2017.json and train2017/ (COCO, https://cocodataset.org)."
+)
+
+
+class PoseSample(NamedTuple):
+    """A picture with one person's joints.
+
+    Attributes:
+        image: (3, H, W) float32 in [0, 1], RGB.
+        joints: (J, 2) float32, x and y in pixels.
+        visible: (J,) float32, 1 where the joint is marked (hidden ones can be marked too), else 0.
+        name: unique within the split.
+        box: (4,) float32, left, top, right and bottom edge of the person in pixels.
+    """
+
+    image: Tensor
+    joints: Tensor
+    visible: Tensor
+    name: str
+    box: Tensor
+
+
+class PoseDataset(Dataset[PoseSample], ABC):
+    """People, one sample each.
+
+    Attributes:
+        joint_table: which joints there are.
+        split: which part of the data this is.
+        names: names of the samples, in an order that does not depend on the file system.
+    """
+
+    joint_table: JointTable
+    split: str
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> PoseSample:
+        """Return sample ``index``; an index out of range raises IndexError, so that loops end."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(split={self.split!r}, {len(self)} people)"
+
+
+def _read_json(path: Path, kind: type) -> Any:
+    if not path.is_file():
+        raise ValueError(f"expected annotations at {path}, found no file. {REMEDY}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"cannot read {path} ({error}); the file is damaged: fetch it again") from error
+    if not isinstance(content, kind):
+        raise ValueError(f"expected a JSON {kind.__name__} in {path}, got {type(content).__name__}; {REMEDY}")
+    return content
+
+
+def _numbers(values: Any, count: int) -> list[float] | None:
+    """``count`` finite numbers, or None for anything else."""
+    if not isinstance(values, list) or len(values) != count:
+        return None
+    if not all(isinstance(value, int | float) and abs(value) < 1e6 for value in values):
+        return None
+    return [float(value) for value in values]
+
+
+def _plain_name(name: Any) -> bool:
+    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set("/\\\0")
+
+
+def _joints_and_visible(rows: Sequence[Sequence[float]]) -> tuple[Tensor, Tensor]:
+    table = torch.tensor(rows, dtype=torch.float32)
+    return table[:, :2].contiguous(), (table[:, 2] > 0).float()
+
+
+def _existing(paths: Sequence[Path], title: str) -> None:
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise ValueError(
+            f"{title}: {len(missing)} of {len(paths)} pictures are missing, the first is {missing[0]}. {REMEDY}"
+        )
+
+
+class LspExtended(PoseDataset):
+    """Leeds Sports Pose Extended: ``<split>.json`` lists pictures of ``<split>/`` with 14 joints each.
+
+    The list's entries are ``{"file": name, "joints": [[x, y, visible] x 14]}``. A person's box is the whole picture:
+    the pictures are cut around their people, and a box around true joints would tell a test what it asks for.
+
+    Args:
+        root: the folder that holds the lists.
+        split: train, val or another list that is there.
+
+    Raises:
+        ValueError: the split is missing (those present are named), its list is damaged, or pictures are missing;
+            later, on reading: a damaged picture.
+    """
+
+    def __init__(self, root: str | Path, split: str) -> None:
+        root = Path(root)
+        present = in_split_order(path.stem for path in root.glob("*.json"))
+        if split not in present:
+            raise missing_split("Leeds Sports Pose", split, present, root, REMEDY)
+        path = root / f"{split}.json"
+        self.joint_table, self.split = LSP_JOINTS, split
+        self._people = [
+            self._person(entry, f"entry {number} of {path}") for number, entry in enumerate(_read_json(path, list))
+        ]
+        if not self._people:
+            raise ValueError(f"{path} lists nobody; {REMEDY}")
+        self._paths = [root / split / name for name, _, _ in self._people]
+        self.names = tuple(Path(name).stem for name, _, _ in self._people)
+        _existing(self._paths, f"split {split!r} of Leeds Sports Pose at {root}")
+
+    @staticmethod
+    def _person(entry: Any, place: str) -> tuple[str, Tensor, Tensor]:
+        name = entry.get("file") if isinstance(entry, dict) else None
+        joints = entry.get("joints") if isinstance(entry, dict) else None
+        rows = [_numbers(row, 3) for row in joints] if isinstance(joints, list) else []
+        known = [row for row in rows if row is not None]
+        if not _plain_name(name) or len(rows) != 14 or len(known) != 14:
+            raise ValueError(
+                f'{place}: expected {{"file": "name.jpg", "joints": [[x, y, visible] x 14]}} with the bare name of a '
+                "picture and finite numbers; correct the entry or fetch the list again"
+            )
+        return (str(name), *_joints_and_visible(known))
+
+    def __getitem__(self, index: int) -> PoseSample:
+        """Read person ``index`` from disk."""
+        _, joints, visible = self._people[index]
+        image = read_image(self._paths[index])
+        box = torch.tensor([0.0, 0.0, image.shape[-1], image.shape[-2]])
+        return PoseSample(image, joints.clone(), visible.clone(), self.names[index], box)
+
+
+class CocoKeypoints(PoseDataset):
+    """People with 17 joints in COCO's layout: ``<split>2017/`` and ``annotations/person_keypoints_<split>2017.json``.
+
+    One sample for each annotated person; several share a picture. The box is the annotated one.
+
+    Args:
+        root: the folder that holds ``annotations/``.
+        split: train or val.
+
+    Attributes:
+        annotations: path of the annotation file, for ``metrics.oks_average_precision``.
+        image_ids: for each sample the id of its picture.
+
+    Raises:
+        ValueError: as for ``LspExtended``.
+    """
+
+    def __init__(self, root: str | Path, split: str) -> None:
+        root = Path(root)
+        present = _coco_splits(root)
+        if split not in present:
+            raise missing_split("COCO keypoints", split, present, root, REMEDY)
+        self.joint_table, self.split = COCO_JOINTS, split
+        self.annotations = root / "annotations" / f"person_keypoints_{split}2017.json"
+        files, people = _coco_people(self.annotations)
+        if not people:
+            raise ValueError(f"{self.annotations} marks nobody's joints; {REMEDY}")
+        self._people = people
+        self._paths = [root / f"{split}2017" / files[person.image_id] for person in people]
+        self.image_ids = tuple(person.image_id for person in people)
+        self.names = tuple(f"{path.stem}_{person.number}" for path, person in zip(self._paths, people, strict=True))
+        _existing(sorted(set(self._paths)), f"split {split!r} of COCO keypoints at {root}")
+
+    def __getitem__(self, index: int) -> PoseSample:
+        """Read person ``index`` from disk."""
+        person = self._people[index]
+        joints, visible = _joints_and_visible(person.rows)
+        return PoseSample(read_image(self._paths[index]), joints, visible, self.names[index], torch.tensor(person.box))
+
+
+class _CocoPerson(NamedTuple):
+    image_id: int
+    number: int
+    rows: list[list[float]]
+    box: list[float]
+
+
+def _coco_splits(root: Path) -> tuple[str, ...]:
+    prefix, suffix = "person_keypoints_", "2017"
+    stems = (path.stem for path in (root / "annotations").glob(f"{prefix}*{suffix}.json"))
+    return in_split_order(stem.removeprefix(prefix).removesuffix(suffix) for stem in stems)
+
+
+def _coco_people(path: Path) -> tuple[dict[int, str], list[_CocoPerson]]:
+    """File names by image id, and the people in order of image and annotation id."""
+    content = _read_json(path, dict)
+    coco = COCO()
+    coco.dataset = content
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks
+            coco.createIndex()
+        files = {key: image["file_name"] for key, image in coco.imgs.items()}
+        ids = sorted((annotation["image_id"], key) for key, annotation in coco.anns.items())
+        marked = [(image_id, key) for image_id, key in ids if _is_marked(coco.anns[key])]
+        people = [_coco_person(path, image_id, key, coco.anns[key]) for image_id, key in marked]
+        strangers = [person for person in people if not _plain_name(files.get(person.image_id))]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is no COCO keypoint file ({type(error).__name__}: {error}); expected images with id and "
+            "file_name, annotations with id, image_id, iscrowd, num_keypoints, keypoints and bbox: fetch it again"
+        ) from error
+    if strangers:
+        raise ValueError(f"annotation {strangers[0].number} of {path} has no picture with a bare file name; correct it")
+    return files, people
+
+
+def _is_marked(annotation: dict[str, Any]) -> bool:
+    return not annotation["iscrowd"] and annotation["num_keypoints"] > 0
+
+
+def _coco_person(path: Path, image_id: int, number: int, entry: dict[str, Any]) -> _CocoPerson:
+    values, box = _numbers(entry["keypoints"], 51), _numbers(entry["bbox"], 4)
+    if values is None or box is None or min(box[2:]) <= 0:
+        raise ValueError(
+            f"annotation {number} of {path}: expected 51 numbers in keypoints (x, y, v of 17 joints) and a bbox of x, "
+            "y, positive width and height; correct the entry or fetch the file again"
+        )
+    left, top, width, height = box
+    rows = [values[start : start + 3] for start in range(0, 51, 3)]
+    return _CocoPerson(image_id, number, rows, [left, top, left + width, top + height])
+
+
+def detect_layout(root: str | Path) -> Literal["lsp", "coco"] | None:
+    """Recognise the layout of a folder; None if it is neither."""
+    root = Path(root)
+    if _coco_splits(root):
+        return "coco"
+    return "lsp" if any(root.glob("*.json")) else None
+
+
+def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:
+    """Say which people are at ``root`` and what is missing, without decoding pictures.
+
+    Example:
+        >>> check("/nowhere").ok
+        False
+    """
+    layout = detect_layout(root)
+    if layout is None:
+        return DataReport("pose", str(root), {}, (f"folder {root} with lists of joints",), REMEDY)
+    reader = LspExtended if layout == "lsp" else CocoKeypoints
+    found: dict[str, int] = {}
+    missing: list[str] = []
+    for split in splits:
+        try:
+            found[split] = len(reader(root, split))
+        except ValueError as error:
+            missing.append(str(error).removesuffix(REMEDY).strip())
+    return DataReport("pose", str(root), found, tuple(missing), REMEDY)

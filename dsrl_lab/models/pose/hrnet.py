@@ -1,0 +1,227 @@
+"""HRNet: a pose net that never leaves the high resolution; coarser branches run beside it and exchange with it.
+
+Source: Sun, Xiao, Liu, Wang, "Deep High-Resolution Representation Learning for Human Pose Estimation" (CVPR 2019),
+section 3 and the settings of HRNet-W32; residual blocks are torchvision's (He et al. 2016). The release's parameters
+and MACs are met.
+
+Where encoder and head part: the encoder ends with the four branches of the last module, before they meet; the head is
+that meeting at the finest branch and the 1x1 prediction. So super-resolution, which shares the encoder, trains every
+branch, and affinity compares what the heat-maps are read from.
+
+Deviations:
+    - A coarser map is enlarged to the finer branch's size, not by its factor: any input size is served, odd ones too.
+    - The stem has min(64, 2 * width) channels and the first stage ``blocks`` bottlenecks, so that a small net is small
+      throughout; at width 32 both are the release's.
+    - Convolutions start as ResNet's do (the release: normal, deviation 0.001, which BatchNorm takes out again); the
+      prediction starts as the release's, with heat-maps near zero, where most of each target is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from dsrl_lab.layers import ConvNormAct
+from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.segmentation.pooling import check_positions
+
+Maps = tuple[Tensor, ...]
+
+
+class Branches(nn.Module):
+    """Residual blocks on each branch, every branch for itself.
+
+    Shape:
+        - input and output: one map (N, C_i, H_i, W_i) for each entry of ``widths``
+
+    Example:
+        >>> import torch
+        >>> maps = torch.zeros(2, 8, 6, 4), torch.zeros(2, 16, 3, 2)
+        >>> [tuple(x.shape) for x in Branches((8, 16), blocks=2)(maps)]
+        [(2, 8, 6, 4), (2, 16, 3, 2)]
+    """
+
+    def __init__(self, widths: Sequence[int], *, blocks: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            nn.Sequential(*(BasicBlock(width, width) for _ in range(blocks))) for width in widths
+        )
+
+    def forward(self, maps: Maps) -> Maps:
+        """Refine each map."""
+        return tuple(branch(x) for branch, x in zip(self.branches, maps, strict=True))
+
+
+class Exchange(nn.Module):
+    """Each branch receives the sum of all branches, brought to its channels and size.
+
+    A coarser map comes by {1x1, BatchNorm, nearest enlargement}, a finer one by 3x3 convolutions of stride 2, one per
+    halving, that change its channels in the last step only.
+
+    Args:
+        widths: channels of the branches, finest first; each has half the size of the one before.
+        outputs: how many branches receive, counted from the finest; None for all.
+
+    Shape:
+        - input: one map (N, C_i, H_i, W_i) for each branch, H_i+1 = ceil(H_i / 2)
+        - output: the first ``outputs`` of these shapes, non-negative
+
+    Example:
+        >>> import torch
+        >>> maps = torch.zeros(2, 8, 7, 5), torch.zeros(2, 16, 4, 3)
+        >>> [tuple(x.shape) for x in Exchange((8, 16))(maps)]
+        [(2, 8, 7, 5), (2, 16, 4, 3)]
+    """
+
+    def __init__(self, widths: Sequence[int], *, outputs: int | None = None) -> None:
+        super().__init__()
+        receivers = range(len(widths) if outputs is None else outputs)
+        senders = range(len(widths))
+        self.paths = nn.ModuleList(
+            nn.ModuleList(self._path(widths, sender, receiver) for sender in senders) for receiver in receivers
+        )
+
+    @staticmethod
+    def _path(widths: Sequence[int], sender: int, receiver: int) -> nn.Module:
+        here, there = widths[sender], widths[receiver]
+        if sender == receiver:
+            return nn.Identity()
+        if sender > receiver:
+            return ConvNormAct(here, there, 1, activation=None)
+        halvings = [ConvNormAct(here, here, stride=2) for _ in range(receiver - sender - 1)]
+        return nn.Sequential(*halvings, ConvNormAct(here, there, stride=2, activation=None))
+
+    def forward(self, maps: Maps) -> Maps:
+        """Add up what each branch receives."""
+        received = []
+        for receiver, paths in enumerate(self.paths):
+            size = maps[receiver].shape[-2:]
+            assert isinstance(paths, nn.ModuleList)
+            arrived = [path(x) for path, x in zip(paths, maps, strict=True)]
+            coarser = [F.interpolate(x, size=size, mode="nearest") for x in arrived[receiver + 1 :]]
+            total = arrived[0]
+            for x in (*arrived[1 : receiver + 1], *coarser):
+                total = total + x
+            received.append(F.relu(total))
+        return tuple(received)
+
+
+class HighResolutionModule(nn.Sequential):
+    """The unit of HRNet: ``Branches``, then ``Exchange`` between all of them.
+
+    Example:
+        >>> import torch
+        >>> maps = torch.zeros(2, 8, 6, 4), torch.zeros(2, 16, 3, 2)
+        >>> [tuple(x.shape) for x in HighResolutionModule((8, 16), blocks=1)(maps)]
+        [(2, 8, 6, 4), (2, 16, 3, 2)]
+    """
+
+    def __init__(self, widths: Sequence[int], *, blocks: int) -> None:
+        super().__init__(Branches(widths, blocks=blocks), Exchange(widths))
+
+
+class HRNet(DensePredictor):
+    """HRNet for human pose: one heat-map per joint at a quarter of the input's sides.
+
+    HRNet-W32 is the default; ``HRNet(14, width=8, modules=(1, 1, 1), blocks=2)`` trains on a laptop.
+
+    Announced are the first stage's map (stride 4) and the last module's four branches (strides 4, 8, 16, 32).
+
+    Args:
+        num_classes: J, the joints.
+        width: channels of the finest branch; each coarser one has twice as many.
+        modules: modules of the stages with two, three and four branches.
+        blocks: residual blocks per branch of a module, and of the first stage.
+        stem_width: channels of the two convolutions before the first stage, whose output has four times as many;
+            None for min(64, 2 * width). The release has 64 at all widths.
+
+    Shape:
+        - input: (N, 3, H, W), normalised, any size of at least 32
+        - output: (N, J, ceil(H / 4), ceil(W / 4))
+
+    Raises:
+        ValueError: an argument is not positive, ``modules`` are not three; on use: no RGB batch, a side under 32, or
+            training on one image of 32 x 32.
+
+    Example:
+        >>> import torch
+        >>> network = HRNet(14, width=8, modules=(1, 1, 1), blocks=1).eval()
+        >>> network(torch.zeros(1, 3, 64, 48)).shape
+        torch.Size([1, 14, 16, 12])
+        >>> network.feature_channels
+        (64, 8, 16, 32, 64)
+    """
+
+    feature_strides = (4, 4, 8, 16, 32)
+    head_stride = 4
+    logits_stride = 4
+    output_stride = 4
+
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        width: int = 32,
+        modules: Sequence[int] = (1, 4, 3),
+        blocks: int = 4,
+        stem_width: int | None = None,
+    ) -> None:
+        super().__init__()
+        stem = min(64, 2 * width) if stem_width is None else stem_width
+        if min(num_classes, width, blocks, stem) < 1:
+            raise ValueError(
+                "expected positive num_classes, width, blocks and stem_width, got "
+                f"{num_classes}, {width}, {blocks} and {stem_width}"
+            )
+        if len(modules) != 3 or min(modules) < 1:
+            raise ValueError(
+                "expected three positive numbers of modules, for the stages with two, three and four branches, got "
+                f"{tuple(modules)}; HRNet-W32 has (1, 4, 3)"
+            )
+        widths = [width * 2**branch for branch in range(4)]
+        self.num_classes = num_classes
+        self.feature_channels = (4 * stem, *widths)
+        self.head_channels = width
+
+        self.stem = nn.Sequential(ConvNormAct(3, stem, stride=2), ConvNormAct(stem, stem, stride=2))
+        widen = ConvNormAct(stem, 4 * stem, 1, activation=None)
+        bottlenecks = (Bottleneck(4 * stem, stem) for _ in range(blocks - 1))
+        self.stage1 = nn.Sequential(Bottleneck(stem, stem, downsample=widen), *bottlenecks)
+
+        self.enter2 = nn.ModuleList(
+            [ConvNormAct(4 * stem, widths[0]), ConvNormAct(4 * stem, widths[1], stride=2)],
+        )
+        self.stage2 = nn.Sequential(*(HighResolutionModule(widths[:2], blocks=blocks) for _ in range(modules[0])))
+        self.enter3 = ConvNormAct(widths[1], widths[2], stride=2)
+        self.stage3 = nn.Sequential(*(HighResolutionModule(widths[:3], blocks=blocks) for _ in range(modules[1])))
+        self.enter4 = ConvNormAct(widths[2], widths[3], stride=2)
+        whole = (HighResolutionModule(widths, blocks=blocks) for _ in range(modules[2] - 1))
+        self.stage4 = nn.Sequential(*whole, Branches(widths, blocks=blocks))
+
+        self.gather = Exchange(widths, outputs=1)
+        self.predict = nn.Conv2d(width, num_classes, 1)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.normal_(self.predict.weight, std=0.001)
+        nn.init.zeros_(self.predict.bias)  # type: ignore[arg-type]
+
+    def forward_features(self, image: Tensor) -> Maps:
+        """Encode a normalised image into the first stage's map and the four branches of the last module."""
+        check_positions(self, image)
+        feat4 = self.stage1(self.stem(image))
+        maps = self.stage2(tuple(enter(feat4) for enter in self.enter2))
+        maps = self.stage3((*maps, self.enter3(maps[-1])))
+        maps = self.stage4((*maps, self.enter4(maps[-1])))
+        return (feat4, *maps)
+
+    def forward_head(self, features: Maps) -> HeadOutput:
+        """Gather the branches at the finest one and predict a heat-map per joint."""
+        (x,) = self.gather(features[1:])
+        return HeadOutput(self.predict(x), x)
