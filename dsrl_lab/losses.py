@@ -1,10 +1,10 @@
 """The losses of the kit, and the DSRL objective that adds them up.
 
 Source: Wang et al., CVPR 2020, equations 2 to 5: L = L_ce + w1 * L_mse + w2 * L_fa with w1 = 0.1 and w2 = 1.0.
-The paper does not say whether L_mse is a sum or a mean over the pixels of an image, nor in which units; here it is a mean
-over pixels and channels, so that w1 means the same at every size and batch, of pictures in units of ImageNet's standard
-deviations, as a loader that normalises would hand them to both branches. In [0, 1] it would be some 20 times smaller,
-and w1 = 0.1 would leave the SISR branch hardly learning.
+The paper does not say whether L_mse is a sum or a mean over the pixels of an image, nor in which units. Here it is a
+mean over pixels and channels, so that w1 means the same at every size and batch, of pictures in units of ImageNet's
+standard deviations, as a loader that normalises would hand them to both branches. In [0, 1] it would be some 20 times
+smaller, and w1 = 0.1 would leave the SISR branch hardly learning.
 """
 
 from __future__ import annotations

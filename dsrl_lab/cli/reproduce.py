@@ -51,9 +51,10 @@ def figures(
     out: Annotated[Path, typer.Option(help="Folder for SVG, PNG and manifest.json.")] = Path("figures"),
     check: Annotated[bool, typer.Option("--check", help="Draw nothing; say which no longer follow.")] = False,
 ) -> None:
-    """Draw every figure again from the records, or check that they still follow from them."""
+    """Draw every figure (and README's tables) again from the records, or check that they still follow from them."""
     from dsrl_lab.cli.console import output
     from dsrl_lab.plots import figures as drawing
+    from dsrl_lab.plots.readme import BEGIN, update
 
     if check:
         problems = drawing.check(out, runs)
@@ -64,6 +65,9 @@ def figures(
         output.print("every figure follows from its records")
         return
     _draw(names or None, runs=runs, out=out)
+    readme = out.parent / "README.md"
+    if readme.is_file() and BEGIN in readme.read_text(encoding="utf-8") and update(readme, runs):
+        output.print(f"tables in {readme} written again")
 
 
 def result_table(rows: Sequence[AblationRow]) -> Table:
