@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from dsrl_lab.bench.catalogue import find
 from dsrl_lab.complexity import complexity
+from dsrl_lab.kernels import use_fast_kernels
 from dsrl_lab.models import SEGMENTATION
 from dsrl_lab.models.base import DensePredictor
 
@@ -121,6 +122,7 @@ def run(
     batch_size: int = 4,
     rounds: int = 3,
     channels_last: bool = False,
+    fast_kernels: bool = True,
     num_classes: int = 19,
 ) -> list[Row]:
     """Time networks in turns.
@@ -131,6 +133,7 @@ def run(
         batch_size: images of a training step, at least 2 (BatchNorm).
         rounds: timed turns of each network, after one that is not timed.
         channels_last: keep networks and images in that memory format.
+        fast_kernels: give layers their fast exact forms, as training does.
         num_classes: outputs of the segmentation networks.
 
     Raises:
@@ -142,7 +145,8 @@ def run(
     for name, build in find(names or list(SEGMENTATION), num_classes=num_classes).items():
         with torch.device("meta"):
             macs[name] = complexity(build(), input_size).macs
-        contestants[name] = _Contestant(build(), input_size, batch_size, channels_last)
+        network = use_fast_kernels(build()) if fast_kernels else build()
+        contestants[name] = _Contestant(network, input_size, batch_size, channels_last)
     for contestant in contestants.values():
         contestant.infer()
         contestant.train_step()

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from dsrl_lab.bench.networks import Row, gemm_rate, run, table, training_loss
 from dsrl_lab.complexity import complexity
+from dsrl_lab.kernels import FastConv2d
 from dsrl_lab.models import SEGMENTATION
 from dsrl_lab.models.super_resolution import LapSRN
 
@@ -38,6 +39,19 @@ def test_channels_last_reaches_weights_and_images(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("dsrl_lab.bench.networks.training_loss", watch)
     run(["tinynet"], (16, 16), batch_size=2, rounds=1, channels_last=True)
     assert set(seen) == {(True, True)}
+
+
+def test_layers_are_in_their_fast_forms_unless_asked_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def watch(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+        seen.append(any(isinstance(module, FastConv2d) for module in network.modules()))
+        return training_loss(network, images)
+
+    monkeypatch.setattr("dsrl_lab.bench.networks.training_loss", watch)
+    run(["tinynet"], (16, 16), batch_size=2, rounds=1)
+    run(["tinynet"], (16, 16), batch_size=2, rounds=1, fast_kernels=False)
+    assert seen == [True, True, False, False]
 
 
 def test_the_training_loss_counts_every_output() -> None:

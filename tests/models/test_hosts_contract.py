@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from dsrl_lab.kernels import use_fast_kernels
 from dsrl_lab.models import SEGMENTATION
 from dsrl_lab.models.base import DensePredictor
 
@@ -90,6 +91,13 @@ def test_channels_last_gives_the_same(host: DensePredictor) -> None:
         torch.testing.assert_close(
             turned(image.contiguous(memory_format=torch.channels_last)), expected, rtol=1e-3, atol=1e-3
         )
+
+
+def test_the_fast_forms_of_its_layers_give_the_same(host: DensePredictor) -> None:
+    image = torch.randn(2, 3, 64, 80)
+    fast = use_fast_kernels(copy.deepcopy(host))
+    with torch.inference_mode():
+        torch.testing.assert_close(fast(image), host(image), rtol=1e-3, atol=1e-3)
 
 
 def test_a_strict_round_trip_gives_the_same_bits(host: DensePredictor) -> None:

@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dsrl_lab.models.base import DensePredictor, HeadOutput
-from dsrl_lab.models.prelu import PReLU
 from dsrl_lab.models.segmentation.pooling import check_positions
 
 
 def _norm_act(channels: int) -> nn.Sequential:
-    return nn.Sequential(nn.BatchNorm2d(channels, eps=1e-3), PReLU(channels))
+    return nn.Sequential(nn.BatchNorm2d(channels, eps=1e-3), nn.PReLU(channels))
 
 
 def _conv_norm_act(
