@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dsrl_lab.models.base import DensePredictor
+from dsrl_lab.models.pose.hrnet import HRNet
 from dsrl_lab.models.segmentation.bisenet import BiSeNet
 from dsrl_lab.models.segmentation.dabnet import DABNet
 from dsrl_lab.models.segmentation.deeplabv3plus import DeepLabv3Plus
@@ -26,4 +27,4 @@ SEGMENTATION: dict[str, type[DensePredictor]] = {
     "dabnet": DABNet,
     "tinynet": TinyNet,
 }
-POSE: dict[str, type[DensePredictor]] = {}
+POSE: dict[str, type[DensePredictor]] = {"hrnet": HRNet}
