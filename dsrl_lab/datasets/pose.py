@@ -117,7 +117,7 @@ class LspExtended(PoseDataset):
     """Leeds Sports Pose Extended: ``<split>.json`` lists pictures of ``<split>/`` with 14 joints each.
 
     The list's entries are ``{"file": name, "joints": [[x, y, visible] x 14]}``. A person's box is the whole picture:
-    the pictures are cut around their people, and a box around true joints would tell a test what it asks for.
+    each shows one person, who may be small in it; a box around true joints would tell a test what it asks for.
 
     Args:
         root: the folder that holds the lists.
