@@ -116,25 +116,29 @@ def _existing(paths: Sequence[Path], title: str) -> None:
 class LspExtended(PoseDataset):
     """Leeds Sports Pose Extended: ``<split>.json`` lists pictures of ``<split>/`` with 14 joints each.
 
-    The list's entries are ``{"file": name, "joints": [[x, y, visible] x 14]}``. A person's box is the whole picture:
-    each shows one person, who may be small in it; a box around true joints would tell a test what it asks for.
+    The list's entries are ``{"file": name, "joints": [[x, y, visible] x 14]}``.
+    One person is marked in each picture; half of them span less than 0.42 of its longer side.
 
     Args:
         root: the folder that holds the lists.
         split: train, val or another list that is there.
+        box: "picture" gives the whole picture as the person's box and so tells a test nothing; "joints" the box of
+            the marked joints, as if a perfect detector had run (scores of the two do not compare).
 
     Raises:
-        ValueError: the split is missing (those present are named), its list is damaged, or pictures are missing;
-            later, on reading: a damaged picture.
+        ValueError: the split is missing (those present are named), its list is damaged, pictures are missing, or
+            ``box`` is unknown; later, on reading: a damaged picture.
     """
 
-    def __init__(self, root: str | Path, split: str) -> None:
+    def __init__(self, root: str | Path, split: str, *, box: Literal["picture", "joints"] = "picture") -> None:
+        if box not in ("picture", "joints"):
+            raise ValueError(f"unknown box {box!r}; choose from picture, joints")
         root = Path(root)
         present = in_split_order(path.stem for path in root.glob("*.json"))
         if split not in present:
             raise missing_split("Leeds Sports Pose", split, present, root, REMEDY)
         path = root / f"{split}.json"
-        self.joint_table, self.split = LSP_JOINTS, split
+        self.joint_table, self.split, self.box = LSP_JOINTS, split, box
         self._people = [
             self._person(entry, f"entry {number} of {path}") for number, entry in enumerate(_read_json(path, list))
         ]
@@ -162,6 +166,9 @@ class LspExtended(PoseDataset):
         _, joints, visible = self._people[index]
         image = read_image(self._paths[index])
         box = torch.tensor([0.0, 0.0, image.shape[-1], image.shape[-2]])
+        if self.box == "joints" and visible.any():
+            marked = joints[visible > 0]
+            box = torch.cat([marked.amin(0), marked.amax(0) + 1])
         return PoseSample(image, joints.clone(), visible.clone(), self.names[index], box)
 
 

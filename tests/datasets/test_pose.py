@@ -105,6 +105,18 @@ def test_lsp_gives_what_its_list_says(lsp: Path) -> None:
     assert repr(people) == "LspExtended(split='train', 2 people)"
 
 
+def test_the_box_of_the_marked_joints_is_an_option(lsp: Path) -> None:
+    entry = lsp_entry("im3.jpg", 2.0)
+    entry["joints"][13][2] = 0  # the farthest joint is not marked
+    nobody = {"file": "im3.jpg", "joints": [[5, 5, 0]] * 14}
+    (lsp / "val.json").write_text(json.dumps([entry, nobody]))
+    people = LspExtended(lsp, "val", box="joints")
+    assert people[0].box.tolist() == [2, 0.5, 15, 25.5]  # edges: a joint's pixel is one wide
+    assert people[1].box.tolist() == [0, 0, 30, 40]
+    with pytest.raises(ValueError, match="unknown box 'person'; choose from picture, joints"):
+        LspExtended(lsp, "val", box="person")  # type: ignore[arg-type]
+
+
 def test_coco_gives_one_sample_for_each_marked_person(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_coco(tmp_path, coco_content())
     people = CocoKeypoints(tmp_path, "val")
