@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 from dsrl_lab.layers import ConvNormAct
 from dsrl_lab.models.base import DensePredictor, HeadOutput
-from dsrl_lab.models.segmentation.espnetv2_blocks import EESP, DecoderStep, DownSampler, PyramidPool
-from dsrl_lab.models.segmentation.espnetv2_release import read_release
+from dsrl_lab.models.segmentation.espnetv2_blocks import EESP, DecoderStep, DownSampler, PyramidPool, shrink
+from dsrl_lab.models.segmentation.espnetv2_release import output_sources, read_release
 
 ENCODER_CHANNELS = {
     0.5: (16, 32, 64, 128),
@@ -120,39 +121,26 @@ class ESPNetv2(DensePredictor):
         """Build the network of a released EdgeNets checkpoint; see the function of the same name."""
         state, width = read_release(path)
         released_classes, pyramid_channels = state["classifier.weight"].shape[:2]
-        if class_map is not None:
-            if num_classes not in (None, len(class_map)):
-                raise ValueError(
-                    f"expected one class_map entry for each of {num_classes} classes, got {len(class_map)}; "
-                    "leave num_classes out or make them agree"
-                )
-            num_classes = len(class_map)
-            wrong = [entry for entry in class_map if entry is not None and not 0 <= entry < released_classes]
-            if wrong:
-                raise ValueError(
-                    f"expected class_map entries in 0..{released_classes - 1} or None, got {wrong}; "
-                    "name released outputs, None for a fresh one"
-                )
-        elif num_classes is None or num_classes == released_classes:
-            class_map = range(released_classes)
-        else:
-            class_map = (None,) * num_classes
-        network = cls(len(class_map), width=width, pyramid_channels=pyramid_channels)
+        sources = output_sources(released_classes, num_classes, class_map)
+        network = cls(len(sources), width=width, pyramid_channels=pyramid_channels)
+        fresh = network.state_dict()
         for name in ("classifier.weight", "classifier.bias"):
-            rows = getattr(network.classifier, name.rpartition(".")[2]).detach().clone()
-            for row, source in enumerate(class_map):
-                if source is not None:
-                    rows[row] = state[name][source]
-            state[name] = rows
-        network.load_state_dict(state)
+            rows = [fresh[name][row] if source is None else state[name][source] for row, source in enumerate(sources)]
+            state[name] = torch.stack(rows)
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise ValueError(f"{path} is an incomplete or altered release: {error}; fetch it again") from error
         return network
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
         """Encode a normalised image into maps of stride 2, 4, 8 and 16."""
         feat2 = self.stem(image)
-        feat4 = self.down4(feat2, image)
-        feat8 = self.stage8(self.down8(feat4, image))
-        feat16 = self.stage16(self.down16(feat8, image))
+        image4 = shrink(shrink(image))
+        feat4 = self.down4(feat2, image4)
+        image8 = shrink(image4)
+        feat8 = self.stage8(self.down8(feat4, image8))
+        feat16 = self.stage16(self.down16(feat8, shrink(image8)))
         return feat2, feat4, feat8, feat16
 
     def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
@@ -179,7 +167,7 @@ def from_released_checkpoint(
         class_map: for each new class the released output whose row it starts from, or None for a fresh row.
 
     Raises:
-        ValueError: the file is no ESPNetv2 release, or ``class_map`` does not fit.
+        ValueError: the file is no complete ESPNetv2 release, or ``class_map`` does not fit.
 
     Example:
         >>> from_released_checkpoint("absent.pth")

@@ -112,6 +112,21 @@ class EESP(EESPCore):
         return self.activation(super().forward(x) + x)
 
 
+def shrink(x: Tensor) -> Tensor:
+    """Halve the sides by averages over 3x3 positions, zeros around the map counted.
+
+    Shape:
+        - x: (N, C, H, W)
+        - output: (N, C, ceil(H / 2), ceil(W / 2))
+
+    Example:
+        >>> shrink(torch.ones(1, 1, 4, 4))[0, 0]
+        tensor([[0.4444, 0.6667],
+                [0.6667, 1.0000]])
+    """
+    return F.avg_pool2d(x, 3, stride=2, padding=1)
+
+
 class DownSampler(nn.Module):
     """Halve the sides: average pool beside a strided EESP, plus the shrunken input picture.
 
@@ -121,12 +136,12 @@ class DownSampler(nn.Module):
 
     Shape:
         - x: (N, in_channels, H, W)
-        - image: (N, 3, h, w), the network's input
+        - image: (N, 3, ceil(H / 2), ceil(W / 2)), the network's input, shrunk as often as the output
         - output: (N, out_channels, ceil(H / 2), ceil(W / 2))
 
     Example:
         >>> down = DownSampler(32, 64, receptive_limit=13)
-        >>> down(torch.zeros(1, 32, 8, 9), torch.zeros(1, 3, 16, 18)).shape
+        >>> down(torch.zeros(1, 32, 8, 9), torch.zeros(1, 3, 4, 5)).shape
         torch.Size([1, 64, 4, 5])
     """
 
@@ -142,10 +157,7 @@ class DownSampler(nn.Module):
 
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
         """Halve the map and remind it of the picture."""
-        pooled = F.avg_pool2d(x, 3, stride=2, padding=1)
-        while image.shape[-2:] != pooled.shape[-2:]:
-            image = F.avg_pool2d(image, 3, stride=2, padding=1)
-        joined = torch.cat([pooled, self.core(x)], dim=1)
+        joined = torch.cat([shrink(x), self.core(x)], dim=1)
         return self.activation(joined + self.reinforce(image))
 
 

@@ -8,6 +8,7 @@ one: no tensor is dropped, merged or reshaped. Three of them the release holds b
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -104,3 +105,34 @@ def read_release(path: str | Path) -> tuple[dict[str, Tensor], float]:
             "give the path of an EdgeNets espnetv2_s_*_city_*.pth file"
         ) from error
     return state, width
+
+
+def output_sources(
+    released_classes: int, num_classes: int | None, class_map: Sequence[int | None] | None
+) -> tuple[int | None, ...]:
+    """For each output of a new network the released output it starts from, or None for a fresh one.
+
+    Raises:
+        ValueError: ``class_map`` names outputs that are not there, or its length is not ``num_classes``.
+
+    Example:
+        >>> output_sources(20, None, None) == tuple(range(20)), output_sources(20, 2, None)
+        (True, (None, None))
+        >>> output_sources(20, None, (10, 2, None))
+        (10, 2, None)
+    """
+    if class_map is None:
+        kept = num_classes is None or num_classes == released_classes
+        return tuple(range(released_classes)) if kept else (None,) * (num_classes or 0)
+    if num_classes not in (None, len(class_map)):
+        raise ValueError(
+            f"expected one class_map entry for each of {num_classes} classes, got {len(class_map)}; "
+            "make them agree, or leave num_classes out"
+        )
+    wrong = [entry for entry in class_map if entry is not None and not 0 <= entry < released_classes]
+    if wrong:
+        raise ValueError(
+            f"expected class_map entries in 0..{released_classes - 1} or None, got {wrong}; "
+            "name released outputs, None for a fresh one"
+        )
+    return tuple(class_map)
