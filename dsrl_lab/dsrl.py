@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from dsrl_lab.layers import ConvNormAct, resize
 from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.super_resolution.espcn import icnr_
 
 
 class SSSRHead(nn.Module, ABC):
@@ -51,9 +52,9 @@ class BilinearHead(SSSRHead):
 class DeconvolutionHead(SSSRHead):
     """The authors' released head: deconvolutions (transposed convolutions) on the class maps.
 
-    The class maps at half the input size pass log2(2 * upscale_factor) blocks of {transposed 3x3, stride 2, no bias,
-    K -> K; BatchNorm; PReLU}; the last block's output is the logits, with no convolution after it. A host whose class
-    maps are coarser has them enlarged bilinearly to half the input first (the release has only ESPNetv2).
+    The class maps at half the host's output size pass log2(2 * upscale_factor) blocks of {transposed 3x3, stride 2, no
+    bias, K -> K; BatchNorm; PReLU}; the last block's output is the logits, with no convolution after it. A host whose
+    class maps are coarser has them enlarged bilinearly to that size first (the release has only ESPNetv2).
 
     Args:
         host: the network whose class maps are enlarged.
@@ -71,8 +72,9 @@ class DeconvolutionHead(SSSRHead):
         super().__init__()
         _check_power_of_two(upscale_factor)
         classes = host.num_classes
-        self.enlarge = max(host.logits_stride // 2, 1)
-        doublings = int(math.log2(upscale_factor * min(host.logits_stride, 2)))
+        steps = host.logits_stride // host.output_stride  # output pixels per position of the class maps
+        self.enlarge = max(steps // 2, 1)
+        doublings = int(math.log2(upscale_factor * min(steps, 2)))
         self.blocks = nn.Sequential(
             *(
                 nn.Sequential(
@@ -118,7 +120,7 @@ class SubPixelHead(SSSRHead):
         factor: int | None = None,
     ) -> None:
         super().__init__()
-        factor = host.head_stride * upscale_factor if factor is None else factor
+        factor = host.head_stride * upscale_factor // host.output_stride if factor is None else factor
         self.reduce = ConvNormAct(host.head_channels, width, 1)
         self.expand = nn.Conv2d(width, host.num_classes * factor**2, kernel_size, padding=kernel_size // 2)
         nn.init.zeros_(self.expand.weight)
@@ -174,8 +176,8 @@ class SISRHead(nn.Module):
     With ``fuse`` every encoder map is brought to ``width`` channels (1x1) and to the shallowest map's size, and they
     are added. Without, the deepest map alone is doubled by {3x3 width -> 4 * width, pixel shuffle 2, ReLU} until it
     reaches the shallowest map's stride, as in Figure 4. {3x3, BatchNorm, ReLU} twice, and a 3x3 sub-pixel layer that
-    starts from a grey image give the result. (ESPCN has no BatchNorm; without it the branch hardly learns at a
-    segmenter's learning rate.)
+    starts from a grey image without a checkerboard (ICNR) give the result. (ESPCN has no BatchNorm; without it the
+    branch hardly learns at a segmenter's learning rate.)
 
     Args:
         host: the network whose encoder is shared.
@@ -205,6 +207,7 @@ class SISRHead(nn.Module):
         self.refine = nn.Sequential(ConvNormAct(width, width), ConvNormAct(width, width))
         factor = strides[0] * upscale_factor
         last = nn.Conv2d(width, 3 * factor**2, 3, padding=1)
+        icnr_(last.weight, factor)
         nn.init.constant_(last.bias, 0.5)  # type: ignore[arg-type]
         self.predict = nn.Sequential(last, nn.PixelShuffle(factor))
 
