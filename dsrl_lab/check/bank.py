@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dsrl_lab.check import chapter_03, chapter_03_counts, chapter_06, chapter_06_memory
 from dsrl_lab.check.exercise import Answer, Exercise
@@ -16,27 +17,48 @@ EXERCISES: dict[str, Exercise] = {
 }
 
 
-@dataclass(frozen=True)
-class Folded:
-    """Texts that a notebook shows folded, each under its summary, and a terminal shows open.
+class Part(NamedTuple):
+    """One folded text.
 
     Attributes:
-        parts: (summary, text) of each.
-        code: the texts are code.
+        summary: what is seen while it is folded.
+        text: what it says.
+        code: whether it is code.
     """
 
-    parts: tuple[tuple[str, str], ...]
+    summary: str
+    text: str
     code: bool = False
 
+
+@dataclass(frozen=True)
+class Folded:
+    """Texts that a notebook shows folded, each under its summary, and a terminal shows open; they add up.
+
+    Example:
+        >>> Folded((Part("Stuck?", "Look at the axes."),)) + Folded((Part("Solution", "x.mT @ x", code=True),))
+        Stuck?
+        Look at the axes.
+        <BLANKLINE>
+        Solution
+        x.mT @ x
+    """
+
+    parts: tuple[Part, ...]
+
+    def __add__(self, other: Folded) -> Folded:
+        return Folded(self.parts + other.parts)
+
     def __repr__(self) -> str:
-        return "\n\n".join(f"{summary}\n{text}" for summary, text in self.parts)
+        return "\n\n".join(f"{part.summary}\n{part.text}" for part in self.parts)
 
     def _repr_html_(self) -> str:
-        tag = "pre" if self.code else "p"
-        return "".join(
-            f"<details><summary>{html.escape(summary)}</summary><{tag}>{html.escape(text)}</{tag}></details>"
-            for summary, text in self.parts
-        )
+        shown = []
+        for part in self.parts:
+            tag = "pre" if part.code else "p"
+            body = f"<{tag}>{html.escape(part.text)}</{tag}>"
+            shown.append(f"<details><summary>{html.escape(part.summary)}</summary>{body}</details>")
+        return "".join(shown)
 
 
 def find(name: str) -> Exercise:
@@ -77,9 +99,9 @@ def hint(name: str) -> Folded:
 
     Example:
         >>> hint("06.1").parts[0][0]
-        'My number is far too small'
+        'Hint: My number is far too small'
     """
-    return Folded(tuple((hint.symptom, hint.text) for hint in find(name).hints))
+    return Folded(tuple(Part(f"Hint: {hint.symptom}", hint.text) for hint in find(name).hints))
 
 
 def solution(name: str) -> Folded:
@@ -94,7 +116,7 @@ def solution(name: str) -> Folded:
             return filters.repeat_interleave(upscale_factor**2, dim=0)
     """
     exercise = find(name)
-    return Folded(((f"Solution of {name}: {exercise.title}", exercise.solution_text),), code=True)
+    return Folded((Part(f"Solution of {name}: {exercise.title}", exercise.solution_text, code=True),))
 
 
 def stub(name: str) -> str:

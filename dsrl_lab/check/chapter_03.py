@@ -72,8 +72,8 @@ SHUFFLE = Exercise(
         WrongAnswer(
             "reshape without permute",
             lambda x, s: x.reshape(x.shape[0], -1, s * x.shape[2], s * x.shape[3]),
-            "The shape is right and the picture is torn: reshape alone keeps the memory's order, so rows of different "
-            "phases follow each other. Bring the axes in the order N, C, h, a, w, b first.",
+            "The shape is right and the picture falls into squashed copies: reshape alone keeps the memory's order, "
+            "so whole phases follow each other. Bring the axes in the order N, C, h, a, w, b first.",
         ),
         WrongAnswer(
             "row and column of the phase swapped",
@@ -97,7 +97,7 @@ SHUFFLE = Exercise(
     ),
     hints=(
         Hint(
-            "The shape is right, the picture torn",
+            "The shape is right, the picture is not",
             "Name all six axes after the first reshape. Which two make the rows?",
         ),
         Hint("Right for one channel only", "Which varies faster in the channel index: c, or the phase?"),

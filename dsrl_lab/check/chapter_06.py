@@ -1,7 +1,8 @@
 """Exercises of notebook 06: feature affinity.
 
-Source: Wang et al., CVPR 2020, the equations of S_ij and L_fa. The wrong answers are, for the most part, defects that
-were read or measured in public re-implementations.
+Source: Wang et al., CVPR 2020, the equations of S_ij and L_fa. Some of the wrong answers (no unit
+length, columns against columns, the sum over the batch, one norm of the whole matrix) were read in public
+re-implementations.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an exercise is: a solution that is shown last, an oracle that judges, and a bank of wrong answers.
 
 The bank is how a check explains: an answer that is wrong in a known way gives, on the same fresh inputs, the very
-numbers that the known wrong answer gives, and so earns its diagnosis. Each wrong answer is a real misconception, most
+numbers that the known wrong answer gives, and so earns its diagnosis. Each wrong answer is a real misconception, some
 of them read in public code. The stub that a notebook shows is the solution's signature and docstring: one text.
 """
 
