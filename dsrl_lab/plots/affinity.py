@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from dsrl_lab.plots.masks import bare, show_image
@@ -93,6 +94,8 @@ def affinity_picture(
     shown = ax.imshow(values, cmap=colors, vmin=low, vmax=high, interpolation="none")
     assert ax.figure is not None
     bar = ax.figure.colorbar(shown, cax=ax.inset_axes((0, -0.075, 1, 0.04)), orientation="horizontal")
+    bar.locator = MaxNLocator(5)
+    bar.update_ticks()
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, length=2)
     grid = (values.shape[0], values.shape[1])

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from dsrl_lab.plots.records import Run
 from dsrl_lab.plots.theme import axes_or_current, style_of
@@ -20,6 +21,7 @@ TERMS: dict[str, tuple[str, float]] = {
     "images_per_second": ("images / s", 1),
     "miou": ("validation mIoU (%)", 100),
 }
+LOGARITHMIC = ("loss", "task", "sisr", "affinity")  # they fall fast, then slowly
 
 
 def curve(run: Run, term: str) -> list[tuple[int, float]]:
@@ -68,7 +70,12 @@ def training_curves(runs: Sequence[Run], term: str = "task", *, legend: bool = T
         mean = _mean_curve(curves)
         marker = style.marker if len(mean) <= 12 else ""
         ax.plot(*zip(*mean, strict=True), color=style.color, linestyle=style.line, marker=marker, label=seeds[0].label)
-    ax.set(xlabel="iteration", ylabel=TERMS[term][0])
+    ax.set(xlabel="iteration", ylabel=TERMS[term][0], xlim=(0, None))
+    if term in LOGARITHMIC and ax.lines:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 6, 8)))
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_minor_locator(NullLocator())
     if legend and ax.get_legend_handles_labels()[0]:
         ax.legend()
     return ax

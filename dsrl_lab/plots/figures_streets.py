@@ -21,7 +21,7 @@ from dsrl_lab.layers import resize
 from dsrl_lab.paper import HOSTS, table_1_gain
 from dsrl_lab.plots.ablation import ablation, ablation_bars, ablation_table, gain_bars
 from dsrl_lab.plots.affinity import affinity_rows
-from dsrl_lab.plots.curves import curve, training_curves
+from dsrl_lab.plots.curves import TERMS, curve, training_curves
 from dsrl_lab.plots.inputs import Drawing, Inputs, MissingInputError
 from dsrl_lab.plots.masks import bare, class_handles, compare_masks, mask_errors, show_image, show_mask
 from dsrl_lab.plots.records import Run, paired_difference, scores
@@ -60,7 +60,10 @@ def training_curves_figure(inputs: Inputs) -> Drawing:
         shown = inputs.runs[:1] if term == "learning_rate" else inputs.runs
         training_curves(shown, term, legend=False, ax=ax)
         if not any(curve(run, term) for run in shown):
-            ax.text(0.5, 0.5, "not in these records", transform=ax.transAxes, ha="center", color=GREY)
+            ax.set_axis_off()
+            ax.text(
+                0.5, 0.5, f"{TERMS[term][0]}: not in these records", transform=ax.transAxes, ha="center", color=GREY
+            )
     entries = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels()), strict=True))
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
     return Drawing(figure)
