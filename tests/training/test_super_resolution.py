@@ -29,6 +29,7 @@ from dsrl_lab.training.super_resolution_recipes import (
     super_resolution_recipes,
 )
 
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "data" / "checkpoints"
 TINY = SuperResolutionConfig(
     network="espcn", iterations=6, batch_size=2, patch_size=16, warmup_iterations=2, record_every=2, bfloat16=False
 )
@@ -233,3 +234,13 @@ def test_recipes_are_named_after_themselves() -> None:
     for name, recipe in recipes.items():
         assert name == recipe.name == f"super_resolution_{recipe.train.network}"
         assert build_super_resolver(recipe.train).upscale_factor == 2
+
+
+@pytest.mark.parametrize("path", sorted(CHECKPOINTS.glob("super_resolution_*.safetensors")), ids=lambda path: path.stem)
+def test_committed_weights_give_their_recorded_scores(real_data: Path, path: Path) -> None:
+    lines = record.read(path.parents[1] / "runs" / f"{path.stem}.jsonl")
+    pairs = SRBenchmark(real_data / "super_resolution", "Set5").pairs
+    scores = score_pairs(load_super_resolver(path), pairs)
+    assert scores == pytest.approx(lines[-1]["scores"]["Set5"]["network"], abs=1e-3)
+    assert path.stat().st_size < 2 * 2**20
+    assert sum(line["kind"] == "train" for line in lines) == len(lines) - 2
