@@ -241,7 +241,8 @@ def keep(folder: Path, data: Path) -> list[Path]:
         data: the kit's folder of small things it owns.
 
     Returns:
-        What was written: ``<setting>/<row>_seed<k>.jsonl`` under runs, ``....safetensors`` under checkpoints.
+        What was written: <setting>/<row>_seed<k>.jsonl under runs, the same .safetensors under checkpoints, and
+        ..._whole.safetensors, with the SISR branch, of networks with feature affinity.
 
     Raises:
         ValueError: a run is not finished.
@@ -261,6 +262,10 @@ def keep(folder: Path, data: Path) -> list[Path]:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, place)
             written.append(place)
+        if first["network"]["affinity"]:  # figures look into the SISR branch of these
+            whole = data / "checkpoints" / setting / f"{name}_whole.safetensors"
+            checkpoint.copy_model(path.parent / "latest.safetensors", whole)
+            written.append(whole)
     return written
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
+from PIL import Image
 
 from dsrl_lab.datasets.base import Sample
 from dsrl_lab.datasets.class_tables import CAMVID
@@ -88,6 +89,20 @@ def show_figure(figure: Figure, *, alt: str) -> None:
 
 def show_png(content: bytes, *, alt: str) -> None:
     """Show a PNG with alternative text, no wider than the page."""
-    data = base64.b64encode(content).decode()
+    kind, small = _for_the_page(content)
+    data = base64.b64encode(small).decode()
     style = f"max-width:min(100%,{MOST_WIDTH}px)"
-    display(HTML(f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/png;base64,{data}">'))
+    display(HTML(f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/{kind};base64,{data}">'))
+
+
+def _for_the_page(content: bytes) -> tuple[str, bytes]:
+    """The picture no wider than the page, as PNG or JPEG, whichever is smaller: notebooks stay under a megabyte."""
+    picture = Image.open(io.BytesIO(content)).convert("RGB")
+    picture.thumbnail((MOST_WIDTH + 200, 10 * MOST_WIDTH), Image.Resampling.LANCZOS)
+    encoded = []
+    for kind, options in (("png", {"optimize": True}), ("jpeg", {"quality": 88})):
+        buffer = io.BytesIO()
+        picture.save(buffer, format=kind, **options)
+        encoded.append((len(buffer.getvalue()), kind, buffer.getvalue()))
+    _, kind, small = min(encoded)
+    return kind, small

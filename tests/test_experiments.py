@@ -23,7 +23,7 @@ from dsrl_lab.experiments import (
     run,
 )
 from dsrl_lab.recipes import Recipe, find_recipe, with_changes
-from dsrl_lab.training import record
+from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import evaluate_segmentation
 from dsrl_lab.training.examples import DecodedSamples
@@ -104,7 +104,9 @@ def test_kept_runs_are_found_by_setting_row_and_seed(tmp_path: Path) -> None:
     assert [str(path.relative_to(tmp_path / "data")) for path in written] == [
         "runs/streets_tinynet/deconvolution_dsrl_seed3.jsonl",
         "checkpoints/streets_tinynet/deconvolution_dsrl_seed3.safetensors",
+        "checkpoints/streets_tinynet/deconvolution_dsrl_seed3_whole.safetensors",
     ]
+    assert not any(name.startswith("optimizer") for name in checkpoint.load(written[2]).tensors)
     assert final_scores(written[0])["kind"] == "end" and load_task_model(written[1])[0].num_classes == 11
 
 

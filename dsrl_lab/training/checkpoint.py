@@ -104,6 +104,14 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(path=path, tensors=tensors, description=description)
 
 
+def copy_model(source: Path, target: Path) -> None:
+    """Copy a run's checkpoint without its optimizer, header and all."""
+    loaded = load(source)
+    tensors = {name: tensor for name, tensor in loaded.tensors.items() if name.startswith("model.")}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    safetensors.torch.save_file(tensors, target, metadata={DESCRIPTION: json.dumps(loaded.description)})
+
+
 def load_model(model: nn.Module, checkpoint: Checkpoint) -> None:
     """Load a model's tensors strictly.
 

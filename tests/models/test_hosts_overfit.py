@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.dsrl import SubPixelHead, SuperResolved
+from dsrl_lab.kernels import use_fast_kernels
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.models import SEGMENTATION
 from dsrl_lab.models.base import DensePredictor
@@ -77,7 +78,7 @@ def training_loss(model: DensePredictor, images: Tensor, mask: Tensor) -> Tensor
 def test_every_host_overfits_four_street_scenes(name: str, scenes: tuple[Tensor, Tensor]) -> None:
     images, mask = scenes
     torch.manual_seed(0)
-    model = with_fine_logits(name)
+    model = use_fast_kernels(with_fine_logits(name))
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     miou = 0.0
     for _ in range(16):

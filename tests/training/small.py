@@ -26,7 +26,7 @@ class TwoLayers(DensePredictor):
     def __init__(self, num_classes: int = 3) -> None:
         super().__init__()
         self.num_classes = num_classes
-        self.encoder = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+        self.encoder = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU())
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Conv2d(8, num_classes, 1))
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
