@@ -76,8 +76,10 @@ class PeakMemory:
     """Watches this process's resident memory from a thread, every half millisecond, on any platform.
 
     Example:
+        >>> import mmap
         >>> with PeakMemory() as memory:
-        ...     ones = torch.ones(8_000_000)  # 32 megabytes
+        ...     fresh = mmap.mmap(-1, 32_000_000)  # a tensor could get pages that this process already has
+        ...     _ = fresh.write(bytes(32_000_000))
         >>> memory.extra_megabytes > 20
         True
     """
