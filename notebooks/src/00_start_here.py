@@ -62,7 +62,9 @@ lab.show_pair(scene)
 # pixels which look alike to SISR also look alike to the segmenter.
 
 # %%
-lab.figure("overview", alt="Low-resolution input, shared encoder, SSSR branch above, SISR branch below, affinity between")
+lab.figure(
+    "overview", alt="Low-resolution input, shared encoder, SSSR branch above, SISR branch below, affinity between"
+)
 
 # %% [markdown]
 # Sizes and channels in this drawing are read off the running code, so they cannot drift from it.
