@@ -79,7 +79,8 @@ def test_every_host_overfits_four_street_scenes(name: str, scenes: tuple[Tensor,
     images, mask = scenes
     torch.manual_seed(0)
     model = use_fast_kernels(with_fine_logits(name))
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(model.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-2, total_steps=800)
     miou = 0.0
     for _ in range(16):
         model.train()
@@ -87,6 +88,7 @@ def test_every_host_overfits_four_street_scenes(name: str, scenes: tuple[Tensor,
             optimizer.zero_grad()
             training_loss(model, images, mask).backward()
             optimizer.step()
+            schedule.step()
         with torch.inference_mode():
             miou = pooled_miou(model.eval()(images), mask)
         if miou > 0.9:
