@@ -6,7 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from dsrl_lab.recipes import MAIN_ROWS, ROWS, SETTINGS, find_recipe, recipe_names, with_changes, with_row
+from dsrl_lab.models import SEGMENTATION
+from dsrl_lab.recipes import (
+    LIGHT_HOSTS,
+    MAIN_ROWS,
+    ROWS,
+    SETTINGS,
+    find_recipe,
+    recipe_names,
+    with_changes,
+    with_row,
+)
 from dsrl_lab.training.build import build_dsrl
 
 
@@ -31,6 +41,15 @@ def test_rows_differ_in_their_parts_alone(setting: str) -> None:
             baseline.pictures,
         )
         assert recipe.network.host == baseline.network.host
+
+
+def test_every_host_of_the_story_has_a_short_run_on_the_same_streets() -> None:
+    tinynet = SETTINGS["streets_tinynet"]()
+    assert set(LIGHT_HOSTS) == set(SEGMENTATION) - {"tinynet"}
+    for host in LIGHT_HOSTS:
+        recipe = find_recipe(f"streets_{host}_baseline")
+        assert recipe.network.host == host
+        assert (recipe.pictures, replace(recipe.train, iterations=600)) == (tinynet.pictures, tinynet.train)
 
 
 def test_the_main_rows_add_one_part_at_a_time() -> None:
