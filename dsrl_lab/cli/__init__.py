@@ -31,7 +31,7 @@ app.command()(evaluate.evaluate)
 app.command()(evaluate.predict)
 app.command()(reproduce.reproduce)
 app.command()(reproduce.figures)
-app.command()(notebooks.notebooks)
+app.add_typer(notebooks.app, name="notebooks")
 app.command()(bench.cost)
 app.add_typer(bench.app, name="bench")
 

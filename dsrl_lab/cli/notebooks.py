@@ -1,4 +1,4 @@
-"""``dsrl-lab notebooks``: build the notebooks from their sources."""
+"""``dsrl-lab notebooks``: build the notebooks from their sources, and say what each takes."""
 
 from __future__ import annotations
 
@@ -7,22 +7,69 @@ from typing import Annotated
 
 import typer
 
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Build the notebooks from their sources (notebooks/src/*.py), and see what each takes.",
+    rich_markup_mode="rich",
+)
 
-def notebooks(
+Names = Annotated[list[str] | None, typer.Argument(help="Which, by name or number (04); all by default.")]
+Folder = Annotated[Path, typer.Option(help="Folder with src/ and the notebooks.")]
+Record = Annotated[Path, typer.Option(help="Where the measured seconds and memory are gathered.")]
+
+
+@app.command()
+def build(
+    names: Names = None,
     check: Annotated[bool, typer.Option("--check", help="Build nothing; say which are out of step.")] = False,
-    folder: Annotated[Path, typer.Option(help="Folder with src/ and the notebooks.")] = Path("notebooks"),
+    folder: Folder = Path("notebooks"),
+    record: Record = Path("data/runs/notebooks.jsonl"),
 ) -> None:
-    """Execute the notebooks' sources (notebooks/src/*.py) and write them with static pictures."""
+    """Execute sources in fresh kernels and write the notebooks with static pictures.
+
+    Seconds and peak memory go to the record, and from there to the table in README.
+    """
     from dsrl_lab import publishing
     from dsrl_lab.cli.console import output
+    from dsrl_lab.plots.readme import update_all
 
     if check:
-        wrong = publishing.out_of_step(folder)
+        wrong = publishing.out_of_step(folder, names or [])
         for name in wrong:
-            output.print(f"{name} is out of step with its source: dsrl-lab notebooks", highlight=False)
+            output.print(f"{name} is out of step with its source: dsrl-lab notebooks build {name[:2]}", highlight=False)
         if wrong:
             raise typer.Exit(1)
         output.print("every notebook is built from its source")
         return
-    for path in publishing.build(folder):
-        output.print(f"built {path}")
+    for path in publishing.build(
+        folder, names or [], record=record, progress=lambda name: output.print(f"executing {name} ...", highlight=False)
+    ):
+        took = publishing.efforts(folder)[path.stem]
+        output.print(
+            f"built {path}: {took.cpu_seconds:.0f} s of CPU time, {took.wall_seconds:.0f} s by the clock, "
+            f"{took.peak_megabytes / 1000:.1f} GB, {path.stat().st_size / 1000:.0f} kB",
+            highlight=False,
+        )
+    for readme in update_all(folder.resolve().parent, record.parent):
+        output.print(f"tables in {readme.name} written again")
+
+
+@app.command("list")
+def list_notebooks(folder: Folder = Path("notebooks")) -> None:
+    """Say for each notebook whether it is built from its source, and what it takes."""
+    from rich.table import Table
+
+    from dsrl_lab import publishing
+    from dsrl_lab.cli.console import output
+
+    table = Table(title="notebooks, measured with one thread")
+    for name in ("notebook", "state"):
+        table.add_column(name)
+    for name in ("CPU seconds", "peak GB"):
+        table.add_column(name, justify="right")
+    wrong, efforts = publishing.out_of_step(folder), publishing.efforts(folder)
+    for source in publishing.sources(folder):
+        took = efforts.get(source.stem)
+        numbers = ("", "") if took is None else (f"{took.cpu_seconds:.0f}", f"{took.peak_megabytes / 1000:.1f}")
+        table.add_row(source.stem, "out of step" if source.stem in wrong else "built", *numbers)
+    output.print(table)

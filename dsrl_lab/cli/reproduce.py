@@ -54,7 +54,7 @@ def figures(
     """Draw every figure (and README's tables) again from the records, or check that they still follow from them."""
     from dsrl_lab.cli.console import output
     from dsrl_lab.plots import figures as drawing
-    from dsrl_lab.plots.readme import BEGIN, update
+    from dsrl_lab.plots.readme import update_all
 
     if check:
         problems = drawing.check(out, runs)
@@ -65,8 +65,7 @@ def figures(
         output.print("every figure follows from its records")
         return
     _draw(names or None, runs=runs, out=out)
-    readme = out.parent / "README.md"
-    if readme.is_file() and BEGIN in readme.read_text(encoding="utf-8") and update(readme, runs):
+    for readme in update_all(out.parent, runs):
         output.print(f"tables in {readme} written again")
 
 

@@ -1,4 +1,4 @@
-"""The tables of README.md, written from records: no number there is typed by hand."""
+"""The tables of README.md and of its translations, written from records: no number there is typed by hand."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pathlib import Path
 
 from dsrl_lab.plots.ablation import AblationRow, ablation
 from dsrl_lab.plots.records import Estimate, Run, find_runs
+from dsrl_lab.training import record
 
 BEGIN, END = "<!-- results: dsrl-lab figures -->", "<!-- end of results -->"
+NOTEBOOKS_BEGIN, NOTEBOOKS_END = "<!-- notebooks: dsrl-lab notebooks build -->", "<!-- end of notebooks -->"
+READMES = ("README.md", "README.zh-CN.md")
 SETTINGS = {
     "streets_tinynet": "Drawn streets, TinyNet from scratch (`make reproduce`)",
     "camvid_espnetv2": "CamVid val, ESPNetv2 width 1.0 from the released Cityscapes weights",
@@ -30,22 +33,56 @@ def results(runs: Sequence[Run]) -> str:
     return "\n\n".join(parts)
 
 
+def notebooks(path: Path) -> str:
+    """What each notebook takes, as a table in Markdown; empty where nothing was measured yet.
+
+    Args:
+        path: JSON lines as ``dsrl-lab notebooks build`` gathers them.
+
+    Example:
+        >>> notebooks(Path("no/such/record.jsonl"))
+        ''
+    """
+    if not path.is_file():
+        return ""
+    lines = record.read(path)
+    table = ["| notebook | CPU minutes | minutes by the clock | peak memory (GB) |", "|---|---|---|---|"]
+    for line in lines:
+        link = f"[{line['name'].replace('_', ' ')}](notebooks/{line['name']}.ipynb)"
+        cpu, wall, memory = line["cpu_seconds"] / 60, line["wall_seconds"] / 60, line["peak_megabytes"] / 1000
+        table.append(f"| {link} | {cpu:.1f} | {wall:.1f} | {memory:.1f} |")
+    cpu, wall = (sum(line[name] for line in lines) / 60 for name in ("cpu_seconds", "wall_seconds"))
+    return "\n".join([*table, f"| all | {cpu:.1f} | {wall:.1f} | |"])
+
+
 def update(readme: Path, runs: Path) -> bool:
-    """Write the tables between the README's two markers; say whether that changed anything.
+    """Write the tables between the README's markers; say whether that changed anything.
 
     Raises:
-        ValueError: the README has no such markers.
+        ValueError: the README lacks a pair of markers.
     """
-    text = readme.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"expected {BEGIN!r} and {END!r} once each in {readme}; put them where the tables belong")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    changed = f"{before}{BEGIN}\n{results(find_runs(runs))}\n{END}{after}"
-    if changed == text:
+    before = readme.read_text(encoding="utf-8")
+    text = _between(before, BEGIN, END, results(find_runs(runs)), readme)
+    text = _between(text, NOTEBOOKS_BEGIN, NOTEBOOKS_END, notebooks(runs / "notebooks.jsonl"), readme)
+    if text == before:
         return False
-    readme.write_text(changed, encoding="utf-8")
+    temporary = readme.with_name(readme.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(readme)
     return True
+
+
+def update_all(folder: Path, runs: Path) -> list[Path]:
+    """Update README and its translations in ``folder``, those that are there and carry markers; give the changed."""
+    found = [path for name in READMES if (path := folder / name).is_file()]
+    return [path for path in found if BEGIN in path.read_text(encoding="utf-8") and update(path, runs)]
+
+
+def _between(text: str, begin: str, end: str, content: str, readme: Path) -> str:
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"expected {begin!r} and {end!r} once each in {readme}; put them where the tables belong")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{content}\n{end}{rest.split(end)[1]}"
 
 
 def _table(title: str, setting: str, rows: Sequence[AblationRow]) -> str:

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from dsrl_lab.plots.readme import BEGIN, END, results, update
+from dsrl_lab.plots.readme import (
+    BEGIN,
+    END,
+    NOTEBOOKS_BEGIN,
+    NOTEBOOKS_END,
+    READMES,
+    notebooks,
+    results,
+    update,
+    update_all,
+)
 from dsrl_lab.plots.records import find_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_readme_follows_from_the_records(tmp_path: Path) -> None:
-    copy = tmp_path / "README.md"
-    copy.write_text((ROOT / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
+@pytest.mark.parametrize("name", READMES)
+def test_the_readme_follows_from_the_records(name: str, tmp_path: Path) -> None:
+    copy = tmp_path / name
+    copy.write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
     assert not update(copy, ROOT / "data" / "runs"), "write it again: dsrl-lab figures"
 
 
 def test_only_what_stands_between_the_markers_changes(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+    empty = f"before\n{BEGIN}\nold\n{END}\nbetween\n{NOTEBOOKS_BEGIN}\nold\n{NOTEBOOKS_END}\nafter\n"
+    readme.write_text(empty, encoding="utf-8")
     assert update(readme, ROOT / "data" / "runs") and not update(readme, ROOT / "data" / "runs")
     text = readme.read_text(encoding="utf-8")
-    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert text.startswith("before\n") and "\nbetween\n" in text and text.endswith("after\n") and "old" not in text
     assert results(find_runs(ROOT / "data" / "runs")) in text
 
 
@@ -32,3 +45,19 @@ def test_missing_markers_are_named(tmp_path: Path) -> None:
     readme.write_text("nothing here", encoding="utf-8")
     with pytest.raises(ValueError, match="put them where the tables belong"):
         update(readme, tmp_path)
+
+
+def test_notebooks_are_listed_with_minutes_and_memory_and_summed_up(tmp_path: Path) -> None:
+    line = {"kind": "notebook", "name": "03_sub", "cpu_seconds": 30.0, "wall_seconds": 60.0, "peak_megabytes": 1240.0}
+    path = tmp_path / "notebooks.jsonl"
+    path.write_text("".join(json.dumps(line | {"name": name}) + "\n" for name in ("03_sub", "04_b")), encoding="utf-8")
+    rows = notebooks(path).splitlines()
+    assert rows[2] == "| [03 sub](notebooks/03_sub.ipynb) | 0.5 | 1.0 | 1.2 |" and rows[4] == "| all | 1.0 | 2.0 | |"
+
+
+def test_all_readmes_that_carry_markers_are_updated(tmp_path: Path) -> None:
+    for name in READMES:
+        (tmp_path / name).write_text(f"{BEGIN}{END}{NOTEBOOKS_BEGIN}{NOTEBOOKS_END}", encoding="utf-8")
+    assert [path.name for path in update_all(tmp_path, tmp_path)] == list(READMES)
+    (tmp_path / READMES[0]).write_text("a README of something else", encoding="utf-8")
+    assert update_all(tmp_path, tmp_path) == []

@@ -1,0 +1,76 @@
+"""The Chinese README says what the English one says: the same code, figures, tables, places and sections."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dsrl_lab.plots.readme import READMES
+
+ROOT = Path(__file__).resolve().parent.parent
+ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in READMES)
+GLOSSARY = (ROOT / "notebooks" / "GLOSSARY.md").read_text(encoding="utf-8")
+TABLES = r"<!-- (?:results|notebooks): .*?<!-- end of \w+ -->"
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def in_backticks(text: str) -> set[str]:
+    return set(re.findall(r"`([^`\n]+)`", without_code(text)))
+
+
+def test_code_blocks_are_the_same_to_the_letter() -> None:
+    blocks = [re.findall(r"^```.*?^```$", text, re.DOTALL | re.MULTILINE) for text in (ENGLISH, CHINESE)]
+    assert blocks[0] == blocks[1] and len(blocks[0]) >= 5
+
+
+def test_generated_tables_are_the_same_and_hold_something() -> None:
+    tables = [re.findall(TABLES, text, re.DOTALL) for text in (ENGLISH, CHINESE)]
+    assert tables[0] == tables[1] and len(tables[0]) == 2 and all(table.count("\n| ") > 3 for table in tables[0])
+
+
+def test_sections_figures_links_and_bullet_points_follow_each_other() -> None:
+    def structure(text: str) -> list[str]:
+        return re.findall(r"^(#+ |- |!\[|\| `)", without_code(text), re.MULTILINE)
+
+    def targets(text: str) -> list[str]:
+        return sorted(set(re.findall(r"\]\(([^)]+)\)", without_code(text))) - set(READMES))
+
+    assert structure(ENGLISH) == structure(CHINESE)
+    assert targets(ENGLISH) == targets(CHINESE)
+
+
+def test_names_in_backticks_and_numbers_are_the_same() -> None:
+    assert in_backticks(ENGLISH) == in_backticks(CHINESE)
+    numbers = [sorted(re.findall(r"\d+\.\d+(?: M| %)|\+ \d+ %", without_code(text))) for text in (ENGLISH, CHINESE)]
+    assert numbers[0] == numbers[1]
+
+
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=READMES)
+def test_links_and_figures_are_there(text: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", without_code(text)):
+        assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+def test_the_readmes_point_at_each_other() -> None:
+    assert "](README.zh-CN.md)" in ENGLISH and "](README.md)" in CHINESE
+
+
+def test_the_glossary_has_both_languages_and_no_word_twice() -> None:
+    rows = [line.strip("| ").split(" | ") for line in GLOSSARY.splitlines() if line.startswith("| ")]
+    words = [row for row in rows if row[0] not in ("English", "---", "---|---|---|---")]
+    assert len(words) >= 80 and all(len(row) == 4 for row in words)
+    assert all(re.search(r"[\u4e00-\u9fff]", row[1]) for row in words)
+    names = [row[0].lower() for row in words]
+    assert len(set(names)) == len(names)
+
+
+def test_the_glossary_knows_the_chinese_of_every_notebook() -> None:
+    for source in sorted((ROOT / "notebooks" / "src").glob("*.py")):
+        text = source.read_text(encoding="utf-8").replace('lang="zh"', "")
+        for term in re.findall(r"[\u4e00-\u9fff]{2,}", text):
+            assert term in GLOSSARY, f"{source.stem} uses {term}; write it into notebooks/GLOSSARY.md"
