@@ -78,11 +78,11 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
         return Verdict(exercise.name, passed, known_as, message, seed)
 
     cases = exercise.draw(torch.Generator().manual_seed(seed))
-    expected = [_tensor(exercise.run(exercise.oracle, case)) for case in cases]
+    expected = [as_tensor(exercise.run(exercise.oracle, case)) for case in cases]
     got: list[Tensor] = []
     for case in cases:
         try:
-            got.append(_tensor(exercise.run(answer, case)))
+            got.append(as_tensor(exercise.run(answer, case)))
         except NotImplementedError:
             return verdict(
                 "Still open: write the body in place of `raise NotImplementedError`, then run the cell again."
@@ -92,14 +92,23 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
     if all(map(_equal, got, expected)):
         return verdict(f"Right, on {len(cases)} fresh inputs. {exercise.title}.", passed=True)
     for wrong in exercise.wrong_answers:
-        theirs = [_tensor(exercise.run(wrong.answer, case)) for case in cases]
+        theirs = [as_tensor(exercise.run(wrong.answer, case)) for case in cases]
         if all(map(_equal, got, theirs)):
             return verdict(wrong.diagnosis, known_as=wrong.name)
     first = next(i for i in range(len(cases)) if not _equal(got[i], expected[i]))
     return verdict(_difference(got[first], expected[first], cases[first]))
 
 
-def _tensor(value: Any) -> Tensor:
+def as_tensor(value: Any) -> Tensor:
+    """A result as float64 on the CPU, in the form in which results are compared.
+
+    Raises:
+        TypeError: the result is no number, no list of numbers and no tensor.
+
+    Example:
+        >>> as_tensor([1, 2])
+        tensor([1., 2.], dtype=torch.float64)
+    """
     try:
         tensor = value if isinstance(value, Tensor) else torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
