@@ -3,9 +3,9 @@
 Source: the protocol of the field since SRCNN (Dong et al., TPAMI 2016): patches of T91, luminance only, PSNR on Y
 with a border of s pixels left out. Every scale a network returns is supervised (LapSRN, CVPR 2017).
 
-Deviations, so that a network takes minutes on one core: Adam with a cosine schedule for all of them, and convolutions
-in bfloat16 while training (weights, loss and scores stay float32). Which weights to keep is decided on pictures of
-T91 that are held out, never on Set5 or Set14.
+Deviations, so that a network takes minutes on one core: Adam with a cosine schedule for all of them, small batches,
+and, where the processor has units for it, convolutions in bfloat16 while training (weights, loss and scores stay
+float32). Which weights to keep is decided on pictures of T91 that are held out, never on Set5 or Set14.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ the held-out pictures chose, and what the scores are of).
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,41 +46,52 @@ class SuperResolutionRecipe:
 
 
 def super_resolution_srcnn() -> SuperResolutionRecipe:
-    """SRCNN x2. Command: ``dsrl-lab train super_resolution_srcnn --data ROOT``."""
+    """SRCNN x2. Command: ``dsrl-lab train-sisr super_resolution_srcnn --data ROOT``."""
     return SuperResolutionRecipe(
         name="super_resolution_srcnn",
         title="SRCNN (pre-upsampling)",
-        train=SuperResolutionConfig(network="srcnn", iterations=6000),
+        train=SuperResolutionConfig(network="srcnn", iterations=8000, batch_size=4, record_every=500),
         target_psnr=36.2,
     )
 
 
 def super_resolution_espcn() -> SuperResolutionRecipe:
-    """ESPCN x2. Command: ``dsrl-lab train super_resolution_espcn --data ROOT``."""
+    """ESPCN x2. Command: ``dsrl-lab train-sisr super_resolution_espcn --data ROOT``."""
     return SuperResolutionRecipe(
         name="super_resolution_espcn",
         title="ESPCN (post-upsampling)",
-        train=SuperResolutionConfig(network="espcn", iterations=40000, record_every=1000),
+        train=SuperResolutionConfig(network="espcn", iterations=40000, record_every=1000, bfloat16=True),
         target_psnr=36.4,
     )
 
 
 def super_resolution_lapsrn() -> SuperResolutionRecipe:
-    """LapSRN x2. Command: ``dsrl-lab train super_resolution_lapsrn --data ROOT``."""
+    """LapSRN x2. Command: ``dsrl-lab train-sisr super_resolution_lapsrn --data ROOT``."""
     return SuperResolutionRecipe(
         name="super_resolution_lapsrn",
         title="LapSRN (progressive)",
-        train=SuperResolutionConfig(network="lapsrn", loss="charbonnier", iterations=4000),
+        train=SuperResolutionConfig(
+            network="lapsrn", loss="charbonnier", iterations=6000, batch_size=4, learning_rate=5e-4, record_every=500
+        ),
         target_psnr=36.9,
     )
 
 
 def super_resolution_dbpn() -> SuperResolutionRecipe:
-    """DBPN x2 with two stages of width 32. Command: ``dsrl-lab train super_resolution_dbpn --data ROOT``."""
+    """DBPN x2 with two stages of width 32. Command: ``dsrl-lab train-sisr super_resolution_dbpn --data ROOT``."""
     return SuperResolutionRecipe(
         name="super_resolution_dbpn",
         title="DBPN, T = 2, width 32 (iterative up-and-down)",
-        train=SuperResolutionConfig(network="dbpn", stages=2, width=32, loss="charbonnier", iterations=5000),
+        train=SuperResolutionConfig(
+            network="dbpn",
+            stages=2,
+            width=32,
+            loss="charbonnier",
+            iterations=8000,
+            batch_size=4,
+            learning_rate=5e-4,
+            record_every=500,
+        ),
         target_psnr=37.2,
     )
 
@@ -98,6 +110,22 @@ def super_resolution_recipes() -> dict[str, SuperResolutionRecipe]:
         super_resolution_dbpn(),
     )
     return {recipe.name: recipe for recipe in recipes}
+
+
+def find_super_resolution_recipe(name: str) -> SuperResolutionRecipe:
+    """Look a recipe up by its name.
+
+    Raises:
+        ValueError: unknown name; the message lists them.
+
+    Example:
+        >>> find_super_resolution_recipe("super_resolution_dbpn").train.stages
+        2
+    """
+    recipes = super_resolution_recipes()
+    if name not in recipes:
+        raise ValueError(f"unknown recipe {name!r}; choose one of {', '.join(recipes)}")
+    return recipes[name]
 
 
 def run_super_resolution(
@@ -149,11 +177,39 @@ def load_super_resolver(path: Path) -> SuperResolver:
     loaded = checkpoint.load(path)
     if "config" not in loaded.description:
         raise ValueError(
-            f"{path} holds no super-resolution network; train one with dsrl-lab train super_resolution_espcn"
+            f"{path} holds no super-resolution network; train one with dsrl-lab train-sisr super_resolution_espcn"
         )
     model = build_super_resolver(SuperResolutionConfig.from_json(loaded.description["config"]))
     checkpoint.load_model(model, loaded)
     return model.eval()
+
+
+def keep_super_resolution(directory: Path, data: Path) -> list[Path]:
+    """Copy a finished run to where the kit commits it.
+
+    Args:
+        directory: a folder that ``run_super_resolution`` filled.
+        data: the kit's folder of small things it owns.
+
+    Returns:
+        What was written: runs/<recipe>.jsonl, checkpoints/<recipe>.safetensors and its description for people.
+
+    Raises:
+        ValueError: the run is not finished.
+    """
+    lines = record.read(directory / "record.jsonl")
+    if lines[-1]["kind"] != "end":
+        raise ValueError(f"{directory}: the run is not finished; go on with --resume")
+    name = lines[0]["recipe"]
+    places = {
+        directory / "record.jsonl": data / "runs" / f"{name}.jsonl",
+        directory / "best.safetensors": data / "checkpoints" / f"{name}.safetensors",
+        directory / "best.json": data / "checkpoints" / f"{name}.json",
+    }
+    for source, place in places.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, place)
+    return list(places.values())
 
 
 def _first_line(recipe: SuperResolutionRecipe, config: SuperResolutionConfig, model: SuperResolver) -> dict[str, Any]:

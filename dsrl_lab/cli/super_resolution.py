@@ -1,0 +1,66 @@
+"""``dsrl-lab train-sisr``: train one of the four super-resolution frameworks on T91 and score it on Set5 and Set14."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RUNS = Path("runs")
+
+
+def train_sisr(
+    recipe: Annotated[str, typer.Argument(help="For example super_resolution_srcnn; see --list.")] = "",
+    data: Annotated[Path | None, typer.Option(help="Folder that holds T91, Set5 and Set14.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/<recipe>_seed<seed> by default.")] = None,
+    seed: Annotated[int, typer.Option(help="Of initial weights and patches.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in this folder stopped.")] = False,
+    threads: Annotated[int | None, typer.Option(help="CPU cores to use; all by default.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Copy record and weights of the finished run into this data folder.")
+    ] = None,
+    list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
+) -> None:
+    """Train one super-resolution network: [bold]dsrl-lab train-sisr super_resolution_srcnn --data ROOT[/bold].
+
+    Leaves a record (JSON lines), the latest checkpoint and the best weights in its folder; best is what ten held-out
+    pictures of T91 say. Ctrl-C loses nothing: the same command with --resume goes on bit for bit.
+    """
+    import torch
+
+    from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.training import record
+    from dsrl_lab.training.super_resolution_recipes import (
+        find_super_resolution_recipe,
+        keep_super_resolution,
+        run_super_resolution,
+        super_resolution_recipes,
+    )
+
+    if list_recipes or not recipe:
+        output.print("\n".join(super_resolution_recipes()), highlight=False)
+        return
+    chosen = find_super_resolution_recipe(recipe)
+    if data is None:
+        raise ValueError(f"{recipe} needs its pictures: give --data ROOT, the folder that holds T91, Set5 and Set14")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    directory = out or RUNS / f"{recipe}_seed{seed}"
+    with progress_bar() as progress:
+        bar = progress.add_task(recipe, total=chosen.train.iterations)
+        for line in run_super_resolution(chosen, directory=directory, root=data, seed=seed, resume=resume):
+            title = f"{recipe}  loss {line.loss:.5f}  held-out PSNR {line.validation_psnr:.2f} dB"
+            progress.update(bar, completed=line.iteration, description=title)
+    scores = record.read(directory / "record.jsonl")[-1]["scores"]
+    for benchmark, score in scores.items():
+        network, bicubic = score["network"], score["bicubic"]
+        output.print(
+            f"{benchmark}: PSNR {network['psnr']:.2f} dB, SSIM {network['ssim']:.4f} "
+            f"(bicubic {bicubic['psnr']:.2f} dB, {bicubic['ssim']:.4f})",
+            highlight=False,
+        )
+    output.print(f"record and weights in {directory}")
+    if keep is not None:
+        for place in keep_super_resolution(directory, keep):
+            output.print(f"kept {place}", highlight=False)
