@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from dsrl_lab.cli import bench, data, doctor, evaluate, notebooks, reproduce, train
+from dsrl_lab.cli import bench, data, doctor, evaluate, export, notebooks, reproduce, train
 from dsrl_lab.cli.console import errors
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command()(train.train)
 app.command()(train.keep)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.predict)
+app.command()(export.export)
 app.command()(reproduce.reproduce)
 app.command()(reproduce.figures)
 app.add_typer(notebooks.app, name="notebooks")
@@ -43,7 +44,7 @@ def main() -> None:
     except KeyboardInterrupt:
         errors.print("[yellow]Stopped. What was finished is kept; the same command with --resume goes on.[/yellow]")
         sys.exit(130)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         if os.environ.get("DSRL_LAB_TRACEBACK"):
             raise
         errors.print(f"[red]{type(error).__name__}:[/red]", end=" ")

@@ -20,7 +20,6 @@ from dsrl_lab.datasets.transforms import normalise, reduce_image, resize_mask
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.layers import resize
 from dsrl_lab.metrics import SegmentationScore, psnr, ssim
-from dsrl_lab.models.base import DensePredictor
 
 PROTOCOLS = ("logits", "labels")
 
@@ -67,7 +66,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def predict_logits(model: DensePredictor, image: Tensor, *, input_size: tuple[int, int]) -> Tensor:
+def predict_logits(model: nn.Module, image: Tensor, *, input_size: tuple[int, int]) -> Tensor:
     """Logits of one picture at the network's own output size.
 
     Args:
@@ -79,14 +78,12 @@ def predict_logits(model: DensePredictor, image: Tensor, *, input_size: tuple[in
         - image: (3, H, W) in [0, 1]
         - output: (1, K, h, w)
     """
-    device = next(model.parameters()).device
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))  # exported: none
     with evaluating(model):
         return model(normalise(reduce_image(image.to(device), input_size)[None]))
 
 
-def predict_mask(
-    model: DensePredictor, image: Tensor, *, input_size: tuple[int, int], protocol: str = "logits"
-) -> Tensor:
+def predict_mask(model: nn.Module, image: Tensor, *, input_size: tuple[int, int], protocol: str = "logits") -> Tensor:
     """Class ids of one picture at its own size.
 
     Args:
@@ -112,7 +109,7 @@ def predict_mask(
 
 
 def evaluate_segmentation(
-    model: DensePredictor,
+    model: nn.Module,
     dataset: SegmentationDataset,
     *,
     input_size: tuple[int, int],
@@ -122,7 +119,7 @@ def evaluate_segmentation(
     """Score a segmenter over a whole split, each picture at its own size.
 
     Args:
-        model: a segmenter, deployed or with its training-only half already left aside (``dsrl.task_model``).
+        model: a segmenter without its training-only half (``dsrl.task_model``), or an exported one.
         dataset: a split with masks.
         input_size: (H, W) that the network receives.
         protocol: "logits" (bilinear) or "labels" (nearest neighbour).

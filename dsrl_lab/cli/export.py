@@ -1,0 +1,79 @@
+"""``dsrl-lab export``: write the deployed network as ONNX or torch.export, checked against PyTorch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CALIBRATION_PICTURES = 32
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit.")],
+    format: Annotated[str, typer.Option(help="onnx or torch-export.")] = "onnx",
+    precision: Annotated[str, typer.Option(help="float32; int8 (onnx) or bf16 (torch-export).")] = "float32",
+    out: Annotated[Path | None, typer.Option(help="The file to write; beside the checkpoint by default.")] = None,
+    input_size: Annotated[
+        tuple[int, int] | None, typer.Option(help="H W of the images that the file takes; as trained by default.")
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="For int8 and --score; the checkpoint's by default.")] = "",
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
+    score: Annotated[bool, typer.Option("--score", help="Score the file and PyTorch on val: the loss.")] = False,
+    length: Annotated[int, typer.Option(help="How many pictures are drawn for val (streets only).")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Write the deployed network alone (SISR and affinity stay behind) and hold its logits to PyTorch's.
+
+    int8 takes 32 pictures of the training split to find its ranges. [bold]--score[/bold] measures what a precision
+    costs.
+    """
+    from dsrl_lab import deployment, experiments
+    from dsrl_lab.cli.console import output
+    from dsrl_lab.training import checkpoint as checkpoints
+    from dsrl_lab.training.build import load_task_model
+    from dsrl_lab.training.evaluate import evaluate_segmentation
+
+    description = checkpoints.load(checkpoint).description
+    name = dataset or description.get("dataset", "streets")
+    size = input_size or tuple(description.get("train", {}).get("input_size", ())) or None
+    calibration = []
+    if precision == "int8" and size is not None:
+        scale = description["network"]["upscale_factor"]
+        full = (size[0] * scale, size[1] * scale)
+        train = experiments.open_split(name, "train", data, size=full, length=max(length, CALIBRATION_PICTURES))
+        calibration = deployment.calibration_pictures(train, size, number=CALIBRATION_PICTURES)
+    made = deployment.export(
+        checkpoint, out, format=format, precision=precision, input_size=size, calibration=calibration
+    )
+    answer = asdict(made) | {"path": str(made.path)}
+    if score:
+        scale = description["network"]["upscale_factor"]
+        full = (made.input_size[0] * scale, made.input_size[1] * scale)
+        val = experiments.open_split(name, "val", data, size=full, length=length)
+        networks = {"miou": deployment.ExportedNetwork(made.path), "pytorch_miou": load_task_model(checkpoint)[0]}
+        for key, network in networks.items():
+            answer[key] = evaluate_segmentation(network, val, input_size=made.input_size).miou
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+        return
+    output.print(
+        f"{made.path}: {made.format}, {made.precision}, {made.bytes / 2**20:.2f} MiB; images (N, 3, "
+        f"{made.input_size[0]}, {made.input_size[1]}) to logits of {made.output_size[0]}x{made.output_size[1]}",
+        highlight=False,
+    )
+    output.print(
+        f"largest difference from PyTorch {made.difference:.2g} of {made.largest_logit:.3g}; "
+        f"same class at {100 * made.agreement:.2f} % of positions",
+        highlight=False,
+    )
+    if score:
+        loss = 100 * (answer["pytorch_miou"] - answer["miou"])
+        output.print(
+            f"mIoU on {name} val {answer['miou']:.4f}, PyTorch {answer['pytorch_miou']:.4f}: "
+            f"{'loses' if loss > 0 else 'gains'} {abs(loss):.2f} points",
+            highlight=False,
+        )

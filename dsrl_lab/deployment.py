@@ -1,0 +1,353 @@
+"""Leaving the lab: the deployed network as an ONNX or torch.export file, checked against PyTorch before it is given.
+
+Only ``task_model`` is written, the host with its SSSR head; of SISR and feature affinity nothing is left. A file takes
+normalised images (N, 3, H, W) of one size and any N, and gives logits; what it is stands in its metadata as JSON.
+
+Precisions: "float32"; "int8" (ONNX: weights and activations of convolutions in eight bits, by onnxruntime's static
+quantisation on calibration pictures, quantise and dequantise nodes, one scale per output channel); "bf16"
+(torch.export: weights and arithmetic in bfloat16, images and logits in float32). What a reduced precision costs in mIoU
+is measured, not assumed: ``ExportedNetwork`` can be scored like any network.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dsrl_lab.datasets.base import SegmentationDataset
+from dsrl_lab.datasets.transforms import IMAGENET_MEAN, IMAGENET_STD, normalise, reduce_image
+from dsrl_lab.models.base import DensePredictor
+from dsrl_lab.training.build import load_task_model
+from dsrl_lab.training.evaluate import evaluating
+
+FORMATS = {"onnx": ".onnx", "torch-export": ".pt2"}
+PRECISIONS = {"onnx": ("float32", "int8"), "torch-export": ("float32", "bf16")}
+TOLERANCE = 1e-4
+DESCRIPTION = "dsrl_lab"
+DESCRIPTION_FILE = "dsrl_lab.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """A file that was written, and how far it is from the PyTorch network.
+
+    Attributes:
+        path: of the file.
+        format: "onnx" or "torch-export".
+        precision: "float32", "int8" or "bf16".
+        input_size: (H, W) of the images that it takes.
+        output_size: (H, W) of its logits.
+        bytes: size of the file.
+        difference: largest difference of a logit from PyTorch's.
+        largest_logit: largest logit in absolute value; float32 is held to 1e-4 of it.
+        agreement: share of positions with the same argmax, in [0, 1].
+    """
+
+    path: Path
+    format: str
+    precision: str
+    input_size: tuple[int, int]
+    output_size: tuple[int, int]
+    bytes: int
+    difference: float
+    largest_logit: float
+    agreement: float
+
+
+def export(
+    checkpoint: Path,
+    path: Path | None = None,
+    *,
+    format: str = "onnx",
+    precision: str = "float32",
+    input_size: tuple[int, int] | None = None,
+    calibration: Sequence[Tensor] = (),
+) -> Exported:
+    """Write the deployed network of a checkpoint and check the file against PyTorch.
+
+    Args:
+        checkpoint: of a whole run (its training-only half is left aside) or of a deployed network.
+        path: of the file; beside the checkpoint by default.
+        format: "onnx" or "torch-export".
+        precision: "float32"; "int8" for ONNX, "bf16" for torch.export.
+        input_size: (H, W) that the file takes; as the network was trained by default.
+        calibration: for "int8": normalised images (N, 3, H, W) from the training split.
+
+    Raises:
+        ValueError: an unknown format or precision, no calibration pictures, a size that the network cannot serve, or a
+            float32 file whose logits are not PyTorch's to 1e-4 of the largest (the file is removed).
+        ModuleNotFoundError: onnx or onnxruntime is not installed; the message says how to get them.
+
+    Example:
+        >>> from dsrl_lab.training.build import build_dsrl
+        >>> from dsrl_lab.training.checkpoint import save
+        >>> from dsrl_lab.training.config import NetworkConfig
+        >>> network = NetworkConfig(host="tinynet", num_classes=3, host_options={"width": 0.25}, sssr="sub_pixel")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     source = Path(folder) / "deployed.safetensors"
+        ...     save(source, build_dsrl(network).task_model, {"network": network.to_json(), "deployed": True})
+        ...     made = export(source, format="torch-export", input_size=(16, 24))
+        >>> made.path.name, made.output_size, made.difference <= 1e-4 * made.largest_logit
+        ('deployed.pt2', (32, 48), True)
+    """
+    _check_choice(format, precision)
+    if precision == "int8" and not calibration:
+        raise ValueError("int8 needs calibration pictures: pass some of the training split, about 32")
+    model, loaded = load_task_model(checkpoint)
+    size = input_size or _trained_size(loaded.description, checkpoint)
+    path = path or checkpoint.with_suffix(FORMATS[format])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.check_input(torch.empty(1, 3, *size))
+    description = {
+        "network": loaded.description["network"],
+        "dataset": loaded.description.get("dataset"),
+        "precision": precision,
+        "input_size": list(size),
+        "mean": list(IMAGENET_MEAN),
+        "std": list(IMAGENET_STD),
+    }
+    example = torch.zeros(2, 3, *size)  # two: a batch of one would be taken for a constant
+    if format == "onnx":
+        _write_onnx(model, example, path, description, calibration if precision == "int8" else ())
+    else:
+        _write_torch_export(model, example, path, description, bf16=precision == "bf16")
+    exported = _compare(model, path, format, precision, size, calibration)
+    if precision == "float32" and exported.difference > TOLERANCE * max(exported.largest_logit, 1.0):
+        path.unlink()
+        raise ValueError(
+            f"the exported logits differ from PyTorch's by {exported.difference:.2g}, expected at most {TOLERANCE:g} "
+            f"of the largest ({exported.largest_logit:.3g}); the file was removed. Report it with the network's name, "
+            "and export with the other --format meanwhile"
+        )
+    return exported
+
+
+def calibration_pictures(
+    dataset: SegmentationDataset, input_size: tuple[int, int], *, number: int = 32
+) -> list[Tensor]:
+    """Take pictures at even distances from a training split, as the network receives them.
+
+    Args:
+        dataset: a training split.
+        input_size: (H, W) that the network receives.
+        number: how many at most.
+
+    Shape:
+        - output: a list of (1, 3, h, w), normalised
+    """
+    step = max(1, len(dataset) // number)
+    indices = range(0, len(dataset), step)[:number]
+    return [normalise(reduce_image(dataset[index].image, input_size))[None] for index in indices]
+
+
+class ExportedNetwork(nn.Module):
+    """A file that ``export`` wrote, opened so that it can be used and scored like the network it came from.
+
+    Args:
+        path: ends in .onnx (run by onnxruntime on the CPU) or .pt2 (run by PyTorch). A .pt2 of unknown origin should
+            not be opened: PyTorch's format is richer than tensors.
+        threads: CPU threads of onnxruntime; PyTorch's own number otherwise.
+
+    Attributes:
+        description: network, precision, input_size, mean and std, from the file's metadata.
+        input_size: (H, W) of the images that it takes.
+        num_classes: K.
+
+    Shape:
+        - image: (N, 3, H, W), normalised
+        - output: (N, K, H', W')
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is damaged or was not written by this kit, or an image has another size.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        super().__init__()
+        if not path.is_file():
+            raise FileNotFoundError(f"no exported network at {path}; write one with dsrl-lab export")
+        if path.suffix not in FORMATS.values():
+            raise ValueError(f"expected a file that ends in {' or '.join(FORMATS.values())}, got {path.name}")
+        try:
+            text, self._run = _open_onnx(path, threads) if path.suffix == ".onnx" else _open_torch_export(path)
+            self.description: dict[str, Any] = json.loads(text)
+            height, width = self.description["input_size"]
+            self.num_classes = int(self.description["network"]["num_classes"])
+        except ModuleNotFoundError:
+            raise
+        except Exception as error:  # the readers' own errors share no class
+            raise ValueError(
+                f"{path} is damaged or was not written by dsrl-lab export ({type(error).__name__}: {error})"
+            ) from error
+        self.input_size: tuple[int, int] = (int(height), int(width))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Predict logits."""
+        if image.ndim != 4 or tuple(image.shape[1:]) != (3, *self.input_size):
+            raise ValueError(
+                f"expected images (N, 3, {self.input_size[0]}, {self.input_size[1]}), got {tuple(image.shape)}; "
+                "resize them, or export again with --input-size"
+            )
+        return self._run(image)
+
+
+def _check_choice(format: str, precision: str) -> None:
+    if format not in FORMATS:
+        raise ValueError(f"unknown format {format!r}; choose one of {', '.join(FORMATS)}")
+    if precision not in PRECISIONS[format]:
+        raise ValueError(
+            f"{format} has no precision {precision!r} here; choose one of {', '.join(PRECISIONS[format])} "
+            "(int8 goes with onnx, bf16 with torch-export)"
+        )
+
+
+def _trained_size(description: dict[str, Any], checkpoint: Path) -> tuple[int, int]:
+    if "train" not in description:
+        raise ValueError(f"{checkpoint} does not say its input size; give it with --input-size H W")
+    height, width = description["train"]["input_size"]
+    return int(height), int(width)
+
+
+def _import_onnx() -> tuple[Any, Any]:
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401 (torch.onnx needs it)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{error}: ONNX needs an extra: pip install dsrl-lab[export]") from error
+    return onnx, onnxruntime
+
+
+def _write_onnx(
+    model: DensePredictor, example: Tensor, path: Path, description: dict[str, Any], calibration: Sequence[Tensor]
+) -> None:
+    onnx, _ = _import_onnx()
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "plain.onnx"
+        torch.onnx.export(
+            model,
+            (example,),
+            plain,
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+            input_names=["image"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+        )
+        if calibration:
+            plain = _quantise(plain, Path(folder), calibration)
+        made = onnx.load(plain)
+    for node in made.graph.node:  # traces of the exporting machine's files
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    onnx.helper.set_model_props(made, {DESCRIPTION: json.dumps(description)})
+    onnx.save(made, path)
+
+
+def _quantise(plain: Path, folder: Path, calibration: Sequence[Tensor]) -> Path:
+    """Eight bits for convolutions, with ranges seen on the calibration pictures."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Pictures(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left: Iterator[Tensor] = iter(calibration)
+
+        def get_next(self) -> dict[str, Any] | None:
+            image = next(self.left, None)
+            return None if image is None else {"image": image.numpy()}
+
+    prepared, quantised = folder / "prepared.onnx", folder / "int8.onnx"
+    quant_pre_process(plain, prepared, skip_symbolic_shape=True)
+    quantize_static(
+        prepared,
+        quantised,
+        Pictures(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["Conv", "ConvTranspose"],
+    )
+    return quantised
+
+
+class _InBfloat16(nn.Module):
+    """A network in bfloat16 between float32 images and float32 logits."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model.to(torch.bfloat16)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.model(image.to(torch.bfloat16)).float()
+
+
+def _write_torch_export(
+    model: DensePredictor, example: Tensor, path: Path, description: dict[str, Any], *, bf16: bool
+) -> None:
+    written: nn.Module = _InBfloat16(copy.deepcopy(model)).eval() if bf16 else model
+    program = torch.export.export(written, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    torch.export.save(program, path, extra_files={DESCRIPTION_FILE: json.dumps(description)})
+
+
+def _open_onnx(path: Path, threads: int) -> tuple[str, Any]:
+    _, onnxruntime = _import_onnx()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def run(image: Tensor) -> Tensor:
+        (logits,) = session.run(None, {"image": image.cpu().numpy()})
+        return torch.from_numpy(logits)
+
+    return session.get_modelmeta().custom_metadata_map[DESCRIPTION], run
+
+
+def _open_torch_export(path: Path) -> tuple[str, Any]:
+    extra = {DESCRIPTION_FILE: ""}
+    module = torch.export.load(path, extra_files=extra).module()
+
+    def run(image: Tensor) -> Tensor:  # hides the module: as a submodule it would refuse to be put into evaluation
+        with torch.no_grad():
+            return module(image)
+
+    return extra[DESCRIPTION_FILE], run
+
+
+def _compare(
+    model: DensePredictor, path: Path, format: str, precision: str, size: tuple[int, int], pictures: Sequence[Tensor]
+) -> Exported:
+    """Both networks on a smooth and a noisy image of contrast 1, as normalised pictures have it, or on pictures."""
+    generator = torch.Generator().manual_seed(0)
+    smooth = torch.nn.functional.interpolate(
+        torch.randn(1, 3, 6, 8, generator=generator), size=size, mode="bicubic", align_corners=False
+    )
+    images = torch.cat([smooth, torch.randn(1, 3, *size, generator=generator)])
+    if pictures:  # eight bits hold the range of pictures, not of noise
+        images = torch.cat(list(pictures[:4]))
+    exported = ExportedNetwork(path)
+    with evaluating(model):
+        expected = model(images)
+        actual = exported(images)
+    return Exported(
+        path=path,
+        format=format,
+        precision=precision,
+        input_size=size,
+        output_size=(expected.shape[-2], expected.shape[-1]),
+        bytes=path.stat().st_size,
+        difference=float((actual - expected).abs().max()),
+        largest_logit=float(expected.abs().max()),
+        agreement=float((actual.argmax(1) == expected.argmax(1)).float().mean()),
+    )
