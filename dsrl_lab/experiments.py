@@ -20,6 +20,8 @@ from dsrl_lab.complexity import complexity
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
 from dsrl_lab.datasets.camvid import CamVid
 from dsrl_lab.datasets.cityscapes import Cityscapes
+from dsrl_lab.datasets.people import POSE_DATASETS, open_crowds
+from dsrl_lab.datasets.pose import PoseDataset
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.models.base import DensePredictor
@@ -30,8 +32,9 @@ from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.evaluate import evaluate_segmentation, evaluate_super_resolution
 from dsrl_lab.training.examples import DecodedSamples
 from dsrl_lab.training.loop import fit
+from dsrl_lab.training.pose import PersonCrops, PoseTask
 from dsrl_lab.training.record import EpochRecord
-from dsrl_lab.training.tasks import SegmentationTask, class_weights_of
+from dsrl_lab.training.tasks import SegmentationTask, Task, class_weights_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -88,7 +91,7 @@ def open_split(
     """Open one split of a data set by name; its pictures are decoded (or drawn) once, for all that ask for it.
 
     Args:
-        dataset: "streets", "camvid" or "cityscapes".
+        dataset: "streets", "camvid" or "cityscapes" (people: ``datasets.people.open_people``).
         split: "train", "val", ...
         root: its folder; "streets" needs none.
         size: (H, W) of the pictures that are drawn ("streets" only).
@@ -109,7 +112,7 @@ def open_split(
 
 def open_data(
     recipe: Recipe, root: Path | None, *, held_out: bool = False
-) -> tuple[SegmentationDataset, SegmentationDataset]:
+) -> tuple[SegmentationDataset | PoseDataset, SegmentationDataset | PoseDataset]:
     """Open what a recipe trains on and what it is scored on.
 
     Args:
@@ -121,6 +124,8 @@ def open_data(
     scale = recipe.network.upscale_factor
     train_pictures, val_pictures = recipe.pictures or (0, 0)
     size = (height * scale, width * scale)
+    if recipe.dataset in POSE_DATASETS:
+        return open_crowds(recipe.dataset, root, size=size, lengths=(train_pictures, val_pictures), held_out=held_out)
     train = open_split(recipe.dataset, "train", root, size=size, length=train_pictures)
     if held_out:
         return hold_out(train)
@@ -188,10 +193,13 @@ def run(
         raise FileExistsError(f"{path} is there already; go on with --resume, or name another folder with --out")
     recipe = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, seed=seed))
     train_set, val_set = open_data(recipe, root, held_out=held_out)
-    if recipe.network.num_classes != train_set.class_table.num_classes:
+    pose = isinstance(train_set, PoseDataset)
+    table = train_set.joint_table if isinstance(train_set, PoseDataset) else train_set.class_table
+    wanted = len(table.names)
+    if recipe.network.num_classes != wanted:
         raise ValueError(
-            f"the network gives {recipe.network.num_classes} classes, {recipe.dataset} has "
-            f"{train_set.class_table.num_classes}: set network.num_classes={train_set.class_table.num_classes}"
+            f"the network gives {recipe.network.num_classes} {'joints' if pose else 'classes'}, {recipe.dataset} has "
+            f"{wanted}: set network.num_classes={wanted}"
         )
     dsrl = build(recipe, root=root, seed=seed)
     first_process = fabric is None or fabric.is_global_zero
@@ -201,8 +209,7 @@ def run(
     elif first_process:
         path.unlink(missing_ok=True)
         record.append(path, _first_line(recipe, dsrl, train_set, val_set))
-    weights = class_weights_of(train_set, recipe.train.class_balance)
-    task = SegmentationTask(recipe.train, recipe.network.upscale_factor, val_set, weights)
+    task = _task(recipe, train_set, val_set)
     description = {"recipe": recipe.name, "network": recipe.network.to_json(), "dataset": recipe.dataset}
     for line in fit(
         dsrl,
@@ -269,8 +276,22 @@ def keep(folder: Path, data: Path) -> list[Path]:
     return written
 
 
+def _task(
+    recipe: Recipe, train_set: SegmentationDataset | PoseDataset, val_set: SegmentationDataset | PoseDataset
+) -> Task:
+    scale = recipe.network.upscale_factor
+    if isinstance(train_set, PoseDataset):
+        assert isinstance(val_set, PoseDataset)
+        return PoseTask(recipe.train, train_set.joint_table, scale, val_set)
+    assert isinstance(val_set, SegmentationDataset)
+    return SegmentationTask(recipe.train, scale, val_set, class_weights_of(train_set, recipe.train.class_balance))
+
+
 def _first_line(
-    recipe: Recipe, dsrl: DSRL, train_set: SegmentationDataset, val_set: SegmentationDataset
+    recipe: Recipe,
+    dsrl: DSRL,
+    train_set: SegmentationDataset | PoseDataset,
+    val_set: SegmentationDataset | PoseDataset,
 ) -> dict[str, Any]:
     deployed = complexity(dsrl.task_model, input_size=recipe.train.input_size)
     trained = complexity(dsrl, input_size=recipe.train.input_size)
@@ -295,21 +316,23 @@ def _first_line(
 def _finish(
     recipe: Recipe,
     dsrl: DSRL,
-    val_set: SegmentationDataset,
+    val_set: SegmentationDataset | PoseDataset,
     directory: Path,
     path: Path,
     description: dict[str, Any],
 ) -> None:
-    """Score the last weights by both protocols, keep the deployed network, close the record."""
-    size = recipe.train.input_size
+    """Score the last weights (segmentation by both protocols), keep the deployed network, close the record."""
+    size, scale = recipe.train.input_size, recipe.network.upscale_factor
     trained = record.read(path)[-1]
-    scores = {
-        "logits": trained["metrics"],
-        "labels": evaluate_segmentation(dsrl.task_model, val_set, input_size=size, protocol="labels").to_json(),
-    }
+    pictures: SegmentationDataset | PersonCrops
+    if isinstance(val_set, PoseDataset):
+        scores, pictures = {"keypoints": trained["metrics"]}, PersonCrops(val_set, (size[0] * scale, size[1] * scale))
+    else:
+        labels = evaluate_segmentation(dsrl.task_model, val_set, input_size=size, protocol="labels")
+        scores, pictures = {"logits": trained["metrics"], "labels": labels.to_json()}, val_set
     super_resolution = None
     if dsrl.sisr_head is not None:
-        super_resolution = evaluate_super_resolution(dsrl, val_set, input_size=size)
+        super_resolution = evaluate_super_resolution(dsrl, pictures, input_size=size)
     deployed = description | {"train": recipe.train.to_json(), "deployed": True, "scores": scores}
     checkpoint.save(directory / "deployed.safetensors", dsrl.task_model, deployed)
     record.append(

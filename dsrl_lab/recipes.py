@@ -8,37 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from dsrl_lab.training.config import NetworkConfig, TrainConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """One experiment.
-
-    Attributes:
-        name: as the command line knows it.
-        title: one line for tables and figures.
-        dataset: a name in ``datasets.class_tables.CLASS_TABLES``.
-        network: what is trained.
-        train: how.
-        released: file of released weights under <data>/weights that the host starts from, or None.
-        class_map: for each class the released output it starts from.
-        pictures: (train, val) numbers of pictures for a data set that is drawn on the spot.
-    """
-
-    name: str
-    title: str
-    dataset: str
-    network: NetworkConfig
-    train: TrainConfig
-    released: str | None = None
-    class_map: tuple[int | None, ...] | None = None
-    pictures: tuple[int, int] | None = None
-
+from dsrl_lab.recipes_pose import POSE_SETTINGS
+from dsrl_lab.training.config import NetworkConfig, Recipe, TrainConfig
 
 # What each row of the ablation adds to the host: fields of NetworkConfig, and of TrainConfig.
 ROWS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
@@ -194,6 +169,7 @@ SETTINGS: dict[str, Callable[[], Recipe]] = {
     **{f"streets_{host}": partial(streets_host, host) for host in LIGHT_HOSTS},
     "camvid_espnetv2": camvid_espnetv2,
     "cityscapes_espnetv2": cityscapes_espnetv2,
+    **POSE_SETTINGS,
 }
 
 

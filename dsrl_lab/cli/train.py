@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -73,12 +73,21 @@ def train(
         return
     follow(records, title=f"{recipe}, seed {seed}", iterations=chosen.train.iterations)
     scores = experiments.final_scores(directory / "record.jsonl")
-    output.print(
-        f"mIoU {scores['logits']['miou']:.4f} on {scores['logits']['split']} "
-        f"({scores['logits']['pictures']} pictures, bilinear logits; {scores['labels']['miou']:.4f} with magnified "
-        f"labels), in {scores['seconds']:.0f} s of training"
-    )
+    output.print(f"{_summary(scores)}, in {scores['seconds']:.0f} s of training")
     output.print(f"record and deployed network in {directory}")
+
+
+def _summary(scores: dict[str, Any]) -> str:
+    """What a finished run scored, in one line."""
+    if "keypoints" in scores:
+        found = scores["keypoints"]
+        shares = f"PCK@0.2 {found['pck']:.4f}, PCK@0.1 {found['pck_strict']:.4f}"
+        return f"{shares} on {found['split']} ({found['people']} people)"
+    logits, labels = scores["logits"], scores["labels"]
+    return (
+        f"mIoU {logits['miou']:.4f} on {logits['split']} ({logits['pictures']} pictures, bilinear logits; "
+        f"{labels['miou']:.4f} with magnified labels)"
+    )
 
 
 def keep(

@@ -1,4 +1,4 @@
-"""What a run is made of, as frozen dataclasses: the network, and how it is trained.
+"""What a run is made of, as frozen dataclasses: the network, how it is trained, and both on a data set (``Recipe``).
 
 The defaults of ``TrainConfig`` are the paper's where it says them (second-hand: momentum, weight decay, learning rate,
 poly power, weights of the objective); the rest is ours and stands in every run's record.
@@ -70,6 +70,7 @@ class TrainConfig:
         batch_size: images per step, over all processes.
         learning_rate: at the start of the poly schedule.
         head_learning_rate_multiplier: for whatever is not the host (SSSR, SISR, transform).
+        optimizer: "sgd", or "adam" as pose nets are trained with.
         momentum: of SGD.
         weight_decay: on weights of convolutions; norms, biases and slopes have none.
         poly_power: exponent of (1 - iteration / iterations).
@@ -81,7 +82,9 @@ class TrainConfig:
         ramp_iterations: the affinity weight rises linearly over them.
         shuffle_affinity: the control: each picture is compared with another picture's SISR features.
         class_balance: exponent b of the class weights frequency^-b (0 = none).
-        scale_range: random scale of the picture before the crop.
+        scale_range: random scale of the picture (or person) before the crop.
+        max_degrees: a person is turned by up to so much to either side; segmentation turns nothing.
+        heatmap_sigma: deviation of a joint's Gaussian, in pixels of the high-resolution crop.
         flip_probability: of mirroring left and right.
         seed: of every draw: initial weights, order, augmentation, dropout.
         record_every: iterations per record.
@@ -96,6 +99,7 @@ class TrainConfig:
     iterations: int
     batch_size: int = 8
     learning_rate: float = 0.01
+    optimizer: Literal["sgd", "adam"] = "sgd"
     head_learning_rate_multiplier: float = 1.0
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -109,6 +113,8 @@ class TrainConfig:
     shuffle_affinity: bool = False
     class_balance: float = 0.0
     scale_range: tuple[float, float] = (1.0, 1.0)
+    max_degrees: float = 0.0
+    heatmap_sigma: float = 8.0
     flip_probability: float = 0.5
     seed: int = 0
     record_every: int = 20
@@ -124,6 +130,13 @@ class TrainConfig:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
         if min(self.input_size) < 1:
             raise ValueError(f"expected input_size (H, W) of positive sides, got {self.input_size}")
+        if self.optimizer not in ("sgd", "adam"):
+            raise ValueError(f"unknown optimizer {self.optimizer!r}; choose sgd or adam")
+        if self.heatmap_sigma <= 0 or self.max_degrees < 0:
+            raise ValueError(
+                "expected a positive heatmap_sigma and max_degrees of at least 0, got "
+                f"{self.heatmap_sigma} and {self.max_degrees}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """As a dictionary that JSON can hold."""
@@ -143,6 +156,31 @@ class TrainConfig:
             if name in values:
                 values[name] = tuple(values[name])
         return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One experiment.
+
+    Attributes:
+        name: as the command line knows it.
+        title: one line for tables and figures.
+        dataset: a name in ``datasets.class_tables.CLASS_TABLES`` or ``datasets.people.POSE_DATASETS``.
+        network: what is trained.
+        train: how.
+        released: file of released weights under <data>/weights that the host starts from, or None.
+        class_map: for each class the released output it starts from.
+        pictures: (train, val) numbers of pictures for a data set that is drawn on the spot.
+    """
+
+    name: str
+    title: str
+    dataset: str
+    network: NetworkConfig
+    train: TrainConfig
+    released: str | None = None
+    class_map: tuple[int | None, ...] | None = None
+    pictures: tuple[int, int] | None = None
 
 
 def _known_fields(cls: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from dsrl_lab.datasets.transforms import normalise, reduce_image, resize_mask
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.layers import resize
 from dsrl_lab.metrics import SegmentationScore, psnr, ssim
+from dsrl_lab.training.examples import Samples
 
 PROTOCOLS = ("logits", "labels")
 
@@ -156,9 +157,7 @@ def evaluate_segmentation(
     )
 
 
-def evaluate_super_resolution(
-    dsrl: DSRL, dataset: SegmentationDataset, *, input_size: tuple[int, int]
-) -> dict[str, float]:
+def evaluate_super_resolution(dsrl: DSRL, dataset: Samples, *, input_size: tuple[int, int]) -> dict[str, float]:
     """PSNR (dB) and SSIM of the SISR branch's image, RGB, the mean over pictures; bilinear enlargement beside it.
 
     Args:

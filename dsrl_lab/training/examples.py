@@ -8,13 +8,13 @@ same ones. No sampler and no random state needs to be saved.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset
-from dsrl_lab.datasets.transforms import TrainingExample
 
 
 def derived_seed(*numbers: int) -> int:
@@ -78,11 +78,21 @@ class DecodedSamples(SegmentationDataset):
             )
 
 
+class Samples(Protocol):
+    """What batches are drawn from: any data set of known length."""
+
+    def __len__(self) -> int:
+        """How many samples."""
+
+    def __getitem__(self, index: int, /) -> Any:
+        """Sample ``index``."""
+
+
 class Batches:
     """Batches by iteration number: ``batches(i)`` is batch i of the run, whoever asks and whenever.
 
     Args:
-        samples: pictures with masks, best decoded once.
+        samples: pictures with masks (or people with joints), best decoded once.
         example: makes an example of a sample and a generator: joint transform, reduction, ...
         batch_size: examples per step over all processes.
         seed: of order and augmentation.
@@ -95,8 +105,8 @@ class Batches:
 
     def __init__(
         self,
-        samples: SegmentationDataset,
-        example: Callable[[Sample, torch.Generator], TrainingExample],
+        samples: Samples,
+        example: Callable[[Any, torch.Generator], Any],
         *,
         batch_size: int,
         seed: int,
@@ -115,8 +125,8 @@ class Batches:
         self.rank, self.world_size = rank, world_size
         self.order_of: tuple[int, Tensor] = (-1, torch.empty(0))
 
-    def __call__(self, iteration: int) -> TrainingExample:
-        """Make this process's part of batch ``iteration``, stacked.
+    def __call__(self, iteration: int) -> Any:
+        """Make this process's part of batch ``iteration``: the tuple that ``example`` gives, its tensors stacked.
 
         Shape:
             - low_res: (n, 3, h, w); high_res: (n, 3, H, W); mask: (n, H, W) with n = batch_size / world_size
@@ -124,10 +134,9 @@ class Batches:
         share = self.batch_size // self.world_size
         slots = range(self.rank * share, (self.rank + 1) * share)
         examples = [self._draw(iteration, slot) for slot in slots]
-        low_res, high_res, mask = (torch.stack(parts) for parts in zip(*examples, strict=True))
-        return TrainingExample(low_res, high_res, mask)
+        return type(examples[0])(*(torch.stack(parts) for parts in zip(*examples, strict=True)))
 
-    def _draw(self, iteration: int, slot: int) -> TrainingExample:
+    def _draw(self, iteration: int, slot: int) -> Any:
         epoch, place = divmod(iteration * self.batch_size + slot, len(self.samples))
         generator = torch.Generator().manual_seed(derived_seed(self.seed, iteration, slot))
         return self.example(self.samples[self._order(epoch)[place]], generator)

@@ -22,13 +22,12 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from dsrl_lab.affinity import feature_affinity_loss
-from dsrl_lab.datasets.base import SegmentationDataset
-from dsrl_lab.datasets.transforms import TrainingExample, normalise
+from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.dsrl import DSRL, DSRLOutput, SuperResolved
 from dsrl_lab.losses import LossTerms, objective, reconstruction_loss
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.config import TrainConfig
-from dsrl_lab.training.examples import Batches, derived_seed
+from dsrl_lab.training.examples import Batches, Samples, derived_seed
 from dsrl_lab.training.optim import (
     build_optimizer,
     freeze_batch_norm,
@@ -41,7 +40,7 @@ from dsrl_lab.training.tasks import Task
 
 def training_loss(
     output: DSRLOutput,
-    example: TrainingExample,
+    example: Any,
     task: Task,
     config: TrainConfig,
     *,
@@ -77,7 +76,7 @@ def training_loss(
 def fit(
     dsrl: DSRL,
     task: Task,
-    samples: SegmentationDataset,
+    samples: Samples,
     config: TrainConfig,
     *,
     directory: Path | None = None,
@@ -90,7 +89,7 @@ def fit(
     Args:
         dsrl: the network; trained in place.
         task: examples, loss and score.
-        samples: training pictures, best decoded once (``DecodedSamples``).
+        samples: training pictures, best decoded once (``DecodedSamples``, ``DecodedPeople``).
         config: of the run.
         directory: where latest.safetensors and best.safetensors go; None for no checkpoints.
         resume: go on from latest.safetensors if there is one.
@@ -134,14 +133,15 @@ def fit(
             if run.iteration == config.iterations:
                 return
             with _deferred_interrupt():
-                example = TrainingExample(*(part.to(fabric.device) for part in batches(run.iteration)))
+                example = batches(run.iteration)
+                example = type(example)(*(part.to(fabric.device) for part in example))
                 _step(fabric, model, optimizer, task, run, example)
     except (KeyboardInterrupt, GeneratorExit):
         run.save()
         raise
 
 
-def _step(fabric: Fabric, model: nn.Module, optimizer: Any, task: Task, run: _Run, example: TrainingExample) -> None:
+def _step(fabric: Fabric, model: nn.Module, optimizer: Any, task: Task, run: _Run, example: Any) -> None:
     """One optimizer step; several processes give the same gradient as one with the whole batch."""
     config, iteration = run.config, run.iteration
     clock = time.perf_counter()

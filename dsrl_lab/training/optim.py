@@ -53,14 +53,16 @@ def parameter_groups(
     return list(groups.values())
 
 
-def build_optimizer(model: nn.Module, host: nn.Module, config: TrainConfig) -> torch.optim.SGD:
-    """SGD with momentum over ``parameter_groups``, as the paper trains."""
+def build_optimizer(model: nn.Module, host: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """SGD with momentum over ``parameter_groups``, as the paper trains, or Adam, as HRNet's release does."""
     groups = parameter_groups(
         model,
         host,
         weight_decay=config.weight_decay,
         head_learning_rate_multiplier=config.head_learning_rate_multiplier,
     )
+    if config.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=config.learning_rate)
     return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
 
 

@@ -1,4 +1,4 @@
-"""What a task adds to the loop: its examples, its loss, its score. Segmentation here; a pose net brings its own.
+"""What a task adds to the loop: its examples, its loss, its score. Segmentation here; ``training.pose`` is another.
 
 The loop knows no task: it asks for an example of a sample, for the loss of logits against it, and how much a batch
 counts for (so that several processes add up to one).
@@ -21,15 +21,19 @@ from dsrl_lab.training.evaluate import evaluate_segmentation
 
 
 class Task(Protocol):
-    """What the loop asks of a task."""
+    """What the loop asks of a task.
 
-    def example(self, sample: Sample, generator: torch.Generator) -> TrainingExample:
+    Samples and examples are between a task and its data; the loop only asks that an example is a named tuple of tensors
+    with ``low_res`` and ``high_res``.
+    """
+
+    def example(self, sample: Any, generator: torch.Generator) -> Any:
         """Make a training example of a sample."""
 
-    def count(self, example: TrainingExample, size: tuple[int, int]) -> Tensor:
+    def count(self, example: Any, size: tuple[int, int]) -> Tensor:
         """How much a batch counts for (pixels, joints) when the logits have ``size``: a scalar."""
 
-    def loss(self, logits: Tensor, example: TrainingExample, normaliser: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, example: Any, normaliser: Tensor) -> Tensor:
         """The task's loss, summed over the batch and divided by ``normaliser``."""
 
     def evaluate(self, model: DensePredictor) -> dict[str, Any]:

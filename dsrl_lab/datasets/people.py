@@ -1,0 +1,208 @@
+"""People one at a time: drawn ones, seen through a long lens, and those of any data set by name, decoded once.
+
+The drawn people are those of ``streets``. For each scene the camera stays where it is, turns to one person and zooms
+in, so that what stands before them still stands before them. Their joints are exact; a joint that something covers
+is not marked. (Leeds Sports Pose marks every joint, hidden or not, and some of them wrongly.)
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dsrl_lab.datasets.joint_tables import LSP_JOINTS
+from dsrl_lab.datasets.pose import CocoKeypoints, LspExtended, PoseDataset, PoseSample
+from dsrl_lab.datasets.streets.dataset import Streets
+from dsrl_lab.datasets.streets.people import Person
+from dsrl_lab.datasets.streets.render import render
+from dsrl_lab.datasets.streets.scene import Scene
+
+SHARE = 0.6  # of the picture's height that a person takes
+NEAREST = 3.5  # metres; whoever is nearer would be cut by the camera's near plane
+POSE_DATASETS = ("street_people", "lsp", "coco")
+
+
+class StreetPeople(PoseDataset):
+    """Drawn people with Leeds Sports Pose's 14 joints, one from each scene of ``Streets``: whom one sees best.
+
+    Args:
+        split: train, val or test.
+        size: (H, W) of the pictures; the person is about 0.6 of the height tall.
+        length: number of people; 400, 100, 100 by default.
+        seed: another seed is another town.
+
+    Raises:
+        ValueError: as for ``Streets``.
+
+    Example:
+        >>> person = StreetPeople("val", size=(64, 64), length=2)[1]
+        >>> person.image.shape, person.joints.shape, int(person.visible.sum()) >= 7
+        (torch.Size([3, 64, 64]), torch.Size([14, 2]), True)
+    """
+
+    def __init__(self, split: str, *, size: tuple[int, int] = (128, 128), length: int | None = None, seed: int = 0):
+        self._streets = Streets(split, size=size, length=length, seed=seed)
+        self.joint_table, self.split, self.size = LSP_JOINTS, split, self._streets.size
+        self.names = tuple(name.replace("/", "/person_") for name in self._streets.names)
+
+    def __getitem__(self, index: int) -> PoseSample:
+        """Draw person ``index``."""
+        scene = self._streets.scene(index)
+        number = _best_seen(scene, self.size)
+        close = _turned_to(scene, scene.people[number])
+        image, _ = render(close, self.size)
+        marks = torch.from_numpy(close.joints(self.size)[number]).float()
+        joints, visible = (
+            marks[:, :2] - 0.5,
+            marks[:, 2],
+        )  # scenes count pixels from their edge, poses from their centre
+        box = torch.cat([joints.amin(0), joints.amax(0) + 1])
+        pixels = torch.from_numpy(image).permute(2, 0, 1).contiguous().float() / 255
+        return PoseSample(pixels, joints, visible, self.names[index], box)
+
+
+def _best_seen(scene: Scene, size: tuple[int, int]) -> int:
+    """Number of the person with most joints in sight, nobody too near; of equals the nearest."""
+    marked = scene.joints(size)[:, :, 2].sum(1)
+    depths = [float(_seen(scene, person)[:, 2].min()) for person in scene.people]
+    order = sorted(range(len(depths)), key=lambda k: (depths[k] >= NEAREST, marked[k], -depths[k]))
+    return order[-1]
+
+
+def _seen(scene: Scene, person: Person) -> NDArray[np.float64]:
+    return scene.camera.see(np.array(person.joints(), np.float64))
+
+
+def _turned_to(scene: Scene, person: Person) -> Scene:
+    """The same scene from the same place, through a long lens that is turned to one person."""
+    camera, seen = scene.camera, _seen(scene, person)
+    right, depth = float(seen[:, 0].mean()), float(seen[:, 2].mean())
+    distance = math.hypot(right, depth)
+    low, high = float(seen[:, 1].min()), float(seen[:, 1].max())
+    focal = SHARE * distance / max(high - low, 0.5)
+    middle = (low + high) / 2
+    lens = replace(
+        camera, yaw=camera.yaw + math.atan2(right, depth), focal=focal, horizon=0.5 + focal * middle / distance
+    )
+    return replace(scene, camera=lens)
+
+
+class PeoplePart(PoseDataset):
+    """Some people of a data set, as a split of its own.
+
+    Args:
+        dataset: where they come from.
+        split: name of the part.
+        indices: which.
+    """
+
+    def __init__(self, dataset: PoseDataset, split: str, indices: list[int]) -> None:
+        self.dataset, self.indices = dataset, indices
+        self.joint_table, self.split = dataset.joint_table, split
+        self.names = tuple(dataset.names[index] for index in indices)
+
+    def __getitem__(self, index: int) -> PoseSample:
+        return self.dataset[self.indices[index]]
+
+
+class DecodedPeople(PoseDataset):
+    """People whose pictures are decoded (or drawn) once and kept as bytes.
+
+    Args:
+        dataset: whose people.
+        budget: bytes to keep at most; what comes beyond them is decoded each time.
+
+    Example:
+        >>> people = DecodedPeople(StreetPeople("val", size=(32, 32), length=1))
+        >>> bool((people[0].image - people[0].image).abs().max() == 0), len(people.kept)
+        (True, 1)
+    """
+
+    def __init__(self, dataset: PoseDataset, *, budget: int = 4 * 2**30) -> None:
+        self.dataset, self.room = dataset, budget
+        self.joint_table, self.split, self.names = dataset.joint_table, dataset.split, dataset.names
+        self.kept: dict[int, tuple[Tensor, PoseSample]] = {}
+
+    def __getitem__(self, index: int) -> PoseSample:
+        if index in self.kept:
+            pixels, rest = self.kept[index]
+            return rest._replace(image=pixels.float() / 255)
+        sample = self.dataset[index]
+        pixels = (sample.image * 255).round().to(torch.uint8)
+        if self.room >= pixels.numel():
+            self.kept[index] = (pixels, sample._replace(image=torch.empty(0)))
+            self.room -= pixels.numel()
+        return sample._replace(image=pixels.float() / 255)
+
+
+@functools.lru_cache(maxsize=4)
+def open_people(
+    dataset: str, split: str, root: Path | None, *, size: tuple[int, int] = (128, 128), length: int = 100
+) -> DecodedPeople:
+    """Open one split of a pose data set by name.
+
+    People of Leeds Sports Pose are framed by their joints, as if a perfect detector had run; COCO's by their annotated
+    boxes.
+
+    Args:
+        dataset: one of ``POSE_DATASETS``.
+        split: "train", "val", ...
+        root: its folder; "street_people" needs none.
+        size: (H, W) of the pictures that are drawn ("street_people" only).
+        length: how many are drawn ("street_people" only).
+
+    Raises:
+        ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
+    """
+    if dataset not in POSE_DATASETS:
+        raise ValueError(f"unknown pose data set {dataset!r}; choose one of {', '.join(POSE_DATASETS)}")
+    if dataset == "street_people":
+        return DecodedPeople(StreetPeople(split, size=size, length=length))
+    if root is None:
+        raise ValueError(f"{dataset} needs its folder: give --data ROOT (dsrl-lab data list says where it comes from)")
+    return DecodedPeople(
+        LspExtended(root, split, box="joints") if dataset == "lsp" else CocoKeypoints(root, split),
+    )
+
+
+def drawing_size(crop_size: tuple[int, int]) -> tuple[int, int]:
+    """Size (H, W) to draw people at whose crops are of ``crop_size``: a third larger, so that crops lie inside.
+
+    Example:
+        >>> drawing_size((96, 96))
+        (128, 128)
+    """
+    return 4 * crop_size[0] // 3, 4 * crop_size[1] // 3
+
+
+def open_crowds(
+    dataset: str, root: Path | None, *, size: tuple[int, int], lengths: tuple[int, int], held_out: bool = False
+) -> tuple[PoseDataset, PoseDataset]:
+    """Open who is learnt from and who is scored.
+
+    Args:
+        dataset: one of ``POSE_DATASETS``.
+        root: its folder; "street_people" needs none.
+        size: (H, W) of the crops.
+        lengths: how many are drawn for train and val ("street_people" only).
+        held_out: score on the last quarter of train and learn from the rest, for choices.
+
+    Example:
+        >>> train, held = open_crowds("street_people", None, size=(24, 24), lengths=(8, 0), held_out=True)
+        >>> len(train), len(held)
+        (6, 2)
+    """
+    drawn = drawing_size(size)
+    train = open_people(dataset, "train", root, size=drawn, length=lengths[0])
+    if not held_out:
+        return train, open_people(dataset, "val", root, size=drawn, length=lengths[1])
+    end = round(0.75 * len(train))
+    first, last = list(range(end)), list(range(end, len(train)))
+    return PeoplePart(train, "train, first part", first), PeoplePart(train, "train, held out", last)

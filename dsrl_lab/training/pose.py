@@ -1,0 +1,276 @@
+"""Pose nets in the same loop: heat-maps of joints as the task, PCK and OKS-AP as its scores.
+
+Nothing of DSRL changes: SSSR gives heat-maps at twice the size, SISR rebuilds the person's crop, feature affinity
+compares the two branches. The crop at high resolution is cut first and then reduced for the network, so that what the
+network sees and what it is asked for come from the same pixels.
+
+The loss is the squared error of the heat-maps of marked joints, divided by what a network pays that leaves one joint
+blank (pi sigma^2, the squared sum of a Gaussian). So it starts near 1 at every size of heat-map, and the objective's
+weights w1 and w2 mean about what they mean beside cross-entropy. (The release's mean over pixels starts near 0.001:
+w1 = 0.1 would then drown the joints.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dsrl_lab.datasets.joint_tables import JointTable
+from dsrl_lab.datasets.people import DecodedPeople
+from dsrl_lab.datasets.pose import CocoKeypoints, PoseDataset, PoseSample
+from dsrl_lab.datasets.pose_transforms import (
+    PoseExample,
+    PoseTransform,
+    crop_person,
+    crop_to_picture,
+    pose_low_and_high,
+    transform_joints,
+)
+from dsrl_lab.datasets.transforms import normalise
+from dsrl_lab.losses import heatmap_loss
+from dsrl_lab.metrics.keypoints import KeypointPrediction, oks_average_precision, pck
+from dsrl_lab.models.base import DensePredictor
+from dsrl_lab.models.pose.heatmaps import decode_heatmaps, flip_test, gaussian_heatmaps
+from dsrl_lab.training.config import TrainConfig
+from dsrl_lab.training.evaluate import evaluating
+
+MARGIN = 1.25  # sides of the crop over the person's box, as in HRNet's release
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class PoseTask:
+    """Joints of one person: crops, Gaussian heat-maps at the network's own output size, PCK.
+
+    Args:
+        config: of the run.
+        joint_table: the joints' names and left-right partners.
+        upscale_factor: sides of the high-resolution crop over sides of the input.
+        validation: who is scored; None for no evaluation.
+    """
+
+    config: TrainConfig
+    joint_table: JointTable
+    upscale_factor: int = 2
+    validation: PoseDataset | None = None
+
+    @property
+    def high_size(self) -> tuple[int, int]:
+        """(H, W) of the crop at high resolution."""
+        height, width = self.config.input_size
+        return height * self.upscale_factor, width * self.upscale_factor
+
+    def example(self, sample: PoseSample, generator: torch.Generator) -> PoseExample:
+        """Cut the person out, scaled, turned and mirrored by one draw, and reduce the crop for the network."""
+        transform = PoseTransform(
+            self.high_size,
+            self.joint_table,
+            margin=MARGIN,
+            scale_range=self.config.scale_range,
+            max_degrees=self.config.max_degrees,
+            flip_probability=self.config.flip_probability,
+        )
+        return pose_low_and_high(transform(sample, generator), self.upscale_factor)
+
+    def count(self, example: PoseExample, size: tuple[int, int]) -> Tensor:
+        """Joints that are marked and inside the crop."""
+        return example.visible.sum()
+
+    def target(self, example: PoseExample, size: tuple[int, int]) -> Tensor:
+        """Gaussians at the heat-maps' size; their deviation is so many pixels of the crop, whatever that size.
+
+        Shape:
+            - output: (N, J, h, w) with (h, w) = ``size``
+        """
+        return gaussian_heatmaps(
+            example.joints, example.visible, image_size=self.high_size, size=size, sigma=self._sigma(size)
+        )
+
+    def loss(self, logits: Tensor, example: PoseExample, normaliser: Tensor) -> Tensor:
+        """Squared error of marked joints' heat-maps, in units of a blank joint's, over ``normaliser`` joints."""
+        size = (logits.shape[-2], logits.shape[-1])
+        half_mean = heatmap_loss(logits.float(), self.target(example, size), example.visible)
+        blank = math.pi * self._sigma(size) ** 2 / (size[0] * size[1])
+        return 2 * half_mean / blank * example.visible.numel() / normaliser.clamp(min=1)
+
+    def evaluate(self, model: DensePredictor) -> dict[str, Any]:
+        """Scores on the validation people; empty where there are none."""
+        if self.validation is None:
+            return {}
+        return evaluate_pose(
+            model, self.validation, input_size=self.config.input_size, upscale_factor=self.upscale_factor
+        ).to_json()
+
+    def _sigma(self, size: tuple[int, int]) -> float:
+        return self.config.heatmap_sigma * size[0] / self.high_size[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseResult:
+    """Scores of a pose net on one split.
+
+    Attributes:
+        pck: share of joints within 0.2 of the torso, the mean over joints.
+        pck_strict: the same within 0.1 of the torso.
+        joints: joint name to its share within 0.2; None for a joint that is never marked.
+        oks: COCO's keypoint scores by pycocotools; None for other data sets. A score that has no people is None.
+        split: who was scored.
+        people: how many.
+        input_size: (H, W) that the network received.
+        flip: whether heat-maps were averaged with the mirror image's.
+    """
+
+    pck: float
+    pck_strict: float
+    joints: dict[str, float | None]
+    oks: dict[str, float | None] | None
+    split: str
+    people: int
+    input_size: tuple[int, int]
+    flip: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dictionary that JSON can hold."""
+        return asdict(self)
+
+
+class PersonCrops:
+    """The people of a data set as the network meets them in evaluation: cut out at high resolution, unturned.
+
+    Args:
+        people: who.
+        size: (H, W) of a crop.
+
+    Example:
+        >>> from dsrl_lab.datasets.people import StreetPeople
+        >>> crops = PersonCrops(StreetPeople("val", size=(64, 64), length=1), (48, 36))
+        >>> len(crops), crops[0].image.shape
+        (1, torch.Size([3, 48, 36]))
+    """
+
+    def __init__(self, people: PoseDataset, size: tuple[int, int]) -> None:
+        self.people, self.size = people, size
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __getitem__(self, index: int) -> PoseSample:
+        sample = self.people[index]
+        return crop_person(sample, self.matrix(sample), self.size)
+
+    def matrix(self, sample: PoseSample) -> Tensor:
+        """(2, 3) from the crop's pixels to the picture's, for joints that were found in the crop."""
+        return crop_to_picture(sample.box, self.size, margin=MARGIN)
+
+
+def find_joints(
+    model: DensePredictor,
+    people: PoseDataset,
+    *,
+    input_size: tuple[int, int],
+    upscale_factor: int = 2,
+    flip: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Find every person's joints, in pixels of their own picture.
+
+    Args:
+        model: a pose net.
+        people: who.
+        input_size: (H, W) that the network receives.
+        upscale_factor: sides of the crop at high resolution over sides of the input.
+        flip: average heat-maps with those of the mirror image.
+        progress: called with (done, all) after each batch.
+
+    Returns:
+        Joints (N, J, 2) and how sure the network is of each (N, J).
+    """
+    crops = PersonCrops(people, (input_size[0] * upscale_factor, input_size[1] * upscale_factor))
+    device = next(model.parameters()).device
+    joints, scores = [], []
+    for start in range(0, len(people), BATCH):
+        stop = min(start + BATCH, len(people))
+        samples = [people[index] for index in range(start, stop)]
+        matrices = [crops.matrix(sample) for sample in samples]
+        cut = [crop_person(sample, matrix, crops.size) for sample, matrix in zip(samples, matrices, strict=True)]
+        low_res = torch.stack([pose_low_and_high(crop, upscale_factor).low_res for crop in cut])
+        image = normalise(low_res.to(device))
+        with evaluating(model):
+            heatmaps = flip_test(model, image, people.joint_table.pairs) if flip else model(image)
+        found = decode_heatmaps(heatmaps.cpu(), crops.size)
+        joints += [transform_joints(one, matrix) for one, matrix in zip(found.joints, matrices, strict=True)]
+        scores.append(found.scores)
+        if progress is not None:
+            progress(stop, len(people))
+    return torch.stack(joints), torch.cat(scores)
+
+
+def evaluate_pose(
+    model: DensePredictor,
+    people: PoseDataset,
+    *,
+    input_size: tuple[int, int],
+    upscale_factor: int = 2,
+    flip: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> PoseResult:
+    """Score a pose net on a whole split: PCK for all, and OKS-AP where the people are COCO's.
+
+    The person's box is given (``PoseSample.box``), as in most comparisons of pose nets; a detector's errors are not in
+    these scores.
+
+    Args:
+        model: a pose net, deployed or with its training-only half left aside (``dsrl.task_model``).
+        people: a split with joints.
+        input_size: (H, W) that the network receives.
+        upscale_factor: sides of the crop at high resolution over sides of the input.
+        flip: average heat-maps with those of the mirror image; doubles the cost.
+        progress: called with (done, all) after each batch.
+
+    Raises:
+        ValueError: the network and the data set differ in their number of joints.
+    """
+    table = people.joint_table
+    if model.num_classes != table.num_joints:
+        raise ValueError(
+            f"the network gives {model.num_classes} heat-maps, the data set has {table.num_joints} joints; "
+            "evaluate on the data set it was trained on, or build it with that num_classes"
+        )
+    found, scores = find_joints(
+        model, people, input_size=input_size, upscale_factor=upscale_factor, flip=flip, progress=progress
+    )
+    truth = [people[index] for index in range(len(people))]
+    target, visible = torch.stack([one.joints for one in truth]), torch.stack([one.visible for one in truth])
+    loose, strict = (pck(found, target, visible, alpha=alpha, torso=table.torso) for alpha in (0.2, 0.1))
+    shares = zip(table.names, loose.joints.tolist(), strict=True)
+    return PoseResult(
+        pck=loose.mean,
+        pck_strict=strict.mean,
+        joints={name: _number(share) for name, share in shares},
+        oks=_oks(people, found, scores),
+        split=people.split,
+        people=len(people),
+        input_size=(input_size[0], input_size[1]),
+        flip=flip,
+    )
+
+
+def _oks(people: PoseDataset, found: Tensor, scores: Tensor) -> dict[str, float | None] | None:
+    coco = people.dataset if isinstance(people, DecodedPeople) else people
+    if not isinstance(coco, CocoKeypoints):
+        return None
+    predictions = [
+        KeypointPrediction(image_id, joints, float(score))
+        for image_id, joints, score in zip(coco.image_ids, found, scores.mean(1), strict=True)
+    ]
+    result = oks_average_precision(coco.annotations, predictions)
+    return {name: _number(value) for name, value in result._asdict().items()}
+
+
+def _number(value: float) -> float | None:
+    return None if value != value else value
