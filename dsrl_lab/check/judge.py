@@ -120,7 +120,23 @@ def _equal(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and torch.allclose(a, b, RELATIVE, ABSOLUTE, equal_nan=True)
 
 
+class RaisedElsewhere(Exception):  # noqa: N818 - it stands for any exception
+    """An exception of an answer that ran in another process.
+
+    Args:
+        kind: name of its class.
+        text: what it said.
+        place: where, as " (line 3: x @ x)"; "" if unknown.
+    """
+
+    def __init__(self, kind: str, text: str, place: str = "") -> None:
+        super().__init__(text)
+        self.kind, self.place = kind, place
+
+
 def _raised(error: Exception, case: tuple[Any, ...]) -> str:
+    if isinstance(error, RaisedElsewhere):
+        return f"{error.kind}: {error}{error.place}. The inputs were {_inputs(case)}."
     frames = traceback.extract_tb(error.__traceback__)
     place = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames and frames[-1].line else ""
     return f"{type(error).__name__}: {error}{place}. The inputs were {_inputs(case)}."

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from dsrl_lab.check.exercise import Answer, Case, Exercise, Hint, WrongAnswer, call
@@ -89,7 +90,8 @@ def save(folder: Path, exercises: Sequence[Exercise], kept: dict[str, Kept], *, 
     tensors: list[Tensor] = []
     released = {exercise.name: _entry(exercise, kept[exercise.name], sets, tensors) for exercise in exercises}
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({str(number): tensor for number, tensor in enumerate(tensors)}, folder / "exercises.safetensors")
+    block = save_tensors({str(number): tensor for number, tensor in enumerate(tensors)})
+    (folder / "exercises.safetensors").write_bytes(block)  # readable for all, as save_file's are not
     text = json.dumps(released, ensure_ascii=False, indent=1)
     (folder / "exercises.json").write_text(text, encoding="utf-8")
 

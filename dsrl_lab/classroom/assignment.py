@@ -25,9 +25,9 @@ CODE_STUB = "raise NotImplementedError"
 SCHEMA = 3  # of nbgrader's metadata
 RULES = """## How this is graded
 
-Write your answers in place of `raise NotImplementedError`; change no name, and leave the cells below each answer as they
-are. {points} points: half of an exercise's for the check that you can run, half for inputs of other kinds, tried after
-you hand in. Cells that you add are welcome; only those that your answers need are run, top to bottom.
+Write your answers in place of `raise NotImplementedError`; change no name, and leave the cells below each answer as
+they are. {points} points: half of an exercise's for the check that you can run, half for inputs of other kinds, tried
+after you hand in. Cells that you add are welcome; only those that your answers need are run, top to bottom.
 
 Before you hand in: `dsrl-lab classroom check {name}.ipynb`"""
 

@@ -9,6 +9,7 @@ becomes None. The library's own functions stay, because the notebooks use them.
 from __future__ import annotations
 
 import ast
+import compileall
 import inspect
 import shutil
 import sys
@@ -68,6 +69,9 @@ def build_kit(repository: Path, folder: Path, *, released: Path) -> None:
     frames.mkdir(parents=True)
     for notebook in sorted(released.glob("*/*.ipynb")):
         shutil.copy2(notebook, frames / notebook.name)
+    for path in [folder, *folder.rglob("*")]:  # whoever runs a student's code may read it, and owns none of it
+        path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+    compileall.compile_dir(folder / "dsrl_lab", quiet=2)
 
 
 def _teachers_side(folder: str, names: list[str]) -> set[str]:

@@ -1,0 +1,224 @@
+"""Which cells of a notebook need which: what to run for an answer, and what only runs out of order.
+
+Names are read from the code; nothing is run. A function's body counts as needed where the function is used.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import symtable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+ALWAYS = {*dir(builtins), "__name__", "__file__", "__doc__", "display", "get_ipython", "In", "Out", "_", "__"}
+MAGIC = re.compile(r"^\s*[%!].*$", re.MULTILINE)
+AT_ONCE = {"listcomp", "setcomp", "dictcomp", "genexpr"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A piece of code that is run as a whole: a cell, or one statement of it.
+
+    Attributes:
+        cell: its number in the notebook.
+        code: its text; line numbers are those of the cell.
+        binds: names it gives a value.
+        changes: names whose value it alters (an attribute, an item, a method called for its effect).
+        at_once: names it needs when it runs.
+        later: names that the bodies of its functions need.
+    """
+
+    cell: int
+    code: str
+    binds: frozenset[str] = frozenset()
+    changes: frozenset[str] = frozenset()
+    at_once: frozenset[str] = frozenset()
+    later: frozenset[str] = frozenset()
+
+
+@dataclass
+class _Names:
+    binds: set[str] = field(default_factory=set)
+    changes: set[str] = field(default_factory=set)
+    at_once: set[str] = field(default_factory=set)
+    later: set[str] = field(default_factory=set)
+
+
+def without_magics(code: str) -> str:
+    """The code with IPython's own lines left empty, if Python cannot read it with them.
+
+    Example:
+        >>> without_magics("%time x = 1")
+        ''
+        >>> without_magics("x = 5 % 2")
+        'x = 5 % 2'
+    """
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return MAGIC.sub("", code)
+    return code
+
+
+def whole(cell: int, code: str) -> Unit:
+    r"""A cell as one unit.
+
+    Raises:
+        SyntaxError: it is not Python.
+
+    Example:
+        >>> sorted(whole(3, "import torch\nx = torch.ones(n)").at_once)
+        ['n', 'torch']
+    """
+    return _unit(cell, without_magics(code))
+
+
+def statements(cell: int, code: str) -> list[Unit]:
+    r"""A cell as one unit for each statement.
+
+    Raises:
+        SyntaxError: it is not Python.
+
+    Example:
+        >>> [sorted(unit.binds) for unit in statements(0, "a = 1\nb = c = a")]
+        [['a'], ['b', 'c']]
+    """
+    code = without_magics(code)
+    lines = code.splitlines()
+    units = []
+    for node in ast.parse(code).body:
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+        text = "\n".join(lines[first - 1 : node.end_lineno])
+        if isinstance(node, ast.Import | ast.ImportFrom) and len(node.names) > 1:
+            units += [_unit(cell, ast.unparse(_one_name(node, alias))) for alias in node.names]
+        elif ";" in text:  # several on a line
+            units.append(_unit(cell, ast.unparse(node)))
+        else:
+            units.append(_unit(cell, "\n" * (first - 1) + text))
+    return units
+
+
+def _one_name(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.stmt:
+    if isinstance(node, ast.Import):
+        return ast.Import(names=[alias])
+    return ast.ImportFrom(module=node.module, names=[alias], level=node.level)
+
+
+def _unit(cell: int, code: str) -> Unit:
+    names = _Names()
+    tree = ast.parse(code)
+    _scope(symtable.symtable(code, "cell", "exec"), names, at_once=True, top=True)
+    imported = {
+        alias.asname or alias.name.partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    names.changes |= set(_changed(tree)) - imported
+    sets = (names.binds, names.changes, names.at_once, names.later)
+    return Unit(cell, code, *(frozenset(found) for found in sets))
+
+
+def _scope(table: symtable.SymbolTable, names: _Names, *, at_once: bool, top: bool = False) -> None:
+    needed = names.at_once if at_once else names.later
+    for symbol in table.get_symbols():
+        if top and (symbol.is_assigned() or symbol.is_imported()):
+            names.binds.add(symbol.get_name())
+        elif symbol.is_declared_global() and symbol.is_assigned():
+            names.changes.add(symbol.get_name())
+        if symbol.is_referenced() and (top or symbol.is_global()):
+            needed.add(symbol.get_name())
+    for child in table.get_children():
+        _scope(child, names, at_once=at_once and (child.get_type() == "class" or child.get_name() in AT_ONCE))
+
+
+def _changed(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+            yield from _base(node)
+    for statement in tree.body:
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+            yield from _base(call.func)
+
+
+def _base(node: ast.expr) -> Iterator[str]:
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    if isinstance(node, ast.Name):
+        yield node.id
+
+
+def needed_for(names: Sequence[str], units: Sequence[Unit]) -> list[Unit]:
+    """The units that have to run, in order, so that names have their values.
+
+    Args:
+        names: of the answers.
+        units: of the whole notebook, in order.
+
+    Example:
+        >>> notebook = [whole(0, "import torch"), whole(1, "slow = 1 + 1"), whole(2, "def f(x): return torch.relu(x)")]
+        >>> [unit.cell for unit in needed_for(["f"], notebook)]
+        [0, 2]
+    """
+    modules = {name for unit in units if re.match(r"\s*(import|from)\s", unit.code) for name in unit.binds}
+    needed = set(names)
+    taken: set[int] = set()
+    while True:
+        more = {
+            number
+            for number, unit in enumerate(units)
+            if number not in taken and (unit.binds & needed or unit.changes & (needed - modules))
+        }
+        if not more:
+            return [units[number] for number in sorted(taken)]
+        taken |= more
+        for number in more:
+            needed |= units[number].at_once | units[number].later
+
+
+@dataclass(frozen=True)
+class TooEarly:
+    """A name that is used before the notebook, run from the top, has given it a value.
+
+    Attributes:
+        cell: that uses it.
+        name: that is used.
+        bound_in: the later cell that gives it its value; None if there is none.
+    """
+
+    cell: int
+    name: str
+    bound_in: int | None
+
+
+def used_too_early(units: Sequence[Unit]) -> list[TooEarly]:
+    """Names used before they have a value, each reported once.
+
+    Args:
+        units: statements of the whole notebook, in order.
+
+    Example:
+        >>> used_too_early([*statements(0, "f = lambda: g()"), *statements(1, "f()"), *statements(2, "def g(): pass")])
+        [TooEarly(cell=1, name='g', bound_in=2)]
+    """
+    known: dict[str, frozenset[str]] = dict.fromkeys(ALWAYS, frozenset())
+    found: dict[str, TooEarly] = {}
+    for unit in units:
+        for name in sorted(_closure(unit.at_once, known)):
+            if name not in known and name not in unit.binds and name not in found:
+                later = [other.cell for other in units if name in other.binds]
+                found[name] = TooEarly(unit.cell, name, later[0] if later else None)
+        known.update(dict.fromkeys(unit.binds, unit.later))
+    return list(found.values())
+
+
+def _closure(names: frozenset[str], known: dict[str, frozenset[str]]) -> set[str]:
+    queue, seen = list(names), set(names)
+    while queue:
+        for name in known.get(queue.pop(), frozenset()) - seen:
+            seen.add(name)
+            queue.append(name)
+    return seen
