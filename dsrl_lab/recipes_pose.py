@@ -57,7 +57,7 @@ def lsp_hrnet() -> Recipe:
         network=NetworkConfig(host="hrnet", num_classes=14, host_options=SMALL_HRNET, sisr_width=16),
         train=TrainConfig(
             input_size=(64, 64),
-            iterations=600,
+            iterations=300,
             batch_size=16,
             optimizer="adam",
             learning_rate=4e-3,

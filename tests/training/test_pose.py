@@ -135,7 +135,7 @@ def test_a_pose_run_leaves_record_and_deployed_net_and_resumes_bit_for_bit(tmp_p
     assert all(line.sisr > 0 and line.affinity > 0 for line in whole)
     cut = experiments.run(small(), directory=tmp_path / "cut")
     next(cut)
-    cut.close()
+    cut.close()  # type: ignore[attr-defined]
     list(experiments.run(small(), directory=tmp_path / "cut", resume=True))
     ends = [experiments.final_scores(tmp_path / name / "record.jsonl") for name in ("whole", "cut")]
     assert ends[0]["keypoints"] == ends[1]["keypoints"] and ends[0]["super_resolution"]["psnr"] > 0
