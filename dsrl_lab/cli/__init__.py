@@ -11,7 +11,18 @@ import sys
 
 import typer
 
-from dsrl_lab.cli import bench, data, doctor, evaluate, export, notebooks, reproduce, train
+from dsrl_lab.cli import (
+    bench,
+    data,
+    doctor,
+    evaluate,
+    export,
+    notebooks,
+    reproduce,
+    super_resolution,
+    train,
+    verdict,
+)
 from dsrl_lab.cli.console import errors
 
 app = typer.Typer(
@@ -27,11 +38,13 @@ app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.command()(train.train)
 app.command()(train.keep)
+app.command()(super_resolution.train_sisr)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.predict)
 app.command()(export.export)
 app.command()(reproduce.reproduce)
 app.command()(reproduce.figures)
+app.command()(verdict.verdict)
 app.add_typer(notebooks.app, name="notebooks")
 app.command()(bench.cost)
 app.add_typer(bench.app, name="bench")

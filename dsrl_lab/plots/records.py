@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
-from scipy import stats
+from scipy import optimize, stats
 
 from dsrl_lab.recipes import ROWS
 from dsrl_lab.training import record
@@ -151,6 +152,44 @@ def estimate(values: Iterable[float]) -> Estimate:
         return Estimate(values, mean, None)
     t = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
     return Estimate(values, mean, t * statistics.stdev(values) / math.sqrt(len(values)))
+
+
+def smallest_visible(result: Estimate, *, power: float = 0.8) -> float | None:
+    """The smallest true difference that so many seeds, scattering so, would have shown: the power of the test.
+
+    The test is that of the interval: two-sided, at 5 %, paired by seed. With that true difference the interval leaves
+    zero out in a share ``power`` of all repetitions (the noncentral t distribution, summed here over the spreads that a
+    sample may show, because SciPy's own gives NaN for two seeds).
+
+    Args:
+        result: a difference over seeds.
+        power: share of repetitions, between 0.05 and 1.
+
+    Returns:
+        The difference, in the unit of ``result``; None for a single seed, which can show nothing.
+
+    Raises:
+        ValueError: ``power`` is out of range.
+
+    Example:
+        >>> round(smallest_visible(estimate((1.0, 2.0, 3.0))), 2)  # three seeds that scatter by 1
+        3.26
+    """
+    if not 1 - CONFIDENCE < power < 1:
+        raise ValueError(f"expected a power between {1 - CONFIDENCE:.2f} and 1, got {power}")
+    count = len(result.values)
+    if count == 1:
+        return None
+    error, freedom = statistics.stdev(result.values) / math.sqrt(count), count - 1
+    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    spreads = stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom)  # what the sample's own spread may turn out to be
+    edges = t * np.sqrt(spreads / freedom)
+
+    def missing(shift: float) -> float:
+        hidden = stats.norm.cdf(edges - shift) - stats.norm.cdf(-edges - shift)
+        return 1 - float(hidden.mean()) - power
+
+    return error * float(optimize.brentq(missing, 0.0, 5 * t))
 
 
 def scores(runs: Sequence[Run], score: str = MIOU) -> Estimate | None:
