@@ -10,6 +10,7 @@ from dsrl_lab.models.segmentation.deeplabv3plus import DeepLabv3Plus
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.models.segmentation.pspnet import PSPNet
 from dsrl_lab.models.segmentation.tinynet import TinyNet
+from dsrl_lab.models.segmentation.unet import UNet
 from dsrl_lab.models.super_resolution import DBPN, ESPCN, FSRCNN, SRCNN, LapSRN, SuperResolver
 
 SUPER_RESOLUTION: dict[str, type[SuperResolver]] = {
@@ -26,5 +27,6 @@ SEGMENTATION: dict[str, type[DensePredictor]] = {
     "bisenet": BiSeNet,
     "dabnet": DABNet,
     "tinynet": TinyNet,
+    "unet": UNet,
 }
 POSE: dict[str, type[DensePredictor]] = {"hrnet": HRNet}

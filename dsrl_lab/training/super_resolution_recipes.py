@@ -87,7 +87,7 @@ def super_resolution_dbpn() -> SuperResolutionRecipe:
             stages=2,
             width=32,
             loss="charbonnier",
-            iterations=6500,
+            iterations=5500,
             batch_size=4,
             learning_rate=5e-4,
             record_every=500,

@@ -1,0 +1,124 @@
+"""U-Net in small: the encoder-decoder that keeps resolution by remembering it, for notebook 01 and as one more host.
+
+Source: Ronneberger, Fischer, Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation" (MICCAI 2015),
+Figure 1: per level two 3x3 convolutions, max-pooling, channels doubled; on the way back a 2x2 transposed convolution,
+the encoder's map of that size laid beside it, two 3x3 convolutions; 1x1 to the classes at full size.
+
+Deviations: zero padding keeps the size, where the paper crops; BatchNorm after each 3x3; three poolings and 16 channels
+by default, where the paper has four and 64; any size is served, because pooling rounds up and the enlarged map is cut
+to its partner.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dsrl_lab.layers import ConvNormAct
+from dsrl_lab.models.base import DensePredictor, HeadOutput
+
+
+def _level(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(ConvNormAct(in_channels, out_channels), ConvNormAct(out_channels, out_channels))
+
+
+class Up(nn.Module):
+    """Double a map, lay the encoder's map of that size beside it, and mix the two.
+
+    Args:
+        in_channels: of the deeper map.
+        out_channels: of the encoder's map, and of the result.
+
+    Shape:
+        - deep: (N, in_channels, h, w)
+        - skip: (N, out_channels, H, W) with h = ceil(H / 2), w = ceil(W / 2)
+        - output: (N, out_channels, H, W)
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.enlarge = nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
+        self.mix = _level(2 * out_channels, out_channels)
+
+    def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
+        """Decode one level."""
+        height, width = skip.shape[-2:]
+        doubled = self.enlarge(deep)[..., :height, :width]
+        return self.mix(torch.cat([skip, doubled], dim=1))
+
+
+class UNet(DensePredictor):
+    """U-Net: 0.5 M parameters at width 16 and depth 3; every level of it costs about the same.
+
+    Args:
+        num_classes: K.
+        width: channels at full size; doubled at each pooling.
+        depth: poolings; the deepest map has stride 2^depth.
+
+    Shape:
+        - input: (N, 3, H, W), normalised, any size of at least 2^depth
+        - output: (N, K, H, W)
+
+    Raises:
+        ValueError: ``num_classes``, ``width`` or ``depth`` is below 1; on a call: a side is below 2^depth.
+
+    Example:
+        >>> network = UNet(11, width=8).eval()
+        >>> network(torch.zeros(1, 3, 45, 61)).shape
+        torch.Size([1, 11, 45, 61])
+        >>> network.feature_channels
+        (8, 16, 32, 64)
+    """
+
+    head_stride = 1
+    logits_stride = 1
+
+    def __init__(self, num_classes: int, *, width: int = 16, depth: int = 3) -> None:
+        super().__init__()
+        if min(num_classes, width, depth) < 1:
+            raise ValueError(
+                f"expected num_classes, width and depth of at least 1, got {num_classes}, {width} and {depth}; "
+                "the paper's network has width 64 and depth 4"
+            )
+        channels = tuple(width * 2**level for level in range(depth + 1))
+        self.num_classes = num_classes
+        self.feature_channels = channels
+        self.feature_strides = tuple(2**level for level in range(depth + 1))
+        self.head_channels = width
+        self.pool = nn.MaxPool2d(2, ceil_mode=True)
+        self.encoder = nn.ModuleList(
+            _level(before, after) for before, after in zip((3, *channels[:-1]), channels, strict=True)
+        )
+        self.decoder = nn.ModuleList(
+            Up(deep, skip) for deep, skip in zip(channels[:0:-1], channels[-2::-1], strict=True)
+        )
+        self.classifier = nn.Conv2d(width, num_classes, 1)
+
+    def check_input(self, image: Tensor) -> None:
+        """Refuse what is no RGB batch, or smaller than one step of the deepest map.
+
+        Raises:
+            ValueError: the message names the size to enlarge to.
+        """
+        super().check_input(image)
+        height, width = image.shape[-2:]
+        least = self.feature_strides[-1]
+        if min(height, width) < least:
+            raise ValueError(
+                f"UNet needs sides of at least {least}, its deepest stride, got (H, W) = {(height, width)}; "
+                f"enlarge or pad the image to {(max(height, least), max(width, least))}"
+            )
+
+    def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Encode a normalised image into maps of stride 1, 2, ... 2^depth."""
+        features = [self.encoder[0](image)]
+        for level in list(self.encoder)[1:]:
+            features.append(level(self.pool(features[-1])))
+        return tuple(features)
+
+    def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Decode to logits and features at the input's size."""
+        x = features[-1]
+        for up, skip in zip(self.decoder, features[-2::-1], strict=True):
+            x = up(x, skip)
+        return HeadOutput(self.classifier(x), x)
