@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -163,3 +166,25 @@ def test_a_whole_network_learns_the_same_and_costs_the_same(monkeypatch: pytest.
         results.append({name: p.grad for name, p in network.named_parameters() if p.requires_grad})
     for name, expected in results[0].items():
         torch.testing.assert_close(results[1][name], expected, rtol=1e-8, atol=1e-10, msg=name)
+
+
+FAULTS = """
+import resource, sys
+from dsrl_lab.kernels import keep_freed_memory
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+before = faults()
+for _ in range(8):
+    bytearray(64 * 2**20)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks GNU's C library")
+def test_freed_memory_is_used_again_without_fresh_pages() -> None:
+    pages = {
+        how: int(subprocess.run([sys.executable, "-c", FAULTS, how], check=True, capture_output=True, text=True).stdout)
+        for how in ("plain", "keep")
+    }
+    assert pages["keep"] < pages["plain"] / 2, pages

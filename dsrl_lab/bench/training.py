@@ -11,6 +11,7 @@ from rich.table import Table
 
 from dsrl_lab.datasets.base import Sample
 from dsrl_lab.datasets.transforms import normalise
+from dsrl_lab.kernels import keep_freed_memory
 from dsrl_lab.recipes import MAIN_ROWS, find_recipe, with_row
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.examples import Batches, DecodedSamples
@@ -38,6 +39,7 @@ def run(recipe: str = "streets_tinynet_dsrl", *, steps: int = 10) -> list[Row]:
     Raises:
         ValueError: unknown recipe.
     """
+    keep_freed_memory()
     setting = find_recipe(recipe)
     base = with_row(setting, "baseline")
     config, scale = base.train, base.network.upscale_factor

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from dsrl_lab.affinity import feature_affinity_loss
 from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.dsrl import DSRL, DSRLOutput, SuperResolved
+from dsrl_lab.kernels import keep_freed_memory
 from dsrl_lab.losses import LossTerms, objective, reconstruction_loss
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.config import TrainConfig
@@ -105,6 +106,7 @@ def fit(
     """
     fabric = fabric or Fabric(accelerator="auto", devices=1, precision=config.precision)  # type: ignore[arg-type]
     fabric.launch()
+    keep_freed_memory()
     dsrl.train()
     if config.channels_last:
         dsrl.to(memory_format=torch.channels_last)
