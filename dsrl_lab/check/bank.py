@@ -6,11 +6,29 @@ import html
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dsrl_lab.check import chapter_01, chapter_01_masks, chapter_03, chapter_03_counts, chapter_06, chapter_06_memory
+from dsrl_lab.check import (
+    chapter_01,
+    chapter_01_masks,
+    chapter_02,
+    chapter_02_frameworks,
+    chapter_03,
+    chapter_03_counts,
+    chapter_06,
+    chapter_06_memory,
+)
 from dsrl_lab.check.exercise import Answer, Exercise
 from dsrl_lab.check.judge import Verdict, judge
 
-CHAPTERS = (chapter_01, chapter_01_masks, chapter_03, chapter_03_counts, chapter_06, chapter_06_memory)
+CHAPTERS = (
+    chapter_01,
+    chapter_01_masks,
+    chapter_02,
+    chapter_02_frameworks,
+    chapter_03,
+    chapter_03_counts,
+    chapter_06,
+    chapter_06_memory,
+)
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
     for exercise in sorted((e for chapter in CHAPTERS for e in chapter.EXERCISES), key=lambda e: e.name)
