@@ -141,6 +141,7 @@ class _Grader:
 
     def __init__(self, course: Path, release: Path, *, unsafe: bool, limits: Limits) -> None:
         self.course, self.unsafe, self.limits = course, unsafe, limits
+        self.in_force = protections(unsafe=unsafe)
         self.folder = course / "grades" / release.stem
         self.folder.mkdir(parents=True, exist_ok=True)
         (course / "grades").chmod(0o700)  # the seed below is a secret
@@ -169,8 +170,8 @@ class _Grader:
         page = self.course / "feedback" / _file_name(submission.student) / self.paper.name / f"{self.paper.name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(feedback.page(self.paper, submission.student, result), encoding="utf-8")
-        content_of_place = {"key": key, "student": submission.student, "seconds": seconds, **result.as_dict()}
-        _write(place, json.dumps(content_of_place, ensure_ascii=True, indent=1))
+        about = {"key": key, "student": submission.student, "seconds": seconds, "in_force": self.in_force}
+        _write(place, json.dumps({**about, **result.as_dict()}, ensure_ascii=True, indent=1))
         return Graded(submission, result)
 
     def _grade(self, content: bytes, submission: Submission) -> Result:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dsrl_lab.classroom.grading import Mark, Result
 from dsrl_lab.classroom.paper import Paper
 
-STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}
+STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}
+body{color:#1a1a1a;background:#fff}
 section{border-left:6px solid #D55E00;padding:.2rem 1rem;margin:1.2rem 0}
 section.half{border-color:#E69F00}section.full{border-color:#009E73}
 pre{background:#f4f4f4;padding:.6rem;overflow:auto;font-size:14px}

@@ -48,8 +48,10 @@ class Limits:
     """What a submission may use up.
 
     Attributes:
-        cpu_seconds: of CPU time of one process.
-        wall_seconds: on the clock for one request (a cell, or an exercise's inputs).
+        cpu_seconds: of CPU time of all its processes, after the start; of each of them, by the kernel.
+        idle_seconds: for one request (a cell, or an exercise's inputs) in which none of its processes wants to run; a
+            submission that waits for its turn on a busy computer is not idle.
+        wall_seconds: on the clock for one request, busy computer or not.
         memory: bytes beyond what Python and PyTorch take at the start.
         processes: of the student's, threads included.
         output: bytes printed.
@@ -58,7 +60,8 @@ class Limits:
     """
 
     cpu_seconds: int = 40
-    wall_seconds: float = 120.0
+    idle_seconds: float = 20.0
+    wall_seconds: float = 1800.0
     memory: int = 960 * 2**20
     processes: int = 24
     output: int = 2 * 2**20
@@ -171,7 +174,8 @@ class Sandbox:
         self.output = b""
         self._printed, self._why, self._listening = 0, "", True
         self._lock = threading.Lock()
-        self._peak, self._cpu_seconds = 0, 0.0
+        self._peak, self._cpu_seconds, self._idle_since = 0, 0.0, time.monotonic()
+        self._start_seconds: float | None = None  # CPU time of the start, known with the first reply
 
     def __enter__(self) -> Self:
         ours, theirs = socket.socketpair()
@@ -221,10 +225,14 @@ class Sandbox:
         Raises:
             Stopped: no reply came, or none that makes sense.
         """
+        self._idle_since = time.monotonic()
         deadline = time.monotonic() + self.limits.wall_seconds
         try:
             send(self._line, (what, arguments), deadline=deadline)
-            return receive(self._line, limit=self.limits.reply, deadline=deadline)
+            reply = receive(self._line, limit=self.limits.reply, deadline=deadline)
+            if self._start_seconds is None:
+                self._start_seconds = sum(map(_spent, _below(self._process.pid)))
+            return reply
         except TimeoutError:
             self._stop(f"it took longer than {self.limits.wall_seconds:.0f} seconds on the clock")
         except Garbled as error:
@@ -283,7 +291,17 @@ class Sandbox:
             self._cpu_seconds = max(self._cpu_seconds, sum(map(_spent, family)))
             if held > self.limits.memory + 400 * 2**20:
                 self._stop(f"all its processes together took more than {self.limits.memory >> 20} MiB of memory")
+            if self._start_seconds is not None and self._cpu_seconds - self._start_seconds > self.limits.cpu_seconds:
+                self._stop(self._too_long)
+            if any(map(_wants_to_run, family)):
+                self._idle_since = time.monotonic()
+            elif time.monotonic() - self._idle_since > self.limits.idle_seconds:
+                self._stop(f"it waited for more than {self.limits.idle_seconds:.0f} seconds and did nothing")
             time.sleep(0.1)
+
+    @property
+    def _too_long(self) -> str:
+        return f"it used more than {self.limits.cpu_seconds} seconds of CPU time"
 
     def _drain(self) -> None:
         try:
@@ -314,8 +332,7 @@ class Sandbox:
             self._stop("it closed its line to the grader")
             return
         cpu_time_up = code in (-24, 152)
-        spent = f"it used more than {self.limits.cpu_seconds} seconds of CPU time"
-        self._why = self._why or (spent if cpu_time_up else f"it ended without an answer (exit code {code})")
+        self._why = self._why or (self._too_long if cpu_time_up else f"it ended without an answer (exit code {code})")
 
 
 def _below(pid: int) -> list[int]:
@@ -341,9 +358,19 @@ def _own_memory(pid: int) -> int:
     return sum(1024 * int(lines[name].split()[0]) for name in ("RssAnon", "RssShmem") if name in lines)
 
 
+def _state(pid: int) -> list[str]:
+    """The kernel's line on a process, from its state on."""
+    return _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+
+
 def _spent(pid: int) -> float:
-    after_name = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
-    return sum(map(int, after_name[11:13])) / os.sysconf("SC_CLK_TCK") if after_name else 0.0
+    """CPU seconds of a process, and of those of its children that have ended."""
+    state = _state(pid)
+    return sum(map(int, state[11:15])) / os.sysconf("SC_CLK_TCK") if state else 0.0
+
+
+def _wants_to_run(pid: int) -> bool:
+    return _state(pid)[:1] in (["R"], ["D"])
 
 
 def _is_mine(process: psutil.Process) -> bool:

@@ -31,7 +31,7 @@ def set_limits(*, cpu_seconds: int, memory: int, file_bytes: int, processes: int
     """Limit this process and all that it starts; there is no way back.
 
     Args:
-        cpu_seconds: of all its threads together.
+        cpu_seconds: of all its threads together, beyond what the start took.
         memory: bytes beyond what is taken now.
         file_bytes: of any file it writes.
         processes: threads included, counted by the kernel for this user (in this name space); 0: no limit.
@@ -41,7 +41,9 @@ def set_limits(*, cpu_seconds: int, memory: int, file_bytes: int, processes: int
     pages = int(_first_line("/proc/self/statm").split()[0])
     most = pages * os.sysconf("SC_PAGE_SIZE") + memory
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 2))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    up = int(used.ru_utime + used.ru_stime) + 1 + cpu_seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (up, up + 2))
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))

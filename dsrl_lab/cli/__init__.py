@@ -13,6 +13,7 @@ import typer
 
 from dsrl_lab.cli import (
     bench,
+    classroom,
     data,
     doctor,
     evaluate,
@@ -46,6 +47,7 @@ app.command()(reproduce.reproduce)
 app.command()(reproduce.figures)
 app.command()(verdict.verdict)
 app.add_typer(notebooks.app, name="notebooks")
+app.add_typer(classroom.app, name="classroom")
 app.command()(bench.cost)
 app.add_typer(bench.app, name="bench")
 
