@@ -1,0 +1,128 @@
+"""People as pictures: skeletons, heat-maps over a crop, and PCK against the tolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from dsrl_lab.datasets.joint_tables import JointTable
+from dsrl_lab.metrics.keypoints import pck
+from dsrl_lab.plots.masks import show_image
+from dsrl_lab.plots.theme import Style, axes_or_current
+
+ALPHAS = tuple(step / 50 for step in range(1, 26))
+"""Tolerances of ``pck_curve``, as shares of the torso: 0.02, 0.04, ... 0.5."""
+
+
+def draw_skeleton(
+    joints: Tensor,
+    table: JointTable,
+    *,
+    visible: Tensor | None = None,
+    color: str = "#D55E00",
+    line: str = "-",
+    label: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one person's limbs and joints over a picture; limbs with an end that is not marked are left out.
+
+    Args:
+        joints: x and y in pixels.
+        table: which joints a limb connects.
+        visible: 1 where a joint is marked; None for all.
+        color: of lines and dots.
+        line: style of the lines.
+        label: for a legend.
+        ax: where to; pyplot's current axes by default.
+
+    Shape:
+        - joints: (J, 2); visible: (J,)
+
+    Example:
+        >>> from dsrl_lab.datasets.joint_tables import LSP_JOINTS
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> len(draw_skeleton(torch.rand(14, 2), LSP_JOINTS, ax=new_figure(2, 2).add_subplot()).lines)
+        13
+    """
+    ax = axes_or_current(ax)
+    seen = torch.ones(len(joints)) if visible is None else visible
+    for start, stop in table.limbs:
+        if seen[start] > 0 and seen[stop] > 0:
+            (x0, y0), (x1, y1) = joints[start].tolist(), joints[stop].tolist()
+            ax.plot([x0, x1], [y0, y1], color=color, linestyle=line, linewidth=1.6, alpha=0.9)
+    marked = joints[seen > 0]
+    ax.plot(marked[:, 0].tolist(), marked[:, 1].tolist(), ".", color=color, markersize=5, label=label)
+    return ax
+
+
+def show_heatmaps(heatmaps: Tensor, image: Tensor, *, title: str = "", ax: Axes | None = None) -> Axes:
+    """Show where any joint is seen: the largest of a person's heat-maps at each place, over a pale crop.
+
+    Args:
+        heatmaps: of one person; what is below 0 shows as 0.
+        image: the crop.
+        title: above it.
+        ax: where to; pyplot's current axes by default.
+
+    Shape:
+        - heatmaps: (J, h, w); image: (3, H, W) in [0, 1]
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> ax = show_heatmaps(torch.rand(14, 6, 6), torch.rand(3, 24, 24), ax=new_figure(2, 2).add_subplot())
+        >>> ax.images[1].get_size()
+        (6, 6)
+    """
+    ax = axes_or_current(ax)
+    height, width = image.shape[-2:]
+    show_image(0.6 + 0.4 * image.mean(0).expand(3, -1, -1), title=title, ax=ax)
+    highest = heatmaps.amax(0).clamp(0, 1)
+    edges = (-0.5, width - 0.5, height - 0.5, -0.5)
+    ax.imshow(highest, cmap="magma_r", vmin=0, vmax=1, alpha=0.25 + 0.65 * highest, extent=edges, interpolation="none")
+    return ax
+
+
+def pck_curve(
+    pred: Tensor,
+    target: Tensor,
+    visible: Tensor,
+    *,
+    torso: tuple[int, int],
+    style: Style,
+    label: str,
+    alphas: Sequence[float] = ALPHAS,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw PCK (in %) against the tolerance as a share of the torso.
+
+    Args:
+        pred: found joints.
+        target: true ones.
+        visible: where they are marked.
+        torso: indices of left shoulder and right hip.
+        style: of the line.
+        label: for the legend.
+        alphas: tolerances.
+        ax: where to; pyplot's current axes by default.
+
+    Shape:
+        - pred, target: (N, J, 2); visible: (N, J)
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure, style_of
+        >>> joints, marked, ax = torch.rand(2, 14, 2), torch.ones(2, 14), new_figure(2, 2).add_subplot()
+        >>> ax = pck_curve(joints, joints, marked, torso=(9, 2), style=style_of("dsrl"), label="truth", ax=ax)
+        >>> float(ax.lines[0].get_ydata()[0])
+        100.0
+    """
+    ax = axes_or_current(ax)
+    values = [100 * pck(pred, target, visible, alpha=alpha, torso=torso).mean for alpha in alphas]
+    every = max(1, len(values) // 6)
+    ax.plot(
+        list(alphas), values, color=style.color, linestyle=style.line, marker=style.marker, markevery=every, label=label
+    )
+    ax.set(xlabel="tolerance (share of the torso)", ylabel="PCK (%)", xlim=(0, max(alphas)), ylim=(0, 102))
+    return ax

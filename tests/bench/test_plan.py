@@ -1,0 +1,74 @@
+"""Plans: affinity's products against those that run, counts by hand, scaling laws, mistakes by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from dsrl_lab.affinity import feature_affinity_loss
+from dsrl_lab.bench.plan import ACCELERATORS, affinity_macs, image_cost, plan
+from dsrl_lab.recipes import find_recipe
+
+
+class Products(TorchDispatchMode):
+    """Adds up the multiply-adds of every matrix product."""
+
+    macs = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if "mm" in func._schema.name:
+            left, right = [x for x in args if isinstance(x, torch.Tensor)][-2:]
+            self.macs += left.numel() * right.shape[-1]
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("height", "width", "tile"), [(4, 6, 512), (5, 7, 8), (8, 8, 16)])
+def test_affinity_is_counted_as_it_runs(height: int, width: int, tile: int) -> None:
+    a, b = (torch.rand(1, channels, height, width).requires_grad_() for channels in (3, 5))
+    with Products() as products:
+        feature_affinity_loss(a, b, tile=tile).backward()
+    assert products.macs == affinity_macs(height * width, 8, tile=tile)
+
+
+def test_the_cost_of_an_image_is_that_of_its_parts() -> None:
+    baseline, dsrl = (image_cost(find_recipe(f"cityscapes_espnetv2_{row}")) for row in ("baseline", "dsrl"))
+    assert baseline.affinity_macs == 0 and baseline.forward_macs == baseline.deployed_macs
+    assert dsrl.forward_macs > dsrl.deployed_macs > baseline.deployed_macs
+    assert dsrl.dense_affinity_bytes == 256 * 2**20  # 64 x 128 positions of a 512x1024 output
+    assert dsrl.tiled_affinity_bytes < dsrl.dense_affinity_bytes / 50
+    assert dsrl.training_macs == 3 * dsrl.forward_macs + dsrl.affinity_macs
+
+
+def test_as_many_images_are_seen_whatever_the_number_of_gpus() -> None:
+    recipe = find_recipe("cityscapes_espnetv2_dsrl")
+    plans = [plan(recipe, gpus) for gpus in (1, 8, 64)]
+    images = recipe.train.iterations * recipe.train.batch_size
+    assert all(one.iterations * one.per_gpu * one.gpus == images for one in plans)
+    assert [one.learning_rate for one in plans] == pytest.approx([0.01, 0.01, 0.08])
+    assert plans[0].hours == pytest.approx(8 * plans[1].hours) and plans[0].gpu_hours == pytest.approx(
+        plans[2].gpu_hours
+    )
+
+
+def test_a_plan_waits_for_what_is_slower() -> None:
+    recipe = find_recipe("cityscapes_espnetv2_baseline")
+    slow = plan(recipe, 8, decode_seconds=1.0)
+    fast = plan(recipe, 8, decode_seconds=0.0, accelerator=ACCELERATORS["T4"])
+    assert (slow.bound_by, fast.bound_by) == ("reading", "arithmetic")
+    assert slow.hours == slow.decode_hours == pytest.approx(recipe.train.iterations * 16 / 8 / 8 / 3600)
+
+
+def test_memory_grows_with_the_images_of_a_gpu() -> None:
+    recipe = find_recipe("streets_tinynet_dsrl")
+    large = replace(recipe, train=replace(recipe.train, batch_size=32))
+    assert plan(large, 1).memory > 3 * plan(recipe, 1).memory
+
+
+@pytest.mark.parametrize("wrong", [{"utilisation": 0.0}, {"utilisation": 1.5}, {"cores": 0}, {"decode_seconds": -1.0}])
+def test_mistakes_are_named(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected at least 1 GPU, core and image"):
+        plan(find_recipe("streets_tinynet_dsrl"), 1, **wrong)
