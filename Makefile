@@ -24,7 +24,7 @@ $(VENV)/.lab: $(VENV)/.made pyproject.toml
 	touch $@ $(VENV)/.core
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
-	$(BIN)/pip install --disable-pip-version-check -q -e ".[lab,export,dev]"
+	$(BIN)/pip install --disable-pip-version-check -q -e ".[lab,export,video,dev]"
 	touch $@ $(VENV)/.lab $(VENV)/.core
 
 reproduce: $(VENV)/.core  ## Train the four rows on drawn streets (at most 10 minutes on 2 cores), table and figures

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from dsrl_lab.models.base import DensePredictor
 
 
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit.")],
-    dataset: Annotated[str, typer.Option(help="streets, camvid or cityscapes.")],
+    dataset: Annotated[str, typer.Option(help="streets, camvid, cityscapes; street_people, lsp, coco.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
     split: Annotated[str, typer.Option(help="Any split that is there.")] = "val",
     protocol: Annotated[
@@ -23,19 +26,32 @@ def evaluate(
         tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained by default.")
     ] = None,
     length: Annotated[int, typer.Option(help="How many pictures are drawn (streets only).")] = 100,
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirror image (people only).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Score a checkpoint on a split, every picture at its own size: pooled mIoU and IoU per class."""
+    """Score a checkpoint on a split, every picture at its own size: pooled mIoU and IoU per class.
+
+    Pose nets: PCK within 0.2 and 0.1 of the torso, and COCO's OKS-AP where the people are COCO's; boxes are given.
+    """
     from rich.table import Table
 
     from dsrl_lab import experiments
     from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.datasets.people import POSE_DATASETS
     from dsrl_lab.training.build import load_task_model
     from dsrl_lab.training.evaluate import evaluate_segmentation
 
     model, loaded = load_task_model(checkpoint)
     size = input_size or tuple(loaded.description["train"]["input_size"])
     scale = loaded.description["network"]["upscale_factor"]
+    if dataset in POSE_DATASETS:
+        high_size = (size[0] * scale, size[1] * scale)
+        scores = _score_people(model, dataset, split, data, length=length, high_size=high_size, scale=scale, flip=flip)
+        if as_json:
+            typer.echo(json.dumps(scores | {"checkpoint": str(checkpoint), "dataset": dataset}, indent=2))
+        else:
+            output.print(_people_table(scores, f"{checkpoint.name} on {dataset} {split}"))
+        return
     pictures = experiments.open_split(dataset, split, data, size=(size[0] * scale, size[1] * scale), length=length)
     with progress_bar() as progress:
         bar = progress.add_task(f"{dataset} {split}", total=len(pictures))
@@ -57,36 +73,84 @@ def evaluate(
     output.print(table)
 
 
+def _score_people(
+    model: DensePredictor,
+    dataset: str,
+    split: str,
+    data: Path | None,
+    *,
+    length: int,
+    high_size: tuple[int, int],
+    scale: int,
+    flip: bool,
+) -> dict[str, Any]:
+    from dsrl_lab.cli.console import progress_bar
+    from dsrl_lab.datasets.people import drawing_size, open_people
+    from dsrl_lab.training.pose import evaluate_pose
+
+    people = open_people(dataset, split, data, size=drawing_size(high_size), length=length)
+    with progress_bar() as progress:
+        bar = progress.add_task(f"{dataset} {split}", total=len(people))
+        return evaluate_pose(
+            model,
+            people,
+            input_size=(high_size[0] // scale, high_size[1] // scale),
+            upscale_factor=scale,
+            flip=flip,
+            progress=lambda done, _: progress.update(bar, completed=done),
+        ).to_json()
+
+
+def _people_table(scores: dict[str, Any], title: str) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"{title}: PCK@0.2 {scores['pck']:.4f}, PCK@0.1 {scores['pck_strict']:.4f}")
+    table.add_column("joint")
+    table.add_column("PCK@0.2", justify="right")
+    for name, share in scores["joints"].items():
+        table.add_row(name, "never marked" if share is None else f"{share:.4f}")
+    for name, value in (scores["oks"] or {}).items():
+        table.add_row(f"COCO {name}", "nobody" if value is None else f"{value:.4f}")
+    return table
+
+
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit.")],
-    pictures: Annotated[Path, typer.Argument(help="A picture, or a folder of pictures.")],
+    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx or .pt2.")],
+    pictures: Annotated[Path, typer.Argument(help="A picture, a video, or a folder of them.")],
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("predictions"),
     dataset: Annotated[str, typer.Option(help="Whose class colours to use; the checkpoint's by default.")] = "",
+    input_size: Annotated[
+        tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained by default.")
+    ] = None,
 ) -> None:
-    """Predict masks: for each picture an overlay (NAME_overlay.png) and the raw ids (NAME_ids.png)."""
-    from PIL import Image
+    """Predict masks: an overlay (NAME_overlay.png, or .mp4) and raw ids (NAME_ids.png, or a folder of frames) each.
 
-    from dsrl_lab.cli.console import output, progress_bar
-    from dsrl_lab.datasets.class_tables import CLASS_TABLES
-    from dsrl_lab.datasets.pictures import read_image
-    from dsrl_lab.plots.masks import blend
-    from dsrl_lab.training.build import load_task_model
-    from dsrl_lab.training.evaluate import predict_mask
+    Videos need PyAV, the extra named video.
+    """
+    from dsrl_lab import prediction
+    from dsrl_lab.cli.console import errors, output, progress_bar
 
-    model, loaded = load_task_model(checkpoint)
-    table = CLASS_TABLES[dataset or loaded.description["dataset"]]
-    size = tuple(loaded.description["train"]["input_size"])
-    if not pictures.exists():
-        raise FileNotFoundError(f"no picture or folder at {pictures}; check the path")
-    paths = [pictures] if pictures.is_file() else sorted(p for p in pictures.iterdir() if p.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise ValueError(f"no pictures in {pictures}; expected files that end in {', '.join(sorted(SUFFIXES))}")
+    predictor = prediction.open_predictor(checkpoint, dataset=dataset, input_size=input_size)
+    paths = prediction.find_inputs(pictures)
     out.mkdir(parents=True, exist_ok=True)
+    problems: list[str] = []
     with progress_bar() as progress:
-        for path in progress.track(paths, description="predicting"):
-            image = read_image(path)
-            pred = predict_mask(model, image, input_size=size)
-            Image.fromarray(pred.byte().numpy()).save(out / f"{path.stem}_ids.png")
-            overlay = blend(image, table.paint(pred))
-            Image.fromarray(overlay).save(out / f"{path.stem}_overlay.png")
-    output.print(f"{len(paths)} overlays and masks in {out}")
+        bar = progress.add_task("predicting", total=len(paths))
+        for path, name in zip(paths, prediction.output_names(paths), strict=True):
+            try:
+                if prediction.is_video(path):
+                    frames = progress.add_task(path.name, total=None)
+                    for done, total in prediction.predict_video(predictor, path, out, name):
+                        progress.update(frames, completed=done, total=total)
+                else:
+                    prediction.predict_picture(predictor, path, out, name)
+            except ValueError as error:  # the others are worth having
+                problems.append(str(error))
+            progress.update(bar, advance=1)
+    if len(problems) == len(paths):
+        raise ValueError("; ".join(problems))
+    output.print(f"{len(paths) - len(problems)} overlays and masks in {out}")
+    for problem in problems:
+        errors.print(f"left out: {problem}", markup=False, highlight=False, style="yellow")
+    if problems:
+        raise typer.Exit(1)

@@ -24,15 +24,13 @@ from torch import Tensor, nn
 
 from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.transforms import IMAGENET_MEAN, IMAGENET_STD, normalise, reduce_image
+from dsrl_lab.deployment.exported import DESCRIPTION, DESCRIPTION_FILE, FORMATS, ExportedNetwork, import_onnx
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import evaluating
 
-FORMATS = {"onnx": ".onnx", "torch-export": ".pt2"}
 PRECISIONS = {"onnx": ("float32", "int8"), "torch-export": ("float32", "bf16")}
 TOLERANCE = 1e-4
-DESCRIPTION = "dsrl_lab"
-DESCRIPTION_FILE = "dsrl_lab.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +82,7 @@ def export(
     Raises:
         ValueError: an unknown format or precision, no calibration pictures, a size that the network cannot serve, or a
             float32 file whose logits are not PyTorch's to 1e-4 of the largest (the file is removed).
-        ModuleNotFoundError: onnx or onnxruntime is not installed; the message says how to get them.
+        ModuleNotFoundError: ONNX's packages are not installed.
 
     Example:
         >>> from dsrl_lab.training.build import build_dsrl
@@ -102,7 +100,7 @@ def export(
     if precision == "int8" and not calibration:
         raise ValueError("int8 needs calibration pictures: pass some of the training split, about 32")
     model, loaded = load_task_model(checkpoint)
-    size = input_size or _trained_size(loaded.description, checkpoint)
+    size = input_size or trained_input_size(loaded.description, checkpoint)
     path = path or checkpoint.with_suffix(FORMATS[format])
     path.parent.mkdir(parents=True, exist_ok=True)
     model.check_input(torch.empty(1, 3, *size))
@@ -148,88 +146,29 @@ def calibration_pictures(
     return [normalise(reduce_image(dataset[index].image, input_size))[None] for index in indices]
 
 
-class ExportedNetwork(nn.Module):
-    """A file that ``export`` wrote, opened so that it can be used and scored like the network it came from.
-
-    Args:
-        path: ends in .onnx (run by onnxruntime on the CPU) or .pt2 (run by PyTorch). A .pt2 of unknown origin should
-            not be opened: PyTorch's format is richer than tensors.
-        threads: CPU threads of onnxruntime; PyTorch's own number otherwise.
-
-    Attributes:
-        description: network, precision, input_size, mean and std, from the file's metadata.
-        input_size: (H, W) of the images that it takes.
-        num_classes: K.
-
-    Shape:
-        - image: (N, 3, H, W), normalised
-        - output: (N, K, H', W')
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is damaged or was not written by this kit, or an image has another size.
-    """
-
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
-        super().__init__()
-        if not path.is_file():
-            raise FileNotFoundError(f"no exported network at {path}; write one with dsrl-lab export")
-        if path.suffix not in FORMATS.values():
-            raise ValueError(f"expected a file that ends in {' or '.join(FORMATS.values())}, got {path.name}")
-        try:
-            text, self._run = _open_onnx(path, threads) if path.suffix == ".onnx" else _open_torch_export(path)
-            self.description: dict[str, Any] = json.loads(text)
-            height, width = self.description["input_size"]
-            self.num_classes = int(self.description["network"]["num_classes"])
-        except ModuleNotFoundError:
-            raise
-        except Exception as error:  # the readers' own errors share no class
-            raise ValueError(
-                f"{path} is damaged or was not written by dsrl-lab export ({type(error).__name__}: {error})"
-            ) from error
-        self.input_size: tuple[int, int] = (int(height), int(width))
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Predict logits."""
-        if image.ndim != 4 or tuple(image.shape[1:]) != (3, *self.input_size):
-            raise ValueError(
-                f"expected images (N, 3, {self.input_size[0]}, {self.input_size[1]}), got {tuple(image.shape)}; "
-                "resize them, or export again with --input-size"
-            )
-        return self._run(image)
-
-
 def _check_choice(format: str, precision: str) -> None:
     if format not in FORMATS:
         raise ValueError(f"unknown format {format!r}; choose one of {', '.join(FORMATS)}")
     if precision not in PRECISIONS[format]:
-        raise ValueError(
-            f"{format} has no precision {precision!r} here; choose one of {', '.join(PRECISIONS[format])} "
-            "(int8 goes with onnx, bf16 with torch-export)"
-        )
+        raise ValueError(f"{format} has no precision {precision!r} here; choose one of {', '.join(PRECISIONS[format])}")
 
 
-def _trained_size(description: dict[str, Any], checkpoint: Path) -> tuple[int, int]:
+def trained_input_size(description: dict[str, Any], checkpoint: Path) -> tuple[int, int]:
+    """Input size (H, W) that a checkpoint's description names.
+
+    Raises:
+        ValueError: it names none.
+    """
     if "train" not in description:
         raise ValueError(f"{checkpoint} does not say its input size; give it with --input-size H W")
     height, width = description["train"]["input_size"]
     return int(height), int(width)
 
 
-def _import_onnx() -> tuple[Any, Any]:
-    try:
-        import onnx
-        import onnxruntime
-        import onnxscript  # noqa: F401 (torch.onnx needs it)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{error}: ONNX needs an extra: pip install dsrl-lab[export]") from error
-    return onnx, onnxruntime
-
-
 def _write_onnx(
     model: DensePredictor, example: Tensor, path: Path, description: dict[str, Any], calibration: Sequence[Tensor]
 ) -> None:
-    onnx, _ = _import_onnx()
+    onnx, _ = import_onnx()
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.onnx"
         torch.onnx.export(
@@ -300,35 +239,10 @@ def _write_torch_export(
     torch.export.save(program, path, extra_files={DESCRIPTION_FILE: json.dumps(description)})
 
 
-def _open_onnx(path: Path, threads: int) -> tuple[str, Any]:
-    _, onnxruntime = _import_onnx()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-    def run(image: Tensor) -> Tensor:
-        (logits,) = session.run(None, {"image": image.cpu().numpy()})
-        return torch.from_numpy(logits)
-
-    return session.get_modelmeta().custom_metadata_map[DESCRIPTION], run
-
-
-def _open_torch_export(path: Path) -> tuple[str, Any]:
-    extra = {DESCRIPTION_FILE: ""}
-    module = torch.export.load(path, extra_files=extra).module()
-
-    def run(image: Tensor) -> Tensor:  # hides the module: as a submodule it would refuse to be put into evaluation
-        with torch.no_grad():
-            return module(image)
-
-    return extra[DESCRIPTION_FILE], run
-
-
 def _compare(
     model: DensePredictor, path: Path, format: str, precision: str, size: tuple[int, int], pictures: Sequence[Tensor]
 ) -> Exported:
-    """Both networks on a smooth and a noisy image of contrast 1, as normalised pictures have it, or on pictures."""
+    """Both networks on pictures, or on a smooth and a noisy image of contrast 1, as normalised pictures have it."""
     generator = torch.Generator().manual_seed(0)
     smooth = torch.nn.functional.interpolate(
         torch.randn(1, 3, 6, 8, generator=generator), size=size, mode="bicubic", align_corners=False
