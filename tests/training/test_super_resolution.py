@@ -24,6 +24,8 @@ from dsrl_lab.training.super_resolution import (
 from dsrl_lab.training.super_resolution_config import SuperResolutionConfig, build_super_resolver
 from dsrl_lab.training.super_resolution_recipes import (
     SuperResolutionRecipe,
+    find_super_resolution_recipe,
+    keep_super_resolution,
     load_super_resolver,
     run_super_resolution,
     super_resolution_recipes,
@@ -222,6 +224,24 @@ def test_a_stopped_run_goes_on_without_saying_anything_twice(tree: Path, tmp_pat
     assert [line.get("iteration") for line in kept] == [None, 2, 4, 6, 6]
 
 
+def test_a_finished_run_is_kept_where_the_kit_commits_it(tree: Path, tmp_path: Path) -> None:
+    recipe = SuperResolutionRecipe(name="super_resolution_tiny", title="tiny", train=TINY, target_psnr=10.0)
+    run, data = tmp_path / "run", tmp_path / "data"
+    lines = run_super_resolution(recipe, directory=run, root=tree)
+    next(lines)
+    with pytest.raises(ValueError, match="the run is not finished; go on with --resume"):
+        keep_super_resolution(run, data)
+    list(lines)
+    kept = keep_super_resolution(run, data)
+    assert [path.relative_to(data).as_posix() for path in kept] == [
+        "runs/super_resolution_tiny.jsonl",
+        "checkpoints/super_resolution_tiny.safetensors",
+        "checkpoints/super_resolution_tiny.json",
+    ]
+    scores = record.read(kept[0])[-1]["scores"]["Set5"]["network"]
+    assert score_pairs(load_super_resolver(kept[1]), SRBenchmark(tree, "Set5").pairs) == pytest.approx(scores)
+
+
 def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "other.safetensors", ESPCN(2), {"network": "pspnet"})
     with pytest.raises(ValueError, match="holds no super-resolution network"):
@@ -234,6 +254,11 @@ def test_recipes_are_named_after_themselves() -> None:
     for name, recipe in recipes.items():
         assert name == recipe.name == f"super_resolution_{recipe.train.network}"
         assert build_super_resolver(recipe.train).upscale_factor == 2
+        assert find_super_resolution_recipe(name) == recipe
+    with pytest.raises(
+        ValueError, match="unknown recipe 'super_resolution_vdsr'; choose one of super_resolution_espcn"
+    ):
+        find_super_resolution_recipe("super_resolution_vdsr")
 
 
 @pytest.mark.parametrize("path", sorted(CHECKPOINTS.glob("super_resolution_*.safetensors")), ids=lambda path: path.stem)
