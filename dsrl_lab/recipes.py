@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from dsrl_lab.recipes_cityscapes import CITYSCAPES_SETTINGS
 from dsrl_lab.recipes_pose import POSE_SETTINGS
 from dsrl_lab.training.config import NetworkConfig, Recipe, TrainConfig
 
@@ -177,34 +178,12 @@ def camvid_espnetv2_small(input_size: tuple[int, int]) -> Recipe:
     )
 
 
-def cityscapes_espnetv2() -> Recipe:
-    """ESPNetv2 (width 2.0) on Cityscapes, 256x512 to 512x1024: the paper's Table 1, left column.
-
-    Command: ``torchrun --nproc-per-node 8 -m dsrl_lab train cityscapes_espnetv2_dsrl --data ROOT``. Hardware: GPUs.
-    The paper does not say its epochs, batch size, crop or augmentation; 90,000 iterations of 16 are ours.
-    """
-    return Recipe(
-        name="cityscapes_espnetv2_baseline",
-        title="baseline",
-        dataset="cityscapes",
-        network=NetworkConfig(host="espnetv2", num_classes=19, host_options={"width": 2.0}),
-        train=TrainConfig(
-            input_size=(256, 512),
-            iterations=90_000,
-            batch_size=16,
-            scale_range=(0.5, 1.0),
-            evaluate_every=10_000,
-            checkpoint_every=1_000,
-        ),
-    )
-
-
 SETTINGS: dict[str, Callable[[], Recipe]] = {
     "streets_tinynet": streets_tinynet,
     **{f"streets_{host}": partial(streets_host, host) for host in LIGHT_HOSTS},
     "camvid_espnetv2": camvid_espnetv2,
     **{f"camvid_espnetv2_{h}x{w}": partial(camvid_espnetv2_small, (h, w)) for h, w in SWEEP_SIZES},
-    "cityscapes_espnetv2": cityscapes_espnetv2,
+    **CITYSCAPES_SETTINGS,
     **POSE_SETTINGS,
 }
 

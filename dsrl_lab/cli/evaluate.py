@@ -154,3 +154,33 @@ def predict(
         errors.print(f"left out: {problem}", markup=False, highlight=False, style="yellow")
     if problems:
         raise typer.Exit(1)
+
+
+def submit(
+    checkpoint: Annotated[Path, typer.Argument(help="Trained on Cityscapes: .safetensors, .onnx or .pt2.")],
+    data: Annotated[Path, typer.Option(help="Folder that holds leftImg8bit/ and gtFine/.")],
+    split: Annotated[str, typer.Option(help="test for the server; val to score at home.")] = "test",
+    out: Annotated[Path, typer.Option(help="Folder for the label-id PNGs and submission.zip.")] = Path("submission"),
+) -> None:
+    """Write the files that the Cityscapes server takes; on val also score them, by the official scripts beside ours."""
+    from dsrl_lab import prediction, submission
+    from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.datasets.cityscapes import Cityscapes
+    from dsrl_lab.training.evaluate import evaluate_segmentation
+
+    predictor = prediction.open_predictor(checkpoint, dataset="cityscapes")
+    pictures = Cityscapes(data, split)
+    with progress_bar() as progress:
+        bar = progress.add_task(f"cityscapes {split}", total=len(pictures))
+        archive = submission.write_submission(
+            predictor.network,
+            pictures,
+            out,
+            input_size=predictor.input_size,
+            progress=lambda done, _: progress.update(bar, completed=done),
+        )
+    output.print(f"{len(pictures)} files, and all of them in {archive}", highlight=False)
+    if split != "test":
+        ours = evaluate_segmentation(predictor.network, pictures, input_size=predictor.input_size).miou
+        official, _ = submission.official_miou(data, split, out)
+        output.print(f"mIoU of these files by cityscapesScripts {official:.4f}; ours {ours:.4f}", highlight=False)

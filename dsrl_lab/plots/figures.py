@@ -164,7 +164,7 @@ def read_manifest(out: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         return {"figures": dict(manifest["figures"]), "skipped": dict(manifest["skipped"])}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error!r}); delete it and draw again: dsrl-lab figures") from error
 
 

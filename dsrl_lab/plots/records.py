@@ -245,7 +245,9 @@ def read_run(path: Path) -> Run:
             f"{path}: expected a first line of kind 'run' with recipe and seed, got {str(first)[:60]}; "
             "records are written by dsrl-lab train"
         )
-    return Run(str(first["recipe"]), row_of(str(first["recipe"])), int(first["seed"]), lines, path)
+    if not isinstance(first["seed"], int):
+        raise ValueError(f"{path}: expected a whole number as seed, got {str(first['seed'])[:60]!r}; it is damaged")
+    return Run(str(first["recipe"]), row_of(str(first["recipe"])), first["seed"], lines, path)
 
 
 def find_runs(folder: Path) -> list[Run]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -87,12 +88,23 @@ def load_task_model(path: Path) -> tuple[DensePredictor, checkpoint.Checkpoint]:
     loaded = checkpoint.load(path)
     if "network" not in loaded.description:
         raise ValueError(f"{path} does not say which network it holds; write it with training.checkpoint.save")
-    network = NetworkConfig.from_json(loaded.description["network"])
-    if loaded.description.get("deployed"):
-        model = build_dsrl(NetworkConfig.from_json(network.to_json() | {"sisr": False, "affinity": False})).task_model
-        checkpoint.load_model(model, loaded)
-    else:
-        whole = build_dsrl(network)
-        checkpoint.load_model(whole, loaded)
-        model = whole.task_model
-    return model.eval(), loaded
+    try:
+        network = NetworkConfig.from_json(loaded.description["network"])
+        if deployed := bool(loaded.description.get("deployed")):
+            network = replace(network, sisr=False, affinity=False)
+        with torch.device("meta"):  # sizes alone: a damaged header may ask for any amount of memory
+            frame = _part(build_dsrl(network), deployed)
+    except Exception as error:  # any type and size may stand in a damaged header
+        raise ValueError(
+            f"the header of {path} describes no network of this kit ({type(error).__name__}: {error}); "
+            "the file is damaged, or was written by a newer version"
+        ) from error
+    checkpoint.check_model(frame, loaded)
+    whole = build_dsrl(network)
+    checkpoint.load_model(_part(whole, deployed), loaded)
+    return whole.task_model.eval(), loaded
+
+
+def _part(dsrl: DSRL, deployed: bool) -> torch.nn.Module:
+    """What a checkpoint holds: the deployed network alone, or all."""
+    return dsrl.task_model if deployed else dsrl

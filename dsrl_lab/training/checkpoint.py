@@ -112,8 +112,8 @@ def copy_model(source: Path, target: Path) -> None:
     safetensors.torch.save_file(tensors, target, metadata={DESCRIPTION: json.dumps(loaded.description)})
 
 
-def load_model(model: nn.Module, checkpoint: Checkpoint) -> None:
-    """Load a model's tensors strictly.
+def check_model(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Compare names and shapes with a model's, which may be on the "meta" device.
 
     Raises:
         ValueError: a tensor is missing, left over, or has another shape; the message names them.
@@ -132,7 +132,16 @@ def load_model(model: nn.Module, checkpoint: Checkpoint) -> None:
             f"{checkpoint.path} does not fit this network: {shown}. "
             "Build the network that its header describes (same host, classes and head)"
         )
-    model.load_state_dict(state, strict=True)
+
+
+def load_model(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Load a model's tensors strictly.
+
+    Raises:
+        ValueError: a tensor is missing, left over, or has another shape; the message names them.
+    """
+    check_model(model, checkpoint)
+    model.load_state_dict(checkpoint.model_state(), strict=True)
 
 
 def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:

@@ -93,6 +93,9 @@ class TrainConfig:
         precision: as Lightning Fabric names it: "32-true", "bf16-mixed", "16-mixed".
         channels_last: memory format of the network and images.
         freeze_batch_norm: keep BatchNorm's statistics as they are.
+        accumulate: parts that each process takes its share of a batch in, one after the other; the step is that of the
+            whole batch (but for BatchNorm, which sees the parts), the memory that of a part.
+        compile: let torch.compile fuse the network; the first step then takes a minute or more.
     """
 
     input_size: tuple[int, int]
@@ -123,9 +126,11 @@ class TrainConfig:
     precision: str = "32-true"
     channels_last: bool = False
     freeze_batch_norm: bool = False
+    accumulate: int = 1
+    compile: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size", "record_every", "checkpoint_every"):
+        for name in ("iterations", "batch_size", "record_every", "checkpoint_every", "accumulate"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
         if min(self.input_size) < 1:

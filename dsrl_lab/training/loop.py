@@ -111,7 +111,9 @@ def fit(
     if config.channels_last:
         dsrl.to(memory_format=torch.channels_last)
     host = dsrl.task_model.host if isinstance(dsrl.task_model, SuperResolved) else dsrl.task_model
-    model, optimizer = fabric.setup(dsrl, build_optimizer(dsrl, host, config))
+    _check_share(config, fabric.world_size)
+    network = torch.compile(dsrl) if config.compile else dsrl
+    model, optimizer = fabric.setup(network, build_optimizer(dsrl, host, config))  # type: ignore[arg-type]
     run = _Run(dsrl, config, optimizer.optimizer, directory, description or {})
     if resume:
         run.resume()
@@ -143,6 +145,21 @@ def fit(
         raise
 
 
+def _check_share(config: TrainConfig, processes: int) -> None:
+    """Refuse parts of unequal size, and a control that would compare a picture with itself."""
+    share = config.batch_size // processes
+    if share % config.accumulate:
+        raise ValueError(
+            f"expected {share} images of a process in {config.accumulate} equal parts; set train.accumulate to a "
+            f"divisor of {share}"
+        )
+    if config.shuffle_affinity and share // config.accumulate < 2:
+        raise ValueError(
+            "the shuffled control needs at least 2 images in each part, to compare one with another; "
+            "lower train.accumulate or raise train.batch_size"
+        )
+
+
 def _step(fabric: Fabric, model: nn.Module, optimizer: Any, task: Task, run: _Run, example: Any) -> None:
     """One optimizer step; several processes give the same gradient as one with the whole batch."""
     config, iteration = run.config, run.iteration
@@ -152,19 +169,27 @@ def _step(fabric: Fabric, model: nn.Module, optimizer: Any, task: Task, run: _Ru
     run.dsrl.train()
     if config.freeze_batch_norm:
         freeze_batch_norm(run.dsrl.modules())
-    image = normalise(example.low_res)
-    if config.channels_last:
-        image = image.contiguous(memory_format=torch.channels_last)
-    output = model(image)
-    normaliser = task.count(example, (output.logits.shape[-2], output.logits.shape[-1]))
+    height, width = example.low_res.shape[-2:]
+    normaliser = task.count(example, run.dsrl.task_model.output_size((height, width)))
     if fabric.world_size > 1:  # the mean of the processes' losses is then the loss of the whole batch
         shared = fabric.all_reduce(normaliser, reduce_op="mean")
         assert isinstance(shared, torch.Tensor)
         normaliser = shared
-    terms = training_loss(output, example, task, config, iteration=iteration, normaliser=normaliser)
+    normaliser = normaliser / config.accumulate  # and so is the mean of the parts' losses
     optimizer.zero_grad()
-    fabric.backward(terms.total)
+    parts = list(zip(*(part.chunk(config.accumulate) for part in example), strict=True))
+    sums: list[LossTerms] = []
+    for number, tensors in enumerate(parts, start=1):
+        part = type(example)(*tensors)
+        image = normalise(part.low_res)
+        if config.channels_last:
+            image = image.contiguous(memory_format=torch.channels_last)
+        with fabric.no_backward_sync(model, enabled=number < len(parts)):  # type: ignore[arg-type]
+            terms = training_loss(model(image), part, task, config, iteration=iteration, normaliser=normaliser)
+            fabric.backward(terms.total / config.accumulate)
+        sums.append(LossTerms(*(term.detach() / config.accumulate for term in terms)))
     optimizer.step()
+    terms = LossTerms(*(torch.stack(values).sum(0) for values in zip(*sums, strict=True)))
     run.count_step(terms, time.perf_counter() - clock)
 
 

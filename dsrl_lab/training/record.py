@@ -121,8 +121,18 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def truncate(path: Path, iteration: int) -> None:
-    """Drop what a record says beyond ``iteration``, so that a resumed run does not say it twice."""
-    kept = [line for line in read(path) if line.get("iteration", 0) <= iteration and line.get("kind") != "end"]
+    """Drop what a record says beyond ``iteration``, so that a resumed run does not say it twice.
+
+    Raises:
+        ValueError: the record is damaged.
+    """
+    lines = read(path)
+    for line in lines:
+        if not isinstance(line.get("iteration", 0), int | float):
+            raise ValueError(
+                f"{path}: expected a number of iterations, got {str(line['iteration'])[:60]!r}; it is damaged"
+            )
+    kept = [line for line in lines if line.get("iteration", 0) <= iteration and line.get("kind") != "end"]
     replacement = path.with_suffix(path.suffix + ".part")
     replacement.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
     replacement.replace(path)

@@ -128,3 +128,9 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "bad.safetensors").write_bytes(b"no tensors")
     with pytest.raises(ValueError, match=r"bad.safetensors is damaged"):
         find_checkpoint(run)
+
+
+def test_a_seed_that_is_no_number_is_named(tmp_path: Path) -> None:
+    (tmp_path / "record.jsonl").write_text('{"kind": "run", "recipe": "streets_tinynet_dsrl", "seed": "zero"}')
+    with pytest.raises(ValueError, match="expected a whole number as seed, got 'zero'; it is damaged"):
+        read_run(tmp_path / "record.jsonl")

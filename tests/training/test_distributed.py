@@ -1,4 +1,4 @@
-"""Two processes on the CPU (gloo) take the same steps as one with the whole batch."""
+"""Two processes (gloo), each with its share in two parts, take the same steps as one with the whole batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dsrl_lab.training.tasks import SegmentationTask
 from tests.training.small import network, pictures, small_config
 
 devices = int(sys.argv[1])
-config = small_config(freeze_batch_norm=True, record_every=1, iterations=6)
+config = small_config(freeze_batch_norm=True, record_every=1, iterations=6, accumulate=int(sys.argv[3]))
 fabric = Fabric(accelerator="cpu", devices=devices, strategy="ddp" if devices > 1 else "auto")
 fabric.launch()
 dsrl = network()
@@ -37,14 +37,14 @@ if fabric.is_global_zero:
 """
 
 
-def losses(processes: int, directory: Path) -> list[list[float]]:
+def losses(processes: int, directory: Path, *, accumulate: int = 1) -> list[list[float]]:
     launch = [sys.executable] if processes == 1 else [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)
     ]  # fmt: skip
     script = directory / "program.py"
     script.write_text(PROGRAM, encoding="utf-8")
     result = subprocess.run(
-        [*launch, str(script), str(processes), str(directory / "run")],
+        [*launch, str(script), str(processes), str(directory / "run"), str(accumulate)],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
         capture_output=True,
@@ -58,7 +58,7 @@ def losses(processes: int, directory: Path) -> list[list[float]]:
 def test_two_processes_give_the_losses_of_one(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    one, two = losses(1, tmp_path / "one"), losses(2, tmp_path / "two")
+    one, two = losses(1, tmp_path / "one"), losses(2, tmp_path / "two", accumulate=2)
     assert len(one) == len(two) == 6
     for mine, theirs in zip(one, two, strict=True):
         assert theirs == pytest.approx(mine, abs=1e-4)

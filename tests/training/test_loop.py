@@ -169,3 +169,29 @@ def test_the_deployed_half_of_a_run_is_what_was_trained(tmp_path: Path) -> None:
     kept = {name.removeprefix("model."): tensor for name, tensor in weights(tmp_path).items()}
     for name, tensor in dsrl.task_model.state_dict().items():
         assert torch.equal(kept[f"task_model.{name}"], tensor)
+
+
+def test_a_batch_in_parts_gives_the_steps_of_the_whole() -> None:
+    def losses(accumulate: int) -> list[list[float]]:
+        dsrl = network()
+        dsrl.task_model.host.classifier[0].p = 0.0  # the parts would draw other dropout
+        records = train(None, dsrl=dsrl, freeze_batch_norm=True, record_every=1, iterations=5, accumulate=accumulate)
+        return [[line.loss, line.task, line.sisr, line.affinity] for line in records]
+
+    whole, parts = losses(1), losses(4)
+    for mine, theirs in zip(whole, parts, strict=True):
+        assert theirs == pytest.approx(mine, abs=1e-5)
+
+
+def test_unequal_parts_and_a_control_without_another_picture_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected 4 images of a process in 3 equal parts.*divisor of 4"):
+        train(None, accumulate=3)
+    with pytest.raises(ValueError, match="shuffled control needs at least 2 images in each part"):
+        train(None, accumulate=4, shuffle_affinity=True)
+
+
+@pytest.mark.slow
+def test_a_compiled_network_gives_the_same_losses() -> None:
+    plain, compiled = (train(None, iterations=4, record_every=1, compile=value) for value in (False, True))
+    for mine, theirs in zip(plain, compiled, strict=True):
+        assert theirs.loss == pytest.approx(mine.loss, abs=1e-3)

@@ -38,3 +38,9 @@ def test_truncating_drops_what_a_resumed_run_will_say_again(tmp_path: Path) -> N
         append(path, line)
     truncate(path, 5)
     assert read(path) == [{"kind": "run"}, {"kind": "train", "iteration": 5}]
+
+
+def test_truncating_a_damaged_record_names_it(tmp_path: Path) -> None:
+    append(tmp_path / "record.jsonl", {"kind": "train", "iteration": "many"})
+    with pytest.raises(ValueError, match="expected a number of iterations, got 'many'; it is damaged"):
+        truncate(tmp_path / "record.jsonl", 5)

@@ -1,0 +1,99 @@
+"""Every Cityscapes recipe runs one iteration from end to end, on a tree of full-size files in the official layout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dsrl_lab import experiments, paper
+from dsrl_lab.datasets.cityscapes import Cityscapes, to_label_ids
+from dsrl_lab.datasets.class_tables import CLASS_TABLES
+from dsrl_lab.datasets.streets import Streets
+from dsrl_lab.plots.masks import to_picture
+from dsrl_lab.recipes import MAIN_ROWS, find_recipe
+from dsrl_lab.recipes_cityscapes import CITYSCAPES_HOSTS, CITYSCAPES_SETTINGS, CITYSCAPES_SIZES, setting_name
+from dsrl_lab.training import record
+
+FULL = (1024, 2048)
+OF_STREETS = {"pavement": "sidewalk", "tree": "vegetation", "signsymbol": "traffic sign", "pedestrian": "person"}
+
+
+def write_tree(root: Path, size: tuple[int, int], pictures: dict[str, int]) -> Path:
+    """Drawn streets under Cityscapes' names, with its label ids."""
+    theirs = CLASS_TABLES["cityscapes"]
+    table = torch.full((256,), 255)
+    for number, name in enumerate(CLASS_TABLES["streets"].names):
+        known = OF_STREETS.get(name, name)
+        table[number] = theirs.index(known) if known in theirs.names else 255
+    for split, number in pictures.items():
+        street = Streets("train" if split == "train" else "val", size=(128, 256), length=number)
+        for index in range(number):
+            sample = street[index]
+            stem = f"drawn_{index:06d}_000019"
+            for folder in ("leftImg8bit", "gtFine"):
+                (root / folder / split / "drawn").mkdir(parents=True, exist_ok=True)
+            picture = Image.fromarray(to_picture(sample.image)).resize(size[::-1], Image.Resampling.BILINEAR)
+            picture.save(root / "leftImg8bit" / split / "drawn" / f"{stem}_leftImg8bit.png", compress_level=1)
+            ids = to_label_ids(table[sample.mask]).numpy()
+            mask = Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST)
+            mask.save(root / "gtFine" / split / "drawn" / f"{stem}_gtFine_labelIds.png", compress_level=1)
+    return root
+
+
+@pytest.fixture(scope="module")
+def full_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tree(tmp_path_factory.mktemp("cityscapes"), FULL, {"train": 2, "val": 1})
+
+
+def run_one_iteration(name: str, root: Path, directory: Path, **changes: object) -> list[dict]:
+    recipe = find_recipe(name)
+    few = {"iterations": 1, "batch_size": 2, "record_every": 1, **changes}
+    recipe = replace(recipe, train=replace(recipe.train, **few))  # type: ignore[arg-type]
+    list(experiments.run(recipe, directory=directory, root=root))
+    return record.read(directory / "record.jsonl")
+
+
+def check_lines(lines: list[dict], name: str) -> None:
+    first, step, last = lines[0], lines[-2], lines[-1]
+    assert first["recipe"] == name and first["pictures"] == {"train": 2, "val": 1}
+    assert np.isfinite([step["loss"], step["task"], step["sisr"], step["affinity"]]).all()
+    assert (step["sisr"] > 0) == first["network"]["sisr"] and (step["affinity"] > 0) == first["network"]["affinity"]
+    assert last["kind"] == "end" and last["logits"]["protocol"] == "logits" and last["labels"]["protocol"] == "labels"
+
+
+def test_the_settings_are_table_1_and_figure_1() -> None:
+    names = {"espnetv2": "ESPNetv2", "deeplabv3plus": "DeepLabv3+"}
+    points = {(point.host, point.input_size) for point in paper.FIGURE_1}
+    assert points == {(names[host], size) for host in CITYSCAPES_HOSTS for size in CITYSCAPES_SIZES}
+    assert len(CITYSCAPES_SETTINGS) == 10
+    for build in CITYSCAPES_SETTINGS.values():
+        recipe = build()
+        assert recipe.network.num_classes == 19 and recipe.network.upscale_factor == 2
+        assert recipe.train.precision == "bf16-mixed" and recipe.train.channels_last
+
+
+def test_the_files_are_full_size(full_size: Path) -> None:
+    sample = Cityscapes(full_size, "val")[0]
+    assert sample.image.shape == (3, *FULL) and set(sample.mask.unique().tolist()) <= {*range(19), 255}
+    assert 0 in sample.mask.unique()
+
+
+def test_table_1_runs_from_end_to_end(full_size: Path, tmp_path: Path) -> None:
+    name = "cityscapes_espnetv2_dsrl"
+    check_lines(run_one_iteration(name, full_size, tmp_path / "run", precision="32-true"), name)
+    assert (tmp_path / "run" / "deployed.safetensors").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("size", CITYSCAPES_SIZES)
+@pytest.mark.parametrize("host", CITYSCAPES_HOSTS)
+def test_each_recipe_runs_from_end_to_end(host: str, size: tuple[int, int], full_size: Path, tmp_path: Path) -> None:
+    for row in MAIN_ROWS if size == CITYSCAPES_SIZES[0] else ("baseline", "dsrl"):
+        name = f"{setting_name(host, size)}_{row}"
+        check_lines(run_one_iteration(name, full_size, tmp_path / row), name)
