@@ -21,8 +21,15 @@ BILINEAR = "logits enlarged bilinearly"
 SIMILAR_COST = 0.10  # what "similar FLOPs" may differ by
 SAME_SCORE = 0.5  # points of mIoU that "the same mIoU" may fall short by
 COSTLESS = 0.01  # what "no extra cost" may cost
+# Rows with all three parts, and how their claims are marked; whether the paper stops FA's gradient is not known.
+WHOLE = {
+    "dsrl": "",
+    "detached": " (FA's gradient stopped at SISR)",
+    "deconvolution_dsrl": " (the authors' head)",
+}
 SAME_COST, CHEAPER = paper.CLAIMS[0], paper.CLAIMS[1]
 SHRINKING = "Figure 1: the gain grows as the input shrinks"
+AUTHORS = "the authors' head"
 NO_COST_OF_HEAD, NO_COST_OF_BRANCH = "no extra cost: SSSR head", "no extra cost: SISR and FA"
 STATED = Number(value=0, mark=Mark.AUTHORS, unit="% more", note="the repository states one FLOPs figure for both")
 REMOVED = Number(value=0, mark=Mark.PAPER, unit="% more", note="SISR and FA are removed at inference")
@@ -59,20 +66,19 @@ def same_cost(runs: Sequence[Run]) -> Iterator[Finding]:
     """Against the baseline at the same input where that costs about the same, else at equal true MACs."""
     for family in families(runs).values():
         baseline = curve_of(family, "baseline")
-        for row in ("dsrl", "deconvolution_dsrl"):
+        for row in WHOLE:
             for point in curve_of(family, row):
                 yield _at_equal_cost(point, baseline)
 
 
 def _at_equal_cost(point: Point, baseline: Sequence[Point]) -> Finding:
-    head = "" if point.runs[0].row == "dsrl" else " (the authors' head)"
     ours, how, partners = _over_baseline(point, baseline)
     verdict, reason = judge_gain(ours, SAME_COST.number.value or 0.0, sized=True)
     return Finding(
-        claim=SAME_COST.name + head,
+        claim=SAME_COST.name + WHOLE[point.runs[0].row],
         paper={"": SAME_COST.number},
         setting=setting_title(point.runs[0]),
-        protocol=f"{BILINEAR}; {how}{_lengths(point, *partners)}" if partners else BILINEAR,
+        protocol=f"{BILINEAR}; {how}" if partners else BILINEAR,
         ours=ours,
         unit="points of mIoU",
         verdict=verdict,
@@ -93,18 +99,12 @@ def _over_baseline(point: Point, baseline: Sequence[Point]) -> tuple[Estimate | 
     return in_points(ours), f"baseline at equal true MACs ({point.macs:.0f} M), between its sizes", list(baseline)
 
 
-def _lengths(*compared: Point) -> str:
-    """A warning where the points were not trained equally long."""
-    lengths = sorted({point.runs[0].first["train"]["iterations"] for point in compared})
-    return "" if len(lengths) == 1 else f"; not equally long: {', '.join(map(str, lengths))} iterations"
-
-
 def cheaper(runs: Sequence[Run]) -> Iterator[Finding]:
     """DSRL against the baseline that may cost 1 / 0.7 as much: is its mIoU at most half a point lower?"""
     share = (CHEAPER.number.value or 0.0) / 100
     for family in families(runs).values():
         baseline = curve_of(family, "baseline")
-        for point in curve_of(family, "dsrl"):
+        for point in (point for row in WHOLE for point in curve_of(family, row)):
             ours = in_points(over_cost(point, baseline, factor=1 / share))
             shifted = None if ours is None else estimate([value + SAME_SCORE for value in ours.values])
             verdict, reason = UNTESTED, f"no baselines on both sides of {point.macs / share:.0f} M true MACs"
@@ -116,11 +116,10 @@ def cheaper(runs: Sequence[Run]) -> Iterator[Finding]:
                 side = {HOLDS: "lies above", FAILS: "lies below", UNTESTED: "holds"}[verdict]
                 reason = f"the interval {side} -{SAME_SCORE:g}, what 'the same mIoU' may fall short by"
             yield Finding(
-                claim=CHEAPER.name,
+                claim=CHEAPER.name + WHOLE[point.runs[0].row],
                 paper={"": CHEAPER.number},
                 setting=setting_title(point.runs[0]),
-                protocol=f"{BILINEAR}; DSRL less the baseline at {100 / share:.0f} % of its true MACs"
-                + _lengths(point, *baseline),
+                protocol=f"{BILINEAR}; DSRL less the baseline at {100 / share:.0f} % of its true MACs",
                 ours=ours,
                 unit="points of mIoU",
                 verdict=verdict,
@@ -140,9 +139,9 @@ def shrinking_numbers() -> dict[str, Number]:
 
 def shrinking(runs: Sequence[Run]) -> Iterator[Finding]:
     """Gain at a family's smallest input less that at its largest."""
-    for family in families(runs).values():
+    for family, row in ((family, row) for family in families(runs).values() for row in WHOLE):
         baseline = {point.input_size: point for point in curve_of(family, "baseline")}
-        points = [point for point in curve_of(family, "dsrl") if point.input_size in baseline]
+        points = [point for point in curve_of(family, row) if point.input_size in baseline]
         if len(points) < 2:
             continue
         ends = (points[0], points[-1])
@@ -156,7 +155,7 @@ def shrinking(runs: Sequence[Run]) -> Iterator[Finding]:
         verdict, reason = judge_gain(ours, smallest(numbers))
         sizes = " less that at ".join(f"{p.input_size[0]}×{p.input_size[1]}" for p in ends)
         yield Finding(
-            claim=SHRINKING,
+            claim=SHRINKING + WHOLE[row],
             paper=numbers,
             setting=f"{setting_title(points[0].runs[0]).split(',')[0]}: gain at {sizes}",
             protocol=BILINEAR,
@@ -182,9 +181,10 @@ def released_head() -> Iterator[Finding]:
 
 def no_extra_cost(runs: Sequence[Run]) -> Iterator[Finding]:
     """Of the head: the deployed network over the baseline. Of SISR and FA: what is left of them in it."""
-    heads = (("sssr", "dsrl", "sub-pixel head"), ("deconvolution", "deconvolution_dsrl", "the authors' head"))
+    heads = (("sssr", ("dsrl", "detached"), "sub-pixel head"), ("deconvolution", ("deconvolution_dsrl",), AUTHORS))
     for rows in settings(runs):
-        for row, whole, head in heads:
+        for row, wholes, head in heads:
+            whole = next((name for name in wholes if name in rows), wholes[0])
             deployed = row if row in rows else whole  # SISR and FA left behind, the two are one network
             pairs = [(deployed, "baseline", NO_COST_OF_HEAD, STATED), (whole, row, NO_COST_OF_BRANCH, REMOVED)]
             for after, before, claim, number in pairs:

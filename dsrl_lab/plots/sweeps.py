@@ -40,10 +40,10 @@ class Point:
 
 
 def families(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
-    """Gather finished runs of one host on one data set, whatever their input size: these can be laid on one axis.
+    """Gather finished runs that differ in rows and input size alone: these can be laid on one axis.
 
     Returns:
-        "data set, host (its options)" to its runs, in order of that name.
+        Data set, host, start and length in words, to the runs, in order of that name.
 
     Example:
         >>> families([])
@@ -57,10 +57,14 @@ def families(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
 
 
 def _family(run: Run) -> str:
-    network = run.first["network"]
+    network, train = run.first["network"], run.first["train"]
     options = ", ".join(f"{key} {value}" for key, value in network["host_options"].items())
-    host = f"{network['host']} ({options})" if options else network["host"]
-    return f"{run.first['dataset']}, {host}" + (", released weights" if run.first.get("released") else "")
+    start = "released weights" if run.first.get("released") else "from scratch"
+    weights = f", class weights ^-{train['class_balance']:g}" if train.get("class_balance") else ""
+    return (
+        f"{run.first['dataset']}, {network['host']}{f' ({options})' if options else ''}, {start}, "
+        f"{train['iterations']} iterations of {train['batch_size']}{weights}"
+    )
 
 
 def curve_of(runs: Sequence[Run], row: str) -> list[Point]:
