@@ -99,7 +99,7 @@ MACS = Exercise(
 )
 
 
-# 01.2
+# 01.3
 
 
 def receptive_field(layers: list[tuple[int, int, int]]) -> int:
@@ -151,7 +151,7 @@ def _draw_stacks(generator: torch.Generator) -> list[Case]:
 
 
 FIELD = Exercise(
-    name="01.2",
+    name="01.3",
     title="A layer sees farther by the steps of all layers before it",
     difficulty=2,
     importance=3,
@@ -192,7 +192,7 @@ FIELD = Exercise(
 )
 
 
-# 01.3
+# 01.4
 
 
 def atrous_plan(strides: list[int], output_stride: int) -> list[tuple[int, int]]:
@@ -258,7 +258,7 @@ def _draw_strides(generator: torch.Generator) -> list[Case]:
 
 
 PLAN = Exercise(
-    name="01.3",
+    name="01.4",
     title="The layers behind a lost stride are dilated by it, the layer itself is not",
     difficulty=3,
     importance=3,

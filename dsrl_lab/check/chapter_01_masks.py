@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dsrl_lab.check.exercise import Case, Exercise, Hint, WrongAnswer
 
-# 01.4
+# 01.2
 
 
 def majority(mask: Tensor, factor: int, num_classes: int) -> Tensor:
@@ -67,7 +67,7 @@ def _draw_masks(generator: torch.Generator) -> list[Case]:
 
 
 MAJORITY = Exercise(
-    name="01.4",
+    name="01.2",
     title="Classes vote; they are never averaged",
     difficulty=2,
     importance=2,

@@ -13,7 +13,7 @@ from dsrl_lab.check.exercise import Case, Exercise, Hint, WrongAnswer
 from dsrl_lab.models.super_resolution.dbpn import UpProjection
 from dsrl_lab.training.super_resolution import charbonnier_loss
 
-# 02.3
+# 02.4
 
 
 def up_projection(low: Tensor, up: Tensor, down: Tensor, again: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def _draw_units(generator: torch.Generator) -> list[Case]:
 
 
 PROJECTION = Exercise(
-    name="02.3",
+    name="02.4",
     title="The error of the round trip, enlarged, corrects the first guess",
     difficulty=2,
     importance=3,
@@ -108,7 +108,7 @@ PROJECTION = Exercise(
 )
 
 
-# 02.4
+# 02.3
 
 
 def pyramid_loss(scales: list[Tensor], targets: list[Tensor], epsilon: float) -> Tensor:
@@ -154,7 +154,7 @@ def _draw_pyramids(generator: torch.Generator) -> list[Case]:
 
 
 PYRAMID = Exercise(
-    name="02.4",
+    name="02.3",
     title="Each level is held to its own truth, and they add up",
     difficulty=2,
     importance=2,
