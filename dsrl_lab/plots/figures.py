@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from dsrl_lab.plots import figures_features as of_features
 from dsrl_lab.plots import figures_paper as of_paper
 from dsrl_lab.plots import figures_streets as of_runs
 from dsrl_lab.plots.inputs import (
@@ -42,6 +43,7 @@ FIGURES: dict[str, FigureRecipe] = {
     "branches": FigureRecipe(nothing, of_paper.branches),
     "paper_table1": FigureRecipe(OURS, of_paper.paper_table1),
     "paper_figure1": FigureRecipe(OURS, of_paper.paper_figure1),
+    "paper_figure3": FigureRecipe(whole_of(STREETS, "dsrl"), of_features.paper_figure3),
     "cost": FigureRecipe(OURS, of_paper.cost),
     "streets_contact_sheet": FigureRecipe(nothing, of_runs.streets_contact_sheet),
     "streets_training_curves": FigureRecipe(runs_of(STREETS), of_runs.training_curves_figure),

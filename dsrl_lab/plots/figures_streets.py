@@ -143,7 +143,7 @@ class Seen(NamedTuple):
 
 def streets_affinity(inputs: Inputs) -> Drawing:
     """A row of S_seg, of S_sr and their difference, for a pixel on a car and one on a pole of the first scene."""
-    seen = _see(inputs.checkpoints["whole"])
+    seen = see(inputs.checkpoints["whole"])
     task, sisr = seen.output.task_features, seen.output.sisr_features
     if task is None or sisr is None:
         raise MissingInputError(f"{inputs.checkpoints['whole'].name} was trained without feature affinity")
@@ -165,7 +165,7 @@ def streets_affinity(inputs: Inputs) -> Drawing:
 
 def streets_super_resolution(inputs: Inputs) -> Drawing:
     """The first validation scene super-resolved by the SISR branch, bilinear enlargement beside it, with error maps."""
-    seen = _see(inputs.checkpoints["whole"])
+    seen = see(inputs.checkpoints["whole"])
     if seen.output.super_res is None:
         raise MissingInputError(f"{inputs.checkpoints['whole'].name} was trained without SISR")
     size = (seen.high_res.shape[-2], seen.high_res.shape[-1])
@@ -221,8 +221,12 @@ def _validation(input_size: tuple[int, int], scale: int) -> Streets:
     return Streets("val", size=(input_size[0] * scale, input_size[1] * scale), length=3)
 
 
-def _see(path: Path) -> Seen:
-    """Build the whole network that a checkpoint holds and show it the first validation scene."""
+def see(path: Path) -> Seen:
+    """Build the whole network that a checkpoint holds and show it the first validation scene.
+
+    Raises:
+        MissingInputError: the checkpoint holds no SISR branch.
+    """
     loaded = checkpoint.load(path)
     if loaded.description.get("deployed"):
         raise MissingInputError(f"{path.name} is a deployed network: its SISR branch was left behind")
