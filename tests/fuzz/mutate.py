@@ -90,7 +90,7 @@ BYTES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 
 def png_header(data: bytes, dice: random.Random) -> bytes:
     """Another size, depth or colour type in a PNG's header, its checksum put right."""
-    if data[12:16] != b"IHDR":
+    if data[12:16] != b"IHDR" or len(data) < 33:
         return flip(data, dice)
     header = bytearray(data[16:29])
     field = dice.randrange(3)
