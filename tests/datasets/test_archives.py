@@ -112,3 +112,16 @@ def test_small_disk_is_noticed_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(ValueError, match="needs 0 MB more and its disk has 0 MB free; make room"):
         unpack(make_zip(tmp_path / "archive", FILES), tmp_path / "out")
     assert not tree(tmp_path / "out")
+
+
+def test_an_entry_without_a_name_is_damage(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        archive.writestr("a", "text")
+    content = (tmp_path / "data.zip").read_bytes()
+    place = content.index(b"PK\x01\x02")
+    nameless = content[: place + 28] + b"\0\0" + content[place + 30 : place + 46] + content[place + 47 :]
+    end = nameless.index(b"PK\x05\x06")
+    size = int.from_bytes(nameless[end + 12 : end + 16], "little") - 1
+    (tmp_path / "data.zip").write_bytes(nameless[: end + 12] + size.to_bytes(4, "little") + nameless[end + 16 :])
+    with pytest.raises(ValueError, match=r"cannot unpack .*data\.zip"):
+        unpack(tmp_path / "data.zip", tmp_path / "out")
