@@ -33,6 +33,11 @@ ROWS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"sssr": "sub_pixel", "sisr": True, "affinity": True},
         {"shuffle_affinity": True},
     ),
+    "paper": (
+        "+ SSSR + SISR + FA, the paper's weights (0.1 and 1)",
+        {"sssr": "sub_pixel", "sisr": True, "affinity": True},
+        {"sisr_weight": 0.1, "affinity_weight": 1.0},
+    ),
     "deconvolution": ("+ SSSR (the authors' deconvolutions)", {"sssr": "deconvolution"}, {}),
     "deconvolution_dsrl": (
         "+ SSSR (the authors' deconvolutions) + SISR + FA",
