@@ -89,7 +89,7 @@ with theme():
 # 2. Say where each framework enlarges, and what that costs.
 # 3. Write LapSRN's loss and DBPN's projection.
 # 4. Train all four on one budget, beside a baseline and a control, and read the result with care.
-# 5. Say why DSRL takes post-upsampling.
+# 5. Say why DSRL takes post-upsampling for a branch that it throws away.
 
 # %% [markdown]
 # ## Predict
@@ -500,7 +500,7 @@ print(
 # ## Why DSRL takes the second
 #
 # Its SISR branch enlarges features of the shared encoder by sub-pixel convolution [second-hand], which is post-upsampling. This notebook shows why that fits: the work is done at the small size, on the very maps that the segmenter needs too; no
-# bicubic picture is wanted to start from; and for each multiply-add it learns fast. The branch is thrown away after training, so deployment pays nothing for it, but training pays at every step. A progressive or up-and-down branch would bring transposed convolutions at the large size into each of them.
+# bicubic picture is wanted to start from; and for each multiply-add it learns fast. The branch is thrown away after training, so only training pays for it, at every step; the other two frameworks would bring transposed convolutions at the large size into each.
 
 # %% [markdown]
 # ## Try it
