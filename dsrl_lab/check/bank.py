@@ -15,6 +15,10 @@ from dsrl_lab.check import (
     chapter_03_counts,
     chapter_06,
     chapter_06_memory,
+    chapter_07,
+    chapter_07_runs,
+    chapter_08,
+    chapter_08_verdicts,
 )
 from dsrl_lab.check.exercise import Answer, Exercise
 from dsrl_lab.check.judge import Verdict, judge
@@ -28,6 +32,10 @@ CHAPTERS = (
     chapter_03_counts,
     chapter_06,
     chapter_06_memory,
+    chapter_07,
+    chapter_07_runs,
+    chapter_08,
+    chapter_08_verdicts,
 )
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise

@@ -114,7 +114,7 @@ def ablation_bars(
             continue
         style = style_of(row.row)
         ax.barh(place, scale * result.mean, 0.62, color=faded(style.color), hatch=style.hatch, edgecolor=style.color)
-        _dots_and_interval(ax, place, result, scale, style.color, style.marker)
+        dots_and_interval(ax, place, result, scale, style.color, style.marker)
         right = max([scale * v for v in result.values] + [scale * (result.mean + (result.margin or 0))])
         ax.annotate(
             f"{scale * result.mean:.1f}", (right, place), (5, 0), textcoords="offset points", va="center", weight="bold"
@@ -148,7 +148,7 @@ def gain_bars(
         result = row.gain(score)
         if result is not None:
             style = style_of(row.row)
-            _dots_and_interval(ax, place, result, scale, style.color, style.marker)
+            dots_and_interval(ax, place, result, scale, style.color, style.marker)
             ax.plot(scale * result.mean, place, marker="|", markersize=17, markeredgewidth=2.6, color=style.color)
     _rows_on_axis(ax, rows)
     ax.set_xlabel(xlabel)
@@ -156,7 +156,8 @@ def gain_bars(
     return ax
 
 
-def _dots_and_interval(ax: Axes, place: float, result: Estimate, scale: float, color: str, marker: str) -> None:
+def dots_and_interval(ax: Axes, place: float, result: Estimate, scale: float, color: str, marker: str) -> None:
+    """Draw an estimate in a row: its interval as whiskers, its seeds as dots side by side."""
     if result.margin is not None:
         ax.errorbar(
             scale * result.mean, place, xerr=scale * result.margin, color=color, capsize=4, elinewidth=1.6, zorder=3

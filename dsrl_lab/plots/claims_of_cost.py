@@ -25,6 +25,7 @@ COSTLESS = 0.01  # what "no extra cost" may cost
 WHOLE = {
     "dsrl": "",
     "detached": " (FA's gradient stopped at SISR)",
+    "paper": " (the paper's weights)",
     "deconvolution_dsrl": " (the authors' head)",
 }
 SAME_COST, CHEAPER = paper.CLAIMS[0], paper.CLAIMS[1]
@@ -181,7 +182,10 @@ def released_head() -> Iterator[Finding]:
 
 def no_extra_cost(runs: Sequence[Run]) -> Iterator[Finding]:
     """Of the head: the deployed network over the baseline. Of SISR and FA: what is left of them in it."""
-    heads = (("sssr", ("dsrl", "detached"), "sub-pixel head"), ("deconvolution", ("deconvolution_dsrl",), AUTHORS))
+    heads = (
+        ("sssr", ("dsrl", "detached", "paper"), "sub-pixel head"),
+        ("deconvolution", ("deconvolution_dsrl",), AUTHORS),
+    )
     for rows in settings(runs):
         for row, wholes, head in heads:
             whole = next((name for name in wholes if name in rows), wholes[0])

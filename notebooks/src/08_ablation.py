@@ -1,0 +1,559 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 08 · The ablation
+#
+# **Claim.** A gain is a difference between rows that were trained alike, paired by seed, with an interval, beside a control, at a true
+# cost. Held to that, each claim of the paper gets one of three verdicts here: holds, does not hold, or not tested.
+#
+# Measured: a quarter of a minute of CPU time on one core, 1.0 GB of memory. Data: the kit's records in `data/runs/`, its checkpoints, drawn
+# streets. Needs: 07. No network, no GPU.
+
+# %%
+from dsrl_lab.notebook import show_figure, start
+
+lab = start()
+
+# %%
+from collections import defaultdict
+
+import torch
+from torch import Tensor
+
+from dsrl_lab.check import check, hint, predict, reveal, solution
+from dsrl_lab.datasets.class_tables import CAMVID
+from dsrl_lab.datasets.streets import Streets
+from dsrl_lab.metrics import SegmentationScore
+from dsrl_lab.paper import table_1_gain
+from dsrl_lab.plots.ablation import ablation, gain_bars
+from dsrl_lab.plots.claims import findings
+from dsrl_lab.plots.contrasts import class_plot, contrast_plot, contrasts, label_share
+from dsrl_lab.plots.figures_streets import ablation_figure
+from dsrl_lab.plots.inputs import Inputs
+from dsrl_lab.plots.masks import mask_errors, show_image, show_mask
+from dsrl_lab.plots.records import find_checkpoint, find_runs, smallest_visible
+from dsrl_lab.plots.sweeps import cost_curves, curve_of, families, over_cost
+from dsrl_lab.plots.theme import new_figure, style_of, theme
+from dsrl_lab.training import record
+from dsrl_lab.training.build import load_task_model
+from dsrl_lab.training.evaluate import predict_mask
+
+# %% [markdown]
+# ## The whole table in one picture
+#
+# Everything below is read from records: nothing is trained. Of all settings there are, take the one on real pictures with most runs; if there is
+# none with three rows, the drawn streets.
+
+# %%
+by_setting = defaultdict(list)
+for run in find_runs(lab.root / "data" / "runs"):
+    if run.end is not None and "host" in run.first.get("network", {}) and "miou" in run.end.get("logits", {}):
+        by_setting[run.setting].append(run)
+
+
+def weight(setting: str) -> tuple[bool, int]:
+    runs = by_setting[setting]
+    return setting.startswith("camvid") and len({run.row for run in runs}) >= 3, len(runs)
+
+
+SETTING = max(by_setting, key=weight)
+everything = [run for runs in by_setting.values() for run in runs]
+for setting, runs in by_setting.items():
+    print(f"{'->' if setting == SETTING else '  '} {setting:26} {len(runs):3} runs, rows {len({r.row for r in runs})}")
+
+# %%
+runs = tuple(by_setting[SETTING])
+rows = ablation(runs)
+named = {row.row: row for row in rows}
+with theme():
+    show_figure(
+        ablation_figure(Inputs(runs=runs)).figure, alt="mIoU of each row, its gain over the baseline, and costs"
+    )
+
+# %% [markdown]
+# Bars begin at zero, so they look alike: that is what a gain of a point or two looks like. The middle panel is the same, subtracted seed by seed.
+# A row with one dot is one seed: an observation, not evidence. The table beside it shows what a mean hides: thin classes on their own, the score by
+# the released protocol, what the deployed network truly costs, and how well SISR draws.
+
+# %% [markdown]
+# ## What you will be able to do
+#
+# 1. Score a set the way everybody does, and know what other ways hide.
+# 2. Turn three seeds into an interval, and say what they could not have seen.
+# 3. Ask what a part adds, and what its control adds.
+# 4. Compare at equal true cost.
+# 5. Give a verdict that says no more than the numbers do.
+
+# %% [markdown]
+# ## Predict
+#
+# Two guesses: how many points of mIoU does the whole of DSRL gain over the baseline in the setting above? And how large must a true gain be
+# before so many seeds, scattering as these do, show it in 8 of 10 repetitions?
+
+# %%
+predict("08.gain", None, unit="points")
+
+# %%
+predict("08.visible", None, unit="points")
+
+# %% [markdown]
+# ## What was kept equal
+#
+# All rows: same pictures, same number of steps, same order, crops and flips for a seed. The design and its choices were written down before the
+# runs (`data/runs/DESIGN.md`). A staged training that gives each further part 250 more epochs (seen in public code) gives the last row
+# three times the training of the second, and calls the difference FA. The kit's `ablation` refuses rows that were not trained alike: mix
+# two settings (last lines below), and it says what differs.
+
+# %%
+train = runs[0].first["train"]
+for key in ("input_size", "iterations", "batch_size", "learning_rate", "class_balance", "sisr_weight", "scale_range"):
+    print(f"{key:15}", train[key])
+print("pictures       ", runs[0].first["pictures"])
+WHOLE = next((named[row] for row in ("detached", "dsrl") if row in named), rows[-1])
+print("whole DSRL here:", WHOLE.label)
+
+strangers = [others for setting, others in by_setting.items() if setting != SETTING]
+try:
+    ablation([*runs, *strangers[0]] if strangers else runs)
+except ValueError as error:
+    print(error)
+
+# %% [markdown]
+# ## One score for a set
+#
+# mIoU is pooled: one confusion matrix for all pictures, one IoU per class, one mean. Score a committed network on eight drawn scenes, both ways.
+
+# %%
+streets_runs = [run for run in by_setting.get("streets_tinynet", []) if find_checkpoint(run) is not None]
+chosen = {run.row: run for run in reversed(streets_runs) if run.seed == 0}
+pair = [chosen[row] for row in ("baseline", "dsrl", "sisr", "sssr") if row in chosen][:2]
+models = {run.label: load_task_model(find_checkpoint(run))[0] for run in pair}
+streets = Streets("val", size=(180, 240), length=8)
+scenes = [streets[index] for index in range(8)]
+predictions, confusions = {}, {}
+for name, model in models.items():
+    predictions[name] = [predict_mask(model, scene.image, input_size=(90, 120)) for scene in scenes]
+    per_picture = []
+    for pred, scene in zip(predictions[name], scenes, strict=True):
+        score = SegmentationScore(11)
+        score.update(pred[None], scene.mask[None])
+        per_picture.append(score.confusion)
+    confusions[name] = torch.stack(per_picture)
+
+
+# %%
+def pooled(confusion: Tensor) -> float:
+    score = SegmentationScore(11)
+    score.confusion = confusion.sum(0)
+    return 100 * score.compute().miou
+
+
+for name, confusion in confusions.items():
+    of_pictures = [pooled(one[None]) for one in confusion]
+    print(f"{name:22} pooled {pooled(confusion):.1f}   mean over pictures {sum(of_pictures) / 8:.1f}")
+
+# %% [markdown]
+# Two numbers, one name. The second is what "mIoU" means in some code, and it compares with nobody's. It also jumps: a pole of twenty pixels in one
+# picture weighs as much as the poles of all other pictures together, and a class that a picture lacks must be given some number or none.
+#
+# ### Exercise 08.1 · pooled
+# *Some thought · the heart of the notebook · 8 minutes.* Four of these mistakes were read in public code.
+
+
+# %%
+def pooled_miou(confusions: Tensor) -> Tensor:
+    """Mean IoU of a set from the confusion matrices of its pictures.
+
+    Rows are true classes, columns predicted ones. A class that neither occurs nor is predicted in the whole set has no
+    IoU and is left out of the mean.
+
+    Shape:
+        - confusions: (pictures, K, K) pixel counts
+        - output: ()
+
+    Example:
+        >>> pooled_miou(torch.tensor([[[2, 0], [0, 0]], [[1, 1], [0, 4]]]))  # 3 / 4 and 4 / 5
+        tensor(0.7750)
+    """
+    raise NotImplementedError
+
+
+check("08.1", pooled_miou)
+
+# %%
+hint("08.1") + solution("08.1")
+
+# %% [markdown]
+# ## Look before you count
+#
+# Two scenes: picture, truth, both networks, and the pixels that the second wins (blue) and loses (orange). The first scenes of the
+# split, not the best.
+
+# %%
+first, second = predictions
+with theme():
+    figure = new_figure(13, 4.2)
+    axes = figure.subplots(2, 5)
+    for line, index in zip(axes, (0, 1), strict=True):
+        scene, before, after = scenes[index], predictions[first][index], predictions[second][index]
+        show_image(scene.image, title="picture", ax=line[0])
+        for ax, mask, name in zip(line[1:4], (scene.mask, before, after), ("truth", first, second), strict=True):
+            show_mask(mask, CAMVID, legend=False, title=name, ax=ax)
+        mask_errors(scene.mask, before, after, image=scene.image, title="won and lost", ax=line[4])
+    show_figure(
+        figure, alt="Two drawn streets with truth, two predictions, and the pixels that the second wins and loses"
+    )
+
+# %% [markdown]
+# Blue and orange are near in number: a gain is a small rest of two large heaps. That is why one run proves nothing, and why a figure with one
+# picture on which DSRL looks better proves even less: there is always such a picture, in both directions. Most of both heaps lies along the
+# borders of things, where a pixel's class is a matter of luck.
+
+# %% [markdown]
+# ## Pairs
+#
+# Runs of one seed see the same pictures in the same order, start from the same host, and so tend to go up and down together. Subtract seed by seed, and
+# what they share is gone. If rows do not go together at all, pairing costs nothing but a few degrees of freedom.
+
+# %%
+baseline = {run.seed: 100 * run.score() for run in named["baseline"].runs}
+for row in rows[1:]:
+    shared = {run.seed: 100 * run.score() - baseline[run.seed] for run in row.runs if run.seed in baseline}
+    shown = "  ".join(f"seed {seed}: {value:+.2f}" for seed, value in shared.items())
+    gain = row.gain()
+    print(f"{row.row:20} {shown}   mean {gain.show(scale=100, signed=True, digits=2) if gain else 'no shared seed'}")
+reveal("08.gain", round(100 * WHOLE.gain().mean, 2), unit="points")
+
+# %% [markdown]
+# ### Exercise 08.2 · a paired interval
+# *Some thought · the heart of the notebook · 8 minutes.* Student's t, because three seeds hardly know their own spread.
+
+
+# %%
+def paired_interval(baseline: Tensor, other: Tensor, t: float) -> Tensor:
+    """95 % interval of the mean difference, seed by seed.
+
+    Half its width is t * s / sqrt(n), with s the standard deviation of the n differences (n - 1 in its denominator).
+
+    Args:
+        baseline: one score for each seed.
+        other: of another row, with the same seeds in the same order.
+        t: Student's quantile for n - 1 degrees of freedom, 4.303 for three seeds.
+
+    Shape:
+        - baseline, other: (n,)
+        - output: (2,), low and high
+
+    Example:
+        >>> paired_interval(torch.tensor([50.0, 52.0]), torch.tensor([51.0, 55.0]), 12.706)
+        tensor([-10.7060,  14.7060])
+    """
+    raise NotImplementedError
+
+
+check("08.2", paired_interval)
+
+# %%
+hint("08.2") + solution("08.2")
+
+# %% [markdown]
+# ## What the seeds could have seen
+#
+# An interval that holds zero may mean "nothing there" or "too few seeds". The power of the test tells which: the smallest true difference that
+# would have left zero outside in 8 of 10 repetitions. With three seeds it is 3.3 times the spread of the differences; with ten, once the spread. Whoever
+# looks for a gain of one point needs seeds that scatter by a third of a point, or more of them.
+
+# %%
+visible = {}
+for row in rows[1:]:
+    gain = row.gain()
+    visible[row.row] = None if gain is None else smallest_visible(gain.scaled(100))
+    text = "1 seed: an observation" if visible[row.row] is None else f"{visible[row.row]:.1f} points"
+    print(f"{row.row:20} smallest visible difference: {text}")
+shown = visible.get(WHOLE.row)
+reveal(
+    "08.visible", "one seed shows nothing" if shown is None else round(shown, 2), unit="" if shown is None else "points"
+)
+
+# %% [markdown]
+# ## What each part adds, and its control
+#
+# Against the baseline, a row shows all its parts together. Each line below changes one thing. Finer labels alone (bilinear logits) are the control of
+# the SSSR head; FA towards *another* picture is the control of FA: what it gains is regularisation, not structure. Stopping FA's gradient at
+# SISR asks who follows whom: without the stop, the two branches may meet in the middle, and SISR's features may become poorer to please.
+
+# %%
+found = contrasts(rows)
+with theme():
+    figure = new_figure(9, 1.2 + 0.45 * len(found))
+    contrast_plot(found, ax=figure.add_subplot())
+    show_figure(figure, alt="What each change adds in points of mIoU, paired by seed, with intervals")
+for contrast in found:
+    print(
+        f"{contrast.result.show(signed=True, digits=2):>16}   {contrast.adds} ({contrast.row} less {contrast.before})"
+    )
+
+# %% [markdown]
+# ## Class by class
+#
+# The paper's hope is in thin things (marked *): poles, signs, fences. Many classes and few seeds: of eleven intervals, one leaves zero
+# outside by chance every second time. Read it as a map, not as eleven tests.
+
+# %%
+with theme():
+    figure = new_figure(8, 4.2)
+    class_plot(WHOLE, thin=CAMVID.thin, ax=figure.add_subplot())
+    show_figure(figure, alt="Gain of each class over the baseline in points of IoU, with seeds and intervals")
+
+# %% [markdown]
+# ## Two protocols
+#
+# The released evaluation takes the argmax at the network's own size and magnifies the *labels*: by 4 for the baseline, by 2 for DSRL. So part of a
+# gain may be finer label maps. Enlarging logits bilinearly removes that part.
+
+# %%
+for row in rows[1:]:
+    by = [row.gain(f"{protocol}.miou") for protocol in ("logits", "labels")]
+    share = label_share(row)
+    if share is not None:
+        logits, labels = (gain.show(scale=100, signed=True, digits=2) for gain in by)
+        print(f"{row.row:20} by logits {logits:16} by labels {labels:16} label maps alone {share.mean:+.2f}")
+
+# %% [markdown]
+# ## At what cost
+#
+# Figure 1 of the paper, for our setting, over true MACs: all input sizes that were trained in the same way. Where does DSRL lie above the baseline's
+# curve, and where would a larger input have bought more? A network that is given twice the output is not given it for nothing; the money could have
+# gone into the input. That is the comparison which a table of equal *inputs* never shows.
+
+# %%
+family = next(group for group in families(everything).values() if runs[0] in group)
+with theme():
+    figure = new_figure(8, 4)
+    cost_curves(family, ("baseline", WHOLE.row), ax=figure.add_subplot())
+    show_figure(figure, alt="mIoU against true MACs for baseline and DSRL at each input size that was trained")
+for point in curve_of(family, WHOLE.row):
+    difference = over_cost(point, curve_of(family, "baseline"))
+    text = "no baseline on both sides" if difference is None else difference.show(scale=100, signed=True, digits=2)
+    print(f"{point.input_size}: {point.macs:6.1f} M; over a baseline of equal true MACs: {text}")
+
+# %% [markdown]
+# ### Exercise 08.4 · a fair opponent
+# *Some thought · useful · 8 minutes.* What would the baseline score if it might spend as much?
+
+
+# %%
+def baseline_at(macs: Tensor, scores: Tensor, budget: float) -> Tensor:
+    """What the baseline would score if it might cost ``budget``.
+
+    Between two of its input sizes the score runs straight over the logarithm of the cost.
+
+    Args:
+        macs: cost of the baseline at each input size, ascending.
+        scores: its score there.
+        budget: a cost between the first and the last.
+
+    Shape:
+        - macs, scores: (sizes,)
+        - output: ()
+
+    Example:
+        >>> baseline_at(torch.tensor([10.0, 40.0, 160.0]), torch.tensor([40.0, 50.0, 54.0]), 80.0)
+        tensor(52.)
+    """
+    raise NotImplementedError
+
+
+check("08.4", baseline_at)
+
+# %%
+hint("08.4") + solution("08.4")
+
+# %% [markdown]
+# ## Choosing without peeking
+#
+# Heads, weights and lengths were tried out before, on the last quarter of each training sequence, with val untouched. The trials are recorded too:
+
+# %%
+for path in sorted((lab.root / "data" / "screening").glob("*.jsonl")):
+    lines = record.read(path)
+    if lines[-1]["kind"] == "end":
+        print(f"{path.stem:14} {lines[0]['title']:48} held-out mIoU {100 * lines[-1]['logits']['miou']:.1f}")
+
+# %% [markdown]
+# ### Exercise 08.3 · what may be reported
+# *Some thought · the heart of the notebook · 8 minutes.* Several variants were tried. Which number goes into the paper?
+
+
+# %%
+def reported_gain(held_out: Tensor, val: Tensor) -> Tensor:
+    """The gain that may be reported after several variants were tried.
+
+    The variant is the one with the best mean on the held-out part of the training pictures, row 0 (the baseline) left
+    aside. Its gain is its mean on val less the baseline's mean on val.
+
+    Shape:
+        - held_out, val: (variants, seeds) scores, the baseline in row 0
+        - output: ()
+
+    Example:
+        >>> held_out = torch.tensor([[40.0, 40.0], [41.0, 43.0], [44.0, 39.0]])
+        >>> reported_gain(held_out, torch.tensor([[50.0, 50.0], [50.0, 52.0], [53.0, 53.0]]))
+        tensor(1.)
+    """
+    raise NotImplementedError
+
+
+check("08.3", reported_gain)
+
+# %%
+hint("08.3") + solution("08.3")
+
+# %% [markdown]
+# ## Try it
+#
+# One knob: `SCORE`. Thin classes alone, one class, pixel accuracy, the released protocol: does the picture of what adds what stay the same?
+
+# %%
+SCORE = "logits.thin_miou"  # or logits.iou.pole, logits.pixel_accuracy, labels.miou
+for contrast in contrasts(rows, SCORE):
+    print(f"{contrast.result.show(signed=True, digits=2):>16}   {contrast.adds}")
+
+# %% [markdown]
+# ## Break it
+#
+# Take two rows that are truly the same, with the spread that the baseline's seeds have here, and report their "gain" with a defect
+# that is common in papers. `DEFECT` turns through three of them, and the honest way.
+
+
+# %%
+def best_seed(a: Tensor, b: Tensor) -> Tensor:
+    return b.max(1).values - a.mean(1)
+
+
+def best_variant_on_val(a: Tensor, b: Tensor) -> Tensor:
+    return b.reshape(-1, 5, b.shape[1]).mean(2).max(1).values - a.reshape(-1, 5, a.shape[1])[:, 0].mean(1)
+
+
+def one_seed(a: Tensor, b: Tensor) -> Tensor:
+    return b[:, 0] - a[:, 0]
+
+
+def honest_mean(a: Tensor, b: Tensor) -> Tensor:
+    return (b - a).mean(1)
+
+
+DEFECT = best_seed  # the switch: or best_variant_on_val, one_seed, honest_mean
+values = [100 * run.score() for run in named["baseline"].runs]
+spread = float(torch.tensor(values).std()) if len(values) > 1 else 1.0
+a, b = spread * torch.randn(2, 10_000, 3)
+gains = {defect.__name__: defect(a, b) for defect in dict.fromkeys((DEFECT, honest_mean))}
+for name, gain in gains.items():
+    print(f"{name:20} mean 'gain' {gain.mean():+.2f} points; positive in {(gain > 0).float().mean():.0%} of papers")
+
+# %% [markdown]
+# Nothing was gained, by construction. Symptoms to recognise: a gain that is positive nearly always and shrinks when somebody repeats it (best
+# seed; best variant on val); a gain as large as the spread between seeds (one seed); rows with different numbers of seeds.
+#
+# ## Verdicts
+#
+# ### Exercise 08.5 · the rule
+# *Easy · the heart of the notebook · 5 minutes.* Three answers, not two.
+
+
+# %%
+def verdict(low: float, high: float, wanted: float) -> int:
+    """What an interval says of the claim "this part gains".
+
+    1, it holds here: the interval lies above zero. -1, it does not: the interval lies below zero, or holds zero and
+    ends below the gain that the paper reports. 0, not tested: the interval holds zero and the paper's gain.
+
+    Args:
+        low: end of the 95 % interval, in points.
+        high: its other end.
+        wanted: the paper's gain, in points; positive.
+
+    Example:
+        >>> verdict(0.4, 1.6, 2.0), verdict(-0.5, 0.9, 2.0), verdict(-1.0, 3.0, 2.0)
+        (1, -1, 0)
+    """
+    raise NotImplementedError
+
+
+check("08.5", verdict)
+
+# %%
+hint("08.5") + solution("08.5")
+
+# %% [markdown]
+# The same rule over all claims and all settings, as `dsrl-lab verdict` prints it. Marks: [P] the paper's, [A] its authors', [B] second-hand.
+# A claim that fails here may hold on the paper's pictures, with the paper's length of training; a claim that is not tested is neither praised nor blamed.
+
+# %%
+for finding in findings(everything):
+    if "label maps" in finding.protocol or finding.claim.startswith(("pose", "super")):
+        continue
+    print(f"{finding.verdict:18} {finding.shown:>26}  {finding.claim}")
+    print(f"{'':18} {'':>26}  {finding.setting or '-'}: {finding.reason}"[:150])
+
+# %% [markdown]
+# ## The picture to take along
+#
+# Our gains by row with their intervals, the negative control among them (the baseline is the line at zero), and the paper's for
+# ESPNetv2 as hollow squares.
+
+# %%
+with theme():
+    figure = new_figure(9, 1.3 + 0.45 * len(rows))
+    ax = gain_bars(rows, ax=figure.add_subplot())
+    for place, row in enumerate(rows):
+        theirs = {"sssr": "sssr", "deconvolution": "sssr", "sisr": "sisr", "dsrl": "dsrl", "detached": "dsrl"}.get(
+            row.row
+        )
+        if theirs is not None:
+            value = table_1_gain(theirs, "ESPNetv2").value
+            style = style_of(row.row)
+            ax.plot(value, place, "s", markersize=9, markerfacecolor="none", markeredgecolor=style.color)
+    ax.set_title(f"{SETTING}: ours (dots, whiskers) and the paper's on Cityscapes [P] (squares)")
+    show_figure(figure, alt="Gain of each row over the baseline with intervals, and the paper's gains as squares")
+
+# %% [markdown]
+# **Paper against ours.** The paper: +1.2, +2.4 and +5.0 points for SSSR, SISR and FA in turn with ESPNetv2 on Cityscapes [P]. Ours: the dots, on other
+# pictures, at a smaller input, after a shorter training. Only the direction can be compared.
+
+# %% [markdown]
+# ## Limits
+#
+# - Small inputs, short trainings, few seeds: the paper's length is not known, and ours is surely shorter.
+# - An interval over seeds says what another seed would give on *these* pictures, not what another city would.
+# - The baseline at equal cost lies on a line between two sizes, not on a run.
+# - Val was scored once per run; screening on held-out pictures still cannot rule out luck among variants.
+
+# %% [markdown]
+# ## Five questions to take along
+#
+# 1. Why are differences taken seed by seed?
+# 2. An interval holds both zero and the paper's gain. What may you say?
+# 3. Which control would tell structure from regularisation?
+# 4. Two rows differ in training length. What does their difference measure?
+# 5. Where would you spend 10 % more multiply-adds: on an SSSR head, or on a larger input?
+
+# %% [markdown]
+# ## Words and sources
+#
+# **ablation** 消融实验: rows that differ in one part. **seed** 随机种子. **paired difference** 配对差. **interval** 置信区间. **power** 检验功效: how
+# surely a true difference would be seen. **control** 对照. **held-out** 留出集. **true MACs** 真实乘加数.
+#
+# - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020 (Table 1, Figure 1).
+# - Student: The probable error of a mean, 1908. Bouthillier et al.: Accounting for variance in machine learning benchmarks, 2021.
+# - In the kit: `dsrl_lab/plots/verdicts.py` states the rule, `data/runs/DESIGN.md` the design.
