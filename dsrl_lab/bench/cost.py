@@ -10,7 +10,8 @@ measured.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import torch
 from rich.table import Table
@@ -19,6 +20,9 @@ from torch import Tensor, nn
 from dsrl_lab.bench.catalogue import find
 from dsrl_lab.complexity import complexity, latency
 from dsrl_lab.models import SEGMENTATION
+
+FACTORS = (0.25, 0.5, 1, 2, 4)
+"""Of both sides of the input, for a plot of cost against input size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,25 +104,66 @@ def run(
         >>> f"{row.macs / 1e6:.0f} M, overlooked: {(row.macs - row.macs_without_transposed) / 1e6:.0f} M"
         '1264 M, overlooked: 590 M'
     """
-    if not names:
-        names = [name + head for name in SEGMENTATION for head in ("", "+deconvolution")]
     rows = []
-    for name, build in find(names, num_classes=num_classes).items():
+    for name, build in find(names or _hosts_and_heads(), num_classes=num_classes).items():
+        with torch.device("meta"):
+            counted = _count(name, build().eval(), input_size)
+        rows.append(replace(counted, seconds=latency(build(), input_size, runs=runs)) if runs else counted)
+    return rows
+
+
+def sweep(
+    names: Sequence[str] | None = None,
+    input_size: tuple[int, int] = (256, 512),
+    *,
+    num_classes: int = 19,
+    factors: Sequence[float] = FACTORS,
+) -> list[Row]:
+    """Count networks, without timing them, at a range of input sizes around one.
+
+    Args:
+        names: as in ``run``.
+        input_size: (H, W) in the middle.
+        num_classes: outputs of the segmentation networks.
+        factors: of both sides.
+
+    Returns:
+        A row for each network and size; sizes that a network refuses (sides under its stride, say) are left out.
+
+    Raises:
+        ValueError: an unknown name.
+
+    Example:
+        >>> small, large = sweep(["tinynet"], (64, 128), factors=(1, 2))
+        >>> large.input_size, large.macs / small.macs
+        ((128, 256), 4.0)
+    """
+    rows = []
+    height, width = input_size
+    for name, build in find(names or _hosts_and_heads(), num_classes=num_classes).items():
         with torch.device("meta"):
             blank = build().eval()
-        counted = complexity(blank, input_size)
-        rows.append(
-            Row(
-                name=name,
-                input_size=input_size,
-                parameters=counted.parameters,
-                macs=counted.macs,
-                macs_without_transposed=counted.macs_without_transposed,
-                activation_bytes=activation_bytes(blank, input_size),
-                seconds=latency(build(), input_size, runs=runs) if runs else None,
-            )
-        )
+        for factor in factors:
+            with suppress(ValueError):
+                rows.append(_count(name, blank, (round(factor * height), round(factor * width))))
     return rows
+
+
+def _hosts_and_heads() -> list[str]:
+    return [name + head for name in SEGMENTATION for head in ("", "+deconvolution")]
+
+
+def _count(name: str, blank: nn.Module, input_size: tuple[int, int]) -> Row:
+    counted = complexity(blank, input_size)
+    return Row(
+        name=name,
+        input_size=input_size,
+        parameters=counted.parameters,
+        macs=counted.macs,
+        macs_without_transposed=counted.macs_without_transposed,
+        activation_bytes=activation_bytes(blank, input_size),
+        seconds=None,
+    )
 
 
 def table(rows: Sequence[Row]) -> Table:

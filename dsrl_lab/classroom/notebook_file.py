@@ -68,10 +68,11 @@ def read_bytes(path: Path, *, largest: int = LARGEST) -> bytes:
         linked = path.is_symlink()
         why = "is a link; hand in the notebook itself" if linked else f"cannot be read ({error.strerror})"
         raise Unreadable(f"{path.name} {why}") from error
+    state = os.fstat(descriptor)
+    if not stat.S_ISREG(state.st_mode):
+        os.close(descriptor)
+        raise Unreadable(f"{path.name} is not a regular file; hand in the notebook itself")
     with os.fdopen(descriptor, "rb") as file:
-        state = os.fstat(descriptor)
-        if not stat.S_ISREG(state.st_mode):
-            raise Unreadable(f"{path.name} is not a regular file; hand in the notebook itself")
         if state.st_size > largest:
             raise Unreadable(
                 f"{path.name} has {state.st_size / 2**20:.0f} MiB, more than the {largest / 2**20:.0f} that are taken; "

@@ -117,6 +117,9 @@ def _unit(cell: int, code: str) -> Unit:
         for alias in node.names
     }
     names.changes |= set(_changed(tree)) - imported
+    names.at_once |= {
+        node.target.id for node in tree.body if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
+    }
     sets = (names.binds, names.changes, names.at_once, names.later)
     return Unit(cell, code, *(frozenset(found) for found in sets))
 
@@ -128,6 +131,7 @@ def _scope(table: symtable.SymbolTable, names: _Names, *, at_once: bool, top: bo
             names.binds.add(symbol.get_name())
         elif symbol.is_declared_global() and symbol.is_assigned():
             names.changes.add(symbol.get_name())
+            needed.add(symbol.get_name())
         if symbol.is_referenced() and (top or symbol.is_global()):
             needed.add(symbol.get_name())
     for child in table.get_children():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -53,9 +54,21 @@ def cost(
         list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")
     ] = None,
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (256, 512),
+    plot: Annotated[
+        Path, typer.Option(help="Where the log-log plot of cost against input size goes: .svg and .png.")
+    ] = Path("runs/cost"),
 ) -> None:
-    """Parameters, MACs with and without transposed convolutions, activation memory and latency of networks."""
+    """Parameters, MACs with and without transposed convolutions, activation memory and latency of networks.
+
+    Beside the table a log-log plot is drawn of MACs and activations from a quarter of the input's sides to four times.
+    """
     from dsrl_lab.bench import cost as bench
     from dsrl_lab.cli.console import output
+    from dsrl_lab.plots.costs import cost_figure
+    from dsrl_lab.plots.theme import theme
+    from dsrl_lab.plots.writing import write
 
     output.print(bench.table(bench.run(names, input_size)))
+    with theme():
+        files = write(cost_figure(bench.sweep(names, input_size)), plot.with_suffix(""))
+    output.print(f"cost against input size: {', '.join(map(str, files))}", highlight=False)

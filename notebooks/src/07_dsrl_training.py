@@ -31,6 +31,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from IPython.display import HTML, display
 from torch import Tensor, nn
 
 from dsrl_lab.check import check, hint, predict, reveal, solution
@@ -270,12 +271,13 @@ hint("07.3") + solution("07.3")
 def train(row: str, model: DSRL, **changes: object) -> list[EpochRecord]:
     """Train one row before the reader and keep its records."""
     config = replace(configs[row], **changes)
-    kept = []
+    kept, shown = [], display(f"{row}: starting", display_id=True)
     for line in fit(model, SegmentationTask(config, 2, val_set, weights), train_set, config):
         kept.append(line)
         done = 20 * line.iteration // line.iterations
-        print(f"\r{row:9} {'#' * done:20} {line.iteration:3}/{line.iterations}  loss {line.loss:.3f}", end="")
-    print(f"  mIoU {line.metrics['miou']:.3f}")
+        score = f"mIoU {line.metrics['miou']:.3f}" if line.metrics else f"{line.seconds_left:.0f} s left"
+        bar = f"{row:9} {'█' * done:20} {line.iteration:3}/{line.iterations}   loss {line.loss:.3f}   {score}"
+        shown.update(HTML(f"<pre style='margin:0'>{bar}</pre>"))
     return kept
 
 
@@ -329,7 +331,7 @@ for when, model in (
         print(f"{when:16} {name:14} length {arrow.norm():7.4f}   cosine with the main task's {angle:+.2f}")
 
 # %% [markdown]
-# A cosine near 0 says that the auxiliary task pulls sideways: neither helping nor fighting the main task on this batch. A negative one
+# At the start SISR's pull is by far the longest, because its picture is wrong everywhere; it fades as the branch learns. A cosine near 0 says that the auxiliary task pulls sideways: neither helping nor fighting the main task on this batch. A negative one
 # fights it. An auxiliary task is worth its price only if the sideways pull leads to features that the main task can use
 # on *new* pictures. That is no matter of reasoning: notebook 08 measures it.
 

@@ -1,0 +1,195 @@
+"""The affinity explorer: choose a position of a picture and see at once which others look like it, to both branches.
+
+Source: Wang et al., CVPR 2020, the equations of S_ij and L_fa. Features cross once, as float16 vectors of length 1 with
+their lengths beside them; rows, their difference and the loss of the row are computed where the reader clicks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from dsrl_lab.affinity import NO_DIRECTION
+from dsrl_lab.plots.affinity import DIFFERENCE, SIMILARITY, affinity_rows
+from dsrl_lab.plots.masks import to_picture
+from dsrl_lab.plots.theme import new_figure, theme
+from dsrl_lab.widgets.base import Refused, Widget
+
+MOST_POSITIONS, MOST_CHANNELS = 64 * 64, 64
+MOST_PIXELS = 384 * 384
+"""A larger picture is made smaller on its way: an exported page stays under 3 MB."""
+
+
+class AffinityExplorer(Widget):
+    """What ``affinity_explorer`` returns."""
+
+    script_name, title = "affinity", "Feature affinity explorer"
+
+    def __init__(
+        self,
+        image: Tensor,
+        task_features: Mapping[str, Tensor],
+        sisr_features: Tensor,
+        *,
+        position: tuple[int, int] | None = None,
+        alt: str = "",
+    ) -> None:
+        grid = check_features(image, task_features, sisr_features)
+        chosen = (grid[0] // 2, grid[1] // 2) if position is None else position
+        if not (0 <= chosen[0] < grid[0] and 0 <= chosen[1] < grid[1]):
+            raise ValueError(f"expected a position (y, x) on the grid of {grid[0]}x{grid[1]}, got {chosen}")
+        self.image, self.task_features, self.sisr_features = image, dict(task_features), sisr_features
+        arrays: dict[str, NDArray[Any]] = {"image": _small(image)}
+        for name, features in {**{f"task:{name}": f for name, f in task_features.items()}, "sisr": sisr_features}.items():
+            arrays[f"{name}:norms"], arrays[f"{name}:units"] = _directions(features)
+        colors = np.linspace(0, 1, 256)
+        arrays["similarity"] = mpl.colormaps[SIMILARITY](colors, bytes=True)[:, :3].copy()
+        arrays["difference"] = mpl.colormaps[DIFFERENCE](0.5 + colors / 2, bytes=True)[:, :3].copy()
+        super().__init__(
+            arrays=arrays,
+            facts={"grid": list(grid), "sources": list(task_features)},
+            state={
+                "position": list(chosen),
+                "pins": [],
+                "source": next(iter(task_features)),
+                "p": "2",
+                "q": 1,
+                "pooling": 1,
+            },
+            alt=alt or "A picture with one position marked, and how similar all positions are to it in the features of "
+            "segmentation and of super-resolution",
+        )
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The chosen position (y, x) on the features' grid; set it to choose from Python."""
+        y, x = self.state["position"]
+        return int(y), int(x)
+
+    @position.setter
+    def position(self, position: tuple[int, int]) -> None:
+        self.state = self.state | {"position": list(position)}
+
+    @property
+    def pins(self) -> list[tuple[int, int]]:
+        """Positions kept for comparison, at most two."""
+        return [(int(y), int(x)) for y, x in self.state["pins"]]
+
+    def static(self) -> Figure:
+        """Picture, row of S_seg, row of S_sr and their difference for the chosen position: one line for each source."""
+        names = list(self.task_features)
+        with theme():
+            height, width = self.image.shape[-2:]
+            figure = new_figure(11, (2.75 * height / width + 0.75) * len(names))
+            for number, axes in enumerate(figure.subplots(len(names), 4, squeeze=False)):
+                features = self.task_features[names[number]]
+                affinity_rows(self.image, self.position, features, self.sisr_features, axes=list(axes))
+                if len(names) > 1:
+                    axes[0].set_title(f"{names[number]}: marked position")
+        return figure
+
+
+def affinity_explorer(
+    image: Tensor,
+    task_features: Tensor | Mapping[str, Tensor],
+    sisr_features: Tensor,
+    *,
+    position: tuple[int, int] | None = None,
+    alt: str = "",
+) -> AffinityExplorer | Refused:
+    """Let a reader point at a position of a picture and see its row of S_seg, of S_sr, and what FA pays for.
+
+    Args:
+        image: the picture.
+        task_features: of the segmentation branch; several, by name, can be switched: {"DSRL": ..., "baseline": ...}.
+        sisr_features: of the super-resolution branch.
+        position: (y, x) on the features' grid that is chosen first; the middle by default.
+        alt: what the static picture shows, for those who do not see it.
+
+    Shape:
+        - image: (3, H, W) in [0, 1]; task_features, sisr_features: (C, h, w), at most 4096 positions and 64 channels
+
+    Returns:
+        The explorer; a message that shows itself in its place if the input makes no sense.
+
+    Example:
+        >>> explorer = affinity_explorer(torch.rand(3, 24, 32), torch.rand(8, 3, 4), torch.rand(16, 3, 4))
+        >>> explorer.position
+        (1, 2)
+        >>> affinity_explorer(torch.rand(3, 24, 32), torch.rand(1, 3, 4), torch.rand(16, 3, 4))  # doctest: +ELLIPSIS
+        Refused('the features of segmentation have one channel: ...
+    """
+    several = task_features if isinstance(task_features, Mapping) else {"segmentation": task_features}
+    try:
+        return AffinityExplorer(image, several, sisr_features, position=position, alt=alt)
+    except ValueError as error:
+        return Refused(str(error))
+
+
+def check_features(image: Tensor, task_features: Mapping[str, Tensor], sisr_features: Tensor) -> tuple[int, int]:
+    """Hold the features to what the explorer can show.
+
+    Returns:
+        (h, w) of their grid.
+
+    Raises:
+        ValueError: no picture, no features, one channel, NaN or infinity, two grids, or too many positions or channels.
+
+    Example:
+        >>> check_features(torch.rand(3, 24, 32), {"a": torch.rand(8, 3, 4)}, torch.rand(16, 3, 4))
+        (3, 4)
+    """
+    to_picture(image)
+    if not task_features:
+        raise ValueError("expected features of at least one segmentation branch, got none")
+    for name, features in {**task_features, "super-resolution": sisr_features}.items():
+        of = f"the features of {name}"
+        if features.ndim != 3 or 0 in features.shape:
+            raise ValueError(f"{of}: expected (C, h, w) of one picture, got {tuple(features.shape)}; take [0] of a batch")
+        if features.shape[0] == 1:
+            raise ValueError(
+                f"{of} have one channel: the cosine of two scalars is +1 or -1 whatever they say; tap features before "
+                "the prediction layer"
+            )
+        if not torch.isfinite(features).all():
+            raise ValueError(
+                f"{of} hold NaN or infinity, and no affinity can be computed from them; look for the first layer that "
+                "gives NaN, or train with a lower learning rate"
+            )
+        if features.shape[1:] != sisr_features.shape[1:]:
+            raise ValueError(
+                f"{of}: expected the grid {tuple(sisr_features.shape[1:])} of the super-resolution features, got "
+                f"{tuple(features.shape[1:])}; take both from one DSRLOutput, or resize one of them"
+            )
+        if features.shape[0] > MOST_CHANNELS or features.shape[1] * features.shape[2] > MOST_POSITIONS:
+            raise ValueError(
+                f"{of}: expected at most {MOST_CHANNELS} channels and {MOST_POSITIONS} positions, got "
+                f"{tuple(features.shape)}; sub-sample positions (adaptive_avg_pool2d) or choose channels"
+            )
+    return int(sisr_features.shape[1]), int(sisr_features.shape[2])
+
+
+def _directions(features: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
+    """Lengths (P,) and directions (P, C): float16 keeps a direction well, whatever the features' size is."""
+    x_PC = features.detach().float().flatten(1).T.cpu()  # noqa: N806 - the capitals are the axes
+    norms = x_PC.norm(dim=1)
+    units = x_PC / norms.masked_fill(norms <= NO_DIRECTION, torch.inf)[:, None]
+    return norms.numpy().astype(np.float32), units.numpy().astype(np.float16)
+
+
+def _small(image: Tensor) -> NDArray[np.uint8]:
+    """(3, H, W) -> (H', W', 3) bytes of at most ``MOST_PIXELS`` pixels."""
+    height, width = image.shape[-2:]
+    scale = (MOST_PIXELS / (height * width)) ** 0.5
+    if scale < 1:
+        size = (max(1, int(height * scale)), max(1, int(width * scale)))
+        image = F.interpolate(image[None].float(), size, mode="area")[0]
+    return to_picture(image)
