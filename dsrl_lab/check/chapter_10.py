@@ -143,7 +143,7 @@ RUN = Exercise(
         WrongAnswer(
             "learning rate divided",
             lambda i, b, rate, new: (i * b // new, rate * b / new),
-            "The other way round: the mean over a larger batch is a better direction, so one may walk further along it.",
+            "The other way round: the mean over a larger batch is a better direction, so one may go further along it.",
         ),
         WrongAnswer(
             "root of the factor",
