@@ -59,8 +59,8 @@ SIZE = Exercise(
             "size times stride",
             lambda size, k, stride, padding, extra: size * stride,
             "What one wishes for, and what DSRL's numbers give (3, 2, 1, 1). In general the last stamp BEGINS at "
-            "(size - 1) * stride and is a kernel long; paddings do the rest. Without output_padding 64 becomes 127, and "
-            "the mask no longer fits.",
+            "(size - 1) * stride and is a kernel long; paddings do the rest. Without output_padding 64 becomes 127, "
+            "and the mask no longer fits.",
         ),
         WrongAnswer(
             "output_padding forgotten",

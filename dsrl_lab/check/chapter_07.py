@@ -215,8 +215,8 @@ def _counted(sizes: dict[str, int], groups: list[list[str]]) -> list[int]:
     return [forgotten, sum(sizes[name] for name, count in times.items() if count > 1)]
 
 
-NAMES = ("host.stage2", "host.stage4", "host.stage8", "host.head", "sssr.reduce", "sssr.expand", "sisr.project")
-NAMES += ("sisr.refine", "sisr.predict", "transform.weight")
+HOST_NAMES = ("host.stage2", "host.stage4", "host.stage8", "host.head")
+NAMES = (*HOST_NAMES, "sssr.reduce", "sssr.expand", "sisr.project", "sisr.refine", "sisr.predict", "transform.weight")
 
 
 def _draw_groups(generator: torch.Generator) -> list[Case]:

@@ -14,7 +14,7 @@ NOTEBOOKS_BEGIN, NOTEBOOKS_END = "<!-- notebooks: dsrl-lab notebooks build -->",
 READMES = ("README.md", "README.zh-CN.md")
 SETTINGS = {
     "streets_tinynet": "Drawn streets, TinyNet from scratch (`make reproduce`)",
-    "camvid_espnetv2_90x120": "CamVid val, the ablation with seeds and controls: ESPNetv2 width 1.0 from released weights",
+    "camvid_espnetv2_90x120": "CamVid val, with seeds and controls: ESPNetv2 width 1.0 from the released weights",
     "camvid_espnetv2": "CamVid val, a larger input: ESPNetv2 width 1.0 from the released Cityscapes weights",
 }
 
