@@ -1,4 +1,4 @@
-"""Widgets: things to touch in a live JupyterLab, pictures in a built notebook, pages that need neither kernel nor network.
+"""Widgets: to touch in a live JupyterLab, as pictures in a built notebook, as pages without kernel and network.
 
 Each function returns an object that shows itself as the last expression of a cell. Wrong input (NaN, one channel, sizes
 that do not fit) is shown as a message in place of the widget: a reader who changed one knob too many reads what to do.
@@ -7,8 +7,5 @@ widget is shown live, and not before.
 """
 
 from dsrl_lab.widgets.affinity import affinity_explorer
-from dsrl_lab.widgets.segmentation import segmentation_compare
-from dsrl_lab.widgets.super_resolution import super_resolution_compare
-from dsrl_lab.widgets.training import training_monitor
 
-__all__ = ["affinity_explorer", "segmentation_compare", "super_resolution_compare", "training_monitor"]
+__all__ = ["affinity_explorer"]

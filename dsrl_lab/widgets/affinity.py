@@ -48,7 +48,10 @@ class AffinityExplorer(Widget):
             raise ValueError(f"expected a position (y, x) on the grid of {grid[0]}x{grid[1]}, got {chosen}")
         self.image, self.task_features, self.sisr_features = image, dict(task_features), sisr_features
         arrays: dict[str, NDArray[Any]] = {"image": _small(image)}
-        for name, features in {**{f"task:{name}": f for name, f in task_features.items()}, "sisr": sisr_features}.items():
+        for name, features in {
+            **{f"task:{name}": f for name, f in task_features.items()},
+            "sisr": sisr_features,
+        }.items():
             arrays[f"{name}:norms"], arrays[f"{name}:units"] = _directions(features)
         colors = np.linspace(0, 1, 256)
         arrays["similarity"] = mpl.colormaps[SIMILARITY](colors, bytes=True)[:, :3].copy()
@@ -64,7 +67,8 @@ class AffinityExplorer(Widget):
                 "q": 1,
                 "pooling": 1,
             },
-            alt=alt or "A picture with one position marked, and how similar all positions are to it in the features of "
+            alt=alt
+            or "A picture with one position marked, and how similar all positions are to it in the features of "
             "segmentation and of super-resolution",
         )
 
@@ -153,7 +157,9 @@ def check_features(image: Tensor, task_features: Mapping[str, Tensor], sisr_feat
     for name, features in {**task_features, "super-resolution": sisr_features}.items():
         of = f"the features of {name}"
         if features.ndim != 3 or 0 in features.shape:
-            raise ValueError(f"{of}: expected (C, h, w) of one picture, got {tuple(features.shape)}; take [0] of a batch")
+            raise ValueError(
+                f"{of}: expected (C, h, w) of one picture, got {tuple(features.shape)}; take [0] of a batch"
+            )
         if features.shape[0] == 1:
             raise ValueError(
                 f"{of} have one channel: the cosine of two scalars is +1 or -1 whatever they say; tap features before "
