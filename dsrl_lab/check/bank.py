@@ -23,6 +23,9 @@ from dsrl_lab.check import (
     chapter_07_runs,
     chapter_08,
     chapter_08_verdicts,
+    chapter_09,
+    chapter_09_scores,
+    chapter_10,
 )
 from dsrl_lab.check.exercise import Answer, Exercise
 from dsrl_lab.check.judge import Verdict, judge
@@ -44,6 +47,9 @@ CHAPTERS = (
     chapter_07_runs,
     chapter_08,
     chapter_08_verdicts,
+    chapter_09,
+    chapter_09_scores,
+    chapter_10,
 )
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise

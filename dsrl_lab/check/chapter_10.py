@@ -25,8 +25,8 @@ def multiply_adds(stated: float, counts_two: bool, binary: bool) -> float:
         binary: the table's G is 2^30, not 10^9.
 
     Example:
-        >>> multiply_adds(7.12, counts_two=False, binary=True) / 1e9
-        7.645041786879999
+        >>> round(multiply_adds(7.12, counts_two=False, binary=True) / 1e9, 3)
+        7.645
     """
     return stated * (2**30 if binary else 10**9) / (2 if counts_two else 1)
 
