@@ -18,6 +18,7 @@ from dsrl_lab.cli import (
     doctor,
     evaluate,
     export,
+    export_widget,
     notebooks,
     reproduce,
     super_resolution,
@@ -44,6 +45,7 @@ app.command()(evaluate.evaluate)
 app.command()(evaluate.predict)
 app.command()(evaluate.submit)
 app.command()(export.export)
+app.command()(export_widget.export_widget)
 app.command()(reproduce.reproduce)
 app.command()(reproduce.figures)
 app.command()(verdict.verdict)

@@ -48,10 +48,8 @@ class AffinityExplorer(Widget):
             raise ValueError(f"expected a position (y, x) on the grid of {grid[0]}x{grid[1]}, got {chosen}")
         self.image, self.task_features, self.sisr_features = image, dict(task_features), sisr_features
         arrays: dict[str, NDArray[Any]] = {"image": _small(image)}
-        for name, features in {
-            **{f"task:{name}": f for name, f in task_features.items()},
-            "sisr": sisr_features,
-        }.items():
+        tasks = {f"task:{name}": features for name, features in task_features.items()}
+        for name, features in {**tasks, "sisr": sisr_features}.items():
             arrays[f"{name}:norms"], arrays[f"{name}:units"] = _directions(features)
         colors = np.linspace(0, 1, 256)
         arrays["similarity"] = mpl.colormaps[SIMILARITY](colors, bytes=True)[:, :3].copy()

@@ -124,7 +124,7 @@ class Widget:
                 f"{STATIC}=1 to see pictures in their place"
             ) from error
 
-        class Live(anywidget.AnyWidget):  # type: ignore[misc]  # untyped base
+        class Live(anywidget.AnyWidget):
             _esm = script(self.script_name)
             _css = style()
             facts = traitlets.Dict().tag(sync=True)

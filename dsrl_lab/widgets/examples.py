@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
-from dsrl_lab.dsrl import DSRL
 from dsrl_lab.experiments import REPOSITORY
 from dsrl_lab.plots.figures_streets import see
 from dsrl_lab.widgets.affinity import AffinityExplorer
