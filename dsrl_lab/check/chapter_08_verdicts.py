@@ -35,7 +35,7 @@ def baseline_at(macs: Tensor, scores: Tensor, budget: float) -> Tensor:
     """
     right = int((macs >= budget).float().argmax())
     left = right - 1
-    share = math.log(budget / macs[left]) / math.log(macs[right] / macs[left])
+    share = torch.log(budget / macs[left]) / torch.log(macs[right] / macs[left])
     return (1 - share) * scores[left] + share * scores[right]
 
 

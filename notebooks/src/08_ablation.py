@@ -521,10 +521,8 @@ with theme():
     figure = new_figure(9, 1.3 + 0.45 * len(rows))
     ax = gain_bars(rows, ax=figure.add_subplot())
     for place, row in enumerate(rows):
-        theirs = {"sssr": "sssr", "deconvolution": "sssr", "sisr": "sisr", "dsrl": "dsrl", "detached": "dsrl"}.get(
-            row.row
-        )
-        if theirs is not None:
+        theirs = {"deconvolution": "sssr", "detached": "dsrl", "paper": "dsrl"}.get(row.row, row.row)
+        if theirs in ("sssr", "sisr", "dsrl"):
             value = table_1_gain(theirs, "ESPNetv2").value
             style = style_of(row.row)
             ax.plot(value, place, "s", markersize=9, markerfacecolor="none", markeredgecolor=style.color)
