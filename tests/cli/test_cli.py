@@ -17,6 +17,7 @@ from dsrl_lab.training import record
 
 RUNNER = CliRunner()
 COMMANDS = ["doctor", "data", "train", "evaluate", "predict", "reproduce", "figures", "cost", "bench", "notebooks"]
+COMMANDS += ["verdict"]
 TINY = ["--set", "train.iterations=2", "--set", "train.input_size=[16,24]", "--set", "train.batch_size=2"]
 
 
