@@ -28,7 +28,7 @@ STEPS = (
     ("Table 1: whole DSRL", "dsrl", "baseline", "dsrl", "baseline"),
     ("Table 1: + FA (its gradient stopped at SISR)", "detached", "sisr", "dsrl", "sisr"),
     ("Table 1: whole DSRL (FA's gradient stopped at SISR)", "detached", "baseline", "dsrl", "baseline"),
-    ("Table 1: whole DSRL (the paper's weights)", "paper", "baseline", "dsrl", "baseline"),
+    ("Table 1: whole DSRL (the paper's weights; a row added later)", "paper", "baseline", "dsrl", "baseline"),
     ("Table 1: + SSSR (the authors' head)", "deconvolution", "baseline", "sssr", "baseline"),
     ("Table 1: whole DSRL (the authors' head)", "deconvolution_dsrl", "baseline", "dsrl", "baseline"),
 )
