@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help reproduce test lab check notebooks slow clean
+.PHONY: help reproduce test lab check notebooks browser slow clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ check: $(VENV)/.dev  ## Lint, format, types, import layers
 
 notebooks: $(VENV)/.dev  ## Execute every notebook, as a reader would
 	$(BIN)/python -m pytest -m notebooks
+
+browser: $(VENV)/.dev  ## Touch the widgets' pages in Chromium (Debian's package chromium)
+	$(BIN)/python -m pytest -m browser
 
 slow: $(VENV)/.dev  ## Check what takes long or needs real data (DSRL_LAB_DATA)
 	$(BIN)/python -m pytest -m slow
