@@ -6,8 +6,8 @@ network sees and what it is asked for come from the same pixels.
 
 The loss is the squared error of the heat-maps of marked joints, divided by what a network pays that leaves one joint
 blank (pi sigma^2, the squared sum of a Gaussian). So it starts near 1 at every size of heat-map, and the objective's
-weights w1 and w2 mean about what they mean beside cross-entropy. (The release's mean over pixels starts near 0.001:
-w1 = 0.1 would then drown the joints.)
+weights w1 and w2 mean about what they mean beside cross-entropy. (The release's mean over pixels starts near 0.002
+for 64x48: beside w1 = 0.1 the joints would drown.)
 """
 
 from __future__ import annotations
