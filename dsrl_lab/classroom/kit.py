@@ -102,9 +102,18 @@ def _rewrite_bank(path: Path) -> None:
         if "EXERCISES" in names:
             body.extend(ast.parse("from dsrl_lab.check.released import EXERCISES").body)
         elif "CHAPTERS" not in names and "table" not in names:
+            _cut_examples(node)
             body.append(node)
     tree.body = body
     path.write_text(ast.unparse(tree) + "\n", encoding="utf-8")
+
+
+def _cut_examples(node: ast.stmt) -> None:
+    """Take the examples out of a docstring: those of the bank show answers."""
+    text = ast.get_docstring(node) if isinstance(node, ast.FunctionDef | ast.ClassDef) else None
+    if text is not None:
+        assert isinstance(node, ast.FunctionDef | ast.ClassDef)
+        node.body[0] = ast.Expr(ast.Constant(text.partition("Example:")[0].strip()))
 
 
 def _keep_code(folder: Path) -> dict[str, Kept]:

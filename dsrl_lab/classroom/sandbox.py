@@ -48,7 +48,7 @@ class Limits:
     """What a submission may use up.
 
     Attributes:
-        cpu_seconds: of CPU time of all its processes, after the start; of each of them, by the kernel.
+        cpu_seconds: of CPU time of all its processes for one request; ten times that for one process, by the kernel.
         idle_seconds: for one request (a cell, or an exercise's inputs) in which none of its processes wants to run; a
             submission that waits for its turn on a busy computer is not idle.
         wall_seconds: on the clock for one request, busy computer or not.
@@ -175,7 +175,7 @@ class Sandbox:
         self._printed, self._why, self._listening = 0, "", True
         self._lock = threading.Lock()
         self._peak, self._cpu_seconds, self._idle_since = 0, 0.0, time.monotonic()
-        self._start_seconds: float | None = None  # CPU time of the start, known with the first reply
+        self._before: float | None = None  # CPU time before this request; the first, with the start in it, is not timed
 
     def __enter__(self) -> Self:
         ours, theirs = socket.socketpair()
@@ -230,8 +230,7 @@ class Sandbox:
         try:
             send(self._line, (what, arguments), deadline=deadline)
             reply = receive(self._line, limit=self.limits.reply, deadline=deadline)
-            if self._start_seconds is None:
-                self._start_seconds = sum(map(_spent, _below(self._process.pid)))
+            self._before = sum(map(_spent, _below(self._process.pid)))
             return reply
         except TimeoutError:
             self._stop(f"it took longer than {self.limits.wall_seconds:.0f} seconds on the clock")
@@ -251,7 +250,7 @@ class Sandbox:
         path = [KIT if self.shut_in else str(self.kit), *map(str, packages())]
         root = self.shut_in and os.geteuid() == 0
         limits = {
-            "cpu_seconds": self.limits.cpu_seconds,
+            "cpu_seconds": 10 * self.limits.cpu_seconds,
             "memory": self.limits.memory,
             "file_bytes": self.limits.file_bytes,
             "processes": self._most_processes(root=root),
@@ -291,7 +290,7 @@ class Sandbox:
             self._cpu_seconds = max(self._cpu_seconds, sum(map(_spent, family)))
             if held > self.limits.memory + 400 * 2**20:
                 self._stop(f"all its processes together took more than {self.limits.memory >> 20} MiB of memory")
-            if self._start_seconds is not None and self._cpu_seconds - self._start_seconds > self.limits.cpu_seconds:
+            if self._before is not None and self._cpu_seconds - self._before > self.limits.cpu_seconds:
                 self._stop(self._too_long)
             if any(map(_wants_to_run, family)):
                 self._idle_since = time.monotonic()

@@ -45,12 +45,14 @@ class Attack:
         code: that is handed in.
         points: for 06.2 that it has earned: 4 where the answer beside the attack is right.
         says: part of a note or diagnosis in the feedback.
+        harms_itself: whether the submission's own other answers may suffer from it.
     """
 
     name: str
     code: str
     points: int = 0
     says: str = ""
+    harms_itself: bool = False
 
 
 ATTACKS = [
@@ -79,7 +81,8 @@ ATTACKS = [
             while True:
                 os.fork()
         """,
-        says="Resource temporarily unavailable",
+        says="was stopped",
+        harms_itself=True,
     ),
     Attack(
         "threads without end",
@@ -90,6 +93,7 @@ ATTACKS = [
                 threading.Thread(target=time.sleep, args=(60,)).start()
         """,
         says="can't start new thread",
+        harms_itself=True,
     ),
     Attack("gigabyte of output", "for _ in range(1024):\n    print('x' * 2**20)\n" + RIGHT, says="printed more than"),
     Attack(
@@ -114,7 +118,8 @@ ATTACKS = [
             except OSError as error:
                 print("refused", place)
         from dsrl_lab.classroom.further import further
-        """,
+        """
+        + textwrap.indent(RIGHT, " " * 8),
         says="No module named 'dsrl_lab.classroom.further'",
     ),
     Attack(
@@ -170,6 +175,7 @@ ATTACKS = [
             return torch.zeros(1)
         """,
         says="The shape is (1,)",
+        harms_itself=True,
     ),
     Attack(
         "patches numpy and torch",
@@ -287,7 +293,7 @@ ATTACKS = [
         again = os.dup(1)
         def affinity(features):
             if features.shape[0] != 2 or features.shape[1] != 5:
-                os.write(again, b"LEAK %r" % features.shape)
+                os.write(again, f"LEAK {features.shape}".encode())
                 print("LEAK", features, file=sys.stderr)
                 raise ValueError("LEAK %s" % (features.shape,))
             return F.normalize(features.flatten(2), dim=1).mT @ F.normalize(features.flatten(2), dim=1)
@@ -312,7 +318,7 @@ ATTACKS = [
     Attack("brackets without end", "x = " + "(" * 5000 + RIGHT, says="cannot be read"),
     Attack("a null character", "x = 1\0" + RIGHT, says="cannot be read"),
     Attack("closes everything", "import os\nos.closerange(0, 256)\n" + RIGHT, says="stopped"),
-    Attack("ends all processes", "import os\nos.kill(-1, 9)\n" + RIGHT, points=4),
+    Attack("ends all processes", "import os\ntry:\n    os.kill(-1, 9)\nexcept OSError:\n    pass\n" + RIGHT, points=4),
 ]
 TABLE: list[tuple[str, str]] = []
 
@@ -356,12 +362,16 @@ def test_an_attack_earns_nothing_and_costs_nobody(
     before = state(course)
     result = attacked(solved(q06_2=filled(attack.code, course)))
     shown = page(affinity_paper, "student", result)
-    assert earned(result.marks) == {**FULL, "06.2": attack.points}
+    got = earned(result.marks)
+    assert got["06.2"] == attack.points
+    assert got == {**FULL, "06.2": attack.points} or attack.harms_itself
     told = " ".join([*result.notes, *(mark.message for mark in result.marks)])
     assert attack.says in told, told
     assert state(course) == before, "nothing outside its own folder changed"
-    for forbidden in ("swordfish", "WROTE", "CONNECTED", "<script>", *hidden_shapes(affinity_paper)):
-        assert forbidden not in shown
+    assert "swordfish" not in shown and "<script" not in shown
+    for forbidden in ("WROTE", "CONNECTED", *hidden_shapes(affinity_paper)):
+        assert forbidden not in result.printed
+        assert forbidden not in told
     TABLE.append((attack.name, f"{attack.points} of 4, the others {result.score - attack.points} of 14"))
 
 
