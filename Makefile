@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help reproduce test lab check notebooks browser slow clean
+.PHONY: help reproduce test lab check notebooks browser slow classroom clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -51,5 +51,16 @@ browser: $(VENV)/.dev  ## Touch the widgets' pages in Chromium (Debian's package
 slow: $(VENV)/.dev  ## Check what takes long or needs real data (DSRL_LAB_DATA)
 	$(BIN)/python -m pytest -m slow
 
+# nbgrader slows JupyterLab's start and adds menus, so it lives beside .venv, whose packages it sees.
+.venv-class/.made: $(VENV)/.dev
+	$(BIN)/python -m venv --without-pip .venv-class
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(.venv-class/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth"
+	.venv-class/bin/python -m pip install --disable-pip-version-check -q "nbgrader>=0.9.5"
+	.venv-class/bin/python -m pip install --disable-pip-version-check -q --no-deps -e .
+	touch $@
+
+classroom: .venv-class/.made  ## Test the classroom with nbgrader and the sandbox (bubblewrap), hostile submissions included
+	PATH="$(CURDIR)/.venv-class/bin:$$PATH" JUPYTER_PATH="$(CURDIR)/$(VENV)/share/jupyter" .venv-class/bin/python -m pytest -m classroom -s
+
 clean:  ## Remove the virtual environment and caches; runs and data stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) .venv-class .pytest_cache .ruff_cache .mypy_cache .import_linter_cache *.egg-info
