@@ -7,5 +7,8 @@ widget is shown live, and not before.
 """
 
 from dsrl_lab.widgets.affinity import affinity_explorer
+from dsrl_lab.widgets.segmentation import segmentation_compare
+from dsrl_lab.widgets.super_resolution import super_resolution_compare
+from dsrl_lab.widgets.training import training_monitor
 
-__all__ = ["affinity_explorer"]
+__all__ = ["affinity_explorer", "segmentation_compare", "super_resolution_compare", "training_monitor"]

@@ -51,9 +51,8 @@ class AffinityExplorer(Widget):
         tasks = {f"task:{name}": features for name, features in task_features.items()}
         for name, features in {**tasks, "sisr": sisr_features}.items():
             arrays[f"{name}:norms"], arrays[f"{name}:units"] = _directions(features)
-        colors = np.linspace(0, 1, 256)
-        arrays["similarity"] = mpl.colormaps[SIMILARITY](colors, bytes=True)[:, :3].copy()
-        arrays["difference"] = mpl.colormaps[DIFFERENCE](0.5 + colors / 2, bytes=True)[:, :3].copy()
+        arrays["similarity"] = sequential(SIMILARITY)
+        arrays["difference"] = sequential(DIFFERENCE, begin=0.5)
         super().__init__(
             arrays=arrays,
             facts={"grid": list(grid), "sources": list(task_features)},
@@ -179,6 +178,17 @@ def check_features(image: Tensor, task_features: Mapping[str, Tensor], sisr_feat
                 f"{tuple(features.shape)}; sub-sample positions (adaptive_avg_pool2d) or choose channels"
             )
     return int(sisr_features.shape[1]), int(sisr_features.shape[2])
+
+
+def sequential(name: str, *, begin: float = 0.0) -> NDArray[np.uint8]:
+    """A table of 256 colours (256, 3) for the browser, of matplotlib's map from ``begin`` to its end.
+
+    Example:
+        >>> sequential("PuOr", begin=0.5)[0].tolist()  # the middle of a diverging map: no difference
+        [246, 246, 246]
+    """
+    colors = mpl.colormaps[name](np.linspace(begin, 1, 256), bytes=True)
+    return np.ascontiguousarray(colors[:, :3])
 
 
 def _directions(features: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float16]]:

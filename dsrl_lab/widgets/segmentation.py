@@ -1,0 +1,141 @@
+"""Segmentation compare: picture, truth and two predictions; what the second wins and loses; IoU of each class."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from dsrl_lab.datasets.base import IGNORE_INDEX, ClassTable
+from dsrl_lab.metrics import SegmentationScore
+from dsrl_lab.plots.masks import class_handles, compare_masks, mask_errors, show_image, show_mask, to_picture
+from dsrl_lab.plots.theme import BLUE, GREY, ORANGE, new_figure, theme
+from dsrl_lab.widgets.base import Refused, Widget
+
+
+class SegmentationCompare(Widget):
+    """What ``segmentation_compare`` returns."""
+
+    script_name, title = "segmentation", "Segmentation compare"
+
+    def __init__(
+        self,
+        image: Tensor,
+        truth: Tensor,
+        before: Tensor,
+        after: Tensor,
+        table: ClassTable,
+        *,
+        names: tuple[str, str] = ("baseline", "DSRL"),
+        alt: str = "",
+    ) -> None:
+        picture = to_picture(image)
+        if picture.shape[:2] != truth.shape:
+            raise ValueError(
+                f"expected masks of the picture's size {picture.shape[:2]}, got {tuple(truth.shape)}; "
+                "resize the logits to the picture before the argmax"
+            )
+        if not torch.isfinite(image).all():
+            raise ValueError("the picture holds NaN or infinity; show it before it is normalised")
+        changes = compare_masks(truth, before, after)
+        self.masks, self.image, self.table, self.names = (truth, before, after), image, table, names
+        scores = [_scores(pred, truth, table.num_classes) for pred in (before, after)]
+        counted = max(changes.counted, 1)
+        super().__init__(
+            arrays={
+                "image": picture,
+                "truth": _ids(truth),
+                "before": _ids(before),
+                "after": _ids(after),
+                "colors": np.asarray(table.colors, np.uint8),
+            },
+            facts={
+                "classes": list(table.names),
+                "names": list(names),
+                "scores": scores,
+                "shares": [float(part.sum()) / counted for part in changes[:2]],
+                "ignore": IGNORE_INDEX,
+                "changes": {"won": _rgb(BLUE), "lost": _rgb(ORANGE), "wrong": _rgb(GREY)},
+            },
+            state={"opacity": 0.6, "class": None, "position": [truth.shape[0] // 2, truth.shape[1] // 2]},
+            alt=alt or f"Picture, true classes, predictions of {names[0]} and {names[1]}, and the pixels that differ",
+        )
+
+    def static(self) -> Figure:
+        """Picture, truth, both predictions over the picture, and the pixels won and lost."""
+        truth, before, after = self.masks
+        with theme():
+            height, width = truth.shape
+            figure = new_figure(13, 2.6 * height / width + 1.0)
+            axes = figure.subplots(1, 5)
+            show_image(self.image, title="picture", ax=axes[0])
+            scores = [f" (mIoU {100 * found['miou']:.1f} %)" for found in self._facts["scores"]]
+            titles = ("truth", self.names[0] + scores[0], self.names[1] + scores[1])
+            for ax, mask, title in zip(axes[1:4], self.masks, titles, strict=True):
+                show_mask(mask, self.table, image=self.image, alpha=0.75, legend=False, title=title, ax=ax)
+            title = f"{self.names[1]} against {self.names[0]}"
+            mask_errors(truth, before, after, image=self.image, title=title, ax=axes[4])
+            present = [i for i in torch.unique(torch.stack(self.masks)).tolist() if i != IGNORE_INDEX]
+            figure.legend(handles=class_handles(self.table, present), loc="outside lower left", ncols=8, handlelength=1)
+        return figure
+
+
+def segmentation_compare(
+    image: Tensor,
+    truth: Tensor,
+    before: Tensor,
+    after: Tensor,
+    table: ClassTable,
+    *,
+    names: tuple[str, str] = ("baseline", "DSRL"),
+    alt: str = "",
+) -> SegmentationCompare | Refused:
+    """Compare two predictions with the truth, pixel by pixel and class by class.
+
+    Args:
+        image: the picture.
+        truth: the true mask, 255 where nothing is known.
+        before: the first prediction.
+        after: the second prediction.
+        table: names and colours of the classes.
+        names: of the two predictions.
+        alt: what the static picture shows, for those who do not see it.
+
+    Shape:
+        - image: (3, H, W) in [0, 1]; truth, before, after: (H, W) class ids
+
+    Returns:
+        The widget; a message that shows itself in its place if the input makes no sense.
+
+    Example:
+        >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)))
+        >>> mask = torch.tensor([[0, 1]])
+        >>> segmentation_compare(torch.rand(3, 1, 2), mask, 0 * mask, mask, table).state["opacity"]
+        0.6
+        >>> segmentation_compare(torch.rand(3, 1, 2), mask, mask + 1, mask, table)  # doctest: +ELLIPSIS
+        Refused("expected class ids 0 to 1 in the prediction...
+    """
+    try:
+        return SegmentationCompare(image, truth, before, after, table, names=names, alt=alt)
+    except ValueError as error:
+        return Refused(str(error))
+
+
+def _scores(pred: Tensor, truth: Tensor, num_classes: int) -> dict[str, Any]:
+    """IoU of each class (None for NaN, which JSON cannot hold) and its mean, on this picture."""
+    score = SegmentationScore(num_classes)
+    score.update(pred[None], truth[None])
+    found = score.compute()
+    return {"miou": found.miou, "iou": [None if math.isnan(x) else x for x in found.iou.tolist()]}
+
+
+def _ids(mask: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.asarray(mask.detach().cpu().numpy(), np.uint8)
+
+
+def _rgb(color: str) -> list[int]:
+    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]

@@ -1,0 +1,181 @@
+"""Super-resolution compare: any two methods under a swipe divider, all of them under one lens, with PSNR and SSIM.
+
+What rides in the widget are 8-bit pictures, as tables of the field round them; every score shown, in the browser and in
+the static twin, is of these. Whole pictures are scored by ``dsrl_lab.metrics``; the crop under the lens where it moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dsrl_lab.metrics import psnr, ssim
+from dsrl_lab.plots.masks import to_picture
+from dsrl_lab.plots.super_resolution import Reconstruction, error_map, super_resolution_row
+from dsrl_lab.plots.theme import new_figure, theme
+from dsrl_lab.widgets.affinity import sequential
+from dsrl_lab.widgets.base import Refused, Widget
+
+SMALLEST_LENS = 11
+"""Pixels a side: SSIM's window has to fit."""
+ERROR_LIMIT = 0.25
+
+
+class SuperResolutionCompare(Widget):
+    """What ``super_resolution_compare`` returns."""
+
+    script_name, title = "super_resolution", "Super-resolution compare"
+
+    def __init__(
+        self,
+        low_res: Tensor,
+        high_res: Tensor,
+        reconstructions: Sequence[Reconstruction],
+        *,
+        crop: tuple[int, int, int, int] | None = None,
+        alt: str = "",
+    ) -> None:
+        check_pictures(low_res, high_res, reconstructions)
+        self.low_res, self.high_res = low_res, _eight_bits(high_res)
+        self.reconstructions = [Reconstruction(made.name, _eight_bits(made.image)) for made in reconstructions]
+        height, width = high_res.shape[-2:]
+        side = max(SMALLEST_LENS, min(height, width) // 5)
+        top, left, rows, columns = crop or (round((height - side) / 2), round((width - side) / 2), side, side)
+        inside = 0 <= top <= height - rows and 0 <= left <= width - columns
+        if not inside or min(rows, columns) < SMALLEST_LENS:
+            raise ValueError(
+                f"expected a crop (top, left, height, width) of at least {SMALLEST_LENS} pixels a side inside of "
+                f"{height}x{width}, got {crop}"
+            )
+        arrays: dict[str, NDArray[Any]] = {"low": to_picture(low_res), "high": to_picture(self.high_res)}
+        scores = []
+        for number, made in enumerate(self.reconstructions):
+            arrays[f"made:{number}"] = to_picture(made.image)
+            pair = made.image[None], self.high_res[None]
+            value = float(psnr(*pair))
+            scores.append({"psnr": value if value != float("inf") else None, "ssim": float(ssim(*pair))})
+        arrays["colors"] = sequential("cividis")
+        names = [made.name for made in self.reconstructions]
+        super().__init__(
+            arrays=arrays,
+            facts={"names": names, "scores": scores, "limit": ERROR_LIMIT, "smallest": SMALLEST_LENS},
+            state={
+                "lens": [top, left, rows, columns],
+                "left": names[0],
+                "right": names[-1] if len(names) > 1 else "original",
+                "divider": 0.5,
+                "errors": False,
+            },
+            alt=alt or f"Input, {', '.join(names)} and original side by side, magnified, with PSNR and SSIM",
+        )
+
+    @property
+    def lens(self) -> tuple[int, int, int, int]:
+        """(top, left, height, width) in pixels of the original, as the reader moved it."""
+        top, left, height, width = self.state["lens"]
+        return int(top), int(left), int(height), int(width)
+
+    def static(self) -> Figure:
+        """Input, methods and original: whole, under the lens, and the error of each."""
+        columns = len(self.reconstructions) + 2
+        with theme():
+            height, width = self.high_res.shape[-2:]
+            tile = 12 / columns
+            _, _, rows, across = self.lens
+            figure = new_figure(12, tile * (2 * height / width + rows / across) + 0.7)
+            axes = figure.subplots(
+                3, columns, squeeze=False, height_ratios=[height / width, rows / across, height / width]
+            )
+            super_resolution_row(self.low_res, self.high_res, self.reconstructions, axes=list(axes[0]))
+            super_resolution_row(
+                self.low_res, self.high_res, self.reconstructions, axes=list(axes[1]), crop=self.lens, titles=False
+            )
+            for made, ax in zip(self.reconstructions, axes[2][1:-1], strict=True):
+                error_map(made.image, self.high_res, limit=ERROR_LIMIT, ax=ax)
+            for ax in (axes[2][0], axes[2][-1]):
+                ax.set_axis_off()
+            axes[2][0].text(
+                0.5,
+                0.5,
+                f"absolute error\n(bright: {ERROR_LIMIT} or more)",
+                ha="center",
+                transform=axes[2][0].transAxes,
+            )
+        return figure
+
+
+def super_resolution_compare(
+    low_res: Tensor,
+    high_res: Tensor,
+    reconstructions: Mapping[str, Tensor] | Sequence[Reconstruction],
+    *,
+    crop: tuple[int, int, int, int] | None = None,
+    alt: str = "",
+) -> SuperResolutionCompare | Refused:
+    """Compare super-resolved pictures by eye and by score, whole and under a lens.
+
+    Args:
+        low_res: what the methods received.
+        high_res: the truth.
+        reconstructions: any number of methods, by name.
+        crop: (top, left, height, width) in pixels of ``high_res`` where the lens begins; the middle by default.
+        alt: what the static picture shows, for those who do not see it.
+
+    Shape:
+        - low_res: (3, H / s, W / s) in [0, 1]; high_res and each reconstruction: (3, H, W), at least 11 pixels a side
+
+    Returns:
+        The widget; a message that shows itself in its place if the input makes no sense.
+
+    Example:
+        >>> high = torch.rand(3, 24, 32)
+        >>> super_resolution_compare(torch.rand(3, 12, 16), high, {"perfect": high}).lens
+        (6, 10, 11, 11)
+        >>> super_resolution_compare(torch.rand(3, 12, 16), high, {"small": high[:, :12]})  # doctest: +ELLIPSIS
+        Refused("'small': expected the original's shape (3, 24, 32), got (3, 12, 32); ...
+    """
+    made = reconstructions
+    several = [Reconstruction(*pair) for pair in (made.items() if isinstance(made, Mapping) else made)]
+    try:
+        return SuperResolutionCompare(low_res, high_res, several, crop=crop, alt=alt)
+    except ValueError as error:
+        return Refused(str(error))
+
+
+def check_pictures(low_res: Tensor, high_res: Tensor, reconstructions: Sequence[Reconstruction]) -> None:
+    """Hold the pictures to what can be compared.
+
+    Raises:
+        ValueError: no RGB picture, no method, a name twice, NaN, another size, or less than 11 pixels a side.
+
+    Example:
+        >>> check_pictures(torch.rand(3, 12, 16), torch.rand(3, 24, 32), [Reconstruction("a", torch.rand(3, 24, 32))])
+    """
+    to_picture(low_res)
+    to_picture(high_res)
+    if min(high_res.shape[-2:]) < SMALLEST_LENS:
+        raise ValueError(
+            f"expected at least {SMALLEST_LENS} pixels a side, got {tuple(high_res.shape)}: SSIM needs them"
+        )
+    names = [made.name for made in reconstructions]
+    if not names or len({*names, "input", "original"}) != len(names) + 2:
+        raise ValueError(
+            f"expected at least one method, names that differ, and none called 'input' or 'original'; got {names}"
+        )
+    for name, image in (("original", high_res), *reconstructions):
+        if image.shape != high_res.shape:
+            raise ValueError(
+                f"{name!r}: expected the original's shape {tuple(high_res.shape)}, got {tuple(image.shape)}; "
+                "enlarge it, or crop the original to a multiple of the scale"
+            )
+        if not torch.isfinite(image).all():
+            raise ValueError(f"{name!r}: the picture holds NaN or infinity; look for the first layer that gives NaN")
+
+
+def _eight_bits(image: Tensor) -> Tensor:
+    return (image.detach().float().cpu().clamp(0, 1) * 255).round() / 255
