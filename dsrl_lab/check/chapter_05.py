@@ -185,7 +185,7 @@ def size_for_the_same_cost(height: int, width: int, macs: float, extra_macs: flo
         >>> [round(side) for side in size_for_the_same_cost(256, 512, 674.46, 589.82)]
         [350, 701]
     """
-    factor = math.sqrt((macs + extra_macs) / macs)
+    factor = ((macs + extra_macs) / macs) ** 0.5
     return height * factor, width * factor
 
 

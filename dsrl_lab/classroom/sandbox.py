@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import secrets
 import shutil
 import signal
@@ -28,6 +27,7 @@ from typing import Any, Self
 
 import psutil
 
+from dsrl_lab.classroom.processes import descendants, kernel_version, own_memory, spent_seconds, wants_to_run
 from dsrl_lab.classroom.wire import Garbled, receive, send
 
 START = "import json, os, sys; c = json.loads(sys.argv[1]); os.chdir('/tmp'); "
@@ -230,7 +230,7 @@ class Sandbox:
         try:
             send(self._line, (what, arguments), deadline=deadline)
             reply = receive(self._line, limit=self.limits.reply, deadline=deadline)
-            self._before = sum(map(_spent, _below(self._process.pid)))
+            self._before = sum(map(spent_seconds, descendants(self._process.pid)))
             return reply
         except TimeoutError:
             self._stop(f"it took longer than {self.limits.wall_seconds:.0f} seconds on the clock")
@@ -266,7 +266,9 @@ class Sandbox:
         return [bwrap, *_walls(), *environment, *_files(self.kit, self.limits.file_bytes), "--", *python]
 
     def _most_processes(self, *, root: bool) -> int:
-        if root or (self.shut_in and _kernel() >= (5, 14)):  # counted in the name space, or for a user of its own
+        if root or (
+            self.shut_in and kernel_version() >= (5, 14)
+        ):  # counted in the name space, or for a user of its own
             return self.limits.processes
         mine = [p for p in psutil.process_iter(["uids", "num_threads"]) if _is_mine(p)]
         return self.limits.processes + sum(p.info["num_threads"] or 1 for p in mine)
@@ -284,15 +286,15 @@ class Sandbox:
                 self._drain()
             if self._process.poll() is not None:
                 return
-            family = _below(self._process.pid)
-            held = sum(map(_own_memory, family))
+            family = descendants(self._process.pid)
+            held = sum(map(own_memory, family))
             self._peak = max(self._peak, held)
-            self._cpu_seconds = max(self._cpu_seconds, sum(map(_spent, family)))
+            self._cpu_seconds = max(self._cpu_seconds, sum(map(spent_seconds, family)))
             if held > self.limits.memory + 400 * 2**20:
                 self._stop(f"all its processes together took more than {self.limits.memory >> 20} MiB of memory")
             if self._before is not None and self._cpu_seconds - self._before > self.limits.cpu_seconds:
                 self._stop(self._too_long)
-            if any(map(_wants_to_run, family)):
+            if any(map(wants_to_run, family)):
                 self._idle_since = time.monotonic()
             elif time.monotonic() - self._idle_since > self.limits.idle_seconds:
                 self._stop(f"it waited for more than {self.limits.idle_seconds:.0f} seconds and did nothing")
@@ -316,7 +318,7 @@ class Sandbox:
 
     def _stop(self, why: str) -> None:
         self._why = self._why or why
-        members = [] if self.shut_in else _below(self._process.pid)  # in a name space, all end with the first
+        members = [] if self.shut_in else descendants(self._process.pid)  # in a name space, all end with the first
         self._process.kill()
         for member in members:
             try:
@@ -334,51 +336,8 @@ class Sandbox:
         self._why = self._why or (self._too_long if cpu_time_up else f"it ended without an answer (exit code {code})")
 
 
-def _below(pid: int) -> list[int]:
-    """All descendants of a process, by the kernel's own lists: a look at every process there is would cost more."""
-    found, queue = [], [pid]
-    while queue:
-        for children in Path(f"/proc/{queue.pop()}/task").glob("*/children"):
-            below = [int(child) for child in _read(children).split()]
-            found += below
-            queue += below
-    return found
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # the process is gone
-        return ""
-
-
-def _own_memory(pid: int) -> int:
-    lines = dict(line.split(":", 1) for line in _read(Path(f"/proc/{pid}/status")).splitlines() if ":" in line)
-    return sum(1024 * int(lines[name].split()[0]) for name in ("RssAnon", "RssShmem") if name in lines)
-
-
-def _state(pid: int) -> list[str]:
-    """The kernel's line on a process, from its state on."""
-    return _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
-
-
-def _spent(pid: int) -> float:
-    """CPU seconds of a process, and of those of its children that have ended."""
-    state = _state(pid)
-    return sum(map(int, state[11:15])) / os.sysconf("SC_CLK_TCK") if state else 0.0
-
-
-def _wants_to_run(pid: int) -> bool:
-    return _state(pid)[:1] in (["R"], ["D"])
-
-
 def _is_mine(process: psutil.Process) -> bool:
     return process.info["uids"] is not None and process.info["uids"].real == os.getuid()
-
-
-def _kernel() -> tuple[int, int]:
-    major, minor = platform.release().split("-")[0].split(".")[:2]
-    return int(major), int(minor)
 
 
 def tighter(limits: Limits, **changes: Any) -> Limits:

@@ -152,12 +152,22 @@ class Widget:
         raise NotImplementedError
 
     def show(self) -> None:
-        """Show the widget, or its picture where notebooks are built."""
+        """Show the widget, or its picture where notebooks are built.
+
+        The picture is put below a live widget too, unseen: a notebook that was saved and is opened again has the
+        picture and no model, and shows the one in place of an error about the other.
+        """
         if is_static():
-            with theme():
-                show_figure(self.static(), alt=self.alt)
-        else:
-            display(self.widget)
+            self._show_twin()
+            return
+        live = self.widget
+        display(HTML(STAND_IN))
+        self._show_twin()
+        display(live)
+
+    def _show_twin(self) -> None:
+        with theme():
+            show_figure(self.static(), alt=self.alt)
 
     def _ipython_display_(self) -> None:
         self.show()
@@ -198,6 +208,14 @@ class Refused:
     def _ipython_display_(self) -> None:
         self.show()
 
+
+OUTPUT, MARKED = ".jp-OutputArea-child", ".jp-OutputArea-child:has(.dl-stand-in)"
+STAND_IN = f"""<style>
+{MARKED},
+{MARKED} + {OUTPUT}:has(+ {OUTPUT} .dl),
+{MARKED} + {OUTPUT} + {OUTPUT}:not(:has(.dl)) {{ display: none !important; }}
+</style><i class="dl-stand-in"></i>"""
+"""Of the picture and the widget below it, JupyterLab shows the widget while it lives, and else the picture."""
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

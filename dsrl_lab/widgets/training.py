@@ -59,8 +59,9 @@ class TrainingMonitor(Widget):
 
     def __iter__(self) -> Iterator[EpochRecord]:
         """Show the monitor, and train: one record after the other, until the end or a stop."""
-        if not is_static():
-            self.show()
+        live = not is_static()
+        if live:
+            display(self.widget)
         try:
             for record in self._source:
                 self._take(record)

@@ -110,10 +110,10 @@ predict("08.visible", None, unit="points")
 # %% [markdown]
 # ## What was kept equal
 #
-# All rows: same pictures, same number of steps, same order, crops and flips for a seed. The design and its choices were written down before the
-# runs (`data/runs/DESIGN.md`), but for one row: `paper` was added after others' val scores had been seen, and carries less weight. A staged training that gives each further part 250 more epochs (seen in public code) gives the last row
-# three times the training of the second, and calls the difference FA. The kit's `ablation` refuses rows that were not trained alike: mix
-# two settings (last lines below), and it says what differs.
+# All rows: same pictures, steps, order, crops and flips for a seed. Design and choices were written down before the runs
+# (`data/runs/DESIGN.md`), but for one row: `paper` was added after others' val scores had been seen, and carries less weight. Staged
+# training with 250 more epochs for each part (seen in public code) gives the last row three times the training of the second, and
+# calls that FA. The kit's `ablation` refuses rows that were not trained alike (last lines below).
 
 # %%
 train = runs[0].first["train"]
@@ -536,10 +536,10 @@ with theme():
 # %% [markdown]
 # ## Limits
 #
-# - Small inputs, short trainings, few seeds: the paper's length is not known, and ours is surely shorter.
+# - Small inputs, few seeds, trainings surely shorter than the paper's.
 # - An interval over seeds says what another seed would give on *these* pictures, not what another city would.
 # - The baseline at equal cost lies on a line between two sizes, not on a run.
-# - The row `paper` came later, after a look at val: a new set of seeds would have to confirm it.
+# - The row `paper` came after a look at val: new seeds would have to confirm it.
 # - Val was scored once per run; screening on held-out pictures still cannot rule out luck among variants.
 
 # %% [markdown]

@@ -79,7 +79,7 @@ def test_the_table_holds_every_wrong_answer_under_its_own_name() -> None:
 
 def test_an_unknown_exercise_is_refused_with_the_list() -> None:
     for ask in (find, hint, solution, stub):
-        with pytest.raises(ValueError, match=r"unknown exercise '99\.1'; choose one of 03\.1"):
+        with pytest.raises(ValueError, match=r"unknown exercise '99\.1'; choose one of 01\.1"):
             ask("99.1")
 
 

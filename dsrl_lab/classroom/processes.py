@@ -1,0 +1,53 @@
+"""What Linux tells of a process in /proc: descendants, memory, CPU time, state; nothing of one that is gone."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+
+def descendants(pid: int) -> list[int]:
+    """All descendants of a process, by the kernel's own lists: a look at every process there is would cost more."""
+    found, queue = [], [pid]
+    while queue:
+        for children in Path(f"/proc/{queue.pop()}/task").glob("*/children"):
+            below = [int(child) for child in _read(children).split()]
+            found += below
+            queue += below
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # the process is gone
+        return ""
+
+
+def own_memory(pid: int) -> int:
+    """Bytes of memory that are a process's alone, shared memory included; 0 when it is gone."""
+    lines = dict(line.split(":", 1) for line in _read(Path(f"/proc/{pid}/status")).splitlines() if ":" in line)
+    return sum(1024 * int(lines[name].split()[0]) for name in ("RssAnon", "RssShmem") if name in lines)
+
+
+def _state(pid: int) -> list[str]:
+    """The kernel's line on a process, from its state on."""
+    return _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+
+
+def spent_seconds(pid: int) -> float:
+    """CPU seconds of a process, and of those of its children that have ended."""
+    state = _state(pid)
+    return sum(map(int, state[11:15])) / os.sysconf("SC_CLK_TCK") if state else 0.0
+
+
+def wants_to_run(pid: int) -> bool:
+    """Whether a process runs, or waits for the disk."""
+    return _state(pid)[:1] in (["R"], ["D"])
+
+
+def kernel_version() -> tuple[int, int]:
+    """Major and minor version of the kernel."""
+    major, minor = platform.release().split("-")[0].split(".")[:2]
+    return int(major), int(minor)
