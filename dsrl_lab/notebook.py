@@ -82,17 +82,26 @@ def start(seed: int = 0) -> Lab:
 
 def show_figure(figure: Figure, *, alt: str) -> None:
     """Show a matplotlib figure as a picture with alternative text."""
+    display(figure_html(figure, alt=alt))
+
+
+def figure_html(figure: Figure, *, alt: str) -> HTML:
+    """A matplotlib figure as the ``<img alt=...>`` that ``show_figure`` shows."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
-    show_png(buffer.getvalue(), alt=alt)
+    return _img(buffer.getvalue(), alt=alt)
 
 
 def show_png(content: bytes, *, alt: str) -> None:
     """Show a PNG with alternative text, no wider than the page."""
+    display(_img(content, alt=alt))
+
+
+def _img(content: bytes, *, alt: str) -> HTML:
     kind, small = _for_the_page(content)
     data = base64.b64encode(small).decode()
     style = f"max-width:min(100%,{MOST_WIDTH}px)"
-    display(HTML(f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/{kind};base64,{data}">'))
+    return HTML(f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/{kind};base64,{data}">')
 
 
 def _for_the_page(content: bytes) -> tuple[str, bytes]:

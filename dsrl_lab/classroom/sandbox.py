@@ -266,9 +266,7 @@ class Sandbox:
         return [bwrap, *_walls(), *environment, *_files(self.kit, self.limits.file_bytes), "--", *python]
 
     def _most_processes(self, *, root: bool) -> int:
-        if root or (
-            self.shut_in and kernel_version() >= (5, 14)
-        ):  # counted in the name space, or for a user of its own
+        if root or (self.shut_in and kernel_version() >= (5, 14)):  # of a name space or user of its own
             return self.limits.processes
         mine = [p for p in psutil.process_iter(["uids", "num_threads"]) if _is_mine(p)]
         return self.limits.processes + sum(p.info["num_threads"] or 1 for p in mine)

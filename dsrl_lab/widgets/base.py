@@ -21,7 +21,7 @@ from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dsrl_lab.notebook import show_figure
+from dsrl_lab.notebook import figure_html
 from dsrl_lab.plots.theme import theme
 
 ALIGNMENT = 8
@@ -95,6 +95,7 @@ class Widget:
         layout, self._block = pack(arrays)
         self._facts = facts | {"arrays": layout, "alt": alt, "title": self.title}
         self._state, self.alt = state, alt
+        self._shown_twin: Any = None
 
     @property
     def state(self) -> dict[str, Any]:
@@ -158,16 +159,21 @@ class Widget:
         picture and no model, and shows the one in place of an error about the other.
         """
         if is_static():
-            self._show_twin()
+            display(self._twin())
             return
         live = self.widget
         display(HTML(STAND_IN))
-        self._show_twin()
+        self._shown_twin = display(self._twin(), display_id=True)
         display(live)
 
-    def _show_twin(self) -> None:
+    def refresh_twin(self) -> None:
+        """Draw the picture below the live widget again, from the state as it is now."""
+        if self._shown_twin is not None:
+            self._shown_twin.update(self._twin())
+
+    def _twin(self) -> HTML:
         with theme():
-            show_figure(self.static(), alt=self.alt)
+            return figure_html(self.static(), alt=self.alt)
 
     def _ipython_display_(self) -> None:
         self.show()

@@ -59,9 +59,8 @@ class TrainingMonitor(Widget):
 
     def __iter__(self) -> Iterator[EpochRecord]:
         """Show the monitor, and train: one record after the other, until the end or a stop."""
-        live = not is_static()
-        if live:
-            display(self.widget)
+        if not is_static():
+            self.show()
         try:
             for record in self._source:
                 self._take(record)
@@ -72,6 +71,8 @@ class TrainingMonitor(Widget):
             self._close()
             if is_static():
                 self.show()
+            else:
+                self.refresh_twin()
 
     def run(self) -> list[EpochRecord]:
         """Train to the end or until "stop" is pressed, and show it.

@@ -110,7 +110,8 @@ ATTACKS = [
         "reads the grader's files and environment",
         """
         import glob, os
-        print([p for name in ("*further*", "*chapter_0*.py") for p in glob.glob("/**/" + name, recursive=True)])
+        names = ("further*", "chapter_0*", "seed.txt")
+        print([p for root in ("/kit", COURSE, REPOSITORY) for name in names for p in glob.glob(f"{root}/**/{name}", recursive=True)])
         print({k: v for k, v in os.environ.items() if "SECRET" in k})
         for place in (COURSE, REPOSITORY, "/etc/passwd", "/etc/shadow", "/proc/1/environ", "/root/.ssh"):
             try:
@@ -142,7 +143,7 @@ ATTACKS = [
             try:
                 os.makedirs(os.path.dirname(place), exist_ok=True)
                 open(place, "w").write("harm")
-                print("WROTE", place)
+                print("WROTE" if not place.startswith("/tmp/") else "in its own folder", place)
             except OSError as error:
                 print("refused", place)
         """

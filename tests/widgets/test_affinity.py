@@ -86,7 +86,7 @@ def test_built_notebooks_get_a_picture_with_an_alternative_text(
 ) -> None:
     shown: list[Any] = []
     monkeypatch.setenv("DSRL_LAB_STATIC", "1")
-    monkeypatch.setattr("dsrl_lab.notebook.display", shown.append)
+    monkeypatch.setattr("dsrl_lab.widgets.base.display", shown.append)
     explorer = an_explorer(alt="rows <of> S")
     explorer._ipython_display_()
     assert '<img alt="rows &lt;of&gt; S"' in shown[0].data

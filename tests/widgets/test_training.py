@@ -36,8 +36,7 @@ class Source:
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     seen: list[Any] = []
-    monkeypatch.setattr("dsrl_lab.widgets.base.display", seen.append)
-    monkeypatch.setattr("dsrl_lab.notebook.display", seen.append)
+    monkeypatch.setattr("dsrl_lab.widgets.base.display", lambda *things, **more: seen.extend(things))
     return seen
 
 
@@ -45,7 +44,7 @@ def test_it_hands_on_every_record_and_says_what_is_left(shown: list[Any]) -> Non
     monitor = TrainingMonitor(Source().records())
     left = [monitor.state["left"] for _ in monitor]
     assert left == [8.0, 6.0, 4.0, 2.0, 0.0]
-    assert (monitor.state["status"], monitor.stopped, len(shown)) == ("finished", False, 1)
+    assert (monitor.state["status"], monitor.stopped, len(shown)) == ("finished", False, 3)
 
 
 def test_a_stop_closes_the_source_which_leaves_its_checkpoint(shown: list[Any]) -> None:
