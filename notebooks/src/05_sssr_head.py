@@ -556,9 +556,12 @@ for defect in dict.fromkeys(
 # - The host was trained to the end before; the paper trains host and head together from ImageNet weights.
 # - Drawn streets, TinyNet: on CamVid and with SISR and affinity the question is open until 08.
 # - `DeconvolutionHead` follows the release for ESPNetv2; for other hosts it is our reading.
+
+# %% [markdown]
+# ### What carries over
 #
 # What carries over to other networks is the way of asking: count every multiply-add, transposed ones too; start where the host already stands; compare
-# with the control that has finer labels and no layers; and look at the number of seeds before looking at the gain.
+# with the control that has finer labels and no layers; and look at the number of seeds, and at their spread, before looking at the gain.
 
 # %% [markdown]
 # ## Five questions to take along

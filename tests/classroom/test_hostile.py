@@ -111,7 +111,8 @@ ATTACKS = [
         """
         import glob, os
         names = ("further*", "chapter_0*", "seed.txt")
-        print([p for root in ("/kit", COURSE, REPOSITORY) for name in names for p in glob.glob(f"{root}/**/{name}", recursive=True)])
+        places = [f"{root}/**/{name}" for root in ("/kit", COURSE, REPOSITORY) for name in names]
+        print([path for place in places for path in glob.glob(place, recursive=True)])
         print({k: v for k, v in os.environ.items() if "SECRET" in k})
         for place in (COURSE, REPOSITORY, "/etc/passwd", "/etc/shadow", "/proc/1/environ", "/root/.ssh"):
             try:
@@ -128,9 +129,9 @@ ATTACKS = [
         """
         import gc
         from dsrl_lab.check.exercise import Exercise
-        found = [e for e in gc.get_objects() if isinstance(e, Exercise) and e.name == "06.2"]
+        in_memory = [e for e in gc.get_objects() if isinstance(e, Exercise) and e.name == "06.2"]
         def affinity(features):
-            return found[0].solution(features)
+            return in_memory[0].solution(features)
         """,
         says="Still open",
     ),
