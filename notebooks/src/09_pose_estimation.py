@@ -389,9 +389,7 @@ with theme():
         draw_found(figure.add_subplot(grid[place // 2, place % 2]), row)
     ax = figure.add_subplot(grid[:, 2])
     for name, style in STYLES.items():
-        pck_curve(
-            found[name], own, visible, torso=LSP_JOINTS.torso, style=style, label=LABELS.get(name, name), ax=ax
-        )
+        pck_curve(found[name], own, visible, torso=LSP_JOINTS.torso, style=style, label=LABELS.get(name, name), ax=ax)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
     show_figure(figure, alt="Skeletons found by three nets and the mean pose, and PCK against the tolerance for all")
 
@@ -427,7 +425,9 @@ if rows:
         ablation_bars(rows, score="keypoints.pck", xlabel="PCK@0.2 (%), 240 people of LSP", ax=left)
         gain_bars(rows, score="keypoints.pck", xlabel="gain over the baseline (points of PCK@0.2)", ax=right)
         right.set_yticklabels([])
-        show_figure(figure, alt="PCK at 0.2 on Leeds Sports Pose of each row with its seeds, and gains over the baseline")
+        show_figure(
+            figure, alt="PCK at 0.2 on Leeds Sports Pose of each row with its seeds, and gains over the baseline"
+        )
 
 # %% [markdown]
 # **Paper against ours.** The abstract claims +2 points of mAP at the same FLOPs, and the same mAP at 70 % of the FLOPs, on COCO 2017 with
@@ -488,7 +488,9 @@ for row, net in nets.items():
 alpha = 0.05
 for side in sides:
     maps = gaussian_heatmaps(joints, visible, image_size=HIGH, size=(side, side), sigma=side / 16)
-    read = torch.stack([one @ m[:, :2].T + m[:, 2] for one, m in zip(decode_heatmaps(maps, HIGH).joints, matrices, strict=True)])
+    read = torch.stack(
+        [one @ m[:, :2].T + m[:, 2] for one, m in zip(decode_heatmaps(maps, HIGH).joints, matrices, strict=True)]
+    )
     print(f"perfect {side}×{side} heat-maps: PCK@{alpha} = {score(read, alpha):.1f} %")
 
 # %% [markdown]
