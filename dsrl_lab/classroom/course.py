@@ -10,6 +10,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import secrets
 import time
 import traceback
@@ -269,7 +270,12 @@ def _table(place: Path, rows: Iterable[Sequence[str]]) -> None:
     with place.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         for row in rows:
-            writer.writerow([f"'{text}" if text.startswith(FORMULA) else text for text in map(_one_line, row)])
+            writer.writerow([_no_formula(_one_line(value)) for value in row])
+
+
+def _no_formula(text: str) -> str:
+    number = re.fullmatch(r"-?\d+(\.\d+)?", text) is not None
+    return f"'{text}" if text.startswith(FORMULA) and not number else text
 
 
 def _one_line(value: Any) -> str:

@@ -132,6 +132,7 @@ class Widget:
             block = traitlets.Bytes().tag(sync=True)
             state = traitlets.Dict().tag(sync=True)
             problem = traitlets.Unicode().tag(sync=True)
+            asked = traitlets.Unicode().tag(sync=True)  # a wish of the reader; apart, so that no state overwrites it
 
         return Live(facts=self._facts, block=self._block, state=self._state)
 
@@ -237,7 +238,7 @@ body {{ margin: 0 auto; max-width: 1100px; padding: 1rem; background: #fff; font
 <script type="module">
 {module}
 const bytes = Uint8Array.from(atob("{block}"), (c) => c.charCodeAt(0));
-const values = {{ facts: {facts}, state: {state}, block: new DataView(bytes.buffer), problem: "" }};
+const values = {{ facts: {facts}, state: {state}, block: new DataView(bytes.buffer), problem: "", asked: "" }};
 const listeners = {{}};
 const model = {{
   get: (name) => values[name],

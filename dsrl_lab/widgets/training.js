@@ -47,7 +47,12 @@ function renderTraining({ model, el }) {
   const facts = model.get("facts");
   frame(model, el, (root, live) => {
     const state = () => model.get("state");
-    const stop = node(root, "button", { type: "button", click: () => change(model, { stop: true }) }, "■ Stop and keep a checkpoint");
+    const ask = () => {
+      model.set("asked", "stop");
+      model.save_changes();
+      update();
+    };
+    const stop = node(root, "button", { type: "button", click: ask }, "■ Stop and keep a checkpoint");
     const progress = node(root, "progress", { max: 1, "aria-label": "Training" });
     const text = node(root, "span", {});
     const panels = node(root, "div", { class: "dl-strip" });
@@ -55,7 +60,8 @@ function renderTraining({ model, el }) {
     let told = "";
 
     const update = guarded(root, () => {
-      const { lines, left, status, stop: asked } = state();
+      const { lines, left, status } = state();
+      const asked = model.get("asked") === "stop";
       const last = lines[lines.length - 1];
       stop.disabled = asked || status !== "running";
       root.dataset.status = status;

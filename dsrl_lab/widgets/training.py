@@ -41,10 +41,11 @@ class TrainingMonitor(Widget):
             )
         self._source, self._row = iter(records), row
         self.records: list[EpochRecord] = []
+        self._asked = False
         super().__init__(
             arrays={},
             facts={"terms": list(CURVES)},
-            state={"stop": False, "status": RUNNING, "lines": [], "left": None},
+            state={"status": RUNNING, "lines": [], "left": None},
             alt=alt or f"Curves of training {row}: objective and its parts, learning rate",
         )
 
@@ -55,7 +56,7 @@ class TrainingMonitor(Widget):
 
     def stop(self) -> None:
         """Ask for the run to end after the record at hand, as the button does."""
-        self.state = self.state | {"stop": True}
+        self._asked = True
 
     def __iter__(self) -> Iterator[EpochRecord]:
         """Show the monitor, and train: one record after the other, until the end or a stop."""
@@ -65,7 +66,7 @@ class TrainingMonitor(Widget):
             for record in self._source:
                 self._take(record)
                 yield record
-                if self.state["stop"]:
+                if self._asked or (not is_static() and self.widget.asked):
                     break
         finally:
             self._close()

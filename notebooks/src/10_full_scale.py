@@ -123,16 +123,12 @@ print(f"  all layers                 {row.macs / 1e6:8.2f} M multiply-adds")
 print(f"  without transposed ones    {row.macs_without_transposed / 1e6:8.2f} M")
 print(f"  the plain host             {plain[small].macs / 1e6:8.2f} M")
 print(f"  stated for both rows       {paper.RELEASE[0].stated_macs}")
-print(
-    f"  the head adds              {row.macs / plain[small].macs - 1:+8.0%}, and {row.parameters - plain[small].parameters:,} parameters"
-)
+print(f"  the head adds              {row.macs / plain[small].macs - 1:+8.0%}, and {row.parameters - plain[small].parameters:,} parameters")
 
 # %%
 (hrnet,) = costs.run(["hrnet"], (256, 192), runs=0)  # the paper's pose host
 print(f"HRNet-W32, 256 × 192: {hrnet.macs:,} multiply-adds")
-print(
-    f"  over 10^9: {hrnet.macs / 1e9:.2f}   over 2^30: {hrnet.macs / 2**30:.2f}   as FLOPs proper: {2 * hrnet.macs / 1e9:.2f}"
-)
+print(f"  over 10^9: {hrnet.macs / 1e9:.2f}   over 2^30: {hrnet.macs / 2**30:.2f}   as FLOPs proper: {2 * hrnet.macs / 1e9:.2f}")
 print("  its paper's table says 7.1 GFLOPs")
 
 # %% [markdown]
@@ -174,7 +170,6 @@ hint("10.1") + solution("10.1")
 # A fair question to any extra head: what would a *plain* network score if it were given the same multiply-adds, as a larger input? Search the
 # size; read its score off the baseline's own curve.
 
-
 # %%
 def side_for(budget: int) -> int:
     """Input height at which the plain host costs ``budget``: cost grows with the area."""
@@ -190,9 +185,7 @@ def read_off(height: float) -> float:
 
 height = side_for(with_head[small].macs)
 print(f"DSRL at 256 × 512 costs what a plain ESPNetv2 costs at about {height} × {2 * height}")
-print(
-    f"  plain, read off there: {read_off(height):.1f}      DSRL: {points[0].dsrl.value:.1f}      (reading error about 0.2 each)"
-)
+print(f"  plain, read off there: {read_off(height):.1f}      DSRL: {points[0].dsrl.value:.1f}      (reading error about 0.2 each)")
 
 # %% [markdown]
 # 0.4 points remain of 5.0, within reading error. This does not say that DSRL does nothing: its head could be made cheap
@@ -345,9 +338,7 @@ with theme():
     right.set(xlabel="input height (8 GPUs)", ylabel="hours", xticks=SIZES)
     left.legend()
     right.legend()
-    show_figure(
-        figure, alt="Hours of the Cityscapes recipe for 1 to 64 GPUs, and its arithmetic and reading by input size"
-    )
+    show_figure(figure, alt="Hours of the Cityscapes recipe for 1 to 64 GPUs, and its arithmetic and reading by input size")
 
 # %% [markdown]
 # Left: both lines fall as the GPUs' number grows; the bill, GPUs times hours, stays the same. Right: arithmetic grows with the input, DSRL's far
@@ -366,9 +357,7 @@ for size in ((256, 512), (384, 768), (512, 1024)):
     image = plans.image_cost(sized)
     share = image.affinity_macs / image.training_macs
     shown = f"{size[0]}×{size[1]}".ljust(12) + f"{2 * size[0]}×{2 * size[1]}".ljust(13)
-    print(
-        f"{shown}{share:9.1%} {image.dense_affinity_bytes / 2**20:14.0f} MiB {image.tiled_affinity_bytes / 2**20:16.1f} MiB"
-    )
+    print(f"{shown}{share:9.1%} {image.dense_affinity_bytes / 2**20:14.0f} MiB {image.tiled_affinity_bytes / 2**20:16.1f} MiB")
     if size == small:
         share_at_small = 100 * share
 reveal("10.affinity", share_at_small, unit="%")
@@ -452,9 +441,7 @@ for name, number in paper.SETTINGS.items():
 gpu = "T4"  # or V100, A100, H100
 for cores in (8, 32, 128):
     one = plans.plan(recipe, 8, accelerator=plans.ACCELERATORS[gpu], decode_seconds=decode, cores=cores)
-    print(
-        f"8 × {gpu}, {cores:3} cores each: {one.hours:6.2f} hours, waits for {one.bound_by}, {one.memory / 1e9:.1f} GB each"
-    )
+    print(f"8 × {gpu}, {cores:3} cores each: {one.hours:6.2f} hours, waits for {one.bound_by}, {one.memory / 1e9:.1f} GB each")
 
 # %% [markdown]
 # ## Break it

@@ -52,8 +52,15 @@ def test_a_stop_closes_the_source_which_leaves_its_checkpoint(shown: list[Any]) 
     monitor = TrainingMonitor(source.records())
     for record in monitor:
         if record.iteration == 2:
-            monitor.widget.state = monitor.widget.state | {"stop": True}  # as the browser does
+            monitor.widget.asked = "stop"  # as the browser does
     assert (len(monitor.records), source.closed, monitor.stopped) == (2, True, True)
+
+
+def test_python_can_stop_it_too(shown: list[Any]) -> None:
+    monitor = TrainingMonitor(Source().records())
+    for _ in monitor:
+        monitor.stop()
+    assert (len(monitor.records), monitor.stopped) == (1, True)
 
 
 def test_an_interrupt_closes_the_source_too(shown: list[Any]) -> None:
