@@ -123,12 +123,16 @@ print(f"  all layers                 {row.macs / 1e6:8.2f} M multiply-adds")
 print(f"  without transposed ones    {row.macs_without_transposed / 1e6:8.2f} M")
 print(f"  the plain host             {plain[small].macs / 1e6:8.2f} M")
 print(f"  stated for both rows       {paper.RELEASE[0].stated_macs}")
-print(f"  the head adds              {row.macs / plain[small].macs - 1:+8.0%}, and {row.parameters - plain[small].parameters:,} parameters")
+print(
+    f"  the head adds              {row.macs / plain[small].macs - 1:+8.0%}, and {row.parameters - plain[small].parameters:,} parameters"
+)
 
 # %%
 (hrnet,) = costs.run(["hrnet"], (256, 192), runs=0)  # the paper's pose host
 print(f"HRNet-W32, 256 × 192: {hrnet.macs:,} multiply-adds")
-print(f"  over 10^9: {hrnet.macs / 1e9:.2f}   over 2^30: {hrnet.macs / 2**30:.2f}   as FLOPs proper: {2 * hrnet.macs / 1e9:.2f}")
+print(
+    f"  over 10^9: {hrnet.macs / 1e9:.2f}   over 2^30: {hrnet.macs / 2**30:.2f}   as FLOPs proper: {2 * hrnet.macs / 1e9:.2f}"
+)
 print("  its paper's table says 7.1 GFLOPs")
 
 # %% [markdown]
@@ -170,6 +174,7 @@ hint("10.1") + solution("10.1")
 # A fair question to any extra head: what would a *plain* network score if it were given the same multiply-adds, as a larger input? Search the
 # size; read its score off the baseline's own curve.
 
+
 # %%
 def side_for(budget: int) -> int:
     """Input height at which the plain host costs ``budget``: cost grows with the area."""
@@ -185,7 +190,9 @@ def read_off(height: float) -> float:
 
 height = side_for(with_head[small].macs)
 print(f"DSRL at 256 × 512 costs what a plain ESPNetv2 costs at about {height} × {2 * height}")
-print(f"  plain, read off there: {read_off(height):.1f}      DSRL: {points[0].dsrl.value:.1f}      (reading error about 0.2 each)")
+print(
+    f"  plain, read off there: {read_off(height):.1f}      DSRL: {points[0].dsrl.value:.1f}      (reading error about 0.2 each)"
+)
 
 # %% [markdown]
 # 0.4 points remain of 5.0, within reading error. This does not say that DSRL does nothing: its head could be made cheap
@@ -256,29 +263,31 @@ hint("10.2") + solution("10.2")
 # ## Reading pictures
 #
 # GPUs are fast; PNG files of 1024 × 2048 are not. Before any plan, measure what one core needs to decode one. Here: a drawn street at a quarter of
-# the area, times four; and a JPEG of COCO's size.
+# the area, times four.
 
 # %%
 from dsrl_lab.datasets.streets import Streets
 
 street = Streets("val", size=(512, 1024), length=1)[0]
 pixels = (street.image.permute(1, 2, 0) * 255).byte().numpy()
+buffer = io.BytesIO()
+Image.fromarray(pixels).save(buffer, format="PNG")
 
 
-def decode_seconds(picture: np.ndarray, kind: str, times: int = 5) -> float:
-    buffer, spent = io.BytesIO(), []
-    Image.fromarray(picture).save(buffer, format=kind)
+def decode_seconds(times: int = 5) -> float:
+    spent = []
     for _ in range(times):
         clock = time.process_time()
         torch.from_numpy(np.array(Image.open(io.BytesIO(buffer.getvalue())))).float().div_(255)
         spent.append(time.process_time() - clock)
-    return sorted(spent)[times // 2]
+    return 4 * sorted(spent)[times // 2]
 
 
-decode = 4 * decode_seconds(pixels, "PNG")  # Cityscapes: 1024 x 2048
-decode_coco = decode_seconds(pixels[:480, :640], "JPEG")
-print(f"Cityscapes: one core decodes a picture in about {1000 * decode:.0f} ms; 8 cores feed {8 / decode:.0f} a second")
-print(f"COCO: about {1000 * decode_coco:.0f} ms; 8 cores feed {8 / decode_coco:.0f} a second")
+decode = decode_seconds()
+print(
+    f"{len(buffer.getvalue()) / 1e6:.1f} MB of PNG; one core decodes a 1024 × 2048 picture in about {1000 * decode:.0f} ms"
+)
+print(f"so 8 cores feed {8 / decode:.0f} pictures a second")
 
 # %% [markdown]
 # ## The plan
@@ -293,9 +302,11 @@ from rich.console import Console
 
 UTILISATION, CORES = 0.2, 8
 console = Console(width=110, force_jupyter=False, color_system=None)
-for name, seconds in {"cityscapes_espnetv2_dsrl": decode, "coco_hrnet_128_dsrl": decode_coco}.items():
+for name in ("cityscapes_espnetv2_dsrl", "coco_hrnet_128_dsrl"):
     chosen = find_recipe(name)
-    drawn = [plans.plan(chosen, n, utilisation=UTILISATION, decode_seconds=seconds, cores=CORES) for n in (1, 8, 64)]
+    drawn = [
+        plans.plan(chosen, gpus, utilisation=UTILISATION, decode_seconds=decode, cores=CORES) for gpus in (1, 8, 64)
+    ]
     console.print(plans.table(drawn, title=f"{name}, A100, a fifth of its peak, {CORES} cores for each GPU"))
     if name.startswith("cityscapes"):
         reveal_hours = drawn[0].gpu_hours
@@ -305,7 +316,7 @@ reveal("10.hours", reveal_hours, unit="GPU hours")
 # %% [markdown]
 # Look at the column *waits for*. ESPNetv2 at 256 × 512 is so cheap that an A100 starves: it waits for PNG files, and each of
 # 64 GPUs waits as well. What helps: more cores for each GPU, pictures decoded once and kept (`DecodedSamples` keeps bytes in memory; Cityscapes' train split
-# takes 25 GB at full size), or copies stored at half size.
+# takes 24 GB at full size), or copies stored at half size.
 
 # %%
 NUMBERS, SIZES = (1, 2, 4, 8, 16, 32, 64), (256, 320, 384, 448, 512)
@@ -338,7 +349,9 @@ with theme():
     right.set(xlabel="input height (8 GPUs)", ylabel="hours", xticks=SIZES)
     left.legend()
     right.legend()
-    show_figure(figure, alt="Hours of the Cityscapes recipe for 1 to 64 GPUs, and its arithmetic and reading by input size")
+    show_figure(
+        figure, alt="Hours of the Cityscapes recipe for 1 to 64 GPUs, and its arithmetic and reading by input size"
+    )
 
 # %% [markdown]
 # Left: both lines fall as the GPUs' number grows; the bill, GPUs times hours, stays the same. Right: arithmetic grows with the input, DSRL's far
@@ -357,7 +370,9 @@ for size in ((256, 512), (384, 768), (512, 1024)):
     image = plans.image_cost(sized)
     share = image.affinity_macs / image.training_macs
     shown = f"{size[0]}×{size[1]}".ljust(12) + f"{2 * size[0]}×{2 * size[1]}".ljust(13)
-    print(f"{shown}{share:9.1%} {image.dense_affinity_bytes / 2**20:14.0f} MiB {image.tiled_affinity_bytes / 2**20:16.1f} MiB")
+    print(
+        f"{shown}{share:9.1%} {image.dense_affinity_bytes / 2**20:14.0f} MiB {image.tiled_affinity_bytes / 2**20:16.1f} MiB"
+    )
     if size == small:
         share_at_small = 100 * share
 reveal("10.affinity", share_at_small, unit="%")
@@ -441,7 +456,9 @@ for name, number in paper.SETTINGS.items():
 gpu = "T4"  # or V100, A100, H100
 for cores in (8, 32, 128):
     one = plans.plan(recipe, 8, accelerator=plans.ACCELERATORS[gpu], decode_seconds=decode, cores=cores)
-    print(f"8 × {gpu}, {cores:3} cores each: {one.hours:6.2f} hours, waits for {one.bound_by}, {one.memory / 1e9:.1f} GB each")
+    print(
+        f"8 × {gpu}, {cores:3} cores each: {one.hours:6.2f} hours, waits for {one.bound_by}, {one.memory / 1e9:.1f} GB each"
+    )
 
 # %% [markdown]
 # ## Break it
