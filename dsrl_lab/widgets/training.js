@@ -1,6 +1,6 @@
 // The training monitor: curves of the records that have come, seconds left, a stop.
 
-const TERMS = { loss: "objective", task: "task", sisr: "SISR: squared error", affinity: "feature affinity",
+const TERMS = { loss: "objective", task: "task", sisr: "SISR error", affinity: "feature affinity",
   learning_rate: "learning rate", miou: "validation mIoU" };
 
 function duration(seconds) {
@@ -15,7 +15,7 @@ const plain = (value) => (Math.abs(value) >= 0.001 || value === 0 ? value.toPrec
 function curveOf(root, term, lines) {
   const points = lines.filter((line) => line[term] != null).map((line) => [line.iteration, line[term]]);
   if (!points.length || points.every(([, value]) => value === 0)) return null;
-  const [w, h, left, bottom] = [260, 120, 44, 18];
+  const [w, h, left, bottom] = [220, 130, 50, 18];
   const most = lines[lines.length - 1].iterations;
   const values = points.map(([, value]) => value);
   let [low, high] = [Math.min(...values), Math.max(...values)];

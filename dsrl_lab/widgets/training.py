@@ -61,6 +61,7 @@ class TrainingMonitor(Widget):
     def __iter__(self) -> Iterator[EpochRecord]:
         """Show the monitor, and train: one record after the other, until the end or a stop."""
         if not is_static():
+            hear_while_busy(self.widget.comm)
             self.show()
         try:
             for record in self._source:
@@ -137,6 +138,19 @@ def training_monitor(records: Iterable[EpochRecord], *, row: str = "dsrl", alt: 
         return TrainingMonitor(records, row=row, alt=alt)
     except ValueError as error:
         return Refused(str(error))
+
+
+def hear_while_busy(comm: Any) -> None:
+    """Let the browser's messages reach a widget while a cell is running.
+
+    JupyterLab sends them to a subshell, but ipykernel 7.4 hands them to the shell that used the comm last, which is
+    the busy one. Where an ipykernel does not route so, nothing is changed.
+
+    Args:
+        comm: of the widget.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda data, sent_to: sent_to
 
 
 def _finite(value: Any) -> float | None:

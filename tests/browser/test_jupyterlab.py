@@ -28,7 +28,8 @@ sample = Streets("val", size=(96, 128), length=1)[0]
     "explorer = street_affinity()\nexplorer",
     """
 low = F.avg_pool2d(sample.image[None], 2)
-made = {mode: F.interpolate(low, scale_factor=2, mode=mode)[0].clamp(0, 1) for mode in ("nearest", "bilinear", "bicubic")}  # noqa: E501
+modes = ("nearest", "bilinear", "bicubic")
+made = {mode: F.interpolate(low, scale_factor=2, mode=mode)[0].clamp(0, 1) for mode in modes}
 compare = super_resolution_compare(low[0], sample.image, made)
 compare
 """,
@@ -96,7 +97,7 @@ class Notebook:
     def wait(self, mark: str, seconds: int = 240) -> None:
         """Until the last cell of the notebook printed ``mark``."""
         self.page.wait_for_function(
-            "(mark) => Array.from(document.querySelectorAll('.jp-OutputArea-output')).some((o) => o.textContent.trim() === mark)",  # noqa: E501
+            "(mark) => [...document.querySelectorAll('.jp-OutputArea-output')].some((o) => o.innerText.trim() == mark)",
             arg=mark,
             timeout=1000 * seconds,
         )
@@ -198,9 +199,8 @@ def test_the_lens_and_the_divider_are_dragged(opened: Notebook) -> None:
         shown = widget.locator(f'[data-scores="{name}"]')
         image = f"next(m.image for m in compare.reconstructions if m.name == '{name}')"
         for score in ("psnr", "ssim"):
-            wanted = opened.ask(
-                f"float(__import__('dsrl_lab.metrics').metrics.{score}({image}[None, :, {crop}], compare.high_res[None, :, {crop}]))"  # noqa: E501
-            )
+            pair = f"{image}[None, :, {crop}], compare.high_res[None, :, {crop}]"
+            wanted = opened.ask(f"float(__import__('dsrl_lab.metrics').metrics.{score}({pair}))")
             assert float(shown.get_attribute(f"data-{score}")) == pytest.approx(wanted, abs=1e-4), (name, score)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from dsrl_lab.training.record import EpochRecord
 from dsrl_lab.widgets.base import Refused
-from dsrl_lab.widgets.training import TrainingMonitor, training_monitor
+from dsrl_lab.widgets.training import TrainingMonitor, hear_while_busy, training_monitor
 
 
 def a_record(iteration: int, **more: Any) -> EpochRecord:
@@ -61,6 +61,17 @@ def test_python_can_stop_it_too(shown: list[Any]) -> None:
     for _ in monitor:
         monitor.stop()
     assert (len(monitor.records), monitor.stopped) == (1, True)
+
+
+def test_a_comm_is_heard_on_the_shell_that_the_message_was_sent_to() -> None:
+    class Comm:
+        def _reply_subshell_for(self, data: Any, sent_to: Any) -> str:
+            return "the busy one"
+
+    comm, plain = Comm(), object()
+    hear_while_busy(comm)
+    hear_while_busy(plain)
+    assert comm._reply_subshell_for(None, "free") == "free"
 
 
 def test_an_interrupt_closes_the_source_too(shown: list[Any]) -> None:
