@@ -432,7 +432,7 @@ if rows:
 # %% [markdown]
 # **Paper against ours.** The abstract claims +2 points of mAP at the same FLOPs, and the same mAP at 70 % of the FLOPs, on COCO 2017 with
 # HRNet-w32 [paper]; it prints no table for pose. Ours is PCK of a net 150 times smaller, trained from scratch on 960 people. It can say
-# whether the parts work on real people and in which direction they push; it cannot confirm or refute the paper's two points.
+# whether the parts run on real people; with one seed a difference is an observation, and it cannot confirm or refute the two points.
 
 # %% [markdown]
 # ## The flip test
