@@ -294,13 +294,14 @@ ATTACKS = [
         import os, sys
         again = os.dup(1)
         def affinity(features):
-            if features.shape[0] != 2 or features.shape[1] != 5:
+            if tuple(features.shape) not in ((2, 5, 3, 4), (3, 2, 4, 2), (1, 4, 2, 3)):  # not the check's own
                 os.write(again, f"LEAK {features.shape}".encode())
                 print("LEAK", features, file=sys.stderr)
                 raise ValueError("LEAK %s" % (features.shape,))
             return F.normalize(features.flatten(2), dim=1).mT @ F.normalize(features.flatten(2), dim=1)
         """,
-        says="LEAK (3, 2, 4, 2)",  # the visible check's own second input, which self-study shows as well
+        points=2,  # it is right on the visible inputs, and has earned that half
+        says="Right for the inputs of the check, not for inputs of other kinds",
     ),
     Attack(
         "an exception whose text raises",
@@ -367,10 +368,11 @@ def test_an_attack_earns_nothing_and_costs_nobody(
     got = earned(result.marks)
     assert got["06.2"] == attack.points
     assert got == {**FULL, "06.2": attack.points} or attack.harms_itself
-    told = " ".join([*result.notes, *(mark.message for mark in result.marks)])
+    told = " ".join([*result.notes, *(f"{mark.message} {mark.further_message}" for mark in result.marks)])
     assert attack.says in told, told
     assert state(course) == before, "nothing outside its own folder changed"
     assert "swordfish" not in shown and "<script" not in shown
+    assert "LEAK" not in told + result.printed
     for forbidden in ("WROTE", "CONNECTED", *hidden_shapes(affinity_paper)):
         assert forbidden not in result.printed
         assert forbidden not in told
@@ -482,6 +484,12 @@ def test_files_that_are_no_notebooks_stop_nobody(
     assert len(table.splitlines()) == 1 + len(graded)
     assert "\n=cmd" not in table and "'=cmd" in table
     _note_files(graded)
+
+
+def test_readme_says_how_many() -> None:
+    others = 1 + 2 + 16 + 2  # the instrument of 06.5; deleted tests, forged outputs; files; linked folders
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert f"{len(ATTACKS) + others} hostile submissions" in readme
 
 
 def _note_files(graded: list[Graded]) -> None:
