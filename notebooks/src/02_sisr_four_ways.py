@@ -134,7 +134,7 @@ def psnr_y(super_res: Tensor, high_res: Tensor, border: int) -> Tensor:
 
     Example:
         >>> psnr_y(torch.full((3, 8, 8), 0.6), torch.full((3, 8, 8), 0.5), 2)
-        tensor(21.3221)
+        tensor(21.32...)
     """
     raise NotImplementedError
 
