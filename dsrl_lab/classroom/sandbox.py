@@ -129,7 +129,8 @@ def packages() -> list[Path]:
 
 def _files(kit: Path, size: int) -> list[str]:
     """Mounts: the system, Python, packages without the teacher's copy of the kit, the student's copy."""
-    mounts: list[str] = []
+    # First of all, so that a checkout or a Python below /tmp is mounted into it, not hidden under it.
+    mounts = ["--size", str(size), "--perms", "1777", "--tmpfs", "/tmp"]
     for name in SYSTEM:
         folder = Path(name)
         if folder.is_symlink():
@@ -153,7 +154,7 @@ def _files(kit: Path, size: int) -> list[str]:
             raise ValueError(f"{folder} lies in {inside[0]}, which students' code may read; move it elsewhere")
     mounts += ["--ro-bind", str(kit), KIT, "--proc", "/proc", "--dev", "/dev"]
     mounts += ["--size", str(2**20), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
-    return [*mounts, "--size", str(size), "--perms", "1777", "--tmpfs", "/tmp", "--remount-ro", "/"]
+    return [*mounts, "--remount-ro", "/"]
 
 
 class Sandbox:
