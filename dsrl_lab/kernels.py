@@ -15,8 +15,8 @@ Light networks are made of layers whose plain form is slow there, above all in t
 ``use_fast_kernels`` gives a network's layers these forms in place; parameters, names and state dictionary stay as they
 are. On other devices, in other types than float32, under autocast, tracing or compilation the plain form runs.
 
-Half of a step at 360x480 is moving memory, and a large part of that is asking for it: Linux hands a big block back
-when it is freed and gives fresh pages, each filled with zeros, at the next step. ``keep_freed_memory`` ends that.
+Asking for memory costs too: Linux takes a big block back when it is freed and gives fresh pages, each filled with
+zeros, at the next step. ``keep_freed_memory`` ends that.
 """
 
 from __future__ import annotations

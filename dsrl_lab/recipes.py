@@ -156,7 +156,7 @@ def camvid_espnetv2_small(input_size: tuple[int, int]) -> Recipe:
     """ESPNetv2 on CamVid at a small input: the ablation with seeds and controls, and one point of the sweep.
 
     Design, choices and what they rest on: ``data/runs/DESIGN.md``. The sub-pixel head costs at most 10 % of the host's
-    true MACs; SISR weighs 1 (at 0.1 it learns too slowly for 600 iterations). Command:
+    true MACs. SISR weighs 1, as in the screening; the row ``paper`` takes the paper's 0.1. Command:
     ``dsrl-lab train camvid_espnetv2_90x120_detached --data ROOT``. Hardware: 1 CPU core. Minutes: 3 to 5 at 90x120.
 
     Args:

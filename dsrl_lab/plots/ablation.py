@@ -178,8 +178,13 @@ def dots_and_interval(ax: Axes, place: float, result: Estimate, scale: float, co
 
 
 def _rows_on_axis(ax: Axes, rows: Sequence[AblationRow]) -> None:
-    ax.set_yticks(range(len(rows)), [textwrap.fill(row.label, 26) for row in rows])
-    ax.set_ylim(len(rows) - 0.45, -0.55)
+    name_places(ax, [textwrap.fill(row.label, 26) for row in rows])
+
+
+def name_places(ax: Axes, names: Sequence[str]) -> None:
+    """Name the places 0, 1, ... of a vertical axis, from top to bottom, without ticks and grid lines."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.45, -0.55)
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from dsrl_lab.plots.ablation import AblationRow, dots_and_interval
+from dsrl_lab.plots.ablation import AblationRow, dots_and_interval, name_places
 from dsrl_lab.plots.records import MIOU, Estimate, estimate, paired_difference
 from dsrl_lab.plots.theme import GREY, axes_or_current, style_of
 
@@ -124,8 +124,5 @@ def class_plot(row: AblationRow, *, thin: Sequence[str] = (), ax: Axes | None = 
 
 def _named_rows(ax: Axes, names: Sequence[str]) -> None:
     ax.axvline(0, color=GREY, linewidth=1)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.45, -0.55)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(False, axis="y")
+    name_places(ax, names)
     ax.margins(x=0.12)

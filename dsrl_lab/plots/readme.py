@@ -91,7 +91,7 @@ def _table(title: str, setting: str, rows: Sequence[AblationRow]) -> str:
     height, width = train["input_size"]
     scale = rows[0].runs[0].first["network"]["upscale_factor"]
     lines = [
-        f"**{title}**: input {height}x{width}, pictures of {scale * height}x{scale * width}, {train['iterations']} "
+        f"**{title}**: input {height}x{width}, output {scale * height}x{scale * width}, {train['iterations']} "
         f"iterations of {train['batch_size']}; records in `data/runs/{setting}`. mIoU in %, bilinear logits at the "
         "pictures' size; the gain is paired by seed.",
         "",

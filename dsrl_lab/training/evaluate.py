@@ -143,7 +143,7 @@ def evaluate_segmentation(
         if progress is not None:
             progress(index + 1, len(dataset))
     result = score.compute()
-    iou = {name: _number(value) for name, value in zip(table.names, result.iou.tolist(), strict=True)}
+    iou = {name: number_or_none(value) for name, value in zip(table.names, result.iou.tolist(), strict=True)}
     thin = [value for name in table.thin if (value := iou[name]) is not None]
     return SegmentationResult(
         miou=float(result.miou),
@@ -183,5 +183,11 @@ def evaluate_super_resolution(dsrl: DSRL, dataset: Samples, *, input_size: tuple
     return {name: total / len(dataset) for name, total in totals.items()}
 
 
-def _number(value: float) -> float | None:
+def number_or_none(value: float) -> float | None:
+    """A score as JSON can hold it: None for NaN, the score of a class or joint that does not occur.
+
+    Example:
+        >>> number_or_none(0.5), number_or_none(float("nan"))
+        (0.5, None)
+    """
     return None if value != value else value

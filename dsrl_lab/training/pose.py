@@ -37,7 +37,7 @@ from dsrl_lab.metrics.keypoints import KeypointPrediction, oks_average_precision
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.models.pose.heatmaps import decode_heatmaps, flip_test, gaussian_heatmaps
 from dsrl_lab.training.config import TrainConfig
-from dsrl_lab.training.evaluate import evaluating
+from dsrl_lab.training.evaluate import evaluating, number_or_none
 
 MARGIN = 1.25  # sides of the crop over the person's box, as in HRNet's release
 BATCH = 32
@@ -251,7 +251,7 @@ def evaluate_pose(
     return PoseResult(
         pck=loose.mean,
         pck_strict=strict.mean,
-        joints={name: _number(share) for name, share in shares},
+        joints={name: number_or_none(share) for name, share in shares},
         oks=_oks(people, found, scores),
         split=people.split,
         people=len(people),
@@ -269,8 +269,4 @@ def _oks(people: PoseDataset, found: Tensor, scores: Tensor) -> dict[str, float 
         for image_id, joints, score in zip(coco.image_ids, found, scores.mean(1), strict=True)
     ]
     result = oks_average_precision(coco.annotations, predictions)
-    return {name: _number(value) for name, value in result._asdict().items()}
-
-
-def _number(value: float) -> float | None:
-    return None if value != value else value
+    return {name: number_or_none(value) for name, value in result._asdict().items()}

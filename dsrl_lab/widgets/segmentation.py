@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from dsrl_lab.datasets.base import IGNORE_INDEX, ClassTable
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.plots.masks import class_handles, compare_masks, mask_errors, show_image, show_mask, to_picture
 from dsrl_lab.plots.theme import BLUE, GREY, ORANGE, new_figure, theme
+from dsrl_lab.training.evaluate import number_or_none
 from dsrl_lab.widgets.base import Refused, Widget
 
 
@@ -130,7 +130,7 @@ def _scores(pred: Tensor, truth: Tensor, num_classes: int) -> dict[str, Any]:
     score = SegmentationScore(num_classes)
     score.update(pred[None], truth[None])
     found = score.compute()
-    return {"miou": found.miou, "iou": [None if math.isnan(x) else x for x in found.iou.tolist()]}
+    return {"miou": found.miou, "iou": [number_or_none(x) for x in found.iou.tolist()]}
 
 
 def _ids(mask: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:

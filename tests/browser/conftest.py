@@ -29,7 +29,10 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     if CHROMIUM is None:
-        pytest.fail("Chromium is not on PATH; make browser says how to install it", pytrace=False)
+        pytest.fail(
+            "Chromium is not on PATH; install it (Debian: apt-get install chromium) and run make browser again",
+            pytrace=False,
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
