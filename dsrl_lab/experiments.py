@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.models.segmentation.espnetv2 import from_released_checkpoint
-from dsrl_lab.recipes import ROWS, Recipe
+from dsrl_lab.recipes import Recipe
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.evaluate import evaluate_segmentation, evaluate_super_resolution
@@ -226,54 +225,6 @@ def run(
         yield line
     if first_process and record.read(path)[-1]["kind"] != "end":
         _finish(recipe, dsrl, val_set, directory, path, description)
-
-
-def final_scores(path: Path) -> dict[str, Any]:
-    """Scores of a finished run, from its record.
-
-    Raises:
-        ValueError: the run is not finished.
-    """
-    last = record.read(path)[-1]
-    if last["kind"] != "end":
-        raise ValueError(f"{path}: the run is not finished; go on with --resume")
-    return last
-
-
-def keep(folder: Path, data: Path) -> list[Path]:
-    """Copy finished runs to where the kit commits them: records to ``runs``, deployed networks to ``checkpoints``.
-
-    Args:
-        folder: holds runs as ``run`` leaves them, at any depth.
-        data: the kit's folder of small things it owns.
-
-    Returns:
-        What was written: <setting>/<row>_seed<k>.jsonl under runs, the same .safetensors under checkpoints, and
-        ..._whole.safetensors, with the SISR branch, of networks with feature affinity.
-
-    Raises:
-        ValueError: a run is not finished.
-    """
-    written = []
-    for path in sorted(folder.rglob("record.jsonl")):
-        final_scores(path)
-        first = record.read(path)[0]
-        row = max((row for row in ROWS if first["recipe"].endswith(f"_{row}")), key=len)
-        setting = first["recipe"].removesuffix(f"_{row}")
-        name = f"{row}_seed{first['seed']}"
-        places = {
-            path: data / "runs" / setting / f"{name}.jsonl",
-            path.parent / "deployed.safetensors": data / "checkpoints" / setting / f"{name}.safetensors",
-        }
-        for source, place in places.items():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, place)
-            written.append(place)
-        if first["network"]["affinity"]:  # figures look into the SISR branch of these
-            whole = data / "checkpoints" / setting / f"{name}_whole.safetensors"
-            checkpoint.copy_model(path.parent / "latest.safetensors", whole)
-            written.append(whole)
-    return written
 
 
 def _task(

@@ -15,15 +15,14 @@ from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.experiments import (
     Part,
     build,
-    final_scores,
     find_released,
     hold_out,
-    keep,
     open_split,
     run,
 )
+from dsrl_lab.keeping import final_scores
 from dsrl_lab.recipes import Recipe, find_recipe, with_changes
-from dsrl_lab.training import checkpoint, record
+from dsrl_lab.training import record
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import evaluate_segmentation
 from dsrl_lab.training.examples import DecodedSamples
@@ -96,18 +95,6 @@ def test_mask_ids_beyond_the_class_table_name_the_picture() -> None:
     assert samples[0].name == "A_3"
     with pytest.raises(ValueError, match=r"mask of A_11 holds id 11, expected 0 to 10 or 255"):
         samples[1]
-
-
-def test_kept_runs_are_found_by_setting_row_and_seed(tmp_path: Path) -> None:
-    list(run(small("deconvolution_dsrl"), directory=tmp_path / "runs" / "x", seed=3))
-    written = keep(tmp_path / "runs", tmp_path / "data")
-    assert [str(path.relative_to(tmp_path / "data")) for path in written] == [
-        "runs/streets_tinynet/deconvolution_dsrl_seed3.jsonl",
-        "checkpoints/streets_tinynet/deconvolution_dsrl_seed3.safetensors",
-        "checkpoints/streets_tinynet/deconvolution_dsrl_seed3_whole.safetensors",
-    ]
-    assert not any(name.startswith("optimizer") for name in checkpoint.load(written[2]).tensors)
-    assert final_scores(written[0])["kind"] == "end" and load_task_model(written[1])[0].num_classes == 11
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:

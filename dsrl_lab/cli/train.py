@@ -42,7 +42,7 @@ def train(
     import torch
     from lightning_fabric import Fabric
 
-    from dsrl_lab import experiments, recipes
+    from dsrl_lab import experiments, keeping, recipes
     from dsrl_lab.cli.console import follow, output
 
     if list_recipes or not recipe:
@@ -72,7 +72,7 @@ def train(
             pass
         return
     follow(records, title=f"{recipe}, seed {seed}", iterations=chosen.train.iterations)
-    scores = experiments.final_scores(directory / "record.jsonl")
+    scores = keeping.final_scores(directory / "record.jsonl")
     output.print(f"{_summary(scores)}, in {scores['seconds']:.0f} s of training")
     output.print(f"record and deployed network in {directory}")
 
@@ -95,8 +95,21 @@ def keep(
     data: Annotated[Path, typer.Option(help="The kit's data folder.")] = Path("data"),
 ) -> None:
     """Copy records and deployed networks of finished runs into data/runs and data/checkpoints, to be committed."""
-    from dsrl_lab import experiments
+    from dsrl_lab import keeping
     from dsrl_lab.cli.console import output
 
-    for place in experiments.keep(folder, data):
+    for place in keeping.keep(folder, data):
         output.print(f"kept {place}", highlight=False)
+
+
+def score_again(
+    folder: Annotated[Path, typer.Argument(help="Holds finished segmentation runs, at any depth.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
+) -> None:
+    """Score finished runs again: older records gain newer measures, and every mIoU must be what its record says."""
+    from dsrl_lab import keeping
+    from dsrl_lab.cli.console import output
+
+    keeping.score_again(
+        folder, data, progress=lambda path, miou: output.print(f"mIoU {miou:.4f} again: {path}", highlight=False)
+    )

@@ -95,8 +95,8 @@ def _table(title: str, setting: str, rows: Sequence[AblationRow]) -> str:
         f"iterations of {train['batch_size']}; records in `data/runs/{setting}`. mIoU in %, bilinear logits at the "
         "pictures' size; the gain is paired by seed.",
         "",
-        "| row | mIoU | gain | thin classes | by magnified labels | true MACs (M) | SISR PSNR (dB) |",
-        "|---|---|---|---|---|---|---|",
+        "| row | mIoU | gain | thin classes | thin outlines (F) | magnified labels | true MACs (M) | SISR PSNR (dB) |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         cells = [
@@ -104,6 +104,7 @@ def _table(title: str, setting: str, rows: Sequence[AblationRow]) -> str:
             _show(row.score()),
             _show(row.gain(), signed=True),
             _show(row.score("logits.thin_miou")),
+            _show(row.score("logits.thin_boundary_f")),
             _show(row.score("labels.miou")),
             f"{row.macs:.1f}",
             _show(row.score("super_resolution.psnr"), scale=1),

@@ -2,12 +2,13 @@
 
 "logits": the network's logits are enlarged bilinearly to the picture's own size, then the argmax is taken. "labels":
 the argmax is taken at the network's output size and the label map is enlarged by nearest neighbour, as the authors'
-released evaluation does; a larger output then gains by finer labels alone. Scores are pooled over the whole set.
+released evaluation does; a larger output then gains by finer labels alone. Scores are pooled over the whole set. Beside
+the areas (IoU) stand the outlines (boundary F), which tell more about poles, signs and fences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.transforms import normalise, reduce_image, resize_mask
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.layers import resize
-from dsrl_lab.metrics import SegmentationScore, psnr, ssim
+from dsrl_lab.metrics import BoundaryScore, SegmentationScore, psnr, ssim
 from dsrl_lab.training.examples import Samples
 
 PROTOCOLS = ("logits", "labels")
@@ -34,6 +35,8 @@ class SegmentationResult:
         pixel_accuracy: share of pixels that are right, in [0, 1].
         iou: class name to intersection over union in [0, 1]; None for a class that does not occur.
         thin_miou: mean of ``iou`` over the thin classes that occur.
+        boundary_f: class name to boundary F in [0, 1], 2 pixels tolerance at the pictures' size; None as for ``iou``.
+        thin_boundary_f: mean of ``boundary_f`` over the thin classes that occur.
         protocol: "logits" or "labels", see the file's first lines.
         split: which split was scored.
         pictures: how many.
@@ -44,6 +47,8 @@ class SegmentationResult:
     pixel_accuracy: float
     iou: dict[str, float | None]
     thin_miou: float | None
+    boundary_f: dict[str, float | None]
+    thin_boundary_f: float | None
     protocol: str
     split: str
     pictures: int
@@ -135,21 +140,26 @@ def evaluate_segmentation(
             f"the network gives {model.num_classes} classes, the data set has {table.num_classes}; "
             "evaluate on the data set it was trained on, or build it with that num_classes"
         )
-    score = SegmentationScore(table.num_classes)
+    score, outlines = SegmentationScore(table.num_classes), BoundaryScore(table.num_classes)
     for index in range(len(dataset)):
         sample = dataset[index]
         pred = predict_mask(model, sample.image, input_size=input_size, protocol=protocol)
         score.update(pred[None].cpu(), sample.mask[None])
+        outlines.update(pred[None].cpu(), sample.mask[None])
         if progress is not None:
             progress(index + 1, len(dataset))
     result = score.compute()
-    iou = {name: number_or_none(value) for name, value in zip(table.names, result.iou.tolist(), strict=True)}
-    thin = [value for name in table.thin if (value := iou[name]) is not None]
+    iou, boundary_f = (
+        {name: number_or_none(value) for name, value in zip(table.names, values.tolist(), strict=True)}
+        for values in (result.iou, outlines.compute().f)
+    )
     return SegmentationResult(
         miou=float(result.miou),
         pixel_accuracy=float(result.pixel_accuracy),
         iou=iou,
-        thin_miou=sum(thin) / len(thin) if thin else None,
+        thin_miou=_mean(iou[name] for name in table.thin),
+        boundary_f=boundary_f,
+        thin_boundary_f=_mean(boundary_f[name] for name in table.thin),
         protocol=protocol,
         split=dataset.split,
         pictures=len(dataset),
@@ -181,6 +191,11 @@ def evaluate_super_resolution(dsrl: DSRL, dataset: Samples, *, input_size: tuple
             totals[f"{prefix}psnr"] += float(psnr(image, high_res))
             totals[f"{prefix}ssim"] += float(ssim(image, high_res))
     return {name: total / len(dataset) for name, total in totals.items()}
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there) if there else None
 
 
 def number_or_none(value: float) -> float | None:

@@ -13,6 +13,7 @@ import math
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,13 @@ def append(path: Path, line: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
+def write(path: Path, lines: Iterable[dict[str, Any]]) -> None:
+    """Write a whole record at once: the file is the old one or the new one, never a half."""
+    replacement = path.with_suffix(path.suffix + ".part")
+    replacement.write_text("".join(json.dumps(_finite(line)) + "\n" for line in lines), encoding="utf-8")
+    replacement.replace(path)
+
+
 def read(path: Path) -> list[dict[str, Any]]:
     """Read a record's lines, without a torn last one.
 
@@ -133,9 +141,7 @@ def truncate(path: Path, iteration: int) -> None:
                 f"{path}: expected a number of iterations, got {str(line['iteration'])[:60]!r}; it is damaged"
             )
     kept = [line for line in lines if line.get("iteration", 0) <= iteration and line.get("kind") != "end"]
-    replacement = path.with_suffix(path.suffix + ".part")
-    replacement.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-    replacement.replace(path)
+    write(path, kept)
 
 
 def _finite(value: Any) -> Any:

@@ -71,7 +71,7 @@ def super_resolution_lapsrn() -> SuperResolutionRecipe:
         name="super_resolution_lapsrn",
         title="LapSRN (progressive)",
         train=SuperResolutionConfig(
-            network="lapsrn", loss="charbonnier", iterations=5000, batch_size=4, learning_rate=5e-4, record_every=500
+            network="lapsrn", loss="charbonnier", iterations=10000, batch_size=4, learning_rate=5e-4, record_every=500
         ),
         target_psnr=36.9,
     )
@@ -87,7 +87,7 @@ def super_resolution_dbpn() -> SuperResolutionRecipe:
             stages=2,
             width=32,
             loss="charbonnier",
-            iterations=5500,
+            iterations=12000,
             batch_size=4,
             learning_rate=5e-4,
             record_every=500,

@@ -62,6 +62,7 @@ def test_protocols_put_the_border_where_they_must(protocol: str) -> None:
     result = evaluate_segmentation(Fixed(), Halves(), input_size=(2, 4), protocol=protocol)
     assert result.miou == pytest.approx(by_hand(border))
     assert result.iou["absent"] is None and result.thin_miou == result.iou["right"]
+    assert result.boundary_f == {"left": 1.0, "right": 1.0, "absent": None} and result.thin_boundary_f == 1.0
     assert (result.split, result.pictures, result.protocol) == ("val", 2, protocol)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dsrl_lab import experiments
+from dsrl_lab import experiments, keeping
 from dsrl_lab.datasets.joint_tables import LSP_JOINTS
 from dsrl_lab.datasets.people import StreetPeople, open_people
 from dsrl_lab.datasets.pose import PoseDataset, PoseSample
@@ -137,14 +137,14 @@ def test_a_pose_run_leaves_record_and_deployed_net_and_resumes_bit_for_bit(tmp_p
     next(cut)
     cut.close()  # type: ignore[attr-defined]
     list(experiments.run(small(), directory=tmp_path / "cut", resume=True))
-    ends = [experiments.final_scores(tmp_path / name / "record.jsonl") for name in ("whole", "cut")]
+    ends = [keeping.final_scores(tmp_path / name / "record.jsonl") for name in ("whole", "cut")]
     assert ends[0]["keypoints"] == ends[1]["keypoints"] and ends[0]["super_resolution"]["psnr"] > 0
     model, loaded = load_task_model(tmp_path / "whole" / "deployed.safetensors")
     assert not any("sisr" in name or "transform" in name for name in loaded.tensors)
     people = open_people("street_people", "val", None, size=(85, 85), length=3)
     again = evaluate_pose(model, people, input_size=(32, 32)).to_json()
     assert json.loads(json.dumps(again))["joints"] == ends[0]["keypoints"]["joints"]
-    written = experiments.keep(tmp_path / "whole", tmp_path / "data")
+    written = keeping.keep(tmp_path / "whole", tmp_path / "data")
     assert written[0] == tmp_path / "data" / "runs" / "people_hrnet" / "dsrl_seed0.jsonl"
 
 
