@@ -89,7 +89,7 @@ def pose_comparisons(runs: tuple[Run, ...]) -> tuple[Comparison, ...]:
 
 
 def _show_person(crop: PoseSample, joints: Tensor, table: JointTable, color: str, ax: Axes) -> None:
-    show_image(0.35 + 0.65 * crop.image, ax=ax)
+    show_image(0.35 + 0.65 * crop.image, crisp=True, ax=ax)
     limits = ax.get_xlim(), ax.get_ylim()
     draw_skeleton(joints, table, visible=crop.visible, color=color, ax=ax)
     ax.set(xlim=limits[0], ylim=limits[1])
