@@ -49,6 +49,7 @@ def cityscapes(host: str, input_size: tuple[int, int]) -> Recipe:
             checkpoint_every=1_000,
             precision="bf16-mixed",
             channels_last=True,
+            workers=8,
         ),
     )
 

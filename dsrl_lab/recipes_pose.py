@@ -103,6 +103,7 @@ def coco_hrnet(input_size: tuple[int, int] = (128, 96)) -> Recipe:
             record_every=200,
             evaluate_every=20_000,
             checkpoint_every=2_000,
+            workers=8,
         ),
     )
 

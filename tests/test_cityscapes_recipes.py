@@ -7,47 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
 
 from dsrl_lab import experiments, paper
-from dsrl_lab.datasets.cityscapes import Cityscapes, to_label_ids
-from dsrl_lab.datasets.class_tables import CLASS_TABLES
-from dsrl_lab.datasets.streets import Streets
-from dsrl_lab.plots.masks import to_picture
+from dsrl_lab.datasets.cityscapes import Cityscapes
+from dsrl_lab.datasets.drawn_cityscapes import FULL_SIZE, write_drawn_cityscapes
 from dsrl_lab.recipes import MAIN_ROWS, find_recipe
 from dsrl_lab.recipes_cityscapes import CITYSCAPES_HOSTS, CITYSCAPES_SETTINGS, CITYSCAPES_SIZES, setting_name
 from dsrl_lab.training import record
 
-FULL = (1024, 2048)
-OF_STREETS = {"pavement": "sidewalk", "tree": "vegetation", "signsymbol": "traffic sign", "pedestrian": "person"}
-
-
-def write_tree(root: Path, size: tuple[int, int], pictures: dict[str, int]) -> Path:
-    """Drawn streets under Cityscapes' names, with its label ids."""
-    theirs = CLASS_TABLES["cityscapes"]
-    table = torch.full((256,), 255)
-    for number, name in enumerate(CLASS_TABLES["streets"].names):
-        known = OF_STREETS.get(name, name)
-        table[number] = theirs.index(known) if known in theirs.names else 255
-    for split, number in pictures.items():
-        street = Streets("train" if split == "train" else "val", size=(128, 256), length=number)
-        for index in range(number):
-            sample = street[index]
-            stem = f"drawn_{index:06d}_000019"
-            for folder in ("leftImg8bit", "gtFine"):
-                (root / folder / split / "drawn").mkdir(parents=True, exist_ok=True)
-            picture = Image.fromarray(to_picture(sample.image)).resize(size[::-1], Image.Resampling.BILINEAR)
-            picture.save(root / "leftImg8bit" / split / "drawn" / f"{stem}_leftImg8bit.png", compress_level=1)
-            ids = to_label_ids(table[sample.mask]).numpy()
-            mask = Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST)
-            mask.save(root / "gtFine" / split / "drawn" / f"{stem}_gtFine_labelIds.png", compress_level=1)
-    return root
-
 
 @pytest.fixture(scope="module")
 def full_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tree(tmp_path_factory.mktemp("cityscapes"), FULL, {"train": 2, "val": 1})
+    return write_drawn_cityscapes(tmp_path_factory.mktemp("cityscapes"), pictures={"train": 2, "val": 1})
 
 
 def run_one_iteration(name: str, root: Path, directory: Path, **changes: object) -> list[dict]:
@@ -79,7 +50,7 @@ def test_the_settings_are_table_1_and_figure_1() -> None:
 
 def test_the_files_are_full_size(full_size: Path) -> None:
     sample = Cityscapes(full_size, "val")[0]
-    assert sample.image.shape == (3, *FULL) and set(sample.mask.unique().tolist()) <= {*range(19), 255}
+    assert sample.image.shape == (3, *FULL_SIZE) and set(sample.mask.unique().tolist()) <= {*range(19), 255}
     assert 0 in sample.mask.unique()
 
 

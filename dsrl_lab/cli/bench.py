@@ -72,3 +72,49 @@ def cost(
     with theme():
         files = write(cost_figure(bench.sweep(names, input_size)), plot.with_suffix(""))
     output.print(f"cost against input size: {', '.join(map(str, files))}", highlight=False)
+
+
+@app.command()
+def deployment(
+    setting: Annotated[str, typer.Option(help="Of the recipes; random weights are timed.")] = "cityscapes_espnetv2",
+    input_size: Annotated[
+        tuple[int, int] | None, typer.Option(help="H W of the input; the setting's own by default.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Timed turns of each variant.")] = 15,
+    record: Annotated[Path | None, typer.Option(help="Add a line to this record.")] = None,
+) -> None:
+    """Latency of baseline, DSRL and DSRL with SISR left in, as ratios: in PyTorch and in onnxruntime, on one thread."""
+    from dataclasses import asdict
+
+    from dsrl_lab.bench import deployment as bench
+    from dsrl_lab.cli.console import output
+    from dsrl_lab.recipes import find_recipe
+    from dsrl_lab.training.record import append
+
+    size = input_size or find_recipe(f"{setting}_baseline").train.input_size
+    rows = bench.run(setting, input_size=size, rounds=rounds)
+    output.print(bench.table([asdict(row) for row in rows], title=f"{setting}, {size[0]}x{size[1]}, one thread"))
+    if record is not None:
+        append(record, bench.to_record(rows, setting=setting, input_size=size, rounds=rounds))
+        output.print(f"added to {record}", highlight=False)
+
+
+@app.command()
+def decode(
+    recipe: Annotated[str, typer.Option(help="A segmentation recipe.")] = "cityscapes_espnetv2_dsrl",
+    data: Annotated[Path | None, typer.Option(help="Folder of its data set; drawn full-size files without.")] = None,
+    processes: Annotated[list[int] | None, typer.Option(help="That share a batch; 1 and 2 by default.")] = None,
+    workers: Annotated[list[int] | None, typer.Option(help="Threads of each; 0 and 2 by default.")] = None,
+    batches: Annotated[int, typer.Option(help="Read once from files, once from memory.")] = 4,
+    record: Annotated[Path | None, typer.Option(help="Add a line to this record.")] = None,
+) -> None:
+    """Pictures per second from files to batches: sharded over processes, and over threads in each."""
+    from dsrl_lab.bench import decode as bench
+    from dsrl_lab.cli.console import output
+    from dsrl_lab.training.record import append
+
+    rows = bench.run(recipe, data, processes=processes or (1, 2), workers=workers or (0, 2), batches=batches)
+    output.print(bench.table(rows))
+    if record is not None:
+        append(record, bench.to_record(rows, recipe))
+        output.print(f"added to {record}", highlight=False)

@@ -24,6 +24,7 @@ def export(
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
     score: Annotated[bool, typer.Option("--score", help="Score the file and PyTorch on val: the loss.")] = False,
     length: Annotated[int, typer.Option(help="How many pictures are drawn for val (streets only).")] = 100,
+    record: Annotated[Path | None, typer.Option(help="Add what was measured to this record, as a line.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the deployed network alone (SISR and affinity stay behind) and hold its logits to PyTorch's.
@@ -34,6 +35,7 @@ def export(
     from dsrl_lab import deployment, experiments
     from dsrl_lab.cli.console import output
     from dsrl_lab.training import checkpoint as checkpoints
+    from dsrl_lab.training import record as records
     from dsrl_lab.training.build import load_task_model
     from dsrl_lab.training.evaluate import evaluate_segmentation
 
@@ -57,6 +59,10 @@ def export(
         networks = {"miou": deployment.ExportedNetwork(made.path), "pytorch_miou": load_task_model(checkpoint)[0]}
         for key, network in networks.items():
             answer[key] = evaluate_segmentation(network, val, input_size=made.input_size).miou
+        answer |= {"split": val.split, "pictures": len(val)}
+    if record is not None:
+        named = {"checkpoint": f"{checkpoint.parent.name}/{checkpoint.name}", "path": made.path.name}
+        records.append(record, {"kind": "export", **answer, **named, "dataset": name, **records.environment()})
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
         return

@@ -18,6 +18,7 @@ from typing import Any
 
 from dsrl_lab.plots import figures_features as of_features
 from dsrl_lab.plots import figures_paper as of_paper
+from dsrl_lab.plots import figures_people as of_people
 from dsrl_lab.plots import figures_streets as of_runs
 from dsrl_lab.plots.inputs import (
     Drawing,
@@ -27,6 +28,7 @@ from dsrl_lab.plots.inputs import (
     Sources,
     deployed_of,
     nothing,
+    runs_across,
     runs_if_any,
     runs_of,
     whole_of,
@@ -35,7 +37,9 @@ from dsrl_lab.plots.theme import theme
 from dsrl_lab.plots.writing import write
 from dsrl_lab.training.record import environment
 
-STREETS, CAMVID = "streets_tinynet", "camvid_espnetv2"
+STREETS, CAMVID, CAMVID_SMALL = "streets_tinynet", "camvid_espnetv2", "camvid_espnetv2_90x120"
+DRAWN_PEOPLE, REAL_PEOPLE = "people_hrnet", "lsp_hrnet"
+SWEEP = tuple(f"camvid_espnetv2_{size}" for size in ("45x60", "60x80", "90x120", "120x160"))
 OURS = runs_if_any(STREETS, CAMVID)
 
 FIGURES: dict[str, FigureRecipe] = {
@@ -44,6 +48,7 @@ FIGURES: dict[str, FigureRecipe] = {
     "paper_table1": FigureRecipe(OURS, of_paper.paper_table1),
     "paper_figure1": FigureRecipe(OURS, of_paper.paper_figure1),
     "paper_figure3": FigureRecipe(whole_of(STREETS, "dsrl"), of_features.paper_figure3),
+    "paper_figure9": FigureRecipe(deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
     "cost": FigureRecipe(OURS, of_paper.cost),
     "streets_contact_sheet": FigureRecipe(nothing, of_runs.streets_contact_sheet),
     "streets_training_curves": FigureRecipe(runs_of(STREETS), of_runs.training_curves_figure),
@@ -52,6 +57,9 @@ FIGURES: dict[str, FigureRecipe] = {
     "streets_affinity": FigureRecipe(whole_of(STREETS, "dsrl"), of_runs.streets_affinity),
     "streets_super_resolution": FigureRecipe(whole_of(STREETS, "dsrl"), of_runs.streets_super_resolution),
     "camvid_ablation": FigureRecipe(runs_of(CAMVID, "baseline"), of_runs.ablation_figure),
+    "camvid_90x120_ablation": FigureRecipe(runs_of(CAMVID_SMALL, "baseline"), of_runs.ablation_figure),
+    "camvid_sweep": FigureRecipe(runs_across(*SWEEP), of_paper.sweep),
+    "pose_ablation": FigureRecipe(runs_of(REAL_PEOPLE, "baseline"), of_people.pose_ablation),
 }
 MANIFEST = "manifest.json"
 

@@ -6,6 +6,7 @@ with their error, and are never given as the paper's.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -19,16 +20,18 @@ from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.plots import overview as drawing
 from dsrl_lab.plots.ablation import ablation, cost_plot
 from dsrl_lab.plots.figures_streets import gain_comparisons, setting_title
-from dsrl_lab.plots.inputs import Drawing, Inputs
+from dsrl_lab.plots.inputs import Drawing, Inputs, MissingInputError
 from dsrl_lab.plots.masks import to_picture
 from dsrl_lab.plots.records import Estimate, Run, paired_difference
 from dsrl_lab.plots.shapes import meta_device, network_shapes, papers_network
+from dsrl_lab.plots.sweeps import Point, cost_curves, curve_of, families, over_cost
 from dsrl_lab.plots.theme import GREY, PURPLE, SKY, faded, new_figure, style_of
-from dsrl_lab.plots.verdicts import Comparison, compare_count
+from dsrl_lab.plots.verdicts import Comparison, compare_count, compare_direction
 from dsrl_lab.recipes import MAIN_ROWS
 
 HOST_COLORS = {"ESPNetv2": "#0072B2", "DeepLabv3+": "#009E73"}
 HOST_MARKERS = {"ESPNetv2": "o", "DeepLabv3+": "s"}
+SWEPT_ROWS = ("baseline", "detached", "paper", "dsrl")
 OUR_COLORS, OUR_MARKERS = (PURPLE, SKY, GREY), ("D", "^", "v")
 
 
@@ -166,6 +169,36 @@ def cost(inputs: Inputs) -> Drawing:
         cost_plot(ablation(rows), ax=ax)
         ax.set_title(setting_title(rows[0]))
     return Drawing(figure, tuple(_cost_comparisons(counted)))
+
+
+def sweep(inputs: Inputs) -> Drawing:
+    """Our Figure 1: accuracy against true MACs over the input sizes; gains are taken at equal cost, not equal input."""
+    known = {name: runs for name, runs in families(inputs.runs).items() if len(curve_of(runs, "baseline")) > 1}
+    if not known:
+        raise MissingInputError("no two input sizes of one family have a finished baseline")
+    figure = new_figure(7.5 * len(known) + 0.5, 4.8)
+    found = []
+    for ax, (name, runs) in zip(figure.subplots(1, len(known), squeeze=False)[0], known.items(), strict=True):
+        rows = [row for row in SWEPT_ROWS if len(curve_of(runs, row)) > 1]
+        cost_curves(runs, rows, ax=ax)
+        ax.set_title(textwrap.fill(name, 80), fontsize=9.5)
+        for row in rows[1:]:
+            found += _gains_at_equal_cost(curve_of(runs, row), curve_of(runs, "baseline"))
+    figure.supxlabel("Dots: seeds. Whiskers: 95 % t-interval. Scored at the pictures' own size", fontsize=8, color=GREY)
+    return Drawing(figure, tuple(found))
+
+
+def _gains_at_equal_cost(points: Sequence[Point], baseline: Sequence[Point]) -> list[Comparison]:
+    """The abstract's gain at similar cost beside ours, where the baseline was trained on both sides of the cost."""
+    claim = next(claim for claim in paper.CLAIMS if claim.name == "segmentation, same cost")
+    found = []
+    for point in points:
+        ours, (height, width) = over_cost(point, baseline), point.input_size
+        if ours is not None:
+            row = point.runs[0].label
+            what = f"gain of {row} over the baseline at equal true MACs: abstract, against {height}×{width}"
+            found.append(compare_direction(what, claim.number, ours.scaled(100)))
+    return found
 
 
 def counted_costs() -> dict[str, float]:

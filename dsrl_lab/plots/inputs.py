@@ -102,6 +102,18 @@ def runs_if_any(*settings: str) -> Callable[[Sources], Inputs]:
     return needs
 
 
+def runs_across(*settings: str) -> Callable[[Sources], Inputs]:
+    """A figure of finished runs of several settings, at least two of which have a baseline."""
+
+    def needs(sources: Sources) -> Inputs:
+        runs = tuple(run for run in sources.runs if run.setting in settings and run.end is not None)
+        if len({run.setting for run in runs if run.row == "baseline"}) < 2:
+            raise MissingInputError(f"no finished baselines of two or more of {', '.join(settings)}")
+        return Inputs(runs=runs)
+
+    return needs
+
+
 def deployed_of(setting: str, *rows: str) -> Callable[[Sources], Inputs]:
     """A figure of deployed networks: one for each of ``rows``, all of the first seed that has them all."""
 

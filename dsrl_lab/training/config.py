@@ -96,6 +96,7 @@ class TrainConfig:
         accumulate: parts that each process takes its share of a batch in, one after the other; the step is that of the
             whole batch (but for BatchNorm, which sees the parts), the memory that of a part.
         compile: let torch.compile fuse the network; the first step then takes a minute or more.
+        workers: threads of each process that decode the next batch during a step; 0 for none. Draws are the same.
     """
 
     input_size: tuple[int, int]
@@ -128,6 +129,7 @@ class TrainConfig:
     freeze_batch_norm: bool = False
     accumulate: int = 1
     compile: bool = False
+    workers: int = 0
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "record_every", "checkpoint_every", "accumulate"):
@@ -135,6 +137,8 @@ class TrainConfig:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
         if min(self.input_size) < 1:
             raise ValueError(f"expected input_size (H, W) of positive sides, got {self.input_size}")
+        if self.workers < 0:
+            raise ValueError(f"expected workers of at least 0, got {self.workers}")
         if self.optimizer not in ("sgd", "adam"):
             raise ValueError(f"unknown optimizer {self.optimizer!r}; choose sgd or adam")
         if self.heatmap_sigma <= 0 or self.max_degrees < 0:

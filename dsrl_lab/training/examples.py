@@ -8,6 +8,7 @@ same ones. No sampler and no random state needs to be saved.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
@@ -98,6 +99,8 @@ class Batches:
         seed: of order and augmentation.
         rank: which process this is.
         world_size: how many processes share a batch; each takes its own part of it.
+        workers: threads that make the examples, and those of the next batch while the network learns from this one;
+            0 makes them in the caller's thread. The examples are the same.
 
     Raises:
         ValueError: the data set is empty, or the batch cannot be shared equally.
@@ -112,6 +115,7 @@ class Batches:
         seed: int,
         rank: int = 0,
         world_size: int = 1,
+        workers: int = 0,
     ) -> None:
         if not len(samples):
             raise ValueError("expected at least one training picture, got none; check the data folder and split")
@@ -123,6 +127,8 @@ class Batches:
         self.samples, self.example = samples, example
         self.batch_size, self.seed = batch_size, seed
         self.rank, self.world_size = rank, world_size
+        self.pool = ThreadPoolExecutor(workers) if workers else None  # decoding and torch let go of Python's lock
+        self.ahead: dict[int, list[Future[Any]]] = {}
         self.order_of: tuple[int, Tensor] = (-1, torch.empty(0))
 
     def __call__(self, iteration: int) -> Any:
@@ -131,18 +137,36 @@ class Batches:
         Shape:
             - low_res: (n, 3, h, w); high_res: (n, 3, H, W); mask: (n, H, W) with n = batch_size / world_size
         """
-        share = self.batch_size // self.world_size
-        slots = range(self.rank * share, (self.rank + 1) * share)
-        examples = [self._draw(iteration, slot) for slot in slots]
+        if self.pool is None:
+            examples = [self._draw(iteration, slot) for slot in self._slots()]
+        else:
+            futures = self.ahead.pop(iteration, None) or self._begin(iteration)
+            examples = [future.result() for future in futures]
+            self.ahead = {iteration + 1: self._begin(iteration + 1)}
         return type(examples[0])(*(torch.stack(parts) for parts in zip(*examples, strict=True)))
+
+    def close(self) -> None:
+        """Stop the threads; what they have begun and nobody will ask for is dropped."""
+        if self.pool is not None:
+            self.pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self, iteration: int) -> list[Future[Any]]:
+        assert self.pool is not None
+        return [self.pool.submit(self._draw, iteration, slot) for slot in self._slots()]
+
+    def _slots(self) -> range:
+        share = self.batch_size // self.world_size
+        return range(self.rank * share, (self.rank + 1) * share)
 
     def _draw(self, iteration: int, slot: int) -> Any:
         epoch, place = divmod(iteration * self.batch_size + slot, len(self.samples))
         generator = torch.Generator().manual_seed(derived_seed(self.seed, iteration, slot))
-        return self.example(self.samples[self._order(epoch)[place]], generator)
+        return self.example(self.samples[int(self._order(epoch)[place])], generator)
 
-    def _order(self, epoch: int) -> list[int]:
-        if self.order_of[0] != epoch:
+    def _order(self, epoch: int) -> Tensor:
+        kept, order = self.order_of
+        if kept != epoch:
             generator = torch.Generator().manual_seed(derived_seed(self.seed, epoch))
-            self.order_of = (epoch, torch.randperm(len(self.samples), generator=generator))
-        return self.order_of[1].tolist()
+            order = torch.randperm(len(self.samples), generator=generator)
+            self.order_of = (epoch, order)  # one assignment: threads of two epochs do not mix them
+        return order

@@ -124,6 +124,7 @@ def fit(
         seed=config.seed,
         rank=fabric.global_rank,
         world_size=fabric.world_size,
+        workers=config.workers,
     )
 
     try:
@@ -143,6 +144,8 @@ def fit(
     except (KeyboardInterrupt, GeneratorExit):
         run.save()
         raise
+    finally:
+        batches.close()
 
 
 def _check_share(config: TrainConfig, processes: int) -> None:

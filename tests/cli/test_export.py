@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dsrl_lab import cli
-from dsrl_lab.training import checkpoint
+from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.config import NetworkConfig, TrainConfig
 
@@ -37,12 +37,16 @@ def test_help_teaches() -> None:
 
 def test_a_program_reads_file_and_scores(deployed: Path) -> None:
     arguments = ["export", str(deployed), "--format", "torch-export", "--precision", "bf16"]
-    result = RUNNER.invoke(cli.app, [*arguments, "--score", "--length", "2", "--json"])
+    kept = deployed.parent / "kept.jsonl"
+    result = RUNNER.invoke(cli.app, [*arguments, "--score", "--length", "2", "--json", "--record", str(kept)])
     assert result.exit_code == 0, result.output + repr(result.exception)
     answer = json.loads(result.stdout[result.stdout.index("{") :])
     assert Path(answer["path"]) == deployed.with_suffix(".pt2") and deployed.with_suffix(".pt2").is_file()
     assert answer["miou"] == pytest.approx(answer["pytorch_miou"], abs=0.05)
     assert answer["output_size"] == [32, 48]
+    (line,) = record.read(kept)
+    assert line["kind"] == "export" and line["precision"] == "bf16" and line["pictures"] == 2
+    assert line["miou"] == answer["miou"] and line["path"] == "deployed.pt2"  # no folder of this machine
 
 
 def test_eight_bits_take_pictures_of_train(deployed: Path) -> None:

@@ -1,7 +1,8 @@
 """Mutated files of every kind that the kit reads: an answer or a clear error; no hang, no code, no write outside.
 
-A few hundred inputs by default, over 10,000 with ``make slow``; ``DSRL_LAB_FUZZ_SEED`` draws others. A failing input is
-kept and named by (door, seed, number), so that it can be drawn again.
+A few hundred inputs by default, over 10,000 with ``make slow``; ``DSRL_LAB_FUZZ_SEED`` draws others, and
+``DSRL_LAB_FUZZ_RECORD`` names a file that the counts are added to. A failing input is kept and named by (door, seed,
+number), so that it can be drawn again.
 """
 
 from __future__ import annotations
@@ -240,6 +241,9 @@ def test_ten_thousand_damaged_files(name: str, tmp_path: Path, capsys: pytest.Ca
     outcomes = run(name, door, inputs, tmp_path)
     with capsys.disabled():
         print(f"\n{name}: {inputs} inputs, {dict(outcomes)}")
+    if "DSRL_LAB_FUZZ_RECORD" in os.environ:
+        line = {"kind": "fuzz", "door": name, "seed": SEED, "inputs": inputs, **outcomes, **record.environment()}
+        record.append(Path(os.environ["DSRL_LAB_FUZZ_RECORD"]), line)
     assert outcomes["refused"] > 0 and outcomes["read"] + outcomes["refused"] > 0.9 * inputs
 
 

@@ -22,7 +22,9 @@ from dsrl_lab.plots.records import estimate
 from dsrl_lab.plots.shapes import network_shapes, papers_network
 from dsrl_lab.plots.theme import new_figure
 from dsrl_lab.plots.writing import LARGEST, png_bytes, svg_bytes, write
+from tests.plots.conftest import record_lines, write_record
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 OF_RECORDS = ["streets_ablation", "streets_training_curves"]
 OF_NETWORKS = ["streets_side_by_side", "streets_affinity", "streets_super_resolution"]
 
@@ -154,6 +156,44 @@ def test_without_any_run_the_papers_figures_stand_alone(tmp_path: Path) -> None:
     verdict = {c["what"]: c["verdict"] for c in manifest["figures"]["cost"]["comparisons"]}
     assert len(verdict) == 3
     assert set(verdict.values()) == {verdicts.SAME}
+
+
+def test_the_sweep_compares_at_equal_cost(tmp_path: Path) -> None:
+    for size, macs in (("60x80", 10e6), ("90x120", 24e6)):
+        for row, share in (("baseline", 1.0), ("dsrl", 1.5)):
+            setting = f"camvid_espnetv2_{size}"
+            lines = record_lines(f"{setting}_{row}", row, 0, macs=share * macs)
+            write_record(tmp_path / "runs" / setting / f"{row}_seed0.jsonl", lines)
+    (entry,) = draw(["camvid_sweep"], runs=tmp_path / "runs", out=tmp_path / "figures")["figures"].values()
+    (comparison,) = entry["comparisons"]  # 15 M lies between the baseline's costs, 36 M beyond them
+    assert "60×80" in comparison["what"] and comparison["paper"]["value"] == 2.0
+    assert comparison["ours"]["mean"] == pytest.approx(3.0) and comparison["verdict"] == verdicts.ONE_SEED
+    shutil.rmtree(tmp_path / "runs" / "camvid_espnetv2_60x80")
+    manifest = draw(["camvid_sweep"], runs=tmp_path / "runs", out=tmp_path / "figures")
+    assert "no finished baselines of two or more" in manifest["skipped"]["camvid_sweep"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_figure_of_the_kit_comes_out_twice_the_same(tmp_path: Path) -> None:
+    for out in ("a", "b"):
+        manifest = draw(runs=REPOSITORY / "data" / "runs", out=tmp_path / out)
+        assert manifest["skipped"] == {}
+    for name in FIGURES:
+        first, second = ((tmp_path / out / f"{name}.svg").read_bytes() for out in ("a", "b"))
+        assert first == second, name
+
+
+def test_every_entry_of_the_kits_manifest_is_complete() -> None:
+    manifest = read_manifest(REPOSITORY / "figures")
+    assert list(manifest["figures"]) == list(FIGURES) and manifest["skipped"] == {}
+    for name, entry in manifest["figures"].items():
+        assert entry["function"] == f"{FIGURES[name].draw.__module__}.{FIGURES[name].draw.__qualname__}"
+        assert entry["files"].keys() == {f"{name}.svg", f"{name}.png"}
+        assert entry.keys() >= {"inputs", "commit", "versions", "platform", "device", "seconds"}
+        for comparison in entry["comparisons"]:
+            assert comparison.keys() == {"what", "paper", "ours", "tolerance", "verdict"}
+            assert comparison["paper"]["mark"] and comparison["ours"].keys() == {"mean", "low", "high", "seeds"}
 
 
 def test_counted_costs_are_those_measured_on_public_code() -> None:

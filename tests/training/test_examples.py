@@ -46,6 +46,31 @@ def test_processes_share_a_batch_without_overlap() -> None:
         assert torch.equal(tensor, torch.cat([part[index] for part in parts]))
 
 
+def test_threads_make_the_same_batches_in_any_order() -> None:
+    alone, threaded = batches(), batches(workers=3)
+    for iteration in (0, 1, 2, 7, 3):
+        for one, other in zip(alone(iteration), threaded(iteration), strict=True):
+            assert torch.equal(one, other)
+    threaded.close()
+
+
+def test_threads_begin_the_next_batch_and_pass_errors_on_where_they_are_asked_for() -> None:
+    samples, asked = DecodedSamples(pictures()), []
+
+    def note(sample, generator):  # type: ignore[no-untyped-def]
+        asked.append(sample.name)
+        if len(asked) > 4:
+            raise ValueError("damaged")
+        return SegmentationTask(small_config()).example(sample, generator)
+
+    threaded = Batches(samples, note, batch_size=4, seed=0, workers=2)
+    threaded(0)
+    with pytest.raises(ValueError, match="damaged"):
+        threaded(1)
+    assert len(asked) >= 5
+    threaded.close()
+
+
 def test_shapes_and_ranges() -> None:
     example = batches()(0)
     assert example.low_res.shape == (4, 3, 8, 12) and example.high_res.shape == (4, 3, 16, 24)
