@@ -40,27 +40,38 @@ from dsrl_lab.training.record import environment
 STREETS, CAMVID, CAMVID_SMALL = "streets_tinynet", "camvid_espnetv2", "camvid_espnetv2_90x120"
 DRAWN_PEOPLE, REAL_PEOPLE = "people_hrnet", "lsp_hrnet"
 SWEEP = tuple(f"camvid_espnetv2_{size}" for size in ("45x60", "60x80", "90x120", "120x160"))
-OURS = runs_if_any(STREETS, CAMVID)
 
-FIGURES: dict[str, FigureRecipe] = {
-    "overview": FigureRecipe(nothing, of_paper.overview),
-    "branches": FigureRecipe(nothing, of_paper.branches),
-    "paper_table1": FigureRecipe(OURS, of_paper.paper_table1),
-    "paper_figure1": FigureRecipe(OURS, of_paper.paper_figure1),
-    "paper_figure3": FigureRecipe(whole_of(STREETS, "dsrl"), of_features.paper_figure3),
-    "paper_figure9": FigureRecipe(deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
-    "cost": FigureRecipe(OURS, of_paper.cost),
-    "streets_contact_sheet": FigureRecipe(nothing, of_runs.streets_contact_sheet),
-    "streets_training_curves": FigureRecipe(runs_of(STREETS), of_runs.training_curves_figure),
-    "streets_ablation": FigureRecipe(runs_of(STREETS, "baseline"), of_runs.ablation_figure),
-    "streets_side_by_side": FigureRecipe(deployed_of(STREETS, "baseline", "dsrl"), of_runs.streets_side_by_side),
-    "streets_affinity": FigureRecipe(whole_of(STREETS, "dsrl"), of_runs.streets_affinity),
-    "streets_super_resolution": FigureRecipe(whole_of(STREETS, "dsrl"), of_runs.streets_super_resolution),
-    "camvid_ablation": FigureRecipe(runs_of(CAMVID, "baseline"), of_runs.ablation_figure),
-    "camvid_90x120_ablation": FigureRecipe(runs_of(CAMVID_SMALL, "baseline"), of_runs.ablation_figure),
-    "camvid_sweep": FigureRecipe(runs_across(*SWEEP), of_paper.sweep),
-    "pose_ablation": FigureRecipe(runs_of(REAL_PEOPLE, "baseline"), of_people.pose_ablation),
-}
+
+def figures_of(streets: str = STREETS) -> dict[str, FigureRecipe]:
+    """All figures by name; those of drawn streets are of the runs of ``streets``.
+
+    Example:
+        >>> sorted(figures_of()) == sorted(FIGURES)
+        True
+    """
+    ours = runs_if_any(streets, CAMVID)
+    return {
+        "overview": FigureRecipe(nothing, of_paper.overview),
+        "branches": FigureRecipe(nothing, of_paper.branches),
+        "paper_table1": FigureRecipe(ours, of_paper.paper_table1),
+        "paper_figure1": FigureRecipe(ours, of_paper.paper_figure1),
+        "paper_figure3": FigureRecipe(whole_of(streets, "dsrl"), of_features.paper_figure3),
+        "paper_figure9": FigureRecipe(deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
+        "cost": FigureRecipe(ours, of_paper.cost),
+        "streets_contact_sheet": FigureRecipe(nothing, of_runs.streets_contact_sheet),
+        "streets_training_curves": FigureRecipe(runs_of(streets), of_runs.training_curves_figure),
+        "streets_ablation": FigureRecipe(runs_of(streets, "baseline"), of_runs.ablation_figure),
+        "streets_side_by_side": FigureRecipe(deployed_of(streets, "baseline", "dsrl"), of_runs.streets_side_by_side),
+        "streets_affinity": FigureRecipe(whole_of(streets, "dsrl"), of_runs.streets_affinity),
+        "streets_super_resolution": FigureRecipe(whole_of(streets, "dsrl"), of_runs.streets_super_resolution),
+        "camvid_ablation": FigureRecipe(runs_of(CAMVID, "baseline"), of_runs.ablation_figure),
+        "camvid_90x120_ablation": FigureRecipe(runs_of(CAMVID_SMALL, "baseline"), of_runs.ablation_figure),
+        "camvid_sweep": FigureRecipe(runs_across(*SWEEP), of_paper.sweep),
+        "pose_ablation": FigureRecipe(runs_of(REAL_PEOPLE, "baseline"), of_people.pose_ablation),
+    }
+
+
+FIGURES = figures_of()
 MANIFEST = "manifest.json"
 
 
@@ -70,6 +81,7 @@ def draw(
     runs: Path = Path("data/runs"),
     out: Path = Path("figures"),
     whole: Path | None = None,
+    streets: str = STREETS,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Draw figures from records, and write them with a manifest.
@@ -79,6 +91,7 @@ def draw(
         runs: folder of the records.
         out: folder of the figures and of manifest.json.
         whole: a checkpoint of a whole DSRL network, for the figures that look into its SISR branch.
+        streets: the setting whose runs the figures of drawn streets show.
         progress: called with each figure's name before it is drawn.
 
     Returns:
@@ -96,8 +109,10 @@ def draw(
         ['branches.png', 'branches.svg']
     """
     chosen = list(FIGURES) if names is None else list(names)
+    recipes = figures_of(streets)
     for name in chosen:
-        _find(name)
+        if name not in recipes:
+            raise ValueError(f"unknown figure {name!r}; choose from {', '.join(recipes)}")
     sources = Sources.of(runs, whole)
     manifest = read_manifest(out)
     for name in chosen:
@@ -106,7 +121,7 @@ def draw(
         manifest["skipped"].pop(name, None)
         clock = time.perf_counter()
         try:
-            inputs = FIGURES[name].needs(sources)
+            inputs = recipes[name].needs(sources)
             drawing = _drawn(name, inputs)
         except MissingInputError as reason:
             manifest["skipped"][name] = str(reason)
@@ -181,12 +196,6 @@ def read_manifest(out: Path) -> dict[str, Any]:
 def sha256(path: Path) -> str:
     """Hash of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _find(name: str) -> FigureRecipe:
-    if name not in FIGURES:
-        raise ValueError(f"unknown figure {name!r}; choose from {', '.join(FIGURES)}")
-    return FIGURES[name]
 
 
 def _drawn(name: str, inputs: Inputs) -> Drawing:

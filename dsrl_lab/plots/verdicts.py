@@ -190,6 +190,29 @@ def judge_gain(ours: Estimate | None, wanted: float, *, sized: bool = False) -> 
     )
 
 
+def gain_in_words(ours: Estimate) -> str:
+    """What the seeds say about a gain in points of mIoU, as a sentence for people.
+
+    Example:
+        >>> gain_in_words(estimate((-2.1, -2.6, -2.4)))
+        'loses 2.4 ± 0.6 points of mIoU: the interval of 3 seeds is clear of zero'
+        >>> gain_in_words(estimate((0.3, -0.2, 0.1)))
+        'no effect that 3 seeds can tell (+0.1 ± 0.6 points of mIoU; one of 0.8 would have shown 8 times in 10)'
+        >>> gain_in_words(estimate((0.3,)))
+        '+0.3 points of mIoU with one seed: an observation, no evidence'
+    """
+    if ours.interval is None:
+        return f"{ours.mean:+.1f} points of mIoU with one seed: an observation, no evidence"
+    seeds = len(ours.values)
+    if min(ours.interval) > 0 or max(ours.interval) < 0:
+        verb, size = ("gains" if ours.mean > 0 else "loses"), Estimate(ours.values, abs(ours.mean), ours.margin)
+        return f"{verb} {size.show()} points of mIoU: the interval of {seeds} seeds is clear of zero"
+    return (
+        f"no effect that {seeds} seeds can tell ({ours.show(signed=True)} points of mIoU; one of "
+        f"{smallest_visible(ours):.1f} would have shown 8 times in 10)"
+    )
+
+
 def _value(paper: Number) -> float:
     if paper.value is None:
         raise ValueError(f"expected a number of the paper to compare with, got {paper}; leave unknown ones out")
