@@ -28,10 +28,12 @@ STEPS = (
     ("Table 1: whole DSRL", "dsrl", "baseline", "dsrl", "baseline"),
     ("Table 1: + FA (its gradient stopped at SISR)", "detached", "sisr", "dsrl", "sisr"),
     ("Table 1: whole DSRL (FA's gradient stopped at SISR)", "detached", "baseline", "dsrl", "baseline"),
-    ("Table 1: whole DSRL (the paper's weights; a row added later)", "paper", "baseline", "dsrl", "baseline"),
+    ("Table 1: whole DSRL (the paper's weights; added later, fresh seeds)", "paper", "baseline", "dsrl", "baseline"),
     ("Table 1: + SSSR (the authors' head)", "deconvolution", "baseline", "sssr", "baseline"),
     ("Table 1: whole DSRL (the authors' head)", "deconvolution_dsrl", "baseline", "dsrl", "baseline"),
 )
+# Seeds 0 to 2 on val suggested this row; only seeds that were stated and run afterwards test it (data/runs/DESIGN.md).
+FRESH_SEEDS = {("camvid_espnetv2_90x120", "paper"): (3, 4, 5)}
 SUPER_RESOLUTION = (("PSNR", "super_resolution.psnr", "dB"), ("SSIM", "super_resolution.ssim", ""))
 
 
@@ -46,7 +48,9 @@ def findings(runs: Sequence[Run]) -> list[Finding]:
         ['does not hold here', 'not tested here']
     """
     poses = _finished(runs, POSE)
-    runs = _finished(runs, SEGMENTATION)
+    runs = [
+        run for run in _finished(runs, SEGMENTATION) if run.seed in FRESH_SEEDS.get((run.setting, run.row), (run.seed,))
+    ]
     found: list[Finding] = []
     for claim, row, before, *theirs in STEPS:
         found += _or_untested(claim, _steps(runs, claim, row, before, *theirs), _gains(*theirs))

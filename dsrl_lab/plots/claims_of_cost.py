@@ -25,7 +25,7 @@ COSTLESS = 0.01  # what "no extra cost" may cost
 WHOLE = {
     "dsrl": "",
     "detached": " (FA's gradient stopped at SISR)",
-    "paper": " (the paper's weights; a row added later)",
+    "paper": " (the paper's weights; added later, fresh seeds)",
     "deconvolution_dsrl": " (the authors' head)",
 }
 SAME_COST, CHEAPER = paper.CLAIMS[0], paper.CLAIMS[1]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from dsrl_lab import cli, paper
 from dsrl_lab.plots.claims import findings
-from dsrl_lab.plots.claims_of_cost import NO_COST_OF_BRANCH, NO_COST_OF_HEAD, SHRINKING
+from dsrl_lab.plots.claims_of_cost import NO_COST_OF_BRANCH, NO_COST_OF_HEAD, SHRINKING, WHOLE
 from dsrl_lab.plots.records import estimate, find_runs, smallest_visible
 from dsrl_lab.plots.sweeps import at_cost, cost_curves, curve_of, families, over_cost
 from dsrl_lab.plots.theme import new_figure
@@ -166,6 +166,18 @@ def test_one_seed_is_an_observation_and_an_unfinished_run_none(tmp_path: Path) -
     found = findings(find_runs(tmp_path))
     assert find(found, "Table 1: whole DSRL", protocol="bilinear").reason == OBSERVATION
     assert find(found, "Table 1: + FA").setting == ""
+
+
+def test_a_row_that_val_suggested_is_judged_by_fresh_seeds_alone(tmp_path: Path) -> None:
+    for row in ("baseline", "paper"):
+        for seed in (2, 3, 4):
+            lines = record_lines(f"camvid_espnetv2_90x120_{row}", "baseline" if row == "baseline" else "dsrl", seed)
+            write_record(tmp_path / "camvid_espnetv2_90x120" / f"{row}_seed{seed}.jsonl", lines)
+    finding = find(findings(find_runs(tmp_path)), f"Table 1: whole DSRL{WHOLE['paper']}", protocol="bilinear")
+    assert finding.ours is not None and len(finding.ours.values) == 2
+    assert {Path(record).stem for record in finding.records} == {
+        f"{row}_seed{k}" for row in ("baseline", "paper") for k in (3, 4)
+    }
 
 
 def test_a_record_without_a_host_is_passed_over(tmp_path: Path) -> None:
