@@ -8,12 +8,15 @@ class says nothing about it, and the tolerance is given in pixels where they tak
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+NO_BOUNDARY = -1
 
 
 def _class_ids(pred_or_logits: Tensor, mask: Tensor, num_classes: int, ignore_index: int) -> tuple[Tensor, Tensor]:
@@ -168,8 +171,9 @@ class BoundaryScore:
         labelled = mask != self.ignore_index
         predicted, true = self._boundaries(pred, labelled), self._boundaries(mask, labelled)
         for side, (ours, theirs) in enumerate(((predicted, true), (true, predicted))):
-            self._near[side] += (ours & self._grown(theirs)).sum((0, 2, 3)).cpu()
-            self._all[side] += ours.sum((0, 2, 3)).cpu()
+            near = self._near_same_class(ours, theirs)
+            self._near[side] += torch.bincount(ours[near], minlength=self.num_classes).cpu()
+            self._all[side] += torch.bincount(ours[ours != NO_BOUNDARY], minlength=self.num_classes).cpu()
 
     def compute(self) -> BoundaryScores:
         """Scores of all that was added."""
@@ -179,19 +183,22 @@ class BoundaryScore:
         return BoundaryScores(float(f.nanmean()), f, precision, recall)
 
     def _boundaries(self, ids: Tensor, labelled: Tensor) -> Tensor:
-        """(N, H, W) -> (N, K, H, W), where each class's boundary pixels are."""
+        """(N, H, W): the class of each boundary pixel, NO_BOUNDARY elsewhere."""
         edge = torch.zeros_like(labelled)
         for axis in (1, 2):  # movedim gives views: what is set in them is set in edge
             here, known, found = (x.movedim(axis, 0) for x in (ids, labelled, edge))
             jump = (here[:-1] != here[1:]) & known[:-1] & known[1:]
             found[:-1] |= jump
             found[1:] |= jump
-        of_class = torch.arange(self.num_classes, device=ids.device)[:, None, None]
-        return edge[:, None] & (ids[:, None] == of_class)
+        return ids.masked_fill(~edge, NO_BOUNDARY)
 
-    def _grown(self, boundaries: Tensor) -> Tensor:
-        """All positions within the tolerance of a boundary pixel."""
-        offsets = torch.arange(-self.tolerance, self.tolerance + 1, device=boundaries.device)
-        disc = (offsets[:, None] ** 2 + offsets**2 <= self.tolerance**2).float()
-        near = F.conv2d(boundaries.flatten(0, 1)[:, None].float(), disc[None, None], padding=self.tolerance)
-        return near[:, 0].unflatten(0, boundaries.shape[:2]) > 0.5
+    def _near_same_class(self, ours: Tensor, theirs: Tensor) -> Tensor:
+        """(N, H, W): which of our boundary pixels have one of theirs, of the same class, within the tolerance."""
+        reach = self.tolerance
+        height, width = ours.shape[-2:]
+        padded = F.pad(theirs, (reach, reach, reach, reach), value=NO_BOUNDARY)
+        near = torch.zeros_like(ours, dtype=torch.bool)
+        for dy, dx in itertools.product(range(-reach, reach + 1), repeat=2):
+            if dy**2 + dx**2 <= reach**2:
+                near |= padded[:, reach + dy : reach + dy + height, reach + dx : reach + dx + width] == ours
+        return near & (ours != NO_BOUNDARY)
