@@ -13,7 +13,8 @@ BEGIN, END = "<!-- results: dsrl-lab figures -->", "<!-- end of results -->"
 NOTEBOOKS_BEGIN, NOTEBOOKS_END = "<!-- notebooks: dsrl-lab notebooks build -->", "<!-- end of notebooks -->"
 READMES = ("README.md", "README.zh-CN.md")
 SETTINGS = {
-    "streets_tinynet": "Drawn streets, TinyNet from scratch (`make reproduce`)",
+    "streets_tinynet_45x60": "Drawn streets, TinyNet from scratch (`make reproduce`)",
+    "streets_tinynet": "The same at a larger input, whose networks the notebooks show",
     "camvid_espnetv2_90x120": "CamVid val, with seeds and controls: ESPNetv2 width 1.0 from the released weights",
     "camvid_espnetv2": "CamVid val, a larger input: ESPNetv2 width 1.0 from the released Cityscapes weights",
 }

@@ -60,7 +60,7 @@ def _family(run: Run) -> str:
     network, train = run.first["network"], run.first["train"]
     options = ", ".join(f"{key} {value}" for key, value in network["host_options"].items())
     start = "released weights" if run.first.get("released") else "from scratch"
-    weights = f", class weights ^-{train['class_balance']:g}" if train.get("class_balance") else ""
+    weights = f", class weights frequency^-{train['class_balance']:g}" if train.get("class_balance") else ""
     return (
         f"{run.first['dataset']}, {network['host']}{f' ({options})' if options else ''}, {start}, "
         f"{train['iterations']} iterations of {train['batch_size']}{weights}"
