@@ -48,13 +48,11 @@ def notebooks(path: Path) -> str:
     if not path.is_file():
         return ""
     lines = record.read(path)
-    table = ["| notebook | CPU minutes | minutes by the clock | peak memory (GB) |", "|---|---|---|---|"]
+    table = ["| notebook | CPU minutes | peak memory (GB) |", "|---|---|---|"]
     for line in lines:
         link = f"[{line['name'].replace('_', ' ')}](notebooks/{line['name']}.ipynb)"
-        cpu, wall, memory = line["cpu_seconds"] / 60, line["wall_seconds"] / 60, line["peak_megabytes"] / 1000
-        table.append(f"| {link} | {cpu:.1f} | {wall:.1f} | {memory:.1f} |")
-    cpu, wall = (sum(line[name] for line in lines) / 60 for name in ("cpu_seconds", "wall_seconds"))
-    return "\n".join([*table, f"| all | {cpu:.1f} | {wall:.1f} | |"])
+        table.append(f"| {link} | {line['cpu_seconds'] / 60:.1f} | {line['peak_megabytes'] / 1000:.1f} |")
+    return "\n".join([*table, f"| all | {sum(line['cpu_seconds'] for line in lines) / 60:.1f} | |"])
 
 
 def update(readme: Path, runs: Path) -> bool:

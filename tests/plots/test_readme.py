@@ -52,7 +52,7 @@ def test_notebooks_are_listed_with_minutes_and_memory_and_summed_up(tmp_path: Pa
     path = tmp_path / "notebooks.jsonl"
     path.write_text("".join(json.dumps(line | {"name": name}) + "\n" for name in ("03_sub", "04_b")), encoding="utf-8")
     rows = notebooks(path).splitlines()
-    assert rows[2] == "| [03 sub](notebooks/03_sub.ipynb) | 0.5 | 1.0 | 1.2 |" and rows[4] == "| all | 1.0 | 2.0 | |"
+    assert rows[2] == "| [03 sub](notebooks/03_sub.ipynb) | 0.5 | 1.2 |" and rows[4] == "| all | 1.0 | |"
 
 
 def test_all_readmes_that_carry_markers_are_updated(tmp_path: Path) -> None:
