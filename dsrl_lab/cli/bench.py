@@ -57,11 +57,20 @@ def cost(
     plot: Annotated[
         Path, typer.Option(help="Where the log-log plot of cost against input size goes: .svg and .png.")
     ] = Path("runs/cost"),
+    plan: Annotated[str, typer.Option(help="A recipe: only plan its hours and memory on 1, 8 and 64 GPUs.")] = "",
+    gpu: Annotated[str, typer.Option(help="Of the plan: T4, V100, A100 or H100.")] = "A100",
+    utilisation: Annotated[float, typer.Option(help="Of the plan: share of the GPU's peak that is reached.")] = 0.2,
+    cores: Annotated[int, typer.Option(help="Of the plan: cores that read pictures for each GPU.")] = 8,
+    decode_ms: Annotated[float, typer.Option(help="Of the plan: of a core for a picture (bench decode).")] = 80.0,
 ) -> None:
     """Parameters, MACs with and without transposed convolutions, activation memory and latency of networks.
 
     Beside the table a log-log plot is drawn of MACs and activations from a quarter of the input's sides to four times.
+    [bold]--plan RECIPE[/bold] reckons a training run on GPUs instead, feature affinity's tiled cost included.
     """
+    if plan:
+        _plan(plan, gpu, utilisation, cores, decode_ms / 1000)
+        return
     from dsrl_lab.bench import cost as bench
     from dsrl_lab.cli.console import output
     from dsrl_lab.plots.costs import cost_figure
@@ -72,6 +81,35 @@ def cost(
     with theme():
         files = write(cost_figure(bench.sweep(names, input_size)), plot.with_suffix(""))
     output.print(f"cost against input size: {', '.join(map(str, files))}", highlight=False)
+
+
+def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_seconds: float) -> None:
+    from dsrl_lab.bench import plan as plans
+    from dsrl_lab.cli.console import output
+    from dsrl_lab.recipes import find_recipe
+
+    if gpu not in plans.ACCELERATORS:
+        raise ValueError(f"unknown GPU {gpu!r}; choose one of {', '.join(plans.ACCELERATORS)}")
+    recipe, accelerator = find_recipe(name), plans.ACCELERATORS[gpu]
+    image = plans.image_cost(recipe)
+    drawn = [
+        plans.plan(
+            recipe,
+            gpus,
+            accelerator=accelerator,
+            utilisation=utilisation,
+            decode_seconds=decode_seconds,
+            cores=cores,
+        )
+        for gpus in (1, 8, 64)
+    ]
+    output.print(plans.table(drawn, title=f"{name}, {gpu} at {utilisation:.0%} of its peak, {cores} cores for each"))
+    output.print(
+        f"a training picture: {image.training_macs / 1e9:.2f} G MACs, of which tiled affinity "
+        f"{image.affinity_macs / 1e9:.2f} G with {image.tiled_affinity_bytes / 2**20:.1f} MiB (one dense matrix: "
+        f"{image.dense_affinity_bytes / 2**20:.0f} MiB); deployed: {image.deployed_macs / 1e9:.2f} G MACs",
+        highlight=False,
+    )
 
 
 @app.command()

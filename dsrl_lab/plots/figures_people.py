@@ -26,7 +26,7 @@ from dsrl_lab.plots.verdicts import Comparison, compare_direction
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.pose import PersonCrops, find_joints
 
-SHOWN = 6
+SHOWN = 5
 PCK, PCK_STRICT = "keypoints.pck", "keypoints.pck_strict"
 
 
@@ -40,7 +40,7 @@ def paper_figure9(inputs: Inputs) -> Drawing:
     high = (height * scale, width * scale)
     people = open_people("street_people", "val", None, size=drawing_size(high), length=SHOWN)
     crops, table = PersonCrops(people, high), people.joint_table
-    figure = new_figure(13, 8.9)
+    figure = new_figure(11, 9)
     axes = figure.subplots(4, SHOWN)
     found = {row: find_joints(model, people, input_size=(height, width))[0] for row, model in models.items()}
     for number in range(SHOWN):
@@ -89,7 +89,7 @@ def pose_comparisons(runs: tuple[Run, ...]) -> tuple[Comparison, ...]:
 
 
 def _show_person(crop: PoseSample, joints: Tensor, table: JointTable, color: str, ax: Axes) -> None:
-    show_image(0.35 + 0.65 * crop.image, crisp=True, ax=ax)
+    show_image(0.6 + 0.4 * crop.image, crisp=True, ax=ax)
     limits = ax.get_xlim(), ax.get_ylim()
     draw_skeleton(joints, table, visible=crop.visible, color=color, ax=ax)
     ax.set(xlim=limits[0], ylim=limits[1])

@@ -135,8 +135,9 @@ class TrainConfig:
         for name in ("iterations", "batch_size", "record_every", "checkpoint_every", "accumulate"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
-        if min(self.input_size) < 1:
-            raise ValueError(f"expected input_size (H, W) of positive sides, got {self.input_size}")
+        size: Any = self.input_size
+        if not isinstance(size, tuple) or len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
+            raise ValueError(f"expected input_size (H, W) of two positive whole numbers, as in [90, 120]; got {size!r}")
         if self.workers < 0:
             raise ValueError(f"expected workers of at least 0, got {self.workers}")
         if self.optimizer not in ("sgd", "adam"):
@@ -162,7 +163,7 @@ class TrainConfig:
         """
         values = _known_fields(cls, values)
         for name in ("input_size", "scale_range"):
-            if name in values:
+            if isinstance(values.get(name), list):
                 values[name] = tuple(values[name])
         return cls(**values)
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from typer.testing import CliRunner
 
+from dsrl_lab import cli
 from dsrl_lab.affinity import feature_affinity_loss
 from dsrl_lab.bench.plan import ACCELERATORS, affinity_macs, image_cost, plan
 from dsrl_lab.recipes import find_recipe
@@ -72,3 +74,12 @@ def test_memory_grows_with_the_images_of_a_gpu() -> None:
 def test_mistakes_are_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected at least 1 GPU, core and image"):
         plan(find_recipe("streets_tinynet_dsrl"), 1, **wrong)
+
+
+def test_the_command_line_plans_one_eight_and_sixty_four_gpus() -> None:
+    told = CliRunner().invoke(cli.app, ["cost", "--plan", "cityscapes_espnetv2_dsrl", "--gpu", "T4"])
+    assert told.exit_code == 0, told.output + repr(told.exception)
+    text = " ".join(told.output.split())
+    assert "T4 at 20%" in text and "one dense matrix: 256 MiB" in text
+    wrong = CliRunner().invoke(cli.app, ["cost", "--plan", "cityscapes_espnetv2_dsrl", "--gpu", "abacus"])
+    assert "unknown GPU 'abacus'; choose one of T4" in str(wrong.exception)

@@ -12,6 +12,7 @@ import json
 import os
 import random
 import shutil
+import struct
 import tarfile
 import warnings
 import zipfile
@@ -199,6 +200,7 @@ def run(name: str, door: Door, inputs: int, folder: Path) -> Counter[str]:
             TypeError,
             AttributeError,
             RecursionError,
+            struct.error,
         ):  # two format-aware mutations on one another
             outcomes["not drawn"] += 1
             continue
