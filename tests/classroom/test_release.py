@@ -24,7 +24,14 @@ from dsrl_lab.classroom.release import assignments
 from .conftest import CHAPTER, REPOSITORY
 
 pytestmark = [pytest.mark.timeout(1800)]
-HIDDEN_NAMES = ("check_further", "dsrl_lab.classroom.further", "BEGIN HIDDEN", "BEGIN SOLUTION", "_very_long", "DRAWS")
+HIDDEN_NAMES = (
+    "check_further",
+    "dsrl_lab.classroom.further",
+    "BEGIN HIDDEN",
+    "BEGIN SOLUTION",
+    "_very_long",
+    "DRAWS",
+)
 SOURCES = assignments(REPOSITORY / "notebooks")
 
 
@@ -64,9 +71,14 @@ def needles() -> list[tuple[str, str]]:
     }
     chapters = [module for name, module in vars(bank).items() if name.startswith("chapter_")]
     found = [pair for module in chapters for pair in secrets_of(module, secret)]
-    tree = ast.parse(inspect.getsource(further))
-    drawn = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    return [*found, *secrets_of(further, drawn)]
+    for module in (further, *further.MODULES):
+        tree = ast.parse(inspect.getsource(module))
+        drawn = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        hidden = list(secrets_of(module, drawn))
+        assert len({name for name, _ in hidden}) >= len(drawn) - 2, module.__name__
+        found += hidden
+    assert {name for module in further.MODULES for name in module.DRAWS} == set(further.DRAWS)
+    return found
 
 
 def texts(folder: Path) -> Iterator[tuple[Path, str]]:
