@@ -31,6 +31,7 @@ from dsrl_lab.classroom.sandbox import protections
 from dsrl_lab.training.record import append, environment
 
 LOOK_EVERY = 0.3
+BEGIN, END = "<!-- scale: dsrl-lab bench classroom --redraw -->", "<!-- end of scale -->"
 
 
 @dataclass
@@ -192,7 +193,7 @@ def _end(course: Path, assignment: str, drawn: Sequence[Drawn], watched: Watched
     grades = course / "grades" / assignment
     now = _written(grades)
     found = [json.loads((grades / f"{one.student}.json").read_text(encoding="utf-8")) for one in drawn]
-    as_drawn = [_as_drawn(one, result) for one, result in zip(drawn, found, strict=True)]
+    right = [as_drawn(one, result) for one, result in zip(drawn, found, strict=True)]
     with (course / "grades" / f"{assignment}.csv").open(encoding="utf-8", newline="") as file:
         listed = Counter(row["student"] for row in csv.DictReader(file))
     return {
@@ -203,7 +204,7 @@ def _end(course: Path, assignment: str, drawn: Sequence[Drawn], watched: Watched
         "peak_megabytes": round(watched.peak_bytes / 1e6, 1),
         "mean_load": round(sum(watched.load) / max(1, len(watched.load)), 2),
         "grades": len(now),
-        "as_drawn": sum(as_drawn),
+        "as_drawn": sum(right),
         "lines_in_table": sum(listed.values()),
         "doubled_in_table": sum(count > 1 for count in listed.values()),
         "kept_over_the_kill": len(watched.kept),
@@ -212,8 +213,13 @@ def _end(course: Path, assignment: str, drawn: Sequence[Drawn], watched: Watched
     }
 
 
-def _as_drawn(one: Drawn, result: dict[str, Any]) -> bool:
-    """Whether a submission got the points and the diagnoses that it should get."""
+def as_drawn(one: Drawn, result: dict[str, Any]) -> bool:
+    """Whether a submission got the points and the diagnoses that it should get.
+
+    Args:
+        one: what was handed in.
+        result: the grade's JSON.
+    """
     points = {mark["question"]: mark["points"] for mark in result["marks"]}
     known = {mark["question"]: mark["known_as"] for mark in result["marks"]}
     meant = {name: kind for name, kind in one.answers.items() if kind not in (RIGHT, OPEN, ENDLESS)}
@@ -225,28 +231,62 @@ def table(lines: Sequence[dict[str, Any]]) -> Table:
 
     Args:
         lines: that ``measure`` gave.
-
-    Example:
-        >>> first = {"assignment": "06", "submissions": 2, "jobs": 2, "cores": 2}
-        >>> end = dict.fromkeys(("seconds", "cpu_seconds", "grader_cpu_seconds", "peak_megabytes", "mean_load"), 1.0)
-        >>> end |= dict.fromkeys(("as_drawn", "kept_over_the_kill", "graded_again"), 2)
-        >>> table([first, end]).row_count
-        8
     """
-    first, end = lines[0], lines[-1]
+    first = lines[0]
     shown = Table(title=f"{first['submissions']} submissions of {first['assignment']}, {first['jobs']} at once")
     shown.add_column("what")
     shown.add_column("how much", justify="right")
-    rows = {
-        "cores": first["cores"],
+    for what, how_much in _rows(lines).items():
+        shown.add_row(what, how_much)
+    return shown
+
+
+def markdown(lines: Sequence[dict[str, Any]]) -> str:
+    """The same as a table in Markdown.
+
+    Args:
+        lines: of a record.
+
+    Example:
+        >>> first = {"assignment": "06", "submissions": 200, "jobs": 2, "cores": 2}
+        >>> end = dict.fromkeys(("seconds", "cpu_seconds", "grader_cpu_seconds", "peak_megabytes", "mean_load"), 90.0)
+        >>> end |= {"as_drawn": 200, "kept_over_the_kill": 100, "graded_again": 0}
+        >>> markdown([first, end]).splitlines()[3]
+        '| minutes on the clock | 1.5 |'
+    """
+    first = lines[0]
+    title = f"{first['submissions']} submissions of `{first['assignment']}`, {first['jobs']} at once"
+    return "\n".join([f"| {title} | |", "|---|---|", *(f"| {what} | {much} |" for what, much in _rows(lines).items())])
+
+
+def _rows(lines: Sequence[dict[str, Any]]) -> dict[str, str]:
+    first, end = lines[0], lines[-1]
+    return {
+        "cores": str(first["cores"]),
         "minutes on the clock": f"{end['seconds'] / 60:.1f}",
         "CPU minutes in sandboxes": f"{end['cpu_seconds'] / 60:.1f}",
         "CPU minutes in the grader": f"{end['grader_cpu_seconds'] / 60:.1f}",
-        "memory of all at once, at most": f"{end['peak_megabytes'] / 1000:.2f} GB",
+        "memory of all at once, at most": f"{end['peak_megabytes'] / 1000:.1f} GB",
         "load of the computer, other work included": f"{end['mean_load']:.1f}",
         "points and diagnoses as they should be": f"{end['as_drawn']} of {first['submissions']}",
-        "kept over a kill, graded again after it": f"{end['kept_over_the_kill']}, {end['graded_again']}",
+        "grades there at the kill, and graded again after it": f"{end['kept_over_the_kill']}, {end['graded_again']}",
     }
-    for what, how_much in rows.items():
-        shown.add_row(what, str(how_much))
-    return shown
+
+
+def update(guide: Path, lines: Sequence[dict[str, Any]]) -> bool:
+    """Write the table between a guide's markers; say whether that changed anything.
+
+    Args:
+        guide: a Markdown file with the two markers.
+        lines: of a record.
+
+    Raises:
+        ValueError: the markers are not there.
+    """
+    text = guide.read_text(encoding="utf-8")
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"expected the markers {BEGIN} and {END} in {guide}; put them where the table belongs")
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    new = f"{before}{BEGIN}\n{markdown(lines)}\n{END}{after}"
+    guide.write_text(new, encoding="utf-8")
+    return new != text

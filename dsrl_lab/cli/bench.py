@@ -58,12 +58,21 @@ def classroom(
         int, typer.Option(help="Kill the grader after so many grades, and start it again; 0: never.")
     ] = 0,
     record: Annotated[Path, typer.Option(help="Where the record goes: JSON lines.")] = Path("runs/classroom.jsonl"),
+    redraw: Annotated[
+        bool, typer.Option("--redraw", help="Measure nothing: write the table of the teacher's guide from the record.")
+    ] = False,
 ) -> None:
     """Grade a drawn class as a teacher would: minutes, memory, and whether each grade is what it should be."""
     from dsrl_lab.classroom import scale
     from dsrl_lab.cli.console import output, progress_bar
     from dsrl_lab.experiments import REPOSITORY
+    from dsrl_lab.training.record import read
 
+    if redraw:
+        guide = REPOSITORY / "notebooks" / "assignments" / "INSTRUCTORS.md"
+        changed = scale.update(guide, read(record))
+        output.print(f"{guide}: {'written anew' if changed else 'as it was'}", highlight=False)
+        return
     with progress_bar() as progress:
         bar = progress.add_task("grading a drawn class", total=submissions)
         lines = scale.measure(
