@@ -150,7 +150,7 @@ class _Grader:
         self.version = hashlib.sha256(release.read_bytes()).hexdigest()
 
     def __call__(self, submission: Submission) -> Graded:
-        place = self.folder / f"{_file_name(submission.student)}.json"
+        place = self.folder / f"{file_name(submission.student)}.json"
         problem, content = "", b""
         try:
             content = read_bytes(submission.path)
@@ -166,9 +166,9 @@ class _Grader:
         except Exception as error:  # one bad notebook never stops the rest
             told = f"The grader failed on this notebook; a person has to look ({type(error).__name__}: {error})"
             result = unreadable(self.paper, told[:500])
-            (self.folder / f"{_file_name(submission.student)}.trace").write_text(traceback.format_exc(), "utf-8")
+            (self.folder / f"{file_name(submission.student)}.trace").write_text(traceback.format_exc(), "utf-8")
         seconds = round(time.monotonic() - started, 2)
-        page = self.course / "feedback" / _file_name(submission.student) / self.paper.name / f"{self.paper.name}.html"
+        page = self.course / "feedback" / file_name(submission.student) / self.paper.name / f"{self.paper.name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(feedback.page(self.paper, submission.student, result), encoding="utf-8")
         about = {"key": key, "student": submission.student, "seconds": seconds, "in_force": self.in_force}
@@ -190,8 +190,16 @@ def _seed(place: Path) -> int:
     return int(place.read_text(encoding="utf-8"))
 
 
-def _file_name(student: str) -> str:
-    """A student's name as a file's: no separators, no leading dot, not too long."""
+def file_name(student: str) -> str:
+    """A student's name as a file's: no separators, no leading dot, not too long; ordinary names stay as they are.
+
+    Args:
+        student: name of the student's folder.
+
+    Example:
+        >>> file_name("ada"), file_name("..%2F")
+        ('ada', '%2E%2E%252F')
+    """
     safe = quote(student, safe=" @+,").replace(".", "%2E") if student.startswith(".") else quote(student, safe=" @+,")
     return safe if len(safe) < 150 else f"{safe[:100]}-{hashlib.sha256(student.encode()).hexdigest()[:16]}"
 

@@ -27,8 +27,17 @@ def _read(path: Path) -> str:
 
 def own_memory(pid: int) -> int:
     """Bytes of memory that are a process's alone, shared memory included; 0 when it is gone."""
+    return _held(pid, "RssAnon", "RssShmem")
+
+
+def mapped_memory(pid: int) -> int:
+    """Bytes of files, such as PyTorch's libraries, that a process has in memory; most are shared with others."""
+    return _held(pid, "RssFile")
+
+
+def _held(pid: int, *names: str) -> int:
     lines = dict(line.split(":", 1) for line in _read(Path(f"/proc/{pid}/status")).splitlines() if ":" in line)
-    return sum(1024 * int(lines[name].split()[0]) for name in ("RssAnon", "RssShmem") if name in lines)
+    return sum(1024 * int(lines[name].split()[0]) for name in names if name in lines)
 
 
 def _state(pid: int) -> list[str]:

@@ -25,6 +25,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "ClearSolutions": {"code_stub": {"python": CODE_STUB}},
     "ClearHiddenTests": {"enforce_metadata": True},
     "IncludeHeaderFooter": {"header": "", "footer": ""},
+    "Autograde": {"autograde_preprocessors": []},  # it would run students' code beside the hidden tests, as the teacher
 }
 
 

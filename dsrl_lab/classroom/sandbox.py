@@ -20,7 +20,7 @@ import sys
 import sysconfig
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -36,10 +36,14 @@ SERVE = "sys.path[:0] = c['path']; from dsrl_lab.classroom.worker import main; m
 KIT = "/kit"
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 KEPT_OUTPUT = 20_000
+NOT_INSTALLED = "it is not installed (on Debian or Ubuntu: apt-get install bubblewrap)"
+REFUSED = (
+    "it cannot make name spaces here ({said}); the kernel, AppArmor or the container must allow this user to make "
+    "user name spaces"
+)
 NOT_HERE = (
-    "expected bubblewrap (the program bwrap) to shut students' code in, and {found}. On Debian or Ubuntu: "
-    "apt-get install bubblewrap. Grading without it lets students' code read and change whatever you can; "
-    "if you trust every submission, say --unsafe"
+    "expected bubblewrap (the program bwrap) to shut students' code in, and {found}. Grading without it lets students' "
+    "code read and change whatever you can; if you trust every submission, say --unsafe"
 )
 
 
@@ -78,13 +82,13 @@ def bubblewrap() -> str:
     """Why bubblewrap cannot be used here; "" if it can."""
     program = shutil.which("bwrap")
     if program is None:
-        return "it is not installed"
+        return NOT_INSTALLED
     tried = subprocess.run(
         [program, *_walls(), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"],
         capture_output=True,
         text=True,
     )
-    return "" if tried.returncode == 0 else f"it cannot make name spaces here ({tried.stderr.strip()[:200]})"
+    return "" if tried.returncode == 0 else REFUSED.format(said=tried.stderr.strip()[:200])
 
 
 def protections(*, unsafe: bool = False) -> tuple[str, ...]:
@@ -337,13 +341,3 @@ class Sandbox:
 
 def _is_mine(process: psutil.Process) -> bool:
     return process.info["uids"] is not None and process.info["uids"].real == os.getuid()
-
-
-def tighter(limits: Limits, **changes: Any) -> Limits:
-    """Limits with some of them changed.
-
-    Example:
-        >>> tighter(Limits(), cpu_seconds=4).cpu_seconds
-        4
-    """
-    return replace(limits, **changes)

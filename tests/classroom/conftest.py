@@ -21,12 +21,12 @@ LIMITS = Limits(cpu_seconds=20)
 
 @pytest.fixture(scope="session")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A course with notebook 06, as `dsrl-lab classroom release` builds it."""
+    """A course with all assignments, as `dsrl-lab classroom release` builds it."""
     pytest.importorskip("nbgrader", reason="nbgrader is not installed here: make classroom")
     from dsrl_lab.classroom.release import release
 
     folder = tmp_path_factory.mktemp("course")
-    release(folder, REPOSITORY, only=["06"])
+    release(folder, REPOSITORY)
     return folder
 
 

@@ -13,13 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 from dsrl_lab.classroom import sandbox
 from dsrl_lab.classroom.course import Graded, Submission, grade_course, statistics, write_tables
-from dsrl_lab.classroom.gradebook import write_gradebook
+from dsrl_lab.classroom.gradebook import as_shown, write_gradebook
 from dsrl_lab.classroom.grading import Mark, Result
 from dsrl_lab.classroom.notebook_file import Cell
+from dsrl_lab.classroom.release import SETTINGS
 
 from .conftest import CHAPTER
 
@@ -54,12 +56,28 @@ def test_no_word_of_a_student_s_becomes_a_formula(tmp_path: Path) -> None:
 
 
 def test_without_a_sandbox_it_stops_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "bubblewrap", lambda: "it is not installed")
+    monkeypatch.setattr(sandbox, "bubblewrap", lambda: sandbox.NOT_INSTALLED)
     with pytest.raises(ValueError, match=r"expected bubblewrap .* it is not installed.* apt-get install .* --unsafe"):
         grade_course(tmp_path)
     assert "no network" not in sandbox.protections(unsafe=True)
     with pytest.raises(ValueError, match=r"expected a course with release/ and kit/"):
         grade_course(tmp_path, unsafe=True)
+
+
+def test_what_the_form_grader_shows_holds_a_student_s_code_as_text_only() -> None:
+    released = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("stub", id=f"06-1-{end}") for end in ("answer", "check", "further")]
+    )
+    evil = "<script>alert(1)</script>"
+    mark = Mark("06.1", 1, 2, True, False, "", evil, evil, code=f"def f():\n    return '{evil}'")
+    one = Graded(Submission("eve", "a", Path("a.ipynb")), Result(marks=[mark], notes=[evil]))
+    shown = as_shown(released, one)
+    nbformat.validate(shown)
+    assert [cell.cell_type for cell in shown.cells] == ["code"] * 4
+    assert {output.output_type for cell in shown.cells for output in cell.outputs} == {"stream"}
+    assert shown.cells[0].source.startswith("def f()") and released.cells[0].source == "stub"
+    assert shown.cells[1].outputs[0].text.startswith("1 of 1 points.")
+    assert shown.cells[2].outputs[0].text.startswith("0 of 1 points.")
 
 
 def hand_in(course: Path, student: str, cells: list[Cell]) -> None:
@@ -100,10 +118,37 @@ def test_a_killed_run_goes_on_and_the_gradebook_knows(
     assert "The diagonal is not 1" in page
     assert all(one.again for one in grade_course(mine, jobs=1)[CHAPTER])
 
-    assert write_gradebook(mine, CHAPTER, results)
-    from nbgrader.api import Gradebook
+    assert not [p for p in psutil.process_iter(["cmdline"]) if str(mine / "kit") in (p.info["cmdline"] or [])]
+    (mine / "submitted" / "ada" / CHAPTER / "timestamp.txt").write_text("2026-11-02 10:00:00.000000 UTC\n", "utf-8")
+    for _ in range(2):  # a second time changes nothing
+        assert write_gradebook(mine, CHAPTER, results)
+    nbgrader_s_tools_know_it(mine)
 
-    with Gradebook(f"sqlite:///{mine / 'gradebook.db'}", course_id="dsrl_lab") as book:
+
+def nbgrader_s_tools_know_it(course: Path) -> None:
+    from nbgrader.api import Gradebook
+    from nbgrader.apps import NbGraderAPI
+    from traitlets.config import Config
+
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}", course_id="dsrl_lab") as book:
         scores = {s: book.find_submission(CHAPTER, s).score for s in ("ada", "bob", "eve")}
         assert scores == {"ada": 18, "bob": 14, "eve": 18}
         assert book.find_submission(CHAPTER, "ada").max_score == 18
+    settings = Config({part: dict(values) for part, values in SETTINGS.items()})
+    settings.CourseDirectory.root = str(course)
+    api = NbGraderAPI(config=settings)
+    shown = {one["student"]: one for one in api.get_submissions(CHAPTER)}
+    assert {student: one["score"] for student, one in shown.items()} == scores
+    assert all(one["autograded"] and not one["needs_manual_grade"] for one in shown.values())
+    assert shown["ada"]["timestamp"].startswith("2026-11-02T10:00:00") and shown["bob"]["timestamp"] is None
+    assert (course / "feedback" / "ada" / CHAPTER / "timestamp.txt").is_file(), "nbgrader release_feedback wants it"
+    outcome = api.generate_feedback(CHAPTER, "bob", force=True)
+    assert outcome["success"], outcome
+    page = (course / "feedback" / "bob" / CHAPTER / f"{CHAPTER}.html").read_text(encoding="utf-8")
+    assert "The diagonal is not 1" in page and "check_further" not in page
+    assert "c.Autograde.autograde_preprocessors = []" in (course / "nbgrader_config.py").read_text(encoding="utf-8")
+    assert api.autograde(CHAPTER, "bob", force=True)["success"]
+    left = nbformat.read(course / "autograded" / "bob" / CHAPTER / f"{CHAPTER}.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in left.cells), "nbgrader's own autograding runs nothing in this course"
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}", course_id="dsrl_lab") as book:
+        assert book.find_submission(CHAPTER, "bob").score == 14

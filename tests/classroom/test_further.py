@@ -10,6 +10,7 @@ from dsrl_lab.check.exercise import Exercise
 from dsrl_lab.check.judge import judge
 from dsrl_lab.check.recorded import pack, record
 from dsrl_lab.classroom.further import DRAWS, check_further, further, unknown_draws
+from dsrl_lab.classroom.release import NUMBERS
 
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
 
@@ -38,6 +39,10 @@ def test_plain_data_of_another_kind_than_the_check_s(name: str) -> None:
     for exercise in further(name):
         pack(exercise.draw(torch.Generator().manual_seed(0)), [])
         assert not shapes(exercise) & shapes(EXERCISES[name])
+
+
+def test_every_exercise_of_an_assignment_has_hidden_inputs_of_another_kind() -> None:
+    assert [name for name in EXERCISES if name[:2] in NUMBERS and name not in DRAWS] == []
 
 
 def test_no_draw_is_left_over() -> None:

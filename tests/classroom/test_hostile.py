@@ -10,7 +10,7 @@ import json
 import os
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -23,7 +23,7 @@ from dsrl_lab.classroom.feedback import page
 from dsrl_lab.classroom.grading import Result, grade
 from dsrl_lab.classroom.notebook_file import Cell
 from dsrl_lab.classroom.paper import Paper
-from dsrl_lab.classroom.sandbox import Sandbox, tighter
+from dsrl_lab.classroom.sandbox import Sandbox
 
 from .conftest import CHAPTER, LIMITS, earned
 
@@ -341,7 +341,7 @@ def table() -> Iterator[None]:
 @pytest.fixture
 def attacked(course: Path, affinity_paper: Paper, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Cell]], Result]:
     monkeypatch.setenv("GRADERS_SECRET", "swordfish")
-    limits = tighter(LIMITS, cpu_seconds=6, idle_seconds=6.0)
+    limits = replace(LIMITS, cpu_seconds=6, idle_seconds=6.0)
     return lambda cells: grade(affinity_paper, cells, lambda: Sandbox(course / "kit", limits))
 
 

@@ -13,7 +13,7 @@ import torch
 from dsrl_lab.check.bank import EXERCISES, check
 from dsrl_lab.check.recorded import record
 from dsrl_lab.classroom.assignment import questions, source_version
-from dsrl_lab.classroom.further import check_further
+from dsrl_lab.classroom.further import DRAWS, check_further
 
 GUIDE = Path(__file__).resolve().parents[2] / "notebooks" / "assignments" / "INSTRUCTORS.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
@@ -37,6 +37,9 @@ def test_the_worked_example_becomes_an_exercise_of_an_assignment(
     spec.loader.exec_module(module)
     exercise = module.POSITIONS
     monkeypatch.setitem(EXERCISES, exercise.name, exercise)
+
+    exec(example("hidden"), vars(module))
+    monkeypatch.setitem(DRAWS, exercise.name, module._flat_and_odd)
 
     assert check(exercise.name, exercise.solution) and check_further(exercise.name, exercise.solution)
     for wrong in exercise.wrong_answers:

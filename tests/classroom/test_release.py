@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,11 +21,19 @@ from dsrl_lab.check.bank import EXERCISES
 from dsrl_lab.classroom import further
 from dsrl_lab.classroom.assignment import questions, source_version
 from dsrl_lab.classroom.release import assignments
+from dsrl_lab.classroom.slicing import needed_for, statements, whole
 
 from .conftest import CHAPTER, REPOSITORY
 
 pytestmark = [pytest.mark.timeout(1800)]
-HIDDEN_NAMES = ("check_further", "dsrl_lab.classroom.further", "BEGIN HIDDEN", "BEGIN SOLUTION", "_very_long", "DRAWS")
+HIDDEN_NAMES = (
+    "check_further",
+    "dsrl_lab.classroom.further",
+    "BEGIN HIDDEN",
+    "BEGIN SOLUTION",
+    "_very_long",
+    "DRAWS",
+)
 SOURCES = assignments(REPOSITORY / "notebooks")
 
 
@@ -64,9 +73,14 @@ def needles() -> list[tuple[str, str]]:
     }
     chapters = [module for name, module in vars(bank).items() if name.startswith("chapter_")]
     found = [pair for module in chapters for pair in secrets_of(module, secret)]
-    tree = ast.parse(inspect.getsource(further))
-    drawn = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    return [*found, *secrets_of(further, drawn)]
+    for module in (further, *further.MODULES):
+        tree = ast.parse(inspect.getsource(module))
+        drawn = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        hidden = list(secrets_of(module, drawn))
+        assert len({name for name, _ in hidden}) >= len(drawn) - 2, module.__name__
+        found += hidden
+    assert {name for module in further.MODULES for name in module.DRAWS} == set(further.DRAWS)
+    return found
 
 
 def texts(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -130,19 +144,67 @@ def test_the_search_finds_what_is_hidden_well(course: Path, tmp_path: Path) -> N
     assert found == {"a.ipynb", "b.py", "c.bin"}
 
 
-def run_validate(notebook: Path, *, kit: Path | None) -> str:
+def run_validate(notebooks: Sequence[Path], *, kit: Path | None) -> str:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **({"PYTHONPATH": str(kit)} if kit else {})}
-    command = [sys.executable, "-m", "nbgrader", "validate", "--Execute.timeout=1200", str(notebook)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=notebook.parent)
+    command = [sys.executable, "-m", "nbgrader", "validate", "--Execute.timeout=1200", *map(str, notebooks)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=notebooks[0].parent)
     return done.stdout + done.stderr
 
 
+def what_is_graded(notebook: Path, place: Path) -> Path:
+    """A copy with the exercises and what they need, and without what only takes long: trainings and figures."""
+    content = nbformat.read(notebook, as_version=4)
+    code = {number: cell for number, cell in enumerate(content.cells) if cell.cell_type == "code"}
+    graded = {number for number, cell in code.items() if "nbgrader" in cell.metadata}
+    units = [unit for number in code.keys() - graded for unit in statements(number, code[number].source)]
+    units.sort(key=lambda unit: unit.cell)
+    wanted = [whole(number, code[number].source) for number in graded]
+    needed = needed_for(sorted({name for unit in wanted for name in unit.at_once | unit.later}), units)
+    for number in code.keys() - graded:
+        code[number].source = "\n".join(unit.code.strip("\n") for unit in needed if unit.cell == number)
+    content.cells = [cell for number, cell in code.items() if number in graded or cell.source]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(content, place)
+    return place
+
+
+def verdicts(said: str) -> list[str]:
+    return re.findall(r"Success! Your notebook passes all the tests|VALIDATION FAILED ON \d+ CELL", said)
+
+
+def asked(source: Path) -> str:
+    return f"VALIDATION FAILED ON {len(questions(source))} CELL"
+
+
 @pytest.mark.classroom
-def test_nbgrader_validate_passes_on_the_solution_and_fails_on_the_stub(course: Path, tmp_path: Path) -> None:
-    said = run_validate(course / "source" / CHAPTER / f"{CHAPTER}.ipynb", kit=None)
-    assert "Success! Your notebook passes all the tests." in said, said[-3000:]
-    said = run_validate(course / "release" / CHAPTER / f"{CHAPTER}.ipynb", kit=course / "kit")
-    assert "VALIDATION FAILED ON 5 CELL(S)" in said and "Still open" in said, said[-3000:]
+def test_nbgrader_validate_passes_on_each_solution_and_fails_on_each_stub(course: Path, tmp_path: Path) -> None:
+    """Exercises and what they need, of all assignments; the whole notebooks are validated by ``make slow``."""
+    cut = {
+        version: [
+            what_is_graded(course / version / s.stem / f"{s.stem}.ipynb", tmp_path / version / f"{s.stem}.ipynb")
+            for s in SOURCES
+        ]
+        for version in ("source", "release")
+    }
+    said = run_validate(cut["source"], kit=None)
+    assert verdicts(said) == ["Success! Your notebook passes all the tests"] * len(SOURCES), said[-3000:]
+    said = run_validate(cut["release"], kit=course / "kit")
+    assert verdicts(said) == [asked(source) for source in SOURCES], said[-3000:]
+    assert said.count("Still open") >= sum(len(questions(source)) for source in SOURCES)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(s, marks=pytest.mark.classroom if s.stem == CHAPTER else pytest.mark.slow, id=s.stem)
+        for s in SOURCES
+    ],
+)
+def test_nbgrader_validates_the_whole_notebook(source: Path, course: Path) -> None:
+    said = run_validate([course / "source" / source.stem / f"{source.stem}.ipynb"], kit=None)
+    assert verdicts(said) == ["Success! Your notebook passes all the tests"], said[-3000:]
+    said = run_validate([course / "release" / source.stem / f"{source.stem}.ipynb"], kit=course / "kit")
+    assert verdicts(said) == [asked(source)] and "Still open" in said, said[-3000:]
 
 
 @pytest.mark.classroom
