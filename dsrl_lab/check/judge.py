@@ -6,6 +6,7 @@ No time limits: a slow computer is no mistake. Numbers are compared in float64 w
 from __future__ import annotations
 
 import html
+import re
 import secrets
 import traceback
 from dataclasses import dataclass
@@ -50,9 +51,10 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         color = "#009E73" if self.passed else "#D55E00"
+        message = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(self.message))
         return (
             f'<div style="border-left:4px solid {color};padding:4px 12px;margin:4px 0">'
-            f"<b>{html.escape(self._head)}</b><br>{html.escape(self.message)}</div>"
+            f"<b>{html.escape(self._head)}</b><br>{message}</div>"
         )
 
 

@@ -94,7 +94,7 @@ class AffinityExplorer(Widget):
                 features = self.task_features[names[number]]
                 affinity_rows(self.image, self.position, features, self.sisr_features, axes=list(axes))
                 if len(names) > 1:
-                    axes[0].set_title(f"{names[number]}: marked position")
+                    axes[0].set_title(names[number])
         return figure
 
 

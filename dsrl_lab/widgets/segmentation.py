@@ -78,9 +78,13 @@ class SegmentationCompare(Widget):
             for ax, mask, title in zip(axes[1:4], self.masks, titles, strict=True):
                 show_mask(mask, self.table, image=self.image, alpha=0.75, legend=False, title=title, ax=ax)
             title = f"{self.names[1]} against {self.names[0]}"
-            mask_errors(truth, before, after, image=self.image, title=title, ax=axes[4])
+            mask_errors(truth, before, after, image=self.image, legend=False, title=title, ax=axes[4])
+            won, lost = (100 * share for share in self._facts["shares"])
+            axes[4].set_xlabel(f"blue: won {won:.1f} %, orange: lost {lost:.1f} %,\ngrey: wrong in both", fontsize=8.5)
             present = [i for i in torch.unique(torch.stack(self.masks)).tolist() if i != IGNORE_INDEX]
-            figure.legend(handles=class_handles(self.table, present), loc="outside lower left", ncols=8, handlelength=1)
+            figure.legend(
+                handles=class_handles(self.table, present), loc="outside lower left", ncols=11, handlelength=1
+            )
         return figure
 
 

@@ -92,6 +92,8 @@ class SuperResolutionCompare(Widget):
                 3, columns, squeeze=False, height_ratios=[height / width, rows / across, height / width]
             )
             super_resolution_row(self.low_res, self.high_res, self.reconstructions, axes=list(axes[0]))
+            for ax in axes[0]:
+                ax.set_title(ax.get_title("left"), fontsize=min(10.5, 58 / columns))  # of many methods: do not touch
             super_resolution_row(
                 self.low_res, self.high_res, self.reconstructions, axes=list(axes[1]), crop=self.lens, titles=False
             )

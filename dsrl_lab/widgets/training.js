@@ -70,7 +70,7 @@ function renderTraining({ model, el }) {
         text.textContent = `${last.iteration} of ${last.iterations} iterations · ` + (status === "running"
           ? asked ? "stopping after this step" : `${duration(left)} left · ${(last.speed ?? 0).toFixed(1)} images / s`
           : status === "finished" ? "finished" : "stopped; resume=True goes on from the checkpoint");
-      } else text.textContent = "waiting for the first record";
+      } else text.textContent = status === "running" ? "waiting for the first record" : "nothing left to train";
       panels.replaceChildren(...facts.terms.map((term) => last && curveOf(root, term, lines)).filter(Boolean));
       const tenth = last ? `${Math.floor((10 * last.iteration) / last.iterations) * 10} % trained` : "";
       const words = status === "running" ? tenth : `Training ${status}.`;

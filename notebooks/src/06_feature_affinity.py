@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dsrl_lab.affinity import affinity_matrix, feature_affinity_loss
+from dsrl_lab.bench.affinity import PeakMemory
 from dsrl_lab.check import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.photos import Photos
 from dsrl_lab.datasets.streets import Streets
@@ -38,6 +39,8 @@ from dsrl_lab.models.segmentation.tinynet import TinyNet
 from dsrl_lab.plots.affinity import affinity_picture, affinity_row, mark_position
 from dsrl_lab.plots.masks import show_image
 from dsrl_lab.plots.theme import OTHER_STYLES, new_figure, style_of, theme
+from dsrl_lab.widgets import affinity_explorer
+from dsrl_lab.widgets.examples import street_features
 
 # %% [markdown]
 # ## Ask one pixel of a cat
@@ -288,12 +291,13 @@ with theme():
 
 
 # %%
-def classes_of(mask: Tensor) -> Tensor:
-    return to_grid(F.one_hot(mask, 11).permute(2, 0, 1).float())  # share of each class at each position
+def classes_of(mask: Tensor, grid: tuple[int, int] = GRID) -> Tensor:
+    one_hot = F.one_hot(mask, 11).permute(2, 0, 1).float()
+    return F.adaptive_avg_pool2d(one_hot, grid)[None]  # share of each class at each position
 
 
 def pair_auc(features: Tensor, mask: Tensor) -> float:
-    s, label = affinity_matrix(features)[0], classes_of(mask).argmax(1).flatten()
+    s, label = affinity_matrix(features)[0], classes_of(mask, features.shape[-2:]).argmax(1).flatten()
     i, j = torch.triu_indices(len(label), len(label), 1)
     same = label[i] == label[j]
     rank = torch.empty(len(i), dtype=torch.float64)
@@ -312,24 +316,30 @@ reveal("06.untrained", sum(score["untrained network"]) / 3)
 # An untrained network is far from chance: random filters keep colour, and colour says a good deal about class. Keep this number in mind as
 # the **baseline** for every trained one. A figure of "beautiful affinities" without it proves little.
 #
-# ## And a trained network?
+# ## Touch a trained network
 #
-# If the kit's checkpoints are there (`data/checkpoints`), their features get the same score. Nothing below depends on them.
+# **Touch:** point at the road, a car, the sky; switch *Segmentation features*; pin two positions. **Look for:** does S_seg part the
+# classes, and does S_sr? **Answer:** whose decoder is nearer to S_sr, the baseline's or "DSRL before the transform"? By how much?
 
 # %%
-from dsrl_lab.training.build import load_task_model
+street = street_features()  # the kit's trained networks, from data/checkpoints
+for name, features in {**street.task, "super-resolution": street.sisr}.items():
+    far = feature_affinity_loss(features[None], street.sisr[None])
+    print(f"{name:26} AUC of pairs {pair_auc(features[None], street.mask):.2f}   L_fa against S_sr {far:.3f}")
 
-found = sorted((lab.root / "data" / "checkpoints").glob("**/*.safetensors"))
-for path in found[:4]:
-    model, loaded = load_task_model(path)
-    if model.num_classes != 11 or loaded.description.get("dataset") != "streets":
-        continue
-    with torch.no_grad():
-        maps = [model.forward_head(model.forward_features(normalise(s.image[None]))).features[0] for s in scenes]
-    values = [pair_auc(to_grid(m), s.mask) for m, s in zip(maps, scenes, strict=True)]
-    print(f"{path.stem}: mean {sum(values) / 3:.2f}")
-if not found:
-    print("no checkpoint is committed yet: train one with `dsrl-lab train`, and this cell will find it")
+affinity_explorer(
+    street.image,
+    street.task,
+    street.sisr,
+    position=(14, 8),
+    alt="A row of S for a position on the road. DSRL's features and super-resolution's agree, and tell only the sky from "
+    "all the rest; DSRL's before the transform look like the baseline's, and tell road from houses",
+)
+
+# %% [markdown]
+# In this run FA got its way cheaply. The *transform* makes of the decoder's features whatever S_sr wants, and both then tell little
+# more than the sky from the rest. The decoder before it stayed near the baseline's. So a small L_fa alone proves no transfer. Did SISR's features come to
+# meet the transform's? Nothing stops FA's gradient there; 08 has the row with the stop. One scene, one seed.
 
 # %% [markdown]
 # ## What feature affinity asks for
@@ -559,9 +569,6 @@ for name, (h, w) in side.items():
     )
 
 reveal("06.memory", 4 * (64 * 128) ** 2 / 2**20, unit="MiB")
-
-# %%
-from dsrl_lab.bench.affinity import PeakMemory
 
 a, b = (torch.randn(1, 32, 48, 64).requires_grad_() for _ in range(2))  # 3072 positions
 values, gradients = {}, {}

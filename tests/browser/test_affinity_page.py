@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from dsrl_lab.affinity import affinity_matrix
 from dsrl_lab.widgets import affinity_explorer
-from dsrl_lab.widgets.examples import street_affinity
+from dsrl_lab.widgets.examples import street_affinity, street_features
 
 pytestmark = pytest.mark.browser
 PANEL = "[data-panel={}] .dl-surface canvas"
@@ -85,6 +85,31 @@ def test_two_pins_are_compared(tmp_path: Path, open_page: Any) -> None:
     assert pair == pytest.approx(float(affinity_matrix(features[0][None])[0, 10, 19]), abs=2e-3)
     seen.page.get_by_role("button", name="Clear pins").click()
     assert seen.page.locator("[data-pin]").count() == 0
+
+
+def test_features_of_dsrl_and_of_the_baseline_are_switched(tmp_path: Path, open_page: Any) -> None:
+    street = street_features()
+    path = tmp_path / "street.html"
+    path.write_text(street_affinity().page(), encoding="utf-8")
+    seen = open_page(path.as_uri(), offline=True)
+    offered = seen.page.get_by_label("Segmentation features", exact=True).locator("option").all_text_contents()
+    assert offered == list(street.task) == ["DSRL", "DSRL before the transform", "baseline"]
+    _, height, width = street.sisr.shape
+    index = height // 2 * width + width // 2
+    rows: dict[str, list[int]] = {}
+    teacher = seen.pixels(PANEL.format("sr"))
+    for name, features in street.task.items():
+        choose(seen, "Segmentation features", name)
+        rows[name] = seen.pixels(PANEL.format("seg"))
+        wanted = loss_of_row((features, street.sisr), index, p=2, q=1, pooling=1)
+        assert float(seen.page.locator(".dl").get_attribute("data-loss")) == pytest.approx(wanted, abs=3e-3), name
+        seen.shot(f"affinity_{name.replace(' ', '_')}")
+    assert len({tuple(row) for row in rows.values()}) == 3, "each shows another row of S_seg"
+    seen.page.get_by_label("Segmentation features", exact=True).focus()
+    seen.page.keyboard.press("Home")  # by keyboard: the first again
+    assert seen.pixels(PANEL.format("seg")) == rows["DSRL"]
+    assert seen.pixels(PANEL.format("sr")) == teacher
+    assert seen.said == []
 
 
 def test_touch_chooses(tmp_path: Path, open_page: Any) -> None:

@@ -72,3 +72,5 @@ def test_a_verdict_is_drawn_with_its_text_escaped() -> None:
     assert "&lt;b&gt;" in shown and "<b>✘ 06.2" in shown
     assert "✔ 06.2" in check("06.2", affinity_matrix)._repr_html_()
     assert repr(check("06.2", affinity_matrix)).startswith("✔ 06.2\nRight")
+    still_open = check("06.2", lambda features: (_ for _ in ()).throw(NotImplementedError))
+    assert "<code>raise NotImplementedError</code>" in still_open._repr_html_()

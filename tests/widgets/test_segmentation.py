@@ -48,3 +48,10 @@ def test_the_twin_shows_five_pictures() -> None:
     figure = made.static()
     assert [ax.get_title(loc="left") for ax in figure.axes][2] == "one (mIoU 100.0 %)"
     assert len([ax for ax in figure.axes if ax.images]) == 5
+
+
+def test_the_twin_says_how_much_was_won_and_lost() -> None:
+    before = TRUTH.clone()
+    before[:3] = 5 - before[:3].clamp(0, 4)
+    assert "won 25.0 %" in SegmentationCompare(IMAGE, TRUTH, before, TRUTH, CAMVID).static().axes[4].get_xlabel()
+    assert "lost 25.0 %" in SegmentationCompare(IMAGE, TRUTH, TRUTH, before, CAMVID).static().axes[4].get_xlabel()

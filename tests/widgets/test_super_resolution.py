@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+
 import pytest
 import torch
 
@@ -53,3 +56,13 @@ def test_the_twin_shows_whole_lens_and_errors() -> None:
     assert made.lens == (2, 4, 12, 16)
     pictures = [ax.images[0].get_array().shape[:2] for ax in made.static().axes if ax.images]
     assert pictures == [(12, 16), *[(24, 32)] * 3, (6, 8), *[(12, 16)] * 3, *[(24, 32)] * 2]
+
+
+def test_captions_of_many_methods_do_not_touch() -> None:
+    high = torch.rand(3, 48, 64)
+    made = super_resolution_compare(torch.rand(3, 24, 32), high, {f"method {i}": high * 0.9 for i in range(6)})
+    assert isinstance(made, SuperResolutionCompare)
+    figure = made.static()
+    figure.savefig(io.BytesIO())
+    boxes = [ax.get_tightbbox() for ax in figure.axes[:8]]
+    assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(boxes))

@@ -1,0 +1,43 @@
+"""The kit's own features for the explorer: whose they are, and what is said where a checkpoint is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from dsrl_lab.datasets.transforms import normalise, reduce_image
+from dsrl_lab.training.build import load_task_model
+from dsrl_lab.widgets.examples import BASELINE, BEFORE, CHECKPOINT, street_affinity, street_features
+
+
+def test_the_baselines_features_are_what_the_committed_baseline_gives() -> None:
+    street = street_features()
+    network, loaded = load_task_model(BASELINE)
+    size = tuple(loaded.description["train"]["input_size"])
+    image = normalise(reduce_image(street.image, size)[None])
+    with torch.no_grad():
+        features = network.forward_head(network.forward_features(image)).features
+    wanted = F.adaptive_avg_pool2d(features, street.sisr.shape[-2:])[0]
+    torch.testing.assert_close(street.task["baseline"], wanted)
+    assert street.mask.shape == street.image.shape[-2:]
+
+
+def test_all_features_can_be_switched_and_differ() -> None:
+    explorer = street_affinity()
+    assert explorer._facts["sources"] == ["DSRL", BEFORE, "baseline"]
+    assert not torch.allclose(explorer.task_features[BEFORE], explorer.task_features["baseline"])
+
+
+def test_a_missing_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="dsrl-lab train streets_tinynet_dsrl"):
+        street_features(tmp_path / "none.safetensors")
+    with pytest.raises(FileNotFoundError, match="gone"):
+        street_features(CHECKPOINT, tmp_path / "gone.safetensors")
+
+
+def test_a_network_without_affinity_is_refused() -> None:
+    with pytest.raises(ValueError, match="its SISR branch was left behind"):
+        street_features(CHECKPOINT.with_name("sisr_seed0.safetensors"))
