@@ -10,6 +10,7 @@ Weights are random: they cost the same.
 
 from __future__ import annotations
 
+import functools
 import statistics
 import tempfile
 import time
@@ -159,7 +160,7 @@ def _sessions(networks: dict[str, nn.Module], image: Tensor) -> dict[str, Callab
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    pixels, calls = image.numpy(), {}
+    calls: dict[str, Callable[[], object]] = {}
     for name, network in networks.items():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.onnx"
@@ -167,7 +168,7 @@ def _sessions(networks: dict[str, nn.Module], image: Tensor) -> dict[str, Callab
                 network, (image,), path, dynamo=True, verbose=False, external_data=False, input_names=["image"]
             )
             session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-        calls[name] = lambda session=session: session.run(None, {"image": pixels})
+        calls[name] = functools.partial(session.run, None, {"image": image.numpy()})
     return calls
 
 
