@@ -35,6 +35,41 @@ def results(runs: Sequence[Run]) -> str:
     return "\n\n".join(parts)
 
 
+def super_resolution(runs: Path) -> str:
+    """What the super-resolution networks reach on Set5 and Set14, and what they cost, as a table in Markdown.
+
+    Args:
+        runs: folder that holds ``super_resolution_<network>.jsonl`` of finished runs.
+
+    Example:
+        >>> super_resolution(Path("no/such/folder"))
+        ''
+    """
+    rows: dict[float, str] = {}
+    for path in sorted(runs.glob("super_resolution_*.jsonl")):
+        first, *_, end = record.read(path)
+        for method in ("bicubic", "network"):
+            five, fourteen = (end["scores"][name][method]["psnr"] for name in ("Set5", "Set14"))
+            cells = ["bicubic, without a network", f"{five:.2f}", f"{fourteen:.2f}", "", "", ""]
+            if method == "network":
+                cells[0] = f"[{first['title']}](data/runs/{path.name})"
+                cells[3:] = (
+                    f"{first['macs'] / 1e9:.1f}",
+                    f"{first['parameters'] / 1e3:.0f}",
+                    f"{end['cpu_seconds'] / 60:.0f}",
+                )
+            rows[five] = "| " + " | ".join(cells) + " |"
+    if not rows:
+        return ""
+    lines = [
+        "**Super-resolution x2, trained on T91** (`dsrl-lab train-sisr`): PSNR in dB on Y, border 2; MACs for 256x512.",
+        "",
+        "| network | Set5 | Set14 | MACs (G) | parameters (k) | training (CPU minutes) |",
+        "|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *(rows[psnr] for psnr in sorted(rows))])
+
+
 def notebooks(path: Path) -> str:
     """What each notebook takes, as a table in Markdown; empty where nothing was measured yet.
 
@@ -62,7 +97,8 @@ def update(readme: Path, runs: Path) -> bool:
         ValueError: the README lacks a pair of markers.
     """
     before = readme.read_text(encoding="utf-8")
-    text = _between(before, BEGIN, END, results(find_runs(runs)), readme)
+    tables = [table for table in (results(find_runs(runs)), super_resolution(runs)) if table]
+    text = _between(before, BEGIN, END, "\n\n".join(tables), readme)
     text = _between(text, NOTEBOOKS_BEGIN, NOTEBOOKS_END, notebooks(runs / "notebooks.jsonl"), readme)
     if text == before:
         return False

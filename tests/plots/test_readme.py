@@ -15,6 +15,7 @@ from dsrl_lab.plots.readme import (
     READMES,
     notebooks,
     results,
+    super_resolution,
     update,
     update_all,
 )
@@ -53,6 +54,22 @@ def test_notebooks_are_listed_with_minutes_and_memory_and_summed_up(tmp_path: Pa
     path.write_text("".join(json.dumps(line | {"name": name}) + "\n" for name in ("03_sub", "04_b")), encoding="utf-8")
     rows = notebooks(path).splitlines()
     assert rows[2] == "| [03 sub](notebooks/03_sub.ipynb) | 0.5 | 1.2 |" and rows[4] == "| all | 1.0 | |"
+
+
+def test_super_resolution_stands_from_bicubic_to_the_best(tmp_path: Path) -> None:
+    def psnr(network: float) -> dict[str, dict[str, float]]:
+        return {"network": {"psnr": network}, "bicubic": {"psnr": 33.7}}
+
+    for name, db in (("b", 37.0), ("a", 36.0)):
+        lines = [
+            {"kind": "run", "title": name, "macs": 2e9, "parameters": 3000},
+            {"kind": "end", "cpu_seconds": 240, "scores": {"Set5": psnr(db), "Set14": psnr(db - 4)}},
+        ]
+        path = tmp_path / f"super_resolution_{name}.jsonl"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    rows = super_resolution(tmp_path).splitlines()[4:]
+    assert [row.split("|")[1].strip()[:3] for row in rows] == ["bic", "[a]", "[b]"]
+    assert rows[-1] == "| [b](data/runs/super_resolution_b.jsonl) | 37.00 | 33.00 | 2.0 | 3 | 4 |"
 
 
 def test_all_readmes_that_carry_markers_are_updated(tmp_path: Path) -> None:
