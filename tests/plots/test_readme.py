@@ -13,6 +13,7 @@ from dsrl_lab.plots.readme import (
     NOTEBOOKS_BEGIN,
     NOTEBOOKS_END,
     READMES,
+    deployed,
     notebooks,
     results,
     update,
@@ -53,6 +54,19 @@ def test_notebooks_are_listed_with_minutes_and_memory_and_summed_up(tmp_path: Pa
     path.write_text("".join(json.dumps(line | {"name": name}) + "\n" for name in ("03_sub", "04_b")), encoding="utf-8")
     rows = notebooks(path).splitlines()
     assert rows[2] == "| [03 sub](notebooks/03_sub.ipynb) | 0.5 | 1.0 | 1.2 |" and rows[4] == "| all | 1.0 | 2.0 | |"
+
+
+def test_latency_and_fewer_bits_are_told_from_their_record(tmp_path: Path) -> None:
+    row = {"name": "+ SSSR", "macs": 85e6, "macs_ratio": 1.26, "eager_ratio": 2.0, "eager_spread": [1.9, 2.2]}
+    timed = {"kind": "deployment", "setting": "demo", "input_size": [8, 12], "rows": [row | {"onnx_ratio": None}]}
+    timed["rows"][0]["onnx_spread"] = None
+    fewer = {"kind": "export", "checkpoint": "demo/dsrl_seed0.safetensors", "format": "onnx", "precision": "int8"}
+    fewer |= {"bytes": 2_000_000, "miou": 0.59, "pytorch_miou": 0.6, "dataset": "camvid", "split": "val"}
+    path = tmp_path / "deployment.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in (timed, {"kind": "decode"}, fewer)), encoding="utf-8")
+    text = deployed(path)
+    assert "| + SSSR | 85.0 | 1.26x | 2.00x (1.90 to 2.20) |  |" in text
+    assert "| demo/dsrl_seed0, camvid val | onnx | int8 | 2.00 | 59.0 | -1.0 |" in text
 
 
 def test_all_readmes_that_carry_markers_are_updated(tmp_path: Path) -> None:
