@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dsrl_lab.plots.ablation import AblationRow, ablation
 from dsrl_lab.plots.records import Estimate, Run, find_runs
@@ -70,6 +71,24 @@ def super_resolution(runs: Path) -> str:
     return "\n".join([*lines, *(rows[psnr] for psnr in sorted(rows))])
 
 
+def deployed(path: Path) -> str:
+    """What deployment costs, as tables in Markdown: latency against the host's, and mIoU of fewer bits.
+
+    Args:
+        path: JSON lines as ``dsrl-lab bench deployment`` and ``dsrl-lab export --score`` leave them with ``--record``.
+
+    Example:
+        >>> deployed(Path("no/such/record.jsonl"))
+        ''
+    """
+    if not path.is_file():
+        return ""
+    lines = record.read(path)
+    timed = [_timed(line) for line in lines if line["kind"] == "deployment"]
+    exports = [line for line in lines if line["kind"] == "export"]
+    return "\n\n".join(timed + ([_exports(exports)] if exports else []))
+
+
 def notebooks(path: Path) -> str:
     """What each notebook takes, as a table in Markdown; empty where nothing was measured yet.
 
@@ -97,8 +116,8 @@ def update(readme: Path, runs: Path) -> bool:
         ValueError: the README lacks a pair of markers.
     """
     before = readme.read_text(encoding="utf-8")
-    tables = [table for table in (results(find_runs(runs)), super_resolution(runs)) if table]
-    text = _between(before, BEGIN, END, "\n\n".join(tables), readme)
+    tables = results(find_runs(runs)), super_resolution(runs), deployed(runs / "deployment.jsonl")
+    text = _between(before, BEGIN, END, "\n\n".join(filter(None, tables)), readme)
     text = _between(text, NOTEBOOKS_BEGIN, NOTEBOOKS_END, notebooks(runs / "notebooks.jsonl"), readme)
     if text == before:
         return False
@@ -150,3 +169,39 @@ def _table(title: str, setting: str, rows: Sequence[AblationRow]) -> str:
 
 def _show(score: Estimate | None, *, scale: float = 100, signed: bool = False) -> str:
     return "" if score is None else score.show(scale=scale, signed=signed)
+
+
+def _timed(line: dict[str, Any]) -> str:
+    height, width = line["input_size"]
+    head = [
+        f"**What is deployed, timed** (`dsrl-lab bench deployment`): `{line['setting']}`, one picture of "
+        f"{height}x{width} on one thread, random weights; processor time over the host's in the same turn, "
+        "median (quartiles); record in `data/runs/deployment.jsonl`.",
+        "",
+        "| variant | true MACs (M) | MACs | PyTorch | onnxruntime |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join(head + [_variant(row) for row in line["rows"]])
+
+
+def _variant(row: dict[str, Any]) -> str:
+    times = []
+    for way in ("eager", "onnx"):
+        ratio, spread = row[f"{way}_ratio"], row[f"{way}_spread"]
+        times.append("" if ratio is None else f"{ratio:.2f}x ({spread[0]:.2f} to {spread[1]:.2f})")
+    return f"| {row['name']} | {row['macs'] / 1e6:.1f} | {row['macs_ratio']:.2f}x | {times[0]} | {times[1]} |"
+
+
+def _exports(lines: Sequence[dict[str, Any]]) -> str:
+    table = [
+        "**Fewer bits** (`dsrl-lab export --score`): mIoU in % on the whole split, bilinear logits; same record.",
+        "",
+        "| network | format | precision | size (MB) | mIoU | change in points |",
+        "|---|---|---|---|---|---|",
+    ]
+    for line in lines:
+        miou, change = 100 * line["miou"], 100 * (line["miou"] - line["pytorch_miou"])
+        name = f"{line['checkpoint'].removesuffix('.safetensors')}, {line['dataset']} {line['split']}"
+        size = line["bytes"] / 1e6
+        table.append(f"| {name} | {line['format']} | {line['precision']} | {size:.2f} | {miou:.1f} | {change:+.1f} |")
+    return "\n".join(table)

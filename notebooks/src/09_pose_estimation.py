@@ -408,6 +408,8 @@ from dsrl_lab.plots.records import find_runs
 
 runs = [run for run in find_runs(lab.root / "data" / "runs" / "lsp_hrnet") if run.end is not None]
 rows = ablation(runs)
+for steps, batch in {(run.first["train"]["iterations"], run.first["train"]["batch_size"]) for run in runs}:
+    print(f"{steps} steps of {batch} people each, from scratch")
 for row in rows:
     shares = [row.score(f"keypoints.{name}") for name in ("pck", "pck_strict")]
     shown = "   ".join(
@@ -431,8 +433,9 @@ if rows:
 
 # %% [markdown]
 # **Paper against ours.** The abstract claims +2 points of mAP at the same FLOPs, and the same mAP at 70 % of the FLOPs, on COCO 2017 with
-# HRNet-w32 [paper]; it prints no table for pose. Ours is PCK of a net 150 times smaller, trained from scratch on 960 people. It can say
-# whether the parts run on real people; with one seed a difference is an observation, and it cannot confirm or refute the two points.
+# HRNet-w32 [paper]; it prints no table for pose. Ours is PCK of a net 150 times smaller, from scratch on 960 people. It can say
+# whether a part helps *such* a net: one seed is an observation, an interval that holds zero cannot tell. It neither confirms nor refutes the
+# two points.
 
 # %% [markdown]
 # ## The flip test
@@ -544,7 +547,7 @@ with theme():
 # %% [markdown]
 # And for the real people:
 #
-# - 960 are few, and 300 steps from scratch are a beginning: HRNet's release takes 210 epochs. The set marks every joint, hidden or not, and its own paper says that many are wrong.
+# - 960 are few, the recorded steps a beginning: HRNet's release takes 210 epochs of 150,000. The set marks every joint, hidden or not, and its own paper says that many are wrong.
 # - The person's box is given. A detector's errors are not in these scores.
 # - COCO's OKS-AP is computed by pycocotools; on 46 people of a tiny COCO it is a test of the code, not a result.
 # - `coco_hrnet_128_dsrl` is the paper's setting, for GPUs. Nobody has run it here.

@@ -13,6 +13,7 @@ from dsrl_lab.plots.readme import (
     NOTEBOOKS_BEGIN,
     NOTEBOOKS_END,
     READMES,
+    deployed,
     notebooks,
     results,
     super_resolution,
@@ -70,6 +71,19 @@ def test_super_resolution_stands_from_bicubic_to_the_best(tmp_path: Path) -> Non
     rows = super_resolution(tmp_path).splitlines()[4:]
     assert [row.split("|")[1].strip()[:3] for row in rows] == ["bic", "[a]", "[b]"]
     assert rows[-1] == "| [b](data/runs/super_resolution_b.jsonl) | 37.00 | 33.00 | 2.0 | 3 | 4 |"
+
+
+def test_latency_and_fewer_bits_are_told_from_their_record(tmp_path: Path) -> None:
+    row = {"name": "+ SSSR", "macs": 85e6, "macs_ratio": 1.26, "eager_ratio": 2.0, "eager_spread": [1.9, 2.2]}
+    timed = {"kind": "deployment", "setting": "demo", "input_size": [8, 12], "rows": [row | {"onnx_ratio": None}]}
+    timed["rows"][0]["onnx_spread"] = None
+    fewer = {"kind": "export", "checkpoint": "demo/dsrl_seed0.safetensors", "format": "onnx", "precision": "int8"}
+    fewer |= {"bytes": 2_000_000, "miou": 0.59, "pytorch_miou": 0.6, "dataset": "camvid", "split": "val"}
+    path = tmp_path / "deployment.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in (timed, {"kind": "decode"}, fewer)), encoding="utf-8")
+    text = deployed(path)
+    assert "| + SSSR | 85.0 | 1.26x | 2.00x (1.90 to 2.20) |  |" in text
+    assert "| demo/dsrl_seed0, camvid val | onnx | int8 | 2.00 | 59.0 | -1.0 |" in text
 
 
 def test_all_readmes_that_carry_markers_are_updated(tmp_path: Path) -> None:
