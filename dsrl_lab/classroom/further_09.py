@@ -31,14 +31,11 @@ def _below_zero(g: torch.Generator) -> list[Case]:
 
 
 def _nobody_to_swap(g: torch.Generator) -> list[Case]:
-    shapes: tuple[tuple[int, int, int, int, list[tuple[int, int]]], ...] = (
-        (3, 2, 3, 4, []),
-        (1, 14, 5, 3, LIMBS),
-        (2, 2, 2, 7, [(0, 1)]),
-    )
+    shapes = ((3, 2, 3, 4), (1, 14, 5, 3), (2, 2, 2, 7))
+    partners: tuple[list[tuple[int, int]], ...] = ([], LIMBS, [(0, 1)])
     return [
-        (4 * torch.randn(n, j, h, w, generator=g), 4 * torch.randn(n, j, h, w, generator=g), pairs)
-        for n, j, h, w, pairs in shapes
+        (4 * torch.randn(shape, generator=g), 4 * torch.randn(shape, generator=g), pairs)
+        for shape, pairs in zip(shapes, partners, strict=True)
     ]
 
 

@@ -14,9 +14,12 @@ from dsrl_lab.check.bank import EXERCISES, check
 from dsrl_lab.check.recorded import record
 from dsrl_lab.classroom.assignment import questions, source_version
 from dsrl_lab.classroom.further import DRAWS, check_further
+from dsrl_lab.classroom.scale import BEGIN, END, markdown
+from dsrl_lab.training.record import read as record_lines
 
 GUIDE = Path(__file__).resolve().parents[2] / "notebooks" / "assignments" / "INSTRUCTORS.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
+RECORD = GUIDE.parents[2] / "data" / "runs" / "classroom.jsonl"
 
 
 def example(name: str) -> str:
@@ -63,3 +66,11 @@ def test_misconceptions_and_commands_are_the_kit_s() -> None:
         assert wrong.diagnosis.startswith(diagnosis.strip())
     for command in ("release", "grade", "check"):
         assert f"dsrl-lab classroom {command}" in TEXT
+
+
+def test_what_grading_takes_is_the_record_s() -> None:
+    lines = record_lines(RECORD)
+    assert f"{BEGIN}\n{markdown(lines)}\n{END}" in TEXT, "dsrl-lab bench classroom --redraw --record data/runs/..."
+    end = lines[-1]
+    assert end["as_drawn"] == end["grades"] == end["lines_in_table"] == lines[0]["submissions"]
+    assert end["graded_again"] == end["doubled_in_table"] == 0
