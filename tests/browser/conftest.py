@@ -140,7 +140,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def _await_server(address: str, process: subprocess.Popen[Any], log: Path) -> None:
-    for _ in range(240):
+    for _ in range(1200):
         if process.poll() is not None:
             break
         try:
