@@ -44,10 +44,11 @@ from dsrl_lab.plots.shapes import meta_device
 from dsrl_lab.plots.theme import GREY, STYLES, VERMILLION, Style, faded, new_figure, theme
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.config import TrainConfig
-from dsrl_lab.training.evaluate import evaluate_segmentation
+from dsrl_lab.training.evaluate import evaluate_segmentation, predict_mask
 from dsrl_lab.training.examples import DecodedSamples
 from dsrl_lab.training.loop import fit
 from dsrl_lab.training.tasks import SegmentationTask, class_weights_of
+from dsrl_lab.widgets import segmentation_compare
 
 # %% [markdown]
 # ## One prediction on three grids
@@ -65,7 +66,6 @@ with torch.no_grad():
     decided = larger.host.forward_head(larger.host.forward_features(low_res)).logits
     grids = {"class maps 45 × 60": decided, "host 90 × 120": larger.host(low_res), "SSSR 180 × 240": larger(low_res)}
 
-# %%
 with theme():
     figure = new_figure(13, 2.8)
     axes = figure.subplots(1, 5)
@@ -489,11 +489,30 @@ for row, found in rows.items():
 # %% [markdown]
 # An interval that holds 0 says: not shown here. `bilinear`, where it has been run, is the row to beat; 08 tells the whole story.
 #
+# ## Where the two differ
+#
+# **Touch:** point at pixels and at classes of the table; press a class to keep it; move the opacity. **Look for:** where do *won* and *lost* lie? **Answer:** which
+# thin class gains most on this scene, which loses most, and by how many pixels would you guess?
+
+# %%
+trained = {"baseline": host, "SSSR": larger}
+predictions = [predict_mask(network, scene.image, input_size=(90, 120)) for network in trained.values()]
+
+segmentation_compare(
+    scene.image,
+    scene.mask,
+    *predictions,
+    CAMVID,
+    names=("baseline", "SSSR"),
+    alt="A drawn street, its true classes, the predictions of a baseline and of one with an SSSR head over it, and the "
+    "pixels won and lost, which lie along the outlines",
+)
+
+# %% [markdown]
 # ## Compare like with like
 #
 # The released evaluation takes the argmax at the network's own output size and magnifies *labels*: ×4 for the baseline, ×2 for DSRL. Some of a gain can then be finer stairs.
-
-# %% [markdown]
+#
 # ### Exercise 05.6 · a fair prediction
 # *Easy · useful · 5 minutes.* Scores first, decision last.
 

@@ -50,6 +50,7 @@ from dsrl_lab.training.loop import fit, training_loss
 from dsrl_lab.training.optim import build_optimizer, poly_learning_rate
 from dsrl_lab.training.record import EpochRecord
 from dsrl_lab.training.tasks import SegmentationTask, class_weights_of
+from dsrl_lab.widgets import training_monitor
 
 # %% [markdown]
 # ## What a full run looks like
@@ -104,6 +105,7 @@ print("drawing 40 + 12 street scenes, some seconds ...")
 train_set = open_split("streets", "train", None, size=(96, 128), length=40)
 val_set = open_split("streets", "val", None, size=(96, 128), length=12)
 weights = class_weights_of(train_set, configs["dsrl"].class_balance)
+kept_here = tempfile.TemporaryDirectory()  # for a checkpoint, further down; gone when the kernel ends
 lab.show_pair(train_set[3])
 
 # %% [markdown]
@@ -338,7 +340,22 @@ for when, model in (
 # %% [markdown]
 # ## Stop, and go on bit for bit
 #
-# Closing the generator, or Ctrl-C, leaves a checkpoint. All that a step draws (pictures, crops, flips, dropout) follows from the seed
+# **Touch:** run the cell, and press *Stop and keep a checkpoint* at about a third. Run it again: it goes on from there. **Look for:** the curves
+# begin where they stopped, and at the same height. **Answer:** what would you see at the seam if the learning rate began anew? And if the momentum did?
+
+# %%
+watched = build_dsrl(recipes["dsrl"].network)
+config = replace(configs["dsrl"], record_every=4)
+watched_task = SegmentationTask(config, 2, val_set, weights)
+
+seen = training_monitor(
+    fit(watched, watched_task, train_set, config, directory=Path(kept_here.name), resume=True),
+    row="dsrl",
+    alt="Objective, cross-entropy, SISR error and feature affinity fall over 120 steps while the learning rate goes to 0",
+).run()
+
+# %% [markdown]
+# Closing the generator, which that button does, or Ctrl-C, leaves a checkpoint. All that a step draws (pictures, crops, flips, dropout) follows from the seed
 # and the step's number, so nothing else needs to be kept than weights, momentum, and that number.
 
 

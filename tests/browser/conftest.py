@@ -45,6 +45,14 @@ class Watched:
 
     page: Any
     said: list[str] = field(default_factory=list)
+    heard: list[tuple[str, str]] = field(default_factory=list)
+    """The same with its kind: JupyterLab itself warns now and then, which is not ours to mend."""
+
+    def hear(self, kind: str, text: str) -> None:
+        """Keep what the page's console said."""
+        if kind in ("error", "warning"):
+            self.said.append(text)
+            self.heard.append((kind, text))
 
     def shot(self, name: str, *, of: str | None = None) -> Path:
         """Keep a screenshot as an artefact."""
@@ -54,9 +62,13 @@ class Watched:
         return path
 
     def pixels(self, selector: str) -> list[int]:
-        """RGBA bytes of the first canvas that matches."""
+        """RGBA bytes of the first canvas that matches, read from a copy: Chromium warns of canvases read often."""
         return self.page.locator(selector).first.evaluate(
-            "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
+            """c => {
+              const copy = new OffscreenCanvas(c.width, c.height).getContext('2d', { willReadFrequently: true });
+              copy.drawImage(c, 0, 0);
+              return Array.from(copy.getImageData(0, 0, c.width, c.height).data);
+            }"""
         )
 
 
@@ -69,8 +81,8 @@ def open_page(chromium: Any) -> Iterator[Any]:
         contexts.append(context)
         watched = Watched(context.new_page())
         watched.page.set_default_timeout(60_000)
-        watched.page.on("console", lambda m: watched.said.append(m.text) if m.type in ("error", "warning") else None)
-        watched.page.on("pageerror", lambda error: watched.said.append(str(error)))
+        watched.page.on("console", lambda message: watched.hear(message.type, message.text))
+        watched.page.on("pageerror", lambda error: watched.hear("error", str(error)))
         if address:
             watched.page.goto(address)
         return watched
@@ -128,7 +140,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def _await_server(address: str, process: subprocess.Popen[Any], log: Path) -> None:
-    for _ in range(240):
+    for _ in range(1200):
         if process.poll() is not None:
             break
         try:

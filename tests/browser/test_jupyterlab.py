@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 CELLS = (
     """
@@ -40,6 +40,8 @@ masks = segmentation_compare(sample.image, sample.mask, before, after, CAMVID)
 masks
 """,
     "affinity_explorer(sample.image, torch.full((4, 6, 8), torch.nan), torch.rand(4, 6, 8))",
+    "affinity_explorer(sample.image, torch.rand(1, 6, 8), torch.rand(4, 6, 8))",
+    "affinity_explorer(sample.image, torch.rand(4, 6, 9), torch.rand(4, 6, 8))",
 )
 MONITORED = """
 import tempfile, time
@@ -219,8 +221,15 @@ def test_a_class_is_named_and_lit(opened: Notebook) -> None:
 
 
 def test_wrong_features_show_a_message_in_place_of_the_widget(opened: Notebook) -> None:
-    alert = opened.page.locator('.jp-OutputArea [role="alert"]').first
-    assert "hold NaN or infinity" in alert.text_content()
+    alerts = opened.page.locator('.jp-OutputArea div[role="alert"]:has-text("No widget here")')
+    said = alerts.all_text_contents()
+    assert len(said) == 3
+    for message, text in zip(
+        ("hold NaN or infinity", "have one channel", "expected the grid (6, 8)"), said, strict=True
+    ):
+        assert message in text
+    alerts.first.scroll_into_view_if_needed()
+    opened.seen.shot("lab_refused")
 
 
 @pytest.mark.parametrize("colors", ["Light", "Dark"])
@@ -276,7 +285,10 @@ def test_training_is_stopped_from_the_browser_while_its_cell_runs(lab: Any, open
     widget.locator("[data-term=loss] polyline").wait_for()
     notebook.page.wait_for_timeout(1500)
     seen.shot("lab_monitor", of='.dl[aria-label="Training monitor"]')
+    found = Axe().run(notebook.page, context=".dl").response["violations"]
+    assert [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in ("serious", "critical")] == []
     widget.get_by_role("button").click()
     notebook.wait("widgets_done", seconds=60)
     assert notebook.ask("[monitor.stopped, kept.read_text(), len(monitor.records) < 300]") == [True, "checkpoint", True]
     assert widget.get_attribute("data-status") == "stopped"
+    assert [text for kind, text in seen.heard if kind == "error"] == []

@@ -1,0 +1,150 @@
+"""Super-resolution, segmentation and training as pages in Chromium: fingers, keys, accessibility, an empty console."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from torch.nn import functional as F
+
+from dsrl_lab.datasets.class_tables import CAMVID
+from dsrl_lab.metrics import psnr
+from dsrl_lab.plots.super_resolution import Reconstruction
+from dsrl_lab.training.record import EpochRecord
+from dsrl_lab.widgets.base import Widget
+from dsrl_lab.widgets.segmentation import SegmentationCompare
+from dsrl_lab.widgets.super_resolution import SuperResolutionCompare
+from dsrl_lab.widgets.training import TrainingMonitor
+
+pytestmark = pytest.mark.browser
+STAGE, TRUTH = "[data-panel=stage]", "[data-panel=truth] .dl-surface"
+SMOOTH = F.interpolate(torch.rand(1, 3, 9, 12, generator=torch.Generator().manual_seed(0)), (72, 96), mode="bicubic")[0]
+
+
+def compared() -> SuperResolutionCompare:
+    low = F.avg_pool2d(SMOOTH.clamp(0, 1)[None], 2)
+    made = [Reconstruction(mode, F.interpolate(low, (72, 96), mode=mode)[0]) for mode in ("nearest", "bilinear")]
+    return SuperResolutionCompare(low[0], SMOOTH.clamp(0, 1), made)
+
+
+def masks() -> SegmentationCompare:
+    truth = torch.zeros(24, 32, dtype=torch.long)
+    truth[12:], truth[:, 16:18] = CAMVID.index("road"), CAMVID.index("pole")
+    return SegmentationCompare(torch.rand(3, 24, 32), truth, truth.roll(2, 1), truth.roll(1, 1), CAMVID)
+
+
+def trained(iterations: int = 40) -> TrainingMonitor:
+    """A monitor whose run has come so far that half of it is left."""
+    monitor = TrainingMonitor([])
+    for i in range(1, iterations // 2 + 1):
+        monitor._take(
+            EpochRecord(
+                iteration=i,
+                iterations=iterations,
+                learning_rate=0.01 * (1 - i / iterations) ** 0.9,
+                loss=3 / i**0.5,
+                task=2 / i**0.5,
+                sisr=1 / i,
+                affinity=0.1,
+                seconds=1.0 * i,
+                images_per_second=8.0,
+            )
+        )
+    return monitor
+
+
+WIDGETS = {"super_resolution": compared, "segmentation": masks, "training": trained}
+
+
+def opened(widget: Widget, folder: Path, open_page: Any, **options: Any) -> Any:
+    path = folder / "page.html"
+    path.write_text(widget.page(), encoding="utf-8")
+    return open_page(path.as_uri(), offline=True, **options)
+
+
+def finger(seen: Any, points: Sequence[tuple[float, float]]) -> None:
+    """A finger is put down, moved and lifted, as the browser itself reports it."""
+    session = seen.page.context.new_cdp_session(seen.page)
+    kinds = ["touchStart", *["touchMove"] * (len(points) - 1)]
+    for kind, (x, y) in zip(kinds, points, strict=True):
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def spot(seen: Any, selector: str, down: float, right: float) -> tuple[float, float]:
+    """A place in an element, by its shares of height and width."""
+    box = seen.page.locator(selector).bounding_box()
+    return box["x"] + right * box["width"], box["y"] + down * box["height"]
+
+
+def test_a_finger_swipes_the_divider_and_drags_the_lens(tmp_path: Path, open_page: Any) -> None:
+    widget = compared()
+    seen = opened(widget, tmp_path, open_page, has_touch=True)
+    slider, before = seen.page.locator("input[type=range]"), seen.pixels(f"{STAGE} canvas")
+    assert slider.input_value() == "50"
+    finger(seen, [spot(seen, STAGE, 0.1, share) for share in (0.5, 0.4, 0.3, 0.2)])
+    assert int(slider.input_value()) == pytest.approx(20, abs=2)
+    assert seen.pixels(f"{STAGE} canvas") != before, "more of the right-hand method is seen"
+    finger(seen, [spot(seen, STAGE, 0.5, 0.7), spot(seen, STAGE, 0.7, 0.8)])
+    side = widget.lens[2]
+    top, left = round(0.7 * 72 - side / 2), round(0.8 * 96 - side / 2)
+    assert f"row {top}, column {left}" in seen.page.locator(STAGE).get_attribute("aria-valuetext")
+    crop = (slice(None), slice(None), slice(top, top + side), slice(left, left + side))
+    wanted = float(psnr(widget.reconstructions[1].image[None][crop], widget.high_res[None][crop]))
+    shown = seen.page.locator('[data-scores="bilinear"]')
+    assert float(shown.get_attribute("data-psnr")) == pytest.approx(wanted, abs=1e-3)
+    assert seen.said == []
+
+
+def test_a_tap_zooms_by_the_buttons(tmp_path: Path, open_page: Any) -> None:
+    seen = opened(compared(), tmp_path, open_page, has_touch=True)
+    before = seen.page.locator(STAGE).get_attribute("aria-valuetext")
+    seen.page.get_by_role("button", name="Zoom out").tap()
+    assert "18 by 18 pixels" in seen.page.locator(STAGE).get_attribute("aria-valuetext") != before
+
+
+def test_a_tap_chooses_a_pixel_and_a_class(tmp_path: Path, open_page: Any) -> None:
+    seen = opened(masks(), tmp_path, open_page, has_touch=True)
+    finger(seen, [spot(seen, TRUTH, 20.5 / 24, 17.5 / 32)])
+    said = seen.page.locator("[aria-live]").text_content()
+    assert "Row 20, column 17. Truth: pole" in said
+    before = seen.pixels("[data-panel=truth] canvas")
+    seen.page.get_by_role("button", name="road").tap()
+    assert seen.page.get_by_role("button", name="road").get_attribute("aria-pressed") == "true"
+    assert seen.pixels("[data-panel=truth] canvas") != before
+    assert seen.said == []
+
+
+def test_a_tap_asks_the_training_to_stop(tmp_path: Path, open_page: Any) -> None:
+    seen = opened(trained(), tmp_path, open_page, has_touch=True)
+    assert "20 of 40 iterations" in seen.page.locator(".dl-bar").text_content()
+    assert seen.page.locator("[data-term=loss] polyline").count() == 1
+    seen.page.get_by_role("button").tap()
+    assert "stopping after this step" in seen.page.locator(".dl-bar").text_content()
+    assert seen.page.get_by_role("button").is_disabled()
+
+
+def test_a_run_that_was_at_its_end_says_that_nothing_is_left(
+    tmp_path: Path, open_page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DSRL_LAB_STATIC", "1")
+    monitor = TrainingMonitor([])
+    assert monitor.run() == []
+    seen = opened(monitor, tmp_path, open_page)
+    assert "nothing left to train" in seen.page.locator(".dl-bar").text_content()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", list(WIDGETS))
+def test_no_serious_finding_of_axe_and_an_empty_console(name: str, scheme: str, tmp_path: Path, open_page: Any) -> None:
+    seen = opened(WIDGETS[name](), tmp_path, open_page, color_scheme=scheme)
+    seen.page.keyboard.press("Tab")
+    assert seen.page.evaluate("document.activeElement.closest('.dl') !== null"), "reached by keyboard"
+    seen.shot(f"page_{name}_{scheme}")
+    found = Axe().run(seen.page).response["violations"]
+    assert [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in ("serious", "critical")] == []
+    assert seen.said == []
