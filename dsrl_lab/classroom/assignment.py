@@ -23,6 +23,7 @@ from dsrl_lab.publishing import KERNEL
 
 CODE_STUB = "raise NotImplementedError"
 SCHEMA = 3  # of nbgrader's metadata
+JUDGED = "judged"  # a name in the checks' cells that no answer has
 RULES = """## How this is graded
 
 Write your answers in place of `raise NotImplementedError`; change no name, and leave the cells below each answer as
@@ -128,7 +129,7 @@ def _cut(question: Question, code: str) -> list[Any]:
     stub = code[: code.rindex("check(")].rstrip()
     answer = stub.replace(CODE_STUB, _marked_solution(find(question.name)).lstrip())
     visible = (
-        f'verdict = check("{question.name}", {question.answer})\ndisplay(verdict)\nassert verdict, verdict.message'
+        f'{JUDGED} = check("{question.name}", {question.answer})\ndisplay({JUDGED})\nassert {JUDGED}, {JUDGED}.message'
     )
     hidden = (
         f"# {question.points} more points are given after you hand in, for inputs of other kinds.\n"

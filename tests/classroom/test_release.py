@@ -239,6 +239,9 @@ def test_every_assignment_has_its_cells_once(source: Path) -> None:
         assert "### BEGIN HIDDEN TESTS" in cells[marks["further"]].source
         points = [cells[marks[end]].metadata.nbgrader.points for end in ("check", "further")]
         assert points == [question.points] * 2 and question.points in (1, 2, 3)
+        overwritten = whole(0, cells[marks["check"]].source).binds
+        assert overwritten == {"judged"}, "a check that gives an answer's name another value spoils what comes after it"
+        assert question.answer not in overwritten
     assert not any("solution(" in cell.source for cell in notebook.cells if cell.source.startswith("hint("))
 
 
