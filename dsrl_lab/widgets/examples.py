@@ -68,7 +68,7 @@ def street_features(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) ->
         network, _ = load_task_model(path)
         with torch.no_grad():
             features = network.forward_head(network.forward_features(normalise(seen.low_res[None]))).features
-        found[name] = F.adaptive_avg_pool2d(features, sisr.shape[-2:])[0]
+        found[name] = F.adaptive_avg_pool2d(features, (sisr.shape[-2], sisr.shape[-1]))[0]
     return StreetFeatures(seen.high_res, seen.sample.mask, found, sisr[0])
 
 
