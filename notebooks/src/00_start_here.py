@@ -33,14 +33,21 @@ lab = start()
 # %% [markdown]
 # ## Is everything there?
 #
-# The same check as `dsrl-lab doctor`. Lines with `no` come with a remedy; data folders are only needed for real pictures.
+# The same check as `dsrl-lab doctor`. A line with `no` must be mended, and says how; one with `-` is only needed for what it names:
+# data folders for real pictures, say.
 
 # %%
+import textwrap
+
 from dsrl_lab.cli.doctor import examine
 
-for finding in examine():
-    sign = "ok" if finding.ok else "no" if finding.needed else "- "
-    print(f"{sign:3} {finding.what:28} {finding.found:24}", "" if finding.ok else finding.remedy)
+findings = examine()
+there = ", ".join(f"{finding.what} {finding.found}" for finding in findings if finding.ok)
+print(textwrap.fill(f"ok  {there}", 100, subsequent_indent="    "))
+for finding in findings:
+    if not finding.ok:
+        line = f"{'no' if finding.needed else '- '}  {finding.what}: {finding.found}; {finding.remedy}"
+        print(textwrap.fill(line, 100, subsequent_indent="    "))
 
 # %% [markdown]
 # ## The pictures we learn from
@@ -126,11 +133,20 @@ lab.figure("streets_affinity", alt="Affinity of one position to all others, in b
 # on real pictures is told from CamVid's records, with controls; where the method brings nothing, the kit says so.
 
 # %% [markdown]
-# ## What is still to come
+# ## The way through
 #
-# Notebooks 01 to 10 are being written: resolution and cost, four ways of super-resolution, sub-pixel convolution, five hosts,
-# the SSSR head, feature affinity by hand, training, the ablation, pose, and full scale. Until then the library's docstrings
-# are the text: each file opens with its source and is meant to be read.
+# Each notebook runs alone, in minutes, and checks your answers.
+#
+# - [01](01_resolution_and_cost.ipynb): what a small input costs and saves
+# - [02](02_sisr_four_ways.ipynb): super-resolution, four ways
+# - [03](03_subpixel_and_deconvolution.ipynb): sub-pixel and transposed convolution
+# - [04](04_segmentation_hosts.ipynb): five networks to build on
+# - [05](05_sssr_head.ipynb): the SSSR head
+# - [06](06_feature_affinity.ipynb): feature affinity, to touch
+# - [07](07_dsrl_training.ipynb): the whole objective, trained
+# - [08](08_ablation.ipynb): what gains, and what does not
+# - [09](09_pose_estimation.ipynb): the same for poses
+# - [10](10_full_scale.ipynb): Cityscapes, several GPUs
 
 # %% [markdown]
 # ## Five questions to take along
