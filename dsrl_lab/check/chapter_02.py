@@ -33,8 +33,8 @@ def psnr_y(super_res: Tensor, high_res: Tensor, border: int) -> Tensor:
         - output: scalar
 
     Example:
-        >>> psnr_y(torch.full((3, 8, 8), 0.6), torch.full((3, 8, 8), 0.5), 2)
-        tensor(21.32...)
+        >>> psnr_y(torch.full((3, 8, 8), 0.5), torch.full((3, 8, 8), 0.25), 2)
+        tensor(13.3631)
     """
     weights = torch.tensor([65.481, 128.553, 24.966])[:, None, None] / 255
     error = ((super_res.clamp(0, 1) - high_res) * weights).sum(0)

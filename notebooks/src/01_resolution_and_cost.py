@@ -470,20 +470,23 @@ for name, (make, size) in WAYS.items():
 # %% [markdown]
 # ## The picture to take along
 #
-# Left and middle: accuracy against true multiply-adds, each seed a mark, for all classes and for the thin ones (pole, sign, person, rider). Right: what the first seed draws.
+# Left and middle: accuracy against true multiply-adds, each seed a mark, for all classes and for the thin ones (pole, sign, fence, person, rider). Right: what the first seed draws.
 
 # %%
 LOOKS = dict(zip(WAYS, ("baseline", "bilinear", "sssr", "shuffled", "dsrl"), strict=True))
 scene = val_set[7]
 with theme():
     figure = new_figure(13, 4.2)
-    grid = figure.add_gridspec(3, 4, width_ratios=(2.2, 2.2, 1, 1))
+    grid = figure.add_gridspec(3, 4, width_ratios=(2, 2, 1.15, 1.15))
     for column, (score, label) in enumerate((("miou", "mIoU (%)"), ("thin_miou", "mIoU of thin classes (%)"))):
         ax = figure.add_subplot(grid[:, column])
         for name, runs in trained.items():
             look, values = style_of(LOOKS[name]), [100 * scores[score] for _, scores in runs]
-            ax.plot([macs[name] / 1e6] * 2, values, look.marker, color=look.color, label=name, markersize=8)
+            marks = {"color": look.color, "label": name, "markersize": 8, "clip_on": False}
+            ax.plot([macs[name] / 1e6] * 2, values, look.marker, **marks)
         ax.set(xscale="log", xlabel="true multiply-adds of one picture (M)", ylabel=label, ylim=(0, None))
+        ax.set_xticks((2, 4, 8, 16), ("2", "4", "8", "16"))
+        ax.minorticks_off()
     figure.axes[0].legend(loc="lower right")
     show_mask(scene.mask, CAMVID, title="truth", legend=False, ax=figure.add_subplot(grid[0, 2]))
     for number, (name, runs) in enumerate(trained.items(), start=1):

@@ -67,7 +67,7 @@ guesses = {
 
 # %%
 with theme():
-    figure = new_figure(13, 3.2)
+    figure = new_figure(13, 3.6)
     axes = figure.subplots(1, 4)
     show_image(scene.image, title="a drawn street", ax=axes[0])
     show_mask(scene.mask, CAMVID, legend=False, title="the truth", ax=axes[1])

@@ -51,6 +51,7 @@ class Case:
 CASES = (
     Case("06_feature_affinity", "affinity_explorer", "Feature affinity explorer", "AffinityExplorer",
          ("GRID =", "KINDS =", "def pair_auc")),
+    Case("02_sisr_four_ways", "super_resolution_compare", "Super-resolution compare", "SuperResolutionCompare"),
     Case("05_sssr_head", "segmentation_compare", "Segmentation compare", "SegmentationCompare",
          ("KEPT =", "host, _ = load_task_model")),
     Case("07_dsrl_training", "training_monitor", "Training monitor", "TrainingMonitor",
