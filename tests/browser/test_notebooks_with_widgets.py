@@ -56,6 +56,7 @@ CASES = (
          ("KEPT =", "host, _ = load_task_model")),
     Case("07_dsrl_training", "training_monitor", "Training monitor", "TrainingMonitor",
          ("HOST_ROWS =", "train_set =")),
+    Case("08_ablation", "segmentation_compare", "Segmentation compare", "SegmentationCompare"),
 )  # fmt: skip
 
 
