@@ -193,7 +193,10 @@ def _write_onnx(
 
 
 def _quantise(plain: Path, folder: Path, calibration: Sequence[Tensor]) -> Path:
-    """Eight bits for convolutions, with ranges seen on the calibration pictures."""
+    """Eight bits for convolutions, with ranges seen on the calibration pictures.
+
+    Both sides of a product are unsigned: a signed side overflows 16 bits on processors without VNNI.
+    """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -214,7 +217,7 @@ def _quantise(plain: Path, folder: Path, calibration: Sequence[Tensor]) -> Path:
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
+        weight_type=QuantType.QUInt8,
         op_types_to_quantize=["Conv", "ConvTranspose"],
     )
     return quantised
