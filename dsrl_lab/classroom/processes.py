@@ -11,11 +11,19 @@ def descendants(pid: int) -> list[int]:
     """All descendants of a process, by the kernel's own lists: a look at every process there is would cost more."""
     found, queue = [], [pid]
     while queue:
-        for children in Path(f"/proc/{queue.pop()}/task").glob("*/children"):
-            below = [int(child) for child in _read(children).split()]
+        tasks = Path(f"/proc/{queue.pop()}/task")
+        for task in _names(tasks):
+            below = [int(child) for child in _read(tasks / task / "children").split()]
             found += below
             queue += below
     return found
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:  # the process is gone
+        return []
 
 
 def _read(path: Path) -> str:

@@ -122,28 +122,31 @@ def _watch(
         with (grades.parents[1] / "told.txt").open("ab") as told:
             run = subprocess.Popen(command, stdout=told, stderr=told, stdin=subprocess.DEVNULL)
         grader, cpu_seconds, killed = psutil.Process(run.pid), 0.0, False
-        while run.poll() is None:
-            try:
-                times = grader.cpu_times()
-            except psutil.NoSuchProcess:
-                break
-            cpu_seconds = times.user + times.system
-            family = [run.pid, *descendants(run.pid)]
-            held = sum(map(own_memory, family)) + max(map(mapped_memory, family))
-            watched.peak_bytes = max(watched.peak_bytes, held)
-            watched.load.append(os.getloadavg()[0])
-            there = _written(grades)
-            if progress is not None:
-                progress(len(there), number)
-            if to_kill and len(there) >= kill_after:
-                run.kill()
-                run.wait()
-                to_kill, killed = False, True
-                watched.kept = _written(grades)
-                _, alive = psutil.wait_procs([psutil.Process(p) for p in family[1:] if psutil.pid_exists(p)], timeout=5)
-                watched.left_over = len(alive)
-                break
-            time.sleep(LOOK_EVERY)
+        try:
+            while run.poll() is None:
+                try:
+                    times = grader.cpu_times()
+                except psutil.NoSuchProcess:
+                    break
+                cpu_seconds = times.user + times.system
+                family = [run.pid, *descendants(run.pid)]
+                held = sum(map(own_memory, family)) + max(map(mapped_memory, family))
+                watched.peak_bytes = max(watched.peak_bytes, held)
+                watched.load.append(os.getloadavg()[0])
+                there = _written(grades)
+                if progress is not None:
+                    progress(len(there), number)
+                if to_kill and len(there) >= kill_after:
+                    run.kill()
+                    run.wait()
+                    to_kill, killed = False, True
+                    watched.kept = _written(grades)
+                    watched.left_over = _still_there(family[1:], seconds=5)
+                    break
+                time.sleep(LOOK_EVERY)
+        finally:  # whatever happens here, no grader is left behind
+            run.kill()
+            run.wait()
         watched.grader_cpu_seconds += cpu_seconds
         if not killed:
             break
@@ -152,6 +155,14 @@ def _watch(
         said = (grades.parents[1] / "told.txt").read_text(encoding="utf-8", errors="replace")
         raise ValueError(f"expected the grader to end well, it ended with {run.returncode} and said: {said[-1000:]}")
     return watched
+
+
+def _still_there(pids: Sequence[int], *, seconds: float) -> int:
+    """How many processes there still are after so long, or earlier once there is none."""
+    deadline = time.monotonic() + seconds
+    while (left := sum(map(psutil.pid_exists, pids))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
 
 
 def _written(grades: Path) -> dict[str, int]:

@@ -101,7 +101,14 @@ def test_a_built_notebook_opens_with_a_picture_and_no_error(case: Case, lab: Any
     (lab.folder / name).write_bytes((BUILT / f"{case.stem}.ipynb").read_bytes())
     seen = open_page()
     notebook = Notebook(lab, seen, name)
-    assert notebook.page.locator(".jp-OutputArea img").first.is_visible()
+    picture = notebook.page.locator(".jp-OutputArea img").first
+    notebook.page.mouse.move(700, 450)
+    for _ in range(60):  # JupyterLab draws the cells that are in sight
+        if picture.is_visible():
+            break
+        notebook.page.mouse.wheel(0, 600)
+        notebook.page.wait_for_timeout(250)
+    assert picture.is_visible()
     shown = notebook.page.locator(".jp-Notebook").inner_text()
     assert [word for word in ERRORS if word in shown] == []
     assert [text for kind, text in seen.heard if kind == "error"] == []
