@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 
 from dsrl_lab import cli
 from dsrl_lab.datasets.cityscapes import TRAIN_TO_LABEL, Cityscapes
+from dsrl_lab.datasets.drawn_cityscapes import write_drawn_cityscapes
 from dsrl_lab.submission import official_miou, write_submission
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.config import NetworkConfig, TrainConfig
 from dsrl_lab.training.evaluate import evaluate_segmentation
-from tests.test_cityscapes_recipes import write_tree
 
 SIZE = (64, 128)
 NEEDS_SCRIPTS = "pip install --no-deps cityscapesscripts pyquaternion appdirs"
@@ -40,7 +40,7 @@ class ByColour(nn.Module):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tree(tmp_path_factory.mktemp("cityscapes"), SIZE, {"val": 3, "test": 1})
+    return write_drawn_cityscapes(tmp_path_factory.mktemp("cityscapes"), size=SIZE, pictures={"val": 3, "test": 1})
 
 
 def test_files_are_what_the_server_takes(root: Path, tmp_path: Path) -> None:
