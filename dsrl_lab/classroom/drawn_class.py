@@ -50,7 +50,7 @@ def draw_class(asked: Sequence[Question], number: int, *, seed: int = 0) -> list
         seed: draws the same class again.
 
     Example:
-        >>> one, two = draw_class([Question("06.2", "affinity", 2)], 2, seed=4)
+        >>> one, two = draw_class([Question("06.2", "affinity", 2)], 2, seed=9)
         >>> one
         Drawn(student='student000', answers={'06.2': 'right'}, points={'06.2': 4})
         >>> two.points

@@ -51,7 +51,7 @@ def street_features(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) ->
 
     Example:
         >>> {name: tuple(features.shape) for name, features in street_features().task.items()}
-        {'DSRL': (32, 23, 30), 'DSRL before the transform': (24, 23, 30), 'baseline': (24, 23, 30)}
+        {'DSRL': (16, 23, 30), 'DSRL before the transform': (24, 23, 30), 'baseline': (24, 23, 30)}
     """
     for path in (checkpoint, baseline):
         if not path.is_file():

@@ -111,7 +111,7 @@ predict("08.visible", None, unit="points")
 # ## What was kept equal
 #
 # All rows: same pictures, steps, order, crops and flips for a seed. Design and choices were written down before the runs
-# (`data/runs/DESIGN.md`), but for one row: `paper` was added after others' val scores had been seen, so only its fresh seeds (3 to 5) test it. Staged
+# (`data/runs/DESIGN.md`), but for `paper`, which was added after val had been seen: only its fresh seeds (3 to 5) test it. Staged
 # training with 250 more epochs for each part (seen in public code) gives the last row three times the training of the second, and
 # calls that FA. The kit's `ablation` refuses rows that were not trained alike (last lines below).
 
