@@ -76,5 +76,5 @@ def test_a_class_is_graded_killed_and_graded_to_its_end(tmp_path: Path) -> None:
     assert end["grades"] == end["lines_in_table"] == end["as_drawn"] == 4
     assert end["doubled_in_table"] == end["graded_again"] == end["left_over_after_the_kill"] == 0
     assert 1 <= end["kept_over_the_kill"] < 4
-    assert end["seconds"] > 0 and end["cpu_seconds"] > end["grader_cpu_seconds"] > 0 and end["peak_megabytes"] > 300
+    assert min(end["seconds"], end["cpu_seconds"], end["grader_cpu_seconds"]) > 0 and end["peak_megabytes"] > 300
     assert told[-1][1] == 4
