@@ -93,7 +93,7 @@ def test_the_walls_stand_for_a_user_who_is_not_root(course: Path) -> None:
         course,
         REPOSITORY / "dsrl_lab",
         REPOSITORY / "tests",
-    ]  # the checkout may hold .venv, whose packages are lent
+    ]  # .venv may lie beside them, and is lent
     told = json.dumps([str(course / "kit"), [str(place) for place in places], STUDENT])
     done = as_somebody(sys.executable, "-c", GRADER, told)
     assert done.returncode == 0, done.stderr
