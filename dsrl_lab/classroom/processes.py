@@ -11,17 +11,16 @@ def descendants(pid: int) -> list[int]:
     """All descendants of a process, by the kernel's own lists: a look at every process there is would cost more."""
     found, queue = [], [pid]
     while queue:
-        tasks = Path(f"/proc/{queue.pop()}/task")
-        for task in _names(tasks):
-            below = [int(child) for child in _read(tasks / task / "children").split()]
+        for task in _entries(Path(f"/proc/{queue.pop()}/task")):
+            below = [int(child) for child in _read(task / "children").split()]
             found += below
             queue += below
     return found
 
 
-def _names(folder: Path) -> list[str]:
+def _entries(folder: Path) -> list[Path]:
     try:
-        return [path.name for path in folder.iterdir()]
+        return list(folder.iterdir())
     except OSError:  # the process is gone
         return []
 

@@ -73,16 +73,7 @@ def street_features(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) ->
 
 
 def street_affinity(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) -> AffinityExplorer:
-    """The affinity explorer on the first validation scene of the drawn streets, to switch between DSRL and baseline.
-
-    Args:
-        checkpoint: a whole network (with its SISR branch) that was trained with feature affinity on streets.
-        baseline: a network that was trained on streets without any of it.
-
-    Raises:
-        FileNotFoundError: there is no such checkpoint.
-        ValueError: the network was trained without feature affinity.
-    """
+    """The affinity explorer on ``street_features``, whose arguments and errors it has; DSRL and baseline take turns."""
     seen = street_features(checkpoint, baseline)
     return AffinityExplorer(
         seen.image,
