@@ -199,7 +199,7 @@ INTERVAL = Exercise(
     ),
 )
 
-# 08.3
+# 08.4
 
 
 def reported_gain(held_out: Tensor, val: Tensor) -> Tensor:
@@ -240,7 +240,7 @@ def _draw_variants(generator: torch.Generator) -> list[Case]:
 
 
 CHOOSING = Exercise(
-    name="08.3",
+    name="08.4",
     title="Choose on held-out pictures, report on val",
     difficulty=2,
     importance=3,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dsrl_lab.check.exercise import Case, Exercise, Hint, WrongAnswer
 
-# 08.4
+# 08.3
 
 
 def baseline_at(macs: Tensor, scores: Tensor, budget: float) -> Tensor:
@@ -63,7 +63,7 @@ def _straight(macs: Tensor, scores: Tensor, budget: float) -> Tensor:
 
 
 AT_COST = Exercise(
-    name="08.4",
+    name="08.3",
     title="A fair opponent may spend as much",
     difficulty=2,
     importance=2,

@@ -221,7 +221,7 @@ READ = Exercise(
 )
 
 
-# 09.3
+# 09.5
 
 
 def average_with_mirror(heatmaps: Tensor, of_mirrored: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
@@ -285,7 +285,7 @@ def _ordered(of_mirrored: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
 
 
 FLIP = Exercise(
-    name="09.3",
+    name="09.5",
     title="Turn the maps back, and give each to the joint's partner",
     difficulty=2,
     importance=2,

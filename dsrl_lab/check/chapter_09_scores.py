@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dsrl_lab.check.exercise import Case, Exercise, Hint, WrongAnswer
 
-# 09.4
+# 09.3
 
 
 def joint_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ def _draw_maps(generator: torch.Generator) -> list[Case]:
 
 
 LOSS = Exercise(
-    name="09.4",
+    name="09.3",
     title="What is not marked costs nothing and counts nothing",
     difficulty=1,
     importance=3,
@@ -99,7 +99,7 @@ LOSS = Exercise(
 )
 
 
-# 09.5
+# 09.4
 
 
 def pck(pred: Tensor, target: Tensor, visible: Tensor, alpha: float) -> Tensor:
@@ -169,7 +169,7 @@ def _torso(joints: Tensor) -> Tensor:
 
 
 SCORE = Exercise(
-    name="09.5",
+    name="09.4",
     title="The yardstick is the true torso of the same person",
     difficulty=2,
     importance=3,

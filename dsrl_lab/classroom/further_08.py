@@ -69,7 +69,7 @@ def _other_scales(g: torch.Generator) -> list[Case]:
 DRAWS = {
     "08.1": _only_predicted,
     "08.2": _losses_and_many_seeds,
-    "08.3": _strong_baselines,
-    "08.4": _other_gaps,
+    "08.3": _other_gaps,
+    "08.4": _strong_baselines,
     "08.5": _other_scales,
 }

@@ -72,7 +72,7 @@ def _lying_torsos(g: torch.Generator) -> list[Case]:
 DRAWS = {
     "09.1": _uneven_strides,
     "09.2": _below_zero,
-    "09.3": _nobody_to_swap,
-    "09.4": _one_marked,
-    "09.5": _lying_torsos,
+    "09.3": _one_marked,
+    "09.4": _lying_torsos,
+    "09.5": _nobody_to_swap,
 }

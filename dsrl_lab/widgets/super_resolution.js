@@ -176,8 +176,7 @@ function renderSuperResolution({ model, el }) {
       const w = clamp(columns, facts.smallest, width);
       change(model, { lens: [clamp(Math.round(top), 0, height - h), clamp(Math.round(from), 0, width - w), h, w] });
     };
-    const zoom = (factor) => {
-      const [top, from, rows, columns] = state().lens;
+    const zoom = (factor, [top, from, rows, columns] = state().lens) => {
       const h = clamp(Math.round(rows * factor), facts.smallest, height);
       const w = clamp(Math.round(columns * factor), facts.smallest, width);
       move(top + (rows - h) / 2, from + (columns - w) / 2, h, w);
@@ -193,6 +192,12 @@ function renderSuperResolution({ model, el }) {
       }
     }));
     let swiping = false;
+    const fingers = new Map(); // pointers that are down, and where
+    let pinch = null; // what two fingers started from: their distance, the lens
+    const apart = () => {
+      const [a, b] = [...fingers.values()];
+      return Math.max(1, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY));
+    };
     const point = (event) => {
       const [sy, sx] = shares(event, stage);
       const [, , rows, columns] = state().lens;
@@ -201,11 +206,25 @@ function renderSuperResolution({ model, el }) {
     };
     stage.addEventListener("pointerdown", guarded(root, (event) => {
       stage.setPointerCapture(event.pointerId);
+      fingers.set(event.pointerId, event);
+      if (fingers.size === 2) pinch = { apart: apart(), lens: state().lens };
+      if (fingers.size > 1) return;
       const box = stage.getBoundingClientRect();
       swiping = Math.abs(event.clientX - box.left - state().divider * box.width) < 9;
       point(event);
     }));
-    stage.addEventListener("pointermove", guarded(root, (event) => event.buttons && point(event)));
+    stage.addEventListener("pointermove", guarded(root, (event) => {
+      if (!fingers.has(event.pointerId)) return;
+      fingers.set(event.pointerId, event);
+      if (fingers.size === 1 && !pinch) point(event);
+      else if (fingers.size === 2) zoom(pinch.apart / apart(), pinch.lens); // spread fingers: a smaller lens, more zoom
+    }));
+    for (const end of ["pointerup", "pointercancel"]) {
+      stage.addEventListener(end, (event) => {
+        fingers.delete(event.pointerId);
+        if (!fingers.size) pinch = null; // the finger that stays after a pinch drags nothing
+      });
+    }
     stage.addEventListener("wheel", guarded(root, (event) => {
       if (document.activeElement !== stage) return; // the page scrolls on, unless the picture has the focus
       event.preventDefault();
@@ -218,7 +237,7 @@ function renderSuperResolution({ model, el }) {
       click: () => change(model, { errors: !state().errors }) }, "Error maps");
     const hint = node(root, "p", { class: "dl-hint" });
     hint.innerHTML = "Drag the line or the slider to swipe; drag elsewhere or press <kbd>←</kbd> <kbd>↑</kbd> <kbd>→</kbd> " +
-      `<kbd>↓</kbd> to move the lens, <kbd>+</kbd> <kbd>−</kbd> to zoom. Error maps: bright is ${facts.limit} or more.`;
+      `<kbd>↓</kbd> to move the lens, <kbd>+</kbd> <kbd>−</kbd> or two fingers to zoom. Error maps: bright is ${facts.limit} or more.`;
     root.append(
       node(root, "div", { class: "dl-bar" }, left.element, right.element, toggle,
         node(root, "button", { type: "button", "aria-label": "Zoom in", click: () => zoom(0.8) }, "+"),

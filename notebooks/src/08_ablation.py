@@ -348,7 +348,7 @@ for point in curve_of(family, WHOLE.row):
     print(f"{point.input_size}: {point.macs:6.1f} M; over a baseline of equal true MACs: {text}")
 
 # %% [markdown]
-# ### Exercise 08.4 · a fair opponent
+# ### Exercise 08.3 · a fair opponent
 # *Some thought · useful · 8 minutes.* What would the baseline score if it might spend as much?
 
 
@@ -374,10 +374,10 @@ def baseline_at(macs: Tensor, scores: Tensor, budget: float) -> Tensor:
     raise NotImplementedError
 
 
-check("08.4", baseline_at)
+check("08.3", baseline_at)
 
 # %%
-hint("08.4") + solution("08.4")
+hint("08.3") + solution("08.3")
 
 # %% [markdown]
 # ## Choosing without peeking
@@ -391,7 +391,7 @@ for path in sorted((lab.root / "data" / "screening").glob("*.jsonl")):
         print(f"{path.stem:14} {lines[0]['title']:48} held-out mIoU {100 * lines[-1]['logits']['miou']:.1f}")
 
 # %% [markdown]
-# ### Exercise 08.3 · what may be reported
+# ### Exercise 08.4 · what may be reported
 # *Some thought · the heart of the notebook · 8 minutes.* Several variants were tried. Which number goes into the paper?
 
 
@@ -414,10 +414,10 @@ def reported_gain(held_out: Tensor, val: Tensor) -> Tensor:
     raise NotImplementedError
 
 
-check("08.3", reported_gain)
+check("08.4", reported_gain)
 
 # %%
-hint("08.3") + solution("08.3")
+hint("08.4") + solution("08.4")
 
 # %% [markdown]
 # ## Try it

@@ -245,7 +245,7 @@ print(f"a blank answer, in units of a Gaussian:        {float(silence / energy):
 # %% [markdown]
 # The kit divides by the Gaussian's own energy, πσ²: a blank joint costs about 1 at every size of heat-map, and w1, w2 keep their meaning.
 #
-# ### Exercise 09.4 · joints that nobody marked
+# ### Exercise 09.3 · joints that nobody marked
 # *Easy · the heart of the notebook · 6 minutes.* A car hides an ankle; an annotator skips a wrist. What may the loss say about them?
 
 
@@ -268,10 +268,10 @@ def joint_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
     raise NotImplementedError
 
 
-check("09.4", joint_loss)
+check("09.3", joint_loss)
 
 # %%
-hint("09.4") + solution("09.4")
+hint("09.3") + solution("09.3")
 
 # %% [markdown]
 # ## Train in front of you
@@ -311,7 +311,7 @@ nets = {row: train_row(row) for row in ("baseline", "bilinear", "dsrl")}
 # A joint counts as found within α times the person's **torso** (left shoulder to right hip). PCK@0.2 is usual, PCK@0.1 strict; the mean is
 # over joints. COCO's OKS-AP asks the same with a tolerance for each joint; the kit has it from pycocotools.
 #
-# ### Exercise 09.5 · whose yardstick?
+# ### Exercise 09.4 · whose yardstick?
 # *Some thought · the heart of the notebook · 10 minutes.*
 
 
@@ -336,10 +336,10 @@ def pck(pred: Tensor, target: Tensor, visible: Tensor, alpha: float) -> Tensor:
     raise NotImplementedError
 
 
-check("09.5", pck)
+check("09.4", pck)
 
 # %%
-hint("09.5") + solution("09.5")
+hint("09.4") + solution("09.4")
 
 # %% [markdown]
 # ## The picture to take along
@@ -443,7 +443,7 @@ if rows:
 # Most pose tables, HRNet's too, average each answer with that for the mirrored picture. It costs a second pass. In a mirror a left knee is a right one,
 # so channels must change places.
 #
-# ### Exercise 09.3 · the mirror
+# ### Exercise 09.5 · the mirror
 # *Some thought · useful · 8 minutes.*
 
 
@@ -472,10 +472,10 @@ def average_with_mirror(heatmaps: Tensor, of_mirrored: Tensor, pairs: list[tuple
     raise NotImplementedError
 
 
-check("09.3", average_with_mirror)
+check("09.5", average_with_mirror)
 
 # %%
-hint("09.3") + solution("09.3")
+hint("09.5") + solution("09.5")
 
 # %%
 for row, net in nets.items():

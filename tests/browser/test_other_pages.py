@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,37 @@ def test_a_finger_swipes_the_divider_and_drags_the_lens(tmp_path: Path, open_pag
     shown = seen.page.locator('[data-scores="bilinear"]')
     assert float(shown.get_attribute("data-psnr")) == pytest.approx(wanted, abs=1e-3)
     assert seen.said == []
+
+
+def test_two_fingers_zoom_and_the_one_that_stays_drags_nothing(tmp_path: Path, open_page: Any) -> None:
+    seen = opened(compared(), tmp_path, open_page, has_touch=True)
+
+    def lens() -> list[int]:
+        return [int(x) for x in re.findall(r"\d+", seen.page.locator(STAGE).get_attribute("aria-valuetext"))]
+
+    finger(seen, [spot(seen, STAGE, 0.5, 0.3)])
+    before = lens()
+    session = seen.page.context.new_cdp_session(seen.page)
+
+    def put(kind: str, *shares: float) -> None:
+        places = [spot(seen, STAGE, 0.5, share) for share in shares]
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        seen.page.evaluate("() => new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)))")
+
+    put("touchStart", 0.2)
+    put("touchStart", 0.2, 0.6)
+    put("touchMove", 0.3, 0.5)
+    farther = lens()
+    assert farther[2:] == [2 * side for side in before[2:]]  # half as far apart: twice the lens
+    put("touchMove", 0.2, 0.6)
+    assert lens()[2:] == before[2:]
+    put("touchMove", 0.3, 0.5)
+    put("touchEnd", 0.3)
+    put("touchMove", 0.9)
+    assert lens() == farther
+    put("touchEnd")
+    assert not seen.said
 
 
 def test_a_tap_zooms_by_the_buttons(tmp_path: Path, open_page: Any) -> None:
