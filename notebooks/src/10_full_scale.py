@@ -30,6 +30,7 @@ import time
 
 import numpy as np
 import torch
+from IPython.display import Markdown, display
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -38,6 +39,7 @@ from dsrl_lab import paper
 from dsrl_lab.bench import cost as costs
 from dsrl_lab.bench import plan as plans
 from dsrl_lab.check import check, hint, predict, reveal, solution
+from dsrl_lab.plots import readme
 from dsrl_lab.plots.theme import OTHER_STYLES, new_figure, style_of, theme
 from dsrl_lab.recipes import find_recipe, with_changes
 
@@ -141,7 +143,15 @@ print("  its paper's table says 7.1 GFLOPs")
 
 # %% [markdown]
 # Also ask what is *not* counted in any of them: normalisation, activations, resizing, and the time that memory takes. Depthwise layers have few
-# multiply-adds and much traffic, so equal counts are not equal seconds. The kit's `dsrl-lab cost` prints latency beside the counts.
+# multiply-adds and much traffic, so equal counts are not equal seconds. Timed in turns on one computer (`dsrl-lab bench deployment`):
+
+# %%
+timings = lab.root / "data" / "runs" / "deployment.jsonl"
+display(Markdown(readme.deployed(timings)))
+
+# %% [markdown]
+# The SSSR head costs more seconds than its multiply-adds say: it works on maps of the *output's* size, and their traffic is what takes the time.
+# Taking SISR out is worth it even where nobody counts.
 #
 # ### Exercise 10.1 · what a table means
 # *Easy · useful · 4 minutes.*
