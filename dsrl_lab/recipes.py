@@ -52,7 +52,7 @@ def with_row(recipe: Recipe, row: str) -> Recipe:
     """Turn a setting's baseline into another row of its ablation.
 
     Raises:
-        ValueError: unknown row; the message lists those there are.
+        ValueError: unknown row (the message lists those there are), or a recipe that is another row already.
 
     Example:
         >>> with_row(streets_tinynet(), "dsrl").name
@@ -60,6 +60,8 @@ def with_row(recipe: Recipe, row: str) -> Recipe:
     """
     if row not in ROWS:
         raise ValueError(f"unknown row {row!r}; choose one of {', '.join(ROWS)}")
+    if not recipe.name.endswith("_baseline"):
+        raise ValueError(f"expected a setting's baseline, got the recipe {recipe.name!r}: its parts would stay")
     title, network, train = ROWS[row]
     return replace(
         recipe,

@@ -66,6 +66,8 @@ def test_mistakes_are_named() -> None:
         find_recipe("streets_dsrl")
     with pytest.raises(ValueError, match="unknown row 'dslr'.*dsrl"):
         with_row(SETTINGS["streets_tinynet"](), "dslr")
+    with pytest.raises(ValueError, match="expected a setting's baseline, got the recipe 'streets_tinynet_dsrl'"):
+        with_row(find_recipe("streets_tinynet_dsrl"), "baseline")
     recipe = find_recipe("streets_tinynet_dsrl")
     with pytest.raises(ValueError, match="has no field speed; it has accumulate"):
         with_changes(recipe, ["train.speed=3"])

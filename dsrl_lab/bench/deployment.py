@@ -101,6 +101,19 @@ def variants(setting: str) -> dict[str, nn.Module]:
     return {name: network.eval() for name, network in built.items()}
 
 
+def input_size_of(setting: str) -> tuple[int, int]:
+    """(H, W) that a setting's networks receive in training.
+
+    Raises:
+        ValueError: no such setting.
+
+    Example:
+        >>> input_size_of("cityscapes_espnetv2")
+        (256, 512)
+    """
+    return find_recipe(f"{setting}_baseline").train.input_size
+
+
 def run(
     setting: str = "cityscapes_espnetv2",
     *,
@@ -123,7 +136,7 @@ def run(
     if rounds < 1:
         raise ValueError(f"expected at least 1 round, got {rounds}")
     networks = variants(setting)
-    size = input_size or find_recipe(f"{setting}_baseline").train.input_size
+    size = input_size or input_size_of(setting)
     image = torch.rand(1, 3, *size)
     macs = {name: complexity(network, size).macs for name, network in networks.items()}
     first = next(iter(macs.values()))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from rich.table import Table
@@ -12,7 +14,8 @@ from rich.table import Table
 from dsrl_lab.datasets.base import Sample
 from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.kernels import keep_freed_memory
-from dsrl_lab.recipes import MAIN_ROWS, find_recipe, with_row
+from dsrl_lab.recipes import MAIN_ROWS, find_recipe, with_changes
+from dsrl_lab.training import record
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.examples import Batches, DecodedSamples
 from dsrl_lab.training.loop import training_loss
@@ -22,31 +25,39 @@ from dsrl_lab.training.tasks import SegmentationTask
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the ablation: pace in training, and the cost of a step against the baseline's."""
+    """One row of the ablation in training.
+
+    Attributes:
+        title: as the ablation names it.
+        images_per_second: by the clock, from the median step.
+        cost: processor time of a step over the baseline's in the same turn, median.
+        spread: its quartiles.
+    """
 
     title: str
     images_per_second: float
     cost: float
+    spread: tuple[float, float]
 
 
-def run(recipe: str = "streets_tinynet_dsrl", *, steps: int = 10) -> list[Row]:
-    """Time training steps of baseline, + SSSR, + SISR and + FA in turns; the medians count.
+def run(setting: str = "streets_tinynet_45x60", *, changes: Sequence[str] = (), steps: int = 10) -> list[Row]:
+    """Time training steps of baseline, + SSSR, + SISR and + FA in turns.
 
     Args:
-        recipe: any recipe of the setting; pictures are noise, weights random.
+        setting: of the recipes; pictures are noise, weights random.
+        changes: to every row, as ``recipes.with_changes`` takes them.
         steps: timed steps of each row, after two that are not timed.
 
     Raises:
-        ValueError: unknown recipe.
+        ValueError: no such setting or field, or fewer than 2 steps.
     """
+    if steps < 2:
+        raise ValueError(f"expected at least 2 steps, got {steps}")
     keep_freed_memory()
-    setting = find_recipe(recipe)
-    base = with_row(setting, "baseline")
-    config, scale = base.train, base.network.upscale_factor
+    rows = [with_changes(find_recipe(f"{setting}_{row}"), changes) for row in MAIN_ROWS]
+    config, scale, classes = rows[0].train, rows[0].network.upscale_factor, rows[0].network.num_classes
     size = (config.input_size[0] * scale, config.input_size[1] * scale)
-    classes = base.network.num_classes
     pictures = [Sample(torch.rand(3, *size), torch.randint(0, classes, size), str(i)) for i in range(config.batch_size)]
-    rows = [with_row(setting, row) for row in MAIN_ROWS]
     task = SegmentationTask(config, scale)
     batch = Batches(DecodedSamples(pictures), task.example, batch_size=config.batch_size, seed=0)
     networks = [build_dsrl(row.network).train() for row in rows]
@@ -54,9 +65,10 @@ def run(recipe: str = "streets_tinynet_dsrl", *, steps: int = 10) -> list[Row]:
         networks = [network.to(memory_format=torch.channels_last) for network in networks]
     optimizers = [build_optimizer(network, network.task_model, config) for network in networks]
     seconds: list[list[float]] = [[] for _ in rows]
+    spent: list[list[float]] = [[] for _ in rows]
     for step in range(steps + 2):
-        for row, network, optimizer, times in zip(rows, networks, optimizers, seconds, strict=True):
-            clock = time.perf_counter()
+        for number, (row, network, optimizer) in enumerate(zip(rows, networks, optimizers, strict=True)):
+            clock, processor = time.perf_counter(), time.process_time()
             example = batch(step)
             image = normalise(example.low_res)
             if config.channels_last:
@@ -68,20 +80,34 @@ def run(recipe: str = "streets_tinynet_dsrl", *, steps: int = 10) -> list[Row]:
             terms.total.backward()
             optimizer.step()
             if step >= 2:
-                times.append(time.perf_counter() - clock)
-    medians = [statistics.median(times) for times in seconds]
+                seconds[number].append(time.perf_counter() - clock)
+                spent[number].append(time.process_time() - processor)
+    ratios = [[own / first for own, first in zip(times, spent[0], strict=True)] for times in spent]
+    quartiles = [statistics.quantiles(each, n=4) for each in ratios]
     return [
-        Row(row.title, config.batch_size / median, median / medians[0])
-        for row, median in zip(rows, medians, strict=True)
+        Row(row.title, config.batch_size / statistics.median(times), median, (low, high))
+        for row, times, (low, median, high) in zip(rows, seconds, quartiles, strict=True)
     ]
 
 
-def table(rows: list[Row]) -> Table:
+def to_record(rows: Sequence[Row], *, setting: str, changes: Sequence[str], steps: int) -> dict[str, Any]:
+    """One line for a record: what was measured, on what, and with which versions."""
+    return {
+        "kind": "training_pace",
+        "setting": setting,
+        "changes": list(changes),
+        "steps": steps,
+        "rows": [asdict(row) for row in rows],
+        **record.environment(),
+    }
+
+
+def table(rows: Sequence[Row]) -> Table:
     """Show the rows side by side."""
     shown = Table(title="training pace, rows in turns on the same batches")
-    shown.add_column("row")
-    shown.add_column("images/s", justify="right")
-    shown.add_column("step against baseline", justify="right")
+    for column in ("row", "images/s", "step against baseline", "quartiles"):
+        shown.add_column(column, justify="left" if column == "row" else "right")
     for row in rows:
-        shown.add_row(row.title, f"{row.images_per_second:.1f}", f"{row.cost:.2f}x")
+        low, high = row.spread
+        shown.add_row(row.title, f"{row.images_per_second:.1f}", f"{row.cost:.2f}x", f"{low:.2f} to {high:.2f}")
     return shown

@@ -23,16 +23,26 @@ def affinity(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Option(help="A recipe; its setting's four main rows are measured.")] = (
-        "streets_tinynet_dsrl"
+    setting: Annotated[str, typer.Option(help="Of the recipes; its four main rows are measured.")] = (
+        "streets_tinynet_45x60"
     ),
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another value for a field of all rows: network.sisr_width=16."),
+    ] = None,
     steps: Annotated[int, typer.Option(help="Timed steps of each row, in turns.")] = 10,
+    record: Annotated[Path | None, typer.Option(help="Add a line to this record.")] = None,
 ) -> None:
     """Images per second in training: baseline, + SSSR, + SISR, + FA in turns."""
     from dsrl_lab.bench import training as bench
     from dsrl_lab.cli.console import output
+    from dsrl_lab.training.record import append
 
-    output.print(bench.table(bench.run(recipe, steps=steps)))
+    rows = bench.run(setting, changes=changes or [], steps=steps)
+    output.print(bench.table(rows))
+    if record is not None:
+        append(record, bench.to_record(rows, setting=setting, changes=changes or [], steps=steps))
+        output.print(f"added to {record}", highlight=False)
 
 
 @app.command()
@@ -165,10 +175,9 @@ def deployment(
 
     from dsrl_lab.bench import deployment as bench
     from dsrl_lab.cli.console import output
-    from dsrl_lab.recipes import find_recipe
     from dsrl_lab.training.record import append
 
-    size = input_size or find_recipe(f"{setting}_baseline").train.input_size
+    size = input_size or bench.input_size_of(setting)
     rows = bench.run(setting, input_size=size, rounds=rounds)
     output.print(bench.table([asdict(row) for row in rows], title=f"{setting}, {size[0]}x{size[1]}, one thread"))
     if record is not None:

@@ -89,6 +89,34 @@ def deployed(path: Path) -> str:
     return "\n\n".join(timed + ([_exports(exports)] if exports else []))
 
 
+def training_pace(path: Path) -> str:
+    """What the parts cost in training, as a table in Markdown; empty where nothing was measured yet.
+
+    Args:
+        path: JSON lines as ``dsrl-lab bench train`` leaves them with ``--record``.
+
+    Example:
+        >>> training_pace(Path("no/such/record.jsonl"))
+        ''
+    """
+    if not path.is_file():
+        return ""
+    lines = record.read(path)
+    titles = [row["title"] for row in lines[0]["rows"]]
+    table = [
+        "**A training step** (`dsrl-lab bench train`): processor time over the baseline's in the same turn, median of "
+        f"{lines[0]['steps']} turns (quartiles); record in `data/runs/{path.name}`.",
+        "",
+        f"| setting | baseline (images/s) | {' | '.join(titles[1:])} |",
+        f"|---|---{'|---' * len(titles[1:])}|",
+    ]
+    for line in lines:
+        name = ", ".join([f"`{line['setting']}`", *(f"`{change}`" for change in line["changes"])])
+        costs = [f"{r['cost']:.2f}x ({r['spread'][0]:.2f} to {r['spread'][1]:.2f})" for r in line["rows"][1:]]
+        table.append(f"| {name} | {line['rows'][0]['images_per_second']:.0f} | {' | '.join(costs)} |")
+    return "\n".join(table)
+
+
 def notebooks(path: Path) -> str:
     """What each notebook takes, as a table in Markdown; empty where nothing was measured yet.
 
@@ -116,7 +144,8 @@ def update(readme: Path, runs: Path) -> bool:
         ValueError: the README lacks a pair of markers.
     """
     before = readme.read_text(encoding="utf-8")
-    tables = results(find_runs(runs)), super_resolution(runs), deployed(runs / "deployment.jsonl")
+    paces = training_pace(runs / "training_pace.jsonl")
+    tables = results(find_runs(runs)), super_resolution(runs), paces, deployed(runs / "deployment.jsonl")
     text = _between(before, BEGIN, END, "\n\n".join(filter(None, tables)), readme)
     text = _between(text, NOTEBOOKS_BEGIN, NOTEBOOKS_END, notebooks(runs / "notebooks.jsonl"), readme)
     if text == before:

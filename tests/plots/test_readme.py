@@ -17,6 +17,7 @@ from dsrl_lab.plots.readme import (
     notebooks,
     results,
     super_resolution,
+    training_pace,
     update,
     update_all,
 )
@@ -84,6 +85,20 @@ def test_latency_and_fewer_bits_are_told_from_their_record(tmp_path: Path) -> No
     text = deployed(path)
     assert "| + SSSR | 85.0 | 1.26x | 2.00x (1.90 to 2.20) |  |" in text
     assert "| demo/dsrl_seed0, camvid val | onnx | int8 | 2.00 | 59.0 | -1.0 |" in text
+
+
+def test_paces_stand_setting_by_setting_with_what_was_changed(tmp_path: Path) -> None:
+    rows = [
+        {"title": title, "cost": cost, "spread": [cost - 0.1, cost + 0.1]} for title, cost in (("a", 1), ("b", 1.5))
+    ]
+    line = {"steps": 9, "setting": "demo", "rows": [row | {"images_per_second": 30.4} for row in rows]}
+    lines = line | {"changes": []}, line | {"changes": ["network.sisr_width=16"]}
+    path = tmp_path / "training_pace.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
+    assert training_pace(path).splitlines()[-2:] == [
+        "| `demo` | 30 | 1.50x (1.40 to 1.60) |",
+        "| `demo`, `network.sisr_width=16` | 30 | 1.50x (1.40 to 1.60) |",
+    ]
 
 
 def test_all_readmes_that_carry_markers_are_updated(tmp_path: Path) -> None:
