@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dsrl_lab.datasets.transforms import denormalise
 from dsrl_lab.layers import ConvNormAct, resize
 from dsrl_lab.models.base import DensePredictor, HeadOutput
 from dsrl_lab.models.super_resolution.espcn import icnr_
@@ -70,7 +71,8 @@ class DeconvolutionHead(SSSRHead):
 
     def __init__(self, host: DensePredictor, *, upscale_factor: int = 2) -> None:
         super().__init__()
-        _check_power_of_two(upscale_factor)
+        if upscale_factor < 1 or upscale_factor & (upscale_factor - 1):
+            raise ValueError(f"expected upscale_factor to be a power of two (each block doubles), got {upscale_factor}")
         classes = host.num_classes
         steps = host.logits_stride // host.output_stride  # output pixels per position of the class maps
         self.enlarge = max(steps // 2, 1)
@@ -95,14 +97,13 @@ class DeconvolutionHead(SSSRHead):
 class SubPixelHead(SSSRHead):
     """A cheap head of the kit: bilinear logits plus a sub-pixel residual from the last features.
 
-    {1x1 C -> width, BatchNorm, ReLU; k x k width -> K * r^2; pixel shuffle r} gives the residual. Its last layer starts
+    {1x1 C -> width, BatchNorm, ReLU; 1x1 width -> K * r^2; pixel shuffle r} gives the residual. Its last layer starts
     at zero, so that training starts from the host's own prediction and has nothing to win back.
 
     Args:
         host: the network whose head features (``host.head_channels`` at ``host.head_stride``) are read.
         upscale_factor: sides of the output over sides of the input.
         width: channels between the two convolutions; the knob for cost.
-        kernel_size: side of the second kernel (odd).
         factor: r, the magnification of the shuffle; by default all the way from the head's stride to the output.
 
     Shape:
@@ -111,18 +112,12 @@ class SubPixelHead(SSSRHead):
     """
 
     def __init__(
-        self,
-        host: DensePredictor,
-        *,
-        upscale_factor: int = 2,
-        width: int = 16,
-        kernel_size: int = 1,
-        factor: int | None = None,
+        self, host: DensePredictor, *, upscale_factor: int = 2, width: int = 16, factor: int | None = None
     ) -> None:
         super().__init__()
         factor = host.head_stride * upscale_factor // host.output_stride if factor is None else factor
         self.reduce = ConvNormAct(host.head_channels, width, 1)
-        self.expand = nn.Conv2d(width, host.num_classes * factor**2, kernel_size, padding=kernel_size // 2)
+        self.expand = nn.Conv2d(width, host.num_classes * factor**2, 1)
         nn.init.zeros_(self.expand.weight)
         nn.init.zeros_(self.expand.bias)  # type: ignore[arg-type]
         self.shuffle = nn.PixelShuffle(factor)
@@ -184,6 +179,7 @@ class SISRHead(nn.Module):
         upscale_factor: sides of the image to reconstruct over sides of the input.
         width: channels throughout, and of the features that affinity compares.
         fuse: start from all encoder maps, or from the deepest alone.
+        residual: predict what bilinear enlargement of the input misses, not the image itself.
 
     Shape:
         - features: as ``host.forward_features`` gives them
@@ -191,10 +187,19 @@ class SISRHead(nn.Module):
           r = its stride * upscale_factor
     """
 
-    def __init__(self, host: DensePredictor, *, upscale_factor: int = 2, width: int = 32, fuse: bool = True) -> None:
+    def __init__(
+        self,
+        host: DensePredictor,
+        *,
+        upscale_factor: int = 2,
+        width: int = 32,
+        fuse: bool = True,
+        residual: bool = False,
+    ) -> None:
         super().__init__()
         strides = host.feature_strides
         self.fuse = fuse
+        self.residual = residual
         inputs = host.feature_channels if fuse else host.feature_channels[-1:]
         self.project = nn.ModuleList(nn.Conv2d(channels, width, 1) for channels in inputs)
         doublings = 0 if fuse else int(math.log2(strides[-1] // strides[0]))
@@ -207,12 +212,12 @@ class SISRHead(nn.Module):
         self.refine = nn.Sequential(ConvNormAct(width, width), ConvNormAct(width, width))
         factor = strides[0] * upscale_factor
         last = nn.Conv2d(width, 3 * factor**2, 3, padding=1)
-        icnr_(last.weight, factor)
-        nn.init.constant_(last.bias, 0.5)  # type: ignore[arg-type]
+        nn.init.zeros_(last.weight) if residual else icnr_(last.weight, factor)
+        nn.init.constant_(last.bias, 0.0 if residual else 0.5)  # type: ignore[arg-type]
         self.predict = nn.Sequential(last, nn.PixelShuffle(factor))
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Reconstruct the image; give it and the features before its last layer."""
+        """Reconstruct the image, or its residual; give it and the features before its last layer."""
         if self.fuse:
             size = (features[0].shape[-2], features[0].shape[-1])
             maps = zip(self.project, features, strict=True)
@@ -323,6 +328,8 @@ class DSRL(nn.Module):
         high_size = (self.upscale_factor * image.shape[-2], self.upscale_factor * image.shape[-1])
         super_res, sisr_features = self.sisr_head(features)
         super_res = resize(super_res, high_size)
+        if self.sisr_head.residual:
+            super_res = super_res + resize(denormalise(image), high_size)
         if self.transform is None:
             return DSRLOutput(logits, super_res, auxiliary=auxiliary)
         positions = (-(-high_size[0] // self.affinity_stride), -(-high_size[1] // self.affinity_stride))
@@ -339,12 +346,4 @@ SSSR_HEADS = {"deconvolution": DeconvolutionHead, "sub_pixel": SubPixelHead, "bi
 def _build_sssr(name: str, host: DensePredictor, upscale_factor: int) -> SSSRHead:
     if name not in SSSR_HEADS:
         raise ValueError(f"unknown SSSR head {name!r}; choose one of {', '.join(SSSR_HEADS)}, or None for no head")
-    if name == "bilinear":
-        return BilinearHead()
-    head = DeconvolutionHead if name == "deconvolution" else SubPixelHead
-    return head(host, upscale_factor=upscale_factor)
-
-
-def _check_power_of_two(upscale_factor: int) -> None:
-    if upscale_factor < 1 or upscale_factor & (upscale_factor - 1):
-        raise ValueError(f"expected upscale_factor to be a power of two (each block doubles), got {upscale_factor}")
+    return BilinearHead() if name == "bilinear" else SSSR_HEADS[name](host, upscale_factor=upscale_factor)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from dsrl_lab.complexity import complexity
+from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.dsrl import DSRL, SSSR_HEADS, DeconvolutionHead, FeatureTransform, SISRHead, SubPixelHead
+from dsrl_lab.layers import resize
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 
 
@@ -84,6 +87,17 @@ def test_the_sub_pixel_head_starts_from_the_hosts_own_prediction() -> None:
     cheap = DSRL(network, sssr="sub_pixel", sisr=False, affinity=False).eval()
     with torch.no_grad():
         assert torch.allclose(cheap(image).logits, plain(image).logits, atol=1e-6)
+
+
+def test_a_residual_branch_starts_from_bilinear_enlargement_and_learns() -> None:
+    shared = host()
+    dsrl = DSRL(shared, sisr=SISRHead(shared, width=8, residual=True)).train()
+    image = torch.rand(2, 3, 32, 48)
+    super_res = dsrl(normalise(image)).super_res
+    torch.testing.assert_close(super_res, resize(image, (64, 96)))
+    F.mse_loss(super_res, torch.rand(2, 3, 64, 96)).backward()
+    last = dsrl.sisr_head.predict[0]
+    assert float(last.weight.grad.abs().sum()) > 0 and float(last.bias.grad.abs().sum()) > 0
 
 
 def test_detached_affinity_does_not_reach_the_sisr_head() -> None:

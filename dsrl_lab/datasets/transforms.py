@@ -54,6 +54,20 @@ def normalise(image: Tensor) -> Tensor:
     return (image - _per_channel(IMAGENET_MEAN, image)) / _per_channel(IMAGENET_STD, image)
 
 
+def denormalise(image: Tensor) -> Tensor:
+    """Undo ``normalise``.
+
+    Shape:
+        - image: (3, H, W) or (N, 3, H, W), about zero mean and unit deviation
+        - output: the same, in [0, 1]
+
+    Example:
+        >>> float(denormalise(normalise(torch.full((3, 1, 1), 0.25)))[0, 0, 0])
+        0.25
+    """
+    return image * _per_channel(IMAGENET_STD, image) + _per_channel(IMAGENET_MEAN, image)
+
+
 def _resample(image: Tensor, size: tuple[int, int]) -> Tensor:
     if image.shape[-2:] == tuple(size):
         return image

@@ -62,6 +62,7 @@ def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, se
                 upscale_factor=network.upscale_factor,
                 width=network.sisr_width,
                 fuse=network.sisr_fuse,
+                residual=network.sisr_residual,
             )
         dsrl = DSRL(
             host,

@@ -26,6 +26,7 @@ class NetworkConfig:
         sisr: whether there is a SISR head.
         sisr_width: channels of the SISR head.
         sisr_fuse: SISR from all encoder maps, or from the deepest alone.
+        sisr_residual: SISR predicts what bilinear enlargement misses.
         affinity: whether the branches are compared.
         affinity_stride: output pixels per position of the affinity matrix.
         detach_sisr: stop the affinity's gradient at the SISR features.
@@ -41,6 +42,7 @@ class NetworkConfig:
     sisr: bool = False
     sisr_width: int = 32
     sisr_fuse: bool = True
+    sisr_residual: bool = False
     affinity: bool = False
     affinity_stride: int = 8
     detach_sisr: bool = False
