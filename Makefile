@@ -31,7 +31,7 @@ reproduce: $(VENV)/.core  ## Train the four rows on drawn streets (at most 10 mi
 	$(BIN)/dsrl-lab reproduce
 
 test: $(VENV)/.dev  ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lab: $(VENV)/.lab  ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb

@@ -191,6 +191,7 @@ def test_unequal_parts_and_a_control_without_another_picture_are_refused() -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # compiling takes minutes on a busy machine
 def test_a_compiled_network_gives_the_same_losses() -> None:
     plain, compiled = (train(None, iterations=4, record_every=1, compile=value) for value in (False, True))
     for mine, theirs in zip(plain, compiled, strict=True):
