@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +32,8 @@ def final_scores(path: Path) -> dict[str, Any]:
 
 def keep(folder: Path, data: Path) -> list[Path]:
     """Copy finished runs to where the kit commits them: records to ``runs``, deployed networks to ``checkpoints``.
+
+    The manifest of the checkpoints is written anew.
 
     Args:
         folder: holds runs as ``run`` leaves them, at any depth.
@@ -61,7 +65,48 @@ def keep(folder: Path, data: Path) -> list[Path]:
             whole = data / "checkpoints" / setting / f"{name}_whole.safetensors"
             checkpoint.copy_model(path.parent / "latest.safetensors", whole)
             written.append(whole)
+    write_manifest(data)
     return written
+
+
+def list_checkpoints(data: Path) -> dict[str, dict[str, Any]]:
+    """What there is among the kit's checkpoints, and where each came from.
+
+    Args:
+        data: the kit's folder of small things it owns.
+
+    Returns:
+        For each file, by its path under ``checkpoints``: its SHA-256 and size, the record of its run under ``runs``,
+        and the command that trains it again at the commit that the record names.
+
+    Example:
+        >>> list_checkpoints(Path("no/such/folder"))
+        {}
+    """
+    found = {}
+    for path in sorted((data / "checkpoints").rglob("*.safetensors")):
+        place = path.relative_to(data / "checkpoints")
+        source = (data / "runs" / place).with_name(place.stem.removesuffix("_whole") + ".jsonl")
+        first = record.read(source)[0]
+        recipe, seed, threads = first["recipe"], first["seed"], first["threads"]
+        command = "train-sisr" if recipe.startswith("super_resolution") else "train"
+        root = "" if first["dataset"] in ("streets", "people") else " --data ROOT"
+        content = path.read_bytes()
+        found[place.as_posix()] = {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
+            "record": source.relative_to(data / "runs").as_posix(),
+            "commit": first["commit"],
+            "command": f"dsrl-lab {command} {recipe} --seed {seed} --threads {threads}{root}",
+        }
+    return found
+
+
+def write_manifest(data: Path) -> Path:
+    """Write ``list_checkpoints`` down as ``checkpoints/manifest.json``."""
+    path = data / "checkpoints" / "manifest.json"
+    path.write_text(json.dumps(list_checkpoints(data), indent=2) + "\n", encoding="utf-8")
+    return path
 
 
 def score_again(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dsrl_lab.experiments import run
-from dsrl_lab.keeping import final_scores, keep, score_again
+from dsrl_lab.keeping import final_scores, keep, list_checkpoints, score_again
 from dsrl_lab.recipes import Recipe, find_recipe, with_changes
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import load_task_model
+
+DATA = Path(__file__).resolve().parents[1] / "data"
 
 
 def small(row: str) -> Recipe:
@@ -28,8 +32,21 @@ def test_kept_runs_are_found_by_setting_row_and_seed(tmp_path: Path) -> None:
         "checkpoints/streets_tinynet/deconvolution_dsrl_seed3.safetensors",
         "checkpoints/streets_tinynet/deconvolution_dsrl_seed3_whole.safetensors",
     ]
+    manifest = json.loads((tmp_path / "data" / "checkpoints" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest == list_checkpoints(tmp_path / "data") and len(manifest) == 2
+    whole = manifest["streets_tinynet/deconvolution_dsrl_seed3_whole.safetensors"]
+    assert whole["sha256"] == hashlib.sha256(written[2].read_bytes()).hexdigest()
+    assert whole["record"] == "streets_tinynet/deconvolution_dsrl_seed3.jsonl"
+    assert whole["command"].startswith("dsrl-lab train streets_tinynet_deconvolution_dsrl --seed 3 --threads ")
     assert not any(name.startswith("optimizer") for name in checkpoint.load(written[2]).tensors)
     assert final_scores(written[0])["kind"] == "end" and load_task_model(written[1])[0].num_classes == 11
+
+
+def test_the_kits_manifest_is_that_of_its_checkpoints() -> None:
+    manifest = json.loads((DATA / "checkpoints" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest == list_checkpoints(DATA), "write it anew: dsrl_lab.keeping.write_manifest(Path('data'))"
+    commands = {entry["command"].split(" --")[0] for entry in manifest.values()}
+    assert {"dsrl-lab train camvid_espnetv2_90x120_paper", "dsrl-lab train-sisr super_resolution_dbpn"} <= commands
 
 
 @pytest.mark.parametrize("held_out", [False, True])

@@ -30,6 +30,7 @@ def train_sisr(
     import torch
 
     from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.keeping import write_manifest
     from dsrl_lab.training import record
     from dsrl_lab.training.super_resolution_recipes import (
         find_super_resolution_recipe,
@@ -62,5 +63,5 @@ def train_sisr(
         )
     output.print(f"record and weights in {directory}")
     if keep is not None:
-        for place in keep_super_resolution(directory, keep):
+        for place in [*keep_super_resolution(directory, keep), write_manifest(keep)]:
             output.print(f"kept {place}", highlight=False)
