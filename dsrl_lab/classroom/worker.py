@@ -11,6 +11,7 @@ import linecache
 import os
 import socket
 import sys
+import tempfile
 import traceback
 from typing import Any
 
@@ -164,5 +165,6 @@ def main(descriptor: int, limits: dict[str, int]) -> None:
         limits: see ``set_limits``.
     """
     torch.set_num_threads(1)
+    tempfile.gettempdir()  # found once, and kept: a student's code that fills /tmp shall not harm its other answers
     set_limits(**limits)
     serve(socket.socket(fileno=descriptor))
