@@ -63,6 +63,15 @@ def threads():
     except RuntimeError:
         pass
     return [started]
+def temporary():  # libraries ask for it when they are first used
+    import tempfile
+    try:
+        for number in range(1024):
+            with open(f"/tmp/{number}", "wb") as file:
+                file.write(b"x" * 2**20)
+    except OSError:
+        pass
+    return [len(tempfile.gettempdir())]
 def name_spaces():
     return [os.system("unshare -U true 2> /dev/null") == 0]
 """
@@ -71,7 +80,7 @@ import json, os, sys
 from pathlib import Path
 from dsrl_lab.classroom.sandbox import Limits, Sandbox, protections
 kit, places, code = json.loads(sys.argv[1])
-asked = ["reaches", "processes", "threads", "name_spaces"]
+asked = ["reaches", "processes", "threads", "name_spaces", "temporary"]
 assert os.geteuid() != 0
 with Sandbox(Path(kit), Limits(processes=24)) as box:
     plan = box.ask("prepare", [["student", f"PLACES = {places!r}\\n" + code]], asked)
@@ -103,6 +112,7 @@ def test_the_walls_stand_for_a_user_who_is_not_root(course: Path) -> None:
     assert found["reaches"] == 0, "no folder of the grader's, no network, nothing to write to"
     assert found["processes"] < 5
     assert 1 <= found["threads"] < 24
+    assert found["temporary"] == len("/tmp"), "a full disk of its own does not fail what comes after"
     assert not found["name_spaces"], "no further name spaces, in which it would be root"
 
 
