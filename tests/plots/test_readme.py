@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from dsrl_lab.plots.ablation import ablation
+from dsrl_lab.plots.claims import findings
 from dsrl_lab.plots.readme import (
     BEGIN,
     END,
@@ -22,6 +25,7 @@ from dsrl_lab.plots.readme import (
     update_all,
 )
 from dsrl_lab.plots.records import find_runs
+from dsrl_lab.training.evaluate import PROTOCOLS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,6 +60,20 @@ def test_notebooks_are_listed_with_minutes_and_memory_and_summed_up(tmp_path: Pa
     path.write_text("".join(json.dumps(line | {"name": name}) + "\n" for name in ("03_sub", "04_b")), encoding="utf-8")
     rows = notebooks(path).splitlines()
     assert rows[2] == "| [03 sub](notebooks/03_sub.ipynb) | 0.5 | 1.2 |" and rows[4] == "| all | 1.0 | |"
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_sentences_say_no_interval_that_the_records_do_not_give(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    sentences = text[: text.index(BEGIN)] + text[text.index(END) :]
+    said = re.findall(r"[+-]?\d+\.\d ± \d+\.\d", sentences)
+    runs = find_runs(ROOT / "data" / "runs")
+    scores = [f"{protocol}.{score}" for protocol in PROTOCOLS for score in ("miou", "thin_miou", "thin_boundary_f")]
+    settings = {run.setting for run in runs}
+    rows = [row for setting in settings for row in ablation([run for run in runs if run.setting == setting])]
+    gains = [gain.show(scale=100, signed=True) for row in rows for score in scores if (gain := row.gain(score))]
+    known = " ".join([*gains, *(finding.shown for finding in findings(runs))])
+    assert said and [number for number in said if number not in known] == []
 
 
 def test_super_resolution_stands_from_bicubic_to_the_best(tmp_path: Path) -> None:
