@@ -330,11 +330,12 @@ for row in rows[1:]:
         print(f"{row.row:20} by logits {logits:16} by labels {labels:16} label maps alone {share.mean:+.2f}")
 
 # %% [markdown]
-# ## At what cost
+# ## At what cost, and how long
 #
 # Figure 1 of the paper, for our setting, over true MACs: all input sizes that were trained in the same way. Where does DSRL lie above the baseline's
-# curve, and where would a larger input have bought more? A network that is given twice the output is not given it for nothing; the money could have
-# gone into the input. That is the comparison which a table of equal *inputs* never shows.
+# curve, and where would a larger input have bought more? Twice the output is not given for nothing; the money could have gone into the input. A
+# table of equal *inputs* never shows that. Below it, the smallest size with four times as many iterations: if length is what the
+# parts lack, their gain grows.
 
 # %%
 family = next(group for group in families(everything).values() if runs[0] in group)
@@ -347,13 +348,6 @@ for point in curve_of(family, WHOLE.row):
     text = "no baseline on both sides" if difference is None else difference.show(scale=100, signed=True, digits=2)
     print(f"{point.input_size}: {point.macs:6.1f} M; over a baseline of equal true MACs: {text}")
 
-# %% [markdown]
-# ## Four times as long
-#
-# A part that starts from nothing may need length more than a host that starts from released weights. The smallest size was trained twice: with as
-# many iterations as above, and with four times as many. If length is what the parts lack, their gain grows.
-
-# %%
 for setting in ("camvid_espnetv2_45x60", "camvid_espnetv2_45x60_long"):
     for row in ablation([run for run in everything if run.setting == setting]):
         gain = "" if row.gain() is None else f"   gain {row.gain().show(scale=100, signed=True, digits=2)}"
