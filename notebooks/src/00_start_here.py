@@ -108,11 +108,23 @@ for name, network in {"host alone": TinyNet(11), "deployed": dsrl.task_model, "i
 # %% [markdown]
 # ## The whole result
 #
-# Four rows, trained alike: same pictures, same iterations, same draws for a seed. Each number comes from a record in
-# `data/runs/`; run `make reproduce` and you get your own.
+# Four rows, three seeds each, trained alike: same pictures, same iterations, same draws for a seed. Each number comes from a
+# record in `data/runs/`; run `make reproduce` and you get your own.
 
 # %%
-lab.figure("streets_ablation", alt="Mean IoU of baseline, SSSR, SISR and FA on drawn streets, with cost")
+from dsrl_lab.notebook import show_figure
+from dsrl_lab.plots.figures_streets import ablation_figure
+from dsrl_lab.plots.inputs import Inputs
+from dsrl_lab.plots.records import find_runs
+from dsrl_lab.plots.theme import theme
+
+runs = find_runs(lab.root / "data" / "runs" / "streets_tinynet_45x60")
+with theme():
+    result = ablation_figure(Inputs(runs=runs)).figure
+    show_figure(result, alt="Mean IoU of baseline, SSSR, SISR and FA on drawn streets with three seeds, and cost")
+
+# %% [markdown]
+# A number is no picture. Two networks of one seed, at twice the input: where does DSRL win, where does it lose?
 
 # %%
 lab.figure("streets_side_by_side", alt="Input, truth, baseline's and DSRL's prediction of one street scene")
