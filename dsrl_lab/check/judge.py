@@ -92,7 +92,8 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
         except Exception as error:  # whatever the reader's code raises becomes a sentence
             return verdict(_raised(error, case))
     if all(map(_equal, got, expected)):
-        return verdict(f"Right, on {len(cases)} fresh inputs. {exercise.title}.", passed=True)
+        inputs = "input" if len(cases) == 1 else "inputs"
+        return verdict(f"Right, on {len(cases)} fresh {inputs}. {exercise.title}.", passed=True)
     for wrong in exercise.wrong_answers:
         theirs = [as_tensor(exercise.run(wrong.answer, case)) for case in cases]
         if all(map(_equal, got, theirs)):

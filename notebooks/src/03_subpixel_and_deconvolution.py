@@ -501,7 +501,7 @@ reveal("03.cost", costs["transposed 6×6, stride 2"].macs / costs["sub-pixel 3×
 
 # %% [markdown]
 # ### Exercise 03.5 · count it yourself
-# *Easy · useful · 5 minutes.* Two factors decide, and both are squared or not: at which size the convolution runs, and how many filters it has.
+# *Easy · useful · 5 minutes.* Two factors decide: at which size the convolution runs, and how many filters it has. Which of them brings an s²?
 
 
 # %%
@@ -562,7 +562,7 @@ print(f"on top of the host's 674.46 M: +{head.macs / 674.46e6:.0%}   parameters:
 # ## Five questions to take along
 #
 # 1. What does pixel shuffle compute?
-# 2. Why must u and v be turned round, and a and b not?
+# 2. Why must u be turned round, and a not?
 # 3. Kernel 5, stride 3: which phases are brighter?
 # 4. What does ICNR make of an untrained layer, and what does it promise after training?
 # 5. Where do the head's multiply-adds hide from a counter?

@@ -391,7 +391,7 @@ hint("08.3") + solution("08.3")
 # ## Choosing without peeking
 #
 # Heads, weights, learning rates and teachers were tried out before, on the last quarter of each training sequence, with val untouched. The trials are
-# recorded too; those under `wider` have two seeds, and a name for what they change in the row `paper`:
+# recorded too; those under `wider` are named for what they change in the row `paper`, and the leaders have a second seed:
 
 # %%
 folder, trials = lab.root / "data" / "screening", {}
