@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsrl_lab.datasets.base import SegmentationDataset
+from dsrl_lab.datasets.download import sha256_of
 from dsrl_lab.experiments import open_data
 from dsrl_lab.recipes import ROWS
 from dsrl_lab.training import checkpoint, record
@@ -91,10 +91,9 @@ def list_checkpoints(data: Path) -> dict[str, dict[str, Any]]:
         recipe, seed, threads = first["recipe"], first["seed"], first["threads"]
         command = "train-sisr" if recipe.startswith("super_resolution") else "train"
         root = "" if first["dataset"] in ("streets", "people") else " --data ROOT"
-        content = path.read_bytes()
         found[place.as_posix()] = {
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "bytes": len(content),
+            "sha256": sha256_of(path),
+            "bytes": path.stat().st_size,
             "record": source.relative_to(data / "runs").as_posix(),
             "commit": first["commit"],
             "command": f"dsrl-lab {command} {recipe} --seed {seed} --threads {threads}{root}",

@@ -23,6 +23,7 @@ import torch
 from rich.table import Table
 from torch import Tensor, nn
 
+from dsrl_lab.bench.turns import ratio_to
 from dsrl_lab.complexity import complexity
 from dsrl_lab.deployment.exported import import_onnx
 from dsrl_lab.recipes import find_recipe
@@ -198,14 +199,8 @@ def _turns(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, lis
 
 
 def _summary(name: str, seconds: dict[str, list[float]]) -> dict[str, float | tuple[float, float]]:
-    baseline = next(iter(seconds.values()))
-    ratios = [mine / theirs for mine, theirs in zip(seconds[name], baseline, strict=True)]
-    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-    return {
-        "seconds": statistics.median(seconds[name]),
-        "ratio": statistics.median(ratios),
-        "spread": (low, high),
-    }
+    ratio, spread = ratio_to(next(iter(seconds.values())), seconds[name])
+    return {"seconds": statistics.median(seconds[name]), "ratio": ratio, "spread": spread}
 
 
 def to_record(rows: Sequence[Row], *, setting: str, input_size: tuple[int, int], rounds: int) -> dict[str, Any]:

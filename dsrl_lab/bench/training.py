@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from rich.table import Table
 
+from dsrl_lab.bench.turns import ratio_to
 from dsrl_lab.datasets.base import Sample
 from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.kernels import keep_freed_memory
@@ -82,11 +83,9 @@ def run(setting: str = "streets_tinynet_45x60", *, changes: Sequence[str] = (), 
             if step >= 2:
                 seconds[number].append(time.perf_counter() - clock)
                 spent[number].append(time.process_time() - processor)
-    ratios = [[own / first for own, first in zip(times, spent[0], strict=True)] for times in spent]
-    quartiles = [statistics.quantiles(each, n=4) for each in ratios]
     return [
-        Row(row.title, config.batch_size / statistics.median(times), median, (low, high))
-        for row, times, (low, median, high) in zip(rows, seconds, quartiles, strict=True)
+        Row(row.title, config.batch_size / statistics.median(times), *ratio_to(spent[0], own))
+        for row, times, own in zip(rows, seconds, spent, strict=True)
     ]
 
 

@@ -56,7 +56,8 @@ class _Job:
                 self.report(self.done, self.total)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, as 64 hexadecimal digits; the file is never whole in memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -66,7 +67,7 @@ def _size(path: Path) -> int:
 
 
 def _is_whole(path: Path, file: RemoteFile) -> bool:
-    return path.is_file() and _size(path) == file.size and _sha256(path) == file.sha256
+    return path.is_file() and _size(path) == file.size and sha256_of(path) == file.sha256
 
 
 def _make_folder(folder: Path) -> None:
@@ -132,7 +133,7 @@ def _try_address(url: str, part: Path, file: RemoteFile, job: _Job) -> str:
         try:
             if _size(part) != file.size:
                 _transfer(url, part, file, job)
-            if _sha256(part) == file.sha256:
+            if sha256_of(part) == file.sha256:
                 return ""
             reason = "the content is not the expected one (SHA-256 differs)"
         except (OSError, http.client.HTTPException) as error:

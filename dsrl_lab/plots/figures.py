@@ -7,7 +7,6 @@ longer fits: a record that changed, came or went, a figure that was edited, or a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from dsrl_lab.datasets.download import sha256_of
 from dsrl_lab.plots import figures_features as of_features
 from dsrl_lab.plots import figures_paper as of_paper
 from dsrl_lab.plots import figures_people as of_people
@@ -128,7 +128,7 @@ def draw(
             continue
         files = write(drawing.figure, out / name)
         manifest["figures"][name] = {
-            "files": {file.name: {"sha256": sha256(file), "bytes": file.stat().st_size} for file in files},
+            "files": {file.name: {"sha256": sha256_of(file), "bytes": file.stat().st_size} for file in files},
             "function": f"{FIGURES[name].draw.__module__}.{FIGURES[name].draw.__qualname__}",
             "inputs": _hashes(inputs, runs),
             **{
@@ -193,11 +193,6 @@ def read_manifest(out: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is damaged ({error!r}); delete it and draw again: dsrl-lab figures") from error
 
 
-def sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _drawn(name: str, inputs: Inputs) -> Drawing:
     with theme():
         return FIGURES[name].draw(inputs)
@@ -206,14 +201,14 @@ def _drawn(name: str, inputs: Inputs) -> Drawing:
 def _hashes(inputs: Inputs, runs: Path) -> dict[str, str]:
     """Hash of each input by its path from the folder of records."""
     root = runs.resolve()
-    return {Path(os.path.relpath(file.resolve(), root)).as_posix(): sha256(file) for file in inputs.files}
+    return {Path(os.path.relpath(file.resolve(), root)).as_posix(): sha256_of(file) for file in inputs.files}
 
 
 def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: Sources, redraw: bool) -> Iterator[str]:
     for file, kept in entry["files"].items():
         if not (out / file).is_file():
             yield f"{file} is gone"
-        elif sha256(out / file) != kept["sha256"]:
+        elif sha256_of(out / file) != kept["sha256"]:
             yield f"{file} is not the file that was drawn"
     if name not in FIGURES:
         yield "no function draws it any more"
@@ -234,5 +229,5 @@ def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: 
     if redraw and now == then:
         with tempfile.TemporaryDirectory() as folder:
             drawn = write(_drawn(name, inputs).figure, Path(folder) / name)[0]
-            if sha256(drawn) != entry["files"][drawn.name]["sha256"]:
+            if sha256_of(drawn) != entry["files"][drawn.name]["sha256"]:
                 yield f"{drawn.name} comes out differently from the same records: the code or a version has changed"

@@ -98,11 +98,7 @@ def as_somebody(*command: str, name_spaces: bool = True) -> subprocess.Completed
 
 
 def test_the_walls_stand_for_a_user_who_is_not_root(course: Path) -> None:
-    places = [
-        course,
-        REPOSITORY / "dsrl_lab",
-        REPOSITORY / "tests",
-    ]  # .venv may lie beside them, and is lent
+    places = [course, REPOSITORY / "dsrl_lab", REPOSITORY / "tests"]  # not .venv beside them, which is lent
     told = json.dumps([str(course / "kit"), [str(place) for place in places], STUDENT])
     done = as_somebody(sys.executable, "-c", GRADER, told)
     assert done.returncode == 0, done.stderr
