@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -60,6 +62,7 @@ class DeconvolutionHead(SSSRHead):
     Args:
         host: the network whose class maps are enlarged.
         upscale_factor: a power of two.
+        depthwise: the kit's cheap form, 1 / K of the cost: each class map is enlarged by itself, at first bilinearly.
 
     Shape:
         - output.logits: (N, K, h, w) at ``host.logits_stride``
@@ -69,7 +72,7 @@ class DeconvolutionHead(SSSRHead):
         ValueError: ``upscale_factor`` is no power of two.
     """
 
-    def __init__(self, host: DensePredictor, *, upscale_factor: int = 2) -> None:
+    def __init__(self, host: DensePredictor, *, upscale_factor: int = 2, depthwise: bool = False) -> None:
         super().__init__()
         if upscale_factor < 1 or upscale_factor & (upscale_factor - 1):
             raise ValueError(f"expected upscale_factor to be a power of two (each block doubles), got {upscale_factor}")
@@ -77,16 +80,16 @@ class DeconvolutionHead(SSSRHead):
         steps = host.logits_stride // host.output_stride  # output pixels per position of the class maps
         self.enlarge = max(steps // 2, 1)
         doublings = int(math.log2(upscale_factor * min(steps, 2)))
+        groups = classes if depthwise else 1
+        deconvolutions = [
+            nn.ConvTranspose2d(classes, classes, 3, stride=2, padding=1, output_padding=1, groups=groups, bias=False)
+            for _ in range(doublings)
+        ]
         self.blocks = nn.Sequential(
-            *(
-                nn.Sequential(
-                    nn.ConvTranspose2d(classes, classes, 3, stride=2, padding=1, output_padding=1, bias=False),
-                    nn.BatchNorm2d(classes),
-                    nn.PReLU(classes),
-                )
-                for _ in range(doublings)
-            )
+            *(nn.Sequential(layer, nn.BatchNorm2d(classes), nn.PReLU(classes)) for layer in deconvolutions)
         )
+        for layer in deconvolutions if depthwise else ():
+            layer.weight.data.copy_(torch.tensor([[0.25, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 0.25]]))
 
     def forward(self, output: HeadOutput) -> Tensor:
         """Enlarge the class maps."""
@@ -203,12 +206,8 @@ class SISRHead(nn.Module):
         inputs = host.feature_channels if fuse else host.feature_channels[-1:]
         self.project = nn.ModuleList(nn.Conv2d(channels, width, 1) for channels in inputs)
         doublings = 0 if fuse else int(math.log2(strides[-1] // strides[0]))
-        self.enlarge = nn.Sequential(
-            *(
-                nn.Sequential(nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.ReLU())
-                for _ in range(doublings)
-            )
-        )
+        blocks = [[nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.ReLU()] for _ in range(doublings)]
+        self.enlarge = nn.Sequential(*(nn.Sequential(*block) for block in blocks))
         self.refine = nn.Sequential(ConvNormAct(width, width), ConvNormAct(width, width))
         factor = strides[0] * upscale_factor
         last = nn.Conv2d(width, 3 * factor**2, 3, padding=1)
@@ -229,11 +228,7 @@ class SISRHead(nn.Module):
 
 
 class FeatureTransform(ConvNormAct):
-    """The paper's feature transform module on the segmentation side: 1x1 convolution, BatchNorm, ReLU.
-
-    Shape:
-        - input: (N, in_channels, h, w); output: (N, out_channels, h, w), non-negative
-    """
+    """The paper's feature transform on the segmentation side, {1x1, BatchNorm, ReLU}: (N, C, h, w) to (N, C', h, w)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, 1)
@@ -263,8 +258,8 @@ class DSRL(nn.Module):
     Args:
         host: any dense predictor.
         upscale_factor: s, sides of the output (and of the image to reconstruct) over sides of the input.
-        sssr: "deconvolution" (the authors'), "sub_pixel" (cheap), "bilinear" (control), a head of your own, or None
-            for the plain host at its own output size.
+        sssr: "deconvolution" (the authors'), "depthwise" and "sub_pixel" (cheap), "bilinear" (control), a head of your
+            own, or None for the plain host at its own output size.
         sisr: whether to add the SISR head, or one of your own.
         affinity: whether to compare the branches; needs ``sisr``.
         affinity_stride: output pixels per position of the affinity matrix; 8 in the paper's account.
@@ -340,7 +335,12 @@ class DSRL(nn.Module):
         return DSRLOutput(logits, super_res, task_features, sisr_features, auxiliary)
 
 
-SSSR_HEADS = {"deconvolution": DeconvolutionHead, "sub_pixel": SubPixelHead, "bilinear": BilinearHead}
+SSSR_HEADS: dict[str, Callable[..., SSSRHead]] = {
+    "deconvolution": DeconvolutionHead,
+    "depthwise": partial(DeconvolutionHead, depthwise=True),
+    "sub_pixel": SubPixelHead,
+    "bilinear": BilinearHead,
+}
 
 
 def _build_sssr(name: str, host: DensePredictor, upscale_factor: int) -> SSSRHead:

@@ -42,7 +42,7 @@ ROWS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "deconvolution_dsrl": (
         "+ SSSR (the authors' deconvolutions) + SISR + FA",
         {"sssr": "deconvolution", "sisr": True, "affinity": True},
-        {},
+        {"sisr_weight": 0.1, "affinity_weight": 1.0},
     ),
 }
 MAIN_ROWS = ("baseline", "sssr", "sisr", "dsrl")

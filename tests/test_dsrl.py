@@ -57,6 +57,20 @@ def test_deployed_macs_are_those_of_the_host_and_its_head() -> None:
     assert complexity(full(sssr="deconvolution").task_model, input_size=size).macs == plain + by_hand
 
 
+def test_the_depthwise_head_costs_a_class_less_each_and_starts_bilinear() -> None:
+    size, network = (64, 96), host()
+    plain = complexity(network, input_size=size).macs
+    head = full(sssr="depthwise").task_model
+    assert complexity(head, input_size=size).macs == plain + 9 * 5 * (32 * 48 + 64 * 96)
+    ramp = torch.arange(6.0).expand(1, 5, 6, 6).clone()
+    doubled = head.sssr_head.blocks[0][0](ramp)
+    torch.testing.assert_close(
+        doubled[0, :, 2, :11], (torch.arange(11.0) / 2).expand(5, 11)
+    )  # the last has no neighbour
+    ramp[:, 1:] = 0
+    assert not head.sssr_head.blocks[0][0](ramp)[:, 1:].any()
+
+
 def test_the_official_head_costs_what_the_paper_hides() -> None:
     """589.82 M MACs on ESPNetv2 s = 2.0 with 20 outputs at 256x512: counted by hand in the reference notes."""
     network = ESPNetv2(20, width=2.0)
