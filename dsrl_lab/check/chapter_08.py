@@ -114,7 +114,7 @@ POOLED = Exercise(
 
 
 def paired_interval(baseline: Tensor, other: Tensor, t: float) -> Tensor:
-    """95 % interval of the mean difference, seed by seed.
+    """95 % interval of the mean difference, other - baseline, seed by seed.
 
     Half its width is t * s / sqrt(n), with s the standard deviation of the n differences (n - 1 in its denominator).
 

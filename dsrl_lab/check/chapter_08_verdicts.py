@@ -23,7 +23,7 @@ def baseline_at(macs: Tensor, scores: Tensor, budget: float) -> Tensor:
     Args:
         macs: cost of the baseline at each input size, ascending.
         scores: its score there.
-        budget: a cost between the first and the last.
+        budget: a cost between the first and the last, or one of them.
 
     Shape:
         - macs, scores: (sizes,)
@@ -108,7 +108,8 @@ def verdict(low: float, high: float, wanted: float) -> int:
     """What an interval says of the claim "this part gains".
 
     1, it holds here: the interval lies above zero. -1, it does not: the interval lies below zero, or holds zero and
-    ends below the gain that the paper reports. 0, not tested: the interval holds zero and the paper's gain.
+    ends below the gain that the paper reports. 0, not tested: the interval holds zero and the paper's gain. The ends
+    belong to the interval.
 
     Args:
         low: end of the 95 % interval, in points.

@@ -274,7 +274,7 @@ def pyramid_loss(scales: list[Tensor], targets: list[Tensor], epsilon: float) ->
     """LapSRN's loss: every level has its own target, and levels add up.
 
     The penalty of a difference d is sqrt(d^2 + epsilon^2), nearly |d| but smooth at 0; a level's loss is the mean of
-    it over the level's pixels.
+    it over all of the level's values (pictures, channels, pixels).
 
     Args:
         scales: what the network gave at each level, small to large.

@@ -177,6 +177,8 @@ def taps(kernel_size: int, stride: int) -> list[int]:
         [2, 1]
         >>> taps(4, 2)
         [2, 2]
+        >>> taps(1, 2)  # a kernel smaller than its stride leaves holes
+        [1, 0]
     """
     raise NotImplementedError
 

@@ -549,7 +549,7 @@ def source_position(index: int, small: int, large: int, align_corners: bool) -> 
     Args:
         index: of the output, 0 to large - 1.
         small: side of the map that comes in.
-        large: side of the map that goes out.
+        large: side of the map that goes out, at least 2.
         align_corners: as PyTorch's ``interpolate`` has it.
 
     Example:

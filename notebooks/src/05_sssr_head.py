@@ -303,7 +303,8 @@ print(f"the trained TinyNet: mIoU {now.miou:.3f}, thin classes {now.thin_miou:.3
 def bilinear_start(classes: int) -> Tensor:
     """Weight of a transposed 3x3 convolution (stride 2, padding 1, output padding 1) that enlarges each map smoothly.
 
-    Each class map is enlarged for itself, and a constant map keeps its value (away from the border). Along one side
+    Each class map is enlarged for itself: nothing of one class reaches another's map, and a constant map keeps its
+    value (away from the border). Along one side
     the stamp is a half, one, a half: what falls between two inputs becomes their mean.
 
     Shape:
@@ -521,7 +522,8 @@ segmentation_compare(
 def full_size_prediction(logits: Tensor, height: int, width: int) -> Tensor:
     """Class ids at the picture's size, by the protocol that favours no output size: enlarge logits, then decide.
 
-    You may use ``torch.nn.functional`` as F.
+    Enlarge as bilinear interpolation does whose pixels are squares (``align_corners=False``). You may use
+    ``torch.nn.functional`` as F.
 
     Shape:
         - logits: (N, K, h, w)

@@ -594,7 +594,8 @@ print("largest difference of the gradients:", f"{float((gradients['tiled'] - gra
 def affinity_loss_in_strips(a: Tensor, b: Tensor, rows: int) -> Tensor:
     """L_fa with q = 1 of two feature maps of one image, without ever holding a P x P matrix.
 
-    Work through ``rows`` positions at a time: their similarities to all positions are a strip (rows, P).
+    Work through ``rows`` positions at a time: their similarities to all positions are a strip (rows, P). The last
+    strip may be shorter.
 
     Shape:
         - a: (C_a, P) and b: (C_b, P), each position of length 1

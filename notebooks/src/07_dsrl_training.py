@@ -244,7 +244,7 @@ def audit(sizes: dict[str, int], groups: list[list[str]]) -> list[int]:
 
     Args:
         sizes: numbers in each parameter, by its name.
-        groups: names in each of the optimizer's groups.
+        groups: names in each of the optimizer's groups, none twice in one group.
 
     Returns:
         [numbers in no group, numbers in more than one group]; each parameter counts once.
