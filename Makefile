@@ -44,10 +44,10 @@ check: $(VENV)/.dev  ## Lint, format, types, import layers
 	$(BIN)/lint-imports
 
 notebooks: $(VENV)/.dev  ## Execute every notebook, as a reader would
-	$(BIN)/python -m pytest -m notebooks
+	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist load -m notebooks
 
 browser: $(VENV)/.dev  ## Touch the widgets' pages in Chromium (Debian's package chromium)
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist loadfile -m browser
 
 slow: $(VENV)/.dev .venv-class/.made  ## Check what takes long or needs real data (DSRL_LAB_DATA)
 	$(BIN)/python -m pytest -m slow

@@ -44,6 +44,12 @@ ROWS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"sssr": "deconvolution", "sisr": True, "affinity": True},
         {"sisr_weight": 0.1, "affinity_weight": 1.0},
     ),
+    "depthwise": ("+ SSSR (a deconvolution per class map)", {"sssr": "depthwise"}, {}),
+    "depthwise_dsrl": (
+        "+ SSSR (a deconvolution per class map) + SISR + FA",
+        {"sssr": "depthwise", "sisr": True, "affinity": True},
+        {"sisr_weight": 0.1, "affinity_weight": 1.0},
+    ),
 }
 MAIN_ROWS = ("baseline", "sssr", "sisr", "dsrl")
 

@@ -30,7 +30,11 @@ STEPS = (
     ("Table 1: whole DSRL (FA's gradient stopped at SISR)", "detached", "baseline", "dsrl", "baseline"),
     ("Table 1: whole DSRL (the paper's weights; added later, fresh seeds)", "paper", "baseline", "dsrl", "baseline"),
     ("Table 1: + SSSR (the authors' head)", "deconvolution", "baseline", "sssr", "baseline"),
+    ("Table 1: + SISR + FA (the authors' head)", "deconvolution_dsrl", "deconvolution", "dsrl", "sssr"),
     ("Table 1: whole DSRL (the authors' head)", "deconvolution_dsrl", "baseline", "dsrl", "baseline"),
+    ("Table 1: + SSSR (a deconvolution per class map)", "depthwise", "baseline", "sssr", "baseline"),
+    ("Table 1: + SISR + FA (a deconvolution per class map)", "depthwise_dsrl", "depthwise", "dsrl", "sssr"),
+    ("Table 1: whole DSRL (a deconvolution per class map)", "depthwise_dsrl", "baseline", "dsrl", "baseline"),
 )
 # Seeds 0 to 2 on val suggested this row; only seeds that were stated and run afterwards test it (data/runs/DESIGN.md).
 FRESH_SEEDS = {("camvid_espnetv2_90x120", "paper"): (3, 4, 5)}

@@ -27,6 +27,7 @@ WHOLE = {
     "detached": " (FA's gradient stopped at SISR)",
     "paper": " (the paper's weights; added later, fresh seeds)",
     "deconvolution_dsrl": " (the authors' head)",
+    "depthwise_dsrl": " (a deconvolution per class map)",
 }
 SAME_COST, CHEAPER = paper.CLAIMS[0], paper.CLAIMS[1]
 SHRINKING = "Figure 1: the gain grows as the input shrinks"
@@ -185,6 +186,7 @@ def no_extra_cost(runs: Sequence[Run]) -> Iterator[Finding]:
     heads = (
         ("sssr", ("dsrl", "detached", "paper"), "sub-pixel head"),
         ("deconvolution", ("deconvolution_dsrl",), AUTHORS),
+        ("depthwise", ("depthwise_dsrl",), "a deconvolution per class map"),
     )
     for rows in settings(runs):
         for row, wholes, head in heads:

@@ -23,6 +23,9 @@ QUESTIONS = (
     ("FA, its gradient stopped at SISR", "detached", "sisr"),
     ("this picture's structure in FA, not another's", "dsrl", "shuffled"),
     ("the authors' deconvolutions for the cheap head", "deconvolution", "sssr"),
+    ("SISR and FA beside the authors' head", "deconvolution_dsrl", "deconvolution"),
+    ("mixing the classes in a deconvolution", "deconvolution", "depthwise"),
+    ("SISR and FA beside a deconvolution per class map", "depthwise_dsrl", "depthwise"),
 )
 
 

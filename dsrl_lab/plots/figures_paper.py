@@ -31,7 +31,7 @@ from dsrl_lab.recipes import MAIN_ROWS
 
 HOST_COLORS = {"ESPNetv2": "#0072B2", "DeepLabv3+": "#009E73"}
 HOST_MARKERS = {"ESPNetv2": "o", "DeepLabv3+": "s"}
-SWEPT_ROWS = ("baseline", "detached", "paper", "dsrl")
+SWEPT_ROWS = ("baseline", "detached", "paper", "deconvolution", "depthwise", "dsrl")
 OUR_COLORS, OUR_MARKERS = (PURPLE, SKY, GREY), ("D", "^", "v")
 
 
@@ -179,7 +179,7 @@ def sweep(inputs: Inputs) -> Drawing:
     figure = new_figure(7.5 * len(known) + 0.5, 4.8)
     found = []
     for ax, (name, runs) in zip(figure.subplots(1, len(known), squeeze=False)[0], known.items(), strict=True):
-        rows = [row for row in SWEPT_ROWS if len(curve_of(runs, row)) > 1]
+        rows = [row for row in SWEPT_ROWS if curve_of(runs, row)]
         cost_curves(runs, rows, ax=ax)
         ax.set_title(textwrap.fill(name, 80), fontsize=9.5)
         for row in rows[1:]:

@@ -53,6 +53,8 @@ STYLES: dict[str, Style] = {
     "shuffled": Style(color=ORANGE, line=(0, (1, 2)), marker="X", hatch="++"),
     "deconvolution": Style(color="#004C77", line=(0, (8, 2)), marker="<", hatch="--"),
     "deconvolution_dsrl": Style(color="#8F3F00", line=(0, (8, 2, 2, 2)), marker=">", hatch="+"),
+    "depthwise": Style(color="#2E7F86", line=(0, (8, 2, 1, 2)), marker="p", hatch="|"),
+    "depthwise_dsrl": Style(color="#B0265E", line=(0, (6, 1)), marker="H", hatch="x"),
 }
 OTHER_STYLES = (
     Style(color=PURPLE, line="--", marker="h", hatch="//"),

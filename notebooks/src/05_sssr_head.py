@@ -38,8 +38,9 @@ from dsrl_lab.datasets.transforms import normalise, reduce_image
 from dsrl_lab.dsrl import DSRL, BilinearHead, DeconvolutionHead, SubPixelHead, SuperResolved
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.models import SEGMENTATION
+from dsrl_lab.plots.ablation import ablation
 from dsrl_lab.plots.masks import class_handles, show_image, show_mask
-from dsrl_lab.plots.records import find_runs, paired_difference
+from dsrl_lab.plots.records import find_runs
 from dsrl_lab.plots.shapes import meta_device
 from dsrl_lab.plots.theme import GREY, STYLES, VERMILLION, Style, faded, new_figure, theme
 from dsrl_lab.training.build import load_task_model
@@ -85,7 +86,7 @@ with theme():
 # ## What you will be able to do
 #
 # 1. Say what is halved and what is doubled, and compare like with like.
-# 2. Build three heads and give their sizes and costs beforehand.
+# 2. Build four heads and give their sizes and costs beforehand.
 # 3. Find the multiply-adds that a counter overlooked, and say what else they would buy.
 # 4. Start a head so that it begins where the host is.
 # 5. Tell a finer mask from a better one.
@@ -109,12 +110,13 @@ predict("05.start", None, unit="%")
 # and answers at H × W; that is why it scores low. With SSSR the answer has the picture's size again. Nothing else is compared.
 
 # %% [markdown]
-# ## Three heads
+# ## Four heads
 #
 # All read the host's `HeadOutput` (04): class maps (K, h, w) and features (C, h, w).
 #
 # - **bilinear**: enlarge the logits. No weights: the control.
 # - **deconvolution** (the authors'): two blocks of {transposed 3 × 3, stride 2; BatchNorm; PReLU} on the *class maps*.
+# - **depthwise** (the kit's): the same for each class map by itself, from a bilinear start: 1/K of the cost.
 # - **sub-pixel** (the kit's): bilinear logits + a residual from the *features* by a 1 × 1 convolution and pixel shuffle (03).
 #
 # $$\text{logits}^{\uparrow} = \mathrm{resize}(\text{logits}) + \mathrm{shuffle}_r\big(W_2\,\sigma(W_1\,\text{features})\big)$$
@@ -122,6 +124,7 @@ predict("05.start", None, unit="%")
 # %%
 host, _ = load_task_model(KEPT / "baseline_seed0.safetensors")
 heads = {"bilinear": BilinearHead(), "deconvolution": DeconvolutionHead(host), "sub-pixel": SubPixelHead(host)}
+heads["depthwise"] = DeconvolutionHead(host, depthwise=True)
 alone = complexity(host, (90, 120)).macs
 for name, head in heads.items():
     network = SuperResolved(host, head).eval()
@@ -475,17 +478,17 @@ print(f"plain logits, shifted by {shift} pixels: {100 * score.compute().miou:.1f
 print(f"deconvolution, bilinear start, at step 0: {curves['deconvolution, bilinear start'][0][0]:.1f}")
 
 # %% [markdown]
-# **Paper against ours.** In Table 1 + SSSR brings +1.2 (ESPNetv2) and +0.6 (DeepLabv3+) [paper]. The kit's own rows, trained from scratch, from their records:
+# **Paper against ours.** In Table 1 + SSSR brings +1.2 (ESPNetv2) and +0.6 (DeepLabv3+) [paper]. The kit's own heads alone, from their records:
 
 # %%
-runs = [run for run in find_runs(lab.root / "data" / "runs") if run.setting == "streets_tinynet" and run.end]
-rows = {row: [run for run in runs if run.row == row] for row in ("baseline", "bilinear", "sssr", "deconvolution")}
 for host_name in paper.HOSTS:
     print(f"Table 1, {host_name:10}: {paper.table_1_gain('sssr', host_name).value:+.1f}")
-for row, found in rows.items():
-    gain = paired_difference(found, rows["baseline"]) if row != "baseline" and found else None
-    if gain is not None:
-        print(f"drawn streets, {found[0].label}: {gain.show(scale=100, signed=True)}")
+heads_alone = ("bilinear", "sssr", "deconvolution", "depthwise")
+runs = [run for run in find_runs(lab.root / "data" / "runs") if run.end]
+for setting in ("streets_tinynet", "camvid_espnetv2_90x120"):
+    for row in ablation([run for run in runs if run.setting == setting]):
+        if row.row in heads_alone and row.gain() is not None:
+            print(f"{setting:22} {row.label}: {row.gain().show(scale=100, signed=True)}")
 
 # %% [markdown]
 # An interval that holds 0 says: not shown here. `bilinear`, where it has been run, is the row to beat; 08 tells the whole story.
@@ -619,4 +622,4 @@ for defect in dict.fromkeys(
 #
 # - Wang et al., Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020 (Figure 4, Table 1), and the authors' release (head, counter, evaluation).
 # - Long, Shelhamer, Darrell, Fully convolutional networks, CVPR 2015 (deconvolutions that start as bilinear).
-# - In the kit: `dsrl_lab/dsrl.py` holds all three heads, `dsrl_lab/complexity.py` the counter.
+# - In the kit: `dsrl_lab/dsrl.py` holds all four heads, `dsrl_lab/complexity.py` the counter.

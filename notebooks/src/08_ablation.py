@@ -339,14 +339,15 @@ for row in rows[1:]:
 
 # %%
 family = next(group for group in families(everything).values() if runs[0] in group)
+SWEPT = tuple(row for row in ("paper", "deconvolution", "depthwise", WHOLE.row) if row in named)
 with theme():
     figure = new_figure(8, 4)
-    cost_curves(family, ("baseline", WHOLE.row), ax=figure.add_subplot())
+    cost_curves(family, ("baseline", *SWEPT), ax=figure.add_subplot())
     show_figure(figure, alt="mIoU against true MACs for baseline and DSRL at each input size that was trained")
-for point in curve_of(family, WHOLE.row):
+for point in (point for row in SWEPT for point in curve_of(family, row)):
     difference = over_cost(point, curve_of(family, "baseline"))
     text = "no baseline on both sides" if difference is None else difference.show(scale=100, signed=True, digits=2)
-    print(f"{point.input_size}: {point.macs:6.1f} M; over a baseline of equal true MACs: {text}")
+    print(f"{point.runs[0].row:13} {point.input_size}: {point.macs:6.1f} M; over a baseline of equal true MACs: {text}")
 
 for setting in ("camvid_espnetv2_45x60", "camvid_espnetv2_45x60_long"):
     for row in ablation([run for run in everything if run.setting == setting]):
@@ -535,8 +536,9 @@ with theme():
     figure = new_figure(9, 1.3 + 0.45 * len(rows))
     ax = gain_bars(rows, ax=figure.add_subplot())
     for place, row in enumerate(rows):
-        theirs = {"deconvolution": "sssr", "detached": "dsrl", "paper": "dsrl"}.get(row.row, row.row)
-        if theirs in ("sssr", "sisr", "dsrl"):
+        if row.row not in ("baseline", "bilinear", "shuffled"):
+            parts = row.runs[0].first["network"]
+            theirs = "dsrl" if parts["affinity"] else "sisr" if parts["sisr"] else "sssr"
             value = table_1_gain(theirs, "ESPNetv2").value
             style = style_of(row.row)
             ax.plot(value, place, "s", markersize=9, markerfacecolor="none", markeredgecolor=style.color)
