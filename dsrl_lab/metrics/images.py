@@ -13,6 +13,7 @@ from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 SSIM_WINDOW = 11
+POSITIONS_AT_ONCE = 2**18  # of SSIM's window: convolutions in float64 take some 5 kB for each on a CPU
 
 
 def luminance(image: Tensor, *, data_range: float = 1.0) -> Tensor:
@@ -111,8 +112,15 @@ def ssim(
         tensor(1., dtype=torch.float64)
     """
     pred, target = _to_compare(pred, target, crop_border, y_channel, data_range, smallest=SSIM_WINDOW)
-    _, similarity = structural_similarity_index_measure(
-        pred, target, sigma=1.5, data_range=data_range, return_full_image=True
-    )
-    fits = slice(SSIM_WINDOW // 2, -(SSIM_WINDOW // 2))  # torchmetrics also averages windows over a mirrored border
-    return similarity[..., fits, fits].mean()
+    places = pred.shape[-2] - SSIM_WINDOW + 1  # torchmetrics also averages windows over a mirrored border; they are cut
+    fits = slice(SSIM_WINDOW // 2, -(SSIM_WINDOW // 2))
+    rows = max(POSITIONS_AT_ONCE // pred.shape[-1], 1)
+    total, count = pred.new_zeros(()), 0
+    for top in range(0, places, rows):
+        strip = (..., slice(top, top + rows + SSIM_WINDOW - 1), slice(None))
+        _, similarity = structural_similarity_index_measure(
+            pred[strip], target[strip], sigma=1.5, data_range=data_range, return_full_image=True
+        )
+        similarity = similarity[..., fits, fits]
+        total, count = total + similarity.sum(), count + similarity.numel()
+    return total / count

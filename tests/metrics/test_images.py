@@ -13,7 +13,7 @@ from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from dsrl_lab.metrics import luminance, psnr, ssim
+from dsrl_lab.metrics import images, luminance, psnr, ssim
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,15 @@ def test_mistakes_are_named(score: Any, photo: Tensor) -> None:
         score(photo, photo, crop_border=-1)
     with pytest.raises(ValueError, match=r"RGB images of shape \(N, 3, H, W\), got \(1, 1, 64, 80\)"):
         score(photo[:, :1], photo[:, :1], y_channel=True)
+
+
+@pytest.mark.parametrize("positions", [1, 1000, 5000])
+def test_ssim_in_strips_is_that_of_the_whole(
+    positions: int, photo: Tensor, noisy: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ssim(noisy, photo)
+    monkeypatch.setattr(images, "POSITIONS_AT_ONCE", positions)
+    torch.testing.assert_close(ssim(noisy, photo), whole, rtol=0, atol=1e-12)
 
 
 def test_ssim_needs_its_window(photo: Tensor) -> None:
