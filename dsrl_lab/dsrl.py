@@ -40,16 +40,22 @@ class SSSRHead(nn.Module, ABC):
 
 
 class BilinearHead(SSSRHead):
-    """No layers at all: the host's logits, enlarged bilinearly. The control for "is it only the finer labels?".
+    """The host's logits, enlarged bilinearly, with no layers at all. The control for "is it only the finer labels?".
+
+    With ``classes``, their number, {BatchNorm, PReLU} act on the class maps: all of ``DeconvolutionHead`` but the
+    deconvolutions. The control for "is it only the normalisation?".
 
     Shape:
-        - output.logits: (N, K, h, w)
-        - result: (N, K, h, w), the same tensor
+        - output.logits, result: (N, K, h, w)
     """
 
+    def __init__(self, classes: int = 0) -> None:
+        super().__init__()
+        self.normalise = nn.Sequential(nn.BatchNorm2d(classes), nn.PReLU(classes)) if classes else nn.Identity()
+
     def forward(self, output: HeadOutput) -> Tensor:
-        """Give the logits back unchanged."""
-        return output.logits
+        """Give the logits back, normalised where wanted."""
+        return self.normalise(output.logits)
 
 
 class DeconvolutionHead(SSSRHead):
@@ -85,9 +91,8 @@ class DeconvolutionHead(SSSRHead):
             nn.ConvTranspose2d(classes, classes, 3, stride=2, padding=1, output_padding=1, groups=groups, bias=False)
             for _ in range(doublings)
         ]
-        self.blocks = nn.Sequential(
-            *(nn.Sequential(layer, nn.BatchNorm2d(classes), nn.PReLU(classes)) for layer in deconvolutions)
-        )
+        blocks = [nn.Sequential(layer, nn.BatchNorm2d(classes), nn.PReLU(classes)) for layer in deconvolutions]
+        self.blocks = nn.Sequential(*blocks)
         for layer in deconvolutions if depthwise else ():
             layer.weight.data.copy_(torch.tensor([[0.25, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 0.25]]))
 
@@ -129,6 +134,15 @@ class SubPixelHead(SSSRHead):
         """Add the residual to the enlarged logits."""
         residual = self.shuffle(self.expand(self.reduce(output.features)))
         return resize(output.logits, (residual.shape[-2], residual.shape[-1])) + residual
+
+
+SSSR_HEADS: dict[str, Callable[..., SSSRHead]] = {
+    "deconvolution": DeconvolutionHead,
+    "depthwise": partial(DeconvolutionHead, depthwise=True),
+    "sub_pixel": SubPixelHead,
+    "bilinear": lambda host, upscale_factor: BilinearHead(),
+    "normalised": lambda host, upscale_factor: BilinearHead(host.num_classes),
+}
 
 
 class SuperResolved(DensePredictor):
@@ -258,8 +272,8 @@ class DSRL(nn.Module):
     Args:
         host: any dense predictor.
         upscale_factor: s, sides of the output (and of the image to reconstruct) over sides of the input.
-        sssr: "deconvolution" (the authors'), "depthwise" and "sub_pixel" (cheap), "bilinear" (control), a head of your
-            own, or None for the plain host at its own output size.
+        sssr: "deconvolution" (the authors'), "depthwise" and "sub_pixel" (cheap), "bilinear" and "normalised"
+            (controls), a head of your own, or None for the plain host at its own output size.
         sisr: whether to add the SISR head, or one of your own.
         affinity: whether to compare the branches; needs ``sisr``.
         affinity_stride: output pixels per position of the affinity matrix; 8 in the paper's account.
@@ -299,9 +313,12 @@ class DSRL(nn.Module):
         self.upscale_factor = upscale_factor
         self.affinity_stride = affinity_stride
         self.detach_sisr = detach_sisr
-        head = _build_sssr(sssr, host, upscale_factor) if isinstance(sssr, str) else sssr
+        if isinstance(sssr, str):
+            if sssr not in SSSR_HEADS:
+                raise ValueError(f"unknown SSSR head {sssr!r}; choose one of {', '.join(SSSR_HEADS)}, or None")
+            sssr = SSSR_HEADS[sssr](host, upscale_factor=upscale_factor)
         self.task_model: DensePredictor = (
-            host if head is None else SuperResolved(host, head, upscale_factor=upscale_factor)
+            host if sssr is None else SuperResolved(host, sssr, upscale_factor=upscale_factor)
         )
         self.sisr_head: SISRHead | None = None
         if sisr is not False:
@@ -329,21 +346,5 @@ class DSRL(nn.Module):
             return DSRLOutput(logits, super_res, auxiliary=auxiliary)
         positions = (-(-high_size[0] // self.affinity_stride), -(-high_size[1] // self.affinity_stride))
         task_features = self.transform(F.adaptive_avg_pool2d(head.features, positions))
-        if self.detach_sisr:
-            sisr_features = sisr_features.detach()
-        sisr_features = F.adaptive_avg_pool2d(sisr_features, positions)
-        return DSRLOutput(logits, super_res, task_features, sisr_features, auxiliary)
-
-
-SSSR_HEADS: dict[str, Callable[..., SSSRHead]] = {
-    "deconvolution": DeconvolutionHead,
-    "depthwise": partial(DeconvolutionHead, depthwise=True),
-    "sub_pixel": SubPixelHead,
-    "bilinear": BilinearHead,
-}
-
-
-def _build_sssr(name: str, host: DensePredictor, upscale_factor: int) -> SSSRHead:
-    if name not in SSSR_HEADS:
-        raise ValueError(f"unknown SSSR head {name!r}; choose one of {', '.join(SSSR_HEADS)}, or None for no head")
-    return BilinearHead() if name == "bilinear" else SSSR_HEADS[name](host, upscale_factor=upscale_factor)
+        taught = sisr_features.detach() if self.detach_sisr else sisr_features
+        return DSRLOutput(logits, super_res, task_features, F.adaptive_avg_pool2d(taught, positions), auxiliary)

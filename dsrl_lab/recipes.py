@@ -20,6 +20,11 @@ from dsrl_lab.training.config import NetworkConfig, Recipe, TrainConfig
 ROWS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "baseline": ("baseline", {}, {}),
     "bilinear": ("baseline, high-resolution supervision", {"sssr": "bilinear"}, {}),
+    "normalised": (
+        "baseline, high-resolution supervision, class maps normalised",
+        {"sssr": "normalised"},
+        {},
+    ),
     "sssr": ("+ SSSR", {"sssr": "sub_pixel"}, {}),
     "sisr": ("+ SSSR + SISR", {"sssr": "sub_pixel", "sisr": True}, {}),
     "dsrl": ("+ SSSR + SISR + FA", {"sssr": "sub_pixel", "sisr": True, "affinity": True}, {}),

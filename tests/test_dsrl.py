@@ -52,6 +52,7 @@ def test_deployed_macs_are_those_of_the_host_and_its_head() -> None:
     plain = complexity(host(), input_size=size).macs
     assert complexity(full(sssr=None).task_model, input_size=size).macs == plain
     assert complexity(full(sssr="bilinear").task_model, input_size=size).macs == plain
+    assert complexity(full(sssr="normalised").task_model, input_size=size).macs == plain
     # two transposed 3x3 convolutions K -> K, one product per input position and tap: at 1/2 and at 1/1 of the input
     by_hand = 9 * 5 * 5 * (32 * 48 + 64 * 96)
     assert complexity(full(sssr="deconvolution").task_model, input_size=size).macs == plain + by_hand

@@ -17,6 +17,7 @@ from dsrl_lab.plots.theme import GREY, axes_or_current, style_of
 
 QUESTIONS = (
     ("finer labels alone", "bilinear", "baseline"),
+    ("BatchNorm on the class maps alone", "normalised", "bilinear"),
     ("the SSSR head, beyond finer labels", "sssr", "bilinear"),
     ("SISR", "sisr", "sssr"),
     ("FA, pulling SISR too", "dsrl", "sisr"),
@@ -24,6 +25,7 @@ QUESTIONS = (
     ("this picture's structure in FA, not another's", "dsrl", "shuffled"),
     ("the authors' deconvolutions for the cheap head", "deconvolution", "sssr"),
     ("SISR and FA beside the authors' head", "deconvolution_dsrl", "deconvolution"),
+    ("a deconvolution per class map, beyond its BatchNorm", "depthwise", "normalised"),
     ("mixing the classes in a deconvolution", "deconvolution", "depthwise"),
     ("SISR and FA beside a deconvolution per class map", "depthwise_dsrl", "depthwise"),
 )
