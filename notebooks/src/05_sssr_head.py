@@ -116,7 +116,7 @@ predict("05.start", None, unit="%")
 #
 # - **bilinear**: enlarge the logits. No weights: the control.
 # - **deconvolution** (the authors'): two blocks of {transposed 3 × 3, stride 2; BatchNorm; PReLU} on the *class maps*.
-# - **depthwise** (the kit's): the same for each class map by itself, from a bilinear start: 1/K of the cost.
+# - **depthwise** (the kit's): each class map by itself, from a bilinear start.
 # - **sub-pixel** (the kit's): bilinear logits + a residual from the *features* by a 1 × 1 convolution and pixel shuffle (03).
 #
 # $$\text{logits}^{\uparrow} = \mathrm{resize}(\text{logits}) + \mathrm{shuffle}_r\big(W_2\,\sigma(W_1\,\text{features})\big)$$
