@@ -61,7 +61,7 @@ def test_table_1_runs_from_end_to_end(full_size: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("size", CITYSCAPES_SIZES)
 @pytest.mark.parametrize("host", CITYSCAPES_HOSTS)
 def test_each_recipe_runs_from_end_to_end(host: str, size: tuple[int, int], full_size: Path, tmp_path: Path) -> None:
