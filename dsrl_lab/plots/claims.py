@@ -30,9 +30,17 @@ STEPS = (
     ("Table 1: whole DSRL (FA's gradient stopped at SISR)", "detached", "baseline", "dsrl", "baseline"),
     ("Table 1: whole DSRL (the paper's weights; added later, fresh seeds)", "paper", "baseline", "dsrl", "baseline"),
     ("Table 1: + SSSR (the authors' head)", "deconvolution", "baseline", "sssr", "baseline"),
+    ("Table 1: + SSSR (the authors' head, beyond its BatchNorm)", "deconvolution", "normalised", "sssr", "baseline"),
     ("Table 1: + SISR + FA (the authors' head)", "deconvolution_dsrl", "deconvolution", "dsrl", "sssr"),
     ("Table 1: whole DSRL (the authors' head)", "deconvolution_dsrl", "baseline", "dsrl", "baseline"),
     ("Table 1: + SSSR (a deconvolution per class map)", "depthwise", "baseline", "sssr", "baseline"),
+    (
+        "Table 1: + SSSR (a deconvolution per class map, beyond its BatchNorm)",
+        "depthwise",
+        "normalised",
+        "sssr",
+        "baseline",
+    ),
     ("Table 1: + SISR + FA (a deconvolution per class map)", "depthwise_dsrl", "depthwise", "dsrl", "sssr"),
     ("Table 1: whole DSRL (a deconvolution per class map)", "depthwise_dsrl", "baseline", "dsrl", "baseline"),
 )

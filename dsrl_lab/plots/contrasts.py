@@ -24,6 +24,7 @@ QUESTIONS = (
     ("FA, its gradient stopped at SISR", "detached", "sisr"),
     ("this picture's structure in FA, not another's", "dsrl", "shuffled"),
     ("the authors' deconvolutions for the cheap head", "deconvolution", "sssr"),
+    ("the authors' deconvolutions, beyond their BatchNorm", "deconvolution", "normalised"),
     ("SISR and FA beside the authors' head", "deconvolution_dsrl", "deconvolution"),
     ("a deconvolution per class map, beyond its BatchNorm", "depthwise", "normalised"),
     ("mixing the classes in a deconvolution", "deconvolution", "depthwise"),
