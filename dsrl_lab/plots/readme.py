@@ -20,7 +20,8 @@ SETTINGS = {
     "camvid_espnetv2_90x120": "CamVid val, with seeds and controls: ESPNetv2 width 1.0 from the released weights",
     "camvid_espnetv2_45x60": "CamVid val at the smallest input",
     "camvid_espnetv2_45x60_long": "The same, trained four times as long",
-    "camvid_espnetv2": "CamVid val, a larger input: ESPNetv2 width 1.0 from the released Cityscapes weights",
+    "camvid_espnetv2_120x160": "CamVid val, a larger input than the ablation's",
+    "camvid_espnetv2": "CamVid val, the largest input: ESPNetv2 width 1.0 from the released Cityscapes weights",
 }
 
 

@@ -69,6 +69,7 @@ def test_the_sentences_say_no_interval_that_the_records_do_not_give(name: str) -
     said = re.findall(r"[+-]?\d+\.\d ± \d+\.\d", sentences)
     runs = find_runs(ROOT / "data" / "runs")
     scores = [f"{protocol}.{score}" for protocol in PROTOCOLS for score in ("miou", "thin_miou", "thin_boundary_f")]
+    scores.append("keypoints.pck")
     settings = {run.setting for run in runs}
     rows = [row for setting in settings for row in ablation([run for run in runs if run.setting == setting])]
     gains = [gain.show(scale=100, signed=True) for row in rows for score in scores if (gain := row.gain(score))]
