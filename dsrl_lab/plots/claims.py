@@ -43,6 +43,7 @@ STEPS = (
     ),
     ("Table 1: + SISR + FA (a deconvolution per class map)", "depthwise_dsrl", "depthwise", "dsrl", "sssr"),
     ("Table 1: whole DSRL (a deconvolution per class map)", "depthwise_dsrl", "baseline", "dsrl", "baseline"),
+    ("Table 1: whole DSRL (the same, beyond its BatchNorm)", "depthwise_dsrl", "normalised", "dsrl", "baseline"),
 )
 # Seeds 0 to 2 on val suggested this row; only seeds that were stated and run afterwards test it (data/runs/DESIGN.md).
 FRESH_SEEDS = {("camvid_espnetv2_90x120", "paper"): (3, 4, 5)}

@@ -29,6 +29,7 @@ QUESTIONS = (
     ("a deconvolution per class map, beyond its BatchNorm", "depthwise", "normalised"),
     ("mixing the classes in a deconvolution", "deconvolution", "depthwise"),
     ("SISR and FA beside a deconvolution per class map", "depthwise_dsrl", "depthwise"),
+    ("both, beyond BatchNorm", "depthwise_dsrl", "normalised"),
 )
 
 

@@ -120,7 +120,7 @@ train = runs[0].first["train"]
 for key in ("input_size", "iterations", "batch_size", "learning_rate", "class_balance", "sisr_weight", "scale_range"):
     print(f"{key:15}", train[key])
 print("pictures       ", runs[0].first["pictures"])
-WHOLE = next((named[row] for row in ("detached", "dsrl") if row in named), rows[-1])
+WHOLE = next((named[row] for row in ("depthwise_dsrl", "dsrl") if row in named), rows[-1])
 print("whole DSRL here:", WHOLE.label)
 
 strangers = [others for setting, others in by_setting.items() if setting != SETTING]
@@ -289,8 +289,8 @@ reveal(
 # ## What each part adds, and its control
 #
 # Against the baseline, a row shows all its parts together. Each line below changes one thing. Finer labels alone (bilinear logits) are the control of
-# the SSSR head; FA towards *another* picture is the control of FA: what it gains is regularisation, not structure. Stopping FA's gradient at
-# SISR asks who follows whom: without the stop, the two branches may meet in the middle, and SISR's features may become poorer to please.
+# the SSSR head. Heads with deconvolutions bring BatchNorm on the class maps along: `normalised` has it without them, and gains most of what they do.
+# FA towards *another* picture is the control of FA: what it gains is regularisation, not structure. Stopping FA's gradient at SISR asks who follows whom.
 
 # %%
 found = contrasts(rows)
@@ -339,7 +339,7 @@ for row in rows[1:]:
 
 # %%
 family = next(group for group in families(everything).values() if runs[0] in group)
-SWEPT = tuple(row for row in ("paper", "deconvolution", "depthwise", WHOLE.row) if row in named)
+SWEPT = tuple(row for row in ("detached", "paper", "deconvolution", WHOLE.row) if row in named)
 with theme():
     figure = new_figure(8, 4)
     cost_curves(family, ("baseline", *SWEPT), ax=figure.add_subplot())
