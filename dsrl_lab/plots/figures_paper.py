@@ -31,7 +31,7 @@ from dsrl_lab.recipes import MAIN_ROWS
 
 HOST_COLORS = {"ESPNetv2": "#0072B2", "DeepLabv3+": "#009E73"}
 HOST_MARKERS = {"ESPNetv2": "o", "DeepLabv3+": "s"}
-SWEPT_ROWS = ("baseline", "detached", "paper", "deconvolution", "depthwise_dsrl")
+SWEPT_ROWS = ("baseline", "detached", "paper", "deconvolution", "depthwise_dsrl", "dsrl")
 OUR_COLORS, OUR_MARKERS = (PURPLE, SKY, GREY), ("D", "^", "v")
 
 

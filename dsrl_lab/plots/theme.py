@@ -46,7 +46,7 @@ class Style:
 STYLES: dict[str, Style] = {
     "baseline": Style(color=GREY, line="-", marker="o"),
     "bilinear": Style(color=SKY, line=(0, (1, 1)), marker="P", hatch="---"),
-    "normalised": Style(color="#8AA9BF", line=(0, (2, 2)), marker="*", hatch="..."),
+    "normalised": Style(color="#8AA9BF", line=(0, (2, 2)), marker="8", hatch="..."),
     "sssr": Style(color=BLUE, line=(0, (5, 2)), marker="s", hatch="///"),
     "sisr": Style(color=GREEN, line=(0, (5, 2, 1, 2)), marker="^", hatch="\\\\\\"),
     "dsrl": Style(color=VERMILLION, line="-", marker="D", hatch="xxx"),
