@@ -47,7 +47,7 @@ notebooks: $(VENV)/.dev  ## Execute every notebook, as a reader would
 	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist load -m notebooks
 
 browser: $(VENV)/.dev  ## Touch the widgets' pages in Chromium (Debian's package chromium)
-	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist loadfile -m browser
+	$(BIN)/python -m pytest -m browser
 
 slow: $(VENV)/.dev .venv-class/.made  ## Check what takes long or needs real data (DSRL_LAB_DATA)
 	$(BIN)/python -m pytest -m slow
