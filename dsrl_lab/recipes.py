@@ -16,6 +16,7 @@ from dsrl_lab.recipes_cityscapes import CITYSCAPES_SETTINGS
 from dsrl_lab.recipes_pose import POSE_SETTINGS
 from dsrl_lab.training.config import NetworkConfig, Recipe, TrainConfig
 
+PAPER_WEIGHTS: dict[str, Any] = {"sisr_weight": 0.1, "affinity_weight": 1.0}
 # What each row of the ablation adds to the host: fields of NetworkConfig, and of TrainConfig.
 ROWS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "baseline": ("baseline", {}, {}),
@@ -41,19 +42,19 @@ ROWS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "paper": (
         "+ SSSR + SISR + FA, the paper's weights (0.1 and 1)",
         {"sssr": "sub_pixel", "sisr": True, "affinity": True},
-        {"sisr_weight": 0.1, "affinity_weight": 1.0},
+        PAPER_WEIGHTS,
     ),
     "deconvolution": ("+ SSSR (the authors' deconvolutions)", {"sssr": "deconvolution"}, {}),
     "deconvolution_dsrl": (
         "+ SSSR (the authors' deconvolutions) + SISR + FA",
         {"sssr": "deconvolution", "sisr": True, "affinity": True},
-        {"sisr_weight": 0.1, "affinity_weight": 1.0},
+        PAPER_WEIGHTS,
     ),
     "depthwise": ("+ SSSR (a deconvolution per class map)", {"sssr": "depthwise"}, {}),
     "depthwise_dsrl": (
         "+ SSSR (a deconvolution per class map) + SISR + FA",
         {"sssr": "depthwise", "sisr": True, "affinity": True},
-        {"sisr_weight": 0.1, "affinity_weight": 1.0},
+        PAPER_WEIGHTS,
     ),
 }
 MAIN_ROWS = ("baseline", "sssr", "sisr", "dsrl")

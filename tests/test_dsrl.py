@@ -65,9 +65,8 @@ def test_the_depthwise_head_costs_a_class_less_each_and_starts_bilinear() -> Non
     assert complexity(head, input_size=size).macs == plain + 9 * 5 * (32 * 48 + 64 * 96)
     ramp = torch.arange(6.0).expand(1, 5, 6, 6).clone()
     doubled = head.sssr_head.blocks[0][0](ramp)
-    torch.testing.assert_close(
-        doubled[0, :, 2, :11], (torch.arange(11.0) / 2).expand(5, 11)
-    )  # the last has no neighbour
+    between = (torch.arange(11.0) / 2).expand(5, 11)  # the twelfth column has no right neighbour
+    torch.testing.assert_close(doubled[0, :, 2, :11], between)
     ramp[:, 1:] = 0
     assert not head.sssr_head.blocks[0][0](ramp)[:, 1:].any()
 

@@ -149,6 +149,7 @@ def cost_curves(runs: Sequence[Run], rows: Sequence[str] = ("baseline", "dsrl"),
     drawn = {row: points for row in rows if (points := curve_of(runs, row))}
     if not drawn:
         raise ValueError(f"expected finished runs of {', '.join(rows)}, got none; train them or name other rows")
+    first = next(iter(drawn.values()))  # the other rows' points lie near its own, at the same sizes
     for row, points in drawn.items():
         style, results = style_of(row), [scores(point.runs) for point in points]
         costs = [point.macs for point in points]
@@ -166,11 +167,9 @@ def cost_curves(runs: Sequence[Run], rows: Sequence[str] = ("baseline", "dsrl"),
         )
         for point in points:
             ax.plot([point.macs] * len(point.runs), [100 * v for v in point.by_seed().values()], ".", color=style.color)
-    first = next(iter(drawn.values()))  # the other rows' points lie near its own, at the same sizes
-    for point in first:
-        name = f"{point.input_size[0]}×{point.input_size[1]}"
-        place = (point.macs, 100 * sum(point.by_seed().values()) / len(point.runs))
-        ax.annotate(name, place, (5, -16), textcoords="offset points", fontsize=8, color=GREY)
+        for point, mean in zip(points, means, strict=True) if points is first else ():
+            name = f"{point.input_size[0]}×{point.input_size[1]}"
+            ax.annotate(name, (point.macs, mean), (5, -16), textcoords="offset points", fontsize=8, color=GREY)
     ax.set_xscale("log")
     ax.set_xticks([point.macs for point in first], [f"{point.macs:.0f}" for point in first])
     ax.set_xticks([], minor=True)
