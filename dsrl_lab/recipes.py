@@ -51,10 +51,20 @@ ROWS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         PAPER_WEIGHTS,
     ),
     "depthwise": ("+ SSSR (a deconvolution per class map)", {"sssr": "depthwise"}, {}),
+    "depthwise_sisr": (
+        "+ SSSR (a deconvolution per class map) + SISR",
+        {"sssr": "depthwise", "sisr": True},
+        PAPER_WEIGHTS,
+    ),
     "depthwise_dsrl": (
         "+ SSSR (a deconvolution per class map) + SISR + FA",
         {"sssr": "depthwise", "sisr": True, "affinity": True},
         PAPER_WEIGHTS,
+    ),
+    "depthwise_shuffled": (
+        "+ SSSR (a deconvolution per class map) + SISR + FA of another picture (control)",
+        {"sssr": "depthwise", "sisr": True, "affinity": True},
+        {**PAPER_WEIGHTS, "shuffle_affinity": True},
     ),
 }
 MAIN_ROWS = ("baseline", "sssr", "sisr", "dsrl")

@@ -55,7 +55,9 @@ STYLES: dict[str, Style] = {
     "deconvolution": Style(color="#004C77", line=(0, (8, 2)), marker="<", hatch="--"),
     "deconvolution_dsrl": Style(color="#8F3F00", line=(0, (8, 2, 2, 2)), marker=">", hatch="+"),
     "depthwise": Style(color="#2E7F86", line=(0, (8, 2, 1, 2)), marker="p", hatch="|"),
+    "depthwise_sisr": Style(color="#5B7F2B", line=(0, (8, 2, 1, 1)), marker="d", hatch="\\"),
     "depthwise_dsrl": Style(color="#B0265E", line=(0, (6, 1)), marker="H", hatch="x"),
+    "depthwise_shuffled": Style(color="#A8741A", line=(0, (2, 1)), marker="h", hatch="++|"),
 }
 OTHER_STYLES = (
     Style(color=PURPLE, line="--", marker="h", hatch="//"),
