@@ -109,7 +109,7 @@ def _steps(
             yield Finding(
                 claim=claim,
                 paper=numbers,
-                setting=setting_title(first),
+                setting=setting_title(first) + first.weighed,
                 protocol=words,
                 ours=ours,
                 unit="points of mIoU",
