@@ -41,6 +41,8 @@ STEPS = (
         "sssr",
         "baseline",
     ),
+    ("Table 1: + SISR (a deconvolution per class map)", "depthwise_sisr", "depthwise", "sisr", "sssr"),
+    ("Table 1: + FA (a deconvolution per class map)", "depthwise_dsrl", "depthwise_sisr", "dsrl", "sisr"),
     ("Table 1: + SISR + FA (a deconvolution per class map)", "depthwise_dsrl", "depthwise", "dsrl", "sssr"),
     ("Table 1: whole DSRL (a deconvolution per class map)", "depthwise_dsrl", "baseline", "dsrl", "baseline"),
     ("Table 1: whole DSRL (the same, beyond its BatchNorm)", "depthwise_dsrl", "normalised", "dsrl", "baseline"),
