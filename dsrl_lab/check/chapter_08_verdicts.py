@@ -18,7 +18,8 @@ from dsrl_lab.check.exercise import Case, Exercise, Hint, WrongAnswer
 def baseline_at(macs: Tensor, scores: Tensor, budget: float) -> Tensor:
     """What the baseline would score if it might cost ``budget``.
 
-    Between two of its input sizes the score runs straight over the logarithm of the cost.
+    Between two of its input sizes the score runs straight over the logarithm of the
+    cost.
 
     Args:
         macs: cost of the baseline at each input size, ascending.

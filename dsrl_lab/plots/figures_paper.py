@@ -31,7 +31,7 @@ from dsrl_lab.recipes import MAIN_ROWS
 
 HOST_COLORS = {"ESPNetv2": "#0072B2", "DeepLabv3+": "#009E73"}
 HOST_MARKERS = {"ESPNetv2": "o", "DeepLabv3+": "s"}
-SWEPT_ROWS = ("baseline", "detached", "paper", "deconvolution", "depthwise_dsrl", "dsrl")
+SWEPT_ROWS = ("baseline", "dsrl", "detached", "paper", "deconvolution", "deconvolution_dsrl", "depthwise_dsrl")
 OUR_COLORS, OUR_MARKERS = (PURPLE, SKY, GREY), ("D", "^", "v")
 # Which of our rows stand for Table 1's, where those of its names were trained with other weights than the paper's.
 LADDERS = {"camvid_espnetv2_90x120": {"sssr": "depthwise", "sisr": "depthwise_sisr", "dsrl": "depthwise_dsrl"}}
@@ -97,7 +97,7 @@ def paper_figure1(inputs: Inputs) -> Drawing:
             middle = ((point.baseline.value or 0) + (point.dsrl.value or 0)) / 2
             label = ax.annotate(f"+{point.gain.value:.1f}", (x, middle), (6, -3), textcoords="offset points")
             label.set(weight="bold", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85})
-        ax.set(title=f"{host}: Cityscapes val", ylabel="mIoU (%)", ylim=(52, 74))
+        ax.set(title=f"{host}: Cityscapes val", ylabel="mIoU (%)", ylim=(52, 74), xlim=(-0.3, len(points) - 0.45))
         ax.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right")
         ax.legend(
             loc="upper left", title="bold numbers: the figure's own labels [P]", title_fontsize=8, alignment="left"
@@ -268,7 +268,8 @@ def _lanes(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 def _lane_name(rows: Sequence[Run], gain: Estimate) -> str:
     seeds, first = len(gain.values), rows[0].first
-    return f"ours: {first['dataset']}, {first['network']['host']}, {seeds} seed{'s' * (seeds > 1)}"
+    head = ", a deconvolution per class map" if first["recipe"].startswith(tuple(LADDERS)) else ""
+    return f"ours: {first['dataset']}, {first['network']['host']}{head}, {seeds} seed{'s' * (seeds > 1)}"
 
 
 def _gain(runs: Sequence[Run], row: str) -> Estimate | None:

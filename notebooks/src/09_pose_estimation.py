@@ -108,7 +108,8 @@ predict("09.mean_pose", None, unit="%")
 def to_heatmap(joints: Tensor, image_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
     """Where joints of a picture lie on a heat-map of the same scene.
 
-    Pixels have their centres at whole numbers, so the left edge of a picture is at x = -0.5, on the heat-map too.
+    Pixels have their centres at whole numbers, so the left edge of a picture is at x =
+    -0.5, on the heat-map too.
 
     Args:
         joints: (x, y) in pixels of the picture.
@@ -145,7 +146,8 @@ hint("09.1") + solution("09.1")
 def read_joints(heatmaps: Tensor) -> Tensor:
     """Each joint at its heat-map's maximum, a quarter pixel towards the higher neighbour on either axis.
 
-    Nothing is moved between equal neighbours. The maxima given here do not lie at the border.
+    Nothing is moved between equal neighbours. The maxima given here do not lie at the
+    border.
 
     Shape:
         - heatmaps: (J, h, w)
@@ -253,7 +255,8 @@ print(f"a blank answer, in units of a Gaussian:        {float(silence / energy):
 def joint_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
     """Squared error of the heat-maps of marked joints, the mean over their pixels and over the marked joints.
 
-    Nobody knows where a joint is that is not marked: it costs nothing, whatever the network says there.
+    Nobody knows where a joint is that is not marked: it costs nothing, whatever the
+    network says there.
 
     Shape:
         - heatmaps, target: (N, J, h, w)
@@ -319,8 +322,9 @@ nets = {row: train_row(row) for row in ("baseline", "bilinear", "dsrl")}
 def pck(pred: Tensor, target: Tensor, visible: Tensor, alpha: float) -> Tensor:
     """Percentage of correct keypoints: marked joints found within alpha times their own person's torso.
 
-    The torso is the true distance from joint 9 (left shoulder) to joint 2 (right hip); both are always marked here.
-    For each joint the share of people for whom it is found, then the mean over the joints.
+    The torso is the true distance from joint 9 (left shoulder) to joint 2 (right hip);
+    both are always marked here. For each joint the share of people for whom it is
+    found, then the mean over the joints.
 
     Shape:
         - pred, target: (N, 14, 2), (x, y) in pixels
@@ -450,7 +454,8 @@ if rows:
 def average_with_mirror(heatmaps: Tensor, of_mirrored: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
     """The flip test: average a picture's heat-maps with those of its mirror image, turned back.
 
-    In a mirror a left knee looks like a right one: after turning back, each map belongs to the joint's partner.
+    In a mirror a left knee looks like a right one: after turning back, each map belongs
+    to the joint's partner.
 
     Args:
         heatmaps: of the picture.
