@@ -108,9 +108,9 @@ AT_COST = Exercise(
 def verdict(low: float, high: float, wanted: float) -> int:
     """What an interval says of the claim "this part gains".
 
-    1, it holds here: the interval lies above zero. -1, it does not: the interval lies below zero, or holds zero and
-    ends below the gain that the paper reports. 0, not tested: the interval holds zero and the paper's gain. The ends
-    belong to the interval.
+    1, it holds here: the interval lies above zero. -1, it does not: the interval lies
+    below zero, or holds zero and ends below the gain that the paper reports. 0, not
+    tested: the interval holds zero and the paper's gain. The ends belong to the interval.
 
     Args:
         low: end of the 95 % interval, in points.
