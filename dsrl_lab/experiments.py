@@ -204,7 +204,7 @@ def run(
     first_process = fabric is None or fabric.is_global_zero
     latest = directory / "latest.safetensors"
     if first_process and latest.is_file() and path.exists():
-        record.truncate(path, checkpoint.load(latest).description["iteration"])
+        record.truncate(path, checkpoint.progress(checkpoint.load(latest)).iteration)
     elif first_process:
         path.unlink(missing_ok=True)
         record.append(path, _first_line(recipe, dsrl, train_set, val_set))
@@ -223,7 +223,7 @@ def run(
         if first_process:
             record.append(path, line.to_json())
         yield line
-    if first_process and record.read(path)[-1]["kind"] != "end":
+    if first_process and record.read(path)[-1].get("kind") != "end":
         _finish(recipe, dsrl, val_set, directory, path, description)
 
 
@@ -275,6 +275,11 @@ def _finish(
     """Score the last weights (segmentation by both protocols), keep the deployed network, close the record."""
     size, scale = recipe.train.input_size, recipe.network.upscale_factor
     trained = record.read(path)[-1]
+    if not isinstance(trained.get("metrics"), dict) or not trained["metrics"]:
+        raise ValueError(
+            f"expected the scores of iteration {recipe.train.iterations} in the last line of {path}, found none; "
+            "record and checkpoint are not of one run: start anew in another folder"
+        )
     pictures: SegmentationDataset | PersonCrops
     if isinstance(val_set, PoseDataset):
         scores, pictures = {"keypoints": trained["metrics"]}, PersonCrops(val_set, (size[0] * scale, size[1] * scale))
