@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +60,7 @@ class ExportedNetwork(nn.Module):
             raise
         except Exception as error:  # the readers' own errors share no class
             raise ValueError(
-                f"{path} is damaged or was not written by dsrl-lab export ({type(error).__name__}: {error}); "
+                f"{path} is damaged or was not written by dsrl-lab export ({_first_line(error)}); "
                 "export the checkpoint again"
             ) from error
         self.num_classes: int = self.description["network"]["num_classes"]
@@ -76,7 +77,7 @@ class ExportedNetwork(nn.Module):
             logits = self._run(image)
         except Exception as error:  # what stands in a damaged graph shows when it runs
             raise ValueError(
-                f"{self.path} cannot be run ({type(error).__name__}: {error}); it is damaged: export it again"
+                f"{self.path} cannot be run ({_first_line(error)}); it is damaged: export it again"
             ) from error
         wanted = (len(image), self.num_classes)
         if logits.ndim != 4 or tuple(logits.shape[:2]) != wanted or not logits.is_floating_point():
@@ -140,6 +141,12 @@ def import_onnx() -> tuple[Any, Any]:
     return onnx, onnxruntime
 
 
+def _first_line(error: Exception) -> str:
+    """What a library says, without the pages that follow."""
+    text = str(error).strip().partition("\n")[0][:300]
+    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
+
+
 def _read_description(text: str) -> dict[str, Any]:
     description = json.loads(text)
     classes = description["network"]["num_classes"]
@@ -153,7 +160,7 @@ def _open_onnx(path: Path, threads: int) -> tuple[str, Callable[[Tensor], Tensor
     _, onnxruntime = import_onnx()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # our message says it
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def run(image: Tensor) -> Tensor:
@@ -165,8 +172,13 @@ def _open_onnx(path: Path, threads: int) -> tuple[str, Callable[[Tensor], Tensor
 
 def _open_torch_export(path: Path) -> tuple[str, Callable[[Tensor], Tensor]]:
     copy, text = checked_copy(path)
-    with only_tensors():
-        module = torch.export.load(copy).module()
+    try:
+        with only_tensors():
+            module = torch.export.load(copy).module()
+    except pickle.UnpicklingError as error:  # whose text advises to trust the file
+        raise ValueError("expected tensors alone in its pickles, found more, which may be code") from error
+    except RuntimeError as error:  # whose text points to what PyTorch logged
+        raise ValueError("PyTorch cannot build the network that it describes") from error
 
     def run(image: Tensor) -> Tensor:  # hides the module: as a submodule it would refuse to be put into evaluation
         with torch.no_grad():

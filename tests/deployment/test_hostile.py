@@ -154,10 +154,10 @@ def a_tree(parts: dict[str, bytes], mark: Path) -> None:
 
 
 REFUSED = {
-    "a weight": (a_weight, "Weights only load failed|UnpicklingError"),
-    "all weights": (all_weights, "Weights only load failed|UnpicklingError"),
-    "all constants": (all_constants, "Weights only load failed|UnpicklingError"),
-    "a constant": (a_constant("tensor_0"), "Weights only load failed|UnpicklingError"),
+    "a weight": (a_weight, "expected tensors alone in its pickles, found more, which may be code"),
+    "all weights": (all_weights, "expected tensors alone in its pickles, found more, which may be code"),
+    "all constants": (all_constants, "expected tensors alone in its pickles, found more, which may be code"),
+    "a constant": (a_constant("tensor_0"), "expected tensors alone in its pickles, found more, which may be code"),
     "an opaque object": (
         a_constant("opaque_obj_0"),
         "expected the parts of a network alone, found .*which may be code",

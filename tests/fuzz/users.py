@@ -41,12 +41,12 @@ def predict(folder: Path) -> Door:
             (place / other).write_bytes(good[other])
         return use(place, "net.safetensors")
 
-    return Door(good, read, (mutate.known_header,), heavy=True)
+    return Door(good, read, (mutate.known_header,) * 4, heavy=True)
 
 
 def pt2(folder: Path) -> Door:
     made = export(streets_checkpoint(folder), folder / "net.pt2", format="torch-export").path
-    special = (mutate.pt2_member,) * 2
+    special = (mutate.pt2_member,) * 4
     return Door(
         {"net.pt2": made.read_bytes()}, lambda place, name: use(place, name, encoded("png")), special, heavy=True
     )
@@ -55,7 +55,7 @@ def pt2(folder: Path) -> Door:
 def onnx(folder: Path) -> Door:
     pytest.importorskip("onnxruntime", reason="install the extra: pip install dsrl-lab[export]")
     made = export(streets_checkpoint(folder), folder / "net.onnx").path
-    special = (mutate.onnx_part,) * 2
+    special = (mutate.onnx_part,) * 4
     return Door(
         {"net.onnx": made.read_bytes()}, lambda place, name: use(place, name, encoded("png")), special, heavy=True
     )
@@ -67,7 +67,7 @@ def scored(folder: Path) -> Door:
             return evaluate(place / name, dataset="streets", length=2, as_json=True, input_size=None, data=None)
 
     good = {"net.safetensors": streets_checkpoint(folder).read_bytes()}
-    return Door(good, read, (mutate.safetensors_header,) * 3, heavy=True)
+    return Door(good, read, (mutate.safetensors_header,) * 4, heavy=True)
 
 
 def small_recipe() -> Recipe:
@@ -88,7 +88,7 @@ def resumed(folder: Path) -> Door:
             (place / other).write_bytes(good[other])
         return list(run(small_recipe(), directory=place, resume=True, fabric=fabric))
 
-    return Door(good, read, (mutate.known_header,), heavy=True)
+    return Door(good, read, (mutate.known_header,) * 4, heavy=True)
 
 
 def verdicts(folder: Path) -> Door:
@@ -99,7 +99,7 @@ def verdicts(folder: Path) -> Door:
             (place / other).write_bytes(good[other])
         return [finding.to_json() for finding in findings(find_runs(place))]
 
-    return Door(good, read, (mutate.known_header,), heavy=True)
+    return Door(good, read, (mutate.known_header,) * 4, heavy=True)
 
 
 USERS: dict[str, Callable[[Path], Door]] = {

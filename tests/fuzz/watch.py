@@ -30,6 +30,7 @@ FORBIDDEN = (
 )
 FORBIDDEN += ("socket.connect", "urllib.Request", "code.__new__", "ctypes.dlopen")
 CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "shutil.rmtree", "os.chmod")
+PROBES = (("ctypes.dlopen", ("libnvidia-ml.so.1",)),)  # PyTorch asks whether there is a GPU
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 _watched: dict[str, Any] = {"folder": None, "seen": [], "hook": False}
@@ -43,7 +44,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     folder = _watched["folder"]
     if folder is None:
         return
-    if event in FORBIDDEN:
+    if event in FORBIDDEN and (event, arguments) not in PROBES:
         _watched["seen"].append(f"{event} {arguments!r:.200}")
     elif event in CHANGES or (event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING):
         place = arguments[0]
