@@ -30,6 +30,7 @@ from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import predict_logits, predict_mask
 
 AT_ONCE = 2**28  # enlarged logits, of all classes: a gigabyte
+STRIP = 512  # rows
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 
 
@@ -65,8 +66,9 @@ class Predictor:
         return mask
 
     def overlay(self, image: Tensor, mask: Tensor) -> Picture:
-        """Lay a mask's colours over its picture: (H, W, 3) uint8."""
-        return blend(image, self.table.paint(mask))
+        """Lay a mask's colours over its picture: (H, W, 3) uint8; in strips, because it works with wider numbers."""
+        strips = zip(image.split(STRIP, dim=1), mask.split(STRIP), strict=True)
+        return np.concatenate([blend(part, self.table.paint(ids)) for part, ids in strips])
 
 
 def open_predictor(path: Path, *, dataset: str = "", input_size: tuple[int, int] | None = None) -> Predictor:

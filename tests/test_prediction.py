@@ -185,6 +185,13 @@ def test_classes_one_by_one_give_the_mask_of_all_at_once(deployed: Path, monkeyp
     assert torch.equal(predictor.mask(image), at_once) and len(at_once.unique()) > 3
 
 
+def test_an_overlay_in_strips_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, mask = torch.rand(3, 30, 40), torch.randint(0, 11, (30, 40))
+    whole = PREDICTOR.overlay(image, mask)
+    monkeypatch.setattr(prediction, "STRIP", 7)
+    assert np.array_equal(PREDICTOR.overlay(image, mask), whole) and whole.shape == (30, 40, 3)
+
+
 def write_checkpoint(path: Path, **changes: object) -> Path:
     network = NetworkConfig(host="tinynet", num_classes=11, host_options={"width": 0.25})
     train = TrainConfig(input_size=(16, 24), iterations=1)
