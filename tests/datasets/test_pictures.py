@@ -86,6 +86,16 @@ def test_a_picture_of_a_phone_s_108_megapixels_is_opened_without_a_warning(
     assert open_picture(tmp_path / "phone.png").size == (12_000, 9_000) and not list(recwarn)
 
 
+def test_a_length_that_says_gigabytes_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(picture: Image.Image) -> None:
+        raise MemoryError
+
+    path = save(tmp_path / "a.png", np.zeros((2, 2, 3), dtype=np.uint8))
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    with pytest.raises(ValueError, match=r"cannot decode .*a\.png \(MemoryError\); the file is damaged"):
+        open_picture(path)
+
+
 def test_different_sizes_are_named() -> None:
     with pytest.raises(ValueError, match=r"a\.png is \(4, 6\), b\.png is \(4, 5\)"):
         check_same_size(torch.zeros(3, 4, 6), torch.zeros(4, 5), Path("a.png"), Path("b.png"))

@@ -187,8 +187,11 @@ HOSTILE_MEMBERS = (
 
 def pt2_member(data: bytes, dice: random.Random) -> bytes:
     """A .pt2 with one member strange, hostile, doubled, dropped or renamed; its checksums are right."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError):  # damaged before
+        return flip(data, dice)
     folder = next(iter(members)).split("/")[0]
     name, kind = dice.choice(list(members)), dice.random()
     named = {place.partition("/")[2]: place for place in members}
@@ -221,8 +224,12 @@ def pt2_member(data: bytes, dice: random.Random) -> bytes:
 def onnx_part(data: bytes, dice: random.Random) -> bytes:
     """An ONNX file with a strange description, operation, attribute, size, or with weights in another file."""
     import onnx
+    from google.protobuf.message import DecodeError
 
-    model = onnx.load_from_string(data)
+    try:
+        model = onnx.load_from_string(data)
+    except DecodeError:  # damaged before
+        return flip(data, dice)
     node, tensor = dice.choice(model.graph.node), dice.choice(model.graph.initializer)
     kind = dice.randrange(6)
     if kind < 2:
