@@ -46,7 +46,8 @@ def open_picture(path: Path) -> Image.Image:
                     return picture
     except _UNREADABLE as error:
         raise ValueError(
-            f"cannot decode {path} ({str(error) or type(error).__name__}); the file is damaged or no picture: delete it and fetch it again"
+            f"cannot decode {path} ({str(error) or type(error).__name__}); the file is damaged or no picture: "
+            "delete it and fetch it again"
         ) from error
     raise ValueError(
         f"expected at most {MAX_PIXELS // 10**6} megapixels, {path} has {height} x {width} (H, W), "
