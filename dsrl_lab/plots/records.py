@@ -262,7 +262,26 @@ def read_run(path: Path) -> Run:
         )
     if not isinstance(first["seed"], int):
         raise ValueError(f"{path}: expected a whole number as seed, got {str(first['seed'])[:60]!r}; it is damaged")
+    if "network" in first:
+        _check_network_line(first, path)
     return Run(str(first["recipe"]), row_of(str(first["recipe"])), first["seed"], lines, path)
+
+
+def _check_network_line(first: dict[str, Any], path: Path) -> None:
+    """What tables, figures and verdicts look up in the first line of a network's run is there, and of its kind."""
+    wanted: dict[str, type | tuple[type, ...]] = {"dataset": str, "macs": (int, float), "parameters": (int, float)}
+    wanted |= {"network": dict, "network.host": str, "network.host_options": dict, "network.upscale_factor": int}
+    wanted |= {"train": dict, "train.input_size": list, "train.iterations": int, "train.batch_size": int}
+    for name, kind in wanted.items():
+        value: Any = first
+        for part in name.split("."):
+            value = value.get(part)
+        sides = value if name == "train.input_size" and isinstance(value, list) else [1, 1]
+        if not isinstance(value, kind) or len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+            raise ValueError(
+                f"{path}: its first line does not say {name} as dsrl-lab train writes it, got {str(value)[:60]!r}; "
+                "the record is damaged: take another copy, or run the recipe again"
+            )
 
 
 def find_runs(folder: Path) -> list[Run]:

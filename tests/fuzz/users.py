@@ -16,7 +16,8 @@ from dsrl_lab import prediction
 from dsrl_lab.cli.evaluate import evaluate
 from dsrl_lab.deployment import export
 from dsrl_lab.experiments import run
-from dsrl_lab.plots.records import find_runs, paired_difference, scores
+from dsrl_lab.plots.claims import findings
+from dsrl_lab.plots.records import find_runs
 from dsrl_lab.recipes import Recipe, find_recipe, with_changes
 from tests.fuzz import mutate
 from tests.fuzz.doors import Door, encoded, streets_checkpoint
@@ -91,18 +92,13 @@ def resumed(folder: Path) -> Door:
 
 
 def verdicts(folder: Path) -> Door:
-    """The numbers that a verdict stands on: scores and gains over seeds (its words come from ``plots.claims``)."""
+    """What ``dsrl-lab verdict`` does."""
     good = {path.name: path.read_bytes() for path in sorted(RECORDS.glob("*_seed[01].jsonl"))}
 
     def read(place: Path, name: str) -> object:
         for other in good.keys() - {name}:
             (place / other).write_bytes(good[other])
-        runs = find_runs(place)
-        rows = {row: [run for run in runs if run.row == row and run.end is not None] for row in ("baseline", "dsrl")}
-        return [
-            (scores(rows["dsrl"], score), paired_difference(rows["dsrl"], rows["baseline"], score))
-            for score in ("logits.miou", "labels.miou", "super_resolution.psnr", "seconds")
-        ]
+        return [finding.to_json() for finding in findings(find_runs(place))]
 
     return Door(good, read, (mutate.known_header,) * 4, heavy=True)
 

@@ -151,3 +151,22 @@ def test_a_score_that_is_no_number_is_named(value: object) -> None:
     run = Run("demo_dsrl", "dsrl", 0, ({"kind": "end", "logits": {"miou": value}},), Path("dsrl.jsonl"))
     with pytest.raises(ValueError, match="dsrl.jsonl: expected a number as logits.miou, got .*the record is damaged"):
         run.score()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("train", ["a"]),
+        ("train", {"input_size": [9, 12], "iterations": 600}),
+        ("train", {"input_size": 9, "iterations": 600, "batch_size": 8}),
+        ("dataset", None),
+        ("network", {"host": "tinynet"}),
+        ("macs", "many"),
+    ],
+)
+def test_a_first_line_that_lacks_what_tables_look_up_is_named(tmp_path: Path, name: str, value: object) -> None:
+    lines = record_lines("streets_tinynet_dsrl", "dsrl", 0)
+    read_run(write_record(tmp_path / "good.jsonl", lines))
+    lines[0][name] = value
+    with pytest.raises(ValueError, match=rf"first line does not say {name}.* as dsrl-lab train writes it.*damaged"):
+        read_run(write_record(tmp_path / "bad.jsonl", lines))
