@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from dsrl_lab.datasets.joint_tables import JointTable
@@ -48,13 +49,16 @@ def draw_skeleton(
         13
     """
     ax = axes_or_current(ax)
+    halo = [withStroke(linewidth=3.2, foreground="#222222" if color.upper() == "#FFFFFF" else "white", alpha=0.7)]
     seen = torch.ones(len(joints)) if visible is None else visible
     for start, stop in table.limbs:
         if seen[start] > 0 and seen[stop] > 0:
             (x0, y0), (x1, y1) = joints[start].tolist(), joints[stop].tolist()
-            ax.plot([x0, x1], [y0, y1], color=color, linestyle=line, linewidth=1.6, alpha=0.9)
+            ax.plot([x0, x1], [y0, y1], color=color, linestyle=line, linewidth=1.6, path_effects=halo)
     marked = joints[seen > 0]
-    ax.plot(marked[:, 0].tolist(), marked[:, 1].tolist(), ".", color=color, markersize=5, label=label)
+    ax.plot(
+        marked[:, 0].tolist(), marked[:, 1].tolist(), ".", color=color, markersize=5, label=label, path_effects=halo
+    )
     return ax
 
 
