@@ -28,6 +28,7 @@ SETTINGS = {
     "camvid_espnetv2_45x60_long": "The same, trained four times as long",
     "camvid_espnetv2_120x160": "CamVid val, a larger input than the ablation's",
     "camvid_espnetv2": "CamVid val, the largest input: ESPNetv2 width 1.0 from the released Cityscapes weights",
+    "lsp_hrnet": "Pose: a small HRNet from scratch on 960 people of Leeds Sports Pose",
 }
 HEADLINES = ("streets_tinynet_45x60", "camvid_espnetv2_90x120")
 COLUMNS: dict[str, Callable[[AblationRow], str]] = {
@@ -40,6 +41,15 @@ COLUMNS: dict[str, Callable[[AblationRow], str]] = {
     "magnified labels": lambda row: _show(row.score("labels.miou")),
     "true MACs (M)": lambda row: f"{row.macs:.1f}",
     "SISR PSNR (dB)": lambda row: _show(row.score("super_resolution.psnr"), scale=1),
+}
+POSE_COLUMNS: dict[str, Callable[[AblationRow], str]] = {
+    "row": COLUMNS["row"],
+    "seeds": COLUMNS["seeds"],
+    "PCK@0.2": lambda row: _show(row.score("keypoints.pck")),
+    "gain": lambda row: _show(row.gain("keypoints.pck"), signed=True),
+    "PCK@0.1": lambda row: _show(row.score("keypoints.pck_strict")),
+    "true MACs (M)": lambda row: f"{row.macs:.2f}",
+    "SISR PSNR (dB)": COLUMNS["SISR PSNR (dB)"],
 }
 
 
@@ -143,6 +153,34 @@ def training_pace(path: Path) -> str:
     return "\n".join(table)
 
 
+def damaged_files(path: Path) -> str:
+    """How many damaged files each reader was given, and what came of them, as a table in Markdown.
+
+    Args:
+        path: JSON lines as the slow fuzz tests leave them.
+
+    Example:
+        >>> damaged_files(Path("no/such/record.jsonl"))
+        ''
+    """
+    if not path.is_file():
+        return ""
+    doors = {line["door"]: line for line in record.read(path)}
+    table = [
+        "**Damaged files** (`pytest -m slow tests/fuzz`): mutated inputs by what reads them, how many were read all "
+        "the same, how many refused with a clear error. None crashed, hung, ran code or wrote elsewhere. Record in "
+        f"`data/runs/{path.name}`.",
+        "",
+        "| door | inputs | read | refused |",
+        "|---|---|---|---|",
+    ]
+    for door, line in doors.items():
+        read, refused = line.get("read", 0), line.get("refused", 0)
+        table.append(f"| {door} | {read + refused:,} | {read:,} | {refused:,} |")
+    total = sum(line.get("read", 0) + line.get("refused", 0) for line in doors.values())
+    return "\n".join([*table, f"| all | {total:,} | | |"])
+
+
 def notebooks(path: Path) -> str:
     """What each notebook takes, as a table in Markdown; empty where nothing was measured yet.
 
@@ -170,6 +208,7 @@ def everything(runs: Path) -> str:
         super_resolution(runs),
         training_pace(runs / "training_pace.jsonl"),
         deployed(runs / "deployment.jsonl"),
+        damaged_files(runs / "fuzz.jsonl"),
     )
     return "\n\n".join(filter(None, parts))
 
@@ -216,13 +255,19 @@ def _table(title: str, setting: str, rows: Sequence[AblationRow]) -> str:
     train = rows[0].runs[0].first["train"]
     height, width = train["input_size"]
     scale = rows[0].runs[0].first["network"]["upscale_factor"]
+    pose = "keypoints" in (rows[0].runs[0].end or {})
+    what = (
+        "PCK in %: joints within 0.2 and 0.1 of the torso"
+        if pose
+        else "mIoU in %, bilinear logits at the pictures' size"
+    )
     lines = [
         f"**{title}**: input {height}x{width}, output {scale * height}x{scale * width}, {train['iterations']} "
-        f"iterations of {train['batch_size']}; records in `data/runs/{setting}`. mIoU in %, bilinear logits at the "
-        "pictures' size; the gain is paired by seed, over the seeds that both rows have.",
+        f"iterations of {train['batch_size']}; records in `data/runs/{setting}`. {what}; "
+        "the gain is paired by seed, over the seeds that both rows have.",
         "",
     ]
-    cells = {name: [cell(row) for row in rows] for name, cell in COLUMNS.items()}
+    cells = {name: [cell(row) for row in rows] for name, cell in (POSE_COLUMNS if pose else COLUMNS).items()}
     cells = {name: column for name, column in cells.items() if any(column)}
     lines += [f"| {' | '.join(cells)} |", "|---" * len(cells) + "|"]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in zip(*cells.values(), strict=True)])

@@ -111,10 +111,10 @@ predict("08.visible", None, unit="points")
 # %% [markdown]
 # ## What was kept equal
 #
-# All rows: same pictures, steps, order, crops and flips for a seed; only the parts and the losses' weights differ. Every row was written down before
-# its own runs (`data/runs/DESIGN.md`); `paper`, the heads with a deconvolution per class map and `normalised` were added after val had
-# been seen in other rows. Staged training with 250 more epochs for each part (seen in public code) gives the last row three
-# times the training of the second, and calls that FA. The kit's `ablation` refuses rows that were not trained alike.
+# All rows: same pictures, steps, order, crops and flips for a seed; only parts and weights of losses differ. Every row was written down before
+# its own runs (`data/runs/DESIGN.md`); `paper`, `normalised` and the `depthwise` rows came after other rows had been seen on val. Staged training
+# with 250 more epochs for each part (seen in public code) gives the last row three times the second's, and calls that FA.
+# The kit's `ablation` refuses rows that were not trained alike.
 
 # %%
 train = runs[0].first["train"]
