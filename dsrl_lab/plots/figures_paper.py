@@ -168,7 +168,7 @@ def cost(inputs: Inputs) -> Drawing:
         ha="center",
         weight="bold",
     )
-    left.set(title="ESPNetv2 on Cityscapes val", xlabel="true MACs (M)", ylabel="mIoU (%)", xlim=(0, None))
+    left.set(title="ESPNetv2 on Cityscapes val [P]", xlabel="true MACs (M)", ylabel="mIoU (%)", xlim=(0, None))
     left.legend(loc="lower right")
     for ax, rows in zip(others, lanes.values(), strict=True):
         cost_plot(ablation(rows), ax=ax)
