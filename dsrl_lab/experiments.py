@@ -31,7 +31,7 @@ from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.evaluate import evaluate_segmentation, evaluate_super_resolution
 from dsrl_lab.training.examples import DecodedSamples
 from dsrl_lab.training.loop import fit
-from dsrl_lab.training.pose import PersonCrops, PoseTask
+from dsrl_lab.training.pose import PersonCrops, PoseTask, evaluate_mean_pose
 from dsrl_lab.training.record import EpochRecord
 from dsrl_lab.training.tasks import SegmentationTask, Task, class_weights_of
 
@@ -224,7 +224,7 @@ def run(
             record.append(path, line.to_json())
         yield line
     if first_process and record.read(path)[-1]["kind"] != "end":
-        _finish(recipe, dsrl, val_set, directory, path, description)
+        _finish(recipe, dsrl, train_set, val_set, directory, path, description)
 
 
 def _task(
@@ -267,17 +267,21 @@ def _first_line(
 def _finish(
     recipe: Recipe,
     dsrl: DSRL,
+    train_set: SegmentationDataset | PoseDataset,
     val_set: SegmentationDataset | PoseDataset,
     directory: Path,
     path: Path,
     description: dict[str, Any],
 ) -> None:
-    """Score the last weights (segmentation by both protocols), keep the deployed network, close the record."""
+    """Score the last weights (masks by both protocols, joints beside the mean pose), keep the net, close the record."""
     size, scale = recipe.train.input_size, recipe.network.upscale_factor
     trained = record.read(path)[-1]
     pictures: SegmentationDataset | PersonCrops
     if isinstance(val_set, PoseDataset):
-        scores, pictures = {"keypoints": trained["metrics"]}, PersonCrops(val_set, (size[0] * scale, size[1] * scale))
+        assert isinstance(train_set, PoseDataset)
+        control = evaluate_mean_pose(train_set, val_set, input_size=size, upscale_factor=scale)
+        scores = {"keypoints": trained["metrics"], "mean_pose": control.to_json()}
+        pictures = PersonCrops(val_set, (size[0] * scale, size[1] * scale))
     else:
         labels = evaluate_segmentation(dsrl.task_model, val_set, input_size=size, protocol="labels")
         scores, pictures = {"logits": trained["metrics"], "labels": labels.to_json()}, val_set

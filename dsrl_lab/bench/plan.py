@@ -226,7 +226,7 @@ def table(plans: Sequence[Plan], title: str = "") -> Table:
         2
     """
     drawn = Table(title=title)
-    headings = "GPUs", "images each", "iterations", "learning rate", "hours", "waits for", "GPU hours", "memory each"
+    headings = "GPUs", "images each", "iterations", "learning rate", "time", "waits for", "GPU hours", "memory each"
     for heading in headings:
         drawn.add_column(heading, justify="right")
     for one in plans:
@@ -235,9 +235,13 @@ def table(plans: Sequence[Plan], title: str = "") -> Table:
             str(one.per_gpu),
             f"{one.iterations:,}",
             f"{one.learning_rate:g}",
-            f"{one.hours:.1f}",
+            _by_the_clock(one.hours),
             one.bound_by,
             f"{one.gpu_hours:.0f}",
             f"{one.memory / 1e9:.1f} GB",
         )
     return drawn
+
+
+def _by_the_clock(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"

@@ -21,8 +21,8 @@ from dsrl_lab.metrics.segmentation import SegmentationScore
 def pooled_miou(confusions: Tensor) -> Tensor:
     """Mean IoU of a set from the confusion matrices of its pictures.
 
-    Rows are true classes, columns predicted ones. A class that neither occurs nor is predicted in the whole set has no
-    IoU and is left out of the mean.
+    Rows are true classes, columns predicted ones. A class that neither occurs nor is
+    predicted in the whole set has no IoU and is left out of the mean.
 
     Shape:
         - confusions: (pictures, K, K) pixel counts
@@ -116,7 +116,8 @@ POOLED = Exercise(
 def paired_interval(baseline: Tensor, other: Tensor, t: float) -> Tensor:
     """95 % interval of the mean difference, other - baseline, seed by seed.
 
-    Half its width is t * s / sqrt(n), with s the standard deviation of the n differences (n - 1 in its denominator).
+    Half its width is t * s / sqrt(n), with s the standard deviation of the n
+    differences (n - 1 in its denominator).
 
     Args:
         baseline: one score for each seed.
@@ -205,8 +206,9 @@ INTERVAL = Exercise(
 def reported_gain(held_out: Tensor, val: Tensor) -> Tensor:
     """The gain that may be reported after several variants were tried.
 
-    The variant is the one with the best mean on the held-out part of the training pictures, row 0 (the baseline) left
-    aside. Its gain is its mean on val less the baseline's mean on val.
+    The variant is the one with the best mean on the held-out part of the training
+    pictures, row 0 (the baseline) left aside. Its gain is its mean on val less the
+    baseline's mean on val.
 
     Shape:
         - held_out, val: (variants, seeds) scores, the baseline in row 0

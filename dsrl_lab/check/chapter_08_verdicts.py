@@ -18,7 +18,8 @@ from dsrl_lab.check.exercise import Case, Exercise, Hint, WrongAnswer
 def baseline_at(macs: Tensor, scores: Tensor, budget: float) -> Tensor:
     """What the baseline would score if it might cost ``budget``.
 
-    Between two of its input sizes the score runs straight over the logarithm of the cost.
+    Between two of its input sizes the score runs straight over the logarithm of the
+    cost.
 
     Args:
         macs: cost of the baseline at each input size, ascending.
@@ -107,9 +108,9 @@ AT_COST = Exercise(
 def verdict(low: float, high: float, wanted: float) -> int:
     """What an interval says of the claim "this part gains".
 
-    1, it holds here: the interval lies above zero. -1, it does not: the interval lies below zero, or holds zero and
-    ends below the gain that the paper reports. 0, not tested: the interval holds zero and the paper's gain. The ends
-    belong to the interval.
+    1, it holds here: the interval lies above zero. -1, it does not: the interval lies
+    below zero, or holds zero and ends below the gain that the paper reports. 0, not
+    tested: the interval holds zero and the paper's gain. The ends belong to the interval.
 
     Args:
         low: end of the 95 % interval, in points.

@@ -17,7 +17,8 @@ from dsrl_lab.check.exercise import Case, Exercise, Hint, WrongAnswer, draw_inte
 def to_heatmap(joints: Tensor, image_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
     """Where joints of a picture lie on a heat-map of the same scene.
 
-    Pixels have their centres at whole numbers, so the left edge of a picture is at x = -0.5, on the heat-map too.
+    Pixels have their centres at whole numbers, so the left edge of a picture is at x =
+    -0.5, on the heat-map too.
 
     Args:
         joints: (x, y) in pixels of the picture.
@@ -113,7 +114,8 @@ PLACE = Exercise(
 def read_joints(heatmaps: Tensor) -> Tensor:
     """Each joint at its heat-map's maximum, a quarter pixel towards the higher neighbour on either axis.
 
-    Nothing is moved between equal neighbours. The maxima given here do not lie at the border.
+    Nothing is moved between equal neighbours. The maxima given here do not lie at the
+    border.
 
     Shape:
         - heatmaps: (J, h, w)
@@ -227,7 +229,8 @@ READ = Exercise(
 def average_with_mirror(heatmaps: Tensor, of_mirrored: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
     """The flip test: average a picture's heat-maps with those of its mirror image, turned back.
 
-    In a mirror a left knee looks like a right one: after turning back, each map belongs to the joint's partner.
+    In a mirror a left knee looks like a right one: after turning back, each map belongs
+    to the joint's partner.
 
     Args:
         heatmaps: of the picture.

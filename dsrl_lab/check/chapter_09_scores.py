@@ -17,7 +17,8 @@ from dsrl_lab.check.exercise import Case, Exercise, Hint, WrongAnswer
 def joint_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
     """Squared error of the heat-maps of marked joints, the mean over their pixels and over the marked joints.
 
-    Nobody knows where a joint is that is not marked: it costs nothing, whatever the network says there.
+    Nobody knows where a joint is that is not marked: it costs nothing, whatever the
+    network says there.
 
     Shape:
         - heatmaps, target: (N, J, h, w)
@@ -105,8 +106,9 @@ LOSS = Exercise(
 def pck(pred: Tensor, target: Tensor, visible: Tensor, alpha: float) -> Tensor:
     """Percentage of correct keypoints: marked joints found within alpha times their own person's torso.
 
-    The torso is the true distance from joint 9 (left shoulder) to joint 2 (right hip); both are always marked here.
-    For each joint the share of people for whom it is found, then the mean over the joints.
+    The torso is the true distance from joint 9 (left shoulder) to joint 2 (right hip);
+    both are always marked here. For each joint the share of people for whom it is
+    found, then the mean over the joints.
 
     Shape:
         - pred, target: (N, 14, 2), (x, y) in pixels

@@ -170,7 +170,8 @@ RUN = Exercise(
 def loss_over_processes(sums: Tensor, counts: Tensor) -> Tensor:
     """The loss of the whole batch from what each process has: summed errors, and how many pixels were counted.
 
-    Ignored pixels do not count, so the counts differ, and a process can have none at all.
+    Ignored pixels do not count, so the counts differ, and a process can have none at
+    all.
 
     Shape:
         - sums, counts: (processes,)

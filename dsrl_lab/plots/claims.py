@@ -41,6 +41,8 @@ STEPS = (
         "sssr",
         "baseline",
     ),
+    ("Table 1: + SISR (a deconvolution per class map)", "depthwise_sisr", "depthwise", "sisr", "sssr"),
+    ("Table 1: + FA (a deconvolution per class map)", "depthwise_dsrl", "depthwise_sisr", "dsrl", "sisr"),
     ("Table 1: + SISR + FA (a deconvolution per class map)", "depthwise_dsrl", "depthwise", "dsrl", "sssr"),
     ("Table 1: whole DSRL (a deconvolution per class map)", "depthwise_dsrl", "baseline", "dsrl", "baseline"),
     ("Table 1: whole DSRL (the same, beyond its BatchNorm)", "depthwise_dsrl", "normalised", "dsrl", "baseline"),
@@ -109,7 +111,7 @@ def _steps(
             yield Finding(
                 claim=claim,
                 paper=numbers,
-                setting=setting_title(first),
+                setting=setting_title(first) + first.weighed,
                 protocol=words,
                 ours=ours,
                 unit="points of mIoU",

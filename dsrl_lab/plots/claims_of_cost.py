@@ -18,7 +18,7 @@ from dsrl_lab.plots.sweeps import Point, curve_of, families, over_cost
 from dsrl_lab.plots.verdicts import FAILS, HOLDS, OBSERVATION, UNTESTED, Finding, judge_gain
 
 BILINEAR = "logits enlarged bilinearly"
-SIMILAR_COST = 0.10  # what "similar FLOPs" may differ by
+SIMILAR_COST = 0.10  # what "similar FLOPs" may differ by, where nothing stricter can be read off
 SAME_SCORE = 0.5  # points of mIoU that "the same mIoU" may fall short by
 COSTLESS = 0.01  # what "no extra cost" may cost
 # Rows with all three parts, and how their claims are marked; whether the paper stops FA's gradient is not known.
@@ -65,7 +65,7 @@ def files(*groups: Sequence[Run]) -> tuple[str, ...]:
 
 
 def same_cost(runs: Sequence[Run]) -> Iterator[Finding]:
-    """Against the baseline at the same input where that costs about the same, else at equal true MACs."""
+    """At equal true MACs where the baseline has sizes on both sides, else at the same input if costs are similar."""
     for family in families(runs).values():
         baseline = curve_of(family, "baseline")
         for row in WHOLE:
@@ -79,7 +79,7 @@ def _at_equal_cost(point: Point, baseline: Sequence[Point]) -> Finding:
     return Finding(
         claim=SAME_COST.name + WHOLE[point.runs[0].row],
         paper={"": SAME_COST.number},
-        setting=setting_title(point.runs[0]),
+        setting=setting_title(point.runs[0]) + point.runs[0].weighed,
         protocol=f"{BILINEAR}; {how}" if partners else BILINEAR,
         ours=ours,
         unit="points of mIoU",
@@ -90,15 +90,15 @@ def _at_equal_cost(point: Point, baseline: Sequence[Point]) -> Finding:
 
 
 def _over_baseline(point: Point, baseline: Sequence[Point]) -> tuple[Estimate | None, str, list[Point]]:
+    ours = over_cost(point, baseline)
+    if ours is not None:
+        return in_points(ours), f"baseline at equal true MACs ({point.macs:.0f} M), between its sizes", list(baseline)
     for partner in baseline:
         more = point.macs / partner.macs - 1
         if partner.input_size == point.input_size and abs(more) <= SIMILAR_COST:
             ours = paired_difference(point.runs, partner.runs)
             return in_points(ours), f"same input, {100 * more:+.0f} % true MACs", [partner]
-    ours = over_cost(point, baseline)
-    if ours is None:
-        return None, f"no baselines on both sides of {point.macs:.0f} M true MACs (it would need a larger input)", []
-    return in_points(ours), f"baseline at equal true MACs ({point.macs:.0f} M), between its sizes", list(baseline)
+    return None, f"no baselines on both sides of {point.macs:.0f} M true MACs (it would need a larger input)", []
 
 
 def cheaper(runs: Sequence[Run]) -> Iterator[Finding]:
@@ -120,7 +120,7 @@ def cheaper(runs: Sequence[Run]) -> Iterator[Finding]:
             yield Finding(
                 claim=CHEAPER.name + WHOLE[point.runs[0].row],
                 paper={"": CHEAPER.number},
-                setting=setting_title(point.runs[0]),
+                setting=setting_title(point.runs[0]) + point.runs[0].weighed,
                 protocol=f"{BILINEAR}; DSRL less the baseline at {100 / share:.0f} % of its true MACs",
                 ours=ours,
                 unit="points of mIoU",

@@ -29,7 +29,10 @@ QUESTIONS = (
     ("a deconvolution per class map, beyond its BatchNorm", "depthwise", "normalised"),
     ("mixing the classes in a deconvolution", "deconvolution", "depthwise"),
     ("SISR and FA beside a deconvolution per class map", "depthwise_dsrl", "depthwise"),
-    ("both, beyond BatchNorm", "depthwise_dsrl", "normalised"),
+    ("of them, SISR", "depthwise_sisr", "depthwise"),
+    ("of them, FA", "depthwise_dsrl", "depthwise_sisr"),
+    ("this picture's structure in that FA", "depthwise_dsrl", "depthwise_shuffled"),
+    ("a deconvolution per class map, SISR and FA, beyond BatchNorm", "depthwise_dsrl", "normalised"),
 )
 
 

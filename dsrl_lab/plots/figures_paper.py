@@ -24,15 +24,17 @@ from dsrl_lab.plots.inputs import Drawing, Inputs, MissingInputError
 from dsrl_lab.plots.masks import to_picture
 from dsrl_lab.plots.records import Estimate, Run, paired_difference
 from dsrl_lab.plots.shapes import meta_device, network_shapes, papers_network
-from dsrl_lab.plots.sweeps import Point, cost_curves, curve_of, families, over_cost
+from dsrl_lab.plots.sweeps import Point, cost_curves, curve_of, families, gains_at_cost, over_cost
 from dsrl_lab.plots.theme import GREY, PURPLE, SKY, faded, new_figure, style_of
 from dsrl_lab.plots.verdicts import Comparison, compare_count, compare_direction
 from dsrl_lab.recipes import MAIN_ROWS
 
 HOST_COLORS = {"ESPNetv2": "#0072B2", "DeepLabv3+": "#009E73"}
 HOST_MARKERS = {"ESPNetv2": "o", "DeepLabv3+": "s"}
-SWEPT_ROWS = ("baseline", "detached", "paper", "deconvolution", "depthwise_dsrl", "dsrl")
+SWEPT_ROWS = ("baseline", "dsrl", "detached", "paper", "deconvolution", "deconvolution_dsrl", "depthwise_dsrl")
 OUR_COLORS, OUR_MARKERS = (PURPLE, SKY, GREY), ("D", "^", "v")
+# Which of our rows stand for Table 1's, where those of its names were trained with other weights than the paper's.
+LADDERS = {"camvid_espnetv2_90x120": {"sssr": "depthwise", "sisr": "depthwise_sisr", "dsrl": "depthwise_dsrl"}}
 
 
 def paper_table1(inputs: Inputs) -> Drawing:
@@ -60,10 +62,13 @@ def paper_table1(inputs: Inputs) -> Drawing:
         for number, (name, rows) in enumerate(lanes.items(), start=len(paper.HOSTS)):
             result = _gain(rows, line.row)
             y = place + (number - (len(lanes) + 1) / 2) * 0.17
-            _our_point(gains, result, y, number - 2, name if place == 1 else "")
+            _our_point(gains, result, y, number - 2, name)
     gains.axvline(0, color=GREY, linewidth=1)
     gains.set(title="gain over the baseline", xlabel="points of mIoU")
-    gains.legend(loc="upper right")
+    handles, labels = gains.get_legend_handles_labels()
+    gains.legend(
+        *zip(*{label: (handle, label) for handle, label in zip(handles, labels, strict=True)}.values(), strict=True)
+    )
     return Drawing(figure, gain_comparisons(inputs.runs))
 
 
@@ -92,7 +97,7 @@ def paper_figure1(inputs: Inputs) -> Drawing:
             middle = ((point.baseline.value or 0) + (point.dsrl.value or 0)) / 2
             label = ax.annotate(f"+{point.gain.value:.1f}", (x, middle), (6, -3), textcoords="offset points")
             label.set(weight="bold", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85})
-        ax.set(title=f"{host}: Cityscapes val", ylabel="mIoU (%)", ylim=(52, 74))
+        ax.set(title=f"{host}: Cityscapes val", ylabel="mIoU (%)", ylim=(52, 74), xlim=(-0.3, len(points) - 0.45))
         ax.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right")
         ax.legend(
             loc="upper left", title="bold numbers: the figure's own labels [P]", title_fontsize=8, alignment="left"
@@ -163,10 +168,12 @@ def cost(inputs: Inputs) -> Drawing:
         ha="center",
         weight="bold",
     )
-    left.set(title="ESPNetv2 on Cityscapes val", xlabel="true MACs (M)", ylabel="mIoU (%)", xlim=(0, None))
+    left.set(title="ESPNetv2 on Cityscapes val [P]", xlabel="true MACs (M)", ylabel="mIoU (%)", xlim=(0, None))
     left.legend(loc="lower right")
     for ax, rows in zip(others, lanes.values(), strict=True):
-        cost_plot(ablation(rows), ax=ax)
+        ladder = LADDERS.get(rows[0].setting, dict(zip(MAIN_ROWS, MAIN_ROWS, strict=True)))
+        shown = {"baseline", "normalised", "deconvolution", *ladder.values()}
+        cost_plot(ablation([run for run in rows if run.row in shown]), ax=ax)
         ax.set_title(setting_title(rows[0]))
     return Drawing(figure, tuple(_cost_comparisons(counted)))
 
@@ -176,12 +183,15 @@ def sweep(inputs: Inputs) -> Drawing:
     known = {name: runs for name, runs in families(inputs.runs).items() if len(curve_of(runs, "baseline")) > 1}
     if not known:
         raise MissingInputError("no two input sizes of one family have a finished baseline")
-    figure = new_figure(7.5 * len(known) + 0.5, 4.8)
+    figure = new_figure(14, 5.2 * len(known))
     found = []
-    for ax, (name, runs) in zip(figure.subplots(1, len(known), squeeze=False)[0], known.items(), strict=True):
+    for (curves, gains), (name, runs) in zip(
+        figure.subplots(len(known), 2, squeeze=False, width_ratios=(1.25, 1)), known.items(), strict=True
+    ):
         rows = [row for row in SWEPT_ROWS if curve_of(runs, row)]
-        cost_curves(runs, rows, ax=ax)
-        ax.set_title(textwrap.fill(name, 80), fontsize=9.5)
+        cost_curves(runs, rows, ax=curves)
+        curves.set_title(textwrap.fill(name, 70), fontsize=9.5)
+        gains_at_cost(runs, rows[1:], ax=gains)
         for row in rows[1:]:
             found += _gains_at_equal_cost(curve_of(runs, row), curve_of(runs, "baseline"))
     figure.supxlabel("Dots: seeds. Whiskers: 95 % t-interval. Scored at the pictures' own size", fontsize=8, color=GREY)
@@ -251,15 +261,22 @@ def _rows(ax: Axes, *, labels: bool) -> None:
 
 
 def _lanes(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Our settings that have a DSRL row and a baseline, by a name for the legend."""
+    """Our settings that have a whole DSRL and a baseline, by a name for the legend."""
     lanes: dict[str, list[Run]] = {}
     for run in runs:
-        lanes.setdefault(f"ours: {run.first['dataset']}, {run.first['network']['host']}", []).append(run)
-    return {name: rows for name, rows in lanes.items() if _gain(rows, "dsrl") is not None}
+        lanes.setdefault(run.setting, []).append(run)
+    return {_lane_name(rows, gain): rows for rows in lanes.values() if (gain := _gain(rows, "dsrl")) is not None}
+
+
+def _lane_name(rows: Sequence[Run], gain: Estimate) -> str:
+    seeds, first = len(gain.values), rows[0].first
+    head = ", a deconvolution per class map" if first["recipe"].startswith(tuple(LADDERS)) else ""
+    return f"ours: {first['dataset']}, {first['network']['host']}{head}, {seeds} seed{'s' * (seeds > 1)}"
 
 
 def _gain(runs: Sequence[Run], row: str) -> Estimate | None:
-    """Gain of a row over the baseline in points, paired by seed."""
+    """Gain over the baseline in points, paired by seed, of the row that takes ``row``'s place in Table 1."""
+    row = LADDERS.get(runs[0].setting, {}).get(row, row)
     found = paired_difference([r for r in runs if r.row == row], [r for r in runs if r.row == "baseline"])
     return None if found is None else found.scaled(100)
 

@@ -1,8 +1,12 @@
-"""The tables of README.md and of its translations, written from records: no number there is typed by hand."""
+"""The tables of README.md, its translations and docs/RESULTS.md, written from records: no number is typed by hand.
+
+README shows the two settings that its sentences are about, docs/RESULTS.md all of them; what goes where is told by the
+markers that a page carries.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +15,10 @@ from dsrl_lab.plots.records import Estimate, Run, find_runs
 from dsrl_lab.training import record
 
 BEGIN, END = "<!-- results: dsrl-lab figures -->", "<!-- end of results -->"
+ALL_BEGIN, ALL_END = "<!-- all results: dsrl-lab figures -->", "<!-- end of all results -->"
 NOTEBOOKS_BEGIN, NOTEBOOKS_END = "<!-- notebooks: dsrl-lab notebooks build -->", "<!-- end of notebooks -->"
 READMES = ("README.md", "README.zh-CN.md")
+PAGES = (*READMES, "docs/RESULTS.md")
 SETTINGS = {
     "streets_tinynet_45x60": "Drawn streets, TinyNet from scratch (`make reproduce`)",
     "streets_tinynet": "The same at a larger input, whose networks the notebooks show",
@@ -22,21 +28,47 @@ SETTINGS = {
     "camvid_espnetv2_45x60_long": "The same, trained four times as long",
     "camvid_espnetv2_120x160": "CamVid val, a larger input than the ablation's",
     "camvid_espnetv2": "CamVid val, the largest input: ESPNetv2 width 1.0 from the released Cityscapes weights",
+    "lsp_hrnet": "Pose: a small HRNet from scratch on 960 people of Leeds Sports Pose",
+}
+HEADLINES = ("streets_tinynet_45x60", "camvid_espnetv2_90x120")
+COLUMNS: dict[str, Callable[[AblationRow], str]] = {
+    "row": lambda row: row.label,
+    "seeds": lambda row: str(len(row.runs)),
+    "mIoU": lambda row: _show(row.score()),
+    "gain": lambda row: _show(row.gain(), signed=True),
+    "thin classes": lambda row: _show(row.score("logits.thin_miou")),
+    "thin outlines (F)": lambda row: _show(row.score("logits.thin_boundary_f")),
+    "magnified labels": lambda row: _show(row.score("labels.miou")),
+    "true MACs (M)": lambda row: f"{row.macs:.1f}",
+    "SISR PSNR (dB)": lambda row: _show(row.score("super_resolution.psnr"), scale=1),
+}
+POSE_COLUMNS: dict[str, Callable[[AblationRow], str]] = {
+    "row": COLUMNS["row"],
+    "seeds": COLUMNS["seeds"],
+    "PCK@0.2": lambda row: _show(row.score("keypoints.pck")),
+    "gain": lambda row: _show(row.gain("keypoints.pck"), signed=True),
+    "PCK@0.1": lambda row: _show(row.score("keypoints.pck_strict")),
+    "true MACs (M)": lambda row: f"{row.macs:.2f}",
+    "SISR PSNR (dB)": COLUMNS["SISR PSNR (dB)"],
 }
 
 
-def results(runs: Sequence[Run]) -> str:
-    """All settings' tables in Markdown, each with the command, sizes and seeds behind it.
+def results(runs: Sequence[Run], names: Sequence[str] = tuple(SETTINGS)) -> str:
+    """Tables of some settings in Markdown, each with sizes, seeds and the folder of its records.
+
+    Args:
+        runs: of any settings; those that are not finished are passed over.
+        names: settings; all that pages show by default.
 
     Example:
         >>> results([])
         ''
     """
     parts = []
-    for setting, title in SETTINGS.items():
+    for setting in names:
         rows = ablation([run for run in runs if run.setting == setting])
         if rows:
-            parts.append(_table(title, setting, rows))
+            parts.append(_table(SETTINGS[setting], setting, rows))
     return "\n\n".join(parts)
 
 
@@ -57,7 +89,7 @@ def super_resolution(runs: Path) -> str:
             five, fourteen = (end["scores"][name][method]["psnr"] for name in ("Set5", "Set14"))
             cells = ["bicubic, without a network", f"{five:.2f}", f"{fourteen:.2f}", "", "", ""]
             if method == "network":
-                cells[0] = f"[{first['title']}](data/runs/{path.name})"
+                cells[0] = f"[{first['title']}](../data/runs/{path.name})"
                 cells[3:] = (
                     f"{first['macs'] / 1e9:.1f}",
                     f"{first['parameters'] / 1e3:.0f}",
@@ -121,6 +153,34 @@ def training_pace(path: Path) -> str:
     return "\n".join(table)
 
 
+def damaged_files(path: Path) -> str:
+    """How many damaged files each reader was given, and what came of them, as a table in Markdown.
+
+    Args:
+        path: JSON lines as the slow fuzz tests leave them.
+
+    Example:
+        >>> damaged_files(Path("no/such/record.jsonl"))
+        ''
+    """
+    if not path.is_file():
+        return ""
+    doors = {line["door"]: line for line in record.read(path)}
+    table = [
+        "**Damaged files** (`pytest -m slow tests/fuzz`): mutated inputs by what reads them, how many were read all "
+        "the same, how many refused with a clear error. None crashed, hung, ran code or wrote elsewhere. Record in "
+        f"`data/runs/{path.name}`.",
+        "",
+        "| door | inputs | read | refused |",
+        "|---|---|---|---|",
+    ]
+    for door, line in doors.items():
+        read, refused = line.get("read", 0), line.get("refused", 0)
+        table.append(f"| {door} | {read + refused:,} | {read:,} | {refused:,} |")
+    total = sum(line.get("read", 0) + line.get("refused", 0) for line in doors.values())
+    return "\n".join([*table, f"| all | {total:,} | | |"])
+
+
 def notebooks(path: Path) -> str:
     """What each notebook takes, as a table in Markdown; empty where nothing was measured yet.
 
@@ -141,63 +201,76 @@ def notebooks(path: Path) -> str:
     return "\n".join([*table, f"| all | {sum(line['cpu_seconds'] for line in lines) / 60:.1f} | |"])
 
 
-def update(readme: Path, runs: Path) -> bool:
-    """Write the tables between the README's markers; say whether that changed anything.
+def everything(runs: Path) -> str:
+    """All that docs/RESULTS.md shows: every setting, super-resolution, the pace of training, deployment."""
+    parts = (
+        results(find_runs(runs)),
+        super_resolution(runs),
+        training_pace(runs / "training_pace.jsonl"),
+        deployed(runs / "deployment.jsonl"),
+        damaged_files(runs / "fuzz.jsonl"),
+    )
+    return "\n\n".join(filter(None, parts))
+
+
+def update(page: Path, runs: Path) -> bool:
+    """Write the tables between the page's markers; say whether that changed anything.
 
     Raises:
-        ValueError: the README lacks a pair of markers.
+        ValueError: the page carries no pair of markers, or half of one.
     """
-    before = readme.read_text(encoding="utf-8")
-    paces = training_pace(runs / "training_pace.jsonl")
-    tables = results(find_runs(runs)), super_resolution(runs), paces, deployed(runs / "deployment.jsonl")
-    text = _between(before, BEGIN, END, "\n\n".join(filter(None, tables)), readme)
-    text = _between(text, NOTEBOOKS_BEGIN, NOTEBOOKS_END, notebooks(runs / "notebooks.jsonl"), readme)
+    tables: dict[tuple[str, str], Callable[[], str]] = {
+        (BEGIN, END): lambda: results(find_runs(runs), HEADLINES),
+        (ALL_BEGIN, ALL_END): lambda: everything(runs),
+        (NOTEBOOKS_BEGIN, NOTEBOOKS_END): lambda: notebooks(runs / "notebooks.jsonl"),
+    }
+    text = before = page.read_text(encoding="utf-8")
+    carried = [pair for pair in tables if pair[0] in before or pair[1] in before]
+    for begin, end in carried or [(BEGIN, END)]:
+        text = _between(text, begin, end, tables[begin, end], page)
     if text == before:
         return False
-    temporary = readme.with_name(readme.name + ".part")
+    temporary = page.with_name(page.name + ".part")
     temporary.write_text(text, encoding="utf-8")
-    temporary.replace(readme)
+    temporary.replace(page)
     return True
 
 
 def update_all(folder: Path, runs: Path) -> list[Path]:
-    """Update README and its translations in ``folder``, those that are there and carry markers; give the changed."""
-    found = [path for name in READMES if (path := folder / name).is_file()]
-    return [path for path in found if BEGIN in path.read_text(encoding="utf-8") and update(path, runs)]
+    """Update the pages in ``folder`` that are there and carry markers; give the changed."""
+    begins = BEGIN, ALL_BEGIN, NOTEBOOKS_BEGIN
+    found = [path for name in PAGES if (path := folder / name).is_file()]
+    marked = [path for path in found if any(begin in path.read_text(encoding="utf-8") for begin in begins)]
+    return [path for path in marked if update(path, runs)]
 
 
-def _between(text: str, begin: str, end: str, content: str, readme: Path) -> str:
+def _between(text: str, begin: str, end: str, content: Callable[[], str], page: Path) -> str:
     if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"expected {begin!r} and {end!r} once each in {readme}; put them where the tables belong")
+        raise ValueError(f"expected {begin!r} and {end!r} once each in {page}; put them where the tables belong")
     before, rest = text.split(begin)
-    return f"{before}{begin}\n{content}\n{end}{rest.split(end)[1]}"
+    return f"{before}{begin}\n{content()}\n{end}{rest.split(end)[1]}"
 
 
 def _table(title: str, setting: str, rows: Sequence[AblationRow]) -> str:
     train = rows[0].runs[0].first["train"]
     height, width = train["input_size"]
     scale = rows[0].runs[0].first["network"]["upscale_factor"]
+    pose = "keypoints" in (rows[0].runs[0].end or {})
+    what = (
+        "PCK in %: joints within 0.2 and 0.1 of the torso"
+        if pose
+        else "mIoU in %, bilinear logits at the pictures' size"
+    )
     lines = [
         f"**{title}**: input {height}x{width}, output {scale * height}x{scale * width}, {train['iterations']} "
-        f"iterations of {train['batch_size']}; records in `data/runs/{setting}`. mIoU in %, bilinear logits at the "
-        "pictures' size; the gain is paired by seed.",
+        f"iterations of {train['batch_size']}; records in `data/runs/{setting}`. {what}; "
+        "the gain is paired by seed, over the seeds that both rows have.",
         "",
-        "| row | mIoU | gain | thin classes | thin outlines (F) | magnified labels | true MACs (M) | SISR PSNR (dB) |",
-        "|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        cells = [
-            row.label,
-            _show(row.score()),
-            _show(row.gain(), signed=True),
-            _show(row.score("logits.thin_miou")),
-            _show(row.score("logits.thin_boundary_f")),
-            _show(row.score("labels.miou")),
-            f"{row.macs:.1f}",
-            _show(row.score("super_resolution.psnr"), scale=1),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    cells = {name: [cell(row) for row in rows] for name, cell in (POSE_COLUMNS if pose else COLUMNS).items()}
+    cells = {name: column for name, column in cells.items() if any(column)}
+    lines += [f"| {' | '.join(cells)} |", "|---" * len(cells) + "|"]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in zip(*cells.values(), strict=True)])
 
 
 def _show(score: Estimate | None, *, scale: float = 100, signed: bool = False) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import safetensors
 from scipy import optimize, stats
 
-from dsrl_lab.recipes import ROWS
+from dsrl_lab.recipes import PAPER_WEIGHTS, ROWS
 from dsrl_lab.training import record
 from dsrl_lab.training.checkpoint import DESCRIPTION
 
@@ -61,8 +61,16 @@ class Run:
 
     @property
     def label(self) -> str:
-        """The row as tables and figures show it."""
-        return str(self.first.get("title", self.row))
+        """The row as tables and figures show it, with what it was weighed by where that is not the paper's."""
+        return str(self.first.get("title", self.row)) + self.weighed
+
+    @property
+    def weighed(self) -> str:
+        """What its label adds: ", SISR weight 1" where the branch did not weigh the paper's 0.1, else nothing."""
+        weight = self.first.get("train", {}).get("sisr_weight")
+        if not self.first.get("network", {}).get("sisr") or weight in (None, PAPER_WEIGHTS["sisr_weight"]):
+            return ""
+        return f", SISR weight {weight:g}"
 
     @property
     def end(self) -> dict[str, Any] | None:

@@ -9,11 +9,13 @@ not known and nothing is said.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from dsrl_lab.plots.ablation import dots_and_interval, name_places
 from dsrl_lab.plots.records import MIOU, Estimate, Run, estimate, scores
 from dsrl_lab.plots.theme import GREY, axes_or_current, style_of
 
@@ -167,13 +169,38 @@ def cost_curves(runs: Sequence[Run], rows: Sequence[str] = ("baseline", "dsrl"),
         )
         for point in points:
             ax.plot([point.macs] * len(point.runs), [100 * v for v in point.by_seed().values()], ".", color=style.color)
-        for point, mean in zip(points, means, strict=True) if points is first else ():
-            name = f"{point.input_size[0]}×{point.input_size[1]}"
-            ax.annotate(name, (point.macs, mean), (5, -16), textcoords="offset points", fontsize=8, color=GREY)
+    for point in first:
+        name, top = f"{point.input_size[0]}×{point.input_size[1]}", ("data", "axes fraction")
+        ax.annotate(name, (point.macs, 1), (4, -4), top, "offset points", va="top", fontsize=8, color=GREY)
     ax.set_xscale("log")
     ax.set_xticks([point.macs for point in first], [f"{point.macs:.0f}" for point in first])
     ax.set_xticks([], minor=True)
     ax.margins(x=0.12, y=0.2)
     ax.set(xlabel="true MACs of the deployed network (M, logarithmic)", ylabel="mIoU (%)")
     ax.legend(loc="lower right")
+    return ax
+
+
+def gains_at_cost(runs: Sequence[Run], rows: Sequence[str], *, ax: Axes | None = None) -> Axes:
+    """Draw what rows gain over the baseline's curve at their own true MACs, paired by seed: above or below that line?
+
+    Args:
+        runs: of one family.
+        rows: which; sizes at whose cost the baseline was not trained on both sides are left out.
+        ax: where to; pyplot's current axes by default.
+    """
+    ax, baseline = axes_or_current(ax), curve_of(runs, "baseline")
+    ax.axvline(0, color=GREY, linewidth=1)
+    names: list[str] = []
+    for row in rows:
+        for point in curve_of(runs, row):
+            gain, style = over_cost(point, baseline), style_of(row)
+            if gain is None:
+                continue
+            dots_and_interval(ax, len(names), gain, 100, style.color, style.marker)
+            ax.plot(100 * gain.mean, len(names), "|", markersize=15, markeredgewidth=2.6, color=style.color)
+            label = f"{point.runs[0].label}; {point.input_size[0]}×{point.input_size[1]}"
+            names.append(textwrap.fill(label, 36))
+    name_places(ax, names)
+    ax.set(xlabel="over the baseline at equal true MACs (points of mIoU)")
     return ax

@@ -244,7 +244,37 @@ def evaluate_pose(
     found, scores = find_joints(
         model, people, input_size=input_size, upscale_factor=upscale_factor, flip=flip, progress=progress
     )
-    truth = [people[index] for index in range(len(people))]
+    return _score(found, scores, people, input_size=input_size, flip=flip)
+
+
+def evaluate_mean_pose(
+    train: PoseDataset, people: PoseDataset, *, input_size: tuple[int, int], upscale_factor: int = 2
+) -> PoseResult:
+    """Score the control of every pose net: it never looks, and gives everybody the mean pose of the training people.
+
+    Args:
+        train: whose mean pose, in crops as the network meets them; a joint that nobody has marked stays in the middle.
+        people: who is scored.
+        input_size: (H, W) that the network would receive.
+        upscale_factor: sides of the crop at high resolution over sides of the input.
+    """
+    size = (input_size[0] * upscale_factor, input_size[1] * upscale_factor)
+    learnt, crops = PersonCrops(train, size), PersonCrops(people, size)
+    places, marked = torch.zeros(train.joint_table.num_joints, 2), torch.zeros(train.joint_table.num_joints, 1)
+    for index in range(len(learnt)):
+        crop = learnt[index]
+        seen = (crop.visible > 0).float()[:, None]
+        places, marked = places + crop.joints * seen, marked + seen
+    middle = torch.tensor([(size[1] - 1) / 2, (size[0] - 1) / 2])
+    pose = torch.where(marked > 0, places / marked.clamp(min=1), middle)
+    found = torch.stack([transform_joints(pose, crops.matrix(people[index])) for index in range(len(people))])
+    return _score(found, torch.ones(found.shape[:2]), people, input_size=input_size, flip=False)
+
+
+def _score(
+    found: Tensor, scores: Tensor, people: PoseDataset, *, input_size: tuple[int, int], flip: bool
+) -> PoseResult:
+    table, truth = people.joint_table, [people[index] for index in range(len(people))]
     target, visible = torch.stack([one.joints for one in truth]), torch.stack([one.visible for one in truth])
     loose, strict = (pck(found, target, visible, alpha=alpha, torso=table.torso) for alpha in (0.2, 0.1))
     shares = zip(table.names, loose.joints.tolist(), strict=True)

@@ -17,7 +17,7 @@
 # changed in `dsrl_lab/dsrl.py`.
 #
 # Measured: about a minute and a half of CPU time on one core, 1.0 GB of memory. Data: people of the drawn streets, made on the spot; results on real people
-# (Leeds Sports Pose) from records. Needs: 05 for SSSR, 06 for affinity. No network, no GPU.
+# (Leeds Sports Pose) from records. Needs: 05 for SSSR, 06 for affinity. No internet, no GPU.
 
 # %%
 from dsrl_lab.notebook import show_figure, start
@@ -108,7 +108,8 @@ predict("09.mean_pose", None, unit="%")
 def to_heatmap(joints: Tensor, image_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
     """Where joints of a picture lie on a heat-map of the same scene.
 
-    Pixels have their centres at whole numbers, so the left edge of a picture is at x = -0.5, on the heat-map too.
+    Pixels have their centres at whole numbers, so the left edge of a picture is at x =
+    -0.5, on the heat-map too.
 
     Args:
         joints: (x, y) in pixels of the picture.
@@ -138,14 +139,15 @@ hint("09.1") + solution("09.1")
 # towards the higher one is HRNet's rule.
 #
 # ### Exercise 09.2 · a quarter pixel
-# *Some thought · the heart of the notebook · 10 minutes.*
+# *Some thought · the heart of the notebook · 10 minutes.* Read each joint from its heat-map, to a quarter of a pixel.
 
 
 # %%
 def read_joints(heatmaps: Tensor) -> Tensor:
     """Each joint at its heat-map's maximum, a quarter pixel towards the higher neighbour on either axis.
 
-    Nothing is moved between equal neighbours. The maxima given here do not lie at the border.
+    Nothing is moved between equal neighbours. The maxima given here do not lie at the
+    border.
 
     Shape:
         - heatmaps: (J, h, w)
@@ -253,7 +255,8 @@ print(f"a blank answer, in units of a Gaussian:        {float(silence / energy):
 def joint_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
     """Squared error of the heat-maps of marked joints, the mean over their pixels and over the marked joints.
 
-    Nobody knows where a joint is that is not marked: it costs nothing, whatever the network says there.
+    Nobody knows where a joint is that is not marked: it costs nothing, whatever the
+    network says there.
 
     Shape:
         - heatmaps, target: (N, J, h, w)
@@ -312,15 +315,16 @@ nets = {row: train_row(row) for row in ("baseline", "bilinear", "dsrl")}
 # over joints. COCO's OKS-AP asks the same with a tolerance for each joint; the kit has it from pycocotools.
 #
 # ### Exercise 09.4 · whose yardstick?
-# *Some thought · the heart of the notebook · 10 minutes.*
+# *Some thought · the heart of the notebook · 10 minutes.* Which share of the joints is found, each person measured by their own torso?
 
 
 # %%
 def pck(pred: Tensor, target: Tensor, visible: Tensor, alpha: float) -> Tensor:
     """Percentage of correct keypoints: marked joints found within alpha times their own person's torso.
 
-    The torso is the true distance from joint 9 (left shoulder) to joint 2 (right hip); both are always marked here.
-    For each joint the share of people for whom it is found, then the mean over the joints.
+    The torso is the true distance from joint 9 (left shoulder) to joint 2 (right hip);
+    both are always marked here. For each joint the share of people for whom it is
+    found, then the mean over the joints.
 
     Shape:
         - pred, target: (N, 14, 2), (x, y) in pixels
@@ -345,7 +349,7 @@ hint("09.4") + solution("09.4")
 # ## The picture to take along
 #
 # PCK against the tolerance for the three nets. Two negative controls: the **mean pose** of the training people, which
-# never looks at the picture, and an **untrained** DSRL. Grey crosses mark the ceiling of a perfect 12×12 heat-map.
+# never looks at the picture, and an **untrained** DSRL. The black dotted line is the ceiling, a perfect 12×12 heat-map.
 
 # %%
 own = torch.stack([val[index].joints for index in range(len(val))])  # pixels of each person's own picture
@@ -411,11 +415,12 @@ rows = ablation(runs)
 for steps, batch in {(run.first["train"]["iterations"], run.first["train"]["batch_size"]) for run in runs}:
     print(f"{steps} steps of {batch} people each, from scratch")
 for row in rows:
-    shares = [row.score(f"keypoints.{name}") for name in ("pck", "pck_strict")]
-    shown = "   ".join(
-        f"{name} {s.show(scale=100, digits=1)} %" for name, s in zip(("PCK@0.2", "PCK@0.1"), shares, strict=True)
+    loose, strict = (row.score(f"keypoints.{name}").show(scale=100) for name in ("pck", "pck_strict"))
+    print(f"{row.label}: {len(row.runs)} seeds, {row.macs:.2f} M MACs\n    PCK@0.2 {loose} %   PCK@0.1 {strict} %")
+for pose in [run.end["mean_pose"] for run in runs if "mean_pose" in run.end][:1]:
+    print(
+        f"the mean pose of the 960, control\n    PCK@0.2 {100 * pose['pck']:.1f} %   PCK@0.1 {100 * pose['pck_strict']:.1f} %"
     )
-    print(f"{row.label:38} {shown}   {row.macs:.2f} M MACs   seeds: {len(row.runs)}")
 if not rows:
     print("no run is recorded yet: train the rows above, then `dsrl-lab keep runs`; this cell will find them")
 
@@ -443,14 +448,15 @@ if rows:
 # so channels must change places.
 #
 # ### Exercise 09.5 · the mirror
-# *Some thought · useful · 8 minutes.*
+# *Some thought · useful · 8 minutes.* Average a picture's heat-maps with its mirror image's, every joint in its place.
 
 
 # %%
 def average_with_mirror(heatmaps: Tensor, of_mirrored: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
     """The flip test: average a picture's heat-maps with those of its mirror image, turned back.
 
-    In a mirror a left knee looks like a right one: after turning back, each map belongs to the joint's partner.
+    In a mirror a left knee looks like a right one: after turning back, each map belongs
+    to the joint's partner.
 
     Args:
         heatmaps: of the picture.

@@ -13,11 +13,11 @@
 # %% [markdown]
 # # 10 · Full scale
 #
-# **Claim.** The paper's experiment is affordable, and can be planned to the hour before anything is rented. Its numbers of cost cannot be
-# reproduced as they are printed, because they leave out half of what is computed.
+# **Claim.** The paper's experiment is affordable, and can be planned before anything is rented, to a factor of three. Its numbers of cost
+# cannot be reproduced as they are printed, because they leave out half of what is computed.
 #
 # Measured: about a minute and a half of CPU time on one core, 1.0 GB of memory. Data: drawn streets; Cityscapes needs an account of your own. Needs: 05 for the
-# SSSR head, 06 for affinity. No network, no GPU: this notebook plans, it does not rent.
+# SSSR head, 06 for affinity. No internet, no GPU: this notebook plans, it does not rent.
 
 # %%
 from dsrl_lab.notebook import show_figure, start
@@ -27,6 +27,7 @@ lab = start()
 # %%
 import io
 import time
+from pprint import pprint
 
 import numpy as np
 import torch
@@ -102,8 +103,8 @@ with theme():
 # %% [markdown]
 # ## Predict
 #
-# The recipe: ESPNetv2 with DSRL, 90,000 iterations of 16 pictures at 256×512. How many **GPU hours** on an A100 of which a fifth is used? And:
-# of the multiply-adds of a training picture, how many per cent are feature **affinity's**?
+# The recipe: ESPNetv2 with DSRL, 90,000 iterations of 16 pictures at 256×512. How many **GPU hours** on an A100 of which a fifth is used, fed by
+# 8 cores that decode PNG files of 1024×2048? And: of the multiply-adds of a training picture, how many per cent are feature **affinity's**?
 
 # %%
 predict("10.hours", None, unit="GPU hours")
@@ -126,20 +127,22 @@ print(f"  without transposed ones    {row.macs_without_transposed / 1e6:8.2f} M"
 print(f"  the plain host             {plain[small].macs / 1e6:8.2f} M")
 print(f"  stated for both rows       {paper.RELEASE[0].stated_macs}")
 print(
-    f"  the head adds              {row.macs / plain[small].macs - 1:+8.0%}, and {row.parameters - plain[small].parameters:,} parameters"
+    f"  the head adds              {row.macs / plain[small].macs - 1:+8.0%}, "
+    f"and {row.parameters - plain[small].parameters:,} parameters"
 )
 
 # %%
 (hrnet,) = costs.run(["hrnet"], (256, 192), runs=0)  # the paper's pose host
 print(f"HRNet-W32, 256 × 192: {hrnet.macs:,} multiply-adds")
 print(
-    f"  over 10^9: {hrnet.macs / 1e9:.2f}   over 2^30: {hrnet.macs / 2**30:.2f}   as FLOPs proper: {2 * hrnet.macs / 1e9:.2f}"
+    f"  over 10^9: {hrnet.macs / 1e9:.2f}   over 2^30: {hrnet.macs / 2**30:.2f}   "
+    f"as FLOPs proper: {2 * hrnet.macs / 1e9:.2f}"
 )
 print("  its paper's table says 7.1 GFLOPs")
 
 # %% [markdown]
 # So "7.1 GFLOPs" are multiply-adds, over 2³⁰. And 19 classes or 20? The release has a twentieth output for what is not labelled; one class more or
-# less is a few million multiply-adds in the head. Small differences such as 674.46 against 674.78 come from such corners; a factor of two never does.
+# less is 8 million multiply-adds in the host and 58 million in the authors' head. Small differences such as 674.46 against 674.78 come from such corners; a factor of two never does.
 
 # %% [markdown]
 # Also ask what is *not* counted in any of them: normalisation, activations, resizing, and the time that memory takes. Depthwise layers have few
@@ -150,11 +153,12 @@ timings = lab.root / "data" / "runs" / "deployment.jsonl"
 display(Markdown(readme.deployed(timings)))
 
 # %% [markdown]
-# The SSSR head costs more seconds than its multiply-adds say: it works on maps of the *output's* size, and their traffic is what takes the time.
+# An SSSR head can cost more seconds than its multiply-adds say: it works on maps of the *output's* size, and their traffic is what takes the time.
+# So a head that is cheap in multiply-adds need not be quick, and the table has both.
 # Taking SISR out is worth it even where nobody counts.
 #
 # ### Exercise 10.1 · what a table means
-# *Easy · useful · 4 minutes.*
+# *Easy · useful · 4 minutes.* Bring a table's number back to multiply-adds, whatever its author counted and divided by.
 
 
 # %%
@@ -201,12 +205,13 @@ def read_off(height: float) -> float:
 height = side_for(with_head[small].macs)
 print(f"DSRL at 256 × 512 costs what a plain ESPNetv2 costs at about {height} × {2 * height}")
 print(
-    f"  plain, read off there: {read_off(height):.1f}      DSRL: {points[0].dsrl.value:.1f}      (reading error about 0.2 each)"
+    f"  plain, read off there: {read_off(height):.1f}      DSRL: {points[0].dsrl.value:.1f}      "
+    "(reading error about 0.2 each)"
 )
 
 # %% [markdown]
 # 0.4 points remain of 5.0, within reading error. This does not say that DSRL does nothing: its head could be made cheap
-# (the kit's sub-pixel head), and a smaller input has other merits. It says that the *printed* comparison rests on the counter.
+# in multiply-adds (one deconvolution per class map), and a smaller input has other merits. It says that the *printed* comparison rests on the counter.
 #
 # ## The recipes
 #
@@ -220,7 +225,8 @@ for row_name in ("baseline", "sssr", "deconvolution_dsrl", "dsrl"):
     print(f"{recipe.title:48} deployed {deployed:7.1f} M   a training picture {trained:5.2f} G multiply-adds")
 
 recipe = find_recipe("cityscapes_espnetv2_dsrl")
-print("\n", recipe.train)
+print()
+pprint(recipe.train, width=92)
 
 # %% [markdown]
 # One GPU, eight, and eight machines of eight differ in the launcher only (`accumulate=4` takes a batch in four parts where memory is short; Figure 1's
@@ -302,7 +308,7 @@ print(f"COCO: about {1000 * decode_coco:.0f} ms; 8 cores feed {8 / decode_coco:.
 #
 # $$\text{hours}=\frac{2\,(3\,M_{\text{forward}}+M_{FA})\cdot\text{pictures}}{\text{GPUs}\cdot\text{peak}\cdot\text{utilisation}}$$
 #
-# Backward costs about twice forward. Utilisation is the one number that nobody knows beforehand: networks of many small and depthwise layers reach
+# or, where that is longer, pictures × seconds to decode one / (GPUs × cores). Backward costs about twice forward. Utilisation is the one number that nobody knows beforehand: networks of many small and depthwise layers reach
 # a tenth to a third of a data sheet's peak. Run a hundred iterations, then correct it.
 
 # %%
@@ -376,9 +382,8 @@ for size in ((256, 512), (384, 768), (512, 1024)):
     image = plans.image_cost(sized)
     share = image.affinity_macs / image.training_macs
     shown = f"{size[0]}×{size[1]}".ljust(12) + f"{2 * size[0]}×{2 * size[1]}".ljust(13)
-    print(
-        f"{shown}{share:9.1%} {image.dense_affinity_bytes / 2**20:14.0f} MiB {image.tiled_affinity_bytes / 2**20:16.1f} MiB"
-    )
+    dense, tiled = image.dense_affinity_bytes / 2**20, image.tiled_affinity_bytes / 2**20
+    print(f"{shown}{share:9.1%} {dense:14.0f} MiB {tiled:16.1f} MiB")
     if size == small:
         share_at_small = 100 * share
 reveal("10.affinity", share_at_small, unit="%")
@@ -402,14 +407,15 @@ print(f"two processes, counts exchanged     {float((each / (counts.sum() / 2)).m
 
 # %% [markdown]
 # ### Exercise 10.3 · add up, then divide
-# *Some thought · the heart of the notebook · 6 minutes.*
+# *Some thought · the heart of the notebook · 6 minutes.* From the parts that each process has, the loss that one GPU would have.
 
 
 # %%
 def loss_over_processes(sums: Tensor, counts: Tensor) -> Tensor:
     """The loss of the whole batch from what each process has: summed errors, and how many pixels were counted.
 
-    Ignored pixels do not count, so the counts differ, and a process can have none at all.
+    Ignored pixels do not count, so the counts differ, and a process can have none at
+    all.
 
     Shape:
         - sums, counts: (processes,)
@@ -463,7 +469,8 @@ gpu = "T4"  # or V100, A100, H100
 for cores in (8, 32, 128):
     one = plans.plan(recipe, 8, accelerator=plans.ACCELERATORS[gpu], decode_seconds=decode, cores=cores)
     print(
-        f"8 × {gpu}, {cores:3} cores each: {one.hours:6.2f} hours, waits for {one.bound_by}, {one.memory / 1e9:.1f} GB each"
+        f"8 × {gpu}, {cores:3} cores each: {one.hours:6.2f} hours, "
+        f"waits for {one.bound_by}, {one.memory / 1e9:.1f} GB each"
     )
 
 # %% [markdown]
@@ -500,7 +507,7 @@ for name in dict.fromkeys(("none", TRICK, *TRICKS)):
 # ## Five questions to take along
 #
 # 1. Which three questions do you ask a table of FLOPs?
-# 2. Why do 64 GPUs not train ESPNetv2 64 times as fast?
+# 2. What does an A100 wait for here, and what does the plan leave out that would spoil 64 of them?
 # 3. What happens to the loss if each process divides by its own pixels?
 # 4. FA's share rises with the input. Why, and how fast?
 # 5. A reproduction's baseline is two points above the paper's. What may differ?

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from dsrl_lab import cli
 from dsrl_lab.affinity import feature_affinity_loss
-from dsrl_lab.bench.plan import ACCELERATORS, affinity_macs, image_cost, plan
+from dsrl_lab.bench.plan import ACCELERATORS, affinity_macs, image_cost, plan, table
 from dsrl_lab.recipes import find_recipe
 
 
@@ -51,6 +51,8 @@ def test_as_many_images_are_seen_whatever_the_number_of_gpus() -> None:
     images = recipe.train.iterations * recipe.train.batch_size
     assert all(one.iterations * one.per_gpu * one.gpus == images for one in plans)
     assert [one.learning_rate for one in plans] == pytest.approx([0.01, 0.01, 0.08])
+    cells = table(plans).columns[4].cells
+    assert [str(cell).split()[1] for cell in cells] == ["h" if one.hours >= 1 else "min" for one in plans]
     assert plans[0].hours == pytest.approx(8 * plans[1].hours) and plans[0].gpu_hours == pytest.approx(
         plans[2].gpu_hours
     )

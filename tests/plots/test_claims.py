@@ -142,6 +142,15 @@ def test_runs_of_another_length_are_no_part_of_a_sweep(tmp_path: Path) -> None:
     assert found.verdict == UNTESTED and "no baselines on both sides of 20 M" in found.reason
 
 
+def test_a_similar_cost_is_held_to_the_baseline_s_curve_where_there_is_one(tmp_path: Path) -> None:
+    write_size(tmp_path, 90, {"baseline": [0.40, 0.40], "dsrl": [0.43, 0.43]}, {"baseline": 10, "dsrl": 10.9})
+    write_size(tmp_path, 180, {"baseline": [0.60, 0.60]}, {"baseline": 40})
+    found = find(findings(find_runs(tmp_path)), paper.CLAIMS[0].name, "90×120 to")
+    assert "equal true MACs" in found.protocol and found.ours is not None
+    # At the same input it is 3 points; the input that 9 % more buys, log 1.09 / log 4 of the way up, has 1.24 of them.
+    assert found.ours.mean == pytest.approx(3 - 20 * np.log(1.09) / np.log(4))
+
+
 def test_the_cost_of_the_head_and_of_what_is_left_behind(committed: Path) -> None:
     found = findings(find_runs(committed))
     head, branch = (find(found, claim, "sub-pixel") for claim in (NO_COST_OF_HEAD, NO_COST_OF_BRANCH))

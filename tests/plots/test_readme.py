@@ -1,4 +1,4 @@
-"""README's tables are those that the committed records give."""
+"""The tables of README and docs/RESULTS.md are those that the committed records give."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ import pytest
 from dsrl_lab.plots.ablation import ablation
 from dsrl_lab.plots.claims import findings
 from dsrl_lab.plots.readme import (
+    ALL_BEGIN,
+    ALL_END,
     BEGIN,
     END,
+    HEADLINES,
     NOTEBOOKS_BEGIN,
     NOTEBOOKS_END,
+    PAGES,
     READMES,
+    SETTINGS,
     deployed,
+    everything,
     notebooks,
     results,
     super_resolution,
@@ -30,9 +36,9 @@ from dsrl_lab.training.evaluate import PROTOCOLS
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", READMES)
-def test_the_readme_follows_from_the_records(name: str, tmp_path: Path) -> None:
-    copy = tmp_path / name
+@pytest.mark.parametrize("name", PAGES)
+def test_the_pages_follow_from_the_records(name: str, tmp_path: Path) -> None:
+    copy = tmp_path / Path(name).name
     copy.write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
     assert not update(copy, ROOT / "data" / "runs"), "write it again: dsrl-lab figures"
 
@@ -44,13 +50,33 @@ def test_only_what_stands_between_the_markers_changes(tmp_path: Path) -> None:
     assert update(readme, ROOT / "data" / "runs") and not update(readme, ROOT / "data" / "runs")
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("before\n") and "\nbetween\n" in text and text.endswith("after\n") and "old" not in text
-    assert results(find_runs(ROOT / "data" / "runs")) in text
+    assert results(find_runs(ROOT / "data" / "runs"), HEADLINES) in text
+
+
+def test_every_setting_with_records_stands_among_all_results() -> None:
+    text = everything(ROOT / "data" / "runs")
+    for setting in {run.setting for run in find_runs(ROOT / "data" / "runs")} & set(SETTINGS):
+        assert f"`data/runs/{setting}`" in text
+    assert (
+        set(HEADLINES) <= set(SETTINGS) and (ROOT / "docs" / "RESULTS.md").read_text(encoding="utf-8").count(text) == 1
+    )
+
+
+def test_a_column_that_no_row_fills_is_left_out(committed: Path) -> None:
+    runs = [run for run in find_runs(committed) if run.row in ("baseline", "sssr")]
+    head, _, *rows = results(runs, ["streets_tinynet"]).splitlines()[2:]
+    assert head.startswith("| row | seeds | mIoU | gain |") and "PSNR" not in head
+    assert [row.split(" | ")[1] for row in rows] == ["3", "3"]
+    assert "SISR PSNR (dB) |" in results(find_runs(committed), ["streets_tinynet"])
 
 
 def test_missing_markers_are_named(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("nothing here", encoding="utf-8")
     with pytest.raises(ValueError, match="put them where the tables belong"):
+        update(readme, tmp_path)
+    readme.write_text(ALL_BEGIN, encoding="utf-8")
+    with pytest.raises(ValueError, match=ALL_END):
         update(readme, tmp_path)
 
 
@@ -62,10 +88,11 @@ def test_notebooks_are_listed_with_minutes_and_memory_and_summed_up(tmp_path: Pa
     assert rows[2] == "| [03 sub](notebooks/03_sub.ipynb) | 0.5 | 1.2 |" and rows[4] == "| all | 1.0 | |"
 
 
-@pytest.mark.parametrize("name", READMES)
+@pytest.mark.parametrize("name", PAGES)
 def test_the_sentences_say_no_interval_that_the_records_do_not_give(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
-    sentences = text[: text.index(BEGIN)] + text[text.index(END) :]
+    begin, end = (BEGIN, END) if BEGIN in text else (ALL_BEGIN, ALL_END)
+    sentences = text[: text.index(begin)] + text[text.index(end) :]
     said = re.findall(r"[+-]?\d+\.\d ± \d+\.\d", sentences)
     runs = find_runs(ROOT / "data" / "runs")
     scores = [f"{protocol}.{score}" for protocol in PROTOCOLS for score in ("miou", "thin_miou", "thin_boundary_f")]
@@ -120,9 +147,11 @@ def test_paces_stand_setting_by_setting_with_what_was_changed(tmp_path: Path) ->
     ]
 
 
-def test_all_readmes_that_carry_markers_are_updated(tmp_path: Path) -> None:
-    for name in READMES:
-        (tmp_path / name).write_text(f"{BEGIN}{END}{NOTEBOOKS_BEGIN}{NOTEBOOKS_END}", encoding="utf-8")
-    assert [path.name for path in update_all(tmp_path, tmp_path)] == list(READMES)
+def test_all_pages_that_carry_markers_are_updated(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in PAGES:
+        pairs = (ALL_BEGIN, ALL_END) if name not in READMES else (BEGIN, END, NOTEBOOKS_BEGIN, NOTEBOOKS_END)
+        (tmp_path / name).write_text("".join(pairs), encoding="utf-8")
+    assert [path.relative_to(tmp_path).as_posix() for path in update_all(tmp_path, tmp_path)] == list(PAGES)
     (tmp_path / READMES[0]).write_text("a README of something else", encoding="utf-8")
     assert update_all(tmp_path, tmp_path) == []

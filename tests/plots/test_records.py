@@ -44,6 +44,15 @@ def test_both_layouts_are_found(committed: Path, reproduced: Path) -> None:
     assert [run.row for run in find_runs(reproduced)] == ["baseline", "sssr", "sisr", "dsrl"]
 
 
+def test_a_weight_of_sisr_that_is_not_the_paper_s_is_part_of_the_label(tmp_path: Path) -> None:
+    lines = record_lines("streets_tinynet_dsrl", "dsrl", 0)
+    assert read_run(write_record(tmp_path / "a.jsonl", lines)).label == "+ SSSR + SISR + FA"
+    lines[0]["train"]["sisr_weight"] = 1.0
+    assert read_run(write_record(tmp_path / "b.jsonl", lines)).label == "+ SSSR + SISR + FA, SISR weight 1"
+    lines[0]["network"]["sisr"] = False  # without the branch there is nothing to weigh
+    assert read_run(write_record(tmp_path / "c.jsonl", lines)).label == "+ SSSR + SISR + FA"
+
+
 def test_scores_over_seeds_by_hand(committed: Path) -> None:
     rows = {row: [run for run in find_runs(committed) if run.row == row] for row in ("baseline", "dsrl")}
     baseline = scores(rows["baseline"])
