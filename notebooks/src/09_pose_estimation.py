@@ -437,7 +437,7 @@ if rows:
         )
 
 # %% [markdown]
-# **Paper against ours.** The abstract claims +2 points of mAP at the same FLOPs on COCO 2017 with HRNet-w32 [paper]; it prints no table for pose. Ours is PCK of a net
+# **Paper against ours.** The abstract claims +2 points of mAP at the same FLOPs on COCO 2017 with HRNet-w32 [P]; it prints no table for pose. Ours is PCK of a net
 # 150 times smaller, from scratch on 960 people: it neither confirms nor refutes that. It says what the parts do to *such* a net. Finer heat-maps do no harm; SISR and
 # FA do, and FA of *another* person costs nearly as much. Perhaps eight channels that must also redraw the picture have little left for joints.
 
