@@ -45,6 +45,30 @@ def train(
         output.print(f"added to {record}", highlight=False)
 
 
+@app.command(name="compile")
+def compile_(
+    setting: Annotated[str, typer.Option(help="Of the recipes.")] = "streets_tinynet_45x60",
+    row: Annotated[str, typer.Option(help="Of the ablation: baseline, sssr, dsrl, ...")] = "dsrl",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Another value for a field of the recipe: train.batch_size=4.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Timed steps of each, in turns.")] = 10,
+    record: Annotated[Path | None, typer.Option(help="Add a line to this record.")] = None,
+) -> None:
+    """A training step eager against compiled, in turns; compiling takes a minute or more, and a C++ compiler."""
+    from dsrl_lab.bench import compiled as bench
+    from dsrl_lab.bench.training import table
+    from dsrl_lab.cli.console import output
+    from dsrl_lab.training.record import append
+
+    measured = bench.run(setting, row=row, changes=changes or [], steps=steps)
+    output.print(table(measured.rows))
+    output.print(f"the first compiled step took {measured.compile_seconds:.0f} s", highlight=False)
+    if record is not None:
+        append(record, bench.to_record(measured, setting=setting, row=row, changes=changes or [], steps=steps))
+        output.print(f"added to {record}", highlight=False)
+
+
 @app.command()
 def networks(
     names: Annotated[
@@ -187,7 +211,7 @@ def deployment(
 
 @app.command()
 def decode(
-    recipe: Annotated[str, typer.Option(help="A segmentation recipe.")] = "cityscapes_espnetv2_dsrl",
+    recipe: Annotated[str, typer.Option(help="Whose pictures, crop and scale.")] = "cityscapes_espnetv2_dsrl",
     data: Annotated[Path | None, typer.Option(help="Folder of its data set; drawn full-size files without.")] = None,
     processes: Annotated[list[int] | None, typer.Option(help="That share a batch; 1 and 2 by default.")] = None,
     workers: Annotated[list[int] | None, typer.Option(help="Threads of each; 0 and 2 by default.")] = None,
