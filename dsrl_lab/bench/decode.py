@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,22 @@ class Reading:
     source: str
 
 
+def recorded(path: Path = RECORD) -> dict[str, list[Row]]:
+    """What a record says about reading: recipe to the rows of its last measurement.
+
+    Args:
+        path: JSON lines as ``dsrl-lab bench decode`` leaves them with ``--record``; lines of older forms are passed by.
+
+    Example:
+        >>> "cityscapes_espnetv2_dsrl" in recorded()
+        True
+    """
+    lines = record.read(path) if path.is_file() else []
+    names = {field.name for field in fields(Row)}
+    decoded = [line for line in lines if line["kind"] == "decode" and names == line["rows"][0].keys()]
+    return {line["recipe"]: [Row(**row) for row in line["rows"]] for line in decoded}
+
+
 def measured(dataset: str, path: Path = RECORD) -> Reading:
     """What reading took where it was measured last: medians over the ways to read.
 
@@ -95,25 +111,20 @@ def measured(dataset: str, path: Path = RECORD) -> Reading:
         >>> reading.file_seconds > reading.memory_seconds > 0, reading.source.split(",")[0]
         (True, 'data/runs/deployment.jsonl')
     """
-    lines = [line for line in record.read(path) if line["kind"] == "decode"] if path.is_file() else []
-    of = {find_recipe(line["recipe"]).dataset: line for line in lines}
-    found = of.get(dataset, of.get("cityscapes"))
-    if found is None:
+    of = {find_recipe(recipe).dataset: (recipe, rows) for recipe, rows in recorded(path).items()}
+    if not of:
         raise ValueError(
             f"expected a line of kind 'decode' in {path}, found none; measure it with dsrl-lab bench decode --record "
             f"{path}, or say what a picture takes (--decode-ms)"
         )
+    recipe, rows = of.get(dataset) or of.get("cityscapes") or next(iter(of.values()))
     place = path.relative_to(experiments.REPOSITORY) if path.is_relative_to(experiments.REPOSITORY) else path
     strange = "" if dataset in of else f", which has no pictures of {dataset}"
-    file, memory, scoring = (
-        statistics.median(row[name] for row in found["rows"])
-        for name in ("processor_seconds", "memory_processor_seconds", "scoring_seconds")
-    )
     return Reading(
-        file_seconds=file,
-        memory_seconds=memory,
-        scoring_seconds=scoring,
-        source=f"{place.as_posix()}, bench decode of {found['recipe']}{strange}",
+        file_seconds=statistics.median(row.processor_seconds for row in rows),
+        memory_seconds=statistics.median(row.memory_processor_seconds for row in rows),
+        scoring_seconds=statistics.median(row.scoring_seconds for row in rows),
+        source=f"{place.as_posix()}, bench decode of {recipe}{strange}",
     )
 
 

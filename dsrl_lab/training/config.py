@@ -99,7 +99,8 @@ class TrainConfig:
             alone, and this kit's authors had none to try it on.
         accumulate: parts that each process takes its share of a batch in, one after the other; the step is that of the
             whole batch (but for BatchNorm, which sees the parts), the memory that of a part.
-        compile: let torch.compile fuse the network; the first step then takes a minute or more.
+        compile: let torch.compile fuse the network; the first step then takes minutes. On a CPU no setting that was
+            measured became faster (``dsrl-lab bench compile``, data/runs/compile_pace.jsonl); GPUs were not tried.
         workers: threads of each process that decode the next batch during a step; 0 for none. Draws are the same.
     """
 

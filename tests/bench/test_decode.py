@@ -37,16 +37,18 @@ def test_people_are_read_too() -> None:
 
 
 def decoded(recipe: str, seconds: list[float]) -> dict:
-    rows = [
+    paces = {"processes": 1, "workers": 0, "pictures": 4, "files_per_second": 5.0, "memory_per_second": 50.0}
+    spent = [
         {"processor_seconds": one, "memory_processor_seconds": one / 10, "scoring_seconds": 2 * one} for one in seconds
     ]
-    return {"kind": "decode", "recipe": recipe, "rows": rows}
+    return {"kind": "decode", "recipe": recipe, "rows": [paces | one for one in spent]}
 
 
 def test_a_reading_is_the_last_of_its_data_set_and_says_where_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "record.jsonl"
     lines = decoded("cityscapes_espnetv2_dsrl", [9.0]), decoded("cityscapes_espnetv2_dsrl", [0.3, 0.1, 0.2])
-    record.write(path, [*lines, decoded("camvid_espnetv2_baseline", [0.01]), {"kind": "export"}])
+    old = {"kind": "decode", "recipe": "cityscapes_espnetv2_dsrl", "rows": [{"processor_seconds": 7.0}]}  # no scoring
+    record.write(path, [*lines, decoded("camvid_espnetv2_baseline", [0.01]), {"kind": "export"}, old])
     theirs, ours, other = (measured(name, path) for name in ("cityscapes", "camvid", "coco"))
     assert (theirs.file_seconds, theirs.memory_seconds, theirs.scoring_seconds) == pytest.approx((0.2, 0.02, 0.4))
     assert ours.file_seconds == 0.01 and str(path) in ours.source
