@@ -16,7 +16,7 @@
 # **Claim.** The paper's experiment is affordable, and can be planned before it is rented, to a factor of three. Its numbers of cost
 # cannot be reproduced as printed, because they leave out half of what is computed.
 #
-# Measured: about a minute and a half of CPU time on one core, 1.0 GB of memory. Data: drawn streets; Cityscapes needs an account of your own. Needs: 05 for the
+# Measured: about three quarters of a minute of CPU time on one core, 1.1 GB of memory. Data: drawn streets; Cityscapes needs an account of your own. Needs: 05 for the
 # SSSR head, 06 for affinity. No internet, no GPU: this notebook plans, it does not rent.
 
 # %%
@@ -375,13 +375,13 @@ with theme():
         style = style_of(name)
         look = {"color": style.color, "linestyle": style.line, "marker": style.marker}
         right.semilogy(SIZES, [one.compute_hours for one in found], label=f"network, {name}", **look)
-    waits = {"affinity, dsrl": "affinity_hours", "reading PNG": "decode_hours"}
-    for (label, part), look in zip(waits.items(), OTHER_STYLES[2:], strict=False):
+    waits = {"reading PNG": "decode_hours", "affinity, dsrl": "affinity_hours"}
+    for (label, part), look in zip(waits.items(), OTHER_STYLES[::2], strict=True):
         hours = [getattr(one, part) for one in at_sizes["dsrl"]]
         right.semilogy(SIZES, hours, label=label, color=look.color, linestyle=look.line, marker=look.marker)
-    right.set(xlabel="input height (8 GPUs)", ylabel="hours", xticks=SIZES)
+    right.set(xlabel="input height (8 GPUs)", ylabel="hours", xticks=SIZES, ylim=(2e-3, 30))
     left.legend()
-    right.legend()
+    right.legend(loc="upper left", ncols=2)
     show_figure(
         figure, alt="Hours of the Cityscapes recipe for 1 to 64 GPUs; by input size its network, affinity and reading"
     )
@@ -457,12 +457,12 @@ hint("10.3") + solution("10.3")
 # %% [markdown]
 # ## What else changes with the number of GPUs
 #
-# - **BatchNorm** sees the pictures of one GPU. Two pictures are few; `train.sync_batch_norm=true` (not tried: it needs GPUs) or frozen statistics
-#   (`train.freeze_batch_norm=true`) are answers, each another experiment.
+# - **BatchNorm** sees one GPU's pictures. Two are few; `train.sync_batch_norm=true` (not tried: it needs GPUs) or `train.freeze_batch_norm=true` are
+#   answers, each another experiment.
 # - **Affinity** is computed in float32 whatever the precision: float16 gives infinity.
-# - **Seeds**: draws follow from seed, iteration and place in the batch, so 8 GPUs see the crops that one would.
-# - **Evaluation**: GPUs share the pictures and add up confusion matrices, so that scores are one GPU's. The release takes the argmax at the network's size
-#   and magnifies labels; the kit enlarges logits. Report which.
+# - **Seeds**: draws follow from seed, iteration and place in the batch: 8 GPUs see one's crops.
+# - **Evaluation**: GPUs share the pictures and add up confusion matrices: scores are one GPU's. The release magnifies labels, the kit enlarges logits:
+#   report which.
 
 # %% [markdown]
 # ## What the paper leaves open
