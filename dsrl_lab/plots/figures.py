@@ -62,7 +62,7 @@ def figures_of(streets: str = STREETS) -> dict[str, FigureRecipe]:
         "paper_figure1": FigureRecipe(ours, of_paper.paper_figure1),
         "paper_figure3": FigureRecipe(whole_of(streets, "dsrl"), of_features.paper_figure3),
         "paper_figure9": FigureRecipe(deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
-        "cost": FigureRecipe(runs_if_any(streets, CAMVID), of_paper.cost),
+        "cost": FigureRecipe(ours, of_paper.cost),
         "streets_contact_sheet": FigureRecipe(nothing, of_runs.streets_contact_sheet),
         "streets_training_curves": FigureRecipe(runs_of(streets), of_runs.training_curves_figure),
         "streets_ablation": FigureRecipe(runs_of(streets, "baseline"), of_runs.ablation_figure),

@@ -336,10 +336,9 @@ for row in rows[1:]:
 # %% [markdown]
 # ## At what cost, and how long
 #
-# Figure 1 of the paper, for our setting, over true MACs: all input sizes that were trained in the same way. Where does DSRL lie above the baseline's
-# curve, and where would a larger input have bought more? Twice the output is not given for nothing; the money could have gone into the input. A
-# table of equal *inputs* never shows that; the right panel does, paired by seed. Below it, the smallest size; `camvid_espnetv2_45x60_long`
-# trains it four times as long and stands there once you have run it.
+# Figure 1 of the paper, for our setting, over true MACs: all input sizes that were trained in the same way. Twice the output is not given for nothing;
+# the money could have gone into a larger input, which a table of equal *inputs* never shows. The right panel does, paired by seed. Below
+# it, the smallest size; `camvid_espnetv2_45x60_long` trains it four times as long and stands there once you have run it.
 
 # %%
 family = next(group for group in families(everything).values() if runs[0] in group)

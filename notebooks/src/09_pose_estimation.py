@@ -437,9 +437,10 @@ if rows:
         )
 
 # %% [markdown]
-# **Paper against ours.** The abstract claims +2 points of mAP at the same FLOPs on COCO 2017 with HRNet-w32 [paper]; it prints no table for pose. Ours is PCK of a net
-# 150 times smaller, from scratch on 960 people: it neither confirms nor refutes that. It says what the parts do to *such* a net. Finer heat-maps do no harm; SISR and
-# FA do, and FA of *another* person costs nearly as much. Perhaps eight channels that must also redraw the picture have little left for joints.
+# **Paper against ours.** The abstract claims +2 points of mAP at the same FLOPs on COCO 2017 with HRNet-w32 [P]; it prints no table for pose. Ours is PCK of a net
+# 150 times smaller, from scratch on 960 people: it says what the parts do to *such* a net. Finer heat-maps, by SSSR or bilinear,
+# change nothing that three seeds can tell; SISR and FA cost, FA of *another* person nearly as much: eight channels that must redraw the picture have
+# little left for joints, perhaps.
 
 # %% [markdown]
 # ## The flip test
