@@ -225,6 +225,15 @@ def test_the_loop_leaves_the_affinitys_tile_to_the_device(monkeypatch: pytest.Mo
     assert [line.loss for line in tiled] == pytest.approx([line.loss for line in usual], rel=1e-5)
 
 
+def test_class_weights_follow_the_logits_to_their_device() -> None:
+    """The meta device stands for a GPU."""
+    task = SegmentationTask(small_config(), class_weights=torch.ones(3))
+    example = task.example(pictures(1)[0], torch.Generator())
+    example = type(example)(*(part[None].to("meta") for part in example))
+    logits = torch.rand(1, 3, 16, 24, device="meta")
+    assert task.loss(logits, example, torch.ones((), device="meta")).device.type == "meta"
+
+
 def test_batch_norm_over_processes_needs_gpus() -> None:
     with pytest.raises(ValueError, match=r"several processes with a GPU each.*got 1 on (cpu|cuda).*torchrun"):
         train(None, sync_batch_norm=True)
