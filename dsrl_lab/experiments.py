@@ -29,7 +29,7 @@ from dsrl_lab.recipes import Recipe
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.evaluate import evaluate_segmentation, evaluate_super_resolution
-from dsrl_lab.training.examples import DecodedSamples
+from dsrl_lab.training.examples import DecodedSamples, Samples
 from dsrl_lab.training.loop import fit
 from dsrl_lab.training.pose import PersonCrops, PoseTask, evaluate_mean_pose
 from dsrl_lab.training.record import EpochRecord
@@ -188,7 +188,8 @@ def run(
         ValueError: the recipe, the data and the folder do not fit each other.
     """
     path = directory / "record.jsonl"
-    if path.exists() and not resume:
+    first_process = fabric is None or fabric.is_global_zero
+    if first_process and path.exists() and not resume:
         raise FileExistsError(f"{path} is there already; go on with --resume, or name another folder with --out")
     recipe = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, seed=seed))
     train_set, val_set = open_data(recipe, root, held_out=held_out)
@@ -201,7 +202,6 @@ def run(
             f"{wanted}: set network.num_classes={wanted}"
         )
     dsrl = build(recipe, root=root, seed=seed)
-    first_process = fabric is None or fabric.is_global_zero
     latest = directory / "latest.safetensors"
     if first_process and latest.is_file() and path.exists():
         record.truncate(path, checkpoint.load(latest).description["iteration"])
@@ -223,8 +223,9 @@ def run(
         if first_process:
             record.append(path, line.to_json())
         yield line
-    if first_process and record.read(path)[-1]["kind"] != "end":
-        _finish(recipe, dsrl, train_set, val_set, directory, path, description)
+    finished = first_process and record.read(path)[-1]["kind"] == "end"
+    if not (finished if fabric is None else fabric.broadcast(finished)):
+        _finish(recipe, dsrl, train_set, val_set, directory, path, description, fabric)
 
 
 def _task(
@@ -272,22 +273,30 @@ def _finish(
     directory: Path,
     path: Path,
     description: dict[str, Any],
+    fabric: Fabric | None,
 ) -> None:
-    """Score the last weights (masks by both protocols, joints beside the mean pose), keep the net, close the record."""
+    """Score the last weights (masks by both protocols, joints beside the mean pose), keep the net, close the record.
+
+    All processes share the scoring; the first one writes.
+    """
     size, scale = recipe.train.input_size, recipe.network.upscale_factor
-    trained = record.read(path)[-1]
-    pictures: SegmentationDataset | PersonCrops
+    pictures: Samples = val_set
+    labels = super_resolution = None
     if isinstance(val_set, PoseDataset):
-        assert isinstance(train_set, PoseDataset)
-        control = evaluate_mean_pose(train_set, val_set, input_size=size, upscale_factor=scale)
-        scores = {"keypoints": trained["metrics"], "mean_pose": control.to_json()}
         pictures = PersonCrops(val_set, (size[0] * scale, size[1] * scale))
     else:
-        labels = evaluate_segmentation(dsrl.task_model, val_set, input_size=size, protocol="labels")
-        scores, pictures = {"logits": trained["metrics"], "labels": labels.to_json()}, val_set
-    super_resolution = None
+        labels = evaluate_segmentation(dsrl.task_model, val_set, input_size=size, protocol="labels", fabric=fabric)
     if dsrl.sisr_head is not None:
-        super_resolution = evaluate_super_resolution(dsrl, pictures, input_size=size)
+        super_resolution = evaluate_super_resolution(dsrl, pictures, input_size=size, fabric=fabric)
+    if fabric is not None and not fabric.is_global_zero:
+        return
+    trained = record.read(path)[-1]
+    if labels is not None:
+        scores = {"logits": trained["metrics"], "labels": labels.to_json()}
+    else:
+        assert isinstance(train_set, PoseDataset) and isinstance(val_set, PoseDataset)
+        control = evaluate_mean_pose(train_set, val_set, input_size=size, upscale_factor=scale)
+        scores = {"keypoints": trained["metrics"], "mean_pose": control.to_json()}
     deployed = description | {"train": recipe.train.to_json(), "deployed": True, "scores": scores}
     checkpoint.save(directory / "deployed.safetensors", dsrl.task_model, deployed)
     record.append(
