@@ -126,10 +126,10 @@ def deployed(path: Path) -> str:
 
 
 def training_pace(path: Path) -> str:
-    """What the parts cost in training, as a table in Markdown; empty where nothing was measured yet.
+    """What the parts cost in training, or torch.compile, as a table in Markdown; empty where nothing was measured yet.
 
     Args:
-        path: JSON lines as ``dsrl-lab bench train`` leaves them with ``--record``.
+        path: JSON lines as ``dsrl-lab bench train`` or ``dsrl-lab bench compile`` leaves them with ``--record``.
 
     Example:
         >>> training_pace(Path("no/such/record.jsonl"))
@@ -139,11 +139,12 @@ def training_pace(path: Path) -> str:
         return ""
     lines = record.read(path)
     titles = [row["title"] for row in lines[0]["rows"]]
+    said = ", compiled** (`dsrl-lab bench compile" if "compiled" in titles else "** (`dsrl-lab bench train"
     table = [
-        "**A training step** (`dsrl-lab bench train`): processor time over the baseline's in the same turn, median of "
+        f"**A training step{said}`): processor time over the first column's in the same turn, median of "
         f"{lines[0]['steps']} turns (quartiles); record in `data/runs/{path.name}`.",
         "",
-        f"| setting | baseline (images/s) | {' | '.join(titles[1:])} |",
+        f"| setting | {titles[0]} (images/s) | {' | '.join(titles[1:])} |",
         f"|---|---{'|---' * len(titles[1:])}|",
     ]
     for line in lines:
@@ -207,6 +208,7 @@ def everything(runs: Path) -> str:
         results(find_runs(runs)),
         super_resolution(runs),
         training_pace(runs / "training_pace.jsonl"),
+        training_pace(runs / "compile_pace.jsonl"),
         deployed(runs / "deployment.jsonl"),
         damaged_files(runs / "fuzz.jsonl"),
     )

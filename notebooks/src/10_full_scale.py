@@ -95,7 +95,7 @@ with theme():
 # On the left, DSRL wins five points at the smallest size. On the right, its line meets the baseline's at the smallest size and lies below it from there
 # on. The dotted line is the control: what one believes if transposed convolutions are not counted.
 #
-# **Paper against ours.** Repository: 674.78 M "FLOPs" for both rows [authors]. Ours, counted on the same network: 674.46 M without the head,
+# **Paper against ours.** Repository: 674.78 M "FLOPs" for both rows [A]. Ours, counted on the same network: 674.46 M without the head,
 # 1264.28 M with it.
 
 # %% [markdown]
