@@ -36,6 +36,19 @@ from torch import Tensor
 NO_DIRECTION = 1e-8
 """A vector whose p-norm does not exceed this has no direction; float16's smallest positive number is 6e-8."""
 
+CPU_TILE, GPU_TILE = 512, 2048
+"""A tile's side: 512 keeps a float32 tile (1 MiB) in a core's cache; a GPU wants fewer, larger products (16 MiB)."""
+
+
+def tile_for(device: torch.device) -> int:
+    """Side of a tile in positions that suits a device; value and gradient are the same with any.
+
+    Example:
+        >>> tile_for(torch.device("cpu")), tile_for(torch.device("cuda"))
+        (512, 2048)
+    """
+    return CPU_TILE if device.type == "cpu" else GPU_TILE
+
 
 def _check_features(features: Tensor, p: float) -> None:
     if features.ndim != 4 or 0 in features.shape:
@@ -150,7 +163,7 @@ def feature_affinity_loss(
     p: float = 2.0,
     q: Literal[1, 2] = 1,
     method: Literal["tiled", "dense"] = "tiled",
-    tile: int = 512,
+    tile: int | None = None,
 ) -> Tensor:
     """How far two feature maps disagree about which positions look alike: L_fa of the paper.
 
@@ -164,8 +177,7 @@ def feature_affinity_loss(
         p: the norm that brings each position to length 1, from 1 to infinity.
         q: 1 for the mean absolute difference, 2 for the mean squared difference.
         method: "tiled" is exact, fast and small, and differentiable once; "dense" is the readable reference.
-        tile: side of a tile in positions. 512 keeps a float32 tile (1 MiB) in a core's cache; on a GPU 2048 or more
-            means fewer, larger products.
+        tile: side of a tile in positions; what suits the device (``tile_for``) by default.
 
     Shape:
         - a: (N, C_a, H, W)
@@ -189,8 +201,9 @@ def feature_affinity_loss(
         raise ValueError(f"expected q = 1 (absolute differences) or q = 2 (squared differences), got {q!r}")
     if method not in ("tiled", "dense"):
         raise ValueError(f"expected method 'tiled' or 'dense', got {method!r}")
+    tile = tile_for(a.device) if tile is None else tile
     if tile < 1:
-        raise ValueError(f"expected a tile of at least 1 position, got {tile}; 512 suits a CPU")
+        raise ValueError(f"expected a tile of at least 1 position, got {tile}; leave it out for what suits the device")
     if method == "dense":
         difference_NPP = affinity_matrix(a, p) - affinity_matrix(b, p)
         return (difference_NPP.abs() if q == 1 else difference_NPP.square()).mean()

@@ -29,9 +29,9 @@ from dsrl_lab.recipes import Recipe
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.evaluate import evaluate_segmentation, evaluate_super_resolution
-from dsrl_lab.training.examples import DecodedSamples
+from dsrl_lab.training.examples import DecodedSamples, Samples
 from dsrl_lab.training.loop import fit
-from dsrl_lab.training.pose import PersonCrops, PoseTask
+from dsrl_lab.training.pose import PersonCrops, PoseTask, evaluate_mean_pose
 from dsrl_lab.training.record import EpochRecord
 from dsrl_lab.training.tasks import SegmentationTask, Task, class_weights_of
 
@@ -188,7 +188,8 @@ def run(
         ValueError: the recipe, the data and the folder do not fit each other.
     """
     path = directory / "record.jsonl"
-    if path.exists() and not resume:
+    first_process = fabric is None or fabric.is_global_zero
+    if first_process and path.exists() and not resume:
         raise FileExistsError(f"{path} is there already; go on with --resume, or name another folder with --out")
     recipe = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, seed=seed))
     train_set, val_set = open_data(recipe, root, held_out=held_out)
@@ -201,7 +202,6 @@ def run(
             f"{wanted}: set network.num_classes={wanted}"
         )
     dsrl = build(recipe, root=root, seed=seed)
-    first_process = fabric is None or fabric.is_global_zero
     latest = directory / "latest.safetensors"
     if first_process and latest.is_file() and path.exists():
         record.truncate(path, checkpoint.progress(checkpoint.load(latest)).iteration)
@@ -223,8 +223,9 @@ def run(
         if first_process:
             record.append(path, line.to_json())
         yield line
-    if first_process and record.read(path)[-1].get("kind") != "end":
-        _finish(recipe, dsrl, val_set, directory, path, description)
+    finished = first_process and record.read(path)[-1].get("kind") == "end"
+    if not (finished if fabric is None else fabric.broadcast(finished)):
+        _finish(recipe, dsrl, train_set, val_set, directory, path, description, fabric)
 
 
 def _task(
@@ -267,28 +268,40 @@ def _first_line(
 def _finish(
     recipe: Recipe,
     dsrl: DSRL,
+    train_set: SegmentationDataset | PoseDataset,
     val_set: SegmentationDataset | PoseDataset,
     directory: Path,
     path: Path,
     description: dict[str, Any],
+    fabric: Fabric | None,
 ) -> None:
-    """Score the last weights (segmentation by both protocols), keep the deployed network, close the record."""
+    """Score the last weights (masks by both protocols, joints beside the mean pose), keep the net, close the record.
+
+    All processes share the scoring; the first one writes.
+    """
     size, scale = recipe.train.input_size, recipe.network.upscale_factor
+    pictures: Samples = val_set
+    labels = super_resolution = None
+    if isinstance(val_set, PoseDataset):
+        pictures = PersonCrops(val_set, (size[0] * scale, size[1] * scale))
+    else:
+        labels = evaluate_segmentation(dsrl.task_model, val_set, input_size=size, protocol="labels", fabric=fabric)
+    if dsrl.sisr_head is not None:
+        super_resolution = evaluate_super_resolution(dsrl, pictures, input_size=size, fabric=fabric)
+    if fabric is not None and not fabric.is_global_zero:
+        return
     trained = record.read(path)[-1]
     if not isinstance(trained.get("metrics"), dict) or not trained["metrics"]:
         raise ValueError(
             f"expected the scores of iteration {recipe.train.iterations} in the last line of {path}, found none; "
             "record and checkpoint are not of one run: start anew in another folder"
         )
-    pictures: SegmentationDataset | PersonCrops
-    if isinstance(val_set, PoseDataset):
-        scores, pictures = {"keypoints": trained["metrics"]}, PersonCrops(val_set, (size[0] * scale, size[1] * scale))
+    if labels is not None:
+        scores = {"logits": trained["metrics"], "labels": labels.to_json()}
     else:
-        labels = evaluate_segmentation(dsrl.task_model, val_set, input_size=size, protocol="labels")
-        scores, pictures = {"logits": trained["metrics"], "labels": labels.to_json()}, val_set
-    super_resolution = None
-    if dsrl.sisr_head is not None:
-        super_resolution = evaluate_super_resolution(dsrl, pictures, input_size=size)
+        assert isinstance(train_set, PoseDataset) and isinstance(val_set, PoseDataset)
+        control = evaluate_mean_pose(train_set, val_set, input_size=size, upscale_factor=scale)
+        scores = {"keypoints": trained["metrics"], "mean_pose": control.to_json()}
     deployed = description | {"train": recipe.train.to_json(), "deployed": True, "scores": scores}
     checkpoint.save(directory / "deployed.safetensors", dsrl.task_model, deployed)
     record.append(

@@ -2,7 +2,8 @@
 
 They are for GPUs, through torchrun, with mixed precision and channels-last maps; the loop is the one that trains the
 small recipes. The paper does not say its epochs, batch size, crop or augmentation: 90,000 iterations of 16 are ours. On
-fewer or smaller GPUs ``--set train.accumulate=4`` gives the same step in four parts.
+fewer or smaller GPUs ``--set train.accumulate=4`` gives the same step in four parts. ``train.compile`` is off: on CPUs
+it did not help (data/runs/compile_pace.jsonl), and on GPUs ``dsrl-lab bench compile`` has yet to say.
 """
 
 from __future__ import annotations

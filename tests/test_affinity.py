@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dsrl_lab.affinity import affinity_matrix, feature_affinity_loss
+from dsrl_lab import affinity
+from dsrl_lab.affinity import affinity_matrix, feature_affinity_loss, tile_for
 
 METHODS = ("tiled", "dense")
 NORMS = (1.0, 1.5, 2.0, 3.0, math.inf)
@@ -207,6 +208,28 @@ def test_equal_maps_agree_and_the_loss_is_symmetric(method: Any, q: Any) -> None
 def test_tile_does_not_matter(tile: int) -> None:
     a, b = pair()
     torch.testing.assert_close(value_and_gradients(a, b, tile=tile), value_and_gradients(a, b, tile=TILE))
+
+
+def test_the_tile_is_chosen_by_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def side(device: torch.device) -> int:
+        asked.append(device)
+        return 150
+
+    monkeypatch.setattr(affinity, "tile_for", side)
+    a, b = (torch.randn(1, 8, 20, 50, requires_grad=True) for _ in range(2))
+    with Watch() as watch:
+        feature_affinity_loss(a, b).backward()
+    assert asked == [a.device] and watch.largest == 2 * 150**2
+
+
+def test_a_cpus_and_a_gpus_tile_give_equal_losses_and_gradients() -> None:
+    a, b = pair(images=1, size=(40, 60))  # 5 strips of a CPU, 2 of a GPU
+    sides = [tile_for(torch.device(name)) for name in ("cpu", "cuda")]
+    ours, theirs = (value_and_gradients(a, b, tile=side) for side in sides)
+    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-15)
+    torch.testing.assert_close(value_and_gradients(a, b), ours, rtol=0, atol=0)
 
 
 # --- what features are like in practice -------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Every network that can be measured, by name: hosts, hosts with another encoder or DSRL's head, super-resolvers, pose.
 
 ``bisenet`` is the host as its class builds it, ``bisenet-xception39`` the same with that encoder, and
-``bisenet+deconvolution`` what DSRL deploys: the host with the authors' SSSR head (``+sub_pixel``: the cheap one).
+``bisenet+deconvolution`` what DSRL deploys: the host with the authors' SSSR head, or with any other of
+``dsrl.SSSR_HEADS`` (``+depthwise`` and ``+sub_pixel``: the cheap ones).
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ from functools import partial
 
 from torch import nn
 
-from dsrl_lab.dsrl import DSRL
+from dsrl_lab.dsrl import DSRL, SSSR_HEADS
 from dsrl_lab.models import POSE, SEGMENTATION, SUPER_RESOLUTION
 from dsrl_lab.models.base import DensePredictor
 
 NUM_JOINTS = 17
 UPSCALE_FACTOR = 2
-SSSR_HEADS = ("deconvolution", "sub_pixel")
 
 Builder = Callable[[], nn.Module]
 

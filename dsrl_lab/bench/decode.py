@@ -3,15 +3,18 @@
 Training shards its decoding: each process makes its own part of every batch (``Batches`` with rank and world_size), and
 within a process threads may make the next one. This runs that very code, without a network: files are decoded, cropped,
 mirrored and reduced as the recipe says. The first pass reads files; the second finds the pictures decoded in memory.
+Evaluation reads too, and then counts confusions and outlines at the picture's own size: a picture of that is timed as
+well. Plans (``bench.plan``) take all three from the record: ``measured``.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +22,18 @@ import torch
 from rich.table import Table
 
 from dsrl_lab import experiments
-from dsrl_lab.datasets.base import SegmentationDataset
+from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset
 from dsrl_lab.datasets.drawn_cityscapes import write_drawn_cityscapes
+from dsrl_lab.datasets.pose import PoseDataset
+from dsrl_lab.metrics import BoundaryScore, SegmentationScore
 from dsrl_lab.recipes import Recipe, find_recipe
 from dsrl_lab.training import record
 from dsrl_lab.training.examples import Batches
-from dsrl_lab.training.tasks import SegmentationTask
+from dsrl_lab.training.pose import PoseTask
+from dsrl_lab.training.tasks import SegmentationTask, Task
 
 DRAWN = 16
+RECORD = experiments.REPOSITORY / "data" / "runs" / "deployment.jsonl"
 PATIENCE = 600  # seconds for all processes to start and answer
 
 
@@ -41,6 +48,8 @@ class Row:
         files_per_second: pictures per second over all processes, from files to stacked batches.
         memory_per_second: the same for pictures that were decoded before.
         processor_seconds: of all processes, per picture from a file.
+        memory_processor_seconds: the same for pictures that were decoded before.
+        scoring_seconds: processor seconds to score one picture of the validation split at its own size; people: 0.
     """
 
     processes: int
@@ -49,6 +58,74 @@ class Row:
     files_per_second: float
     memory_per_second: float
     processor_seconds: float
+    memory_processor_seconds: float
+    scoring_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a picture takes of a core's time, from a record.
+
+    Attributes:
+        file_seconds: from its file to an example: image and mask decoded, cropped, mirrored, reduced.
+        memory_seconds: to an example if it was decoded before.
+        scoring_seconds: to score it in evaluation, after it was read.
+        source: which record says so.
+    """
+
+    file_seconds: float
+    memory_seconds: float
+    scoring_seconds: float
+    source: str
+
+
+def recorded(path: Path = RECORD) -> dict[str, list[Row]]:
+    """What a record says about reading: recipe to the rows of its last measurement.
+
+    Args:
+        path: JSON lines as ``dsrl-lab bench decode`` leaves them with ``--record``; lines of older forms are passed by.
+
+    Example:
+        >>> "cityscapes_espnetv2_dsrl" in recorded()
+        True
+    """
+    lines = record.read(path) if path.is_file() else []
+    names = {field.name for field in fields(Row)}
+    decoded = [line for line in lines if line["kind"] == "decode" and names == line["rows"][0].keys()]
+    return {line["recipe"]: [Row(**row) for row in line["rows"]] for line in decoded}
+
+
+def measured(dataset: str, path: Path = RECORD) -> Reading:
+    """What reading took where it was measured last: medians over the ways to read.
+
+    Args:
+        dataset: of a recipe; where the record has none of its pictures, Cityscapes' stand for them, and ``source`` says
+            so.
+        path: JSON lines as ``dsrl-lab bench decode`` leaves them with ``--record``.
+
+    Raises:
+        ValueError: there is no such record, or nothing in it was decoded.
+
+    Example:
+        >>> reading = measured("cityscapes")
+        >>> reading.file_seconds > reading.memory_seconds > 0, reading.source.split(",")[0]
+        (True, 'data/runs/deployment.jsonl')
+    """
+    of = {find_recipe(recipe).dataset: (recipe, rows) for recipe, rows in recorded(path).items()}
+    if not of:
+        raise ValueError(
+            f"expected a line of kind 'decode' in {path}, found none; measure it with dsrl-lab bench decode --record "
+            f"{path}, or say what a picture takes (--decode-ms)"
+        )
+    recipe, rows = of.get(dataset) or of.get("cityscapes") or next(iter(of.values()))
+    place = path.relative_to(experiments.REPOSITORY) if path.is_relative_to(experiments.REPOSITORY) else path
+    strange = "" if dataset in of else f", which has no pictures of {dataset}"
+    return Reading(
+        file_seconds=statistics.median(row.processor_seconds for row in rows),
+        memory_seconds=statistics.median(row.memory_processor_seconds for row in rows),
+        scoring_seconds=statistics.median(row.scoring_seconds for row in rows),
+        source=f"{place.as_posix()}, bench decode of {recipe}{strange}",
+    )
 
 
 def run(
@@ -62,11 +139,11 @@ def run(
     """Read batches of a recipe's training split, each combination for itself.
 
     Args:
-        recipe: any segmentation recipe; its batch size, crop and scale count.
+        recipe: any recipe; its batch size (smaller where the split is short), crop and scale count.
         root: folder of its data set; without one, 16 drawn full-size pictures in Cityscapes' layout.
         processes: how many share a batch.
         workers: threads of each process.
-        batches: of each pass; no more than one epoch has.
+        batches: of each pass.
 
     Raises:
         ValueError: an unknown recipe, a batch that the processes cannot share, fewer than 1 batch, or no data.
@@ -77,7 +154,9 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         if root is None and found.dataset == "cityscapes":
             root = write_drawn_cityscapes(Path(folder), pictures={"train": DRAWN, "val": 1})
-            found = replace(found, train=replace(found.train, batch_size=min(found.train.batch_size, DRAWN // batches)))
+        train, _ = experiments.open_data(found, root)
+        fits = len(train) // batches // max(processes) * max(processes)  # no picture twice, and equal shares
+        found = replace(found, train=replace(found.train, batch_size=min(found.train.batch_size, max(fits, 1))))
         return [_measure(found, root, count, threads, batches) for count in processes for threads in workers]
 
 
@@ -100,28 +179,33 @@ def _measure(recipe: Recipe, root: Path | None, processes: int, workers: int, ba
         raise ValueError(max(failures, key=len))  # the others only say that the first has left
     pictures = batches * recipe.train.batch_size
     files, memory = (max(answer[place] for answer in told) for place in (0, 1))
+    spent = [sum(answer[place] for answer in told) / pictures for place in (2, 3)]
     return Row(
         processes=processes,
         workers=workers,
         pictures=pictures,
         files_per_second=pictures / files,
         memory_per_second=pictures / memory,
-        processor_seconds=sum(answer[2] for answer in told) / pictures,
+        processor_seconds=spent[0],
+        memory_processor_seconds=spent[1],
+        scoring_seconds=statistics.median(answer[4] for answer in told),
     )
 
 
 def _read(
     recipe: Recipe, root: Path | None, rank: int, processes: int, workers: int, batches: int, barrier: Any, answers: Any
 ) -> None:
-    """One process's share: seconds of the pass over files, of the pass from memory, processor seconds of the first."""
+    """One process's share: seconds of the pass over files and of that from memory, processor seconds, of scoring."""
     try:
         torch.set_num_threads(1)
-        train, _ = experiments.open_data(recipe, root)
-        if not isinstance(train, SegmentationDataset):
-            raise ValueError(f"{recipe.name} reads people; measure a segmentation recipe")
+        train, val = experiments.open_data(recipe, root)
+        scale = recipe.network.upscale_factor
+        task: Task = SegmentationTask(recipe.train, scale)
+        if isinstance(train, PoseDataset):
+            task = PoseTask(recipe.train, train.joint_table, scale)
         shard = Batches(
             train,
-            SegmentationTask(recipe.train, recipe.network.upscale_factor).example,
+            task.example,
             batch_size=recipe.train.batch_size,
             seed=0,
             rank=rank,
@@ -137,10 +221,21 @@ def _read(
             seconds.append(time.perf_counter() - clock)
             used.append(time.process_time() - spent)
         shard.close()
-        answers.put((*seconds, used[0]))
+        scored = _score(val[0], recipe.network.num_classes) if isinstance(val, SegmentationDataset) else 0.0
+        answers.put((*seconds, *used, scored))
     except Exception as error:  # told to the process that waits for an answer
         barrier.abort()
         answers.put(str(error))
+
+
+def _score(sample: Sample, num_classes: int) -> float:
+    """Processor seconds to score a prediction of one picture that is 2 pixels off."""
+    pred = sample.mask.roll(2, dims=-1)
+    pred[pred == IGNORE_INDEX] = 0
+    clock = time.process_time()
+    for score in (SegmentationScore(num_classes), BoundaryScore(num_classes)):
+        score.update(pred[None], sample.mask[None])
+    return time.process_time() - clock
 
 
 def to_record(rows: Sequence[Row], recipe: str) -> dict[str, Any]:
@@ -151,9 +246,10 @@ def to_record(rows: Sequence[Row], recipe: str) -> dict[str, Any]:
 def table(rows: Sequence[Row]) -> Table:
     """Show the ways to read side by side."""
     shown = Table(title="pictures per second, from the file to the batch")
-    for column in ("processes", "threads each", "from files", "decoded before", "processor ms a picture"):
+    for column in ("processes", "threads each", "from files", "decoded before", "core's ms a picture", "to score one"):
         shown.add_column(column, justify="right")
     for row in rows:
-        numbers = f"{row.files_per_second:.1f}", f"{row.memory_per_second:.1f}", f"{1000 * row.processor_seconds:.0f}"
-        shown.add_row(str(row.processes), str(row.workers), *numbers)
+        paces = f"{row.files_per_second:.1f}", f"{row.memory_per_second:.1f}"
+        spent = f"{1000 * row.processor_seconds:.0f}", f"{1000 * row.scoring_seconds:.0f}"
+        shown.add_row(str(row.processes), str(row.workers), *paces, *spent)
     return shown

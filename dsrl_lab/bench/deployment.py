@@ -31,7 +31,7 @@ from dsrl_lab.training import record
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.evaluate import evaluating
 
-HEADS = ("dsrl", "deconvolution_dsrl")
+HEADS = ("dsrl", "deconvolution_dsrl", "depthwise_dsrl")
 KEPT = ", SISR not removed"
 
 

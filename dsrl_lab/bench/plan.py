@@ -1,12 +1,14 @@
 """What a training run will take on 1, 8 or 64 GPUs, reckoned before anything is rented.
 
 From counts: multiply-adds of the whole network (forward once, backward twice as much), feature affinity's own products,
-layers' outputs, parameters. From the reader: how much of a GPU's peak is used in practice, and what a core needs to
-decode a picture. It is arithmetic that can be checked, and no measurement: a first run of a hundred iterations tells
-how far the assumed utilisation is off, and the plan is then drawn again with it.
+layers' outputs, parameters. Affinity stands apart, because it is computed in float32 whatever the precision, and a GPU
+is slower at that by a factor of 5 to 16. From the record of ``bench decode``: what a core needs to read a picture, and
+to score one. From the reader: how much of a GPU's peak is used in practice. It is arithmetic that can be checked, and
+no measurement: a first run of a hundred iterations tells how far the assumed utilisation is off, and the plan is then
+drawn again with it.
 
 Deviations from reality, on purpose: gradients' exchange and the optimizer's step are not counted (they are small for
-networks of a few million parameters), nor is evaluation during training.
+networks of a few million parameters), nor are PSNR and SSIM of the SISR branch at the end.
 """
 
 from __future__ import annotations
@@ -18,13 +20,17 @@ from dataclasses import dataclass
 import torch
 from rich.table import Table
 
+from dsrl_lab.affinity import GPU_TILE
 from dsrl_lab.bench.cost import activation_bytes
+from dsrl_lab.bench.decode import Reading, measured
 from dsrl_lab.complexity import complexity
+from dsrl_lab.datasets.people import POSE_DATASETS
 from dsrl_lab.recipes import Recipe
 from dsrl_lab.training.build import build_dsrl
 
 FLOAT = 4  # bytes
-TILE = 512  # positions on a side of the affinity's tile
+VALIDATION = {"cityscapes": 500, "coco": 6352, "camvid": 101}
+"""Pictures of a validation split (people, of COCO 2017); drawn data sets say theirs in the recipe."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +40,22 @@ class Accelerator:
     Attributes:
         name: as it is sold.
         peak: floating-point operations per second of its matrix units, in mixed precision, without sparsity.
+        float32_peak: floating-point operations per second in float32 proper; PyTorch leaves TF32 off.
         memory: bytes.
     """
 
     name: str
     peak: float
+    float32_peak: float
     memory: float
 
 
+# T4 and V100 have no bfloat16: there train.precision=16-mixed is what reaches the first peak.
 ACCELERATORS = {
-    "T4": Accelerator(name="T4", peak=65e12, memory=16e9),
-    "V100": Accelerator(name="V100", peak=125e12, memory=16e9),
-    "A100": Accelerator(name="A100", peak=312e12, memory=40e9),
-    "H100": Accelerator(name="H100", peak=989e12, memory=80e9),
+    "T4": Accelerator(name="T4", peak=65e12, float32_peak=8.1e12, memory=16e9),
+    "V100": Accelerator(name="V100", peak=125e12, float32_peak=15.7e12, memory=16e9),  # SXM2
+    "A100": Accelerator(name="A100", peak=312e12, float32_peak=19.5e12, memory=40e9),
+    "H100": Accelerator(name="H100", peak=989e12, float32_peak=67e12, memory=80e9),  # SXM
 }
 
 
@@ -60,7 +69,8 @@ class ImageCost:
         affinity_macs: of the tiled affinity loss and its gradient; 0 without affinity.
         activation_bytes: outputs of all layers in float32, which the backward pass needs.
         dense_affinity_bytes: of one affinity matrix if it were built.
-        tiled_affinity_bytes: of what the tiled loss holds beside the features.
+        tiled_affinity_bytes: of what the tiled loss holds: both maps as unit vectors, twice, with a gradient, and two
+            tiles, which all images of a batch share.
         parameters: of the whole network.
     """
 
@@ -78,7 +88,7 @@ class ImageCost:
         return 3 * self.forward_macs + self.affinity_macs
 
 
-def affinity_macs(positions: int, channels: int, *, tile: int = TILE) -> int:
+def affinity_macs(positions: int, channels: int, *, tile: int = GPU_TILE) -> int:
     """Multiply-adds of the tiled affinity loss of one image, gradient included.
 
     Each pair of tiles on or above the diagonal is compared once (half of all products), and its slopes go back to
@@ -123,7 +133,7 @@ def image_cost(recipe: Recipe) -> ImageCost:
         affinity_macs=affinity_macs(positions, channels) if positions else 0,
         activation_bytes=activation_bytes(dsrl, size),
         dense_affinity_bytes=FLOAT * positions**2,
-        tiled_affinity_bytes=FLOAT * (2 * min(TILE, positions) ** 2 + positions * channels),
+        tiled_affinity_bytes=FLOAT * (4 * positions * channels + 2 * min(GPU_TILE, positions) ** 2),
         parameters=whole.parameters,
     )
 
@@ -137,8 +147,10 @@ class Plan:
         per_gpu: images on each, per iteration.
         iterations: so many that as many images are seen as the recipe says.
         learning_rate: the recipe's, in proportion to the batch.
-        compute_hours: if only the arithmetic took time.
+        compute_hours: of the arithmetic, feature affinity's left out.
+        affinity_hours: of feature affinity, in float32.
         decode_hours: if only reading pictures took time.
+        evaluation_hours: of all evaluations, in which the network, its pictures and their scores wait for each other.
         memory: bytes on each GPU: weights, gradients, momentum, activations, affinity.
     """
 
@@ -147,13 +159,15 @@ class Plan:
     iterations: int
     learning_rate: float
     compute_hours: float
+    affinity_hours: float
     decode_hours: float
+    evaluation_hours: float
     memory: float
 
     @property
     def hours(self) -> float:
-        """By the clock: reading goes on beside computing, so the slower of the two."""
-        return max(self.compute_hours, self.decode_hours)
+        """By the clock: reading goes on beside computing, so the slower of the two, and then evaluation."""
+        return max(self.compute_hours + self.affinity_hours, self.decode_hours) + self.evaluation_hours
 
     @property
     def gpu_hours(self) -> float:
@@ -162,8 +176,10 @@ class Plan:
 
     @property
     def bound_by(self) -> str:
-        """What the run waits for."""
-        return "arithmetic" if self.compute_hours >= self.decode_hours else "reading"
+        """What the run waits for most, while it trains."""
+        if self.compute_hours + self.affinity_hours < self.decode_hours:
+            return "reading"
+        return "FA" if self.affinity_hours > self.compute_hours else "arithmetic"
 
 
 def plan(
@@ -172,7 +188,7 @@ def plan(
     *,
     accelerator: Accelerator = ACCELERATORS["A100"],
     utilisation: float = 0.2,
-    decode_seconds: float = 0.08,
+    reading: Reading | None = None,
     cores: int = 8,
     least_per_gpu: int = 2,
 ) -> Plan:
@@ -182,13 +198,13 @@ def plan(
         recipe: any experiment.
         gpus: how many.
         accelerator: which.
-        utilisation: share of its peak that is reached; a fifth is good for networks of many small layers.
-        decode_seconds: of one core for one picture at full size.
+        utilisation: share of its peaks that is reached; a fifth is good for networks of many small layers.
+        reading: what a picture takes of a core's time; by default what the kit's record says (``decode.measured``).
         cores: that read pictures for each GPU.
         least_per_gpu: images that each GPU gets at least; BatchNorm wants two.
 
     Raises:
-        ValueError: a number that makes no sense.
+        ValueError: a number that makes no sense, or no record of reading.
 
     Example:
         >>> from dsrl_lab.recipes import find_recipe
@@ -197,36 +213,55 @@ def plan(
         >>> one.per_gpu, many.per_gpu, many.iterations * many.per_gpu * 64 == one.iterations * one.per_gpu
         (16, 2, True)
     """
-    if gpus < 1 or cores < 1 or least_per_gpu < 1 or decode_seconds < 0 or not 0 < utilisation <= 1:
+    if gpus < 1 or cores < 1 or least_per_gpu < 1 or not 0 < utilisation <= 1:
         raise ValueError(
-            "expected at least 1 GPU, core and image, decode_seconds of at least 0 and a utilisation above 0 and at "
-            f"most 1, got {gpus}, {cores}, {least_per_gpu}, {decode_seconds} and {utilisation}"
+            "expected at least 1 GPU, core and image, and a utilisation above 0 and at most 1, "
+            f"got {gpus}, {cores}, {least_per_gpu} and {utilisation}"
         )
-    cost, train = image_cost(recipe), recipe.train
+    cost, train, reading = image_cost(recipe), recipe.train, reading or measured(recipe.dataset)
     per_gpu = max(least_per_gpu, -(-train.batch_size // gpus))
     images = train.iterations * train.batch_size
-    seconds = 2 * cost.training_macs * images / (gpus * accelerator.peak * utilisation)
+    peak = accelerator.peak if "mixed" in train.precision else accelerator.float32_peak
+    per_second = gpus * peak * utilisation / 2  # multiply-adds, of two operations each
+    in_float32 = gpus * accelerator.float32_peak * utilisation / 2
+    scored = _scored_pictures(recipe)
+    alone = reading.file_seconds + reading.scoring_seconds  # each process's one thread reads and scores
+    tiles = min(cost.tiled_affinity_bytes, 2 * FLOAT * GPU_TILE**2)
     return Plan(
         gpus=gpus,
         per_gpu=per_gpu,
         iterations=-(-images // (per_gpu * gpus)),
         learning_rate=train.learning_rate * per_gpu * gpus / train.batch_size,
-        compute_hours=seconds / 3600,
-        decode_hours=images * decode_seconds / (gpus * cores) / 3600,
-        memory=3 * FLOAT * cost.parameters + per_gpu * (cost.activation_bytes + cost.tiled_affinity_bytes),
+        compute_hours=3 * cost.forward_macs * images / per_second / 3600,
+        affinity_hours=cost.affinity_macs * images / in_float32 / 3600,
+        decode_hours=images * reading.file_seconds / (gpus * cores) / 3600,
+        evaluation_hours=scored * (alone / gpus + cost.deployed_macs / in_float32) / 3600,
+        memory=3 * FLOAT * cost.parameters
+        + per_gpu * (cost.activation_bytes + cost.tiled_affinity_bytes - tiles)
+        + tiles,
     )
 
 
+def _scored_pictures(recipe: Recipe) -> int:
+    """Pictures that a run scores, one by one: each time it is due, at the end, and masks once more as labels."""
+    train, pose = recipe.train, recipe.dataset in POSE_DATASETS
+    pictures = recipe.pictures[1] if recipe.pictures else VALIDATION.get(recipe.dataset, 0)
+    due = train.iterations // train.evaluate_every if train.evaluate_every else 0
+    last = 0 if train.evaluate_every and train.iterations % train.evaluate_every == 0 else 1
+    return pictures * (due + last + (0 if pose else 1))
+
+
 def table(plans: Sequence[Plan], title: str = "") -> Table:
-    """Show plans side by side.
+    """Show plans side by side: hours of each part, and by the clock, where reading goes on beside computing.
 
     Example:
         >>> from dsrl_lab.recipes import find_recipe
         >>> table([plan(find_recipe("streets_tinynet_dsrl"), gpus) for gpus in (1, 8)]).row_count
         2
     """
-    drawn = Table(title=title)
-    headings = "GPUs", "images each", "iterations", "learning rate", "time", "waits for", "GPU hours", "memory each"
+    drawn = Table(title=title, padding=(0, 1, 0, 0))  # twelve columns, in 110 characters
+    parts = "arithmetic", "FA", "reading", "scoring"
+    headings = "GPUs", "images\neach", "steps", "rate", *parts, "time", "waits for", "GPU\nhours", "memory\neach"
     for heading in headings:
         drawn.add_column(heading, justify="right")
     for one in plans:
@@ -235,6 +270,7 @@ def table(plans: Sequence[Plan], title: str = "") -> Table:
             str(one.per_gpu),
             f"{one.iterations:,}",
             f"{one.learning_rate:g}",
+            *map(_by_the_clock, (one.compute_hours, one.affinity_hours, one.decode_hours, one.evaluation_hours)),
             _by_the_clock(one.hours),
             one.bound_by,
             f"{one.gpu_hours:.0f}",
@@ -244,4 +280,6 @@ def table(plans: Sequence[Plan], title: str = "") -> Table:
 
 
 def _by_the_clock(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{60 * hours:.0f} min" if 60 * hours >= 1 else f"{3600 * hours:.0f} s"

@@ -19,9 +19,17 @@ Layers = list[tuple[int, int, int]]
 
 
 def conv_macs(
-    height: int, width: int, in_channels: int, out_channels: int, kernel_size: int, stride: int, dilation: int
+    height: int,
+    width: int,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int,
+    dilation: int,
 ) -> int:
-    """Multiply-adds of one convolution for one picture, zero-padded so that stride 1 keeps the size.
+    """Multiply-adds of one convolution for one picture.
+
+    Zeros are padded so that stride 1 keeps the size.
 
     Args:
         height: of the INPUT, in pixels; a multiple of stride.
@@ -103,7 +111,9 @@ MACS = Exercise(
 
 
 def receptive_field(layers: list[tuple[int, int, int]]) -> int:
-    """How many input pixels, on a side, one output of a stack of convolutions can see, gaps included.
+    """How many input pixels one output of a stack can see, along one axis.
+
+    The stack is of convolutions; gaps between the taps are included.
 
     Args:
         layers: (kernel_size, stride, dilation) of each, first to last.
@@ -198,8 +208,9 @@ FIELD = Exercise(
 def atrous_plan(strides: list[int], output_stride: int) -> list[tuple[int, int]]:
     """Keep more resolution in a trained network without touching a weight.
 
-    Strides are kept, first to last, while their product does not pass ``output_stride``; each later one becomes 1. Give
-    every layer the dilation with which its taps fall where they fell before.
+    Strides are kept, first to last, while their product does not pass
+    ``output_stride``; each later one becomes 1. Give every layer the dilation with
+    which its taps fall where they fell before.
 
     Args:
         strides: of each layer, 1 or 2.

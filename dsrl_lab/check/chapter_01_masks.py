@@ -15,13 +15,14 @@ from dsrl_lab.check.exercise import Case, Exercise, Hint, WrongAnswer
 
 
 def majority(mask: Tensor, factor: int, num_classes: int) -> Tensor:
-    """Reduce a mask: each block of factor x factor pixels becomes the class that most of its pixels have.
+    """Reduce a mask: each block becomes the class that most of its pixels have.
 
-    Pixels with id 255 are unknown and have no vote; a block of them alone stays 255. Of classes with equally many
-    votes the smallest id wins.
+    A block is factor x factor pixels. Pixels with id 255 are unknown and have no vote;
+    a block of them alone stays 255. Of classes with equally many votes, the smallest
+    id wins.
 
     Shape:
-        - mask: (N, H, W) int64 with ids below num_classes, or 255; sides are multiples of factor
+        - mask: (N, H, W) int64, ids below num_classes or 255; H, W multiples of factor
         - output: (N, H / factor, W / factor) int64
 
     Example:

@@ -20,8 +20,8 @@ from dsrl_lab.metrics import psnr
 def psnr_y(super_res: Tensor, high_res: Tensor, border: int) -> Tensor:
     """PSNR in dB as papers report it: on luminance alone, without a border.
 
-    Y = (16 + 65.481 R + 128.553 G + 24.966 B) / 255 for R, G, B in [0, 1]. The super-resolved picture is clipped to
-    [0, 1] first; the peak of the signal is 1.
+    Y = (16 + 65.481 R + 128.553 G + 24.966 B) / 255 for R, G, B in [0, 1]. The
+    super-resolved picture is clipped to [0, 1] first; the peak of the signal is 1.
 
     Args:
         super_res: may leave [0, 1] a little.
@@ -119,16 +119,23 @@ PSNR = Exercise(
 
 
 def stack_macs(
-    layers: list[tuple[int, int, int]], height: int, width: int, upscale_factor: int, enlarge_first: bool
+    layers: list[tuple[int, int, int]],
+    height: int,
+    width: int,
+    upscale_factor: int,
+    enlarge_first: bool,
 ) -> int:
-    """Multiply-adds of a stack of convolutions that keep the size, before or after the enlargement.
+    """Multiply-adds of a stack of convolutions, before or after the enlargement.
+
+    Each convolution keeps the size of what it receives.
 
     Args:
         layers: (in_channels, out_channels, kernel_size) of each.
         height: of the SMALL picture.
         width: of the SMALL picture.
         upscale_factor: s.
-        enlarge_first: the picture is enlarged (at no cost) before the first layer, or else after the last.
+        enlarge_first: the picture is enlarged (at no cost) before the first layer, or
+            else after the last.
 
     Example:
         >>> stack_macs([(1, 8, 3)], 10, 10, 2, enlarge_first=False)

@@ -17,10 +17,15 @@ from dsrl_lab.training.super_resolution import charbonnier_loss
 
 
 def up_projection(low: Tensor, up: Tensor, down: Tensor, again: Tensor) -> Tensor:
-    """DBPN's up-projection without its activations: enlarge, go back, and add what the round trip got wrong, enlarged.
+    """DBPN's up-projection without its activations.
 
-    H0 = enlarge L by ``up``; L0 = reduce H0 by ``down``; E = L0 - L; result = H0 + (enlarge E by ``again``).
-    To enlarge is ``F.conv_transpose2d``, to reduce ``F.conv2d``, each with stride 2 and padding 2.
+    Enlarge, go back, and add what the round trip got wrong, enlarged.
+
+    H0 = enlarge L by ``up``; L0 = reduce H0 by ``down``; E = L0 - L;
+    result = H0 + (enlarge E by ``again``).
+
+    To enlarge is ``F.conv_transpose2d``, to reduce ``F.conv2d``, each with stride 2 and
+    padding 2.
 
     Shape:
         - low: (N, C, h, w)
@@ -114,8 +119,9 @@ PROJECTION = Exercise(
 def pyramid_loss(scales: list[Tensor], targets: list[Tensor], epsilon: float) -> Tensor:
     """LapSRN's loss: every level has its own target, and levels add up.
 
-    The penalty of a difference d is sqrt(d^2 + epsilon^2), nearly |d| but smooth at 0; a level's loss is the mean of
-    it over all of the level's values (pictures, channels, pixels).
+    The penalty of a difference d is sqrt(d^2 + epsilon^2), nearly |d| but smooth at 0;
+    a level's loss is the mean of it over all of the level's values (pictures, channels,
+    pixels).
 
     Args:
         scales: what the network gave at each level, small to large.
@@ -127,8 +133,8 @@ def pyramid_loss(scales: list[Tensor], targets: list[Tensor], epsilon: float) ->
         - output: scalar
 
     Example:
-        >>> pyramid_loss([torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 4, 4)], [torch.full((1, 1, 2, 2), 3.0),
-        ...              torch.zeros(1, 1, 4, 4)], epsilon=4.0)
+        >>> small, large = torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 4, 4)
+        >>> pyramid_loss([small, large], [small + 3, large], epsilon=4.0)
         tensor(9.)
     """
     levels = [((a - b).square() + epsilon**2).sqrt().mean() for a, b in zip(scales, targets, strict=True)]

@@ -18,7 +18,8 @@ from dsrl_lab.check.exercise import Case, Exercise, Hint, WrongAnswer
 def shuffle(x: Tensor, upscale_factor: int) -> Tensor:
     """Pixel shuffle with reshape and permute only (no ``pixel_shuffle``).
 
-    Channel c * s^2 + a * s + b becomes row a, column b of each s x s block of channel c.
+    Channel c * s^2 + a * s + b becomes row a, column b of each s x s block of
+    channel c.
 
     Shape:
         - x: (N, C * s^2, h, w)
@@ -206,7 +207,7 @@ KERNEL = Exercise(
 
 
 def icnr(filters: Tensor, upscale_factor: int) -> Tensor:
-    """Start a sub-pixel convolution as a convolution followed by nearest-neighbour enlargement.
+    """Start a sub-pixel convolution as convolution, then nearest-neighbour enlargement.
 
     Args:
         filters: one for each output channel.

@@ -15,10 +15,10 @@ from dsrl_lab.complexity import complexity
 
 
 def taps(kernel_size: int, stride: int) -> list[int]:
-    """How many kernel taps fall on each output position of a 1-D transposed convolution, far from the border.
+    """How many taps of a 1-D transposed convolution fall on each output position.
 
-    The pattern repeats every ``stride`` positions. Entry a of the list is for the outputs at which, without padding,
-    position modulo stride is a.
+    Far from the border the pattern repeats every ``stride`` positions. Entry a of the
+    list is for the outputs at which, without padding, position modulo stride is a.
 
     Example:
         >>> taps(3, 2)  # uneven: a checkerboard waits
@@ -95,7 +95,12 @@ TAPS = Exercise(
 
 
 def sub_pixel_macs(
-    height: int, width: int, in_channels: int, out_channels: int, kernel_size: int, upscale_factor: int
+    height: int,
+    width: int,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    upscale_factor: int,
 ) -> int:
     """Multiply-adds of a sub-pixel convolution for one picture.
 

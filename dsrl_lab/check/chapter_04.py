@@ -18,7 +18,9 @@ from dsrl_lab.check.exercise import Case, Exercise, Hint, WrongAnswer, draw_inte
 
 
 def map_sizes(height: int, width: int, strides: list[int]) -> list[tuple[int, int]]:
-    """Sizes of an encoder's maps, when every halving rounds up (3x3 convolutions, stride 2, padding 1).
+    """Sizes of an encoder's maps, when every halving rounds up.
+
+    A 3x3 convolution with stride 2 and padding 1 does so.
 
     Args:
         height: of the input, in pixels; any.
@@ -94,17 +96,19 @@ SIZES = Exercise(
 
 
 def pool_bins(features: Tensor, bins: int) -> Tensor:
-    """Average a map over bins x bins regions, as PSPNet's pyramid does (no ``adaptive_avg_pool2d``).
+    """Average a map over bins x bins regions, as PSPNet's pyramid does.
 
-    Region i of a side of length L begins at row floor(i * L / bins) and ends before row ceil((i + 1) * L / bins), so
-    that no row is left out; where L is no multiple of bins, neighbours share a row.
+    Do not use ``adaptive_avg_pool2d``. Region i of a side of length L begins at row
+    floor(i * L / bins) and ends before row ceil((i + 1) * L / bins), so that no row is
+    left out; where L is no multiple of bins, neighbours share a row.
 
     Shape:
         - features: (N, C, H, W), H and W at least ``bins``
         - output: (N, C, bins, bins)
 
     Example:
-        >>> pool_bins(torch.tensor([[[[1.0, 2.0, 6.0], [1.0, 2.0, 6.0]]]]), 2)  # the middle column counts twice
+        >>> row = [1.0, 2.0, 6.0]  # the middle column counts twice
+        >>> pool_bins(torch.tensor([[[row, row]]]), 2)
         tensor([[[[1.5000, 4.0000],
                   [1.5000, 4.0000]]]])
     """
@@ -187,9 +191,10 @@ BINS = Exercise(
 
 
 def gaps(dilations: list[int]) -> int:
-    """Positions inside the receptive field, on one side, that a stack of dilated 3-tap convolutions never hears.
+    """Positions of the receptive field, along one axis, that a stack never hears.
 
-    Stride is 1 throughout. An output hears a position if some choice of one tap per layer leads to it.
+    The stack is of dilated 3-tap convolutions. Stride is 1 throughout. An output hears
+    a position if some choice of one tap per layer leads to it.
 
     Args:
         dilations: of the convolutions, first to last.

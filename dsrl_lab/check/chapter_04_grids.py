@@ -15,9 +15,10 @@ from dsrl_lab.check.exercise import Case, Exercise, Hint, WrongAnswer, draw_inte
 
 
 def taps_inside(height: int, width: int, dilation: int) -> float:
-    """Share of a dilated 3x3 convolution's taps that fall inside the map, the mean over all its positions.
+    """Share of a dilated 3x3 convolution's taps that fall inside the map.
 
-    The convolution has stride 1 and padding ``dilation``: output and input have one size, and taps outside meet zeros.
+    It is the mean over all positions. The convolution has stride 1 and padding
+    ``dilation``: output and input have one size, and taps outside meet zeros.
 
     Args:
         height: of the map, in positions.
@@ -28,7 +29,7 @@ def taps_inside(height: int, width: int, dilation: int) -> float:
         A share in [1/9, 1].
 
     Example:
-        >>> round(taps_inside(16, 32, 18), 3)  # DeepLab's largest dilation on the map of a 256 x 512 picture
+        >>> round(taps_inside(16, 32, 18), 3)  # DeepLab's largest, a 256 x 512 picture
         0.208
     """
 
@@ -101,10 +102,12 @@ INSIDE = Exercise(
 
 
 def source_position(index: int, small: int, large: int, align_corners: bool) -> float:
-    """Where on the small map bilinear enlargement looks for one output position, away from the border.
+    """Where on the small map bilinear enlargement looks for one output position.
 
-    Pixels are squares. With ``align_corners=False`` the outer edges of both maps lie on each other; with True the
-    centres of the corner pixels do. Positions count pixels from the centre of the first one: 0, 1, 2, ...
+    Only positions away from the border are asked for. Pixels are squares. With
+    ``align_corners=False`` the outer edges of both maps lie on each other; with True
+    the centres of the corner pixels do. Positions count pixels from the centre of the
+    first one: 0, 1, 2, ...
 
     Args:
         index: of the output, 0 to large - 1.

@@ -16,16 +16,22 @@ from dsrl_lab.complexity import complexity
 # 05.1
 
 
-def deconvolved_size(size: int, kernel_size: int, stride: int, padding: int, output_padding: int) -> int:
+def deconvolved_size(
+    size: int,
+    kernel_size: int,
+    stride: int,
+    padding: int,
+    output_padding: int,
+) -> int:
     """Side of what a transposed convolution gives.
 
-    Every input stamps ``kernel_size`` values, stamps stand ``stride`` apart; ``padding`` cuts off both ends,
-    ``output_padding`` adds to one.
+    Every input stamps ``kernel_size`` values, stamps stand ``stride`` apart;
+    ``padding`` cuts off both ends, ``output_padding`` adds to one.
 
     Example:
-        >>> deconvolved_size(64, kernel_size=3, stride=2, padding=1, output_padding=1)  # DSRL's
+        >>> deconvolved_size(64, 3, stride=2, padding=1, output_padding=1)  # DSRL's
         128
-        >>> deconvolved_size(64, kernel_size=3, stride=2, padding=1, output_padding=0)
+        >>> deconvolved_size(64, 3, stride=2, padding=1, output_padding=0)
         127
     """
     return (size - 1) * stride + kernel_size - 2 * padding + output_padding
@@ -93,8 +99,8 @@ SIZE = Exercise(
 def head_macs(height: int, width: int, classes: int, blocks: int) -> int:
     """Multiply-adds of the authors' SSSR head for one picture.
 
-    Each block is a transposed 3x3 convolution with stride 2 from ``classes`` to ``classes`` channels; each doubles
-    the sides. BatchNorm and PReLU do not count.
+    Each block is a transposed 3x3 convolution with stride 2 from ``classes`` to
+    ``classes`` channels; each doubles the sides. BatchNorm and PReLU do not count.
 
     Args:
         height: of the class maps that come in, in positions.
@@ -167,10 +173,18 @@ HEAD_MACS = Exercise(
 # 05.3
 
 
-def size_for_the_same_cost(height: int, width: int, macs: float, extra_macs: float) -> tuple[float, float]:
-    """Input size at which the plain host costs what the host with its head costs at (height, width).
+def size_for_the_same_cost(
+    height: int,
+    width: int,
+    macs: float,
+    extra_macs: float,
+) -> tuple[float, float]:
+    """Input size at which the plain host costs what host and head cost together.
 
-    A convolutional network's multiply-adds grow with the number of positions. Keep the picture's proportions.
+    Host and head receive (height, width).
+
+    A convolutional network's multiply-adds grow with the number of positions. Keep the
+    picture's proportions.
 
     Args:
         height: of the input, in pixels.

@@ -16,11 +16,12 @@ from dsrl_lab.check.exercise import Answer, Case, Exercise, Hint, WrongAnswer, c
 
 
 def bilinear_start(classes: int) -> Tensor:
-    """Weight of a transposed 3x3 convolution (stride 2, padding 1, output padding 1) that enlarges each map smoothly.
+    """Weight of a transposed 3x3 convolution that enlarges each map smoothly.
 
-    Each class map is enlarged for itself: nothing of one class reaches another's map, and a constant map keeps its
-    value (away from the border). Along one side
-    the stamp is a half, one, a half: what falls between two inputs becomes their mean.
+    Stride 2, padding 1, output padding 1. Each class map is enlarged for itself:
+    nothing of one class reaches another's map, and a constant map keeps its value (away
+    from the border). Along one axis the stamp is a half, one, a half: what falls
+    between two inputs becomes their mean.
 
     Shape:
         - output: (classes, classes, 3, 3), as ``torch.nn.ConvTranspose2d`` keeps it
@@ -104,8 +105,9 @@ BILINEAR = Exercise(
 
 
 def add_residual(logits: Tensor, phases: Tensor, upscale_factor: int) -> Tensor:
-    """The kit's cheap head: logits enlarged bilinearly, plus a residual that was computed at the small size.
+    """The kit's cheap head: logits enlarged bilinearly, plus a residual.
 
+    The residual was computed at the small size.
     You may use ``torch.nn.functional`` as F.
 
     Args:
@@ -121,7 +123,8 @@ def add_residual(logits: Tensor, phases: Tensor, upscale_factor: int) -> Tensor:
     Example:
         >>> logits = torch.rand(1, 3, 4, 5)
         >>> silent = torch.zeros(1, 12, 4, 5)  # a head that starts at zero
-        >>> torch.equal(add_residual(logits, silent, 2), F.interpolate(logits, scale_factor=2, mode="bilinear"))
+        >>> enlarged = F.interpolate(logits, scale_factor=2, mode="bilinear")
+        >>> torch.equal(add_residual(logits, silent, 2), enlarged)
         True
     """
     enlarged = F.interpolate(logits, scale_factor=upscale_factor, mode="bilinear")
@@ -205,10 +208,11 @@ RESIDUAL = Exercise(
 
 
 def full_size_prediction(logits: Tensor, height: int, width: int) -> Tensor:
-    """Class ids at the picture's size, by the protocol that favours no output size: enlarge logits, then decide.
+    """Class ids at the picture's size: enlarge logits, then decide.
 
-    Enlarge as bilinear interpolation does whose pixels are squares (``align_corners=False``). You may use
-    ``torch.nn.functional`` as F.
+    This protocol favours no output size. Enlarge as bilinear interpolation does whose
+    pixels are squares (``align_corners=False``).
+    You may use ``torch.nn.functional`` as F.
 
     Shape:
         - logits: (N, K, h, w)

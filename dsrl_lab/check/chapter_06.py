@@ -90,7 +90,7 @@ BYTES = Exercise(
 
 
 def affinity(features: Tensor) -> Tensor:
-    """Cosine similarity of each position with each other one: S of the paper, with p = 2.
+    """Cosine similarity of each position with each other one: S of the paper, p = 2.
 
     A position whose features are all zero has no direction: its similarities are 0.
 
@@ -200,7 +200,8 @@ MATRIX = Exercise(
 def affinity_distance(s_a: Tensor, s_b: Tensor, q: int) -> Tensor:
     """How far two affinity matrices are apart: L_fa of the paper, from the matrices.
 
-    The mean over images and pairs of |S_a - S_b|^q: absolute differences for q = 1, squares for q = 2.
+    The mean over images and pairs of |S_a - S_b|^q: absolute differences for q = 1,
+    squares for q = 2.
 
     Shape:
         - s_a, s_b: (N, P, P)

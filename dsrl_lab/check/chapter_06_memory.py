@@ -20,9 +20,10 @@ from dsrl_lab.check.exercise import Answer, Case, Exercise, Hint, WrongAnswer, c
 
 
 def affinity_at(features: Tensor, stride: int) -> Tensor:
-    """Affinity on a coarser grid: positions are averaged over stride x stride blocks, then compared by cosine.
+    """Affinity on a coarser grid: average over blocks, then compare by cosine.
 
-    You may use ``torch.nn.functional`` as F, and ``affinity_matrix`` for the comparison.
+    A block is stride x stride positions. You may use ``torch.nn.functional`` as F, and
+    ``affinity_matrix`` for the comparison.
 
     Shape:
         - features: (N, C, H, W), H and W multiples of stride
@@ -94,10 +95,10 @@ COARSE = Exercise(
 
 
 def affinity_loss_in_strips(a: Tensor, b: Tensor, rows: int) -> Tensor:
-    """L_fa with q = 1 of two feature maps of one image, without ever holding a P x P matrix.
+    """L_fa with q = 1 of two feature maps of one image, without a P x P matrix.
 
-    Work through ``rows`` positions at a time: their similarities to all positions are a strip (rows, P). The last
-    strip may be shorter.
+    Work through ``rows`` positions at a time: their similarities to all positions are a
+    strip (rows, P). The last strip may be shorter.
 
     Shape:
         - a: (C_a, P) and b: (C_b, P), each position of length 1

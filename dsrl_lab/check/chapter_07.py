@@ -104,7 +104,7 @@ BATCH_LOSS = Exercise(
 def poly(iteration: int, iterations: int, learning_rate: float, power: float) -> float:
     """Learning rate of one step of the poly schedule.
 
-    The first step has the whole learning rate; the step after the last one would have 0.
+    The first step has the whole learning rate; the step after the last would have 0.
 
     Args:
         iteration: number of the step, from 0 to iterations - 1.
@@ -190,17 +190,18 @@ POLY = Exercise(
 
 
 def audit(sizes: dict[str, int], groups: list[list[str]]) -> list[int]:
-    """How many numbers an optimizer forgets, and how many it moves more than once a step.
+    """How many numbers an optimizer forgets, and how many it moves more than once.
 
     Args:
         sizes: numbers in each parameter, by its name.
         groups: names in each of the optimizer's groups, none twice in one group.
 
     Returns:
-        [numbers in no group, numbers in more than one group]; each parameter counts once.
+        [numbers in no group, numbers in several groups]; each parameter counts once.
 
     Example:
-        >>> audit({"encoder": 100, "head": 10, "sisr": 40}, [["encoder", "head"], ["head"]])
+        >>> sizes = {"encoder": 100, "head": 10, "sisr": 40}
+        >>> audit(sizes, [["encoder", "head"], ["head"]])
         [40, 10]
     """
     listed = [name for group in groups for name in group]

@@ -19,25 +19,30 @@ MOMENTUM, POWER = 0.9, 0.9
 # 07.4
 
 
-def go_on(weight: Tensor, velocity: Tensor, iteration: int, gradients: Tensor, learning_rate: float) -> Tensor:
-    """Finish a run of SGD that was stopped: the weight after its last step, as if nothing had happened.
+def go_on(
+    weight: Tensor,
+    velocity: Tensor,
+    iteration: int,
+    gradients: Tensor,
+    learning_rate: float,
+) -> Tensor:
+    """Finish a run of SGD that was stopped, as if nothing had happened.
 
-    Each step: velocity = 0.9 * velocity + gradient; weight = weight - rate * velocity, with the poly rate
-    learning_rate * (1 - step / steps) ** 0.9.
+    Each step: velocity = 0.9 * velocity + gradient; weight = weight - rate * velocity,
+    with the poly rate learning_rate * (1 - step / steps) ** 0.9.
 
     Args:
         weight: as it was saved.
         velocity: as it was saved.
         iteration: steps that were done; the next one has this number.
-        gradients: of every step of the whole run, from its first; so there are len(gradients) steps.
+        gradients: of every step of the whole run, from its first: len(gradients) steps.
         learning_rate: at the start of the run.
 
     Shape:
-        - weight, velocity: (P,); gradients: (steps, P)
-        - output: (P,)
+        - weight, velocity, output (the weight at the end): (P,); gradients: (steps, P)
 
     Example:
-        >>> go_on(torch.tensor([1.0]), torch.tensor([2.0]), 1, torch.tensor([[5.0], [1.0]]), 0.1)  # rate 0.0536
+        >>> go_on(torch.ones(1), torch.tensor([2.0]), 1, torch.tensor([[5.0], [1.0]]), 0.1)
         tensor([0.8500])
     """
     for step in range(iteration, len(gradients)):
@@ -141,13 +146,15 @@ GO_ON = Exercise(
 
 
 def deployed_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What a deployed network keeps of a DSRL network's tensors, under the names that it has alone.
+    """What a deployed network keeps of a DSRL network's tensors.
 
-    A DSRL network owns ``task_model`` (host and SSSR head), ``sisr_head`` and ``transform``; ``task_model`` alone is
-    deployed, and loads its tensors strictly: nothing missing, nothing left over.
+    The names are those that it has alone. A DSRL network owns ``task_model`` (host and
+    SSSR head), ``sisr_head`` and ``transform``; ``task_model`` alone is deployed, and
+    loads its tensors strictly: nothing missing, nothing left over.
 
     Example:
-        >>> sorted(deployed_state({"task_model.host.a": torch.ones(1), "sisr_head.b": torch.ones(1)}))
+        >>> one = torch.ones(1)
+        >>> sorted(deployed_state({"task_model.host.a": one, "sisr_head.b": one}))
         ['host.a']
     """
     prefix = "task_model."

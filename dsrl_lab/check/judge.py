@@ -58,6 +58,7 @@ class Verdict:
         )
 
 
+@torch.random.fork_rng(devices=[])  # the reader's own draws go on as if nothing had been checked
 def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Verdict:
     """Try an answer on fresh inputs against the exercise's oracle.
 

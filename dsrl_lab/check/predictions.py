@@ -58,8 +58,7 @@ class Beside:
         )
 
     def _text(self, value: Guess) -> str:
-        text = value if isinstance(value, str) else f"{value:.4g}"
-        return f"{text} {self.unit}".rstrip()
+        return f"{value if isinstance(value, str) else _three_digits(value)} {self.unit}".rstrip()
 
     @property
     def _ratio(self) -> str:
@@ -67,6 +66,16 @@ class Beside:
             return ""
         ratio = self.guess / self.result
         return f" (your guess was {ratio:.3g} times it)" if ratio > 0 else ""
+
+
+def _three_digits(value: float) -> str:
+    """Three significant digits, all digits of a larger whole part, and no power of ten for what people guess.
+
+    Example:
+        >>> [_three_digits(value) for value in (0.53714, 4.702, 44.73, 1087, 256.0, 0.5)]
+        ['0.537', '4.7', '44.7', '1087', '256', '0.5']
+    """
+    return f"{value:.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 def predict(question: str, guess: Guess | None, *, unit: str = "") -> Beside:

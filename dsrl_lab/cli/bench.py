@@ -45,6 +45,30 @@ def train(
         output.print(f"added to {record}", highlight=False)
 
 
+@app.command(name="compile")
+def compile_(
+    setting: Annotated[str, typer.Option(help="Of the recipes.")] = "streets_tinynet_45x60",
+    row: Annotated[str, typer.Option(help="Of the ablation: baseline, sssr, dsrl, ...")] = "dsrl",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Another value for a field of the recipe: train.batch_size=4.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Timed steps of each, in turns.")] = 10,
+    record: Annotated[Path | None, typer.Option(help="Add a line to this record.")] = None,
+) -> None:
+    """A training step eager against compiled, in turns; compiling takes a minute or more, and a C++ compiler."""
+    from dsrl_lab.bench import compiled as bench
+    from dsrl_lab.bench.training import table
+    from dsrl_lab.cli.console import output
+    from dsrl_lab.training.record import append
+
+    measured = bench.run(setting, row=row, changes=changes or [], steps=steps)
+    output.print(table(measured.rows))
+    output.print(f"the first compiled step took {measured.compile_seconds:.0f} s", highlight=False)
+    if record is not None:
+        append(record, bench.to_record(measured, setting=setting, row=row, changes=changes or [], steps=steps))
+        output.print(f"added to {record}", highlight=False)
+
+
 @app.command()
 def networks(
     names: Annotated[
@@ -110,7 +134,9 @@ def cost(
     gpu: Annotated[str, typer.Option(help="Of the plan: T4, V100, A100 or H100.")] = "A100",
     utilisation: Annotated[float, typer.Option(help="Of the plan: share of the GPU's peak that is reached.")] = 0.2,
     cores: Annotated[int, typer.Option(help="Of the plan: cores that read pictures for each GPU.")] = 8,
-    decode_ms: Annotated[float, typer.Option(help="Of the plan: of a core for a picture (bench decode).")] = 80.0,
+    decode_ms: Annotated[
+        float | None, typer.Option(help="Of the plan: of a core to read a picture; by default what bench decode found.")
+    ] = None,
 ) -> None:
     """Parameters, MACs with and without transposed convolutions, activation memory and latency of networks.
 
@@ -118,7 +144,7 @@ def cost(
     [bold]--plan RECIPE[/bold] reckons a training run on GPUs instead, feature affinity's tiled cost included.
     """
     if plan:
-        _plan(plan, gpu, utilisation, cores, decode_ms / 1000)
+        _plan(plan, gpu, utilisation, cores, decode_ms)
         return
     from dsrl_lab.bench import cost as bench
     from dsrl_lab.cli.console import output
@@ -132,8 +158,9 @@ def cost(
     output.print(f"cost against input size: {', '.join(map(str, files))}", highlight=False)
 
 
-def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_seconds: float) -> None:
+def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float | None) -> None:
     from dsrl_lab.bench import plan as plans
+    from dsrl_lab.bench.decode import Reading, measured
     from dsrl_lab.cli.console import output
     from dsrl_lab.recipes import find_recipe
 
@@ -141,18 +168,28 @@ def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_seconds: f
         raise ValueError(f"unknown GPU {gpu!r}; choose one of {', '.join(plans.ACCELERATORS)}")
     recipe, accelerator = find_recipe(name), plans.ACCELERATORS[gpu]
     image = plans.image_cost(recipe)
+    if decode_ms is None:
+        reading = measured(recipe.dataset)
+    else:
+        seconds = decode_ms / 1000
+        reading = Reading(file_seconds=seconds, memory_seconds=0, scoring_seconds=0, source="--decode-ms")
     drawn = [
         plans.plan(
             recipe,
             gpus,
             accelerator=accelerator,
             utilisation=utilisation,
-            decode_seconds=decode_seconds,
+            reading=reading,
             cores=cores,
         )
         for gpus in (1, 8, 64)
     ]
     output.print(plans.table(drawn, title=f"{name}, {gpu} at {utilisation:.0%} of its peak, {cores} cores for each"))
+    output.print(
+        f"reading a picture: {1000 * reading.file_seconds:.0f} ms of a core, scoring one "
+        f"{1000 * reading.scoring_seconds:.0f} ms ({reading.source}); affinity runs in float32",
+        highlight=False,
+    )
     output.print(
         f"a training picture: {image.training_macs / 1e9:.2f} G MACs, of which tiled affinity "
         f"{image.affinity_macs / 1e9:.2f} G with {image.tiled_affinity_bytes / 2**20:.1f} MiB (one dense matrix: "
@@ -187,7 +224,7 @@ def deployment(
 
 @app.command()
 def decode(
-    recipe: Annotated[str, typer.Option(help="A segmentation recipe.")] = "cityscapes_espnetv2_dsrl",
+    recipe: Annotated[str, typer.Option(help="Whose pictures, crop and scale.")] = "cityscapes_espnetv2_dsrl",
     data: Annotated[Path | None, typer.Option(help="Folder of its data set; drawn full-size files without.")] = None,
     processes: Annotated[list[int] | None, typer.Option(help="That share a batch; 1 and 2 by default.")] = None,
     workers: Annotated[list[int] | None, typer.Option(help="Threads of each; 0 and 2 by default.")] = None,

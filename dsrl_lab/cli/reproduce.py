@@ -62,7 +62,7 @@ def figures(
     from dsrl_lab.plots.readme import update_all
 
     if check:
-        problems = drawing.check(out, runs)
+        problems = drawing.check(out, runs, complete=True)
         for problem in problems:
             output.print(problem, highlight=False)
         if problems:

@@ -45,6 +45,7 @@ def train(
     from dsrl_lab import experiments, keeping, recipes
     from dsrl_lab.cli.console import follow, output
     from dsrl_lab.cli.places import folder_for_results
+    from dsrl_lab.training.processes import leave_together
 
     if list_recipes or not recipe:
         output.print("\n".join(recipes.recipe_names()), highlight=False)
@@ -71,11 +72,13 @@ def train(
     if not fabric.is_global_zero:
         for _ in records:
             pass
+        leave_together()
         return
     follow(records, title=f"{recipe}, seed {seed}", iterations=chosen.train.iterations)
     scores = keeping.final_scores(directory / "record.jsonl")
     output.print(f"{_summary(scores)}, in {scores['seconds']:.0f} s of training")
     output.print(f"record and deployed network in {directory}")
+    leave_together()
 
 
 def _summary(scores: dict[str, Any]) -> str:

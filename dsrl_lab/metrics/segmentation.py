@@ -9,6 +9,7 @@ class says nothing about it, and the tolerance is given in pixels where they tak
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -104,6 +105,14 @@ class SegmentationScore:
         )
         self.confusion += batch.cpu()
 
+    def add_up(self, over_processes: Callable[[Tensor], Tensor]) -> None:
+        """Make this the score of all processes' pictures.
+
+        Args:
+            over_processes: sums a tensor over the processes.
+        """
+        self.confusion = over_processes(self.confusion)
+
     def compute(self) -> SegmentationScores:
         """Scores of all that was added.
 
@@ -174,6 +183,10 @@ class BoundaryScore:
             near = self._near_same_class(ours, theirs)
             self._near[side] += torch.bincount(ours[near], minlength=self.num_classes).cpu()
             self._all[side] += torch.bincount(ours[ours != NO_BOUNDARY], minlength=self.num_classes).cpu()
+
+    def add_up(self, over_processes: Callable[[Tensor], Tensor]) -> None:
+        """Make this the score of all processes' pictures, as ``SegmentationScore.add_up``."""
+        self._near, self._all = over_processes(self._near), over_processes(self._all)
 
     def compute(self) -> BoundaryScores:
         """Scores of all that was added."""

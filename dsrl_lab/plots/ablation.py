@@ -257,14 +257,14 @@ def cost_plot(rows: Sequence[AblationRow], *, score: str = MIOU, scale: float = 
             capsize=4,
             markersize=8,
             linestyle="",
-            label=row.label,
+            label=textwrap.fill(row.label, 30),
         )
     ax.set(
         xlabel="true MACs of the deployed network (M); equal ones stand side by side",
         ylabel="mIoU (%)",
         xlim=(0, 1.15 * widest),
     )
-    ax.legend(loc="lower left")
+    ax.legend(loc="center left")  # nothing costs so little
     return ax
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 from torch import Tensor
 
 from dsrl_lab.plots.masks import bare, show_image
@@ -64,7 +64,13 @@ def mark_position(position: tuple[int, int], grid: tuple[int, int], size: tuple[
 
 
 def affinity_picture(
-    row: Tensor, position: tuple[int, int], *, difference: bool = False, title: str = "", ax: Axes | None = None
+    row: Tensor,
+    position: tuple[int, int],
+    *,
+    difference: bool = False,
+    limits: tuple[float, float] | None = None,
+    title: str = "",
+    ax: Axes | None = None,
 ) -> Axes:
     """Show one row of the affinity matrix, or the difference of two, with the position framed.
 
@@ -72,6 +78,8 @@ def affinity_picture(
         row: affinities, from -1 to 1, or a difference of them.
         position: (y, x) whose row it is.
         difference: use the colours of differences: white is 0.
+        limits: where the colours begin and end, for pictures that are compared, with a tick at either and one between;
+            by default what this row needs.
         title: above it.
         ax: where to; pyplot's current axes by default.
 
@@ -90,11 +98,13 @@ def affinity_picture(
     if difference:
         high = max(0.1, float(abs(values).max()))
         low = -high
+    if limits is not None:
+        low, high = limits
     colors = DIFFERENCE if difference else SIMILARITY
     shown = ax.imshow(values, cmap=colors, vmin=low, vmax=high, interpolation="none")
     assert ax.figure is not None
     bar = ax.figure.colorbar(shown, cax=ax.inset_axes((0, -0.075, 1, 0.04)), orientation="horizontal")
-    bar.locator = MaxNLocator(5)
+    bar.locator = MaxNLocator(5) if limits is None else FixedLocator([low, (low + high) / 2, high])
     bar.update_ticks()
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, length=2)
@@ -110,6 +120,7 @@ def affinity_rows(
     sisr_features: Tensor,
     *,
     axes: Sequence[Axes],
+    limits: tuple[float, float] | None = None,
     titles: bool = True,
 ) -> list[Axes]:
     """Show a position on the picture, its row of S_seg, its row of S_sr, and the difference that FA pays for.
@@ -120,6 +131,7 @@ def affinity_rows(
         task_features: of the segmentation branch, as they enter feature affinity.
         sisr_features: of the super-resolution branch.
         axes: four of them.
+        limits: where the colours of rows and difference begin and end; by default what each needs.
         titles: say above each what it is.
 
     Shape:
@@ -153,7 +165,7 @@ def affinity_rows(
     if not titles:
         names = ("", "", "", "")
     mark_position(position, grid, size, ax=show_image(image, title=names[0], ax=axes[0]))
-    affinity_picture(task, position, title=names[1], ax=axes[1])
-    affinity_picture(sisr, position, title=names[2], ax=axes[2])
-    affinity_picture(task - sisr, position, difference=True, title=names[3], ax=axes[3])
+    affinity_picture(task, position, limits=limits, title=names[1], ax=axes[1])
+    affinity_picture(sisr, position, limits=limits, title=names[2], ax=axes[2])
+    affinity_picture(task - sisr, position, difference=True, limits=limits, title=names[3], ax=axes[3])
     return list(axes)

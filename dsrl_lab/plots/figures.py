@@ -15,6 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
 from dsrl_lab.datasets.download import sha256_of
 from dsrl_lab.plots import figures_features as of_features
 from dsrl_lab.plots import figures_paper as of_paper
@@ -58,7 +62,7 @@ def figures_of(streets: str = STREETS) -> dict[str, FigureRecipe]:
         "paper_figure1": FigureRecipe(ours, of_paper.paper_figure1),
         "paper_figure3": FigureRecipe(whole_of(streets, "dsrl"), of_features.paper_figure3),
         "paper_figure9": FigureRecipe(deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
-        "cost": FigureRecipe(runs_if_any(streets, CAMVID), of_paper.cost),
+        "cost": FigureRecipe(ours, of_paper.cost),
         "streets_contact_sheet": FigureRecipe(nothing, of_runs.streets_contact_sheet),
         "streets_training_curves": FigureRecipe(runs_of(streets), of_runs.training_curves_figure),
         "streets_ablation": FigureRecipe(runs_of(streets, "baseline"), of_runs.ablation_figure),
@@ -124,13 +128,14 @@ def draw(
         try:
             inputs = recipes[name].needs(sources)
             drawing = _drawn(name, inputs)
+            says = words_of(drawing.figure)
         except MissingInputError as reason:
             manifest["skipped"][name] = str(reason)
             continue
         files = write(drawing.figure, out / name)
         manifest["figures"][name] = {
             "files": {file.name: {"sha256": sha256_of(file), "bytes": file.stat().st_size} for file in files},
-            "function": f"{FIGURES[name].draw.__module__}.{FIGURES[name].draw.__qualname__}",
+            "function": _function(name),
             "inputs": _hashes(inputs, runs),
             **{
                 key: value
@@ -138,6 +143,7 @@ def draw(
                 if key in ("commit", "versions", "device", "platform")
             },
             "seconds": round(time.perf_counter() - clock, 2),
+            "says": says,
             "comparisons": [comparison.to_json() for comparison in drawing.comparisons],
         }
     manifest["figures"] = {name: manifest["figures"][name] for name in FIGURES if name in manifest["figures"]}
@@ -150,13 +156,22 @@ def draw(
 
 
 def check(
-    out: Path = Path("figures"), runs: Path = Path("data/runs"), *, redraw: bool = False, whole: Path | None = None
+    out: Path = Path("figures"),
+    runs: Path = Path("data/runs"),
+    *,
+    complete: bool = False,
+    redraw: bool = False,
+    whole: Path | None = None,
 ) -> list[str]:
     """Say which figures no longer follow from their records; nothing is written.
+
+    Files and inputs are held to their hashes. What no network has to run for is drawn anew in memory, and what it says
+    (labels, sizes, numbers, verdicts) is compared; so a figure of the code's own shapes cannot drift either.
 
     Args:
         out: folder of the figures and of manifest.json.
         runs: folder of the records.
+        complete: every figure of the kit must be there.
         redraw: also draw each figure anew and compare the SVG byte by byte; on another machine or with other versions,
             pictures that a network made may differ in a few pixels.
         whole: as in ``draw``.
@@ -170,12 +185,15 @@ def check(
     if not (out / MANIFEST).is_file():
         raise FileNotFoundError(f"no {MANIFEST} in {out}; draw the figures first: dsrl-lab figures")
     sources = Sources.of(runs, whole)
-    entries = read_manifest(out)["figures"]
-    return [
+    manifest = read_manifest(out)
+    problems = [
         f"{name}: {problem}"
-        for name, entry in entries.items()
+        for name, entry in manifest["figures"].items()
         for problem in _problems(name, entry, out, runs, sources, redraw)
     ]
+    there = manifest["figures"].keys() | manifest["skipped"].keys()
+    missing = [name for name in FIGURES if complete and name not in there]
+    return problems + [f"{name}: has no entry in {MANIFEST}" for name in missing]
 
 
 def read_manifest(out: Path) -> dict[str, Any]:
@@ -189,9 +207,34 @@ def read_manifest(out: Path) -> dict[str, Any]:
         return {"figures": {}, "skipped": {}}
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
+        for entry in manifest["figures"].values():
+            [file["sha256"] for file in entry["files"].values()], dict(entry["inputs"]), list(entry["comparisons"])
         return {"figures": dict(manifest["figures"]), "skipped": dict(manifest["skipped"])}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error!r}); delete it and draw again: dsrl-lab figures") from error
+
+
+def words_of(figure: Figure) -> list[str]:
+    """What a figure says: the text of its titles, labels, legends and notes, without the ticks of its axes.
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> ax = new_figure(3, 2).add_subplot()
+        >>> _ = ax.set(title="costs", xlabel="MACs")
+        >>> words_of(ax.figure)
+        ['MACs', 'costs']
+    """
+    ticks = {id(text) for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for text in _tick_labels(axis)}
+    texts = [text.get_text() for text in figure.findobj(Text) if id(text) not in ticks]
+    return [text for text in texts if text.strip()]
+
+
+def _tick_labels(axis: Axis) -> list[Text]:
+    return [label for tick in (*axis.majorTicks, *axis.minorTicks) for label in (tick.label1, tick.label2)]
+
+
+def _function(name: str) -> str:
+    return f"{FIGURES[name].draw.__module__}.{FIGURES[name].draw.__qualname__}"
 
 
 def _drawn(name: str, inputs: Inputs) -> Drawing:
@@ -214,6 +257,8 @@ def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: 
     if name not in FIGURES:
         yield "no function draws it any more"
         return
+    if entry.get("function") != _function(name):
+        yield f"{_function(name)} draws it now, not {entry.get('function')}"
     try:
         inputs = FIGURES[name].needs(sources)
     except MissingInputError as reason:
@@ -227,7 +272,15 @@ def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: 
             yield f"{file} is new"
         elif now[file] != then[file]:
             yield f"{file} has changed"
-    if redraw and now == then:
+    if now != then:
+        return
+    if not inputs.checkpoints:
+        drawing = _drawn(name, inputs)
+        if words_of(drawing.figure) != entry.get("says"):
+            yield "it says something else now: the code has changed"
+        if [comparison.to_json() for comparison in drawing.comparisons] != entry["comparisons"]:
+            yield "its comparisons with the paper are not those of the manifest"
+    if redraw:
         with tempfile.TemporaryDirectory() as folder:
             drawn = write(_drawn(name, inputs).figure, Path(folder) / name)[0]
             if sha256_of(drawn) != entry["files"][drawn.name]["sha256"]:

@@ -168,10 +168,12 @@ def cost(inputs: Inputs) -> Drawing:
         ha="center",
         weight="bold",
     )
-    left.set(title="ESPNetv2 on Cityscapes val", xlabel="true MACs (M)", ylabel="mIoU (%)", xlim=(0, None))
+    left.set(title="ESPNetv2 on Cityscapes val [P]", xlabel="true MACs (M)", ylabel="mIoU (%)", xlim=(0, None))
     left.legend(loc="lower right")
     for ax, rows in zip(others, lanes.values(), strict=True):
-        cost_plot(ablation(rows), ax=ax)
+        ladder = LADDERS.get(rows[0].setting, dict(zip(MAIN_ROWS, MAIN_ROWS, strict=True)))
+        shown = {"baseline", "normalised", "deconvolution", *ladder.values()}
+        cost_plot(ablation([run for run in rows if run.row in shown]), ax=ax)
         ax.set_title(setting_title(rows[0]))
     return Drawing(figure, tuple(_cost_comparisons(counted)))
 

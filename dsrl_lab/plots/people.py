@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from dsrl_lab.datasets.joint_tables import JointTable
@@ -44,17 +46,22 @@ def draw_skeleton(
     Example:
         >>> from dsrl_lab.datasets.joint_tables import LSP_JOINTS
         >>> from dsrl_lab.plots.theme import new_figure
-        >>> len(draw_skeleton(torch.rand(14, 2), LSP_JOINTS, ax=new_figure(2, 2).add_subplot()).lines)
-        13
+        >>> limbs, dots = draw_skeleton(torch.rand(14, 2), LSP_JOINTS, ax=new_figure(2, 2).add_subplot()).lines
+        >>> len(dots.get_xdata())
+        14
     """
     ax = axes_or_current(ax)
+    edge = "#222222" if color.upper() == "#FFFFFF" else "white"  # so that it shows on any picture
     seen = torch.ones(len(joints)) if visible is None else visible
-    for start, stop in table.limbs:
-        if seen[start] > 0 and seen[stop] > 0:
-            (x0, y0), (x1, y1) = joints[start].tolist(), joints[stop].tolist()
-            ax.plot([x0, x1], [y0, y1], color=color, linestyle=line, linewidth=1.6, alpha=0.9)
-    marked = joints[seen > 0]
-    ax.plot(marked[:, 0].tolist(), marked[:, 1].tolist(), ".", color=color, markersize=5, label=label)
+    limbs = [joints[[start, stop]] for start, stop in table.limbs if seen[start] > 0 and seen[stop] > 0]
+    if limbs:  # one line, lifted between limbs
+        lifted = torch.full((1, 2), math.nan)
+        x, y = torch.cat([part for limb in limbs for part in (limb, lifted)]).T.tolist()
+        ax.plot(
+            x, y, color=color, linestyle=line, linewidth=1.6, path_effects=[withStroke(linewidth=3, foreground=edge)]
+        )
+    x, y = joints[seen > 0].T.tolist()
+    ax.plot(x, y, "o", color=color, markersize=3.6, markeredgecolor=edge, markeredgewidth=0.6, label=label)
     return ax
 
 

@@ -28,6 +28,7 @@ SETTINGS = {
     "camvid_espnetv2_45x60_long": "The same, trained four times as long",
     "camvid_espnetv2_120x160": "CamVid val, a larger input than the ablation's",
     "camvid_espnetv2": "CamVid val, the largest input: ESPNetv2 width 1.0 from the released Cityscapes weights",
+    "lsp_hrnet": "Pose: a small HRNet from scratch on 960 people of Leeds Sports Pose",
 }
 HEADLINES = ("streets_tinynet_45x60", "camvid_espnetv2_90x120")
 COLUMNS: dict[str, Callable[[AblationRow], str]] = {
@@ -40,6 +41,15 @@ COLUMNS: dict[str, Callable[[AblationRow], str]] = {
     "magnified labels": lambda row: _show(row.score("labels.miou")),
     "true MACs (M)": lambda row: f"{row.macs:.1f}",
     "SISR PSNR (dB)": lambda row: _show(row.score("super_resolution.psnr"), scale=1),
+}
+POSE_COLUMNS: dict[str, Callable[[AblationRow], str]] = {
+    "row": COLUMNS["row"],
+    "seeds": COLUMNS["seeds"],
+    "PCK@0.2": lambda row: _show(row.score("keypoints.pck")),
+    "gain": lambda row: _show(row.gain("keypoints.pck"), signed=True),
+    "PCK@0.1": lambda row: _show(row.score("keypoints.pck_strict")),
+    "true MACs (M)": lambda row: f"{row.macs:.2f}",
+    "SISR PSNR (dB)": COLUMNS["SISR PSNR (dB)"],
 }
 
 
@@ -116,10 +126,10 @@ def deployed(path: Path) -> str:
 
 
 def training_pace(path: Path) -> str:
-    """What the parts cost in training, as a table in Markdown; empty where nothing was measured yet.
+    """What the parts cost in training, or torch.compile, as a table in Markdown; empty where nothing was measured yet.
 
     Args:
-        path: JSON lines as ``dsrl-lab bench train`` leaves them with ``--record``.
+        path: JSON lines as ``dsrl-lab bench train`` or ``dsrl-lab bench compile`` leaves them with ``--record``.
 
     Example:
         >>> training_pace(Path("no/such/record.jsonl"))
@@ -129,11 +139,12 @@ def training_pace(path: Path) -> str:
         return ""
     lines = record.read(path)
     titles = [row["title"] for row in lines[0]["rows"]]
+    said = ", compiled** (`dsrl-lab bench compile" if "compiled" in titles else "** (`dsrl-lab bench train"
     table = [
-        "**A training step** (`dsrl-lab bench train`): processor time over the baseline's in the same turn, median of "
+        f"**A training step{said}`): processor time over the first column's in the same turn, median of "
         f"{lines[0]['steps']} turns (quartiles); record in `data/runs/{path.name}`.",
         "",
-        f"| setting | baseline (images/s) | {' | '.join(titles[1:])} |",
+        f"| setting | {titles[0]} (images/s) | {' | '.join(titles[1:])} |",
         f"|---|---{'|---' * len(titles[1:])}|",
     ]
     for line in lines:
@@ -141,6 +152,34 @@ def training_pace(path: Path) -> str:
         costs = [f"{r['cost']:.2f}x ({r['spread'][0]:.2f} to {r['spread'][1]:.2f})" for r in line["rows"][1:]]
         table.append(f"| {name} | {line['rows'][0]['images_per_second']:.0f} | {' | '.join(costs)} |")
     return "\n".join(table)
+
+
+def damaged_files(path: Path) -> str:
+    """How many damaged files each reader was given, and what came of them, as a table in Markdown.
+
+    Args:
+        path: JSON lines as the slow fuzz tests leave them.
+
+    Example:
+        >>> damaged_files(Path("no/such/record.jsonl"))
+        ''
+    """
+    if not path.is_file():
+        return ""
+    doors = {line["door"]: line for line in record.read(path)}
+    table = [
+        "**Damaged files** (`pytest -m slow tests/fuzz`): mutated inputs by what reads them, how many were read all "
+        "the same, how many refused with a clear error. None crashed, hung, ran code or wrote elsewhere. Record in "
+        f"`data/runs/{path.name}`.",
+        "",
+        "| door | inputs | read | refused |",
+        "|---|---|---|---|",
+    ]
+    for door, line in doors.items():
+        read, refused = line.get("read", 0), line.get("refused", 0)
+        table.append(f"| {door} | {read + refused:,} | {read:,} | {refused:,} |")
+    total = sum(line.get("read", 0) + line.get("refused", 0) for line in doors.values())
+    return "\n".join([*table, f"| all | {total:,} | | |"])
 
 
 def notebooks(path: Path) -> str:
@@ -169,7 +208,9 @@ def everything(runs: Path) -> str:
         results(find_runs(runs)),
         super_resolution(runs),
         training_pace(runs / "training_pace.jsonl"),
+        training_pace(runs / "compile_pace.jsonl"),
         deployed(runs / "deployment.jsonl"),
+        damaged_files(runs / "fuzz.jsonl"),
     )
     return "\n\n".join(filter(None, parts))
 
@@ -216,13 +257,19 @@ def _table(title: str, setting: str, rows: Sequence[AblationRow]) -> str:
     train = rows[0].runs[0].first["train"]
     height, width = train["input_size"]
     scale = rows[0].runs[0].first["network"]["upscale_factor"]
+    pose = "keypoints" in (rows[0].runs[0].end or {})
+    what = (
+        "PCK in %: joints within 0.2 and 0.1 of the torso"
+        if pose
+        else "mIoU in %, bilinear logits at the pictures' size"
+    )
     lines = [
         f"**{title}**: input {height}x{width}, output {scale * height}x{scale * width}, {train['iterations']} "
-        f"iterations of {train['batch_size']}; records in `data/runs/{setting}`. mIoU in %, bilinear logits at the "
-        "pictures' size; the gain is paired by seed, over the seeds that both rows have.",
+        f"iterations of {train['batch_size']}; records in `data/runs/{setting}`. {what}; "
+        "the gain is paired by seed, over the seeds that both rows have.",
         "",
     ]
-    cells = {name: [cell(row) for row in rows] for name, cell in COLUMNS.items()}
+    cells = {name: [cell(row) for row in rows] for name, cell in (POSE_COLUMNS if pose else COLUMNS).items()}
     cells = {name: column for name, column in cells.items() if any(column)}
     lines += [f"| {' | '.join(cells)} |", "|---" * len(cells) + "|"]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in zip(*cells.values(), strict=True)])

@@ -95,9 +95,12 @@ class TrainConfig:
         precision: as Lightning Fabric names it: "32-true", "bf16-mixed", "16-mixed".
         channels_last: memory format of the network and images.
         freeze_batch_norm: keep BatchNorm's statistics as they are.
+        sync_batch_norm: BatchNorm over the pictures of all processes (of this part, with ``accumulate``); several GPUs
+            alone, and this kit's authors had none to try it on.
         accumulate: parts that each process takes its share of a batch in, one after the other; the step is that of the
             whole batch (but for BatchNorm, which sees the parts), the memory that of a part.
-        compile: let torch.compile fuse the network; the first step then takes a minute or more.
+        compile: let torch.compile fuse the network; the first step then takes minutes. On a CPU no setting that was
+            measured became faster (``dsrl-lab bench compile``, data/runs/compile_pace.jsonl); GPUs were not tried.
         workers: threads of each process that decode the next batch during a step; 0 for none. Draws are the same.
     """
 
@@ -129,6 +132,7 @@ class TrainConfig:
     precision: str = "32-true"
     channels_last: bool = False
     freeze_batch_norm: bool = False
+    sync_batch_norm: bool = False
     accumulate: int = 1
     compile: bool = False
     workers: int = 0

@@ -3,7 +3,8 @@
 "logits": the network's logits are enlarged bilinearly to the picture's own size, then the argmax is taken. "labels":
 the argmax is taken at the network's output size and the label map is enlarged by nearest neighbour, as the authors'
 released evaluation does; a larger output then gains by finer labels alone. Scores are pooled over the whole set. Beside
-the areas (IoU) stand the outlines (boundary F), which tell more about poles, signs and fences.
+the areas (IoU) stand the outlines (boundary F), which tell more about poles, signs and fences. Several processes share
+the pictures (``training.processes``); the scores are those of one, to the last bit.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from dsrl_lab.datasets.base import SegmentationDataset
@@ -22,6 +24,7 @@ from dsrl_lab.dsrl import DSRL
 from dsrl_lab.layers import resize
 from dsrl_lab.metrics import BoundaryScore, SegmentationScore, psnr, ssim
 from dsrl_lab.training.examples import Samples
+from dsrl_lab.training.processes import added_up, own_part, take_first_buffers
 
 PROTOCOLS = ("logits", "labels")
 
@@ -121,6 +124,7 @@ def evaluate_segmentation(
     input_size: tuple[int, int],
     protocol: str = "logits",
     progress: Callable[[int, int], None] | None = None,
+    fabric: Fabric | None = None,
 ) -> SegmentationResult:
     """Score a segmenter over a whole split, each picture at its own size.
 
@@ -129,7 +133,8 @@ def evaluate_segmentation(
         dataset: a split with masks.
         input_size: (H, W) that the network receives.
         protocol: "logits" (bilinear) or "labels" (nearest neighbour).
-        progress: called with (done, all) after each picture.
+        progress: called with (done, all) after each picture; of this process.
+        fabric: processes that share the pictures, each of which must call this and gets the whole result; None for one.
 
     Raises:
         ValueError: the network and the data set differ in their number of classes, or an unknown protocol.
@@ -141,13 +146,17 @@ def evaluate_segmentation(
             "evaluate on the data set it was trained on, or build it with that num_classes"
         )
     score, outlines = SegmentationScore(table.num_classes), BoundaryScore(table.num_classes)
-    for index in range(len(dataset)):
+    take_first_buffers(model, fabric)
+    part = own_part(len(dataset), fabric)
+    for done, index in enumerate(part, start=1):
         sample = dataset[index]
         pred = predict_mask(model, sample.image, input_size=input_size, protocol=protocol)
         score.update(pred[None].cpu(), sample.mask[None])
         outlines.update(pred[None].cpu(), sample.mask[None])
         if progress is not None:
-            progress(index + 1, len(dataset))
+            progress(done, len(part))
+    for collected in (score, outlines):
+        collected.add_up(lambda counts: added_up(counts, fabric))
     result = score.compute()
     iou, boundary_f = (
         {name: number_or_none(value) for name, value in zip(table.names, values.tolist(), strict=True)}
@@ -167,13 +176,16 @@ def evaluate_segmentation(
     )
 
 
-def evaluate_super_resolution(dsrl: DSRL, dataset: Samples, *, input_size: tuple[int, int]) -> dict[str, float]:
+def evaluate_super_resolution(
+    dsrl: DSRL, dataset: Samples, *, input_size: tuple[int, int], fabric: Fabric | None = None
+) -> dict[str, float]:
     """PSNR (dB) and SSIM of the SISR branch's image, RGB, the mean over pictures; bilinear enlargement beside it.
 
     Args:
         dsrl: a network with a SISR head.
         dataset: pictures of one size, at least ``upscale_factor * input_size``.
         input_size: (H, W) that the network receives.
+        fabric: processes that share the pictures, as in ``evaluate_segmentation``.
 
     Raises:
         ValueError: the network has no SISR head.
@@ -181,16 +193,18 @@ def evaluate_super_resolution(dsrl: DSRL, dataset: Samples, *, input_size: tuple
     if dsrl.sisr_head is None:
         raise ValueError("this network has no SISR head; score one that was trained with sisr=True")
     high_size = (input_size[0] * dsrl.upscale_factor, input_size[1] * dsrl.upscale_factor)
-    totals = {"psnr": 0.0, "ssim": 0.0, "bilinear_psnr": 0.0, "bilinear_ssim": 0.0}
-    for index in range(len(dataset)):
+    device = next(dsrl.parameters()).device
+    take_first_buffers(dsrl, fabric)
+    scores = torch.zeros(len(dataset), 4, dtype=torch.float64)
+    for index in own_part(len(dataset), fabric):
         high_res = reduce_image(dataset[index].image, high_size)[None]
         low_res = reduce_image(high_res, input_size)
         with evaluating(dsrl):
-            super_res = dsrl(normalise(low_res)).super_res.clamp(0, 1)
-        for prefix, image in (("", super_res), ("bilinear_", resize(low_res, high_size))):
-            totals[f"{prefix}psnr"] += float(psnr(image, high_res))
-            totals[f"{prefix}ssim"] += float(ssim(image, high_res))
-    return {name: total / len(dataset) for name, total in totals.items()}
+            super_res = dsrl(normalise(low_res.to(device))).super_res.clamp(0, 1).cpu()
+        ours, bilinear = ((psnr(x, high_res), ssim(x, high_res)) for x in (super_res, resize(low_res, high_size)))
+        scores[index] = torch.stack([*ours, *bilinear])
+    means = added_up(scores, fabric).mean(0).tolist()
+    return dict(zip(("psnr", "ssim", "bilinear_psnr", "bilinear_ssim"), means, strict=True))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

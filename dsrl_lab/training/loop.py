@@ -35,6 +35,7 @@ from dsrl_lab.training.optim import (
     poly_learning_rate,
     set_learning_rate,
 )
+from dsrl_lab.training.processes import synchronise_batch_norm
 from dsrl_lab.training.record import EpochRecord
 from dsrl_lab.training.tasks import Task
 
@@ -102,7 +103,8 @@ def fit(
 
     Raises:
         FloatingPointError: the loss is no finite number; the last checkpoint is from before.
-        ValueError: checkpoint and network do not fit each other, or picture and mask do not fit the network.
+        ValueError: checkpoint and network do not fit each other, picture and mask do not fit the network, or
+            ``sync_batch_norm`` without several GPUs.
     """
     fabric = fabric or Fabric(accelerator="auto", devices=1, precision=config.precision)  # type: ignore[arg-type]
     fabric.launch()
@@ -112,6 +114,8 @@ def fit(
         dsrl.to(memory_format=torch.channels_last)
     host = dsrl.task_model.host if isinstance(dsrl.task_model, SuperResolved) else dsrl.task_model
     _check_share(config, fabric.world_size)
+    if config.sync_batch_norm:
+        synchronise_batch_norm(dsrl, fabric)
     network = torch.compile(dsrl) if config.compile else dsrl
     model, optimizer = fabric.setup(network, build_optimizer(dsrl, host, config))  # type: ignore[arg-type]
     run = _Run(dsrl, config, optimizer.optimizer, directory, description or {})
@@ -205,7 +209,7 @@ def _report(fabric: Fabric, run: _Run, task: Task) -> EpochRecord:
     run.check_finite(means)
     last = run.iteration == config.iterations
     due = bool(config.evaluate_every) and run.iteration % config.evaluate_every == 0
-    metrics = task.evaluate(run.dsrl.task_model) if last or due else {}
+    metrics = task.evaluate(run.dsrl.task_model, fabric) if last or due else {}
     run.keep_best(metrics)
     run.start_count()
     return EpochRecord(

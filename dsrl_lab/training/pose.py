@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from dsrl_lab.datasets.joint_tables import JointTable
@@ -38,6 +39,7 @@ from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.models.pose.heatmaps import decode_heatmaps, flip_test, gaussian_heatmaps
 from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.evaluate import evaluating, number_or_none
+from dsrl_lab.training.processes import added_up, own_part, take_first_buffers
 
 MARGIN = 1.25  # sides of the crop over the person's box, as in HRNet's release
 BATCH = 32
@@ -98,12 +100,16 @@ class PoseTask:
         blank = math.pi * self._sigma(size) ** 2 / (size[0] * size[1])
         return 2 * half_mean / blank * example.visible.numel() / normaliser.clamp(min=1)
 
-    def evaluate(self, model: DensePredictor) -> dict[str, Any]:
+    def evaluate(self, model: DensePredictor, fabric: Fabric | None = None) -> dict[str, Any]:
         """Scores on the validation people; empty where there are none."""
         if self.validation is None:
             return {}
         return evaluate_pose(
-            model, self.validation, input_size=self.config.input_size, upscale_factor=self.upscale_factor
+            model,
+            self.validation,
+            input_size=self.config.input_size,
+            upscale_factor=self.upscale_factor,
+            fabric=fabric,
         ).to_json()
 
     def _sigma(self, size: tuple[int, int]) -> float:
@@ -176,6 +182,7 @@ def find_joints(
     upscale_factor: int = 2,
     flip: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    fabric: Fabric | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Find every person's joints, in pixels of their own picture.
 
@@ -186,15 +193,17 @@ def find_joints(
         upscale_factor: sides of the crop at high resolution over sides of the input.
         flip: average heat-maps with those of the mirror image.
         progress: called with (done, all) after each batch.
+        fabric: processes that share the batches, each of which must call this and gets all joints; None for one.
 
     Returns:
         Joints (N, J, 2) and how sure the network is of each (N, J).
     """
     crops = PersonCrops(people, (input_size[0] * upscale_factor, input_size[1] * upscale_factor))
     device = next(model.parameters()).device
-    joints, scores = [], []
-    for start in range(0, len(people), BATCH):
-        stop = min(start + BATCH, len(people))
+    take_first_buffers(model, fabric)
+    joints, scores = (torch.zeros(len(people), people.joint_table.num_joints, *last) for last in ((2,), ()))
+    for batch in own_part(-(-len(people) // BATCH), fabric):
+        start, stop = batch * BATCH, min((batch + 1) * BATCH, len(people))
         samples = [people[index] for index in range(start, stop)]
         matrices = [crops.matrix(sample) for sample in samples]
         cut = [crop_person(sample, matrix, crops.size) for sample, matrix in zip(samples, matrices, strict=True)]
@@ -203,11 +212,11 @@ def find_joints(
         with evaluating(model):
             heatmaps = flip_test(model, image, people.joint_table.pairs) if flip else model(image)
         found = decode_heatmaps(heatmaps.cpu(), crops.size)
-        joints += [transform_joints(one, matrix) for one, matrix in zip(found.joints, matrices, strict=True)]
-        scores.append(found.scores)
+        joints[start:stop] = torch.stack(list(map(transform_joints, found.joints, matrices)))
+        scores[start:stop] = found.scores
         if progress is not None:
             progress(stop, len(people))
-    return torch.stack(joints), torch.cat(scores)
+    return added_up(joints, fabric), added_up(scores, fabric)
 
 
 def evaluate_pose(
@@ -218,6 +227,7 @@ def evaluate_pose(
     upscale_factor: int = 2,
     flip: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    fabric: Fabric | None = None,
 ) -> PoseResult:
     """Score a pose net on a whole split: PCK for all, and OKS-AP where the people are COCO's.
 
@@ -231,6 +241,7 @@ def evaluate_pose(
         upscale_factor: sides of the crop at high resolution over sides of the input.
         flip: average heat-maps with those of the mirror image; doubles the cost.
         progress: called with (done, all) after each batch.
+        fabric: processes that share the people, as in ``find_joints``.
 
     Raises:
         ValueError: the network and the data set differ in their number of joints.
@@ -242,10 +253,49 @@ def evaluate_pose(
             "evaluate on the data set it was trained on, or build it with that num_classes"
         )
     found, scores = find_joints(
-        model, people, input_size=input_size, upscale_factor=upscale_factor, flip=flip, progress=progress
+        model, people, input_size=input_size, upscale_factor=upscale_factor, flip=flip, progress=progress, fabric=fabric
     )
-    truth = [people[index] for index in range(len(people))]
-    target, visible = torch.stack([one.joints for one in truth]), torch.stack([one.visible for one in truth])
+    return _score(found, scores, people, input_size=input_size, flip=flip, fabric=fabric)
+
+
+def evaluate_mean_pose(
+    train: PoseDataset, people: PoseDataset, *, input_size: tuple[int, int], upscale_factor: int = 2
+) -> PoseResult:
+    """Score the control of every pose net: it never looks, and gives everybody the mean pose of the training people.
+
+    Args:
+        train: whose mean pose, in crops as the network meets them; a joint that nobody has marked stays in the middle.
+        people: who is scored.
+        input_size: (H, W) that the network would receive.
+        upscale_factor: sides of the crop at high resolution over sides of the input.
+    """
+    size = (input_size[0] * upscale_factor, input_size[1] * upscale_factor)
+    learnt, crops = PersonCrops(train, size), PersonCrops(people, size)
+    places, marked = torch.zeros(train.joint_table.num_joints, 2), torch.zeros(train.joint_table.num_joints, 1)
+    for index in range(len(learnt)):
+        crop = learnt[index]
+        seen = (crop.visible > 0).float()[:, None]
+        places, marked = places + crop.joints * seen, marked + seen
+    middle = torch.tensor([(size[1] - 1) / 2, (size[0] - 1) / 2])
+    pose = torch.where(marked > 0, places / marked.clamp(min=1), middle)
+    found = torch.stack([transform_joints(pose, crops.matrix(people[index])) for index in range(len(people))])
+    return _score(found, torch.ones(found.shape[:2]), people, input_size=input_size, flip=False)
+
+
+def _score(
+    found: Tensor,
+    scores: Tensor,
+    people: PoseDataset,
+    *,
+    input_size: tuple[int, int],
+    flip: bool,
+    fabric: Fabric | None = None,
+) -> PoseResult:
+    table = people.joint_table
+    target, visible = torch.zeros_like(found), torch.zeros_like(scores)
+    for index in own_part(len(people), fabric):
+        target[index], visible[index] = people[index].joints, people[index].visible
+    target, visible = added_up(target, fabric), added_up(visible, fabric)
     loose, strict = (pck(found, target, visible, alpha=alpha, torso=table.torso) for alpha in (0.2, 0.1))
     shares = zip(table.names, loose.joints.tolist(), strict=True)
     return PoseResult(

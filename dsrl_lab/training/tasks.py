@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
@@ -36,8 +37,8 @@ class Task(Protocol):
     def loss(self, logits: Tensor, example: Any, normaliser: Tensor) -> Tensor:
         """The task's loss, summed over the batch and divided by ``normaliser``."""
 
-    def evaluate(self, model: DensePredictor) -> dict[str, Any]:
-        """Scores on the validation set."""
+    def evaluate(self, model: DensePredictor, fabric: Fabric | None = None) -> dict[str, Any]:
+        """Scores on the validation set, which the processes of ``fabric`` share; all of them get the whole."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +69,23 @@ class SegmentationTask:
 
     def count(self, example: TrainingExample, size: tuple[int, int]) -> Tensor:
         """Pixels that are not ignored."""
-        return pixel_count(resize_mask(example.mask, size), class_weights=self.class_weights)
+        mask = resize_mask(example.mask, size)
+        return pixel_count(mask, class_weights=self._weights(mask.device))
 
     def loss(self, logits: Tensor, example: TrainingExample, normaliser: Tensor) -> Tensor:
         """Cross-entropy against the mask at the logits' size (nearest neighbour where that is smaller)."""
         mask = resize_mask(example.mask, (logits.shape[-2], logits.shape[-1]))
-        return segmentation_loss(logits, mask, class_weights=self.class_weights, normaliser=normaliser)
+        weights = self._weights(logits.device)
+        return segmentation_loss(logits, mask, class_weights=weights, normaliser=normaliser)
 
-    def evaluate(self, model: DensePredictor) -> dict[str, Any]:
+    def evaluate(self, model: DensePredictor, fabric: Fabric | None = None) -> dict[str, Any]:
         """Pooled scores on the validation set with bilinear logits; empty where there is none."""
         if self.validation is None:
             return {}
-        return evaluate_segmentation(model, self.validation, input_size=self.config.input_size).to_json()
+        return evaluate_segmentation(model, self.validation, input_size=self.config.input_size, fabric=fabric).to_json()
+
+    def _weights(self, device: torch.device) -> Tensor | None:
+        return None if self.class_weights is None else self.class_weights.to(device)
 
 
 def class_weights_of(dataset: SegmentationDataset, exponent: float) -> Tensor | None:

@@ -24,6 +24,8 @@ from dsrl_lab.plots.theme import new_figure, theme
 from dsrl_lab.widgets.base import Refused, Widget
 
 MOST_POSITIONS, MOST_CHANNELS = 64 * 64, 64
+COSINES = (-1.0, 1.0)
+"""One scale for all rows of the static picture, and for their differences: lines can be compared."""
 MOST_PIXELS = 384 * 384
 """A larger picture is made smaller on its way: an exported page stays under 3 MB."""
 
@@ -92,7 +94,7 @@ class AffinityExplorer(Widget):
             figure = new_figure(11, (2.75 * height / width + 0.75) * len(names))
             for number, axes in enumerate(figure.subplots(len(names), 4, squeeze=False)):
                 features = self.task_features[names[number]]
-                affinity_rows(self.image, self.position, features, self.sisr_features, axes=list(axes))
+                affinity_rows(self.image, self.position, features, self.sisr_features, axes=list(axes), limits=COSINES)
                 if len(names) > 1:
                     axes[0].set_title(names[number])
         return figure

@@ -23,7 +23,8 @@ from dsrl_lab.widgets.base import Refused, Widget
 
 SMALLEST_LENS = 11
 """Pixels a side: SSIM's window has to fit."""
-ERROR_LIMIT = 0.25
+ERROR_LIMIT = 0.1
+"""Error that is shown as brightest; small enough that an enlargement by two shows where it errs."""
 
 
 class SuperResolutionCompare(Widget):

@@ -16,7 +16,7 @@
 # **Claim.** A segmentation network that is fed a small picture can be trained, with two helpers that vanish afterwards, to
 # give a mask twice as large as its input. This kit lets you see it, measure it, and doubt it.
 #
-# Needs: nothing but this kit. Data: drawn street scenes. No network, no GPU.
+# Needs: nothing but this kit. Data: drawn street scenes. No internet, no GPU.
 
 # %%
 from dsrl_lab.notebook import start
@@ -80,16 +80,17 @@ lab.figure(
 # ## A network, whole and deployed
 #
 # `DSRL` owns a complete `task_model`. Deployment is that model: no switch, no partial load. Its logits are the same, bit for
-# bit, and nothing of the helpers is left in it.
+# bit, and nothing of the helpers is left in it. (SISR is 16 channels wide here, as in the kit's runs on drawn streets.)
 
 # %%
 import torch
 
 from dsrl_lab.complexity import complexity
-from dsrl_lab.dsrl import DSRL
+from dsrl_lab.dsrl import DSRL, SISRHead
 from dsrl_lab.models.segmentation.tinynet import TinyNet
 
-dsrl = DSRL(TinyNet(11), sssr="sub_pixel").eval()
+host = TinyNet(11)
+dsrl = DSRL(host, sssr="sub_pixel", sisr=SISRHead(host, width=16)).eval()
 image = torch.rand(1, 3, 90, 120)
 with torch.no_grad():
     whole, deployed = dsrl(image), dsrl.task_model(image)
@@ -97,13 +98,28 @@ print("input", tuple(image.shape[-2:]), "-> logits", tuple(deployed.shape[-2:]))
 print("equal bit for bit:", torch.equal(whole.logits, deployed))
 
 # %%
-for name, network in {"host alone": TinyNet(11), "deployed": dsrl.task_model, "in training": dsrl}.items():
+networks = {"host alone": host, "deployed": dsrl.task_model, "in training": dsrl}
+for name, network in networks.items():
     cost = complexity(network, input_size=(90, 120))
     print(f"{name:12} {cost.parameters / 1e3:7.1f} k parameters {cost.macs / 1e6:7.1f} M MACs")
 
 # %% [markdown]
 # The paper says that there is no extra cost at inference. Count the head's multiply-adds, as above, and there is some: with
 # the authors' two deconvolutions on ESPNetv2 it is 87 % more, because their counter leaves transposed convolutions out.
+
+# %% [markdown]
+# ## Marks behind numbers
+#
+# What is told of DSRL and is not the kit's own count or run carries a mark, in all notebooks alike:
+#
+# | mark | it was |
+# |---|---|
+# | [P] | seen in the paper |
+# | [A] | said by the authors elsewhere, mostly in their repository |
+# | [B] | second-hand: a reader or re-implementer says so |
+# | [M] | measured on public code |
+# | [read off] | read off a figure, with an error |
+# | [?] | not known |
 
 # %% [markdown]
 # ## The whole result
@@ -127,16 +143,23 @@ with theme():
 # A number is no picture. Two networks of one seed, at twice the input: where does DSRL win, where does it lose?
 
 # %%
-lab.figure("streets_side_by_side", alt="Input, truth, baseline's and DSRL's prediction of one street scene")
+lab.figure(
+    "streets_side_by_side",
+    alt="Input, truth, baseline's and DSRL's prediction of three street scenes",
+)
 
 # %% [markdown]
 # ## What a pixel looks like to both branches
 #
 # One position of the picture, and how similar every other position is to it: for the segmenter, for SISR, and the difference
-# that feature affinity presses down.
+# that feature affinity presses down. Here both branches tell little more than the sky from all the rest, and they differ
+# along its outline. 06 asks how that came about.
 
 # %%
-lab.figure("streets_affinity", alt="Affinity of one position to all others, in both branches, and their difference")
+lab.figure(
+    "streets_affinity",
+    alt="Affinity of one position to all others, in both branches, and their difference",
+)
 
 # %% [markdown]
 # ## Limits

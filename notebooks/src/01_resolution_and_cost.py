@@ -16,7 +16,7 @@
 # **Claim.** Half the sides cost a quarter, and thin things pay for it first. Inside a network, resolution can be kept in two classic ways, atrous convolution and
 # encoder-decoder, and both are paid for in positions, not in parameters.
 #
-# Measured: a minute of CPU time on one core, 1.0 GB of memory. Data: drawn streets. Needs: 00. No network, no GPU.
+# Measured: about 40 seconds of CPU time on one core, 1.2 GB of memory at most. Data: drawn streets. Needs: 00. No internet, no GPU.
 
 # %%
 from dsrl_lab.notebook import show_figure, start
@@ -115,9 +115,17 @@ predict("01.atrous", None, unit="times")
 
 # %%
 def conv_macs(
-    height: int, width: int, in_channels: int, out_channels: int, kernel_size: int, stride: int, dilation: int
+    height: int,
+    width: int,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int,
+    dilation: int,
 ) -> int:
-    """Multiply-adds of one convolution for one picture, zero-padded so that stride 1 keeps the size.
+    """Multiply-adds of one convolution for one picture.
+
+    Zeros are padded so that stride 1 keeps the size.
 
     Args:
         height: of the INPUT, in pixels; a multiple of stride.
@@ -148,7 +156,8 @@ SIZES = ((128, 256), (256, 512), (512, 1024))
 NAMES = ("espnetv2", "tinynet", "unet", "deeplabv3plus-mobilenet_v2")
 counted = {(row.name, size): row for size in SIZES for row in cost.run(NAMES, size, runs=0)}
 for size in SIZES:
-    print(f"{size[0]:4}×{size[1]:<5}", *(f"{name} {counted[name, size].macs / 1e9:7.2f} G  " for name in NAMES))
+    costs = (f"{name} {counted[name, size].macs / 1e9:5.2f} G" for name in NAMES)
+    print(f"{size[0]:4}×{size[1]:<5}", *costs, sep="  ")
 grown = counted["tinynet", SIZES[2]].macs / counted["tinynet", SIZES[0]].macs
 print(f"TinyNet, 16 times the pixels: {grown:.2f} times the multiply-adds")
 
@@ -164,9 +173,8 @@ print(f"TinyNet, 16 times the pixels: {grown:.2f} times the multiply-adds")
 plain, headed = cost.run(["espnetv2", "espnetv2+deconvolution"], (256, 512), num_classes=20, runs=0)
 for row in (plain, headed):
     seen, true = row.macs_without_transposed / 1e6, row.macs / 1e6
-    print(
-        f"{row.name:24} a Conv2d-only counter: {seen:7.2f} M MACs   true: {true:8.2f} M   parameters {row.parameters:,}"
-    )
+    counts = f"a Conv2d-only counter: {seen:7.2f} M MACs   true: {true:7.2f} M"
+    print(f"{row.name:22} {counts}   {row.parameters:,} parameters")
 side = (headed.macs / plain.macs) ** 0.5
 print(f"the same money also buys the plain network at {256 * side:.0f}×{512 * side:.0f}")
 
@@ -177,7 +185,7 @@ print(f"the same money also buys the plain network at {256 * side:.0f}×{512 * s
 # %% [markdown]
 # ## What a small input takes
 #
-# Take real masks, reduce them, magnify them, and score the result against the original. This ceiling is an upper end for a network that answers at that size with one class per position and has its answer magnified
+# Take the true masks, reduce them, magnify them, and score the result against the original. This ceiling is an upper end for a network that answers at that size with one class per position and has its answer magnified
 # by nearest neighbour. Eight scenes are enough to see the order of the classes.
 
 # %%
@@ -230,13 +238,14 @@ reveal("01.poles", 100 * float(ceilings[4][names.index("pole")]), unit="%")
 
 # %%
 def majority(mask: Tensor, factor: int, num_classes: int) -> Tensor:
-    """Reduce a mask: each block of factor x factor pixels becomes the class that most of its pixels have.
+    """Reduce a mask: each block becomes the class that most of its pixels have.
 
-    Pixels with id 255 are unknown and have no vote; a block of them alone stays 255. Of classes with equally many
-    votes the smallest id wins.
+    A block is factor x factor pixels. Pixels with id 255 are unknown and have no vote;
+    a block of them alone stays 255. Of classes with equally many votes, the smallest
+    id wins.
 
     Shape:
-        - mask: (N, H, W) int64 with ids below num_classes, or 255; sides are multiples of factor
+        - mask: (N, H, W) int64, ids below num_classes or 255; H, W multiples of factor
         - output: (N, H / factor, W / factor) int64
 
     Example:
@@ -261,13 +270,12 @@ tinynet, described = load_task_model(lab.root / "data/checkpoints/streets_tinyne
 held = DecodedSamples(Streets("val", size=(180, 240), length=8))
 ours = evaluate_segmentation(tinynet, held, input_size=(90, 120)).to_json()["iou"]
 for name in SHOWN:
-    print(
-        f"{name:11} TinyNet {100 * (ours[name] or 0):5.1f} %   ceiling at 1/2: {100 * float(ceilings[2][names.index(name)]):5.1f} %"
-    )
+    ceiling_here = 100 * float(ceilings[2][names.index(name)])
+    print(f"{name:11} TinyNet {100 * (ours[name] or 0):5.1f} %   ceiling at 1/2: {ceiling_here:5.1f} %")
 
 # %% [markdown]
-# The network stays far under the ceiling, and most so on thin classes. So a lack of pixels is not the whole story: at least as much is lost **inside**, where strides
-# make the maps smaller still.
+# The network stays far under the ceiling, and most so on thin classes. So a lack of input pixels is not the whole story: the rest is lost **inside**, where strides
+# make the maps smaller still, or is not yet learnt. This comparison does not tell which.
 #
 # ## Resolution inside the network
 #
@@ -281,7 +289,9 @@ for name in SHOWN:
 
 # %%
 def receptive_field(layers: list[tuple[int, int, int]]) -> int:
-    """How many input pixels, on a side, one output of a stack of convolutions can see, gaps included.
+    """How many input pixels one output of a stack can see, along one axis.
+
+    The stack is of convolutions; gaps between the taps are included.
 
     Args:
         layers: (kernel_size, stride, dilation) of each, first to last.
@@ -310,7 +320,8 @@ hint("01.3") + solution("01.3")
 # Not one weight changes. At every second position the outputs are equal; the positions between are new.
 
 # %%
-STRIDED = [(2, 1), (2, 1), (2, 1), (1, 1), (2, 1), (1, 1)]  # (stride, dilation) of each 3 x 3 layer: output stride 16
+# (stride, dilation) of each 3 x 3 layer
+STRIDED = [(2, 1), (2, 1), (2, 1), (1, 1), (2, 1), (1, 1)]  # output stride 16
 ATROUS = [(2, 1), (2, 1), (1, 1), (1, 2), (1, 2), (1, 4)]  # output stride 4
 
 
@@ -322,9 +333,15 @@ def through(plan: list[tuple[int, int]], image: Tensor, weights: list[Tensor]) -
 
 channels = (3, 8, 8, 8, 8, 8, 8)
 weights = [torch.randn(o, i, 3, 3) * (2 / 9 / i) ** 0.5 for i, o in pairwise(channels)]
-coarse, fine = through(STRIDED, big.image[None], weights), through(ATROUS, big.image[None], weights)
+coarse, fine = (
+    through(STRIDED, big.image[None], weights),
+    through(ATROUS, big.image[None], weights),
+)
 print("shapes", tuple(coarse.shape), tuple(fine.shape))
-print("largest difference at every fourth position:", f"{float((coarse - fine[..., ::4, ::4]).abs().max()):.1e}")
+print(
+    "largest difference at every fourth position:",
+    f"{float((coarse - fine[..., ::4, ::4]).abs().max()):.1e}",
+)
 
 # %% [markdown]
 # This is why a network pretrained with strides can be made finer without training it anew. DeepLab does so with its last one or two stages. Zero padding keeps the agreement right up to the border here, because it grows with the dilation.
@@ -338,8 +355,9 @@ print("largest difference at every fourth position:", f"{float((coarse - fine[..
 def atrous_plan(strides: list[int], output_stride: int) -> list[tuple[int, int]]:
     """Keep more resolution in a trained network without touching a weight.
 
-    Strides are kept, first to last, while their product does not pass ``output_stride``; each later one becomes 1. Give
-    every layer the dilation with which its taps fall where they fell before.
+    Strides are kept, first to last, while their product does not pass
+    ``output_stride``; each later one becomes 1. Give every layer the dilation with
+    which its taps fall where they fell before.
 
     Args:
         strides: of each layer, 1 or 2.
@@ -426,15 +444,16 @@ for name, (make, size) in WAYS.items():
     counted_way = complexity(network, size)
     macs[name] = counted_way.macs
     kept = cost.activation_bytes(network, size) / 1e6
-    print(
-        f"{name:21} {size[0]}×{size[1]}  {counted_way.parameters:7,} parameters  {counted_way.macs / 1e6:5.2f} M MACs  {kept:5.2f} MB kept"
-    )
+    row = f"{name:21} {size[0]}×{size[1]}  {counted_way.parameters:7,} parameters"
+    print(f"{row}  {macs[name] / 1e6:5.2f} M MACs  {kept:5.2f} MB kept")
 reveal("01.atrous", macs["atrous"] / macs["strided"], unit="times")
 
 # %% [markdown]
-# The three dresses have the same parameters to the last one. Atrous convolution multiplies the cost of every layer behind the lost stride by four, and by sixteen
+# The three dresses have the same parameters. Atrous convolution multiplies the cost of every layer behind the lost stride by four, and by sixteen
 # behind two. "No dilation" is the **negative control**: the same fine map and cost, without the far look. If it did as well, distance would not matter here.
-#
+# Four times the pixels cost 3.7 times: 36 rows are no multiple of 16, and small maps are rounded up.
+
+# %% [markdown]
 # ## Trained before your eyes
 #
 # Each learns on 40 drawn streets for 120 steps, two seeds, same crops in the same order; masks are scored at 72 × 96.
@@ -451,7 +470,12 @@ def train(make: object, size: tuple[int, int], seed: int, iterations: int = 120)
     host, scale = make(), LARGE[0] // size[0]
     network = NetworkConfig(host="tinynet", num_classes=CAMVID.num_classes, upscale_factor=2)
     config = TrainConfig(
-        input_size=size, iterations=iterations, learning_rate=0.05, weight_decay=1e-4, seed=seed, channels_last=True
+        input_size=size,
+        iterations=iterations,
+        learning_rate=0.05,
+        weight_decay=1e-4,
+        seed=seed,
+        channels_last=True,
     )
     task = SegmentationTask(config, scale, val_set, weights_of_classes)
     dsrl = build_dsrl(network, host=host, seed=seed)
@@ -460,7 +484,7 @@ def train(make: object, size: tuple[int, int], seed: int, iterations: int = 120)
 
 
 # %%
-print("half a minute ...")
+print("under a minute ...")
 trained = {}
 for name, (make, size) in WAYS.items():
     trained[name] = [train(make, size, seed) for seed in range(2)]
@@ -501,8 +525,8 @@ with theme():
 # have not been learnt by anybody after 120 steps; their panel shows noise.
 
 # %% [markdown]
-# **Paper against ours.** Figure 1 of the paper, read off (about ± 0.2): ESPNetv2 goes from 54.5 to 64.4 % mIoU when the input grows from 256 × 512 to 512 × 1024, at four times the cost; DSRL reaches
-# 59.5 % [paper] at the small input, for 1.87 times the true cost. Ours, in small: the printed rows "strided" and "strided, large input". Direction alike; sizes not comparable.
+# **Paper against ours.** In Figure 1 of the paper ESPNetv2 goes from 54.5 to 64.4 % mIoU [read off, ± 0.2] when the input grows from 256 × 512 to 512 × 1024, at four times the cost; DSRL reaches
+# 59.5 % [P] at the small input, for 1.87 times the true cost. Ours, in small: the printed rows "strided" and "strided, large input". Direction alike; sizes not comparable.
 
 # %% [markdown]
 # ## Try it
@@ -512,7 +536,8 @@ with theme():
 # %%
 steps = 30
 for name in ("strided", "atrous"):
-    print(f"{name:8} {steps} steps: mIoU {100 * train(*WAYS[name], seed=0, iterations=steps)[1]['miou']:.1f} %")
+    _, scores = train(*WAYS[name], seed=0, iterations=steps)
+    print(f"{name:8} {steps} steps: mIoU {100 * scores['miou']:.1f} %")
 
 # %% [markdown]
 # ## Break it

@@ -16,7 +16,7 @@
 # **Claim.** The four frameworks of super-resolution differ in *where* they enlarge. That place decides what a multiply-add buys; training time decides the rest. DSRL borrows the
 # cheapest of the four for its SISR branch.
 #
-# Measured: two minutes of CPU time on one core, 2.3 GB of memory. Data: photographs that ship with scikit-image; weights that the kit trained on T91. Needs: 00. No network, no GPU.
+# Measured: about a minute and a half of CPU time on one core, 2.5 GB of memory at most. Data: photographs that ship with scikit-image; weights that the kit trained on T91. Needs: 00. No internet, no GPU.
 
 # %%
 from dsrl_lab.notebook import show_figure, start
@@ -32,13 +32,21 @@ from torch.nn import functional as F
 from dsrl_lab.check import check, hint, predict, reveal, solution
 from dsrl_lab.complexity import complexity
 from dsrl_lab.datasets.photos import Photos
-from dsrl_lab.datasets.super_resolution import SRPair, imresize_bicubic, luminance, reduce_bicubic
+from dsrl_lab.datasets.super_resolution import (
+    SRPair,
+    imresize_bicubic,
+    luminance,
+    reduce_bicubic,
+)
 from dsrl_lab.models.super_resolution import DBPN, ESPCN, SRCNN, LapSRN, SuperResolver
 from dsrl_lab.plots.super_resolution import Reconstruction, super_resolution_row
 from dsrl_lab.plots.theme import new_figure, style_of, theme
 from dsrl_lab.training import record
 from dsrl_lab.training.super_resolution import fit_super_resolution, score_pairs
-from dsrl_lab.training.super_resolution_config import SuperResolutionConfig, build_super_resolver
+from dsrl_lab.training.super_resolution_config import (
+    SuperResolutionConfig,
+    build_super_resolver,
+)
 from dsrl_lab.training.super_resolution_recipes import load_super_resolver
 from dsrl_lab.widgets import super_resolution_compare
 
@@ -96,7 +104,7 @@ with theme():
 # %% [markdown]
 # ## Predict
 #
-# SRCNN has 57,281 weights, ESPCN 21,284. How many times the multiply-adds of ESPCN does SRCNN take for the same picture? And: four networks train for some seven seconds each. By how many
+# SRCNN has 57,281 weights, ESPCN 21,284. How many times the multiply-adds of ESPCN does SRCNN take for the same picture? And: four networks train for a few seconds each. By how many
 # decibels will the best of them beat bicubic on a photograph it has not seen? Put numbers in place of `None`.
 
 # %%
@@ -111,7 +119,7 @@ predict("02.gain", None, unit="dB")
 # $$\text{PSNR} = 10 \log_{10} \frac{1}{\text{mean}\,(x - y)^2} \quad\text{for values in } [0, 1]$$
 #
 # Half the error is 6 dB more. **SSIM** compares means, spreads and co-variation in small windows; 1 is equality. Both want the original, and neither asks whether the picture looks real. The field scores luminance Y alone, and leaves a border
-# of s pixels out.
+# of s pixels out. So do the lines printed below; titles over pictures score RGB to the very edge, and give a lower PSNR for the same picture.
 
 # %% [markdown]
 # ### Exercise 02.1 · the field's PSNR
@@ -122,8 +130,8 @@ predict("02.gain", None, unit="dB")
 def psnr_y(super_res: Tensor, high_res: Tensor, border: int) -> Tensor:
     """PSNR in dB as papers report it: on luminance alone, without a border.
 
-    Y = (16 + 65.481 R + 128.553 G + 24.966 B) / 255 for R, G, B in [0, 1]. The super-resolved picture is clipped to
-    [0, 1] first; the peak of the signal is 1.
+    Y = (16 + 65.481 R + 128.553 G + 24.966 B) / 255 for R, G, B in [0, 1]. The
+    super-resolved picture is clipped to [0, 1] first; the peak of the signal is 1.
 
     Args:
         super_res: may leave [0, 1] a little.
@@ -157,7 +165,11 @@ hint("02.1") + solution("02.1")
 # | iterative up-and-down | DBPN | up, down and up again, with the error fed back |
 
 # %%
-networks = {"srcnn": SRCNN(2, channels=1), "espcn": ESPCN(2, channels=1), "lapsrn": LapSRN(2, channels=1)}
+networks = {
+    "srcnn": SRCNN(2, channels=1),
+    "espcn": ESPCN(2, channels=1),
+    "lapsrn": LapSRN(2, channels=1),
+}
 networks["dbpn"] = DBPN(2, channels=1, stages=2, width=16, stem_width=32, global_skip=True)
 
 
@@ -182,21 +194,32 @@ with theme():
             look = style_of("dsrl" if large else "sssr")
             ax.bar(place, macs / 1e3, color=look.color, hatch=look.hatch, edgecolor="white")
         share = sum(macs for macs, large in layers if large) / sum(macs for macs, _ in layers)
-        ax.set(title=f"{TITLES[name]}: {share:.0%} at the large size", xlabel="layer", yscale="log", ylim=(0.1, 400))
+        ax.set(
+            title=f"{TITLES[name]}: {share:.0%} at the large size",
+            xlabel="layer",
+            yscale="log",
+            ylim=(0.01, 400),
+        )
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.axes[0].set_ylabel("thousand MACs per small pixel")
-    figure.suptitle("red: the layer gives a map of the large size, blue: of the small size", fontsize=10)
-    show_figure(figure, alt="Multiply-adds of each layer of the four networks, coloured by the size it works at")
+    meaning = "orange, crossed: the layer gives a map of the large size; blue, striped: of the small size"
+    figure.suptitle(meaning, fontsize=10)
+    show_figure(
+        figure,
+        alt="Multiply-adds of each layer of the four networks, coloured by the size it works at",
+    )
 
 # %%
 for name, model in networks.items():
     cost = complexity(model, (128, 256), channels=1)
     overlooked = cost.macs - cost.macs_without_transposed
-    print(
-        f"{TITLES[name]:7} {model.framework:22} {cost.parameters:7,} parameters  {cost.macs / 1e9:6.2f} G MACs at 128×256, "
-        f"{overlooked / 1e9:4.2f} G of them transposed"
-    )
-reveal("02.cost", sum(m for m, _ in works["srcnn"]) / sum(m for m, _ in works["espcn"]), unit="times")
+    row = f"{TITLES[name]:7} {model.framework:22} {cost.parameters:7,} parameters"
+    print(f"{row}  {cost.macs / 1e9:5.2f} G MACs at 128×256, {overlooked / 1e9:.2f} G transposed")
+reveal(
+    "02.cost",
+    sum(m for m, _ in works["srcnn"]) / sum(m for m, _ in works["espcn"]),
+    unit="times",
+)
 
 # %% [markdown]
 # SRCNN pays at four times the positions for every weight it has. ESPCN gives no multiply-add to the large picture: its last layer makes four numbers per small pixel, which are laid out as a block. In
@@ -209,16 +232,23 @@ reveal("02.cost", sum(m for m, _ in works["srcnn"]) / sum(m for m, _ in works["e
 
 # %%
 def stack_macs(
-    layers: list[tuple[int, int, int]], height: int, width: int, upscale_factor: int, enlarge_first: bool
+    layers: list[tuple[int, int, int]],
+    height: int,
+    width: int,
+    upscale_factor: int,
+    enlarge_first: bool,
 ) -> int:
-    """Multiply-adds of a stack of convolutions that keep the size, before or after the enlargement.
+    """Multiply-adds of a stack of convolutions, before or after the enlargement.
+
+    Each convolution keeps the size of what it receives.
 
     Args:
         layers: (in_channels, out_channels, kernel_size) of each.
         height: of the SMALL picture.
         width: of the SMALL picture.
         upscale_factor: s.
-        enlarge_first: the picture is enlarged (at no cost) before the first layer, or else after the last.
+        enlarge_first: the picture is enlarged (at no cost) before the first layer, or
+            else after the last.
 
     Example:
         >>> stack_macs([(1, 8, 3)], 10, 10, 2, enlarge_first=False)
@@ -247,9 +277,9 @@ hint("02.2") + solution("02.2")
 # %%
 y = luminance(small_cat)[None]
 x = ESPCN(2, channels=1)
-print("untrained SRCNN against bicubic, largest difference:", end=" ")
 bicubic_y = imresize_bicubic(y, (192, 256))
-print(f"{float((SRCNN(2, channels=1)(y).image - bicubic_y).detach().abs().max()):.3f} of 1")
+apart = (SRCNN(2, channels=1)(y).image - bicubic_y).detach().abs().max()
+print(f"untrained SRCNN against bicubic, largest difference: {float(apart):.3f} of 1")
 print("ESPCN:", tuple(y.shape), "->", tuple(x(y).image.shape))
 
 # %% [markdown]
@@ -273,8 +303,9 @@ print("x4, one forward pass:", " -> ".join(str(tuple(level.shape[-2:])) for leve
 def pyramid_loss(scales: list[Tensor], targets: list[Tensor], epsilon: float) -> Tensor:
     """LapSRN's loss: every level has its own target, and levels add up.
 
-    The penalty of a difference d is sqrt(d^2 + epsilon^2), nearly |d| but smooth at 0; a level's loss is the mean of
-    it over all of the level's values (pictures, channels, pixels).
+    The penalty of a difference d is sqrt(d^2 + epsilon^2), nearly |d| but smooth at 0;
+    a level's loss is the mean of it over all of the level's values (pictures, channels,
+    pixels).
 
     Args:
         scales: what the network gave at each level, small to large.
@@ -286,8 +317,8 @@ def pyramid_loss(scales: list[Tensor], targets: list[Tensor], epsilon: float) ->
         - output: scalar
 
     Example:
-        >>> pyramid_loss([torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 4, 4)], [torch.full((1, 1, 2, 2), 3.0),
-        ...              torch.zeros(1, 1, 4, 4)], epsilon=4.0)
+        >>> small, large = torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 4, 4)
+        >>> pyramid_loss([small, large], [small + 3, large], epsilon=4.0)
         tensor(9.)
     """
     raise NotImplementedError
@@ -312,10 +343,15 @@ hint("02.3") + solution("02.3")
 
 # %%
 def up_projection(low: Tensor, up: Tensor, down: Tensor, again: Tensor) -> Tensor:
-    """DBPN's up-projection without its activations: enlarge, go back, and add what the round trip got wrong, enlarged.
+    """DBPN's up-projection without its activations.
 
-    H0 = enlarge L by ``up``; L0 = reduce H0 by ``down``; E = L0 - L; result = H0 + (enlarge E by ``again``).
-    To enlarge is ``F.conv_transpose2d``, to reduce ``F.conv2d``, each with stride 2 and padding 2.
+    Enlarge, go back, and add what the round trip got wrong, enlarged.
+
+    H0 = enlarge L by ``up``; L0 = reduce H0 by ``down``; E = L0 - L;
+    result = H0 + (enlarge E by ``again``).
+
+    To enlarge is ``F.conv_transpose2d``, to reduce ``F.conv2d``, each with stride 2 and
+    padding 2.
 
     Shape:
         - low: (N, C, h, w)
@@ -376,21 +412,23 @@ def train(name: str, **changes: object) -> tuple[SuperResolver, list]:
     small = {"stages": 2, "width": 16} if name == "dbpn" else {}
     chosen = {"loss": "l1", "warmup_iterations": 5, "batch_size": BATCH, "patch_size": PATCH} | small | changes
     config = SuperResolutionConfig(
-        network=name, iterations=steps[name], record_every=max(1, steps[name] // 4), **chosen
+        network=name,
+        iterations=steps[name],
+        record_every=max(1, steps[name] // 4),
+        **chosen,
     )
     torch.manual_seed(0)
     model = build_super_resolver(config)
     return model, list(fit_super_resolution(model, training, held_out, config))
 
 
-print("half a minute ...")
+print("under a minute ...")
 runs = {}
 for name in NAMES:
     runs[name] = train(name)
     last = runs[name][1][-1]
-    print(
-        f"{TITLES[name]:7} {last.iteration:5} steps  {last.cpu_seconds:5.1f} s of CPU time  {last.validation_psnr:.2f} dB"
-    )
+    spent = f"{last.iteration:5} steps  {last.cpu_seconds:5.1f} s of CPU time"
+    print(f"{TITLES[name]:7} {spent}  {last.validation_psnr:.2f} dB")
 
 # %% [markdown]
 # Two yardsticks. The **baseline** is bicubic. The **negative control** is bicubic sharpened by an unsharp mask whose strength is chosen on the training pictures: it looks crisper and has learnt one number. If it did as well as a network, sharpness would be all there is to it.
@@ -412,7 +450,10 @@ class Sharpened(nn.Module):
 
 AMOUNTS = torch.arange(0, 1.05, 0.1).tolist()
 best_amount = max(AMOUNTS, key=lambda amount: score_pairs(Sharpened(amount), training)["psnr"])
-scores = {"bicubic": score_pairs(None, held_out), "sharpened": score_pairs(Sharpened(best_amount), held_out)}
+scores = {
+    "bicubic": score_pairs(None, held_out),
+    "sharpened": score_pairs(Sharpened(best_amount), held_out),
+}
 scores |= {name: score_pairs(model, held_out) for name, (model, _) in runs.items()}
 
 # %% [markdown]
@@ -463,7 +504,7 @@ reveal("02.gain", best - scores["bicubic"]["psnr"], unit="dB")
 # ## By eye
 #
 # **Touch:** swipe the line between two methods; drag the lens over fur, an eye, the whiskers; press *Error maps*. **Look for:** where is the error? It sits where
-# detail is finest, which half the sides cannot hold. **Answer:** is there a place where the sharpened control is ahead of DBPN in the lens? What does a high score there say about the eye's opinion?
+# detail is finest, which half the sides cannot hold. **Ask yourself:** is there a place where the sharpened control is ahead of DBPN in the lens? What does a high score there say about the eye's opinion?
 
 # %%
 by_eye = {"bicubic": imresize_bicubic(small_cat, (192, 256)).clamp(0, 1)}
@@ -484,18 +525,21 @@ super_resolution_compare(
 #
 # The same frameworks on T91, with the weights chosen on ten of its pictures that were held out. Set5 and Set14 were scored once, at the end; the numbers below are read from those records.
 
+
 # %%
+def on_both(method: str) -> str:
+    """Scores on Set5 and Set14 of the record that was read last."""
+    scores = {"Set5": five[method], "Set14": fourteen[method]}
+    return "  ".join(f"{where} {s['psnr']:.2f} dB {s['ssim']:.4f}" for where, s in scores.items())
+
+
 for name in long_trained:
     first, *_, end = record.read(lab.root / "data/runs" / f"super_resolution_{name}.jsonl")
     five, fourteen = (end["scores"][benchmark] for benchmark in ("Set5", "Set14"))
-    print(
-        f"{TITLES[name]:7} Set5 {five['network']['psnr']:.2f} dB {five['network']['ssim']:.4f}  "
-        f"Set14 {fourteen['network']['psnr']:.2f} dB {fourteen['network']['ssim']:.4f}  "
-        f"{first['config']['iterations']:6} steps of {first['config']['batch_size']:2}, {end['cpu_seconds'] / 60:4.1f} minutes of CPU time"
-    )
-print(
-    f"bicubic Set5 {five['bicubic']['psnr']:.2f} dB {five['bicubic']['ssim']:.4f}  Set14 {fourteen['bicubic']['psnr']:.2f} dB"
-)
+    how = f"{first['config']['iterations']:6} steps of {first['config']['batch_size']:2}"
+    minutes = end["cpu_seconds"] / 60
+    print(f"{TITLES[name]:7} {on_both('network')}  {how}, {minutes:4.1f} CPU minutes")
+print(f"bicubic {on_both('bicubic')}")
 
 # %% [markdown]
 # **Paper against ours.** Set5 ×2 as the papers report it: SRCNN 36.66 dB, LapSRN 37.52, D-DBPN 38.09, with far longer training, the last two on larger sets, and DBPN with a far larger network. Ours: the rows above, minutes of CPU time on 81 pictures. Bicubic agrees with the
@@ -504,7 +548,7 @@ print(
 # %% [markdown]
 # ## Why DSRL takes the second
 #
-# Its SISR branch enlarges features of the shared encoder by sub-pixel convolution [second-hand], which is post-upsampling. This notebook shows why that fits: the work is done at the small size, on the very maps that the segmenter needs too; no
+# Its SISR branch enlarges features of the shared encoder by sub-pixel convolution [B], which is post-upsampling. This notebook shows why that fits: the work is done at the small size, on the very maps that the segmenter needs too; no
 # bicubic picture is wanted to start from; and for each multiply-add it learns fast. The branch is thrown away after training, so only training pays for it, at every step; the other two frameworks would bring transposed convolutions at the large size into each.
 
 # %% [markdown]
@@ -514,9 +558,8 @@ print(
 
 # %%
 loss = "mse"
-print(
-    f"ESPCN with {loss}: {train('espcn', loss=loss)[1][-1].validation_psnr:.2f} dB, with l1: {scores['espcn']['psnr']:.2f} dB"
-)
+tried = train("espcn", loss=loss)[1][-1].validation_psnr
+print(f"ESPCN with {loss}: {tried:.2f} dB, with l1: {scores['espcn']['psnr']:.2f} dB")
 
 # %% [markdown]
 # ## Break it

@@ -16,7 +16,7 @@
 # **Claim.** Sub-pixel convolution and transposed convolution ("deconvolution") are one operation with its weights laid out in two ways.
 # Checkerboards come from the weights, not from the name, and ICNR takes them away at the start.
 #
-# Measured: a quarter of a minute of CPU time on one core, 1.2 GB of memory. Data: photographs that ship with scikit-image. Needs: 00. No network, no GPU.
+# Measured: about 10 seconds of CPU time on one core, 1.5 GB of memory at most. Data: photographs that ship with scikit-image. Needs: 00. No internet, no GPU.
 
 # %%
 from dsrl_lab.notebook import show_figure, start
@@ -47,8 +47,8 @@ def photo(name: str) -> Tensor:
 # %% [markdown]
 # ## A cat behind a grid
 #
-# Three layers that have learnt nothing yet enlarge the same small picture. Each output channel looks at one input channel with random positive
-# weights, so the cat should merely come out blurred. In two of the pictures something else comes out too.
+# Three layers that have learnt nothing yet enlarge the same small picture. Each output channel looks at one input channel, in two layers with random positive
+# weights, in the middle one with equal ones, so the cat should merely come out blurred. In two of the pictures something else comes out too.
 
 # %%
 cat = photo("chelsea")[:, :288, :432]
@@ -124,7 +124,8 @@ print(F.pixel_shuffle(numbered, 2)[0, 0])
 def shuffle(x: Tensor, upscale_factor: int) -> Tensor:
     """Pixel shuffle with reshape and permute only (no ``pixel_shuffle``).
 
-    Channel c * s^2 + a * s + b becomes row a, column b of each s x s block of channel c.
+    Channel c * s^2 + a * s + b becomes row a, column b of each s x s block of
+    channel c.
 
     Shape:
         - x: (N, C * s^2, h, w)
@@ -167,10 +168,10 @@ print(F.conv_transpose1d(signal[None, None], kernel[None, None], stride=2)[0, 0]
 
 # %%
 def taps(kernel_size: int, stride: int) -> list[int]:
-    """How many kernel taps fall on each output position of a 1-D transposed convolution, far from the border.
+    """How many taps of a 1-D transposed convolution fall on each output position.
 
-    The pattern repeats every ``stride`` positions. Entry a of the list is for the outputs at which, without padding,
-    position modulo stride is a.
+    Far from the border the pattern repeats every ``stride`` positions. Entry a of the
+    list is for the outputs at which, without padding, position modulo stride is a.
 
     Example:
         >>> taps(3, 2)  # uneven: a checkerboard waits
@@ -210,7 +211,10 @@ stamp = as_stamp(sub_pixel.detach(), 2).requires_grad_()
 one = F.pixel_shuffle(F.conv2d(small[None], sub_pixel, padding=1), 2)
 other = F.conv_transpose2d(small[None], stamp, stride=2, padding=2)
 print("shapes", tuple(one.shape), tuple(other.shape))
-print("largest difference on a photograph:", f"{float((one - other).detach().abs().max()):.1e}")
+print(
+    "largest difference on a photograph:",
+    f"{float((one - other).detach().abs().max()):.1e}",
+)
 
 # %% [markdown]
 # Equal outputs for one input could be luck; a linear layer leaves no room for it. But do they also *learn* alike? The gradients must be each other's
@@ -220,7 +224,10 @@ print("largest difference on a photograph:", f"{float((one - other).detach().abs
 truth = cat[None]
 ((one - truth) ** 2).mean().backward()
 ((other - truth) ** 2).mean().backward()
-print("gradients, largest difference:", f"{float((as_stamp(sub_pixel.grad, 2) - stamp.grad).abs().max()):.1e}")
+print(
+    "gradients, largest difference:",
+    f"{float((as_stamp(sub_pixel.grad, 2) - stamp.grad).abs().max()):.1e}",
+)
 
 # %% [markdown]
 # ### Exercise 03.3 · the rearrangement
@@ -301,7 +308,7 @@ for k in (2, 3, 4, 5, 6):
 
 # %%
 def icnr(filters: Tensor, upscale_factor: int) -> Tensor:
-    """Start a sub-pixel convolution as a convolution followed by nearest-neighbour enlargement.
+    """Start a sub-pixel convolution as convolution, then nearest-neighbour enlargement.
 
     Args:
         filters: one for each output channel.
@@ -431,8 +438,8 @@ reveal("03.left", 100 * last / first, unit="%")
 
 # %% [markdown]
 # Read it honestly. ICNR removes the pattern where it can: at the start. The other two come down only while training teaches their phases to agree, and
-# before that the default's pattern even grows. The control says that *order* matters: copies in wrong places are no ICNR. PSNR hardly tells the three
-# apart: the grid is a small part of a raw network's error, though the eye minds it most. In so few steps nobody reaches bicubic.
+# before that the default's pattern even grows. The control says that *order* matters: copies in wrong places are no ICNR. After 60 steps PSNR hardly tells the three
+# apart, within 2 dB: the grid is a small part of a raw network's error, though the eye minds it most. In so few steps nobody reaches bicubic.
 
 # %% [markdown]
 # ## Try it
@@ -455,7 +462,7 @@ WRONG = {
     "rows and columns of a phase swapped": lambda x: F.pixel_shuffle(
         x.unflatten(1, (3, 2, 2)).transpose(2, 3).flatten(1, 3), 2
     ),
-    "channels outermost": lambda x: F.pixel_shuffle(x.unflatten(1, (3, 4)).transpose(1, 2).flatten(1, 2), 2),
+    "phases outermost": lambda x: F.pixel_shuffle(x.unflatten(1, (3, 4)).transpose(1, 2).flatten(1, 2), 2),
 }
 DEFECT = "rows and columns of a phase swapped"  # the switch
 phases_of_cat = F.pixel_unshuffle(cat[None, :, 80:160, 100:240], 2)  # shuffling this back should give the cat
@@ -491,10 +498,13 @@ WAYS = {
 costs = {name: complexity(way, (64, 96), channels=32) for name, way in WAYS.items()}
 for name, cost in costs.items():
     seen = cost.macs_without_transposed / 1e6
-    print(
-        f"{name:26} {cost.parameters:6} parameters {cost.macs / 1e6:6.2f} M MACs, a Conv2d-only counter sees {seen:5.2f} M"
-    )
-reveal("03.cost", costs["transposed 6×6, stride 2"].macs / costs["sub-pixel 3×3"].macs, unit="times")
+    counted = f"{cost.parameters:5} parameters {cost.macs / 1e6:6.2f} M MACs"
+    print(f"{name:25} {counted}, a Conv2d-only counter sees {seen:5.2f} M")
+reveal(
+    "03.cost",
+    costs["transposed 6×6, stride 2"].macs / costs["sub-pixel 3×3"].macs,
+    unit="times",
+)
 
 # %% [markdown]
 # Sub-pixel and its 6 × 6 twin cost the same to the last multiply-add; they differ by nine biases. "Nearest, then 3 × 3" costs as much and has a quarter of
@@ -508,7 +518,12 @@ reveal("03.cost", costs["transposed 6×6, stride 2"].macs / costs["sub-pixel 3×
 
 # %%
 def sub_pixel_macs(
-    height: int, width: int, in_channels: int, out_channels: int, kernel_size: int, upscale_factor: int
+    height: int,
+    width: int,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    upscale_factor: int,
 ) -> int:
     """Multiply-adds of a sub-pixel convolution for one picture.
 
@@ -535,7 +550,7 @@ hint("03.5") + solution("03.5")
 # %% [markdown]
 # ## Why DSRL cares
 #
-# The authors' head enlarges the class maps by two 3 × 3 transposed convolutions with stride 2. Their FLOPs counter sums `Conv2d` only [measured on the release], so the
+# The authors' head enlarges the class maps by two 3 × 3 transposed convolutions with stride 2. Their FLOPs counter sums `Conv2d` only [M], so the
 # same number is reported with and without the head. Ours, for 20 outputs at 256 × 512 input:
 
 
@@ -549,7 +564,7 @@ print(f"reported extra: {head.macs_without_transposed / 1e6:.2f} M MACs   true: 
 print(f"on top of the host's 674.46 M: +{head.macs / 674.46e6:.0%}   parameters: {head.parameters:,}")
 
 # %% [markdown]
-# **Paper against ours.** "No extra cost at inference" [paper]; 589.82 M more multiply-adds, +87 %, by our count, at next to no parameters.
+# **Paper against ours.** "No extra cost at inference" [P]; 589.82 M more multiply-adds, +87 %, by our count, at next to no parameters.
 # Parameters are cheap here because few channels meet; positions are many.
 
 # %% [markdown]

@@ -16,8 +16,8 @@
 # **Claim.** ESPNetv2, DeepLabv3+, PSPNet, BiSeNet and DABNet differ by a factor of more than 130 in cost and agree in one sentence: an encoder makes maps, a head makes
 # logits of them. Keep that sentence and DSRL can be put around any of them.
 #
-# Measured: 20 seconds of CPU time on one core, 1.3 GB of memory. Data: drawn streets; two small networks whose weights the kit brings along
-# (`data/checkpoints`). Needs: 01, 03. No network, no GPU.
+# Measured: about 15 seconds of CPU time on one core, 1.5 GB of memory at most. Data: drawn streets; two small networks whose weights the kit brings along
+# (`data/checkpoints`). Needs: 01, 03. No internet, no GPU.
 
 # %%
 from dsrl_lab.notebook import show_figure, start
@@ -93,7 +93,7 @@ with theme():
 # ## Predict
 #
 # At 256 × 512, how many times the multiply-adds of ESPNetv2 does PSPNet take (both as published)? And: DABNet's deepest map has stride 8; its blocks
-# have dilations up to 16. How many input pixels, on one side, can one of its outputs hear? Put numbers in place of `None`.
+# have dilations up to 16. How many input pixels, along one axis, can one of its outputs hear? Put numbers in place of `None`.
 
 # %%
 predict("04.pspnet", None, unit="times")
@@ -108,7 +108,7 @@ predict("04.reach", None, unit="pixels")
 #
 # $$\text{image} \xrightarrow{\text{encoder}} (f_1, \dots, f_n) \xrightarrow{\text{decoder and head}} (\text{logits}, \text{features}) \xrightarrow{\text{resize}} \text{output}$$
 #
-# Shapes: image (N, 3, H, W); map i (N, Cᵢ, ⌈H/sᵢ⌉, ⌈W/sᵢ⌉); logits (N, K, h, w). In the kit: `forward_features`, `forward_head`, and a handful of announced numbers (`dsrl_lab/models/base.py`).
+# Shapes: image (N, 3, H, W); map i (N, Cᵢ, ⌈H/sᵢ⌉, ⌈W/sᵢ⌉); logits (N, K, h, w). In training PSPNet and BiSeNet add *auxiliary* logits of inner maps, each for a loss of its own. In the kit: `forward_features`, `forward_head`, and a handful of announced numbers (`dsrl_lab/models/base.py`).
 
 # %%
 with meta_device():  # no memory for weights, nothing is computed: shapes and costs come for free
@@ -134,7 +134,9 @@ for name, host in HOSTS.items():
 
 # %%
 def map_sizes(height: int, width: int, strides: list[int]) -> list[tuple[int, int]]:
-    """Sizes of an encoder's maps, when every halving rounds up (3x3 convolutions, stride 2, padding 1).
+    """Sizes of an encoder's maps, when every halving rounds up.
+
+    A 3x3 convolution with stride 2 and padding 1 does so.
 
     Args:
         height: of the input, in pixels; any.
@@ -196,9 +198,8 @@ encoding = {name: complexity(EncoderAlone(host), (256, 512)).macs for name, host
 total = {name: complexity(host, (256, 512)) for name, host in HOSTS.items()}
 for name, cost in total.items():
     assert sum(spent[name].values()) == cost.macs
-    print(
-        f"{name:10} {cost.parameters / 1e6:6.2f} M parameters {cost.macs / 1e9:6.2f} G MACs, {encoding[name] / cost.macs:4.0%} in the encoder"
-    )
+    row = f"{name:10} {cost.parameters / 1e6:6.2f} M parameters {cost.macs / 1e9:6.2f} G MACs"
+    print(f"{row}, {encoding[name] / cost.macs:4.0%} in the encoder")
 reveal("04.pspnet", total["PSPNet"].macs / total["ESPNetv2"].macs, unit="times")
 
 # %%
@@ -231,7 +232,7 @@ with theme():
 # Three ways to spend: DeepLabv3+ and PSPNet keep a deep, wide encoder at stride 16 or 8 by dilation. BiSeNet lets it go down to 32 and pays for a second path.
 # ESPNetv2 and DABNet are cheap by *grouped* filters: little work per position, many positions.
 #
-# **Paper against ours.** ESPNetv2 of width 2 with 20 outputs: 674.78 M [authors]; 674.46 M by our count:
+# **Paper against ours.** ESPNetv2 of width 2 with 20 outputs: 674.78 M [A]; 674.46 M by our count:
 
 # %%
 with meta_device():
@@ -265,20 +266,24 @@ for size in ((256, 512), (512, 1024), (1024, 2048)):
         d, ones = dilation[0].dilation[0], torch.ones(1, 1, size[0] // 16, size[1] // 16)
         inside = F.conv2d(ones, torch.full((1, 1, 3, 3), 1 / 9), padding=d, dilation=d).mean()
         shares.append(f"dilation {d:2}: {float(inside):.0%}")
-    print(f"input {size[0]:4} x {size[1]:4}   taps that fall inside the map:", "   ".join(shares))
+    print(
+        f"input {size[0]:4} x {size[1]:4}   taps that fall inside the map:",
+        "   ".join(shares),
+    )
 
 # %% [markdown]
 # At the paper's input size four of five taps of the largest branch multiply zeros: it is nearly a 1 × 1 convolution at nine times its price.
 #
 # ### Exercise 04.2 · taps inside the map
-# *Some thought · useful · 10 minutes.* No convolution needed: a few words about one side, and a square.
+# *Some thought · useful · 10 minutes.* No convolution needed: one share for the rows, one for the columns, and a product.
 
 
 # %%
 def taps_inside(height: int, width: int, dilation: int) -> float:
-    """Share of a dilated 3x3 convolution's taps that fall inside the map, the mean over all its positions.
+    """Share of a dilated 3x3 convolution's taps that fall inside the map.
 
-    The convolution has stride 1 and padding ``dilation``: output and input have one size, and taps outside meet zeros.
+    It is the mean over all positions. The convolution has stride 1 and padding
+    ``dilation``: output and input have one size, and taps outside meet zeros.
 
     Args:
         height: of the map, in positions.
@@ -289,7 +294,7 @@ def taps_inside(height: int, width: int, dilation: int) -> float:
         A share in [1/9, 1].
 
     Example:
-        >>> round(taps_inside(16, 32, 18), 3)  # DeepLab's largest dilation on the map of a 256 x 512 picture
+        >>> round(taps_inside(16, 32, 18), 3)  # DeepLab's largest, a 256 x 512 picture
         0.208
     """
     raise NotImplementedError
@@ -312,7 +317,12 @@ with theme():
     axes = figure.subplots(1, 5)
     show_image(scene.image, title="the street", ax=axes[0])
     for ax, bins in zip(axes[1:], (6, 3, 2, 1), strict=True):
-        show_image(F.adaptive_avg_pool2d(scene.image, bins), title=f"{bins} × {bins} bins", crisp=True, ax=ax)
+        show_image(
+            F.adaptive_avg_pool2d(scene.image, bins),
+            title=f"{bins} × {bins} bins",
+            crisp=True,
+            ax=ax,
+        )
         ax.set_aspect(3 / 4)
     show_figure(figure, alt="A street averaged over six, three, two and one bin per side")
 
@@ -323,17 +333,19 @@ with theme():
 
 # %%
 def pool_bins(features: Tensor, bins: int) -> Tensor:
-    """Average a map over bins x bins regions, as PSPNet's pyramid does (no ``adaptive_avg_pool2d``).
+    """Average a map over bins x bins regions, as PSPNet's pyramid does.
 
-    Region i of a side of length L begins at row floor(i * L / bins) and ends before row ceil((i + 1) * L / bins), so
-    that no row is left out; where L is no multiple of bins, neighbours share a row.
+    Do not use ``adaptive_avg_pool2d``. Region i of a side of length L begins at row
+    floor(i * L / bins) and ends before row ceil((i + 1) * L / bins), so that no row is
+    left out; where L is no multiple of bins, neighbours share a row.
 
     Shape:
         - features: (N, C, H, W), H and W at least ``bins``
         - output: (N, C, bins, bins)
 
     Example:
-        >>> pool_bins(torch.tensor([[[[1.0, 2.0, 6.0], [1.0, 2.0, 6.0]]]]), 2)  # the middle column counts twice
+        >>> row = [1.0, 2.0, 6.0]  # the middle column counts twice
+        >>> pool_bins(torch.tensor([[[row, row]]]), 2)
         tensor([[[[1.5000, 4.0000],
                   [1.5000, 4.0000]]]])
     """
@@ -357,7 +369,10 @@ for name in ("BiSeNet", "DABNet"):
     for layer, macs in total[name].macs_by_layer.items():
         parts[layer.split(".")[0]] = parts.get(layer.split(".")[0], 0) + macs
     largest = sorted(parts, key=parts.get, reverse=True)[:5]
-    print(f"{name:8}", ", ".join(f"{part} {parts[part] / total[name].macs:.0%}" for part in largest))
+    print(
+        f"{name:8}",
+        ", ".join(f"{part} {parts[part] / total[name].macs:.0%}" for part in largest),
+    )
 
 # %% [markdown]
 # ## How far does one output hear?
@@ -372,9 +387,10 @@ for name in ("BiSeNet", "DABNet"):
 
 # %%
 def gaps(dilations: list[int]) -> int:
-    """Positions inside the receptive field, on one side, that a stack of dilated 3-tap convolutions never hears.
+    """Positions of the receptive field, along one axis, that a stack never hears.
 
-    Stride is 1 throughout. An output hears a position if some choice of one tap per layer leads to it.
+    The stack is of dilated 3-tap convolutions. Stride is 1 throughout. An output hears
+    a position if some choice of one tap per layer leads to it.
 
     Args:
         dilations: of the convolutions, first to last.
@@ -479,9 +495,11 @@ if real:
     from dsrl_lab.datasets.camvid import CamVid
 
     picture = CamVid(lab.root / "data" / "CamVid", "val")[0]
-for name, network, size in (("TinyNet", tinynet, (90, 120)), ("ESPNetv2", espnet, (180, 240))):
-    mask, counted = predict_mask(network, picture.image, input_size=size), picture.mask != 255
-    print(f"{name:9} on {picture.name}: {float((mask == picture.mask)[counted].float().mean()):.0%} of pixels right")
+strangers = {"TinyNet": (tinynet, (90, 120)), "ESPNetv2": (espnet, (180, 240))}
+for name, (network, size) in strangers.items():
+    mask = predict_mask(network, picture.image, input_size=size)
+    right = (mask == picture.mask)[picture.mask != 255].float().mean()
+    print(f"{name:9} on {picture.name}: {float(right):.0%} of pixels right")
 
 # %% [markdown]
 # ## Break it: a wrong output stride
@@ -508,7 +526,8 @@ for defect in dict.fromkeys((DEFECT, "as trained", "stride taken away", "stride 
     broken = with_last_stride(tinynet, defect)
     result = evaluate_segmentation(broken, streets, input_size=(90, 120))
     cost = complexity(broken, (90, 120)).macs / 1e6
-    print(f"{defect:40} mIoU {result.miou:.3f}  thin classes {result.thin_miou:.3f}  {cost:5.1f} M MACs")
+    scores = f"mIoU {100 * result.miou:.1f} %  thin classes {100 * result.thin_miou:.1f} %"
+    print(f"{defect:38} {scores}  {cost:5.1f} M MACs")
 
 # %% [markdown]
 # Symptom to recognise: a checkpoint loads strictly, every shape fits, the finer map costs more, and the score *falls*. Dilation in exchange brings it back
@@ -541,10 +560,12 @@ for stride in (4, 8, 16):
 
 # %%
 def source_position(index: int, small: int, large: int, align_corners: bool) -> float:
-    """Where on the small map bilinear enlargement looks for one output position, away from the border.
+    """Where on the small map bilinear enlargement looks for one output position.
 
-    Pixels are squares. With ``align_corners=False`` the outer edges of both maps lie on each other; with True the
-    centres of the corner pixels do. Positions count pixels from the centre of the first one: 0, 1, 2, ...
+    Only positions away from the border are asked for. Pixels are squares. With
+    ``align_corners=False`` the outer edges of both maps lie on each other; with True
+    the centres of the corner pixels do. Positions count pixels from the centre of the
+    first one: 0, 1, 2, ...
 
     Args:
         index: of the output, 0 to large - 1.

@@ -16,8 +16,8 @@
 # **Claim.** A few layers after the decoder give a host a mask larger than its input. They are not free, whatever a counter says, and how they *start* decides
 # whether a trained host survives them.
 #
-# Measured: a minute of CPU time on one core, 1.1 GB of memory. Data: drawn streets; starts from the kit's trained TinyNet
-# (`data/checkpoints/streets_tinynet`). Needs: 03, 04. No network, no GPU.
+# Measured: about 45 seconds of CPU time on one core, 1.5 GB of memory at most. Data: drawn streets; starts from the kit's trained TinyNet
+# (`data/checkpoints/streets_tinynet`). Needs: 03, 04. No internet, no GPU.
 
 # %%
 from dsrl_lab.notebook import show_figure, start
@@ -65,7 +65,11 @@ scene = val[1]
 low_res = normalise(reduce_image(scene.image, (90, 120))[None])
 with torch.no_grad():
     decided = larger.host.forward_head(larger.host.forward_features(low_res)).logits
-    grids = {"class maps 45 × 60": decided, "host 90 × 120": larger.host(low_res), "SSSR 180 × 240": larger(low_res)}
+    grids = {
+        "class maps 45 × 60": decided,
+        "host 90 × 120": larger.host(low_res),
+        "SSSR 180 × 240": larger(low_res),
+    }
 
 with theme():
     figure = new_figure(13, 2.8)
@@ -79,7 +83,8 @@ with theme():
         show_mask(part, CAMVID, legend=False, title=name, ax=ax)
     figure.legend(handles=class_handles(CAMVID), loc="outside lower center", ncols=11)
     show_figure(
-        figure, alt="A crop of a street, its true mask, and one prediction on a coarse, a middle and a fine grid"
+        figure,
+        alt="A crop of a street, its true mask, and one prediction on a coarse, a middle and a fine grid",
     )
 
 # %% [markdown]
@@ -123,16 +128,19 @@ predict("05.start", None, unit="%")
 
 # %%
 host, _ = load_task_model(KEPT / "baseline_seed0.safetensors")
-heads = {"bilinear": BilinearHead(), "deconvolution": DeconvolutionHead(host), "sub-pixel": SubPixelHead(host)}
+heads = {
+    "bilinear": BilinearHead(),
+    "deconvolution": DeconvolutionHead(host),
+    "sub-pixel": SubPixelHead(host),
+}
 heads["depthwise"] = DeconvolutionHead(host, depthwise=True)
 alone = complexity(host, (90, 120)).macs
 for name, head in heads.items():
     network = SuperResolved(host, head).eval()
     cost = complexity(network, (90, 120))
     weights = sum(parameter.numel() for parameter in head.parameters())
-    print(
-        f"{name:14} (90, 120) -> {network.output_size((90, 120))}  {weights:5} weights  {(cost.macs - alone) / 1e6:5.1f} M MACs on top of {alone / 1e6:.1f}"
-    )
+    extra = f"{(cost.macs - alone) / 1e6:4.1f} M MACs on top of {alone / 1e6:.1f}"
+    print(f"{name:13} (90, 120) -> {network.output_size((90, 120))}  {weights:4} weights  {extra}")
 
 # %% [markdown]
 # ### Exercise 05.1 · how large is the result?
@@ -140,16 +148,22 @@ for name, head in heads.items():
 
 
 # %%
-def deconvolved_size(size: int, kernel_size: int, stride: int, padding: int, output_padding: int) -> int:
+def deconvolved_size(
+    size: int,
+    kernel_size: int,
+    stride: int,
+    padding: int,
+    output_padding: int,
+) -> int:
     """Side of what a transposed convolution gives.
 
-    Every input stamps ``kernel_size`` values, stamps stand ``stride`` apart; ``padding`` cuts off both ends,
-    ``output_padding`` adds to one.
+    Every input stamps ``kernel_size`` values, stamps stand ``stride`` apart;
+    ``padding`` cuts off both ends, ``output_padding`` adds to one.
 
     Example:
-        >>> deconvolved_size(64, kernel_size=3, stride=2, padding=1, output_padding=1)  # DSRL's
+        >>> deconvolved_size(64, 3, stride=2, padding=1, output_padding=1)  # DSRL's
         128
-        >>> deconvolved_size(64, kernel_size=3, stride=2, padding=1, output_padding=0)
+        >>> deconvolved_size(64, 3, stride=2, padding=1, output_padding=0)
         127
     """
     raise NotImplementedError
@@ -176,7 +190,7 @@ print(f"parameters: + {after.parameters - before.parameters:,}")
 reveal("05.cost", 100 * (after.macs / before.macs - 1), unit="%")
 
 # %% [markdown]
-# **Paper against ours.** 674.78 M with and without [authors]; 674.46 M without and 1264.28 M with, by our count. SISR and affinity do vanish; SSSR does not.
+# **Paper against ours.** 674.78 M with and without [A]; 674.46 M without and 1264.28 M with, by our count. SISR and affinity do vanish; SSSR does not.
 #
 # ### Exercise 05.2 · the head's multiply-adds
 # *Some thought · the heart of the notebook · 8 minutes.* The answer for 128 × 256 class maps of 20 classes must be the difference you just saw.
@@ -186,8 +200,8 @@ reveal("05.cost", 100 * (after.macs / before.macs - 1), unit="%")
 def head_macs(height: int, width: int, classes: int, blocks: int) -> int:
     """Multiply-adds of the authors' SSSR head for one picture.
 
-    Each block is a transposed 3x3 convolution with stride 2 from ``classes`` to ``classes`` channels; each doubles
-    the sides. BatchNorm and PReLU do not count.
+    Each block is a transposed 3x3 convolution with stride 2 from ``classes`` to
+    ``classes`` channels; each doubles the sides. BatchNorm and PReLU do not count.
 
     Args:
         height: of the class maps that come in, in positions.
@@ -241,10 +255,18 @@ with theme():
 
 
 # %%
-def size_for_the_same_cost(height: int, width: int, macs: float, extra_macs: float) -> tuple[float, float]:
-    """Input size at which the plain host costs what the host with its head costs at (height, width).
+def size_for_the_same_cost(
+    height: int,
+    width: int,
+    macs: float,
+    extra_macs: float,
+) -> tuple[float, float]:
+    """Input size at which the plain host costs what host and head cost together.
 
-    A convolutional network's multiply-adds grow with the number of positions. Keep the picture's proportions.
+    Host and head receive (height, width).
+
+    A convolutional network's multiply-adds grow with the number of positions. Keep the
+    picture's proportions.
 
     Args:
         height: of the input, in pixels.
@@ -268,7 +290,7 @@ check("05.3", size_for_the_same_cost)
 hint("05.3") + solution("05.3")
 
 # %% [markdown]
-# At about 350 × 701, Figure 1 of the paper gives the *plain* ESPNetv2 some 59.1 [read off, ± 0.2], against 59.5 for DSRL [paper]. Most of the gain over 54.5 can be bought
+# At about 350 × 701, Figure 1 of the paper gives the *plain* ESPNetv2 some 59.1 [read off, ± 0.2], against 59.5 for DSRL [P]. Most of the gain over 54.5 can be bought
 # without any new idea. That comparison is missing in the paper, and 08 makes it.
 #
 # ## What could a finer grid win?
@@ -283,11 +305,10 @@ for stride in (4, 2, 1):
         shares = F.avg_pool2d(F.one_hot(mask, 11).permute(2, 0, 1)[None].float(), stride)
         score.update(F.interpolate(shares, size=(180, 240), mode="bilinear"), mask[None])
     thin = [float(score.compute().iou[CAMVID.index(name)]) for name in CAMVID.thin]
-    print(
-        f"perfect on {180 // stride:3} x {240 // stride:3}: mIoU {score.compute().miou:.3f}, thin classes {sum(thin) / len(thin):.3f}"
-    )
+    miou, thin_miou = 100 * score.compute().miou, 100 * sum(thin) / len(thin)
+    print(f"perfect on {180 // stride:3} x {240 // stride:3}: mIoU {miou:5.1f} %, thin classes {thin_miou:5.1f} %")
 now = evaluate_segmentation(host, val, input_size=(90, 120))
-print(f"the trained TinyNet: mIoU {now.miou:.3f}, thin classes {now.thin_miou:.3f}")
+print(f"the trained TinyNet: mIoU  {100 * now.miou:.1f} %, thin classes  {100 * now.thin_miou:.1f} %")
 
 # %% [markdown]
 # The ceiling of the host's own grid is far above what the host reaches. So resolution of the *output* is not what holds this host down. A head alone can win what lies
@@ -304,11 +325,12 @@ print(f"the trained TinyNet: mIoU {now.miou:.3f}, thin classes {now.thin_miou:.3
 
 # %%
 def bilinear_start(classes: int) -> Tensor:
-    """Weight of a transposed 3x3 convolution (stride 2, padding 1, output padding 1) that enlarges each map smoothly.
+    """Weight of a transposed 3x3 convolution that enlarges each map smoothly.
 
-    Each class map is enlarged for itself: nothing of one class reaches another's map, and a constant map keeps its
-    value (away from the border). Along one side
-    the stamp is a half, one, a half: what falls between two inputs becomes their mean.
+    Stride 2, padding 1, output padding 1. Each class map is enlarged for itself:
+    nothing of one class reaches another's map, and a constant map keeps its value (away
+    from the border). Along one axis the stamp is a half, one, a half: what falls
+    between two inputs becomes their mean.
 
     Shape:
         - output: (classes, classes, 3, 3), as ``torch.nn.ConvTranspose2d`` keeps it
@@ -355,8 +377,9 @@ def start_as_bilinear(head: DeconvolutionHead, maps: Tensor) -> None:
 
 # %%
 def add_residual(logits: Tensor, phases: Tensor, upscale_factor: int) -> Tensor:
-    """The kit's cheap head: logits enlarged bilinearly, plus a residual that was computed at the small size.
+    """The kit's cheap head: logits enlarged bilinearly, plus a residual.
 
+    The residual was computed at the small size.
     You may use ``torch.nn.functional`` as F.
 
     Args:
@@ -372,7 +395,8 @@ def add_residual(logits: Tensor, phases: Tensor, upscale_factor: int) -> Tensor:
     Example:
         >>> logits = torch.rand(1, 3, 4, 5)
         >>> silent = torch.zeros(1, 12, 4, 5)  # a head that starts at zero
-        >>> torch.equal(add_residual(logits, silent, 2), F.interpolate(logits, scale_factor=2, mode="bilinear"))
+        >>> enlarged = F.interpolate(logits, scale_factor=2, mode="bilinear")
+        >>> torch.equal(add_residual(logits, silent, 2), enlarged)
         True
     """
     raise NotImplementedError
@@ -386,7 +410,7 @@ hint("05.5") + solution("05.5")
 # %% [markdown]
 # ## Train in front of you
 #
-# Four heads, each on a fresh copy of the trained host, 20 steps of 8 pictures, two seeds; host and head learn together. The bilinear head is the **negative control**: it has
+# Three heads, one of them from two starts, each on a fresh copy of the trained host, 20 steps of 8 pictures, two seeds; host and head learn together. (`depthwise` has records below.) The bilinear head is the **negative control**: it has
 # nothing to learn with, so what it gains, the further steps gain. A line appears as each run ends; all take about half a minute.
 
 # %%
@@ -419,7 +443,12 @@ def learn(kind: str, seed: int) -> list[float]:
 
 
 # %%
-KINDS = ("bilinear", "sub-pixel", "deconvolution, bilinear start", "deconvolution, random start")
+KINDS = (
+    "bilinear",
+    "sub-pixel",
+    "deconvolution, bilinear start",
+    "deconvolution, random start",
+)
 curves: dict[str, list[list[float]]] = {kind: [] for kind in KINDS}
 for seed in (0, 1):
     for kind in KINDS:
@@ -446,10 +475,13 @@ with theme():
         for kind, runs in curves.items():
             for number, values in enumerate(runs):
                 look, name = LOOKS[kind], kind if number == 0 else None
-                ax.plot(range(0, 21, 5), values, color=look.color, linestyle=look.line, marker=look.marker, label=name)
+                drawn = {"color": look.color, "linestyle": look.line, "marker": look.marker}
+                if kind == "bilinear":  # it lies on sub-pixel's line: hollow, and drawn on top
+                    drawn |= {"marker": "o", "markerfacecolor": "none", "markersize": 10, "zorder": 3}
+                ax.plot(range(0, 21, 5), values, **drawn, label=name)
         ax.axhline(100 * now.miou, color=GREY, linestyle="--", linewidth=1)
         ax.set(xlabel="steps", ylabel="mIoU on 12 drawn streets (%)", xticks=range(0, 21, 5))
-    left.set(ylim=(0, None), title="all four")
+    left.set(ylim=(0, None), title="all of it")
     right.set(ylim=(100 * now.miou - 6, 100 * now.miou + 3), title="near the host")
     left.legend(loc="center right")
     show_figure(
@@ -473,22 +505,31 @@ for number in range(len(val)):
     image = normalise(reduce_image(val[number].image, (90, 120))[None])
     with torch.no_grad():
         plain = host.forward_head(host.forward_features(image)).logits
-    score.update(F.grid_sample(plain, places, padding_mode="border", align_corners=False), val[number].mask[None])
+    score.update(
+        F.grid_sample(plain, places, padding_mode="border", align_corners=False),
+        val[number].mask[None],
+    )
 print(f"plain logits, shifted by {shift} pixels: {100 * score.compute().miou:.1f}")
 print(f"deconvolution, bilinear start, at step 0: {curves['deconvolution, bilinear start'][0][0]:.1f}")
 
 # %% [markdown]
-# **Paper against ours.** In Table 1 + SSSR brings +1.2 (ESPNetv2) and +0.6 (DeepLabv3+) [paper]. The kit's own heads alone, from their records:
+# **Paper against ours.** In Table 1 + SSSR brings +1.2 (ESPNetv2) and +0.6 (DeepLabv3+) [P]. The kit's own heads alone, from their records:
 
 # %%
 for host_name in paper.HOSTS:
     print(f"Table 1, {host_name:10}: {paper.table_1_gain('sssr', host_name).value:+.1f}")
 heads_alone = ("bilinear", "normalised", "sssr", "deconvolution", "depthwise")
 runs = [run for run in find_runs(lab.root / "data" / "runs") if run.end]
-for setting in ("streets_tinynet", "camvid_espnetv2_90x120"):
+for setting in (
+    "streets_tinynet",
+    "streets_tinynet_45x60",
+    "streets_dabnet",
+    "camvid_espnetv2_90x120",
+):
     for row in ablation([run for run in runs if run.setting == setting]):
-        if row.row in heads_alone and row.gain() is not None:
-            print(f"{setting:22} {row.label}: {row.gain().show(scale=100, signed=True)}")
+        gain = row.gain() if row.row in heads_alone else None
+        if gain is not None:
+            print(f"{setting:22} {gain.show(scale=100, signed=True)}, {len(gain.values)} seeds: {row.label}")
 
 # %% [markdown]
 # An interval that holds 0 says: not shown here. `bilinear` is the row to beat, and `normalised`, which has the BatchNorm of a deconvolution head and no
@@ -496,7 +537,7 @@ for setting in ("streets_tinynet", "camvid_espnetv2_90x120"):
 #
 # ## Where the two differ
 #
-# **Touch:** point at pixels and at classes of the table; press a class to keep it; move the opacity. **Look for:** where do *won* and *lost* lie? **Answer:** which
+# **Touch:** point at pixels and at classes of the table; press a class to keep it; move the opacity. **Look for:** where do *won* and *lost* lie? **Ask yourself:** which
 # thin class gains most on this scene, which loses most, and by how many pixels would you guess?
 
 # %%
@@ -524,10 +565,11 @@ segmentation_compare(
 
 # %%
 def full_size_prediction(logits: Tensor, height: int, width: int) -> Tensor:
-    """Class ids at the picture's size, by the protocol that favours no output size: enlarge logits, then decide.
+    """Class ids at the picture's size: enlarge logits, then decide.
 
-    Enlarge as bilinear interpolation does whose pixels are squares (``align_corners=False``). You may use
-    ``torch.nn.functional`` as F.
+    This protocol favours no output size. Enlarge as bilinear interpolation does whose
+    pixels are squares (``align_corners=False``).
+    You may use ``torch.nn.functional`` as F.
 
     Shape:
         - logits: (N, K, h, w)
@@ -569,10 +611,12 @@ fine = DecodedSamples(Streets("val", size=(360, 480), length=6))  # four times t
 def symptoms(defect: str) -> str:
     if defect == "a counter that skips transposed convolutions":
         cost = complexity(SuperResolved(host, heads["deconvolution"]), (90, 120))
-        return f"extra cost {cost.macs_without_transposed / alone - 1:.1%} reported, {cost.macs / alone - 1:.1%} true"
+        reported, true = (macs / alone - 1 for macs in (cost.macs_without_transposed, cost.macs))
+        return f"extra cost {reported:.1%} reported, {true:.1%} true"
     if defect == "random start":
-        first, last = curves["deconvolution, random start"][0][0], curves["deconvolution, random start"][0][-1]
-        return f"from {first:.1f} to {last:.1f} in 20 steps: 'the head learns fast!'; the host had {100 * now.miou:.1f}"
+        first, *_, last = curves["deconvolution, random start"][0]
+        told = f"from {first:.1f} to {last:.1f} in 20 steps: 'the head learns fast!'"
+        return f"{told}; the host had {100 * now.miou:.1f}"
     same = SuperResolved(host, BilinearHead()).eval()  # not one weight differs from the host
     gains = []
     for protocol in ("labels", "logits"):

@@ -16,8 +16,8 @@
 # **Claim.** Feature affinity never asks two networks for the same features. It asks that they agree on *which pixels look
 # alike*, and it copies that opinion faithfully, whether it is wise or not.
 #
-# Measured: a quarter of a minute of CPU time on one core, 1.0 GB of memory. Data: drawn streets and photographs that ship with scikit-image.
-# Needs: 00. No network, no GPU.
+# Measured: about 15 seconds of CPU time on one core, 1.5 GB of memory at most. Data: drawn streets and photographs that ship with scikit-image.
+# Needs: 00. No internet, no GPU.
 
 # %%
 from dsrl_lab.notebook import show_figure, start
@@ -59,11 +59,18 @@ with theme():
     axes = figure.subplots(1, 3)
     show_image(cat, title="who looks like a marked pixel?", ax=axes[0])
     for ax, position, name in zip(
-        axes[1:], [(24, 11), (4, 50)], ["fur on the cheek", "background, top right"], strict=True
+        axes[1:],
+        [(24, 11), (4, 50)],
+        ["fur on the cheek", "background, top right"],
+        strict=True,
     ):
         mark_position(position, (36, 56), (288, 448), ax=axes[0])
-        affinity_picture(affinity_row(cat_features, position), position, title=name, ax=ax)
-    show_figure(figure, alt="A cat, and how similar every position is in colour to its fur and to the background")
+        row = affinity_row(cat_features, position)
+        affinity_picture(row, position, limits=(-1, 1), title=name, ax=ax)
+    show_figure(
+        figure,
+        alt="A cat, and how similar every position is in colour to its fur and to the background",
+    )
 
 # %% [markdown]
 # Each map is one **row** of the affinity matrix S, folded back to a picture.
@@ -144,7 +151,7 @@ hint("06.1") + solution("06.1")
 
 # %%
 def affinity(features: Tensor) -> Tensor:
-    """Cosine similarity of each position with each other one: S of the paper, with p = 2.
+    """Cosine similarity of each position with each other one: S of the paper, p = 2.
 
     A position whose features are all zero has no direction: its similarities are 0.
 
@@ -176,7 +183,10 @@ hint("06.2") + solution("06.2")
 arrows = torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.5, 1.0]])  # along an axis, between, on the diagonal
 for p in (1.0, 2.0, 4.0, torch.inf):
     diagonal = affinity_matrix(arrows[None, :, None], p)[0].diagonal()
-    print(f"p = {p:3.0f}   a position's similarity to itself:", [f"{value:.2f}" for value in diagonal.tolist()])
+    print(
+        f"p = {p:3.0f}   a position's similarity to itself:",
+        [f"{value:.2f}" for value in diagonal.tolist()],
+    )
 
 # %% [markdown]
 # With p = 1 a position that uses many channels looks less like *itself* than one that uses a single channel. S then
@@ -193,7 +203,8 @@ difference = torch.tensor([0.01, 0.1, 0.5, 1.0], requires_grad=True)
 for q in (1, 2):
     (force,) = torch.autograd.grad(difference.abs().pow(q).sum(), difference)
     print(
-        f"q = {q}   disagreement {difference.tolist()[0]:.2f} .. 1: force", [f"{value:.2f}" for value in force.tolist()]
+        f"q = {q}   disagreement {difference.tolist()[0]:.2f} .. 1: force",
+        [f"{value:.2f}" for value in force.tolist()],
     )
 
 # %% [markdown]
@@ -206,7 +217,8 @@ for q in (1, 2):
 def affinity_distance(s_a: Tensor, s_b: Tensor, q: int) -> Tensor:
     """How far two affinity matrices are apart: L_fa of the paper, from the matrices.
 
-    The mean over images and pairs of |S_a - S_b|^q: absolute differences for q = 1, squares for q = 2.
+    The mean over images and pairs of |S_a - S_b|^q: absolute differences for q = 1,
+    squares for q = 2.
 
     Shape:
         - s_a, s_b: (N, P, P)
@@ -264,20 +276,32 @@ def noise(image: Tensor) -> Tensor:
 
 # %% [markdown]
 # One row of S for a position on the road, with each kind of features. Look for two things: is the map bright where the road is, and
-# is it dark elsewhere?
+# is it dark elsewhere? All four have one scale, from -1 to 1.
 
 # %%
-KINDS = {"colour": colour, "colour + edges": colour_and_edges, "untrained network": network, "noise (control)": noise}
+KINDS = {
+    "colour": colour,
+    "colour + edges": colour_and_edges,
+    "untrained network": network,
+    "noise (control)": noise,
+}
 scene, spot = scenes[1], (19, 14)
 
 with theme():
     figure = new_figure(13, 2.5)
     axes = figure.subplots(1, 5)
-    mark_position(spot, GRID, (176, 240), ax=show_image(scene.image, title="a drawn street", ax=axes[0]))
+    mark_position(
+        spot,
+        GRID,
+        (176, 240),
+        ax=show_image(scene.image, title="a drawn street", ax=axes[0]),
+    )
     for ax, (name, features) in zip(axes[1:], KINDS.items(), strict=True):
-        affinity_picture(affinity_row(to_grid(features(scene.image))[0], spot), spot, title=name, ax=ax)
+        row = affinity_row(to_grid(features(scene.image))[0], spot)
+        affinity_picture(row, spot, limits=(-1, 1), title=name, ax=ax)
     show_figure(
-        figure, alt="Similarity of every position to one on the road, by colour, edges, an untrained network, noise"
+        figure,
+        alt="Similarity of every position to one on the road, by colour, edges, an untrained network, noise",
     )
 
 # %% [markdown]
@@ -297,7 +321,8 @@ def classes_of(mask: Tensor, grid: tuple[int, int] = GRID) -> Tensor:
 
 
 def pair_auc(features: Tensor, mask: Tensor) -> float:
-    s, label = affinity_matrix(features)[0], classes_of(mask, features.shape[-2:]).argmax(1).flatten()
+    s = affinity_matrix(features)[0]
+    label = classes_of(mask, features.shape[-2:]).argmax(1).flatten()
     i, j = torch.triu_indices(len(label), len(label), 1)
     same = label[i] == label[j]
     rank = torch.empty(len(i), dtype=torch.float64)
@@ -308,7 +333,10 @@ def pair_auc(features: Tensor, mask: Tensor) -> float:
 
 score = {name: [pair_auc(to_grid(f(s.image)), s.mask) for s in scenes] for name, f in KINDS.items()}
 for name, values in score.items():
-    print(f"{name:20} mean {sum(values) / 3:.2f}   each scene:", " ".join(f"{v:.2f}" for v in values))
+    print(
+        f"{name:20} mean {sum(values) / 3:.2f}   each scene:",
+        " ".join(f"{v:.2f}" for v in values),
+    )
 
 reveal("06.untrained", sum(score["untrained network"]) / 3)
 
@@ -319,7 +347,7 @@ reveal("06.untrained", sum(score["untrained network"]) / 3)
 # ## Touch a trained network
 #
 # **Touch:** point at the road, a car, the sky; switch *Segmentation features*; pin two positions. **Look for:** does S_seg part the
-# classes, and does S_sr? **Answer:** whose decoder is nearer to S_sr, the baseline's or "DSRL before the transform"? By how much?
+# classes, and does S_sr? **Ask yourself:** whose decoder is nearer to S_sr, the baseline's or "DSRL before the transform"? By how much?
 
 # %%
 street = street_features()  # the kit's trained networks, from data/checkpoints
@@ -371,7 +399,11 @@ def shuffled(features: Tensor) -> Tensor:
 
 
 # %%
-after: dict[str, list[tuple[Tensor, list[float]]]] = {"colour": [], "true classes": [], "shuffled colour": []}
+after: dict[str, list[tuple[Tensor, list[float]]]] = {
+    "colour": [],
+    "true classes": [],
+    "shuffled colour": [],
+}
 print("a few seconds ...")
 for s in scenes:
     student, target = to_grid(network(s.image)), to_grid(colour(s.image))
@@ -396,7 +428,7 @@ for name, runs in after.items():
 def draw_rows(axes: list) -> None:
     rows = {"before": to_grid(network(scene.image)), **{f"after: {name}": runs[1][0] for name, runs in after.items()}}
     for ax, (name, features) in zip(axes, rows.items(), strict=True):
-        affinity_picture(affinity_row(features[0], spot), spot, title=name, ax=ax)
+        affinity_picture(affinity_row(features[0], spot), spot, limits=(-1, 1), title=name, ax=ax)
 
 
 def draw_scores(ax: object) -> None:
@@ -425,7 +457,7 @@ with theme():
 # *this task* than the segmenter does.
 #
 # **Paper against ours.** The paper reports +2.6 points of mIoU on Cityscapes for FA with
-# ESPNetv2 (Table 1, 56.9 → 59.5) [paper]. Ours here is an AUC without training: the two do not compare (08 does).
+# ESPNetv2 (Table 1, 56.9 → 59.5) [P]. Ours here is an AUC without training: the two do not compare (08 does).
 
 # %% [markdown]
 # ## Try it
@@ -461,12 +493,14 @@ def columns_with_columns(a: Tensor, b: Tensor) -> Tensor:
 
 
 def one_channel(a: Tensor, b: Tensor) -> Tensor:
-    a, b = (x.mean(1, keepdim=True).relu().expand(-1, 2, -1, -1) for x in (a, b))  # a copy, to get past the kit's guard
+    # Twice the same channel, to get past the kit's guard
+    a, b = (x.mean(1, keepdim=True).relu().expand(-1, 2, -1, -1) for x in (a, b))
     return feature_affinity_loss(a, b)
 
 
 # %%
-DEFECT = raw_dot_products  # the switch: or summed_over_batch, columns_with_columns, one_channel, feature_affinity_loss
+# The switch: or summed_over_batch, columns_with_columns, one_channel, feature_affinity_loss
+DEFECT = raw_dot_products
 a = torch.cat([to_grid(colour_and_edges(s.image)) for s in scenes[:2]])
 b = torch.cat([to_grid(network(s.image)[:7]) for s in scenes[:2]])
 order = torch.randperm(a[0, 0].numel())  # the same shuffling of positions in both maps must change nothing
@@ -478,8 +512,16 @@ def shuffled_alike(features: Tensor) -> Tensor:
 
 print("loss as it is    features x 10     batch twice  positions shuffled")
 for defect in dict.fromkeys((DEFECT, feature_affinity_loss)):
-    changed = (10 * a, 10 * b), (torch.cat([a, a]), torch.cat([b, b])), (shuffled_alike(a), shuffled_alike(b))
-    print(f"{defect(a, b):13.5f}", *(f"{defect(*pair):15.5f}" for pair in changed), f"    {defect.__name__}")
+    changed = (
+        (10 * a, 10 * b),
+        (torch.cat([a, a]), torch.cat([b, b])),
+        (shuffled_alike(a), shuffled_alike(b)),
+    )
+    print(
+        f"{defect(a, b):13.5f}",
+        *(f"{defect(*pair):15.5f}" for pair in changed),
+        f"    {defect.__name__}",
+    )
 
 # %% [markdown]
 # Symptoms to recognise: a loss in the thousands, or one that dies when weight decay shrinks the features (no unit length); w2 that must be
@@ -499,9 +541,8 @@ thin = torch.tensor([CAMVID.index(name) for name in ("pole", "signsymbol", "fenc
 picked = {stride: torch.isin(scene.mask[::stride, ::stride], thin).float().mean() for stride in (4, 8, 16)}
 for stride, share in picked.items():
     averaged = F.avg_pool2d(torch.isin(scene.mask, thin).float()[None, None], stride)
-    print(
-        f"stride {stride:2}: thin positions when picked {share:.1%}, touched when averaged {float((averaged > 0).float().mean()):.1%}"
-    )
+    touched = float((averaged > 0).float().mean())
+    print(f"stride {stride:2}: thin positions when picked {share:.1%}, touched when averaged {touched:.1%}")
 
 # %% [markdown]
 # Picking one pixel of each block leaves a thin thing to luck; averaging keeps its trace in every block it crosses, diluted. Shift the picture
@@ -535,9 +576,10 @@ with theme():
 
 # %%
 def affinity_at(features: Tensor, stride: int) -> Tensor:
-    """Affinity on a coarser grid: positions are averaged over stride x stride blocks, then compared by cosine.
+    """Affinity on a coarser grid: average over blocks, then compare by cosine.
 
-    You may use ``torch.nn.functional`` as F, and ``affinity_matrix`` for the comparison.
+    A block is stride x stride positions. You may use ``torch.nn.functional`` as F, and
+    ``affinity_matrix`` for the comparison.
 
     Shape:
         - features: (N, C, H, W), H and W multiples of stride
@@ -564,9 +606,8 @@ hint("06.4") + solution("06.4")
 # %%
 side = {"256 x 512": (32, 64), "512 x 1024": (64, 128), "1024 x 2048": (128, 256)}
 for name, (h, w) in side.items():
-    print(
-        f"output {name:12} P = {h * w:6}   S: {4 * (h * w) ** 2 / 2**20:7.0f} MiB   a tile: {4 * 512**2 / 2**20:.0f} MiB"
-    )
+    whole, tile = 4 * (h * w) ** 2 / 2**20, 4 * 512**2 / 2**20
+    print(f"output {name:12} P = {h * w:6}   S: {whole:7.0f} MiB   a tile: {tile:.0f} MiB")
 
 reveal("06.memory", 4 * (64 * 128) ** 2 / 2**20, unit="MiB")
 
@@ -580,7 +621,10 @@ for method in ("tiled", "dense"):
         values[method].backward()
     gradients[method] = a.grad
     print(f"{method:6} loss {values[method].item():.6f}   extra memory about {memory.extra_megabytes:4.0f} MB")
-print("largest difference of the gradients:", f"{float((gradients['tiled'] - gradients['dense']).abs().max()):.1e}")
+print(
+    "largest difference of the gradients:",
+    f"{float((gradients['tiled'] - gradients['dense']).abs().max()):.1e}",
+)
 
 # %% [markdown]
 # Dense holds several matrices of 38 MB at once, because autograd keeps what it needs for the way back; tiled reuses two tiles, too little to be
@@ -592,10 +636,10 @@ print("largest difference of the gradients:", f"{float((gradients['tiled'] - gra
 
 # %%
 def affinity_loss_in_strips(a: Tensor, b: Tensor, rows: int) -> Tensor:
-    """L_fa with q = 1 of two feature maps of one image, without ever holding a P x P matrix.
+    """L_fa with q = 1 of two feature maps of one image, without a P x P matrix.
 
-    Work through ``rows`` positions at a time: their similarities to all positions are a strip (rows, P). The last
-    strip may be shorter.
+    Work through ``rows`` positions at a time: their similarities to all positions are a
+    strip (rows, P). The last strip may be shorter.
 
     Shape:
         - a: (C_a, P) and b: (C_b, P), each position of length 1

@@ -71,7 +71,8 @@ def weight(setting: str) -> tuple[bool, int]:
 SETTING = max(by_setting, key=weight)
 everything = [run for runs in by_setting.values() for run in runs]
 for setting, runs in by_setting.items():
-    print(f"{'->' if setting == SETTING else '  '} {setting:26} {len(runs):3} runs, rows {len({r.row for r in runs})}")
+    mark, rows_there = "->" if setting == SETTING else "  ", len({run.row for run in runs})
+    print(f"{mark} {setting:26} {len(runs):3} runs, rows {rows_there}")
 
 # %%
 runs = tuple(by_setting[SETTING])
@@ -111,10 +112,10 @@ predict("08.visible", None, unit="points")
 # %% [markdown]
 # ## What was kept equal
 #
-# All rows: same pictures, steps, order, crops and flips for a seed; only the parts and the losses' weights differ. Every row was written down before
-# its own runs (`data/runs/DESIGN.md`); `paper`, the heads with a deconvolution per class map and `normalised` were added after val had
-# been seen in other rows. Staged training with 250 more epochs for each part (seen in public code) gives the last row three
-# times the training of the second, and calls that FA. The kit's `ablation` refuses rows that were not trained alike.
+# All rows: same pictures, steps, order, crops and flips for a seed; only parts and weights of losses differ. Every row was written down before
+# its own runs (`data/runs/DESIGN.md`); `paper`, `normalised` and the `depthwise` rows came after other rows had been seen on val. Staged training
+# with 250 more epochs for each part (seen in public code) gives the last row three times the second's, and calls that FA.
+# The kit's `ablation` refuses rows that were not trained alike.
 
 # %%
 train = runs[0].first["train"]
@@ -303,9 +304,8 @@ with theme():
     contrast_plot(found, ax=figure.add_subplot())
     show_figure(figure, alt="What each change adds in points of mIoU, paired by seed, with intervals")
 for contrast in found:
-    print(
-        f"{contrast.result.show(signed=True, digits=2):>16}   {contrast.adds} ({contrast.row} less {contrast.before})"
-    )
+    pair = f"({contrast.row} less {contrast.before})"
+    print(f"{contrast.result.show(signed=True, digits=2):>16}   {contrast.adds} {pair}")
 
 # %% [markdown]
 # ## Class by class
@@ -336,10 +336,9 @@ for row in rows[1:]:
 # %% [markdown]
 # ## At what cost, and how long
 #
-# Figure 1 of the paper, for our setting, over true MACs: all input sizes that were trained in the same way. Where does DSRL lie above the baseline's
-# curve, and where would a larger input have bought more? Twice the output is not given for nothing; the money could have gone into the input. A
-# table of equal *inputs* never shows that; the right panel does, paired by seed. Below it, the smallest size; `camvid_espnetv2_45x60_long`
-# trains it four times as long and stands there once you have run it.
+# Figure 1 of the paper, for our setting, over true MACs: all input sizes that were trained in the same way. Twice the output is not given for nothing;
+# the money could have gone into a larger input, which a table of equal *inputs* never shows. The right panel does, paired by seed. Below
+# it, the smallest size; `camvid_espnetv2_45x60_long` trains it four times as long and stands there once you have run it.
 
 # %%
 family = next(group for group in families(everything).values() if runs[0] in group)
@@ -357,10 +356,10 @@ for point in (point for row in SWEPT for point in curve_of(family, row)):
 
 for setting in ("camvid_espnetv2_45x60", "camvid_espnetv2_45x60_long"):
     for row in ablation([run for run in everything if run.setting == setting]):
-        gain = "" if row.gain() is None else f"   gain {row.gain().show(scale=100, signed=True, digits=2)}"
-        print(
-            f"{row.runs[0].first['train']['iterations']:5} iterations  {row.row:9} {row.score().show(scale=100)}{gain}"
-        )
+        gain = row.gain()
+        more = "" if gain is None else f"   gain {gain.show(scale=100, signed=True, digits=2)}"
+        steps = row.runs[0].first["train"]["iterations"]
+        print(f"{steps:5} iterations  {row.row:9} {row.score().show(scale=100)}{more}")
 
 # %% [markdown]
 # ### Exercise 08.3 · a fair opponent
@@ -528,12 +527,13 @@ for answer, number in Counter(finding.verdict for finding in found).most_common(
     print(f"{number:3} {answer}")
 here = runs[0].path.parent.name
 for finding in found:
-    of_here = any(name.startswith(f"{here}/") for name in finding.records)
+    of_here = finding.records[:1] and finding.records[0].startswith(f"{here}/")
     if of_here and "label maps" not in finding.protocol and not finding.claim.startswith("super"):
-        line = f"{finding.verdict:18} {finding.claim}: {finding.shown}"
-        print(textwrap.fill(line, 92, subsequent_indent=" " * 19))
+        head = finding.setting.partition("; ")[2]
+        line = f"{finding.verdict:18} {finding.claim}{f' ({head})' if head else ''}: {finding.shown}"
+        print(textwrap.fill(line, 100, subsequent_indent=" " * 19))
 silent = "; ".join(finding.claim for finding in found if not finding.setting)
-print(textwrap.fill(f"not tested here, no record: {silent}", 92, subsequent_indent=" " * 19))
+print(textwrap.fill(f"not tested here, no record: {silent}", 100, subsequent_indent=" " * 19))
 
 # %% [markdown]
 # ## The picture to take along

@@ -17,7 +17,7 @@
 # changed in `dsrl_lab/dsrl.py`.
 #
 # Measured: about a minute and a half of CPU time on one core, 1.0 GB of memory. Data: people of the drawn streets, made on the spot; results on real people
-# (Leeds Sports Pose) from records. Needs: 05 for SSSR, 06 for affinity. No network, no GPU.
+# (Leeds Sports Pose) from records. Needs: 05 for SSSR, 06 for affinity. No internet, no GPU.
 
 # %%
 from dsrl_lab.notebook import show_figure, start
@@ -139,7 +139,7 @@ hint("09.1") + solution("09.1")
 # towards the higher one is HRNet's rule.
 #
 # ### Exercise 09.2 · a quarter pixel
-# *Some thought · the heart of the notebook · 10 minutes.*
+# *Some thought · the heart of the notebook · 10 minutes.* Read each joint from its heat-map, to a quarter of a pixel.
 
 
 # %%
@@ -315,7 +315,7 @@ nets = {row: train_row(row) for row in ("baseline", "bilinear", "dsrl")}
 # over joints. COCO's OKS-AP asks the same with a tolerance for each joint; the kit has it from pycocotools.
 #
 # ### Exercise 09.4 · whose yardstick?
-# *Some thought · the heart of the notebook · 10 minutes.*
+# *Some thought · the heart of the notebook · 10 minutes.* Which share of the joints is found, each person measured by their own torso?
 
 
 # %%
@@ -349,7 +349,7 @@ hint("09.4") + solution("09.4")
 # ## The picture to take along
 #
 # PCK against the tolerance for the three nets. Two negative controls: the **mean pose** of the training people, which
-# never looks at the picture, and an **untrained** DSRL. Grey crosses mark the ceiling of a perfect 12×12 heat-map.
+# never looks at the picture, and an **untrained** DSRL. The black dotted line is the ceiling, a perfect 12×12 heat-map.
 
 # %%
 own = torch.stack([val[index].joints for index in range(len(val))])  # pixels of each person's own picture
@@ -415,11 +415,12 @@ rows = ablation(runs)
 for steps, batch in {(run.first["train"]["iterations"], run.first["train"]["batch_size"]) for run in runs}:
     print(f"{steps} steps of {batch} people each, from scratch")
 for row in rows:
-    shares = [row.score(f"keypoints.{name}") for name in ("pck", "pck_strict")]
-    shown = "   ".join(
-        f"{name} {s.show(scale=100, digits=1)} %" for name, s in zip(("PCK@0.2", "PCK@0.1"), shares, strict=True)
+    loose, strict = (row.score(f"keypoints.{name}").show(scale=100) for name in ("pck", "pck_strict"))
+    print(f"{row.label}: {len(row.runs)} seeds, {row.macs:.2f} M MACs\n    PCK@0.2 {loose} %   PCK@0.1 {strict} %")
+for pose in [run.end["mean_pose"] for run in runs if "mean_pose" in run.end][:1]:
+    print(
+        f"the mean pose of the 960, control\n    PCK@0.2 {100 * pose['pck']:.1f} %   PCK@0.1 {100 * pose['pck_strict']:.1f} %"
     )
-    print(f"{row.label:38} {shown}   {row.macs:.2f} M MACs   seeds: {len(row.runs)}")
 if not rows:
     print("no run is recorded yet: train the rows above, then `dsrl-lab keep runs`; this cell will find them")
 
@@ -436,9 +437,10 @@ if rows:
         )
 
 # %% [markdown]
-# **Paper against ours.** The abstract claims +2 points of mAP at the same FLOPs on COCO 2017 with HRNet-w32 [paper]; it prints no table for pose. Ours is PCK of a net
-# 150 times smaller, from scratch on 960 people: it neither confirms nor refutes that. It says what the parts do to *such* a net. Finer heat-maps do no harm; SISR and
-# FA do, and FA of *another* person costs nearly as much. Perhaps eight channels that must also redraw the picture have little left for joints.
+# **Paper against ours.** The abstract claims +2 points of mAP at the same FLOPs on COCO 2017 with HRNet-w32 [P]; it prints no table for pose. Ours is PCK of a net
+# 150 times smaller, from scratch on 960 people: it says what the parts do to *such* a net. Finer heat-maps, by SSSR or bilinear,
+# change nothing that three seeds can tell; SISR and FA cost, FA of *another* person nearly as much: eight channels that must redraw the picture have
+# little left for joints, perhaps.
 
 # %% [markdown]
 # ## The flip test
@@ -447,7 +449,7 @@ if rows:
 # so channels must change places.
 #
 # ### Exercise 09.5 · the mirror
-# *Some thought · useful · 8 minutes.*
+# *Some thought · useful · 8 minutes.* Average a picture's heat-maps with its mirror image's, every joint in its place.
 
 
 # %%

@@ -13,10 +13,10 @@
 # %% [markdown]
 # # 10 · Full scale
 #
-# **Claim.** The paper's experiment is affordable, and can be planned before anything is rented, to a factor of three. Its numbers of cost
-# cannot be reproduced as they are printed, because they leave out half of what is computed.
+# **Claim.** The paper's experiment is affordable, and can be planned before it is rented, to a factor of three. Its numbers of cost
+# cannot be reproduced as printed, because they leave out half of what is computed.
 #
-# Measured: about a minute and a half of CPU time on one core, 1.0 GB of memory. Data: drawn streets; Cityscapes needs an account of your own. Needs: 05 for the
+# Measured: about three quarters of a minute of CPU time on one core, 1.1 GB of memory. Data: drawn streets; Cityscapes needs an account of your own. Needs: 05 for the
 # SSSR head, 06 for affinity. No internet, no GPU: this notebook plans, it does not rent.
 
 # %%
@@ -25,24 +25,31 @@ from dsrl_lab.notebook import show_figure, start
 lab = start()
 
 # %%
-import io
+import tempfile
 import time
+from dataclasses import replace
+from pathlib import Path
 from pprint import pprint
 
-import numpy as np
 import torch
 from IPython.display import Markdown, display
-from PIL import Image
+from rich.console import Console
 from torch import Tensor
 from torch.nn import functional as F
 
 from dsrl_lab import paper
 from dsrl_lab.bench import cost as costs
+from dsrl_lab.bench import decode as reading
 from dsrl_lab.bench import plan as plans
 from dsrl_lab.check import check, hint, predict, reveal, solution
+from dsrl_lab.datasets.cityscapes import Cityscapes
+from dsrl_lab.datasets.drawn_cityscapes import write_drawn_cityscapes
 from dsrl_lab.plots import readme
 from dsrl_lab.plots.theme import OTHER_STYLES, new_figure, style_of, theme
 from dsrl_lab.recipes import find_recipe, with_changes
+from dsrl_lab.training import record
+from dsrl_lab.training.examples import Batches, DecodedSamples
+from dsrl_lab.training.tasks import SegmentationTask
 
 # %% [markdown]
 # ## The same dots, another axis
@@ -88,7 +95,7 @@ with theme():
 # On the left, DSRL wins five points at the smallest size. On the right, its line meets the baseline's at the smallest size and lies below it from there
 # on. The dotted line is the control: what one believes if transposed convolutions are not counted.
 #
-# **Paper against ours.** Repository: 674.78 M "FLOPs" for both rows [authors]. Ours, counted on the same network: 674.46 M without the head,
+# **Paper against ours.** Repository: 674.78 M "FLOPs" for both rows [A]. Ours, counted on the same network: 674.46 M without the head,
 # 1264.28 M with it.
 
 # %% [markdown]
@@ -104,7 +111,7 @@ with theme():
 # ## Predict
 #
 # The recipe: ESPNetv2 with DSRL, 90,000 iterations of 16 pictures at 256×512. How many **GPU hours** on an A100 of which a fifth is used, fed by
-# 8 cores that decode PNG files of 1024×2048? And: of the multiply-adds of a training picture, how many per cent are feature **affinity's**?
+# 8 cores that read PNG files of 1024×2048? And: of the multiply-adds of a training picture, how many per cent are feature **affinity's**?
 
 # %%
 predict("10.hours", None, unit="GPU hours")
@@ -128,10 +135,8 @@ print(f"  the plain host             {plain[small].macs / 1e6:8.2f} M")
 print(f"  stated for both rows       {paper.RELEASE[0].stated_macs}")
 print(
     f"  the head adds              {row.macs / plain[small].macs - 1:+8.0%}, "
-    f"and {row.parameters - plain[small].parameters:,} parameters"
+    f"and {row.parameters - plain[small].parameters:,} parameters\n"
 )
-
-# %%
 (hrnet,) = costs.run(["hrnet"], (256, 192), runs=0)  # the paper's pose host
 print(f"HRNet-W32, 256 × 192: {hrnet.macs:,} multiply-adds")
 print(
@@ -154,8 +159,8 @@ display(Markdown(readme.deployed(timings)))
 
 # %% [markdown]
 # An SSSR head can cost more seconds than its multiply-adds say: it works on maps of the *output's* size, and their traffic is what takes the time.
-# So a head that is cheap in multiply-adds need not be quick, and the table has both.
-# Taking SISR out is worth it even where nobody counts.
+# One deconvolution per class map adds 4 % of multiply-adds: PyTorch takes twice the host's time for it, onnxruntime a quarter more. Cheap is not quick.
+# Taking SISR out is worth it.
 #
 # ### Exercise 10.1 · what a table means
 # *Easy · useful · 4 minutes.* Bring a table's number back to multiply-adds, whatever its author counted and divided by.
@@ -227,6 +232,12 @@ for row_name in ("baseline", "sssr", "deconvolution_dsrl", "dsrl"):
 recipe = find_recipe("cityscapes_espnetv2_dsrl")
 print()
 pprint(recipe.train, width=92)
+print("\ncompiled against eager, a step of the whole of DSRL on a CPU (bench compile; data/runs/compile_pace.jsonl):")
+for line in record.read(lab.root / "data" / "runs" / "compile_pace.jsonl"):
+    compiled = line["rows"][1]
+    low, high = compiled["spread"]
+    print(f"  {line['setting']:22} {compiled['cost']:.2f} times the time ({low:.2f} to {high:.2f}), ", end="")
+    print(f"after {line['compile_seconds']:.0f} s of compiling")
 
 # %% [markdown]
 # One GPU, eight, and eight machines of eight differ in the launcher only (`accumulate=4` takes a batch in four parts where memory is short; Figure 1's
@@ -246,6 +257,9 @@ pprint(recipe.train, width=92)
 # same iterations; a published re-implementation gave each stage 250 epochs more than the one before, and compared them.
 
 # %% [markdown]
+# `train.compile=true` lets `torch.compile` fuse the network; no recipe has it on. On a CPU it did not help, as measured above: eagerly, layers run in
+# the fast exact forms of `dsrl_lab.kernels`, and the compiler fuses their plain ones. GPUs were not tried; run `dsrl-lab bench compile` on yours.
+#
 # ### Exercise 10.2 · the same run on more GPUs
 # *Easy · the heart of the notebook · 5 minutes.* Where do 0.08 and 11250 come from?
 
@@ -278,57 +292,60 @@ hint("10.2") + solution("10.2")
 # %% [markdown]
 # ## Reading pictures
 #
-# GPUs are fast; PNG files of 1024 × 2048 are not. Before any plan, measure what one core needs to decode one. Here: a drawn street at a quarter of
-# the area, times four; and a JPEG of COCO's size.
+# GPUs are fast; PNG files of 1024 × 2048 are not. Before any plan, measure what one core needs from the file to the example: picture and mask
+# decoded, cropped, mirrored, reduced. Here the loader's own path, on four drawn streets in Cityscapes' layout; below, the record of
+# `dsrl-lab bench decode` (`data/runs/deployment.jsonl`): pictures per second by the clock, on two busy cores, and a core's time. Its last column is
+# what *evaluation* adds: confusions and outlines at full size.
 
 # %%
-from dsrl_lab.datasets.streets import Streets
-
-street = Streets("val", size=(512, 1024), length=1)[0]
-pixels = (street.image.permute(1, 2, 0) * 255).byte().numpy()
-
-
-def decode_seconds(picture: np.ndarray, kind: str, times: int = 5) -> float:
-    buffer, spent = io.BytesIO(), []
-    Image.fromarray(picture).save(buffer, format=kind)
-    for _ in range(times):
+with tempfile.TemporaryDirectory() as folder:
+    root = write_drawn_cityscapes(Path(folder), pictures={"train": 4})
+    pictures = DecodedSamples(Cityscapes(root, "train"))  # decodes once, and keeps the bytes
+    batches = Batches(pictures, SegmentationTask(recipe.train).example, batch_size=4, seed=0)
+    for way in ("from files", "decoded before"):
         clock = time.process_time()
-        torch.from_numpy(np.array(Image.open(io.BytesIO(buffer.getvalue())))).float().div_(255)
-        spent.append(time.process_time() - clock)
-    return sorted(spent)[times // 2]
+        batches(0)
+        each = (time.process_time() - clock) / 4
+        print(f"{way:15} {1000 * each:4.0f} ms of a core for each picture; 8 cores feed {8 / each:4.0f} a second")
 
-
-decode = 4 * decode_seconds(pixels, "PNG")  # Cityscapes: 1024 x 2048
-decode_coco = decode_seconds(pixels[:480, :640], "JPEG")
-print(f"Cityscapes: one core decodes a picture in about {1000 * decode:.0f} ms; 8 cores feed {8 / decode:.0f} a second")
-print(f"COCO: about {1000 * decode_coco:.0f} ms; 8 cores feed {8 / decode_coco:.0f} a second")
+console = Console(width=112, force_jupyter=False, color_system=None)
+for name, rows in reading.recorded(timings).items():
+    console.print(f"\n{name}", reading.table(rows), sep="\n")
 
 # %% [markdown]
+# The plan takes these numbers. They belong to one computer: an older line of the same record says 190 to 231 ms for Cityscapes, on another. And a PNG that
+# was decoded before still costs its crop.
+#
 # ## The plan
 #
-# $$\text{hours}=\frac{2\,(3\,M_{\text{forward}}+M_{FA})\cdot\text{pictures}}{\text{GPUs}\cdot\text{peak}\cdot\text{utilisation}}$$
+# $$\text{hours}=\frac{2\cdot\text{pictures}}{\text{GPUs}\cdot\text{utilisation}}\left(\frac{3\,M_{\text{forward}}}{\text{peak}}+\frac{M_{FA}}{\text{peak in float32}}\right)$$
 #
-# or, where that is longer, pictures × seconds to decode one / (GPUs × cores). Backward costs about twice forward. Utilisation is the one number that nobody knows beforehand: networks of many small and depthwise layers reach
-# a tenth to a third of a data sheet's peak. Run a hundred iterations, then correct it.
+# or, where that is longer, pictures × seconds to read one / (GPUs × cores); then evaluation.
+
+# %% [markdown]
+# Backward costs about twice forward. **FA stands apart**: it is computed in float32, where an A100's data sheet says 19.5 · 10¹² operations a second, and
+# 312 · 10¹² in mixed precision. Utilisation is the one number that nobody knows beforehand: networks of many small and depthwise layers reach a tenth to
+# a third of a peak. Run a hundred iterations, then correct it.
 
 # %%
-from rich.console import Console
-
 UTILISATION, CORES = 0.2, 8
-console = Console(width=110, force_jupyter=False, color_system=None)
-for name, seconds in {"cityscapes_espnetv2_dsrl": decode, "coco_hrnet_128_dsrl": decode_coco}.items():
+for name in ("cityscapes_espnetv2_dsrl", "cityscapes_espnetv2_512x1024_dsrl", "coco_hrnet_128_dsrl"):
     chosen = find_recipe(name)
-    drawn = [plans.plan(chosen, n, utilisation=UTILISATION, decode_seconds=seconds, cores=CORES) for n in (1, 8, 64)]
-    console.print(plans.table(drawn, title=f"{name}, A100, a fifth of its peak, {CORES} cores for each GPU"))
-    if name.startswith("cityscapes"):
+    drawn = [plans.plan(chosen, n, utilisation=UTILISATION, cores=CORES) for n in (1, 8, 64)]
+    console.print(plans.table(drawn, title=f"{name}, A100, a fifth of its peaks, {CORES} cores for each GPU"))
+    if chosen == recipe:
         reveal_hours = drawn[0].gpu_hours
 
 reveal("10.hours", reveal_hours, unit="GPU hours")
 
 # %% [markdown]
-# Look at the column *waits for*. ESPNetv2 at 256 × 512 is so cheap that an A100 starves: it waits for PNG files, and each of
-# 64 GPUs waits as well. What helps: more cores for each GPU, pictures decoded once and kept (`DecodedSamples` keeps bytes in memory; Cityscapes' train split
-# takes 25 GB at full size), or copies stored at half size.
+# Look at the column *waits for*. At 256 × 512 ESPNetv2 is so cheap that an A100 starves: it waits for PNG files. What helps: more cores for each
+# GPU, pictures decoded once and kept (`DecodedSamples` keeps 4 GiB of bytes; Cityscapes' train split takes 25), or copies stored at half size.
+
+# %% [markdown]
+# At 512 × 1024 it waits for **FA**: 20 hours and more on one GPU, beside minutes for the network. What helps: a coarser grid (`network.affinity_stride=16`
+# compares a sixteenth of the pairs), which is another experiment. Products in TF32 or bfloat16 would be faster, and nobody has tried here what they do
+# to the loss. COCO's recipe trains in float32, so it waits for its network.
 
 # %%
 NUMBERS, SIZES = (1, 2, 4, 8, 16, 32, 64), (256, 320, 384, 448, 512)
@@ -336,13 +353,15 @@ NUMBERS, SIZES = (1, 2, 4, 8, 16, 32, 64), (256, 320, 384, 448, 512)
 
 def at_size(row_name: str, height: int) -> plans.Plan:
     name = "cityscapes_espnetv2_" + ("" if height == 256 else f"{height}x{2 * height}_") + row_name
-    return plans.plan(find_recipe(name), 8, decode_seconds=decode, utilisation=UTILISATION, cores=CORES)
+    return plans.plan(find_recipe(name), 8, utilisation=UTILISATION, cores=CORES)
 
 
 at_sizes = {name: [at_size(name, height) for height in SIZES] for name in ("baseline", "dsrl")}
+files = reading.measured("cityscapes", timings)
+kept = replace(files, file_seconds=files.memory_seconds)
 by_number = {
-    label: [plans.plan(recipe, n, decode_seconds=seconds, utilisation=UTILISATION, cores=CORES).hours for n in NUMBERS]
-    for label, seconds in {"PNG decoded each time": decode, "kept decoded in memory (2 ms)": 0.002}.items()
+    label: [plans.plan(recipe, n, reading=one, utilisation=UTILISATION, cores=CORES).hours for n in NUMBERS]
+    for label, one in {"PNG decoded each time": files, "kept decoded in memory": kept}.items()
 }
 
 # %%
@@ -355,19 +374,21 @@ with theme():
     for name, found in at_sizes.items():
         style = style_of(name)
         look = {"color": style.color, "linestyle": style.line, "marker": style.marker}
-        right.semilogy(SIZES, [one.compute_hours for one in found], label=f"arithmetic, {name}", **look)
-    waits, control = [one.decode_hours for one in at_sizes["dsrl"]], OTHER_STYLES[2]
-    right.semilogy(SIZES, waits, label="reading PNG", color=control.color, linestyle=control.line)
-    right.set(xlabel="input height (8 GPUs)", ylabel="hours", xticks=SIZES)
+        right.semilogy(SIZES, [one.compute_hours for one in found], label=f"network, {name}", **look)
+    waits = {"reading PNG": "decode_hours", "affinity, dsrl": "affinity_hours"}
+    for (label, part), look in zip(waits.items(), OTHER_STYLES[::2], strict=True):
+        hours = [getattr(one, part) for one in at_sizes["dsrl"]]
+        right.semilogy(SIZES, hours, label=label, color=look.color, linestyle=look.line, marker=look.marker)
+    right.set(xlabel="input height (8 GPUs)", ylabel="hours", xticks=SIZES, ylim=(2e-3, 30))
     left.legend()
-    right.legend()
+    right.legend(loc="upper left", ncols=2)
     show_figure(
-        figure, alt="Hours of the Cityscapes recipe for 1 to 64 GPUs, and its arithmetic and reading by input size"
+        figure, alt="Hours of the Cityscapes recipe for 1 to 64 GPUs; by input size its network, affinity and reading"
     )
 
 # %% [markdown]
-# Left: both lines fall as the GPUs' number grows; the bill, GPUs times hours, stays the same. Right: arithmetic grows with the input, DSRL's far
-# faster than the baseline's. The next section says why.
+# Left: both lines fall as the GPUs' number grows; the bill, GPUs times hours, stays the same. Right: the network's own arithmetic, with DSRL or
+# without, stays far below the reading of files. Affinity grows with the *square* of the area, and passes reading between 320 and 384 lines. The next section says why.
 
 # %% [markdown]
 # ## Feature affinity at full size
@@ -376,14 +397,14 @@ with theme():
 # built in full, one matrix of a 1024 × 2048 output takes 4 GiB for each picture, and autograd keeps several.
 
 # %%
-print("input        output       share of FA   one matrix, dense    tiled, in all")
+print("input        output       FA's multiply-adds   its hours, one A100   one matrix, dense    tiled, in all")
 for size in ((256, 512), (384, 768), (512, 1024)):
     sized = with_changes(recipe, [f"train.input_size=[{size[0]},{size[1]}]"])
-    image = plans.image_cost(sized)
+    image, one = plans.image_cost(sized), plans.plan(sized, 1, utilisation=UTILISATION, cores=CORES)
     share = image.affinity_macs / image.training_macs
-    shown = f"{size[0]}×{size[1]}".ljust(12) + f"{2 * size[0]}×{2 * size[1]}".ljust(13)
+    shown = f"{size[0]}×{size[1]}".ljust(13) + f"{2 * size[0]}×{2 * size[1]}".ljust(13)
     dense, tiled = image.dense_affinity_bytes / 2**20, image.tiled_affinity_bytes / 2**20
-    print(f"{shown}{share:9.1%} {dense:14.0f} MiB {tiled:16.1f} MiB")
+    print(f"{shown}{share:18.1%} {one.affinity_hours:21.1f} {dense:15.0f} MiB {tiled:12.0f} MiB")
     if size == small:
         share_at_small = 100 * share
 reveal("10.affinity", share_at_small, unit="%")
@@ -436,11 +457,12 @@ hint("10.3") + solution("10.3")
 # %% [markdown]
 # ## What else changes with the number of GPUs
 #
-# - **BatchNorm** sees the pictures of one GPU. Two pictures are few; `SyncBatchNorm` or frozen statistics (`train.freeze_batch_norm=true`) are answers, each
-#   another experiment.
+# - **BatchNorm** sees one GPU's pictures. Two are few; `train.sync_batch_norm=true` (not tried: it needs GPUs) or `train.freeze_batch_norm=true` are
+#   answers, each another experiment.
 # - **Affinity** is computed in float32 whatever the precision: float16 gives infinity.
-# - **Seeds**: draws follow from seed, iteration and place in the batch, so 8 GPUs see the crops that one would.
-# - **Evaluation**: the release takes the argmax at the network's size and magnifies labels; the kit enlarges logits. Report which.
+# - **Seeds**: draws follow from seed, iteration and place in the batch: 8 GPUs see one's crops.
+# - **Evaluation**: GPUs share the pictures and add up confusion matrices: scores are one GPU's. The release magnifies labels, the kit enlarges logits:
+#   report which.
 
 # %% [markdown]
 # ## What the paper leaves open
@@ -462,12 +484,12 @@ for name, number in paper.SETTINGS.items():
 # %% [markdown]
 # ## Try it
 #
-# One knob: `gpu`. How many cores beside each GPU does the recipe need before it waits for arithmetic?
+# One knob: `gpu`. How many cores beside each GPU does the recipe need before it waits for the GPU?
 
 # %%
 gpu = "T4"  # or V100, A100, H100
 for cores in (8, 32, 128):
-    one = plans.plan(recipe, 8, accelerator=plans.ACCELERATORS[gpu], decode_seconds=decode, cores=cores)
+    one = plans.plan(recipe, 8, accelerator=plans.ACCELERATORS[gpu], cores=cores)
     print(
         f"8 × {gpu}, {cores:3} cores each: {one.hours:6.2f} hours, "
         f"waits for {one.bound_by}, {one.memory / 1e9:.1f} GB each"
@@ -499,15 +521,15 @@ for name in dict.fromkeys(("none", TRICK, *TRICKS)):
 #
 # - No GPU was used here. Hours are arithmetic with an assumed utilisation; they can be off by a factor of three.
 # - Peaks are data-sheet numbers.
-# - Exchange of gradients, evaluation and restarts are not counted.
-# - Decoding was timed on this computer, on one drawn picture; a photograph compresses worse, a server's core may be faster.
+# - Exchange of gradients, SISR's scores at the end and restarts are not counted; evaluation is, roughly.
+# - Reading was timed on one computer, on drawn streets; a photograph compresses worse, a server's core may be faster.
 # - Figure 1's scores are read off, with about 0.2 of error, and its own axis does not fit its dots.
 
 # %% [markdown]
 # ## Five questions to take along
 #
 # 1. Which three questions do you ask a table of FLOPs?
-# 2. What does an A100 wait for here, and what does the plan leave out that would spoil 64 of them?
+# 2. What does an A100 wait for, at 256 × 512 and at 512 × 1024, and what does the plan leave out that would spoil 64 of them?
 # 3. What happens to the loss if each process divides by its own pixels?
 # 4. FA's share rises with the input. Why, and how fast?
 # 5. A reproduction's baseline is two points above the paper's. What may differ?

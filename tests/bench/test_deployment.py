@@ -7,6 +7,7 @@ import torch
 from rich.console import Console
 
 from dsrl_lab.bench.deployment import KEPT, Row, run, table, to_record, variants
+from dsrl_lab.complexity import complexity
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +20,21 @@ def test_sisr_left_in_costs_and_gives_the_same_mask() -> None:
     networks = variants("streets_tinynet")
     image = torch.rand(1, 3, 32, 48)
     titles = [name for name in networks if name.endswith(KEPT)]
-    assert len(networks) == 5 and len(titles) == 2
+    assert len(networks) == 7 and len(titles) == 3
     for title in titles:
         with torch.no_grad():
             logits, super_res = networks[title](image)
             assert torch.equal(logits, networks[title.removesuffix(KEPT)](image))
         assert super_res.shape == (1, 3, 64, 96)
+
+
+def test_the_head_that_is_cheap_in_multiply_adds_is_timed_too() -> None:
+    networks = variants("streets_tinynet")
+    assert "+ SSSR (a deconvolution per class map) + SISR + FA" in networks
+    size = (32, 48)
+    added = {name: complexity(network, size).macs for name, network in networks.items() if not name.endswith(KEPT)}
+    baseline, _, authors, depthwise = (macs - added["baseline"] for macs in added.values())
+    assert baseline == 0 < depthwise < authors / 5
 
 
 def test_ratios_are_of_the_baseline(rows: list[Row]) -> None:
@@ -40,7 +50,7 @@ def test_ratios_are_of_the_baseline(rows: list[Row]) -> None:
 
 def test_a_record_is_shown_as_the_rows_are(rows: list[Row]) -> None:
     line = to_record(rows, setting="streets_tinynet", input_size=(32, 48), rounds=2)
-    assert line["kind"] == "deployment" and line["threads"] == 1 and len(line["rows"]) == 5
+    assert line["kind"] == "deployment" and line["threads"] == 1 and len(line["rows"]) == 7
     console = Console(width=160)
     with console.capture() as capture:
         console.print(table(line["rows"]))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dsrl_lab.affinity import affinity_matrix
 from dsrl_lab.check import check
+from dsrl_lab.check.bank import EXERCISES
 from dsrl_lab.check.exercise import call
 
 
@@ -51,6 +52,13 @@ def test_the_seed_repeats_a_check_and_is_fresh_otherwise() -> None:
     first = check("06.2", answer)
     assert check("06.2", answer, seed=first.seed) == first
     assert len({check("06.2", answer).seed for _ in range(5)}) > 1
+
+
+def test_a_check_leaves_the_readers_draws_alone() -> None:
+    for exercise in EXERCISES:
+        torch.manual_seed(5)
+        check(exercise, lambda *args: torch.rand(1))
+        assert torch.equal(torch.rand(2), torch.rand(2, generator=torch.Generator().manual_seed(5))), exercise
 
 
 def test_an_answer_cannot_spoil_the_inputs_of_others() -> None:

@@ -102,7 +102,10 @@ def annotations(_: Path) -> Door:
 
 
 def manifests(_: Path) -> Door:
-    good = {"figures": {"a": {"files": {"a.svg": {"sha256": "0", "bytes": 1}}, "inputs": {}}}, "skipped": {"b": "why"}}
+    good = {
+        "figures": {"a": {"files": {"a.svg": {"sha256": "0", "bytes": 1}}, "inputs": {}, "comparisons": []}},
+        "skipped": {"b": "why"},
+    }
     special = (mutate.json_value, mutate.deep_json)
     return Door({"manifest.json": json.dumps(good).encode()}, lambda folder, _: read_manifest(folder), special)
 

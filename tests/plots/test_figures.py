@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -100,20 +101,50 @@ def test_check_notices_an_edited_a_lost_and_a_nameless_figure(committed: Path, t
     assert check(out, committed) == ["old: no function draws it any more"]
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda e: e.update(function="elsewhere.draw"), "draws it now, not elsewhere.draw"),
+        (lambda e: e["says"].append("one word more"), "it says something else now"),
+        (lambda e: e["comparisons"][0].update(verdict="splendid"), "are not those of the manifest"),
+        (lambda e: e["comparisons"][0]["ours"].update(mean=9.0), "are not those of the manifest"),
+    ],
+)
+def test_check_notices_an_edited_manifest(
+    change: Callable[[dict], None], problem: str, committed: Path, tmp_path: Path
+) -> None:
+    manifest = draw(["paper_table1", "streets_ablation"], runs=committed, out=tmp_path)
+    change(manifest["figures"]["streets_ablation"])
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    (found,) = check(tmp_path, committed)
+    assert found.startswith("streets_ablation: ") and problem in found
+
+
+def test_check_notices_that_the_code_s_shapes_have_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw(["branches"], runs=tmp_path, out=tmp_path)
+    assert check(tmp_path, tmp_path) == []
+    monkeypatch.setattr("dsrl_lab.plots.figures_paper.papers_network", lambda: DSRL(ESPNetv2(19, width=1.0)))
+    assert check(tmp_path, tmp_path) == ["branches: it says something else now: the code has changed"]
+    missing = check(tmp_path, tmp_path, complete=True)
+    assert "overview: has no entry in manifest.json" in missing and len(missing) == len(FIGURES)
+
+
 def test_check_redraws(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "figures"
     draw(["streets_ablation"], runs=committed, out=out)
     assert check(out, committed, redraw=True) == []
     monkeypatch.setattr("dsrl_lab.plots.figures_streets.training_note", lambda runs: "another note")
-    assert [line.split(":")[0] for line in check(out, committed, redraw=True)] == ["streets_ablation"]
+    words, bytes_of_it = check(out, committed, redraw=True)
+    assert "says something else" in words and "comes out differently from the same records" in bytes_of_it
 
 
 def test_check_needs_a_manifest_that_can_be_read(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="draw the figures first"):
         check(tmp_path, tmp_path)
-    (tmp_path / MANIFEST).write_text("[1, 2]")
-    with pytest.raises(ValueError, match=r"manifest.json is damaged"):
-        read_manifest(tmp_path)
+    for damaged in ("[1, 2]", '{"figures": {"overview": {"files": 3}}, "skipped": {}}'):
+        (tmp_path / MANIFEST).write_text(damaged)
+        with pytest.raises(ValueError, match=r"manifest.json is damaged"):
+            read_manifest(tmp_path)
 
 
 def test_an_unknown_figure_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
@@ -191,7 +222,7 @@ def test_every_entry_of_the_kits_manifest_is_complete() -> None:
     for name, entry in manifest["figures"].items():
         assert entry["function"] == f"{FIGURES[name].draw.__module__}.{FIGURES[name].draw.__qualname__}"
         assert entry["files"].keys() == {f"{name}.svg", f"{name}.png"}
-        assert entry.keys() >= {"inputs", "commit", "versions", "platform", "device", "seconds"}
+        assert entry.keys() >= {"inputs", "says", "commit", "versions", "platform", "device", "seconds"}
         for comparison in entry["comparisons"]:
             assert comparison.keys() == {"what", "paper", "ours", "tolerance", "verdict"}
             assert comparison["paper"]["mark"] and comparison["ours"].keys() == {"mean", "low", "high", "seeds"}

@@ -10,6 +10,7 @@ import pytest
 
 from dsrl_lab.plots.ablation import ablation
 from dsrl_lab.plots.claims import findings
+from dsrl_lab.plots.contrasts import contrasts
 from dsrl_lab.plots.readme import (
     ALL_BEGIN,
     ALL_END,
@@ -31,6 +32,7 @@ from dsrl_lab.plots.readme import (
     update_all,
 )
 from dsrl_lab.plots.records import find_runs
+from dsrl_lab.plots.sweeps import curve_of, families, over_cost
 from dsrl_lab.training.evaluate import PROTOCOLS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,9 +100,17 @@ def test_the_sentences_say_no_interval_that_the_records_do_not_give(name: str) -
     scores = [f"{protocol}.{score}" for protocol in PROTOCOLS for score in ("miou", "thin_miou", "thin_boundary_f")]
     scores.append("keypoints.pck")
     settings = {run.setting for run in runs}
-    rows = [row for setting in settings for row in ablation([run for run in runs if run.setting == setting])]
-    gains = [gain.show(scale=100, signed=True) for row in rows for score in scores if (gain := row.gain(score))]
-    known = " ".join([*gains, *(finding.shown for finding in findings(runs))])
+    tables = [ablation([run for run in runs if run.setting == setting]) for setting in settings]
+    gains = [g.show(scale=100, signed=True) for rows in tables for row in rows for s in scores if (g := row.gain(s))]
+    steps = [contrast.result.show(signed=True) for rows in tables for contrast in contrasts(rows)]
+    at_cost = [
+        gain.show(scale=100, signed=True)
+        for family in families(runs).values()
+        for row in {run.row for run in family}
+        for point in curve_of(family, row)
+        if (gain := over_cost(point, curve_of(family, "baseline")))
+    ]
+    known = " ".join([*gains, *steps, *at_cost, *(finding.shown for finding in findings(runs))])
     assert said and [number for number in said if number not in known] == []
 
 
@@ -117,7 +127,7 @@ def test_super_resolution_stands_from_bicubic_to_the_best(tmp_path: Path) -> Non
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     rows = super_resolution(tmp_path).splitlines()[4:]
     assert [row.split("|")[1].strip()[:3] for row in rows] == ["bic", "[a]", "[b]"]
-    assert rows[-1] == "| [b](data/runs/super_resolution_b.jsonl) | 37.00 | 33.00 | 2.0 | 3 | 4 |"
+    assert rows[-1] == "| [b](../data/runs/super_resolution_b.jsonl) | 37.00 | 33.00 | 2.0 | 3 | 4 |"
 
 
 def test_latency_and_fewer_bits_are_told_from_their_record(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -79,6 +81,18 @@ def test_super_resolution_is_scored_beside_bilinear_enlargement() -> None:
     scores = evaluate_super_resolution(DSRL(TwoLayers()), Halves12(), input_size=(12, 16))
     assert set(scores) == {"psnr", "ssim", "bilinear_psnr", "bilinear_ssim"}
     assert all(math.isfinite(value) for value in scores.values())
+
+
+def test_super_resolution_is_scored_on_the_networks_device() -> None:
+    """The meta device stands for a GPU: whoever hands it a picture that was left on the CPU is found out."""
+
+    class Elsewhere(DSRL):
+        def forward(self, image: Tensor) -> Any:
+            assert image.device.type == "meta"
+            return SimpleNamespace(super_res=torch.full((1, 3, 24, 32), 0.5))
+
+    scores = evaluate_super_resolution(Elsewhere(TwoLayers()).to("meta"), Halves12(), input_size=(12, 16))
+    assert 0 < scores["psnr"] < 20
 
 
 class Halves12(Halves):

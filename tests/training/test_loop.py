@@ -11,15 +11,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
 import torch
+from torch import nn
 
+from dsrl_lab import affinity
 from dsrl_lab.datasets.base import Sample
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.examples import DecodedSamples
 from dsrl_lab.training.loop import fit
+from dsrl_lab.training.optim import freeze_batch_norm
+from dsrl_lab.training.processes import synchronise_batch_norm
+from dsrl_lab.training.record import EpochRecord
 from dsrl_lab.training.tasks import SegmentationTask
 from tests.training.small import network, pictures, small_config, train
 
@@ -208,6 +214,63 @@ def test_unequal_parts_and_a_control_without_another_picture_are_refused() -> No
         train(None, accumulate=3)
     with pytest.raises(ValueError, match="shuffled control needs at least 2 images in each part"):
         train(None, accumulate=4, shuffle_affinity=True)
+
+
+def test_mixed_precision_with_parts_and_channels_last_learns_what_float32_does() -> None:
+    def records(precision: str) -> list[EpochRecord]:
+        dsrl = network()
+        dsrl.task_model.host.classifier[0].p = 0.0
+        return train(
+            None, dsrl=dsrl, precision=precision, channels_last=True, accumulate=2, iterations=8, record_every=1
+        )
+
+    mixed, single = records("bf16-mixed"), records("32-true")
+    assert [line.loss for line in mixed] != [line.loss for line in single]  # bfloat16 has 8 bits
+    for ours, theirs in zip(mixed, single, strict=True):
+        for name in ("loss", "task", "sisr", "affinity"):
+            assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=0.05)
+
+
+def test_the_loop_leaves_the_affinitys_tile_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def small(device: torch.device) -> int:
+        asked.append(device.type)
+        return 5
+
+    usual = train(None, iterations=2, record_every=1)
+    monkeypatch.setattr(affinity, "tile_for", small)
+    tiled = train(None, iterations=2, record_every=1)
+    assert asked == ["cpu", "cpu"]
+    assert [line.loss for line in tiled] == pytest.approx([line.loss for line in usual], rel=1e-5)
+
+
+def test_class_weights_follow_the_logits_to_their_device() -> None:
+    """The meta device stands for a GPU."""
+    task = SegmentationTask(small_config(), class_weights=torch.ones(3))
+    example = task.example(pictures(1)[0], torch.Generator())
+    example = type(example)(*(part[None].to("meta") for part in example))
+    logits = torch.rand(1, 3, 16, 24, device="meta")
+    assert task.loss(logits, example, torch.ones((), device="meta")).device.type == "meta"
+
+
+def test_batch_norm_over_processes_needs_gpus() -> None:
+    with pytest.raises(ValueError, match=r"several processes with a GPU each.*got 1 on (cpu|cuda).*torchrun"):
+        train(None, sync_batch_norm=True)
+
+
+def test_batch_norm_over_processes_keeps_names_weights_and_the_freeze() -> None:
+    dsrl = network().eval()
+    image, before = torch.rand(2, 3, 8, 12), dict(dsrl.state_dict())
+    expected = dsrl(image).logits
+    several = SimpleNamespace(world_size=2, device=torch.device("cuda"))  # no GPU is asked for by the conversion itself
+    synchronise_batch_norm(dsrl, several)  # type: ignore[arg-type]
+    kinds = [type(module) for module in dsrl.modules()]
+    assert nn.SyncBatchNorm in kinds and nn.BatchNorm2d not in kinds
+    assert_same(before, dict(dsrl.state_dict()))
+    assert torch.equal(dsrl(image).logits, expected)
+    freeze_batch_norm(dsrl.train().modules())
+    assert not any(module.training for module in dsrl.modules() if isinstance(module, nn.SyncBatchNorm))
 
 
 @pytest.mark.slow

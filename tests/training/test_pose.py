@@ -22,7 +22,7 @@ from dsrl_lab.recipes import find_recipe, with_changes
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.optim import build_optimizer
-from dsrl_lab.training.pose import PersonCrops, PoseTask, evaluate_pose, find_joints
+from dsrl_lab.training.pose import PersonCrops, PoseTask, evaluate_mean_pose, evaluate_pose, find_joints
 
 CONFIG = TrainConfig(input_size=(32, 32), iterations=1, heatmap_sigma=6.0)
 TASK = PoseTask(CONFIG, LSP_JOINTS)
@@ -71,6 +71,21 @@ def test_parts_of_a_batch_add_up_to_the_whole() -> None:
     assert float(sum(parts)) == pytest.approx(float(TASK.loss(logits, batch, count)), rel=1e-5)
 
 
+class Listed(PoseDataset):
+    """People of a list."""
+
+    joint_table, split = LSP_JOINTS, "val"
+
+    def __init__(self, people: list[PoseSample]) -> None:
+        self.people = people
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __getitem__(self, index: int) -> PoseSample:
+        return self.people[index]
+
+
 class Oracle(DensePredictor):
     """Knows where the joints are: draws the heat-maps of the crop it was told about."""
 
@@ -102,6 +117,17 @@ def test_who_draws_the_true_heat_maps_scores_one_in_the_pictures_own_pixels() ->
     assert float(scores.min()) > 0.8
     result = evaluate_pose(oracle, people, input_size=(32, 24))
     assert (result.pck, result.pck_strict, result.oks, result.people) == (1.0, 1.0, None, 3)
+
+
+def test_the_mean_pose_is_found_where_everybody_stands_alike_and_never_looks() -> None:
+    people = StreetPeople("val", size=(96, 96), length=3)
+    one = Listed([people[0]] * 2)
+    same = evaluate_mean_pose(one, one, input_size=(32, 32))
+    assert same.pck == same.pck_strict == 1.0  # the mean of equals, through the crop and back into the picture
+    others = evaluate_mean_pose(one, people, input_size=(32, 32))
+    assert others.people == 3 and others.pck < 1.0
+    blank = [people[index]._replace(image=torch.zeros_like(people[index].image)) for index in range(3)]
+    assert evaluate_mean_pose(one, Listed(blank), input_size=(32, 32)) == others
 
 
 def test_a_net_for_other_joints_is_refused() -> None:
