@@ -204,7 +204,7 @@ def run(
     dsrl = build(recipe, root=root, seed=seed)
     latest = directory / "latest.safetensors"
     if first_process and latest.is_file() and path.exists():
-        record.truncate(path, checkpoint.load(latest).description["iteration"])
+        record.truncate(path, checkpoint.progress(checkpoint.load(latest)).iteration)
     elif first_process:
         path.unlink(missing_ok=True)
         record.append(path, _first_line(recipe, dsrl, train_set, val_set))
@@ -223,7 +223,7 @@ def run(
         if first_process:
             record.append(path, line.to_json())
         yield line
-    finished = first_process and record.read(path)[-1]["kind"] == "end"
+    finished = first_process and record.read(path)[-1].get("kind") == "end"
     if not (finished if fabric is None else fabric.broadcast(finished)):
         _finish(recipe, dsrl, train_set, val_set, directory, path, description, fabric)
 
@@ -291,6 +291,11 @@ def _finish(
     if fabric is not None and not fabric.is_global_zero:
         return
     trained = record.read(path)[-1]
+    if not isinstance(trained.get("metrics"), dict) or not trained["metrics"]:
+        raise ValueError(
+            f"expected the scores of iteration {recipe.train.iterations} in the last line of {path}, found none; "
+            "record and checkpoint are not of one run: start anew in another folder"
+        )
     if labels is not None:
         scores = {"logits": trained["metrics"], "labels": labels.to_json()}
     else:

@@ -1,7 +1,8 @@
 """Using a trained network: pictures, a folder of pictures or a video in; overlays and raw masks out.
 
 The network may be a checkpoint of this kit or a file that ``dsrl-lab export`` wrote. Each picture keeps its own size:
-it is reduced for the network, and the logits are enlarged bilinearly before the argmax. A video's sound is not copied.
+it is reduced for the network, and the logits are enlarged bilinearly before the argmax, class by class where all at
+once would take more than a gigabyte. A video's sound is not copied.
 """
 
 from __future__ import annotations
@@ -19,12 +20,17 @@ from torch import Tensor, nn
 
 from dsrl_lab.datasets.base import ClassTable
 from dsrl_lab.datasets.class_tables import CLASS_TABLES
+from dsrl_lab.datasets.people import POSE_DATASETS
 from dsrl_lab.datasets.pictures import PICTURE_SUFFIXES, list_pictures, read_image
-from dsrl_lab.deployment import FORMATS, ExportedNetwork, trained_input_size
+from dsrl_lab.deployment import FORMATS, ExportedNetwork, check_serves, chosen_input_size
+from dsrl_lab.layers import resize
+from dsrl_lab.models import POSE
 from dsrl_lab.plots.masks import Picture, blend
 from dsrl_lab.training.build import load_task_model
-from dsrl_lab.training.evaluate import predict_mask
+from dsrl_lab.training.evaluate import predict_logits, predict_mask
 
+AT_ONCE = 2**28  # enlarged logits, of all classes: a gigabyte
+STRIP = 512  # rows
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 
 
@@ -49,11 +55,20 @@ class Predictor:
             - image: (3, H, W) in [0, 1]
             - output: (H, W) int64
         """
-        return predict_mask(self.network, image, input_size=self.input_size)
+        size = (image.shape[-2], image.shape[-1])
+        if self.table.num_classes * size[0] * size[1] <= AT_ONCE:
+            return predict_mask(self.network, image, input_size=self.input_size)
+        best, mask = torch.full(size, float("-inf")), torch.zeros(size, dtype=torch.int64)
+        for number, logits in enumerate(predict_logits(self.network, image, input_size=self.input_size)[0]):
+            enlarged = resize(logits[None, None], size)[0, 0].cpu()
+            mask[enlarged > best] = number
+            torch.maximum(best, enlarged, out=best)
+        return mask
 
     def overlay(self, image: Tensor, mask: Tensor) -> Picture:
-        """Lay a mask's colours over its picture: (H, W, 3) uint8."""
-        return blend(image, self.table.paint(mask))
+        """Lay a mask's colours over its picture: (H, W, 3) uint8; in strips, because it works with wider numbers."""
+        strips = zip(image.split(STRIP, dim=1), mask.split(STRIP), strict=True)
+        return np.concatenate([blend(part, self.table.paint(ids)) for part, ids in strips])
 
 
 def open_predictor(path: Path, *, dataset: str = "", input_size: tuple[int, int] | None = None) -> Predictor:
@@ -77,16 +92,27 @@ def open_predictor(path: Path, *, dataset: str = "", input_size: tuple[int, int]
     else:
         network, loaded = load_task_model(path)
         description = loaded.description
-        size = input_size or trained_input_size(description, path)
-    name = dataset or description.get("dataset") or ""
-    if name not in CLASS_TABLES:
-        raise ValueError(
-            f"unknown data set {name!r} for the classes of {path}; say --dataset with one of {', '.join(CLASS_TABLES)}"
-        )
-    table, classes = CLASS_TABLES[name], description["network"]["num_classes"]
-    if table.num_classes != classes:
-        raise ValueError(f"{path} has {classes} classes, {name} has {table.num_classes}; say another --dataset")
+        size = chosen_input_size(input_size, description, path)
+        check_serves(network, size)
+    table = _class_table(dataset or description.get("dataset"), description["network"], path)
     return Predictor(network, table, size)
+
+
+def _class_table(dataset: Any, network: dict[str, Any], path: Path) -> ClassTable:
+    if network.get("host") in tuple(POSE) or dataset in POSE_DATASETS:
+        raise ValueError(
+            f"expected a segmentation network, {path} holds a pose net ({network.get('host')}, trained on {dataset}): "
+            "it marks joints and gives no masks; score it with dsrl-lab evaluate"
+        )
+    if not isinstance(dataset, str) or dataset not in CLASS_TABLES:
+        raise ValueError(
+            f"unknown data set {str(dataset or '')[:60]!r} for the classes of {path}; say --dataset with one of "
+            f"{', '.join(CLASS_TABLES)}"
+        )
+    table, classes = CLASS_TABLES[dataset], network["num_classes"]
+    if table.num_classes != classes:
+        raise ValueError(f"{path} has {classes} classes, {dataset} has {table.num_classes}; say another --dataset")
+    return table
 
 
 def find_inputs(path: Path) -> tuple[Path, ...]:

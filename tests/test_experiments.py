@@ -53,6 +53,17 @@ def test_an_interrupted_run_goes_on_and_its_record_says_everything_once(tmp_path
     assert list(run(small(), directory=tmp_path / "cut", resume=True)) == []
 
 
+def test_a_run_that_cannot_be_gone_on_from_is_named(tmp_path: Path) -> None:
+    list(run(small(), directory=tmp_path))
+    path = tmp_path / "record.jsonl"
+    record.write(path, record.read(path)[:1])
+    with pytest.raises(ValueError, match="expected the scores of iteration 6 in the last line .*not of one run"):
+        list(run(small(), directory=tmp_path, resume=True))
+    (tmp_path / "deployed.safetensors").replace(tmp_path / "latest.safetensors")
+    with pytest.raises(ValueError, match="expected iteration as a whole number in the header .*found none"):
+        list(run(small(), directory=tmp_path, resume=True))
+
+
 def test_the_deployed_network_scores_what_the_record_says(tmp_path: Path) -> None:
     list(run(small(), directory=tmp_path))
     model, loaded = load_task_model(tmp_path / "deployed.safetensors")

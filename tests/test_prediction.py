@@ -176,5 +176,71 @@ def test_the_command_goes_on_past_a_damaged_file_and_says_so(deployed: Path, vid
         raise CliRunner().invoke(cli.app, ["predict", str(deployed), str(folder / "torn.png")]).exception  # type: ignore[misc]
 
 
+def test_classes_one_by_one_give_the_mask_of_all_at_once(deployed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = open_predictor(deployed)
+    torch.nn.init.normal_(predictor.network.get_parameter("sssr_head.expand.weight"))
+    image = torch.rand(3, 61, 83)
+    at_once = predictor.mask(image)
+    monkeypatch.setattr(prediction, "AT_ONCE", 0)
+    assert torch.equal(predictor.mask(image), at_once) and len(at_once.unique()) > 3
+
+
+def test_an_overlay_in_strips_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, mask = torch.rand(3, 30, 40), torch.randint(0, 11, (30, 40))
+    whole = PREDICTOR.overlay(image, mask)
+    monkeypatch.setattr(prediction, "STRIP", 7)
+    assert np.array_equal(PREDICTOR.overlay(image, mask), whole) and whole.shape == (30, 40, 3)
+
+
+def write_checkpoint(path: Path, **changes: object) -> Path:
+    network = NetworkConfig(host="tinynet", num_classes=11, host_options={"width": 0.25})
+    train = TrainConfig(input_size=(16, 24), iterations=1)
+    header = {"network": network.to_json(), "train": train.to_json(), "dataset": "streets", "deployed": True} | changes
+    checkpoint.save(path, build_dsrl(network).task_model, header)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": {"input_size": 3}}, "expected an input size H W of two positive whole numbers, .* got 3 "),
+        ({"dataset": ["a"]}, r"unknown data set \"\['a'\]\" for the classes of .*say --dataset"),
+        ({"dataset": None}, "unknown data set '' for the classes of"),
+        ({"dataset": "lsp"}, r"expected a segmentation network, .* pose net \(tinynet, trained on lsp\)"),
+    ],
+)
+def test_a_strange_header_is_named(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        open_predictor(write_checkpoint(tmp_path / "net.safetensors", **changes))
+
+
+def test_a_pose_net_and_a_super_resolution_network_are_called_by_their_names(tmp_path: Path) -> None:
+    data = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
+    with pytest.raises(
+        ValueError, match=r"holds a pose net \(hrnet, trained on lsp\): it marks joints and gives no masks"
+    ):
+        open_predictor(data / "lsp_hrnet" / "baseline_seed0.safetensors")
+    with pytest.raises(
+        ValueError, match="super_resolution_espcn.safetensors holds a super-resolution network of .*sisr"
+    ):
+        open_predictor(data / "super_resolution_espcn.safetensors")
+
+
+@pytest.mark.parametrize("size", [("0", "0"), ("-8", "8")])
+def test_an_input_size_is_checked_once_and_before_the_pictures(
+    deployed: Path, tmp_path: Path, size: tuple[str, str]
+) -> None:
+    command = ["predict", str(deployed), str(tmp_path / "absent"), "--input-size", *size]
+    message = str(CliRunner().invoke(cli.app, command).exception)
+    assert message.count("expected an input size") == 1 and "(--input-size)" in message
+
+
+def test_a_file_where_the_results_should_go_is_named(deployed: Path, tmp_path: Path) -> None:
+    Image.fromarray(half_bright(32, 48, left=True)).save(tmp_path / "a.png")
+    command = ["predict", str(deployed), str(tmp_path / "a.png"), "--out", str(deployed)]
+    message = str(CliRunner().invoke(cli.app, command).exception)
+    assert "found a file there; name another with --out" in message
+
+
 def test_only_known_endings_are_videos() -> None:
     assert prediction.is_video(Path("a.MOV")) and not prediction.is_video(Path("a.png"))

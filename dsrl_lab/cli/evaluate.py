@@ -35,15 +35,17 @@ def evaluate(
     """
     from rich.table import Table
 
-    from dsrl_lab import experiments
+    from dsrl_lab import deployment, experiments
     from dsrl_lab.cli.console import output, progress_bar
     from dsrl_lab.datasets.people import POSE_DATASETS
     from dsrl_lab.training.build import load_task_model
+    from dsrl_lab.training.config import NetworkConfig
     from dsrl_lab.training.evaluate import evaluate_segmentation
 
     model, loaded = load_task_model(checkpoint)
-    size = input_size or tuple(loaded.description["train"]["input_size"])
-    scale = loaded.description["network"]["upscale_factor"]
+    size = deployment.chosen_input_size(input_size, loaded.description, checkpoint)
+    deployment.check_serves(model, size)
+    scale = NetworkConfig.from_json(loaded.description["network"]).upscale_factor
     if dataset in POSE_DATASETS:
         high_size = (size[0] * scale, size[1] * scale)
         scores = _score_people(model, dataset, split, data, length=length, high_size=high_size, scale=scale, flip=flip)
@@ -129,10 +131,11 @@ def predict(
     """
     from dsrl_lab import prediction
     from dsrl_lab.cli.console import errors, output, progress_bar
+    from dsrl_lab.cli.places import folder_for_results
 
     predictor = prediction.open_predictor(checkpoint, dataset=dataset, input_size=input_size)
     paths = prediction.find_inputs(pictures)
-    out.mkdir(parents=True, exist_ok=True)
+    folder_for_results(out)
     problems: list[str] = []
     with progress_bar() as progress:
         bar = progress.add_task("predicting", total=len(paths))
@@ -165,11 +168,13 @@ def submit(
     """Write the files that the Cityscapes server takes; on val also score them, by the official scripts beside ours."""
     from dsrl_lab import prediction, submission
     from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.datasets.cityscapes import Cityscapes
     from dsrl_lab.training.evaluate import evaluate_segmentation
 
     predictor = prediction.open_predictor(checkpoint, dataset="cityscapes")
     pictures = Cityscapes(data, split)
+    folder_for_results(out)
     with progress_bar() as progress:
         bar = progress.add_task(f"cityscapes {split}", total=len(pictures))
         archive = submission.write_submission(

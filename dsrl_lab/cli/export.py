@@ -34,29 +34,32 @@ def export(
     """
     from dsrl_lab import deployment, experiments
     from dsrl_lab.cli.console import output
-    from dsrl_lab.training import checkpoint as checkpoints
+    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.training import record as records
     from dsrl_lab.training.build import load_task_model
+    from dsrl_lab.training.config import NetworkConfig
     from dsrl_lab.training.evaluate import evaluate_segmentation
 
-    description = checkpoints.load(checkpoint).description
-    name = dataset or description.get("dataset", "streets")
-    size = input_size or tuple(description.get("train", {}).get("input_size", ())) or None
+    deployment.check_choice(format, precision, out)
+    model, loaded = load_task_model(checkpoint)
+    size = deployment.chosen_input_size(input_size, loaded.description, checkpoint)
+    scale = NetworkConfig.from_json(loaded.description["network"]).upscale_factor
+    full = (size[0] * scale, size[1] * scale)
+    name = dataset or str(loaded.description.get("dataset") or "streets")
     calibration = []
-    if precision == "int8" and size is not None:
-        scale = description["network"]["upscale_factor"]
-        full = (size[0] * scale, size[1] * scale)
+    if score:  # before anything is written
+        val = experiments.open_split(name, "val", data, size=full, length=length)
+    if precision == "int8":
         train = experiments.open_split(name, "train", data, size=full, length=max(length, CALIBRATION_PICTURES))
         calibration = deployment.calibration_pictures(train, size, number=CALIBRATION_PICTURES)
+    if out is not None:
+        folder_for_results(out.parent)
     made = deployment.export(
         checkpoint, out, format=format, precision=precision, input_size=size, calibration=calibration
     )
     answer = asdict(made) | {"path": str(made.path)}
     if score:
-        scale = description["network"]["upscale_factor"]
-        full = (made.input_size[0] * scale, made.input_size[1] * scale)
-        val = experiments.open_split(name, "val", data, size=full, length=length)
-        networks = {"miou": deployment.ExportedNetwork(made.path), "pytorch_miou": load_task_model(checkpoint)[0]}
+        networks = {"miou": deployment.ExportedNetwork(made.path), "pytorch_miou": model}
         for key, network in networks.items():
             answer[key] = evaluate_segmentation(network, val, input_size=made.input_size).miou
         answer |= {"split": val.split, "pictures": len(val)}

@@ -44,6 +44,7 @@ def train(
 
     from dsrl_lab import experiments, keeping, recipes
     from dsrl_lab.cli.console import follow, output
+    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.training.processes import leave_together
 
     if list_recipes or not recipe:
@@ -54,7 +55,7 @@ def train(
     chosen = recipes.with_changes(recipes.find_recipe(recipe), changes or [])
     if pictures is not None:
         chosen = dataclasses.replace(chosen, pictures=pictures)
-    directory = out or RUNS / f"{recipe}_seed{seed}"
+    directory = folder_for_results(out or RUNS / f"{recipe}_seed{seed}")
     processes = int(os.environ.get("WORLD_SIZE", devices))
     per_node = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
     fabric = Fabric(

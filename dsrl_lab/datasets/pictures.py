@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+MAX_PIXELS = 110_000_000  # a phone's 108 megapixels pass; as float32 they are 1.3 GB
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 _UNREADABLE = (
@@ -22,25 +24,35 @@ _UNREADABLE = (
     zlib.error,
     struct.error,
     Image.DecompressionBombError,
+    MemoryError,  # a damaged length says gigabytes
 )
 
 
 def open_picture(path: Path) -> Image.Image:
-    """Open and decode a picture file.
+    """Open and decode a picture file of at most ``MAX_PIXELS``: a few kilobytes may unpack to any size.
 
     Raises:
-        ValueError: the file is not there or cannot be decoded; the message names it and the remedy.
+        ValueError: the file is not there, too large or cannot be decoded; the message names it and the remedy.
     """
     if not path.is_file():
         raise ValueError(f"expected a picture at {path}, found no file; restore it or correct the list that names it")
     try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound here is our own
+            with Image.open(path) as picture:
+                width, height = picture.size
+                if width * height <= MAX_PIXELS:
+                    picture.load()
+                    return picture
     except _UNREADABLE as error:
         raise ValueError(
-            f"cannot decode {path} ({error}); the file is damaged or no picture: delete it and fetch it again"
+            f"cannot decode {path} ({str(error) or type(error).__name__}); the file is damaged or no picture: "
+            "delete it and fetch it again"
         ) from error
+    raise ValueError(
+        f"expected at most {MAX_PIXELS // 10**6} megapixels, {path} has {height} x {width} (H, W), "
+        f"{width * height / 1e6:.0f} megapixels; reduce it or cut it in parts"
+    )
 
 
 def to_image(picture: Image.Image) -> Tensor:

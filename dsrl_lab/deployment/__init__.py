@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dsrl_lab.deployment.exported import FORMATS, ExportedNetwork
-from dsrl_lab.deployment.writing import PRECISIONS, Exported, calibration_pictures, export, trained_input_size
+from dsrl_lab.deployment.writing import (
+    PRECISIONS,
+    Exported,
+    calibration_pictures,
+    check_choice,
+    check_serves,
+    chosen_input_size,
+    export,
+)
 
 __all__ = [
     "FORMATS",
@@ -11,6 +19,8 @@ __all__ = [
     "Exported",
     "ExportedNetwork",
     "calibration_pictures",
+    "check_choice",
+    "check_serves",
+    "chosen_input_size",
     "export",
-    "trained_input_size",
 ]

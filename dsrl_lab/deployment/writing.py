@@ -26,7 +26,15 @@ from torch import Tensor, nn
 
 from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.transforms import IMAGENET_MEAN, IMAGENET_STD, normalise, reduce_image
-from dsrl_lab.deployment.exported import DESCRIPTION, DESCRIPTION_FILE, FORMATS, ExportedNetwork, import_onnx
+from dsrl_lab.deployment.archive import DESCRIPTION_FILE
+from dsrl_lab.deployment.exported import (
+    DESCRIPTION,
+    FORMATS,
+    ExportedNetwork,
+    image_size,
+    import_onnx,
+    silent_logging,
+)
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import evaluating
@@ -82,8 +90,9 @@ def export(
         calibration: for "int8": normalised images (N, 3, H, W) from the training split.
 
     Raises:
-        ValueError: an unknown format or precision, no calibration pictures, a size that the network cannot serve, or a
-            float32 file whose logits are not PyTorch's to 1e-4 of the largest (the file is removed).
+        ValueError: an unknown format or precision, a path that ends otherwise, no calibration pictures, a size that the
+            network cannot serve, or a float32 file whose logits are not PyTorch's to 1e-4 of the largest (the file is
+            removed).
         ModuleNotFoundError: ONNX's packages are not installed.
 
     Example:
@@ -98,14 +107,14 @@ def export(
         >>> made.path.name, made.output_size, made.difference <= 1e-4 * made.largest_logit
         ('deployed.pt2', (32, 48), True)
     """
-    _check_choice(format, precision)
+    check_choice(format, precision, path)
     if precision == "int8" and not calibration:
         raise ValueError("int8 needs calibration pictures: pass some of the training split, about 32")
     model, loaded = load_task_model(checkpoint)
-    size = input_size or trained_input_size(loaded.description, checkpoint)
+    size = chosen_input_size(input_size, loaded.description, checkpoint)
+    check_serves(model, size)
     path = path or checkpoint.with_suffix(FORMATS[format])
     path.parent.mkdir(parents=True, exist_ok=True)
-    model.check_input(torch.empty(1, 3, *size))
     description = {
         "network": loaded.description["network"],
         "dataset": loaded.description.get("dataset"),
@@ -115,18 +124,21 @@ def export(
         "std": list(IMAGENET_STD),
     }
     example = torch.zeros(2, 3, *size)  # two: a batch of one would be taken for a constant
-    if format == "onnx":
-        _write_onnx(model, example, path, description, calibration if precision == "int8" else ())
-    else:
-        _write_torch_export(model, example, path, description, bf16=precision == "bf16")
-    exported = _compare(model, path, format, precision, size, calibration)
-    if precision == "float32" and exported.difference > TOLERANCE * max(exported.largest_logit, 1.0):
-        path.unlink()
-        raise ValueError(
-            f"the exported logits differ from PyTorch's by {exported.difference:.2g}, expected at most {TOLERANCE:g} "
-            f"of the largest ({exported.largest_logit:.3g}); the file was removed. Report it with the network's name, "
-            "and export with the other --format meanwhile"
-        )
+    try:
+        if format == "onnx":
+            _write_onnx(model, example, path, description, calibration if precision == "int8" else ())
+        else:
+            _write_torch_export(model, example, path, description, bf16=precision == "bf16")
+        exported = _compare(model, path, format, precision, size, calibration)
+        if precision == "float32" and exported.difference > TOLERANCE * max(exported.largest_logit, 1.0):
+            raise ValueError(
+                f"the exported logits differ from PyTorch's by {exported.difference:.2g}, expected at most "
+                f"{TOLERANCE:g} of the largest ({exported.largest_logit:.3g}); the file was removed. Report it with "
+                "the network's name, and export with the other --format meanwhile"
+            )
+    except BaseException:  # what is no good is not left behind
+        path.unlink(missing_ok=True)
+        raise
     return exported
 
 
@@ -148,23 +160,69 @@ def calibration_pictures(
     return [normalise(reduce_image(dataset[index].image, input_size))[None] for index in indices]
 
 
-def _check_choice(format: str, precision: str) -> None:
+def check_choice(format: str, precision: str, path: Path | None = None) -> None:
+    """Refuse what cannot be written, before anything is.
+
+    Raises:
+        ValueError: an unknown format, a precision that it has not, or a path that does not end as its files do.
+
+    Example:
+        >>> check_choice("onnx", "float32", Path("net.pt2"))
+        Traceback (most recent call last):
+            ...
+        ValueError: expected a file that ends in .onnx for onnx, got net.pt2; ...
+    """
     if format not in FORMATS:
         raise ValueError(f"unknown format {format!r}; choose one of {', '.join(FORMATS)}")
     if precision not in PRECISIONS[format]:
         raise ValueError(f"{format} has no precision {precision!r} here; choose one of {', '.join(PRECISIONS[format])}")
+    if path is not None and path.suffix != FORMATS[format]:
+        raise ValueError(
+            f"expected a file that ends in {FORMATS[format]} for {format}, got {path.name}; "
+            "name another with --out, or choose another --format"
+        )
 
 
 def trained_input_size(description: dict[str, Any], checkpoint: Path) -> tuple[int, int]:
     """Input size (H, W) that a checkpoint's description names.
 
     Raises:
-        ValueError: it names none.
+        ValueError: it names none, or what it names is no size.
     """
-    if "train" not in description:
+    train = description.get("train")
+    if not isinstance(train, dict) or "input_size" not in train:
         raise ValueError(f"{checkpoint} does not say its input size; give it with --input-size H W")
-    height, width = description["train"]["input_size"]
-    return int(height), int(width)
+    return image_size(train["input_size"], of=f"the header of {checkpoint}")
+
+
+def chosen_input_size(
+    input_size: tuple[int, int] | None, description: dict[str, Any], checkpoint: Path
+) -> tuple[int, int]:
+    """Input size (H, W) that a user asks for, or else the one that the checkpoint was trained with.
+
+    Raises:
+        ValueError: neither is there, or it is no size.
+    """
+    if input_size is not None:
+        return image_size(input_size, of="--input-size")
+    return trained_input_size(description, checkpoint)
+
+
+def check_serves(model: DensePredictor, input_size: tuple[int, int]) -> None:
+    """Run a network once on an image of a size, to say before all work that it cannot take it.
+
+    Raises:
+        ValueError: it cannot; the message says why.
+    """
+    model.check_input(torch.empty(1, 3, *input_size, device="meta"))
+    try:
+        with evaluating(model):
+            model(torch.zeros(1, 3, *input_size))
+    except RuntimeError as error:  # maps that vanish on the way down, or more memory than there is
+        raise ValueError(
+            f"{type(model).__name__} cannot take images of (H, W) = {input_size} ({error}); "
+            "give another size with --input-size H W"
+        ) from error
 
 
 def _write_onnx(
@@ -218,8 +276,8 @@ def _quantise(plain: Path, folder: Path, calibration: Sequence[Tensor]) -> Path:
             return None if image is None else {"image": image.numpy()}
 
     prepared, quantised = folder / "prepared.onnx", folder / "int8.onnx"
-    quant_pre_process(plain, prepared, skip_symbolic_shape=True)
-    with contextlib.redirect_stdout(io.StringIO()):  # it tells its steps
+    with silent_logging(), contextlib.redirect_stdout(io.StringIO()):  # it tells its steps
+        quant_pre_process(plain, prepared, skip_symbolic_shape=True)
         quantize_static(
             prepared,
             quantised,

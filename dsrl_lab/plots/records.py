@@ -89,14 +89,21 @@ class Run:
             The score; None where the row has none (PSNR without a SISR head, say).
 
         Raises:
-            ValueError: the run is not finished.
+            ValueError: the run is not finished, or what stands there is no number.
         """
         value: Any = self.end
         if value is None:
             raise ValueError(f"{self.path}: the run is not finished; go on with --resume")
         for part in name.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        return None if value is None else float(value)
+        if value is None:
+            return None
+        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= 1e308:
+            raise ValueError(
+                f"{self.path}: expected a number as {name}, got {str(value)[:60]!r}; the record is damaged: "
+                "take another copy, or run the recipe again"
+            )
+        return float(value)
 
 
 @dataclass(frozen=True)

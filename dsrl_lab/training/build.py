@@ -87,8 +87,15 @@ def load_task_model(path: Path) -> tuple[DensePredictor, checkpoint.Checkpoint]:
         ValueError: the file is damaged, no checkpoint of this kit, or does not hold what it describes.
     """
     loaded = checkpoint.load(path)
+    if "network" not in loaded.description and "config" in loaded.description:
+        raise ValueError(
+            f"expected a network of classes or joints, {path} holds a super-resolution network of dsrl-lab train-sisr, "
+            "which gives pictures; take a checkpoint of dsrl-lab train"
+        )
     if "network" not in loaded.description:
-        raise ValueError(f"{path} does not say which network it holds; write it with training.checkpoint.save")
+        raise ValueError(
+            f"the header of {path} does not say which network it holds; take a checkpoint that dsrl-lab train wrote"
+        )
     try:
         network = NetworkConfig.from_json(loaded.description["network"])
         if deployed := bool(loaded.description.get("deployed")):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 DESCRIPTION = "dsrl_lab"
+OPTIMIZER_STATE = {"SGD": {"momentum_buffer"}, "Adam": {"step", "exp_avg", "exp_avg_sq"}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,54 @@ class Checkpoint:
     def model_state(self) -> dict[str, Tensor]:
         """The model's tensors, by their names in the model."""
         return {name.removeprefix("model."): t for name, t in self.tensors.items() if name.startswith("model.")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far the run of a checkpoint is.
+
+    Attributes:
+        train: how it is trained, as JSON.
+        iteration: steps done.
+        seconds: spent in them.
+        best: highest score so far, or None.
+        reported: whether the steps since the last record were reported.
+        sums: of the four losses over those steps.
+        steps: how many they are.
+        step_seconds: spent in them.
+    """
+
+    train: dict[str, Any]
+    iteration: int
+    seconds: float
+    best: float | None
+    reported: bool
+    sums: list[float]
+    steps: int
+    step_seconds: float
+
+
+def progress(checkpoint: Checkpoint) -> Progress:
+    """Read from a checkpoint's header how far its run is.
+
+    Raises:
+        ValueError: an entry is missing or has another kind; the message names it.
+
+    Example:
+        >>> progress(Checkpoint(path=Path("latest.safetensors"), tensors={}, description={"train": {}}))
+        Traceback (most recent call last):
+            ...
+        ValueError: expected iteration as a whole number in the header of latest.safetensors, found none; ...
+    """
+    header = checkpoint.description
+    for name, (kind, fits) in _PROGRESS.items():
+        if name not in header or not fits(header[name]):
+            found = f"got {str(header[name])[:60]!r}" if name in header else "found none"
+            raise ValueError(
+                f"expected {name} as {kind} in the header of {checkpoint.path}, {found}; it is no checkpoint to go on "
+                "from, or damaged: take latest.safetensors of a run, or start anew in another folder"
+            )
+    return Progress(**{name: header[name] for name in _PROGRESS})
 
 
 def save(
@@ -148,19 +198,35 @@ def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoin
     """Load an optimizer's state (momentum, ...) by the names of the model's parameters.
 
     Raises:
-        ValueError: a state belongs to a parameter that the model does not have.
+        ValueError: a state belongs to a parameter that the model does not have, or is not what the optimizer keeps.
     """
     parameters = dict(model.named_parameters())
+    found: dict[str, set[str]] = {}
     for name, tensor in checkpoint.tensors.items():
         if not name.startswith("optimizer."):
             continue
-        _, key, parameter_name = name.split(".", 2)
+        key, _, parameter_name = name.removeprefix("optimizer.").partition(".")
         if parameter_name not in parameters:
-            raise ValueError(f"{checkpoint.path}: the optimizer's state {name} belongs to no parameter of this network")
+            raise ValueError(
+                f"{checkpoint.path}: the optimizer's state {name} belongs to no parameter of this network; "
+                "resume the recipe that wrote it, or start anew in another folder"
+            )
         parameter = parameters[parameter_name]
+        if tensor.ndim and tensor.shape != parameter.shape:
+            raise ValueError(
+                f"{checkpoint.path}: expected {name} in its parameter's shape {tuple(parameter.shape)}, got "
+                f"{tuple(tensor.shape)}; the file is damaged: start anew in another folder"
+            )
+        found.setdefault(parameter_name, set()).add(key)
         # Momentum takes the parameter's memory format: sums in another order would not resume bit for bit.
         state = torch.empty_like(parameter) if tensor.shape == parameter.shape else torch.empty_like(tensor)
         optimizer.state[parameter][key] = state.copy_(tensor)
+    for parameter_name, keys in found.items():
+        if keys != OPTIMIZER_STATE.get(type(optimizer).__name__, keys):
+            raise ValueError(
+                f"{checkpoint.path}: {type(optimizer).__name__} does not go on from {', '.join(sorted(keys))} of "
+                f"{parameter_name}; the file is damaged or of another optimizer: start anew in another folder"
+            )
 
 
 def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -170,3 +236,27 @@ def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> di
         for key, value in optimizer.state.get(parameter, {}).items()
         if isinstance(value, Tensor)
     }
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e308
+
+
+def _is_duration(value: Any) -> bool:
+    return _is_number(value) and value >= 0
+
+
+_PROGRESS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "train": ("a table", lambda value: isinstance(value, dict)),
+    "iteration": ("a whole number", _is_whole),
+    "seconds": ("a number", _is_duration),
+    "best": ("a number or null", lambda value: value is None or _is_number(value)),
+    "reported": ("true or false", lambda value: isinstance(value, bool)),
+    "sums": ("four numbers", lambda value: isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))),
+    "steps": ("a whole number", _is_whole),
+    "step_seconds": ("a number", _is_duration),
+}

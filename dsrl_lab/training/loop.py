@@ -296,19 +296,22 @@ class _Run:
         if path is None or not path.is_file():
             return
         loaded = checkpoint.load(path)
-        state = loaded.description
-        kept = TrainConfig.from_json(state["train"])
-        if kept != self.config:
+        state = checkpoint.progress(loaded)
+        try:
+            kept = TrainConfig.from_json(state.train)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the header of {path} is damaged ({error}); start anew in another folder") from error
+        if kept != self.config or state.iteration > kept.iterations:
             raise ValueError(
-                f"{path} was trained with another configuration ({kept}); resume with the same one, "
-                "or start anew in another folder"
+                f"{path} was trained with another configuration ({kept}, now at iteration {state.iteration}); resume "
+                "with the same one, or start anew in another folder"
             )
         checkpoint.load_model(self.dsrl, loaded)
         checkpoint.load_optimizer(self.dsrl, self.optimizer, loaded)
-        self.iteration, self.seconds, self.reported = state["iteration"], state["seconds"], state["reported"]
-        self.best = float("-inf") if state["best"] is None else state["best"]
-        self.sums = torch.tensor(state["sums"], dtype=torch.float64)
-        self.steps, self.step_seconds = state["steps"], state["step_seconds"]
+        self.iteration, self.seconds, self.reported = state.iteration, state.seconds, state.reported
+        self.best = float("-inf") if state.best is None else state.best
+        self.sums = torch.tensor(state.sums, dtype=torch.float64)
+        self.steps, self.step_seconds = state.steps, state.step_seconds
 
     def check_finite(self, values: list[float]) -> None:
         if all(math.isfinite(value) for value in values):

@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 from PIL import Image
 from typer.testing import CliRunner
 
 from dsrl_lab import cli
-from dsrl_lab.training import record
+from dsrl_lab.training import checkpoint, record
 
 RUNNER = CliRunner()
 COMMANDS = ["doctor", "data", "train", "evaluate", "predict", "reproduce", "figures", "cost", "bench", "notebooks"]
@@ -114,3 +115,20 @@ def test_mistakes_are_named(
 def test_a_split_that_is_missing_is_named(trained: Path) -> None:
     arguments = ["evaluate", str(trained / "deployed.safetensors"), "--dataset", "streets", "--split", "holidays"]
     assert "holidays" in str(RUNNER.invoke(cli.app, arguments).exception)
+
+
+def test_a_checkpoint_without_its_training_is_scored_at_the_size_that_is_said(trained: Path, tmp_path: Path) -> None:
+    loaded = checkpoint.load(trained / "deployed.safetensors")
+    header = {key: value for key, value in loaded.description.items() if key != "train"}
+    path = tmp_path / "net.safetensors"
+    safetensors.torch.save_file(loaded.tensors, path, metadata={"dsrl_lab": json.dumps(header)})
+    command = ["evaluate", str(path), "--dataset", "streets", "--length", "2"]
+    message = str(RUNNER.invoke(cli.app, command).exception)
+    assert "does not say its input size; give it with --input-size H W" in message
+    invoke(*command, "--input-size", 16, 24)
+
+
+def test_a_run_into_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    command = ["train", "streets_tinynet_dsrl", "--out", str(tmp_path / "file" / "run")]
+    assert "found a file there; name another with --out" in str(RUNNER.invoke(cli.app, command).exception)

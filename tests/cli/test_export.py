@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from dsrl_lab import cli
+from dsrl_lab import cli, deployment
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.config import NetworkConfig, TrainConfig
@@ -60,3 +61,49 @@ def test_eight_bits_take_pictures_of_train(deployed: Path) -> None:
 def test_a_wrong_choice_is_named(deployed: Path) -> None:
     result = RUNNER.invoke(cli.app, ["export", str(deployed), "--format", "gguf"])
     assert "unknown format 'gguf'" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "onnx", "--out", "net.pt2"], "expected a file that ends in .onnx for onnx, got net.pt2"),
+        (
+            ["--format", "torch-export", "--out", "net.bin"],
+            "expected a file that ends in .pt2 for torch-export, got net",
+        ),
+        (
+            ["--format", "torch-export", "--precision", "int8", "--dataset", "camvid"],
+            "torch-export has no precision 'int8'",
+        ),
+        (
+            ["--input-size", "0", "0"],
+            "expected an input size H W of two positive whole numbers, .* got (0, 0) (--input",
+        ),
+        (["--input-size", "-8", "8"], "got (-8, 8) (--input-size); give another with --input-size H W"),
+        (["--input-size", "100000", "100000"], "110 megapixels at most, got (100000, 100000)"),
+        (["--score", "--dataset", "camvid", "--data", "nowhere"], "nowhere"),
+        (["--score", "--dataset", "camvid"], "camvid needs its folder: give --data ROOT"),
+        (["--out", "deployed.safetensors/net.onnx"], "expected a folder at deployed.safetensors, found a file there"),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_written(
+    deployed: Path, arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(deployed.parent)
+    before = sorted(deployed.parent.iterdir())
+    error = RUNNER.invoke(cli.app, ["export", str(deployed), *arguments]).exception
+    assert isinstance(error, ValueError) and all(part in str(error) for part in message.split(".*"))
+    assert sorted(deployed.parent.iterdir()) == before
+
+
+def test_eight_bits_do_not_warn_of_what_they_do_themselves(deployed: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("onnxruntime", reason="install the extra: pip install dsrl-lab[export]")
+    RUNNER.invoke(cli.app, ["export", str(deployed), "--precision", "int8"])
+    assert [entry for entry in caplog.records if entry.name == "root"] == []
+
+
+def test_a_file_that_cannot_be_finished_is_not_left(deployed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dsrl_lab.deployment.archive.TEXTS", {"target": re.compile("nothing")})
+    with pytest.raises(ValueError, match="is not allowed as target"):
+        deployment.export(deployed, format="torch-export")
+    assert not deployed.with_suffix(".pt2").exists()

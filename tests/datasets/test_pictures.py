@@ -70,6 +70,32 @@ def test_damaged_file_is_named_with_the_remedy(tmp_path: Path, suffix: str, dama
         read_image(path)
 
 
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused_unread(tmp_path: Path) -> None:
+    Image.new("1", (12_000, 12_000)).save(tmp_path / "bomb.png")
+    assert (tmp_path / "bomb.png").stat().st_size < 50_000
+    with pytest.raises(
+        ValueError, match=r"at most 110 megapixels, .*bomb.png has 12000 x 12000 .*144 megapixels; reduce"
+    ):
+        read_image(tmp_path / "bomb.png")
+
+
+def test_a_picture_of_a_phone_s_108_megapixels_is_opened_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    Image.new("1", (12_000, 9_000)).save(tmp_path / "phone.png")
+    assert open_picture(tmp_path / "phone.png").size == (12_000, 9_000) and not list(recwarn)
+
+
+def test_a_length_that_says_gigabytes_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(picture: Image.Image) -> None:
+        raise MemoryError
+
+    path = save(tmp_path / "a.png", np.zeros((2, 2, 3), dtype=np.uint8))
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    with pytest.raises(ValueError, match=r"cannot decode .*a\.png \(MemoryError\); the file is damaged"):
+        open_picture(path)
+
+
 def test_different_sizes_are_named() -> None:
     with pytest.raises(ValueError, match=r"a\.png is \(4, 6\), b\.png is \(4, 5\)"):
         check_same_size(torch.zeros(3, 4, 6), torch.zeros(4, 5), Path("a.png"), Path("b.png"))

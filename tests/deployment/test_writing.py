@@ -143,6 +143,21 @@ def test_a_checkpoint_without_input_size_wants_one(tmp_path: Path) -> None:
         export(path)
 
 
+@pytest.mark.parametrize("train", [{"input_size": 3}, {"input_size": ["a", 4]}, {"input_size": [0, 4]}, {}, 7])
+def test_an_input_size_that_is_none_is_named(train: object) -> None:
+    message = "does not say its input size" if train in ({}, 7) else "expected an input size H W .*(the header of a.b)"
+    with pytest.raises(ValueError, match=message):
+        deployment.chosen_input_size(None, {"train": train}, Path("a.b"))
+
+
+def test_an_image_that_vanishes_on_the_way_down_is_refused_before_all_work(tmp_path: Path) -> None:
+    network = NetworkConfig(host="pspnet", num_classes=3)
+    model = build_dsrl(network).task_model.eval()
+    model.forward = lambda image: torch.zeros(1, 1, 1, 1).expand(-1, 2)  # fails as convolutions on nothing do
+    with pytest.raises(ValueError, match=r"PSPNet cannot take images of \(H, W\) = \(8, 8\) .*with --input-size H W"):
+        deployment.check_serves(model, (8, 8))
+
+
 def test_a_missing_package_is_named(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install dsrl-lab\[export\]"):

@@ -1,13 +1,19 @@
-"""Damage drawn from a seed: bytes at random; PNG, safetensors and JSON put right around one strange field."""
+"""Damage drawn from a seed: bytes at random; files of known formats put right around one strange or hostile part."""
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import pickle
 import random
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
 from typing import Any
+
+import torch
 
 STRANGE: tuple[Any, ...] = (
     None,
@@ -143,3 +149,102 @@ def safetensors_header(data: bytes, dice: random.Random) -> bytes:
     changed = json.dumps(header).encode()
     changed += b" " * (-len(changed) % 8)
     return struct.pack("<Q", len(changed)) + changed + data[8 + size :]
+
+
+def known_header(data: bytes, dice: random.Random) -> bytes:
+    """What the file's kind allows: a PNG's header, JSON lines' values, a checkpoint's header."""
+    if data[:4] == b"\x89PNG":
+        return png_header(data, dice)
+    return json_value(data, dice) if data[:1] == b"{" else safetensors_header(data, dice)
+
+
+class _Payload:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch outside",)
+
+
+def hostile_pickle(dice: random.Random) -> bytes:
+    """A pickle that would run a command, plain or as ``torch.save`` packs it."""
+    if dice.random() < 0.5:
+        return pickle.dumps(_Payload())
+    sink = io.BytesIO()
+    torch.save(_Payload(), sink)
+    return sink.getvalue()
+
+
+HOSTILE_MEMBERS = (
+    "data/sample_inputs/model.pt",
+    "data/weights/model.pt",
+    "data/weights/weight_0",
+    "data/constants/model.pt",
+    "data/constants/tensor_0",
+    "data/constants/opaque_obj_0",
+    "data/constants/custom_obj_0",
+    "data/aotinductor/model/net.so",
+    "data/aotinductor/model/net.cpp",
+)
+
+
+def pt2_member(data: bytes, dice: random.Random) -> bytes:
+    """A .pt2 with one member strange, hostile, doubled, dropped or renamed; its checksums are right."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError):  # damaged before
+        return flip(data, dice)
+    folder = next(iter(members)).split("/")[0]
+    name, kind = dice.choice(list(members)), dice.random()
+    named = {place.partition("/")[2]: place for place in members}
+    texts = [place for place in members if place.endswith(".json")]
+    if kind < 0.5:
+        place = dice.choice(texts)
+        members[place] = json.dumps(strange_value(json.loads(members[place]), dice)).encode()
+    elif kind < 0.75:
+        place = dice.choice(HOSTILE_MEMBERS)
+        members[f"{folder}/{place}"] = hostile_pickle(dice)
+        config = named.get(f"{place.rpartition('/')[0]}/model_{place.split('/')[1]}_config.json")
+        if config is not None:
+            values = json.loads(members[config])
+            entry = {"path_name": place.rpartition("/")[2], "is_param": False, "use_pickle": True, "tensor_meta": None}
+            values["config"][dice.choice([*values["config"], "more"])] = entry
+            members[config] = json.dumps(values).encode()
+    elif kind < 0.85:
+        members[name] = dice.choice(BYTES)(members[name] or b"\0", dice)
+    elif kind < 0.95:
+        members[dice.choice((f"{folder}/{dice.choice(HOSTILE_MEMBERS)}", "../outside", "/outside"))] = members.pop(name)
+    else:
+        del members[name]
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", dice.choice((zipfile.ZIP_STORED,) * 9 + (zipfile.ZIP_DEFLATED,))) as archive:
+        for place, content in members.items():
+            archive.writestr(place, content)
+    return sink.getvalue()
+
+
+def onnx_part(data: bytes, dice: random.Random) -> bytes:
+    """An ONNX file with a strange description, operation, attribute, size, or with weights in another file."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load_from_string(data)
+    except DecodeError:  # damaged before
+        return flip(data, dice)
+    node, tensor = dice.choice(model.graph.node), dice.choice(model.graph.initializer)
+    kind = dice.randrange(6)
+    if kind < 2:
+        (entry,) = model.metadata_props
+        entry.value = json.dumps(strange_value(json.loads(entry.value), dice))
+    elif kind == 2:
+        node.op_type = dice.choice(("Relu", "Identity", "If", "Loop", "Gather", "../outside", ""))
+    elif kind == 3 and node.attribute:
+        attribute = dice.choice(node.attribute)
+        attribute.i, attribute.s = dice.choice((0, -1, 2**31, 2**62)), b"strange"
+    elif kind == 4 and tensor.dims:
+        tensor.dims[dice.randrange(len(tensor.dims))] = dice.choice((0, 1, -1, 2**20, 2**40))
+    else:
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (("location", dice.choice(("/etc/passwd", "../a.png", "a.png"))), ("length", "8")):
+            tensor.external_data.add(key=key, value=value)
+    return model.SerializeToString()

@@ -1,4 +1,9 @@
-"""What a reader of files must never do, seen by Python's audit events: run code, write elsewhere, take for ever."""
+"""What must never come of a file: code that runs or a write elsewhere (seen by Python's audit events), a hang, a bomb.
+
+Time is the process's own, in user and kernel mode; whoever sleeps is stopped by pytest's timeout. Memory is the address
+space beyond what was in use, where the system bounds it (Linux): PyTorch, NumPy, Pillow and onnxruntime then fail with
+an error in place of an allocation.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+if sys.platform == "linux":
+    import resource
+
 FORBIDDEN = (
     "os.system",
     "os.exec",
@@ -22,6 +30,7 @@ FORBIDDEN = (
 )
 FORBIDDEN += ("socket.connect", "urllib.Request", "code.__new__", "ctypes.dlopen")
 CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "shutil.rmtree", "os.chmod")
+PROBES = (("ctypes.dlopen", ("libnvidia-ml.so.1",)),)  # PyTorch asks whether there is a GPU
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 _watched: dict[str, Any] = {"folder": None, "seen": [], "hook": False}
@@ -35,7 +44,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     folder = _watched["folder"]
     if folder is None:
         return
-    if event in FORBIDDEN:
+    if event in FORBIDDEN and (event, arguments) not in PROBES:
         _watched["seen"].append(f"{event} {arguments!r:.200}")
     elif event in CHANGES or (event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING):
         place = arguments[0]
@@ -46,8 +55,27 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 @contextmanager
-def watched(folder: Path, *, seconds: int) -> Iterator[list[str]]:
-    """Give the list of what was seen that must not be; raise ``TooLongError`` after so many seconds of CPU time."""
+def bounded(gigabytes: float) -> Iterator[None]:
+    """Let the process take so much address space more than it has, and no more."""
+    if sys.platform != "linux":  # elsewhere there is no such bound, or it is not kept
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    wanted = used + int(gigabytes * 2**30)
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if before[0] < 0 else min(before[0], wanted), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@contextmanager
+def watched(folder: Path, *, seconds: int, gigabytes: float) -> Iterator[list[str]]:
+    """Give the list of what was seen that must not be.
+
+    ``TooLongError`` is raised after so many seconds of CPU time; what asks for more memory fails.
+    """
     if not _watched["hook"]:
         sys.addaudithook(_hook)
         _watched["hook"] = True
@@ -55,13 +83,14 @@ def watched(folder: Path, *, seconds: int) -> Iterator[list[str]]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise TooLongError(f"more than {seconds} s")
 
-    before = signal.signal(signal.SIGVTALRM, stop)
+    before = signal.signal(signal.SIGPROF, stop)
     _watched["seen"] = []
     _watched["folder"] = str(folder.resolve())
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
-        yield _watched["seen"]
+        with bounded(gigabytes):
+            yield _watched["seen"]
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         _watched["folder"] = None
-        signal.signal(signal.SIGVTALRM, before)
+        signal.signal(signal.SIGPROF, before)

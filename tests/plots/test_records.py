@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dsrl_lab.plots.records import (
+    Run,
     estimate,
     find_checkpoint,
     find_runs,
@@ -143,3 +144,10 @@ def test_a_seed_that_is_no_number_is_named(tmp_path: Path) -> None:
     (tmp_path / "record.jsonl").write_text('{"kind": "run", "recipe": "streets_tinynet_dsrl", "seed": "zero"}')
     with pytest.raises(ValueError, match="expected a whole number as seed, got 'zero'; it is damaged"):
         read_run(tmp_path / "record.jsonl")
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, "0.5", [0.5], True, float("nan"), 10**400])
+def test_a_score_that_is_no_number_is_named(value: object) -> None:
+    run = Run("demo_dsrl", "dsrl", 0, ({"kind": "end", "logits": {"miou": value}},), Path("dsrl.jsonl"))
+    with pytest.raises(ValueError, match="dsrl.jsonl: expected a number as logits.miou, got .*the record is damaged"):
+        run.score()

@@ -105,3 +105,62 @@ def test_momentum_takes_the_parameters_memory_format(tmp_path: Path) -> None:
     fresh = torch.optim.SGD(other.parameters(), lr=0.1, momentum=0.9)
     load_optimizer(other, fresh, load(tmp_path / "a.safetensors"))
     assert fresh.state[other.weight]["momentum_buffer"].stride() == other.weight.stride()
+
+
+GOING_ON = {
+    "train": {},
+    "iteration": 3,
+    "seconds": 1.5,
+    "best": None,
+    "reported": True,
+    "sums": [0.0] * 4,
+    "steps": 1,
+    "step_seconds": 0.5,
+}
+
+
+def test_progress_is_read_from_the_header() -> None:
+    made = checkpoint.progress(checkpoint.Checkpoint(path=Path("a"), tensors={}, description=GOING_ON | {"more": 1}))
+    assert (made.iteration, made.seconds, made.best, made.steps) == (3, 1.5, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("train", ["a"], "a table"),
+        ("iteration", "three", "a whole number"),
+        ("iteration", -1, "a whole number"),
+        ("iteration", True, "a whole number"),
+        ("seconds", float("nan"), "a number"),
+        ("best", {}, "a number or null"),
+        ("reported", 1, "true or false"),
+        ("sums", [0, 0, "0", 0], "four numbers"),
+        ("steps", 0.5, "a whole number"),
+        ("step_seconds", -1, "a number"),
+    ],
+)
+def test_an_entry_of_another_kind_is_named(name: str, value: object, kind: str) -> None:
+    for header, found in (
+        ({**GOING_ON, name: value}, "got"),
+        ({k: v for k, v in GOING_ON.items() if k != name}, "found"),
+    ):
+        with pytest.raises(ValueError, match=rf"expected {name} as {kind} in the header of a\.b, {found} .*start anew"):
+            checkpoint.progress(checkpoint.Checkpoint(path=Path("a.b"), tensors={}, description=header))
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        ("optimizer.momentum_buffer.elsewhere", torch.zeros(2), "belongs to no parameter of this network; resume"),
+        ("optimizer.momentum_buffer", torch.zeros(2), "belongs to no parameter of this network; resume"),
+        ("optimizer.momentum_buffer.bias", torch.zeros(7), r"in its parameter's shape \(2,\), got \(7,\)"),
+        ("optimizer.exp_avg.bias", torch.zeros(2), "SGD does not go on from exp_avg of bias"),
+    ],
+)
+def test_an_optimizers_state_that_does_not_fit_is_named(name: str, tensor: torch.Tensor, message: str) -> None:
+    model = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    with pytest.raises(ValueError, match=message):
+        checkpoint.load_optimizer(
+            model, optimizer, checkpoint.Checkpoint(path=Path("a"), tensors={name: tensor}, description={})
+        )

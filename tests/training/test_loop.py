@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import random
 import signal
@@ -19,6 +20,7 @@ from torch import nn
 
 from dsrl_lab import affinity
 from dsrl_lab.datasets.base import Sample
+from dsrl_lab.training import checkpoint
 from dsrl_lab.training.examples import DecodedSamples
 from dsrl_lab.training.loop import fit
 from dsrl_lab.training.optim import freeze_batch_norm
@@ -133,6 +135,24 @@ def test_resuming_with_another_configuration_is_refused(tmp_path: Path) -> None:
     train(tmp_path)
     with pytest.raises(ValueError, match="another configuration"):
         train(tmp_path, resume=True, learning_rate=0.01)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"iteration": "three"}, "expected iteration as a whole number in the header of .*latest.safetensors"),
+        ({"sums": None}, "expected sums as four numbers"),
+        ({"train": {"input_size": 3}}, r"the header of .*latest.safetensors is damaged .*start anew"),
+        ({"iteration": 10**6}, "was trained with another configuration .*now at iteration 1000000"),
+    ],
+)
+def test_a_header_that_cannot_be_gone_on_from_is_named(tmp_path: Path, change: dict, message: str) -> None:
+    train(tmp_path)
+    loaded = checkpoint.load(tmp_path / "latest.safetensors")
+    metadata = {"dsrl_lab": json.dumps(loaded.description | change)}
+    safetensors.torch.save_file(loaded.tensors, loaded.path, metadata=metadata)
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path, resume=True)
 
 
 def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:

@@ -1,0 +1,24 @@
+"""Where commands put what they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def folder_for_results(path: Path) -> Path:
+    """Make a folder where there is none, and give it back.
+
+    Raises:
+        ValueError: a file stands there, or on the way to it.
+
+    Example:
+        >>> folder_for_results(Path(__file__))
+        Traceback (most recent call last):
+            ...
+        ValueError: expected a folder at ...places.py, found a file there; name another with --out
+    """
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise ValueError(f"expected a folder at {place}, found a file there; name another with --out")
+    path.mkdir(parents=True, exist_ok=True)
+    return path

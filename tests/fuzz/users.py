@@ -1,0 +1,117 @@
+"""The ways in for what stands behind the readers: commands that use what was read, in process and small."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from lightning_fabric import Fabric
+
+from dsrl_lab import prediction
+from dsrl_lab.cli.evaluate import evaluate
+from dsrl_lab.deployment import export
+from dsrl_lab.experiments import run
+from dsrl_lab.plots.records import find_runs, paired_difference, scores
+from dsrl_lab.recipes import Recipe, find_recipe, with_changes
+from tests.fuzz import mutate
+from tests.fuzz.doors import Door, encoded, streets_checkpoint
+
+RECORDS = Path(__file__).resolve().parents[2] / "data" / "runs" / "streets_tinynet"
+
+
+def use(folder: Path, network: str, picture: bytes | None = None) -> None:
+    """What ``dsrl-lab predict`` does."""
+    if picture is not None:
+        (folder / "a.png").write_bytes(picture)
+    predictor = prediction.open_predictor(folder / network)
+    prediction.predict_picture(predictor, folder / "a.png", folder, "a")
+
+
+def predict(folder: Path) -> Door:
+    good = {"net.safetensors": streets_checkpoint(folder).read_bytes(), "a.png": encoded("png")}
+
+    def read(place: Path, name: str) -> object:
+        for other in good.keys() - {name}:
+            (place / other).write_bytes(good[other])
+        return use(place, "net.safetensors")
+
+    return Door(good, read, (mutate.known_header,) * 4, heavy=True)
+
+
+def pt2(folder: Path) -> Door:
+    made = export(streets_checkpoint(folder), folder / "net.pt2", format="torch-export").path
+    special = (mutate.pt2_member,) * 4
+    return Door(
+        {"net.pt2": made.read_bytes()}, lambda place, name: use(place, name, encoded("png")), special, heavy=True
+    )
+
+
+def onnx(folder: Path) -> Door:
+    pytest.importorskip("onnxruntime", reason="install the extra: pip install dsrl-lab[export]")
+    made = export(streets_checkpoint(folder), folder / "net.onnx").path
+    special = (mutate.onnx_part,) * 4
+    return Door(
+        {"net.onnx": made.read_bytes()}, lambda place, name: use(place, name, encoded("png")), special, heavy=True
+    )
+
+
+def scored(folder: Path) -> Door:
+    def read(place: Path, name: str) -> object:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            return evaluate(place / name, dataset="streets", length=2, as_json=True, input_size=None, data=None)
+
+    good = {"net.safetensors": streets_checkpoint(folder).read_bytes()}
+    return Door(good, read, (mutate.safetensors_header,) * 4, heavy=True)
+
+
+def small_recipe() -> Recipe:
+    changes = ["iterations=2", "input_size=[8,12]", "batch_size=2", "record_every=1", "checkpoint_every=1"]
+    recipe = replace(find_recipe("streets_tinynet_sssr"), pictures=(2, 1))
+    return with_changes(recipe, [*(f"train.{c}" for c in changes), 'network.host_options={"width":0.25}'])
+
+
+def resumed(folder: Path) -> Door:
+    fabric = Fabric(accelerator="cpu", devices=1)  # "auto" looks for a GPU's library each time
+    cut = run(small_recipe(), directory=folder / "cut", fabric=fabric)
+    list(itertools.islice(cut, 1))
+    cut.close()
+    good = {name: (folder / "cut" / name).read_bytes() for name in ("latest.safetensors", "record.jsonl")}
+
+    def read(place: Path, name: str) -> object:
+        for other in good.keys() - {name}:
+            (place / other).write_bytes(good[other])
+        return list(run(small_recipe(), directory=place, resume=True, fabric=fabric))
+
+    return Door(good, read, (mutate.known_header,) * 4, heavy=True)
+
+
+def verdicts(folder: Path) -> Door:
+    """The numbers that a verdict stands on: scores and gains over seeds (its words come from ``plots.claims``)."""
+    good = {path.name: path.read_bytes() for path in sorted(RECORDS.glob("*_seed[01].jsonl"))}
+
+    def read(place: Path, name: str) -> object:
+        for other in good.keys() - {name}:
+            (place / other).write_bytes(good[other])
+        runs = find_runs(place)
+        rows = {row: [run for run in runs if run.row == row and run.end is not None] for row in ("baseline", "dsrl")}
+        return [
+            (scores(rows["dsrl"], score), paired_difference(rows["dsrl"], rows["baseline"], score))
+            for score in ("logits.miou", "labels.miou", "super_resolution.psnr", "seconds")
+        ]
+
+    return Door(good, read, (mutate.known_header,) * 4, heavy=True)
+
+
+USERS: dict[str, Callable[[Path], Door]] = {
+    "pt2": pt2,
+    "onnx": onnx,
+    "predict": predict,
+    "evaluate": scored,
+    "resume": resumed,
+    "verdict": verdicts,
+}
