@@ -119,7 +119,8 @@ def draw(
         if name not in recipes:
             raise ValueError(f"unknown figure {name!r}; choose from {', '.join(recipes)}")
     sources = Sources.of(runs, whole)
-    manifest = read_manifest(out)
+    manifest, now = read_manifest(out), environment()  # the tree as it is before figures change it
+    made_by = {key: now[key] for key in ("commit", "versions", "device", "platform")}
     for name in chosen:
         if progress is not None:
             progress(name)
@@ -137,11 +138,7 @@ def draw(
             "files": {file.name: {"sha256": sha256_of(file), "bytes": file.stat().st_size} for file in files},
             "function": _function(name),
             "inputs": _hashes(inputs, runs),
-            **{
-                key: value
-                for key, value in environment().items()
-                if key in ("commit", "versions", "device", "platform")
-            },
+            **made_by,
             "seconds": round(time.perf_counter() - clock, 2),
             "says": says,
             "comparisons": [comparison.to_json() for comparison in drawing.comparisons],

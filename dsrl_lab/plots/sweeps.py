@@ -177,7 +177,7 @@ def cost_curves(runs: Sequence[Run], rows: Sequence[str] = ("baseline", "dsrl"),
     ax.set_xticks([], minor=True)
     ax.margins(x=0.12, y=0.2)
     ax.set(xlabel="true MACs of the deployed network (M, logarithmic)", ylabel="mIoU (%)")
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower right", fontsize=7, borderaxespad=0.2)
     return ax
 
 

@@ -560,12 +560,11 @@ with theme():
 # %% [markdown]
 # ## Limits
 #
-# - Small inputs, few seeds, trainings surely shorter than the paper's.
+# - Small inputs, few seeds, trainings shorter than the paper's.
 # - An interval over seeds says what another seed would give on *these* pictures, not what another city would.
 # - The baseline at equal cost lies on a line between two sizes, not on a run.
-# - The row `paper` came after a look at val: only its seeds 3, 4 and 5 test it. The heads with a deconvolution per class map were chosen on held-out
-#   pictures, but the idea came from a row seen on val.
-# - Val was scored once per run; screening on held-out pictures still cannot rule out luck among variants.
+# - `paper` came after a look at val: only seeds 3 to 5 test it. The idea of the `depthwise` rows came from val too.
+# - Val was scored once per run, but for many rows: luck cannot be ruled out.
 
 # %% [markdown]
 # ## Five questions to take along

@@ -16,7 +16,7 @@
 # **Claim.** DSRL asks of a task only dense outputs and a loss: hand it a pose net, and heat-maps take the place of masks, without a line
 # changed in `dsrl_lab/dsrl.py`.
 #
-# Measured: about a minute and a half of CPU time on one core, 1.0 GB of memory. Data: people of the drawn streets, made on the spot; results on real people
+# Measured: about a minute of CPU time on one core, 1.0 GB of memory. Data: people of the drawn streets, made on the spot; results on real people
 # (Leeds Sports Pose) from records. Needs: 05 for SSSR, 06 for affinity. No internet, no GPU.
 
 # %%
