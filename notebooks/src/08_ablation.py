@@ -338,7 +338,7 @@ for row in rows[1:]:
 #
 # Figure 1 of the paper, for our setting, over true MACs: all input sizes that were trained in the same way. Twice the output is not given for nothing;
 # the money could have gone into a larger input, which a table of equal *inputs* never shows. The right panel does, paired by seed. Below
-# it, the smallest size; `camvid_espnetv2_45x60_long` trains it four times as long and stands there once you have run it.
+# it, the smallest size, after 600 iterations and after four times as many: who is ahead when the host has learnt more?
 
 # %%
 family = next(group for group in families(everything).values() if runs[0] in group)
