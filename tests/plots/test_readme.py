@@ -96,11 +96,11 @@ def test_the_sentences_say_no_interval_that_the_records_do_not_give(name: str) -
     begin, end = (BEGIN, END) if BEGIN in text else (ALL_BEGIN, ALL_END)
     sentences = text[: text.index(begin)] + text[text.index(end) :]
     said = re.findall(r"[+-]?\d+\.\d ± \d+\.\d", sentences)
-    runs = find_runs(ROOT / "data" / "runs")
+    runs, again = (find_runs(ROOT / "data" / name) for name in ("runs", "repeated"))
     scores = [f"{protocol}.{score}" for protocol in PROTOCOLS for score in ("miou", "thin_miou", "thin_boundary_f")]
     scores.append("keypoints.pck")
     settings = {run.setting for run in runs}
-    tables = [ablation([run for run in runs if run.setting == setting]) for setting in settings]
+    tables = [ablation([r for r in of if r.setting == name]) for of in (runs, again) for name in settings]
     gains = [g.show(scale=100, signed=True) for rows in tables for row in rows for s in scores if (g := row.gain(s))]
     steps = [contrast.result.show(signed=True) for rows in tables for contrast in contrasts(rows)]
     at_cost = [
