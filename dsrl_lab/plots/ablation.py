@@ -14,7 +14,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from dsrl_lab.plots.records import MIOU, Estimate, Run, paired_difference, scores
-from dsrl_lab.plots.theme import GREY, axes_or_current, faded, style_of
+from dsrl_lab.plots.theme import GREY, Style, axes_or_current, faded, style_of
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,7 @@ def gain_bars(
     for place, row in enumerate(rows):
         result = row.gain(score)
         if result is not None:
-            style = style_of(row.row)
-            dots_and_interval(ax, place, result, scale, style.color, style.marker)
-            ax.plot(scale * result.mean, place, marker="|", markersize=17, markeredgewidth=2.6, color=style.color)
+            gain_marks(ax, place, result, scale, style_of(row.row))
     _rows_on_axis(ax, rows)
     ax.set_xlabel(xlabel)
     ax.margins(x=0.12)
@@ -175,6 +173,12 @@ def dots_and_interval(ax: Axes, place: float, result: Estimate, scale: float, co
             markeredgewidth=0.7,
             zorder=4,
         )
+
+
+def gain_marks(ax: Axes, place: float, gain: Estimate, scale: float, style: Style) -> None:
+    """Draw a gain in a row: interval and seeds as ``dots_and_interval`` does, and a bar across its mean."""
+    dots_and_interval(ax, place, gain, scale, style.color, style.marker)
+    ax.plot(scale * gain.mean, place, marker="|", markersize=17, markeredgewidth=2.6, color=style.color)
 
 
 def _rows_on_axis(ax: Axes, rows: Sequence[AblationRow]) -> None:

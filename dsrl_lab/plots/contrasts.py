@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from dsrl_lab.plots.ablation import AblationRow, dots_and_interval, name_places
+from dsrl_lab.plots.ablation import AblationRow, dots_and_interval, gain_marks, name_places
 from dsrl_lab.plots.records import MIOU, Estimate, estimate, paired_difference
 from dsrl_lab.plots.theme import GREY, axes_or_current, style_of
 
@@ -94,9 +94,7 @@ def contrast_plot(found: Sequence[Contrast], *, ax: Axes | None = None) -> Axes:
     """
     ax = axes_or_current(ax)
     for place, contrast in enumerate(found):
-        style = style_of(contrast.row)
-        dots_and_interval(ax, place, contrast.result, 1.0, style.color, style.marker)
-        ax.plot(contrast.result.mean, place, marker="|", markersize=17, markeredgewidth=2.6, color=style.color)
+        gain_marks(ax, place, contrast.result, 1.0, style_of(contrast.row))
     _named_rows(ax, [contrast.adds for contrast in found])
     ax.set_xlabel("adds (points of mIoU, paired by seed)")
     return ax

@@ -271,14 +271,15 @@ def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: 
             yield f"{file} has changed"
     if now != then:
         return
-    if not inputs.checkpoints:
+    if redraw or not inputs.checkpoints:
         drawing = _drawn(name, inputs)
+    if not inputs.checkpoints:
         if words_of(drawing.figure) != entry.get("says"):
             yield "it says something else now: the code has changed"
         if [comparison.to_json() for comparison in drawing.comparisons] != entry["comparisons"]:
             yield "its comparisons with the paper are not those of the manifest"
     if redraw:
         with tempfile.TemporaryDirectory() as folder:
-            drawn = write(_drawn(name, inputs).figure, Path(folder) / name)[0]
+            drawn = write(drawing.figure, Path(folder) / name)[0]
             if sha256_of(drawn) != entry["files"][drawn.name]["sha256"]:
                 yield f"{drawn.name} comes out differently from the same records: the code or a version has changed"

@@ -66,9 +66,8 @@ def paper_table1(inputs: Inputs) -> Drawing:
     gains.axvline(0, color=GREY, linewidth=1)
     gains.set(title="gain over the baseline", xlabel="points of mIoU")
     handles, labels = gains.get_legend_handles_labels()
-    gains.legend(
-        *zip(*{label: (handle, label) for handle, label in zip(handles, labels, strict=True)}.values(), strict=True)
-    )
+    named = dict(zip(labels, handles, strict=True))  # a lane names itself at each of its points
+    gains.legend(list(named.values()), list(named))
     return Drawing(figure, gain_comparisons(inputs.runs))
 
 
@@ -270,7 +269,7 @@ def _lanes(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 def _lane_name(rows: Sequence[Run], gain: Estimate) -> str:
     seeds, first = len(gain.values), rows[0].first
-    head = ", a deconvolution per class map" if first["recipe"].startswith(tuple(LADDERS)) else ""
+    head = ", a deconvolution per class map" if rows[0].setting in LADDERS else ""
     return f"ours: {first['dataset']}, {first['network']['host']}{head}, {seeds} seed{'s' * (seeds > 1)}"
 
 

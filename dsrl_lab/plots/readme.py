@@ -139,9 +139,11 @@ def training_pace(path: Path) -> str:
         return ""
     lines = record.read(path)
     titles = [row["title"] for row in lines[0]["rows"]]
-    said = ", compiled** (`dsrl-lab bench compile" if "compiled" in titles else "** (`dsrl-lab bench train"
+    what, command = "A training step", "train"
+    if "compiled" in titles:
+        what, command = "A training step, compiled", "compile"
     table = [
-        f"**A training step{said}`): processor time over the first column's in the same turn, median of "
+        f"**{what}** (`dsrl-lab bench {command}`): processor time over the first column's in the same turn, median of "
         f"{lines[0]['steps']} turns (quartiles); record in `data/runs/{path.name}`.",
         "",
         f"| setting | {titles[0]} (images/s) | {' | '.join(titles[1:])} |",

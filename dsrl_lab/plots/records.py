@@ -20,7 +20,7 @@ from scipy import optimize, stats
 
 from dsrl_lab.recipes import PAPER_WEIGHTS, ROWS
 from dsrl_lab.training import record
-from dsrl_lab.training.checkpoint import DESCRIPTION
+from dsrl_lab.training.checkpoint import DESCRIPTION, is_number
 
 CONFIDENCE = 0.95
 MIOU = "logits.miou"  # the main score: logits enlarged bilinearly to the picture's size
@@ -98,7 +98,7 @@ class Run:
             value = value.get(part) if isinstance(value, dict) else None
         if value is None:
             return None
-        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= 1e308:
+        if not is_number(value):
             raise ValueError(
                 f"{self.path}: expected a number as {name}, got {str(value)[:60]!r}; the record is damaged: "
                 "take another copy, or run the recipe again"

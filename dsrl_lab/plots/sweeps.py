@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from dsrl_lab.plots.ablation import dots_and_interval, name_places
+from dsrl_lab.plots.ablation import gain_marks, name_places
 from dsrl_lab.plots.records import MIOU, Estimate, Run, estimate, scores
 from dsrl_lab.plots.theme import GREY, axes_or_current, style_of
 
@@ -194,11 +194,10 @@ def gains_at_cost(runs: Sequence[Run], rows: Sequence[str], *, ax: Axes | None =
     names: list[str] = []
     for row in rows:
         for point in curve_of(runs, row):
-            gain, style = over_cost(point, baseline), style_of(row)
+            gain = over_cost(point, baseline)
             if gain is None:
                 continue
-            dots_and_interval(ax, len(names), gain, 100, style.color, style.marker)
-            ax.plot(100 * gain.mean, len(names), "|", markersize=15, markeredgewidth=2.6, color=style.color)
+            gain_marks(ax, len(names), gain, 100, style_of(row))
             label = f"{point.runs[0].label}; {point.input_size[0]}×{point.input_size[1]}"
             names.append(textwrap.fill(label, 36))
     name_places(ax, names)

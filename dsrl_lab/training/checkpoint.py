@@ -238,25 +238,31 @@ def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> di
     }
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value of a header or a record is a finite number, as JSON writes one; true and false are none.
+
+    Example:
+        >>> is_number(0.5), is_number(float("nan")), is_number(True), is_number("0.5")
+        (True, False, False, False)
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e308
+
+
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e308
-
-
 def _is_duration(value: Any) -> bool:
-    return _is_number(value) and value >= 0
+    return is_number(value) and value >= 0
 
 
 _PROGRESS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "train": ("a table", lambda value: isinstance(value, dict)),
     "iteration": ("a whole number", _is_whole),
     "seconds": ("a number", _is_duration),
-    "best": ("a number or null", lambda value: value is None or _is_number(value)),
+    "best": ("a number or null", lambda value: value is None or is_number(value)),
     "reported": ("true or false", lambda value: isinstance(value, bool)),
-    "sums": ("four numbers", lambda value: isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))),
+    "sums": ("four numbers", lambda value: isinstance(value, list) and len(value) == 4 and all(map(is_number, value))),
     "steps": ("a whole number", _is_whole),
     "step_seconds": ("a number", _is_duration),
 }
