@@ -51,7 +51,7 @@ browser: $(VENV)/.dev  ## Touch the widgets' pages in Chromium (Debian's package
 
 slow: $(VENV)/.dev .venv-class/.made  ## Check what takes long or needs real data (DSRL_LAB_DATA)
 	$(BIN)/python -m pytest -m slow
-	PATH="$(CURDIR)/.venv-class/bin:$$PATH" JUPYTER_PATH="$(CURDIR)/$(VENV)/share/jupyter" .venv-class/bin/python -m pytest -m slow tests/classroom
+	PATH="$(CURDIR)/.venv-class/bin:$$PATH" JUPYTER_PATH="$(CURDIR)/$(VENV)/share/jupyter" .venv-class/bin/python -m pytest -m slow tests/course/grading
 
 # nbgrader slows JupyterLab's start and adds menus, so it lives beside .venv, whose packages it sees.
 .venv-class/.made: $(VENV)/.dev

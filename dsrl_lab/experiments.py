@@ -32,7 +32,7 @@ from dsrl_lab.training.evaluate import evaluate_segmentation, evaluate_super_res
 from dsrl_lab.training.examples import DecodedSamples, Samples
 from dsrl_lab.training.loop import fit
 from dsrl_lab.training.pose import PersonCrops, PoseTask, evaluate_mean_pose
-from dsrl_lab.training.record import EpochRecord
+from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.training.tasks import SegmentationTask, Task, class_weights_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -168,7 +168,7 @@ def run(
     resume: bool = False,
     held_out: bool = False,
     fabric: Fabric | None = None,
-) -> Iterator[EpochRecord]:
+) -> Iterator[TrainRecord]:
     """Run a recipe with one seed: train, score, and leave everything in ``directory``.
 
     Args:

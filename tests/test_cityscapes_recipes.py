@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsrl_lab import experiments, paper
+from dsrl_lab import experiments
 from dsrl_lab.datasets.cityscapes import Cityscapes
 from dsrl_lab.datasets.drawn_cityscapes import FULL_SIZE, write_drawn_cityscapes
 from dsrl_lab.recipes import MAIN_ROWS, find_recipe
 from dsrl_lab.recipes_cityscapes import CITYSCAPES_HOSTS, CITYSCAPES_SETTINGS, CITYSCAPES_SIZES, setting_name
+from dsrl_lab.results import paper_numbers as paper
 from dsrl_lab.training import record
 
 

@@ -20,8 +20,8 @@ from dsrl_lab.experiments import (
     open_split,
     run,
 )
-from dsrl_lab.keeping import final_scores
 from dsrl_lab.recipes import Recipe, find_recipe, with_changes
+from dsrl_lab.results.release_runs import final_scores
 from dsrl_lab.training import record
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import evaluate_segmentation

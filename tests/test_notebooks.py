@@ -17,9 +17,9 @@ import nbformat
 import pytest
 
 import dsrl_lab
-from dsrl_lab import publishing
-from dsrl_lab.check.bank import EXERCISES
-from dsrl_lab.publishing import Effort
+from dsrl_lab.course import build_notebooks as publishing
+from dsrl_lab.course.build_notebooks import Effort
+from dsrl_lab.course.exercises.bank import EXERCISES
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"

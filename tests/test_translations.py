@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dsrl_lab.plots.readme import READMES
+from dsrl_lab.results.readme import READMES
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in READMES)

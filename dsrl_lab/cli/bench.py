@@ -15,8 +15,8 @@ def affinity(
     rounds: Annotated[int, typer.Option(help="Timed turns of each form; the median counts.")] = 5,
 ) -> None:
     """Dense against tiled feature affinity: seconds forward and backward, and extra memory."""
-    from dsrl_lab.bench import affinity as bench
     from dsrl_lab.cli.console import output
+    from dsrl_lab.tools.bench import affinity as bench
 
     output.print(bench.table(bench.run(rounds=rounds)))
 
@@ -34,8 +34,8 @@ def train(
     record: Annotated[Path | None, typer.Option(help="Add a line to this record.")] = None,
 ) -> None:
     """Images per second in training: baseline, + SSSR, + SISR, + FA in turns."""
-    from dsrl_lab.bench import training as bench
     from dsrl_lab.cli.console import output
+    from dsrl_lab.tools.bench import training as bench
     from dsrl_lab.training.record import append
 
     rows = bench.run(setting, changes=changes or [], steps=steps)
@@ -56,9 +56,9 @@ def compile_(
     record: Annotated[Path | None, typer.Option(help="Add a line to this record.")] = None,
 ) -> None:
     """A training step eager against compiled, in turns; compiling takes a minute or more, and a C++ compiler."""
-    from dsrl_lab.bench import compiled as bench
-    from dsrl_lab.bench.training import table
     from dsrl_lab.cli.console import output
+    from dsrl_lab.tools.bench import compiled as bench
+    from dsrl_lab.tools.bench.training import table
     from dsrl_lab.training.record import append
 
     measured = bench.run(setting, row=row, changes=changes or [], steps=steps)
@@ -77,8 +77,8 @@ def networks(
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (128, 256),
 ) -> None:
     """Latency, training pace, MACs and share of the machine's own matrix product rate of each network."""
-    from dsrl_lab.bench import networks as bench
     from dsrl_lab.cli.console import output
+    from dsrl_lab.tools.bench import networks as bench
 
     output.print(bench.table(bench.run(names, input_size)))
 
@@ -97,8 +97,8 @@ def classroom(
     ] = False,
 ) -> None:
     """Grade a drawn class as a teacher would: minutes, memory, and whether each grade is what it should be."""
-    from dsrl_lab.classroom import scale
     from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.course.grading import scale
     from dsrl_lab.experiments import REPOSITORY
     from dsrl_lab.training.record import read
 
@@ -146,11 +146,11 @@ def cost(
     if plan:
         _plan(plan, gpu, utilisation, cores, decode_ms)
         return
-    from dsrl_lab.bench import cost as bench
     from dsrl_lab.cli.console import output
-    from dsrl_lab.plots.costs import cost_figure
     from dsrl_lab.plots.theme import theme
-    from dsrl_lab.plots.writing import write
+    from dsrl_lab.results.costs import cost_figure
+    from dsrl_lab.results.writing import write
+    from dsrl_lab.tools.bench import cost as bench
 
     output.print(bench.table(bench.run(names, input_size)))
     with theme():
@@ -159,10 +159,10 @@ def cost(
 
 
 def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float | None) -> None:
-    from dsrl_lab.bench import plan as plans
-    from dsrl_lab.bench.decode import Reading, measured
     from dsrl_lab.cli.console import output
     from dsrl_lab.recipes import find_recipe
+    from dsrl_lab.tools.bench import plan as plans
+    from dsrl_lab.tools.bench.decode import Reading, measured
 
     if gpu not in plans.ACCELERATORS:
         raise ValueError(f"unknown GPU {gpu!r}; choose one of {', '.join(plans.ACCELERATORS)}")
@@ -210,8 +210,8 @@ def deployment(
     """Latency of baseline, DSRL and DSRL with SISR left in, as ratios: in PyTorch and in onnxruntime, on one thread."""
     from dataclasses import asdict
 
-    from dsrl_lab.bench import deployment as bench
     from dsrl_lab.cli.console import output
+    from dsrl_lab.tools.bench import deployment as bench
     from dsrl_lab.training.record import append
 
     size = input_size or bench.input_size_of(setting)
@@ -232,8 +232,8 @@ def decode(
     record: Annotated[Path | None, typer.Option(help="Add a line to this record.")] = None,
 ) -> None:
     """Pictures per second from files to batches: sharded over processes, and over threads in each."""
-    from dsrl_lab.bench import decode as bench
     from dsrl_lab.cli.console import output
+    from dsrl_lab.tools.bench import decode as bench
     from dsrl_lab.training.record import append
 
     rows = bench.run(recipe, data, processes=processes or (1, 2), workers=workers or (0, 2), batches=batches)

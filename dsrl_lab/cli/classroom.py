@@ -16,8 +16,8 @@ def release(
     only: Annotated[list[str] | None, typer.Option(help="Numbers of notebooks, 06; all with exercises.")] = None,
 ) -> None:
     """Build an nbgrader course: source/, release/, and kit/, the students' copy of the library without solutions."""
-    from dsrl_lab.classroom.release import release as build
     from dsrl_lab.cli.console import output
+    from dsrl_lab.course.grading.release import release as build
     from dsrl_lab.experiments import REPOSITORY
 
     for assignment in build(course, REPOSITORY, only=only or []):
@@ -35,8 +35,8 @@ def check(
     released: Annotated[Path | None, typer.Option(help="The notebook as it was handed out.")] = None,
 ) -> None:
     """Look a notebook over before you hand it in: ids, deleted checks, cells that only run out of order."""
-    from dsrl_lab.classroom.handin import look_over, mend
     from dsrl_lab.cli.console import output
+    from dsrl_lab.course.grading.handin import look_over, mend
 
     look = look_over(notebook, released=released)
     mended = [finding for finding in look.findings if finding.mended]
@@ -62,10 +62,10 @@ def grade(
     ] = False,
 ) -> None:
     """Grade every submission in a sandbox; write grades/*.csv, feedback/, and nbgrader's gradebook if there is one."""
-    from dsrl_lab.classroom.course import grade_course, strange
-    from dsrl_lab.classroom.gradebook import write_gradebook
-    from dsrl_lab.classroom.sandbox import protections
     from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.course.grading.course import grade_course, strange
+    from dsrl_lab.course.grading.gradebook import write_gradebook
+    from dsrl_lab.course.grading.sandbox import protections
 
     output.print(f"in force: {', '.join(protections(unsafe=unsafe))}", highlight=False)
     for link in strange(course):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from dsrl_lab.training.record import EpochRecord
+from dsrl_lab.training.record import TrainRecord
 
 output = Console()
 errors = Console(stderr=True)
@@ -26,9 +26,9 @@ def progress_bar() -> Progress:
     )
 
 
-def follow(records: Iterable[EpochRecord], *, title: str, iterations: int) -> EpochRecord | None:
+def follow(records: Iterable[TrainRecord], *, title: str, iterations: int) -> TrainRecord | None:
     """Drive a run to its end under a progress bar; give its last record, None if there was nothing left to do."""
-    last: EpochRecord | None = None
+    last: TrainRecord | None = None
     with progress_bar() as progress:
         bar = progress.add_task(title, total=iterations)
         for last in records:

@@ -35,9 +35,10 @@ def evaluate(
     """
     from rich.table import Table
 
-    from dsrl_lab import deployment, experiments
+    from dsrl_lab import experiments
     from dsrl_lab.cli.console import output, progress_bar
     from dsrl_lab.datasets.people import POSE_DATASETS
+    from dsrl_lab.tools import export as deployment
     from dsrl_lab.training.build import load_task_model
     from dsrl_lab.training.config import NetworkConfig
     from dsrl_lab.training.evaluate import evaluate_segmentation
@@ -129,9 +130,9 @@ def predict(
 
     Videos need PyAV, the extra named video.
     """
-    from dsrl_lab import prediction
     from dsrl_lab.cli.console import errors, output, progress_bar
     from dsrl_lab.cli.places import folder_for_results
+    from dsrl_lab.tools import prediction
 
     predictor = prediction.open_predictor(checkpoint, dataset=dataset, input_size=input_size)
     paths = prediction.find_inputs(pictures)
@@ -166,10 +167,10 @@ def submit(
     out: Annotated[Path, typer.Option(help="Folder for the label-id PNGs and submission.zip.")] = Path("submission"),
 ) -> None:
     """Write the files that the Cityscapes server takes; on val also score them, by the official scripts beside ours."""
-    from dsrl_lab import prediction, submission
     from dsrl_lab.cli.console import output, progress_bar
     from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.datasets.cityscapes import Cityscapes
+    from dsrl_lab.tools import prediction, submission
     from dsrl_lab.training.evaluate import evaluate_segmentation
 
     predictor = prediction.open_predictor(checkpoint, dataset="cityscapes")

@@ -32,9 +32,10 @@ def export(
     int8 takes 32 pictures of the training split to find its ranges. [bold]--score[/bold] measures what a precision
     costs.
     """
-    from dsrl_lab import deployment, experiments
+    from dsrl_lab import experiments
     from dsrl_lab.cli.console import output
     from dsrl_lab.cli.places import folder_for_results
+    from dsrl_lab.tools import export as deployment
     from dsrl_lab.training import record as records
     from dsrl_lab.training.build import load_task_model
     from dsrl_lab.training.config import NetworkConfig

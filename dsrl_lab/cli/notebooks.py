@@ -29,9 +29,9 @@ def build(
 
     Seconds and peak memory go to the record, and from there to the table in README.
     """
-    from dsrl_lab import publishing
     from dsrl_lab.cli.console import output
-    from dsrl_lab.plots.readme import update_all
+    from dsrl_lab.course import build_notebooks as publishing
+    from dsrl_lab.results.readme import update_all
 
     if check:
         wrong = publishing.out_of_step(folder, names or [])
@@ -59,8 +59,8 @@ def list_notebooks(folder: Folder = Path("notebooks")) -> None:
     """Say for each notebook whether it is built from its source, and what it takes."""
     from rich.table import Table
 
-    from dsrl_lab import publishing
     from dsrl_lab.cli.console import output
+    from dsrl_lab.course import build_notebooks as publishing
 
     table = Table(title="notebooks, measured with one thread")
     for name in ("notebook", "state"):

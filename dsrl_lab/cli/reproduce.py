@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from dsrl_lab.plots.ablation import AblationRow
-    from dsrl_lab.plots.records import Estimate
+    from dsrl_lab.results.ablation import AblationRow
+    from dsrl_lab.results.records import Estimate
 
 SETTING, KEPT_SETTING = "streets_tinynet_45x60", "streets_tinynet"  # what is trained here; what the kit draws
 
@@ -29,9 +29,9 @@ def reproduce(
     """
     from dsrl_lab import experiments, recipes
     from dsrl_lab.cli.console import follow, output
-    from dsrl_lab.plots.ablation import ablation
-    from dsrl_lab.plots.records import find_runs
-    from dsrl_lab.plots.verdicts import gain_in_words
+    from dsrl_lab.results.ablation import ablation
+    from dsrl_lab.results.records import find_runs
+    from dsrl_lab.results.verdicts import gain_in_words
 
     for seed in range(seeds):
         for row in recipes.MAIN_ROWS:
@@ -58,8 +58,8 @@ def figures(
 ) -> None:
     """Draw every figure (and README's tables) again from the records, or check that they still follow from them."""
     from dsrl_lab.cli.console import output
-    from dsrl_lab.plots import figures as drawing
-    from dsrl_lab.plots.readme import update_all
+    from dsrl_lab.results import figures as drawing
+    from dsrl_lab.results.readme import update_all
 
     if check:
         problems = drawing.check(out, runs, complete=True)
@@ -99,7 +99,7 @@ def result_table(rows: Sequence[AblationRow]) -> Table:
 
 def _draw(names: list[str] | None, *, runs: Path, out: Path, streets: str) -> None:
     from dsrl_lab.cli.console import output, progress_bar
-    from dsrl_lab.plots import figures as drawing
+    from dsrl_lab.results import figures as drawing
 
     chosen = names or list(drawing.FIGURES)
     with progress_bar() as progress:

@@ -30,7 +30,7 @@ def train_sisr(
     import torch
 
     from dsrl_lab.cli.console import output, progress_bar
-    from dsrl_lab.keeping import write_manifest
+    from dsrl_lab.results.release_runs import write_manifest
     from dsrl_lab.training import record
     from dsrl_lab.training.super_resolution_recipes import (
         find_super_resolution_recipe,

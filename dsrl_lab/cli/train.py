@@ -42,9 +42,10 @@ def train(
     import torch
     from lightning_fabric import Fabric
 
-    from dsrl_lab import experiments, keeping, recipes
+    from dsrl_lab import experiments, recipes
     from dsrl_lab.cli.console import follow, output
     from dsrl_lab.cli.places import folder_for_results
+    from dsrl_lab.results import release_runs as keeping
     from dsrl_lab.training.processes import leave_together
 
     if list_recipes or not recipe:
@@ -99,8 +100,8 @@ def keep(
     data: Annotated[Path, typer.Option(help="The kit's data folder.")] = Path("data"),
 ) -> None:
     """Copy records and deployed networks of finished runs into data/runs and data/checkpoints, to be committed."""
-    from dsrl_lab import keeping
     from dsrl_lab.cli.console import output
+    from dsrl_lab.results import release_runs as keeping
 
     for place in keeping.keep(folder, data):
         output.print(f"kept {place}", highlight=False)
@@ -111,8 +112,8 @@ def score_again(
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
 ) -> None:
     """Score finished runs again: older records gain newer measures, and every mIoU must be what its record says."""
-    from dsrl_lab import keeping
     from dsrl_lab.cli.console import output
+    from dsrl_lab.results import release_runs as keeping
 
     keeping.score_again(
         folder, data, progress=lambda path, miou: output.print(f"mIoU {miou:.4f} again: {path}", highlight=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dsrl_lab.plots.verdicts import Finding
+    from dsrl_lab.results.verdicts import Finding
 
 
 def verdict(
@@ -25,8 +25,8 @@ def verdict(
     from rich.markup import escape
 
     from dsrl_lab.cli.console import output
-    from dsrl_lab.plots.claims import findings
-    from dsrl_lab.plots.records import find_runs
+    from dsrl_lab.results.claims import findings
+    from dsrl_lab.results.records import find_runs
 
     if not runs.is_dir():
         raise FileNotFoundError(f"no folder of records at {runs}; train with dsrl-lab train, or name one by --runs")

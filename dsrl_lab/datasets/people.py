@@ -19,10 +19,10 @@ from torch import Tensor
 
 from dsrl_lab.datasets.joint_tables import LSP_JOINTS
 from dsrl_lab.datasets.pose import CocoKeypoints, LspExtended, PoseDataset, PoseSample
-from dsrl_lab.datasets.streets.dataset import Streets
-from dsrl_lab.datasets.streets.people import Person
-from dsrl_lab.datasets.streets.render import render
-from dsrl_lab.datasets.streets.scene import Scene
+from dsrl_lab.datasets.streets import Streets
+from dsrl_lab.streets.people import Person
+from dsrl_lab.streets.render import render
+from dsrl_lab.streets.scene import Scene
 
 SHARE = 0.6  # of the picture's height that a person takes
 NEAREST = 3.5  # metres; whoever is nearer would be cut by the camera's near plane

@@ -24,7 +24,7 @@ from dsrl_lab.dsrl import DSRL
 from dsrl_lab.layers import resize
 from dsrl_lab.metrics import BoundaryScore, SegmentationScore, psnr, ssim
 from dsrl_lab.training.examples import Samples
-from dsrl_lab.training.processes import added_up, own_part, take_first_buffers
+from dsrl_lab.training.processes import all_reduce_sum, broadcast_buffers, shard
 
 PROTOCOLS = ("logits", "labels")
 
@@ -146,8 +146,8 @@ def evaluate_segmentation(
             "evaluate on the data set it was trained on, or build it with that num_classes"
         )
     score, outlines = SegmentationScore(table.num_classes), BoundaryScore(table.num_classes)
-    take_first_buffers(model, fabric)
-    part = own_part(len(dataset), fabric)
+    broadcast_buffers(model, fabric)
+    part = shard(len(dataset), fabric)
     for done, index in enumerate(part, start=1):
         sample = dataset[index]
         pred = predict_mask(model, sample.image, input_size=input_size, protocol=protocol)
@@ -156,7 +156,7 @@ def evaluate_segmentation(
         if progress is not None:
             progress(done, len(part))
     for collected in (score, outlines):
-        collected.add_up(lambda counts: added_up(counts, fabric))
+        collected.add_up(lambda counts: all_reduce_sum(counts, fabric))
     result = score.compute()
     iou, boundary_f = (
         {name: number_or_none(value) for name, value in zip(table.names, values.tolist(), strict=True)}
@@ -194,16 +194,16 @@ def evaluate_super_resolution(
         raise ValueError("this network has no SISR head; score one that was trained with sisr=True")
     high_size = (input_size[0] * dsrl.upscale_factor, input_size[1] * dsrl.upscale_factor)
     device = next(dsrl.parameters()).device
-    take_first_buffers(dsrl, fabric)
+    broadcast_buffers(dsrl, fabric)
     scores = torch.zeros(len(dataset), 4, dtype=torch.float64)
-    for index in own_part(len(dataset), fabric):
+    for index in shard(len(dataset), fabric):
         high_res = reduce_image(dataset[index].image, high_size)[None]
         low_res = reduce_image(high_res, input_size)
         with evaluating(dsrl):
             super_res = dsrl(normalise(low_res.to(device))).super_res.clamp(0, 1).cpu()
         ours, bilinear = ((psnr(x, high_res), ssim(x, high_res)) for x in (super_res, resize(low_res, high_size)))
         scores[index] = torch.stack([*ours, *bilinear])
-    means = added_up(scores, fabric).mean(0).tolist()
+    means = all_reduce_sum(scores, fabric).mean(0).tolist()
     return dict(zip(("psnr", "ssim", "bilinear_psnr", "bilinear_ssim"), means, strict=True))
 
 

@@ -36,7 +36,7 @@ from dsrl_lab.training.optim import (
     set_learning_rate,
 )
 from dsrl_lab.training.processes import synchronise_batch_norm
-from dsrl_lab.training.record import EpochRecord
+from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.training.tasks import Task
 
 
@@ -85,7 +85,7 @@ def fit(
     resume: bool = False,
     description: dict[str, Any] | None = None,
     fabric: Fabric | None = None,
-) -> Iterator[EpochRecord]:
+) -> Iterator[TrainRecord]:
     """Train, and yield a record every ``config.record_every`` iterations.
 
     Args:
@@ -200,7 +200,7 @@ def _step(fabric: Fabric, model: nn.Module, optimizer: Any, task: Task, run: _Ru
     run.count_step(terms, time.perf_counter() - clock)
 
 
-def _report(fabric: Fabric, run: _Run, task: Task) -> EpochRecord:
+def _report(fabric: Fabric, run: _Run, task: Task) -> TrainRecord:
     """The record of the steps since the last one, with scores where they are due."""
     config, steps, seconds = run.config, max(run.steps, 1), run.step_seconds
     sums = fabric.all_reduce(run.sums)
@@ -212,7 +212,7 @@ def _report(fabric: Fabric, run: _Run, task: Task) -> EpochRecord:
     metrics = task.evaluate(run.dsrl.task_model, fabric) if last or due else {}
     run.keep_best(metrics)
     run.start_count()
-    return EpochRecord(
+    return TrainRecord(
         iteration=run.iteration,
         iterations=config.iterations,
         learning_rate=run.learning_rate(run.iteration - 1),

@@ -39,7 +39,7 @@ from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.models.pose.heatmaps import decode_heatmaps, flip_test, gaussian_heatmaps
 from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.evaluate import evaluating, number_or_none
-from dsrl_lab.training.processes import added_up, own_part, take_first_buffers
+from dsrl_lab.training.processes import all_reduce_sum, broadcast_buffers, shard
 
 MARGIN = 1.25  # sides of the crop over the person's box, as in HRNet's release
 BATCH = 32
@@ -200,9 +200,9 @@ def find_joints(
     """
     crops = PersonCrops(people, (input_size[0] * upscale_factor, input_size[1] * upscale_factor))
     device = next(model.parameters()).device
-    take_first_buffers(model, fabric)
+    broadcast_buffers(model, fabric)
     joints, scores = (torch.zeros(len(people), people.joint_table.num_joints, *last) for last in ((2,), ()))
-    for batch in own_part(-(-len(people) // BATCH), fabric):
+    for batch in shard(-(-len(people) // BATCH), fabric):
         start, stop = batch * BATCH, min((batch + 1) * BATCH, len(people))
         samples = [people[index] for index in range(start, stop)]
         matrices = [crops.matrix(sample) for sample in samples]
@@ -216,7 +216,7 @@ def find_joints(
         scores[start:stop] = found.scores
         if progress is not None:
             progress(stop, len(people))
-    return added_up(joints, fabric), added_up(scores, fabric)
+    return all_reduce_sum(joints, fabric), all_reduce_sum(scores, fabric)
 
 
 def evaluate_pose(
@@ -293,9 +293,9 @@ def _score(
 ) -> PoseResult:
     table = people.joint_table
     target, visible = torch.zeros_like(found), torch.zeros_like(scores)
-    for index in own_part(len(people), fabric):
+    for index in shard(len(people), fabric):
         target[index], visible[index] = people[index].joints, people[index].visible
-    target, visible = added_up(target, fabric), added_up(visible, fabric)
+    target, visible = all_reduce_sum(target, fabric), all_reduce_sum(visible, fabric)
     loose, strict = (pck(found, target, visible, alpha=alpha, torso=table.torso) for alpha in (0.2, 0.1))
     shares = zip(table.names, loose.joints.tolist(), strict=True)
     return PoseResult(

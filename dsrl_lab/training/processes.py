@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 
-def own_part(length: int, fabric: Fabric | None = None) -> range:
+def shard(length: int, fabric: Fabric | None = None) -> range:
     """Which of ``length`` pictures this process scores: every so many-th, beginning with its own number.
 
     Args:
@@ -19,13 +19,13 @@ def own_part(length: int, fabric: Fabric | None = None) -> range:
         fabric: the processes; None for one.
 
     Example:
-        >>> list(own_part(3))
+        >>> list(shard(3))
         [0, 1, 2]
     """
     return range(length) if fabric is None else range(fabric.global_rank, length, fabric.world_size)
 
 
-def added_up(tensor: Tensor, fabric: Fabric | None = None) -> Tensor:
+def all_reduce_sum(tensor: Tensor, fabric: Fabric | None = None) -> Tensor:
     """Sum of what the processes have; all of them must ask for it.
 
     Args:
@@ -33,7 +33,7 @@ def added_up(tensor: Tensor, fabric: Fabric | None = None) -> Tensor:
         fabric: the processes; None for one.
 
     Example:
-        >>> added_up(torch.tensor([2.0, 0.0]))
+        >>> all_reduce_sum(torch.tensor([2.0, 0.0]))
         tensor([2., 0.])
     """
     if fabric is None or fabric.world_size == 1:
@@ -43,7 +43,7 @@ def added_up(tensor: Tensor, fabric: Fabric | None = None) -> Tensor:
     return total.to(tensor.device)
 
 
-def take_first_buffers(model: nn.Module, fabric: Fabric | None = None) -> None:
+def broadcast_buffers(model: nn.Module, fabric: Fabric | None = None) -> None:
     """Give every process the first one's buffers: BatchNorm's statistics differ, since each saw its own pictures.
 
     The first process's are those that checkpoints hold.

@@ -22,7 +22,7 @@ import torch
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpochRecord:
+class TrainRecord:
     """One line that ``fit`` yields: the state of a run after ``iteration`` of ``iterations`` steps.
 
     Attributes:

@@ -21,7 +21,7 @@ from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dsrl_lab.notebook import figure_html
+from dsrl_lab.course.notebook import figure_html
 from dsrl_lab.plots.theme import theme
 
 ALIGNMENT = 8

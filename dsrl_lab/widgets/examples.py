@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.experiments import REPOSITORY
-from dsrl_lab.plots.figures_streets import see
+from dsrl_lab.results.figures_streets import see
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.widgets.affinity import AffinityExplorer
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from dsrl_lab.plots.curves import training_curves
-from dsrl_lab.plots.records import Run
 from dsrl_lab.plots.theme import new_figure, theme
-from dsrl_lab.training.record import EpochRecord
+from dsrl_lab.results.curves import training_curves
+from dsrl_lab.results.records import Run
+from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.widgets.base import Refused, Widget, is_static
 
 CURVES = ("loss", "task", "sisr", "affinity", "learning_rate", "miou")
@@ -33,14 +33,14 @@ class TrainingMonitor(Widget):
 
     script_name, title = "training", "Training monitor"
 
-    def __init__(self, records: Iterable[EpochRecord], *, row: str = "dsrl", alt: str = "") -> None:
+    def __init__(self, records: Iterable[TrainRecord], *, row: str = "dsrl", alt: str = "") -> None:
         if not isinstance(records, Iterable):
             raise ValueError(
                 f"expected the records that fit yields, got {type(records).__name__}; pass fit(...) itself, "
                 "not a network"
             )
         self._source, self._row = iter(records), row
-        self.records: list[EpochRecord] = []
+        self.records: list[TrainRecord] = []
         self._asked = False
         super().__init__(
             arrays={},
@@ -58,7 +58,7 @@ class TrainingMonitor(Widget):
         """Ask for the run to end after the record at hand, as the button does."""
         self._asked = True
 
-    def __iter__(self) -> Iterator[EpochRecord]:
+    def __iter__(self) -> Iterator[TrainRecord]:
         """Show the monitor, and train: one record after the other, until the end or a stop."""
         if not is_static():
             hear_while_busy(self.widget.comm)
@@ -76,7 +76,7 @@ class TrainingMonitor(Widget):
             else:
                 self.refresh_twin()
 
-    def run(self) -> list[EpochRecord]:
+    def run(self) -> list[TrainRecord]:
         """Train to the end or until "stop" is pressed, and show it.
 
         Returns:
@@ -84,7 +84,7 @@ class TrainingMonitor(Widget):
         """
         return list(self)
 
-    def _take(self, record: EpochRecord) -> None:
+    def _take(self, record: TrainRecord) -> None:
         self.records.append(record)
         line = {name: _finite(getattr(record, name, None)) for name in ("iteration", "iterations", *CURVES[:-1])}
         line |= {"miou": _finite(record.metrics.get("miou")), "speed": _finite(record.images_per_second)}
@@ -116,7 +116,7 @@ class TrainingMonitor(Widget):
         return figure
 
 
-def training_monitor(records: Iterable[EpochRecord], *, row: str = "dsrl", alt: str = "") -> TrainingMonitor | Refused:
+def training_monitor(records: Iterable[TrainRecord], *, row: str = "dsrl", alt: str = "") -> TrainingMonitor | Refused:
     """Watch a training run, and stop it if need be.
 
     Args:

@@ -19,7 +19,7 @@
 # Needs: nothing but this kit. Data: drawn street scenes. No internet, no GPU.
 
 # %%
-from dsrl_lab.notebook import start
+from dsrl_lab.course.notebook import start
 
 lab = start()
 
@@ -128,11 +128,11 @@ for name, network in networks.items():
 # record in `data/runs/`; run `make reproduce` and you get your own.
 
 # %%
-from dsrl_lab.notebook import show_figure
-from dsrl_lab.plots.figures_streets import ablation_figure
-from dsrl_lab.plots.inputs import Inputs
-from dsrl_lab.plots.records import find_runs
+from dsrl_lab.course.notebook import show_figure
 from dsrl_lab.plots.theme import theme
+from dsrl_lab.results.figures_streets import ablation_figure
+from dsrl_lab.results.inputs import Inputs
+from dsrl_lab.results.records import find_runs
 
 runs = find_runs(lab.root / "data" / "runs" / "streets_tinynet_45x60")
 with theme():

@@ -19,7 +19,7 @@
 # Measured: about 40 seconds of CPU time on one core, 1.2 GB of memory at most. Data: drawn streets. Needs: 00. No internet, no GPU.
 
 # %%
-from dsrl_lab.notebook import show_figure, start
+from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
@@ -30,9 +30,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dsrl_lab.bench import cost
-from dsrl_lab.check import check, hint, predict, reveal, solution
 from dsrl_lab.complexity import complexity
+from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.transforms import reduce_image, resize_mask
@@ -42,6 +41,7 @@ from dsrl_lab.models.base import DensePredictor, HeadOutput
 from dsrl_lab.models.segmentation.unet import UNet
 from dsrl_lab.plots.masks import show_image, show_mask
 from dsrl_lab.plots.theme import new_figure, style_of, theme
+from dsrl_lab.tools.bench import cost
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.config import NetworkConfig, TrainConfig
 from dsrl_lab.training.evaluate import evaluate_segmentation, predict_mask

@@ -19,7 +19,7 @@
 # Measured: about a minute and a half of CPU time on one core, 2.5 GB of memory at most. Data: photographs that ship with scikit-image; weights that the kit trained on T91. Needs: 00. No internet, no GPU.
 
 # %%
-from dsrl_lab.notebook import show_figure, start
+from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
@@ -29,8 +29,8 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dsrl_lab.check import check, hint, predict, reveal, solution
 from dsrl_lab.complexity import complexity
+from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.photos import Photos
 from dsrl_lab.datasets.super_resolution import (
     SRPair,

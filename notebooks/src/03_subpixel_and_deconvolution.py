@@ -19,7 +19,7 @@
 # Measured: about 10 seconds of CPU time on one core, 1.5 GB of memory at most. Data: photographs that ship with scikit-image. Needs: 00. No internet, no GPU.
 
 # %%
-from dsrl_lab.notebook import show_figure, start
+from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
@@ -28,8 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dsrl_lab.check import check, hint, predict, reveal, solution
 from dsrl_lab.complexity import complexity
+from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.photos import Photos
 from dsrl_lab.datasets.transforms import reduce_image
 from dsrl_lab.metrics import psnr

@@ -20,7 +20,7 @@
 # (`data/checkpoints`). Needs: 01, 03. No internet, no GPU.
 
 # %%
-from dsrl_lab.notebook import show_figure, start
+from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
@@ -31,8 +31,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dsrl_lab.check import check, hint, predict, reveal, solution
 from dsrl_lab.complexity import complexity
+from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.transforms import normalise
@@ -42,8 +42,8 @@ from dsrl_lab.models.segmentation.deeplabv3plus import DeepLabv3Plus
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.models.segmentation.pspnet import PSPNet
 from dsrl_lab.plots.masks import class_handles, show_image, show_mask
-from dsrl_lab.plots.shapes import meta_device
 from dsrl_lab.plots.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, faded, new_figure, theme
+from dsrl_lab.results.shapes import meta_device
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import evaluate_segmentation, predict_mask
 from dsrl_lab.training.examples import DecodedSamples

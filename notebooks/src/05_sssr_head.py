@@ -20,7 +20,7 @@
 # (`data/checkpoints/streets_tinynet`). Needs: 03, 04. No internet, no GPU.
 
 # %%
-from dsrl_lab.notebook import show_figure, start
+from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
@@ -29,20 +29,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dsrl_lab import paper
-from dsrl_lab.check import check, hint, predict, reveal, solution
 from dsrl_lab.complexity import complexity
+from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.transforms import normalise, reduce_image
 from dsrl_lab.dsrl import DSRL, BilinearHead, DeconvolutionHead, SubPixelHead, SuperResolved
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.models import SEGMENTATION
-from dsrl_lab.plots.ablation import ablation
 from dsrl_lab.plots.masks import class_handles, show_image, show_mask
-from dsrl_lab.plots.records import find_runs
-from dsrl_lab.plots.shapes import meta_device
 from dsrl_lab.plots.theme import GREY, STYLES, VERMILLION, Style, faded, new_figure, theme
+from dsrl_lab.results import paper_numbers as paper
+from dsrl_lab.results.ablation import ablation
+from dsrl_lab.results.records import find_runs
+from dsrl_lab.results.shapes import meta_device
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.evaluate import evaluate_segmentation, predict_mask

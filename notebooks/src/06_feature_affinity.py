@@ -20,7 +20,7 @@
 # Needs: 00. No internet, no GPU.
 
 # %%
-from dsrl_lab.notebook import show_figure, start
+from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
@@ -30,8 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dsrl_lab.affinity import affinity_matrix, feature_affinity_loss
-from dsrl_lab.bench.affinity import PeakMemory
-from dsrl_lab.check import check, hint, predict, reveal, solution
+from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.photos import Photos
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.transforms import normalise
@@ -39,6 +38,7 @@ from dsrl_lab.models.segmentation.tinynet import TinyNet
 from dsrl_lab.plots.affinity import affinity_picture, affinity_row, mark_position
 from dsrl_lab.plots.masks import show_image
 from dsrl_lab.plots.theme import OTHER_STYLES, new_figure, style_of, theme
+from dsrl_lab.tools.bench.affinity import PeakMemory
 from dsrl_lab.widgets import affinity_explorer
 from dsrl_lab.widgets.examples import street_features
 

@@ -20,7 +20,7 @@
 # Needs: 05 and 06. No internet, no GPU.
 
 # %%
-from dsrl_lab.notebook import show_figure, start
+from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
@@ -34,21 +34,21 @@ import torch
 from IPython.display import HTML, display
 from torch import Tensor, nn
 
-from dsrl_lab.check import check, hint, predict, reveal, solution
 from dsrl_lab.complexity import complexity
+from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.experiments import open_split
-from dsrl_lab.plots.curves import training_curves
-from dsrl_lab.plots.records import Run
 from dsrl_lab.plots.theme import OTHER_STYLES, new_figure, style_of, theme
 from dsrl_lab.recipes import find_recipe
+from dsrl_lab.results.curves import training_curves
+from dsrl_lab.results.records import Run
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.examples import Batches
 from dsrl_lab.training.loop import fit, training_loss
 from dsrl_lab.training.optim import build_optimizer, poly_learning_rate
-from dsrl_lab.training.record import EpochRecord
+from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.training.tasks import SegmentationTask, class_weights_of
 from dsrl_lab.widgets import training_monitor
 
@@ -288,7 +288,7 @@ hint("07.3") + solution("07.3")
 
 
 # %%
-def train(row: str, model: DSRL, **changes: object) -> list[EpochRecord]:
+def train(row: str, model: DSRL, **changes: object) -> list[TrainRecord]:
     """Train one row before the reader and keep its records."""
     config = replace(configs[row], **changes)
     kept, shown = [], display(f"{row}: starting", display_id=True)
@@ -304,7 +304,7 @@ def train(row: str, model: DSRL, **changes: object) -> list[EpochRecord]:
     return kept
 
 
-def as_run(row: str, records: Sequence[EpochRecord], title: str = "") -> Run:
+def as_run(row: str, records: Sequence[TrainRecord], title: str = "") -> Run:
     """Records of this notebook in the form that the kit's plots take."""
     recipe = recipes[row]
     first = {"kind": "run", "title": title or recipe.title}

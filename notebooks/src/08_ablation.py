@@ -20,7 +20,7 @@
 # streets. Needs: 07. No internet, no GPU.
 
 # %%
-from dsrl_lab.notebook import show_figure, start
+from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
@@ -31,19 +31,19 @@ from collections import Counter, defaultdict
 import torch
 from torch import Tensor
 
-from dsrl_lab.check import check, hint, predict, reveal, solution
+from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.metrics import SegmentationScore
-from dsrl_lab.paper import table_1_gain
-from dsrl_lab.plots.ablation import ablation, gain_bars
-from dsrl_lab.plots.claims import findings
-from dsrl_lab.plots.contrasts import class_plot, contrast_plot, contrasts, label_share
-from dsrl_lab.plots.figures_streets import TABLE_1_PLACES, ablation_figure
-from dsrl_lab.plots.inputs import Inputs
-from dsrl_lab.plots.records import find_checkpoint, find_runs, smallest_visible
-from dsrl_lab.plots.sweeps import cost_curves, curve_of, families, gains_at_cost, over_cost
 from dsrl_lab.plots.theme import new_figure, style_of, theme
+from dsrl_lab.results.ablation import ablation, gain_bars
+from dsrl_lab.results.claims import findings
+from dsrl_lab.results.contrasts import class_plot, contrast_plot, contrasts, label_share
+from dsrl_lab.results.figures_streets import TABLE_1_PLACES, ablation_figure
+from dsrl_lab.results.inputs import Inputs
+from dsrl_lab.results.paper_numbers import table_1_gain
+from dsrl_lab.results.records import find_checkpoint, find_runs, smallest_visible
+from dsrl_lab.results.sweeps import cost_curves, curve_of, families, gains_at_cost, over_cost
 from dsrl_lab.training import record
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import predict_mask
@@ -583,4 +583,4 @@ with theme():
 #
 # - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020 (Table 1, Figure 1).
 # - Student: The probable error of a mean, 1908. Bouthillier et al.: Accounting for variance in machine learning benchmarks, 2021.
-# - In the kit: `dsrl_lab/plots/verdicts.py` states the rule, `data/runs/DESIGN.md` the design.
+# - In the kit: `dsrl_lab/results/verdicts.py` states the rule, `data/runs/DESIGN.md` the design.

@@ -20,7 +20,7 @@
 # (Leeds Sports Pose) from records. Needs: 05 for SSSR, 06 for affinity. No internet, no GPU.
 
 # %%
-from dsrl_lab.notebook import show_figure, start
+from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
@@ -28,7 +28,7 @@ lab = start()
 import torch
 from torch import Tensor
 
-from dsrl_lab.check import check, hint, predict, reveal, solution
+from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.joint_tables import LSP_JOINTS
 from dsrl_lab.datasets.people import DecodedPeople, StreetPeople
 from dsrl_lab.datasets.transforms import normalise, reduce_image
@@ -407,8 +407,8 @@ with theme():
 # `dsrl-lab train lsp_hrnet_dsrl --data ROOT` trains on 960 people of Leeds Sports Pose Extended, and scores 240. What the kit has recorded:
 
 # %%
-from dsrl_lab.plots.ablation import ablation, ablation_bars, gain_bars
-from dsrl_lab.plots.records import find_runs
+from dsrl_lab.results.ablation import ablation, ablation_bars, gain_bars
+from dsrl_lab.results.records import find_runs
 
 runs = [run for run in find_runs(lab.root / "data" / "runs" / "lsp_hrnet") if run.end is not None]
 rows = ablation(runs)

@@ -20,7 +20,7 @@
 # SSSR head, 06 for affinity. No internet, no GPU: this notebook plans, it does not rent.
 
 # %%
-from dsrl_lab.notebook import show_figure, start
+from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
@@ -37,16 +37,16 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn import functional as F
 
-from dsrl_lab import paper
-from dsrl_lab.bench import cost as costs
-from dsrl_lab.bench import decode as reading
-from dsrl_lab.bench import plan as plans
-from dsrl_lab.check import check, hint, predict, reveal, solution
+from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.cityscapes import Cityscapes
 from dsrl_lab.datasets.drawn_cityscapes import write_drawn_cityscapes
-from dsrl_lab.plots import readme
 from dsrl_lab.plots.theme import OTHER_STYLES, new_figure, style_of, theme
 from dsrl_lab.recipes import find_recipe, with_changes
+from dsrl_lab.results import paper_numbers as paper
+from dsrl_lab.results import readme
+from dsrl_lab.tools.bench import cost as costs
+from dsrl_lab.tools.bench import decode as reading
+from dsrl_lab.tools.bench import plan as plans
 from dsrl_lab.training import record
 from dsrl_lab.training.examples import Batches, DecodedSamples
 from dsrl_lab.training.tasks import SegmentationTask
@@ -544,4 +544,4 @@ for name in dict.fromkeys(("none", TRICK, *TRICKS)):
 # - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020 (Table 1, Figure 1), and its released code.
 # - Sun, Xiao, Liu, Wang: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019.
 # - Goyal et al.: Accurate, Large Minibatch SGD, 2017. Cordts et al.: The Cityscapes Dataset, CVPR 2016.
-# - In the kit: `dsrl_lab/bench/plan.py`, `dsrl_lab/bench/cost.py`, `dsrl_lab/paper.py`.
+# - In the kit: `dsrl_lab/tools/bench/plan.py`, `dsrl_lab/tools/bench/cost.py`, `dsrl_lab/results/paper_numbers.py`.

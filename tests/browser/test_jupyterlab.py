@@ -46,7 +46,7 @@ masks
 MONITORED = """
 import tempfile, time
 from pathlib import Path
-from dsrl_lab.training.record import EpochRecord
+from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.widgets import training_monitor
 kept = Path(tempfile.mkdtemp()) / "latest"
 
@@ -54,7 +54,7 @@ def slow():  # as fit: yields records, and writes a checkpoint when it is closed
     try:
         for i in range(1, 400):
             time.sleep(0.1)
-            yield EpochRecord(iteration=i, iterations=400, learning_rate=0.01 * (1 - i / 400) ** 0.9, loss=3 / i**0.5,
+            yield TrainRecord(iteration=i, iterations=400, learning_rate=0.01 * (1 - i / 400) ** 0.9, loss=3 / i**0.5,
                 task=2 / i**0.5, sisr=1 / i, affinity=0.1, seconds=0.1 * i, images_per_second=80.0)
     except GeneratorExit:
         kept.write_text("checkpoint")

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.metrics import psnr
 from dsrl_lab.plots.super_resolution import Reconstruction
-from dsrl_lab.training.record import EpochRecord
+from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.widgets.base import Widget
 from dsrl_lab.widgets.segmentation import SegmentationCompare
 from dsrl_lab.widgets.super_resolution import SuperResolutionCompare
@@ -43,7 +43,7 @@ def trained(iterations: int = 40) -> TrainingMonitor:
     monitor = TrainingMonitor([])
     for i in range(1, iterations // 2 + 1):
         monitor._take(
-            EpochRecord(
+            TrainRecord(
                 iteration=i,
                 iterations=iterations,
                 learning_rate=0.01 * (1 - i / iterations) ** 0.9,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dsrl_lab import cli, deployment
+from dsrl_lab import cli
+from dsrl_lab.tools import export as deployment
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.config import NetworkConfig, TrainConfig
@@ -103,7 +104,7 @@ def test_eight_bits_do_not_warn_of_what_they_do_themselves(deployed: Path, caplo
 
 
 def test_a_file_that_cannot_be_finished_is_not_left(deployed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dsrl_lab.deployment.archive.TEXTS", {"target": re.compile("nothing")})
+    monkeypatch.setattr("dsrl_lab.tools.export.archive.TEXTS", {"target": re.compile("nothing")})
     with pytest.raises(ValueError, match="is not allowed as target"):
         deployment.export(deployed, format="torch-export")
     assert not deployed.with_suffix(".pt2").exists()

@@ -9,7 +9,7 @@ import torch
 
 from dsrl_lab.datasets.people import POSE_DATASETS, DecodedPeople, StreetPeople, open_crowds, open_people
 from dsrl_lab.datasets.streets import Streets
-from dsrl_lab.datasets.streets.mesh import BICYCLIST, PEDESTRIAN
+from dsrl_lab.streets.mesh import BICYCLIST, PEDESTRIAN
 
 
 def test_the_person_stands_in_the_middle_and_takes_the_share_of_the_height_that_is_said() -> None:
@@ -24,7 +24,7 @@ def test_the_person_stands_in_the_middle_and_takes_the_share_of_the_height_that_
 def test_joints_lie_on_the_person() -> None:
     """A marked hip or shoulder is a pixel of a pedestrian or cyclist in the scene's own mask."""
     from dsrl_lab.datasets.people import _best_seen, _turned_to
-    from dsrl_lab.datasets.streets.render import render
+    from dsrl_lab.streets.render import render
 
     size = (96, 96)
     people, streets = StreetPeople("train", size=size, length=6), Streets("train", size=size, length=6)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from dsrl_lab.datasets.streets import Scene, Streets, render, sample_scene
-from dsrl_lab.datasets.streets.dice import Dice
-from dsrl_lab.datasets.streets.geometry import Camera, ring
-from dsrl_lab.datasets.streets.mesh import (
+from dsrl_lab.datasets.streets import Streets
+from dsrl_lab.streets import Scene, render, sample_scene
+from dsrl_lab.streets.dice import Dice
+from dsrl_lab.streets.geometry import Camera, ring
+from dsrl_lab.streets.mesh import (
     BICYCLIST,
     FENCE,
     NEAR,
@@ -22,7 +23,7 @@ from dsrl_lab.datasets.streets.mesh import (
     SKY,
     cut,
 )
-from dsrl_lab.datasets.streets.people import (
+from dsrl_lab.streets.people import (
     HEAD,
     L_ANKLE,
     L_KNEE,
@@ -34,8 +35,8 @@ from dsrl_lab.datasets.streets.people import (
     Person,
     sample_person,
 )
-from dsrl_lab.datasets.streets.raster import rasterise
-from dsrl_lab.datasets.streets.vehicles import Car
+from dsrl_lab.streets.raster import rasterise
+from dsrl_lab.streets.vehicles import Car
 
 SIZE = (90, 120)
 KNOWN_COUNTS = (3736, 1247, 113, 4216, 113, 146, 108, 143, 886, 81, 11)

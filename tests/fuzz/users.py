@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from lightning_fabric import Fabric
 
-from dsrl_lab import prediction
 from dsrl_lab.cli.evaluate import evaluate
-from dsrl_lab.deployment import export
 from dsrl_lab.experiments import run
-from dsrl_lab.plots.claims import findings
-from dsrl_lab.plots.records import find_runs
 from dsrl_lab.recipes import Recipe, find_recipe, with_changes
+from dsrl_lab.results.claims import findings
+from dsrl_lab.results.records import find_runs
+from dsrl_lab.tools import prediction
+from dsrl_lab.tools.export import export
 from tests.fuzz import mutate
 from tests.fuzz.doors import Door, encoded, streets_checkpoint
 

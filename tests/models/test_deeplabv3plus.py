@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from dsrl_lab.models.segmentation.deeplabv3plus import DeepLabv3Plus, DilatedPyramid
+from dsrl_lab.models.segmentation.deeplabv3plus import ASPP, DeepLabv3Plus
 
 
-def reach(pyramid: DilatedPyramid, size: int) -> torch.Tensor:
+def reach(pyramid: ASPP, size: int) -> torch.Tensor:
     """Positions of a row that the middle of the map sees through the dilated branches alone (no image average)."""
     x = torch.zeros(1, 8, 1, size, requires_grad=True)
     branches = torch.cat([branch[0](x) for branch in pyramid.dilated], dim=1)  # type: ignore[index]
@@ -19,7 +19,7 @@ def reach(pyramid: DilatedPyramid, size: int) -> torch.Tensor:
 
 
 def test_the_pyramid_looks_6_12_and_18_steps_far() -> None:
-    assert reach(DilatedPyramid(8, 4), 41).tolist() == [-18, -12, -6, 0, 6, 12, 18]
+    assert reach(ASPP(8, 4), 41).tolist() == [-18, -12, -6, 0, 6, 12, 18]
     with torch.device("meta"):
         finer = DeepLabv3Plus(19, encoder="mobilenet_v2", output_stride=8)
     assert [branch[0].dilation for branch in finer.pyramid.dilated] == [(12, 12), (24, 24), (36, 36)]  # type: ignore[index]
@@ -27,7 +27,7 @@ def test_the_pyramid_looks_6_12_and_18_steps_far() -> None:
 
 def test_the_image_average_reaches_every_position() -> None:
     x = torch.randn(1, 8, 3, 90, requires_grad=True)
-    DilatedPyramid(8, 16).eval()(x)[..., 0].sum().backward()
+    ASPP(8, 16).eval()(x)[..., 0].sum().backward()
     assert x.grad is not None
     assert (x.grad[..., -1] != 0).all()  # 89 steps away: no convolution sees it
 

@@ -13,7 +13,7 @@ from dsrl_lab.models.base import DensePredictor, HeadOutput
 from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.examples import DecodedSamples
 from dsrl_lab.training.loop import fit
-from dsrl_lab.training.record import EpochRecord
+from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.training.tasks import SegmentationTask
 
 
@@ -64,7 +64,7 @@ def network(seed: int = 0) -> DSRL:
 
 def train(
     directory: Path | None, *, resume: bool = False, dsrl: DSRL | None = None, **changes: object
-) -> list[EpochRecord]:
+) -> list[TrainRecord]:
     """Train to the end, and give the records."""
     config = small_config(**changes)
     samples = DecodedSamples(pictures())

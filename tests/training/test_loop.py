@@ -25,7 +25,7 @@ from dsrl_lab.training.examples import DecodedSamples
 from dsrl_lab.training.loop import fit
 from dsrl_lab.training.optim import freeze_batch_norm
 from dsrl_lab.training.processes import synchronise_batch_norm
-from dsrl_lab.training.record import EpochRecord
+from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.training.tasks import SegmentationTask
 from tests.training.small import network, pictures, small_config, train
 
@@ -217,7 +217,7 @@ def test_unequal_parts_and_a_control_without_another_picture_are_refused() -> No
 
 
 def test_mixed_precision_with_parts_and_channels_last_learns_what_float32_does() -> None:
-    def records(precision: str) -> list[EpochRecord]:
+    def records(precision: str) -> list[TrainRecord]:
         dsrl = network()
         dsrl.task_model.host.classifier[0].p = 0.0
         return train(

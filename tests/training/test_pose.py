@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dsrl_lab import experiments, keeping
+from dsrl_lab import experiments
 from dsrl_lab.datasets.joint_tables import LSP_JOINTS
 from dsrl_lab.datasets.people import StreetPeople, open_people
 from dsrl_lab.datasets.pose import PoseDataset, PoseSample
@@ -19,6 +19,7 @@ from dsrl_lab.datasets.pose_transforms import PoseExample
 from dsrl_lab.models.base import DensePredictor, HeadOutput
 from dsrl_lab.models.pose.heatmaps import gaussian_heatmaps
 from dsrl_lab.recipes import find_recipe, with_changes
+from dsrl_lab.results import release_runs as keeping
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.optim import build_optimizer

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from dsrl_lab.training.record import EpochRecord
+from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.widgets.base import Refused
 from dsrl_lab.widgets.training import TrainingMonitor, hear_while_busy, training_monitor
 
 
-def a_record(iteration: int, **more: Any) -> EpochRecord:
+def a_record(iteration: int, **more: Any) -> TrainRecord:
     given = {"learning_rate": 0.01, "loss": 2.0 / iteration, "task": 1.0, "sisr": 0.5, "affinity": 0.1}
-    return EpochRecord(
+    return TrainRecord(
         iteration=iteration, iterations=5, seconds=2.0 * iteration, images_per_second=4.0, **(given | more)
     )
 
@@ -24,7 +24,7 @@ class Source:
 
     closed = False
 
-    def records(self) -> Iterator[EpochRecord]:
+    def records(self) -> Iterator[TrainRecord]:
         try:
             for iteration in range(1, 6):
                 yield a_record(iteration)

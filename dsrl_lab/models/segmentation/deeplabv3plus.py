@@ -28,7 +28,7 @@ from dsrl_lab.models.encoders import Encoder, MobileNetV2Encoder, ResNetEncoder
 from dsrl_lab.models.segmentation.pooling import PooledContext, check_positions
 
 
-class DilatedPyramid(nn.Module):
+class ASPP(nn.Module):
     """ASPP: a 1x1, three dilated 3x3 convolutions and the image's average, concatenated and projected.
 
     Args:
@@ -41,7 +41,7 @@ class DilatedPyramid(nn.Module):
         - output: (N, out_channels, H, W)
 
     Example:
-        >>> DilatedPyramid(8, 4)(torch.zeros(2, 8, 5, 7)).shape
+        >>> ASPP(8, 4)(torch.zeros(2, 8, 5, 7)).shape
         torch.Size([2, 4, 5, 7])
     """
 
@@ -105,7 +105,7 @@ class DeepLabv3Plus(DensePredictor):
         self.head_channels = 256
         self.head_stride = self.logits_stride = 4
 
-        self.pyramid = DilatedPyramid(deep_channels, 256, dilations=(6 * reach, 12 * reach, 18 * reach))
+        self.pyramid = ASPP(deep_channels, 256, dilations=(6 * reach, 12 * reach, 18 * reach))
         self.pyramid_dropout = nn.Dropout(0.5)
         self.low = ConvNormAct(low_channels, 48, 1)
         self.fuse = nn.Sequential(ConvNormAct(256 + 48, 256, 3), nn.Dropout(0.5), ConvNormAct(256, 256, 3))

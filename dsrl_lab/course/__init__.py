@@ -1,0 +1,1 @@
+"""The course: notebooks as they start and are built, exercises and their grading."""

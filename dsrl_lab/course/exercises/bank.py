@@ -1,0 +1,191 @@
+"""The exercises by name: checked, hinted at, solved; and the table of all wrong answers."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dsrl_lab.course.exercises import (
+    chapter_01,
+    chapter_01_masks,
+    chapter_02,
+    chapter_02_frameworks,
+    chapter_03,
+    chapter_03_counts,
+    chapter_04,
+    chapter_04_grids,
+    chapter_05,
+    chapter_05_masks,
+    chapter_06,
+    chapter_06_memory,
+    chapter_07,
+    chapter_07_runs,
+    chapter_08,
+    chapter_08_verdicts,
+    chapter_09,
+    chapter_09_scores,
+    chapter_10,
+)
+from dsrl_lab.course.exercises.exercise import Answer, Exercise
+from dsrl_lab.course.exercises.judge import Verdict, judge
+
+CHAPTERS = (
+    chapter_01,
+    chapter_01_masks,
+    chapter_02,
+    chapter_02_frameworks,
+    chapter_03,
+    chapter_03_counts,
+    chapter_04,
+    chapter_04_grids,
+    chapter_05,
+    chapter_05_masks,
+    chapter_06,
+    chapter_06_memory,
+    chapter_07,
+    chapter_07_runs,
+    chapter_08,
+    chapter_08_verdicts,
+    chapter_09,
+    chapter_09_scores,
+    chapter_10,
+)
+EXERCISES: dict[str, Exercise] = {
+    exercise.name: exercise
+    for exercise in sorted((e for chapter in CHAPTERS for e in chapter.EXERCISES), key=lambda e: e.name)
+}
+
+
+class Part(NamedTuple):
+    """One folded text.
+
+    Attributes:
+        summary: what is seen while it is folded.
+        text: what it says.
+        code: whether it is code.
+    """
+
+    summary: str
+    text: str
+    code: bool = False
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Texts that a notebook shows folded, each under its summary, and a terminal shows open; they add up.
+
+    Example:
+        >>> Folded((Part("Stuck?", "Look at the axes."),)) + Folded((Part("Solution", "x.mT @ x", code=True),))
+        Stuck?
+        Look at the axes.
+        <BLANKLINE>
+        Solution
+        x.mT @ x
+    """
+
+    parts: tuple[Part, ...]
+
+    def __add__(self, other: Folded) -> Folded:
+        return Folded(self.parts + other.parts)
+
+    def __repr__(self) -> str:
+        return "\n\n".join(f"{part.summary}\n{part.text}" for part in self.parts)
+
+    def _repr_html_(self) -> str:
+        shown = []
+        for part in self.parts:
+            tag = "pre" if part.code else "p"
+            body = f"<{tag}>{html.escape(part.text)}</{tag}>"
+            shown.append(f"<details><summary>{html.escape(part.summary)}</summary>{body}</details>")
+        return "".join(shown)
+
+
+def find(name: str) -> Exercise:
+    """An exercise by its name.
+
+    Raises:
+        ValueError: there is none of this name; the message lists those there are.
+    """
+    if name not in EXERCISES:
+        raise ValueError(f"unknown exercise {name!r}; choose one of {', '.join(EXERCISES)}")
+    return EXERCISES[name]
+
+
+def check(name: str, answer: Answer, *, seed: int | None = None) -> Verdict:
+    """Try an answer on fresh random inputs and say what is wrong with it, if anything is.
+
+    Args:
+        name: of the exercise, "06.2".
+        answer: a function with the stub's signature.
+        seed: repeats a check; fresh by default.
+
+    Raises:
+        ValueError: an unknown exercise, or an answer that is no function.
+
+    Example:
+        >>> check("06.1", lambda height, width, stride: 4 * (height // stride) * (width // stride))
+        ✘ 06.1 · one number for each position
+        This is the size of a picture with one channel. S holds a number for each PAIR of positions: square P.
+    """
+    return judge(find(name), answer, seed=seed)
+
+
+def hint(name: str) -> Folded:
+    """Hints for an exercise, each under the symptom it helps with.
+
+    Raises:
+        ValueError: an unknown exercise.
+
+    Example:
+        >>> hint("06.1").parts[0][0]
+        'Hint: My number is far too small'
+    """
+    return Folded(tuple(Part(f"Hint: {hint.symptom}", hint.text) for hint in find(name).hints))
+
+
+def solution(name: str) -> Folded:
+    """The solution of an exercise.
+
+    Raises:
+        ValueError: an unknown exercise.
+
+    Example:
+        >>> print(solution("03.4").parts[0][1])
+        def icnr(filters: Tensor, upscale_factor: int) -> Tensor:
+            return filters.repeat_interleave(upscale_factor**2, dim=0)
+    """
+    exercise = find(name)
+    return Folded((Part(f"Solution of {name}: {exercise.title}", exercise.solution_text, code=True),))
+
+
+def stub(name: str) -> str:
+    """What the reader starts from: signature, docstring, no body.
+
+    Raises:
+        ValueError: an unknown exercise.
+
+    Example:
+        >>> stub("06.1").splitlines()[0]
+        'def affinity_bytes(height: int, width: int, stride: int) -> int:'
+    """
+    return find(name).stub
+
+
+def table(*, seed: int = 0) -> str:
+    """Exercises x wrong answers, as a table in Markdown: what each was recognised as.
+
+    Args:
+        seed: of the inputs.
+
+    Example:
+        >>> "not recognised" in table()
+        False
+    """
+    lines = ["| exercise | wrong answer | recognised as |", "|---|---|---|"]
+    for exercise in EXERCISES.values():
+        for wrong in exercise.wrong_answers:
+            verdict = judge(exercise, wrong.answer, seed=seed)
+            found = "passed!" if verdict.passed else verdict.known_as or "not recognised"
+            lines.append(f"| {exercise.name} | {wrong.name} | {found} |")
+    return "\n".join(lines)

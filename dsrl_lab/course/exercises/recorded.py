@@ -1,0 +1,186 @@
+"""Exercises as data: what right and known wrong answers give on some cases, without the code that gives it.
+
+A student's copy of the kit judges with such records, so that it holds no solution; the classroom's grader judges what
+came out of a sandbox. Both use ``judge`` as it is: an answer may be a ``Recorded`` one, looked up by the case's number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dsrl_lab.course.exercises.exercise import Answer, Case, Exercise, WrongAnswer
+from dsrl_lab.course.exercises.judge import as_tensor
+
+
+class NumberedCase(tuple[Any, ...]):
+    """A case that knows its place in the row, so that a recorded result can be found for it."""
+
+    number: int
+
+    @classmethod
+    def row(cls, cases: Sequence[Case]) -> list[NumberedCase]:
+        """Number cases from 0.
+
+        Example:
+            >>> [case.number for case in NumberedCase.row([(3, 2), (4, 2)])]
+            [0, 1]
+        """
+        numbered = []
+        for number, case in enumerate(cases):
+            numbered.append(cls(case))
+            numbered[-1].number = number
+        return numbered
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An answer known by its results, or by what it raised, one for each case.
+
+    Attributes:
+        results: float64 tensors or exceptions.
+    """
+
+    results: tuple[Tensor | Exception, ...]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Refuse: there is no code to call.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a recorded answer is looked up by its case's number; it cannot be called")
+
+
+def replaying(run: Callable[[Answer, Case], Any]) -> Callable[[Answer, Case], Any]:
+    """A ``run`` that looks recorded answers up and runs all others.
+
+    Args:
+        run: of the exercise.
+
+    Example:
+        >>> from dsrl_lab.course.exercises.exercise import call
+        >>> (case,) = NumberedCase.row([(2,)])
+        >>> replaying(call)(Recorded((torch.tensor(4.0),)), case), replaying(call)(lambda x: x**2, case)
+        (tensor(4.), 4)
+    """
+
+    def replay(answer: Answer, case: Case) -> Any:
+        if not isinstance(answer, Recorded):
+            return run(answer, case)
+        assert isinstance(case, NumberedCase)
+        result = answer.results[case.number]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return replay
+
+
+def results_of(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> Recorded:
+    """Run an answer on cases and keep what it gives.
+
+    Example:
+        >>> from dsrl_lab.course.exercises.bank import find
+        >>> exercise = find("06.1")
+        >>> results_of(exercise, exercise.solution, [(16, 16, 8), (1, 1, 0)]).results
+        (tensor(64., dtype=torch.float64), ZeroDivisionError('integer division or modulo by zero'))
+    """
+    results: list[Tensor | Exception] = []
+    for case in cases:
+        try:
+            results.append(as_tensor(exercise.run(answer, case)).clone())
+        except Exception as error:  # whatever an answer raises is its result
+            results.append(error)
+    return Recorded(tuple(results))
+
+
+def record(exercise: Exercise, cases: Sequence[Case]) -> Exercise:
+    """The exercise on these very cases, with oracle and wrong answers recorded.
+
+    A wrong answer that raises on one of the cases cannot be recognised there, and is left out.
+
+    Args:
+        exercise: whose code is at hand.
+        cases: that every check will use from now on.
+
+    Example:
+        >>> from dsrl_lab.course.exercises.bank import find
+        >>> from dsrl_lab.course.exercises.judge import judge
+        >>> known = record(find("06.1"), [(16, 16, 8), (32, 64, 8)])
+        >>> judge(known, lambda height, width, stride: 4 * (height // stride) * (width // stride)).known_as
+        'one number for each position'
+    """
+    numbered = NumberedCase.row(cases)
+    theirs = [(wrong, results_of(exercise, wrong.answer, numbered)) for wrong in exercise.wrong_answers]
+    wrong_answers = tuple(
+        WrongAnswer(wrong.name, recorded, wrong.diagnosis)
+        for wrong, recorded in theirs
+        if not any(isinstance(result, Exception) for result in recorded.results)
+    )
+    return replace(
+        exercise,
+        oracle=results_of(exercise, exercise.oracle, numbered),
+        wrong_answers=wrong_answers,
+        draw=lambda generator: list(numbered),
+        run=replaying(exercise.run),
+    )
+
+
+Packed = Any
+"""JSON in which {"tensor": 3} stands for the fourth of a list of tensors."""
+
+
+def pack(value: Any, tensors: list[Tensor]) -> Packed:
+    """Plain data as JSON beside a list of tensors; nothing that could run.
+
+    Args:
+        value: numbers, words, None, tensors; lists, tuples and dicts of them.
+        tensors: grows by the value's tensors.
+
+    Raises:
+        ValueError: the value is not plain data.
+
+    Example:
+        >>> kept = []
+        >>> pack((torch.ones(2), [1, "a"]), kept), unpack(pack((torch.ones(2), [1, "a"]), kept), kept)
+        ({'tuple': [{'tensor': 0}, {'list': [1, 'a']}]}, (tensor([1., 1.]), [1, 'a']))
+    """
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if type(value) is Tensor or isinstance(value, torch.nn.Parameter):
+        tensors.append(value.detach().clone().contiguous())
+        return {"tensor": len(tensors) - 1}
+    if isinstance(value, torch.Size | tuple):
+        return {"tuple": [pack(item, tensors) for item in value]}
+    if type(value) is list:
+        return {"list": [pack(item, tensors) for item in value]}
+    if type(value) is dict and all(isinstance(key, str) for key in value):
+        return {"dict": {key: pack(item, tensors) for key, item in value.items()}}
+    raise ValueError(
+        f"expected plain data (numbers, words, tensors, and lists, tuples, dicts of them), got {type(value).__name__}; "
+        "let the exercise draw plain data"
+    )
+
+
+def unpack(packed: Packed, tensors: Sequence[Tensor]) -> Any:
+    """The opposite of ``pack``.
+
+    Raises:
+        ValueError: the JSON is none that ``pack`` makes.
+    """
+    if packed is None or isinstance(packed, bool | int | float | str):
+        return packed
+    if isinstance(packed, dict) and len(packed) == 1:
+        ((kind, content),) = packed.items()
+        if kind == "tensor" and type(content) is int and 0 <= content < len(tensors):
+            return tensors[content]
+        if kind in ("tuple", "list") and isinstance(content, list):
+            return (tuple if kind == "tuple" else list)(unpack(item, tensors) for item in content)
+        if kind == "dict" and isinstance(content, dict):
+            return {key: unpack(item, tensors) for key, item in content.items()}
+    raise ValueError(f"expected packed plain data, got {str(packed)[:60]!r}; it was not written by `pack`")

@@ -1,0 +1,167 @@
+"""From a notebook's source to an assignment: the same cells, exercises cut into an answer, a check and a hidden check.
+
+An exercise in a source is one code cell, the stub followed by ``check("06.2", affinity)``, and a later cell with
+``hint("06.2") + solution("06.2")``. In the assignment's source version they become nbgrader's cells; nbgrader itself
+cuts solutions and hidden tests out of the version that is released.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+
+from dsrl_lab.course.build_notebooks import KERNEL
+from dsrl_lab.course.exercises.bank import find
+from dsrl_lab.course.exercises.exercise import Exercise
+
+CODE_STUB = "raise NotImplementedError"
+SCHEMA = 3  # of nbgrader's metadata
+JUDGED = "judged"  # a name in the checks' cells that no answer has
+RULES = """## How this is graded
+
+Write your answers in place of `raise NotImplementedError`; change no name, and leave the cells below each answer as
+they are. {points} points: half of an exercise's for the check that you can run, half for inputs of other kinds, tried
+after you hand in. Cells that you add are welcome; only those that your answers need are run, top to bottom.
+
+Before you hand in: `dsrl-lab classroom check {name}.ipynb`"""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One exercise in an assignment.
+
+    Attributes:
+        name: "06.2".
+        answer: name of the function that is asked for.
+        points: for each of the two halves, visible check and further inputs.
+    """
+
+    name: str
+    answer: str
+    points: int
+
+    @property
+    def stem(self) -> str:
+        """Its grade ids begin so.
+
+        Example:
+            >>> Question("06.2", "affinity", 2).stem
+            '06-2'
+        """
+        return self.name.replace(".", "-")
+
+
+def questions(source: Path) -> list[Question]:
+    """The exercises of a notebook's source, in order.
+
+    Args:
+        source: a py:percent file.
+
+    Raises:
+        ValueError: an exercise cell is not of the one form.
+    """
+    cells = jupytext.read(source).cells
+    return [found for cell in cells if cell.cell_type == "code" and (found := _question(cell.source)) is not None]
+
+
+def source_version(source: Path) -> Any:
+    """The assignment with solutions and hidden tests, marked so that nbgrader can cut them out.
+
+    Args:
+        source: a py:percent file of the one form.
+
+    Raises:
+        ValueError: an exercise cell is not of that form, or there is no exercise.
+    """
+    number, name = source.stem[:2], source.stem
+    asked = questions(source)
+    if not asked:
+        raise ValueError(f"expected exercises in {source.name}, found none; an exercise cell ends with check(name, f)")
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    for place, cell in enumerate(jupytext.read(source).cells):
+        plain = nbformat.v4.new_markdown_cell if cell.cell_type == "markdown" else nbformat.v4.new_code_cell
+        question = _question(cell.source) if cell.cell_type == "code" else None
+        if question is not None:
+            notebook.cells.extend(_cut(question, cell.source))
+        else:
+            text = re.sub(r'(hint\("[^"]+"\)) \+ solution\("[^"]+"\)', r"\1", cell.source)
+            notebook.cells.append(plain(text, id=f"{number}-c{place:02d}"))
+    points = 2 * sum(question.points for question in asked)
+    rules = nbformat.v4.new_markdown_cell(RULES.format(points=points, name=name), id=f"{number}-rules")
+    notebook.cells.insert(1, rules)
+    return notebook
+
+
+def _question(code: str) -> Question | None:
+    for call in _checks(code):
+        if len(call.args) != 2 or not isinstance(call.args[0], ast.Constant) or not isinstance(call.args[1], ast.Name):
+            raise ValueError(f'expected check("06.2", function), got {ast.unparse(call)}; name the function first')
+        exercise = find(str(call.args[0].value))
+        answer = call.args[1].id
+        if not code.lstrip().startswith(f"def {answer}(") or CODE_STUB not in code:
+            raise ValueError(
+                f"expected the cell of {exercise.name} to begin with the stub of {answer} and to end with its check; "
+                f"it begins with {code.lstrip()[:40]!r}"
+            )
+        return Question(exercise.name, answer, exercise.difficulty)
+    return None
+
+
+def _checks(code: str) -> Iterator[ast.Call]:
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:  # a magic command: no exercise
+        return
+    for statement in tree.body:
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "check":
+            yield call
+
+
+def _cut(question: Question, code: str) -> list[Any]:
+    stub = code[: code.rindex("check(")].rstrip()
+    answer = stub.replace(CODE_STUB, _marked_solution(find(question.name)).lstrip())
+    visible = (
+        f'{JUDGED} = check("{question.name}", {question.answer})\ndisplay({JUDGED})\nassert {JUDGED}, {JUDGED}.message'
+    )
+    hidden = (
+        f"# {question.points} more points are given after you hand in, for inputs of other kinds.\n"
+        "### BEGIN HIDDEN TESTS\n"
+        "from dsrl_lab.course.grading.hidden_inputs import check_further\n\n"
+        f'assert check_further("{question.name}", {question.answer})\n'
+        "### END HIDDEN TESTS"
+    )
+    return [
+        _graded(f"{question.stem}-answer", answer, solution=True),
+        _graded(f"{question.stem}-check", visible, points=question.points),
+        _graded(f"{question.stem}-further", hidden, points=question.points),
+    ]
+
+
+def _marked_solution(exercise: Exercise) -> str:
+    lines = exercise.solution_text.splitlines()
+    function = ast.parse(exercise.solution_text).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    body = lines[function.body[0].lineno - 1 :]
+    return "\n".join(["    ### BEGIN SOLUTION", *body, "    ### END SOLUTION"])
+
+
+def _graded(grade_id: str, code: str, *, solution: bool = False, points: int = 0) -> Any:
+    marks: dict[str, Any] = {
+        "grade": not solution,
+        "grade_id": grade_id,
+        "locked": not solution,
+        "schema_version": SCHEMA,
+        "solution": solution,
+        "task": False,
+    }
+    if not solution:
+        marks["points"] = points
+    return nbformat.v4.new_code_cell(code, id=grade_id, metadata={"nbgrader": marks})

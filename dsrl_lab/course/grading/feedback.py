@@ -1,0 +1,66 @@
+"""The page that a student gets back: answers, points, diagnoses. Nothing of the hidden inputs is on it.
+
+All that a student wrote is escaped; the page holds no script and loads nothing.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+
+from dsrl_lab.course.grading.grading import Mark, Result
+from dsrl_lab.course.grading.paper import Paper
+
+STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}
+body{color:#1a1a1a;background:#fff}
+section{border-left:6px solid #D55E00;padding:.2rem 1rem;margin:1.2rem 0}
+section.half{border-color:#E69F00}section.full{border-color:#009E73}
+pre{background:#f4f4f4;padding:.6rem;overflow:auto;font-size:14px}
+@media (prefers-color-scheme:dark){body{color:#eee;background:#161616}pre{background:#262626}}"""
+
+
+def page(paper: Paper, student: str, result: Result) -> str:
+    """A submission's feedback as HTML.
+
+    Args:
+        paper: of the assignment.
+        student: name of the student's folder.
+        result: what was earned.
+    """
+    title = f"{paper.name}: {result.score} of {paper.out_of} points"
+    parts = [
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{_safe(title)}</title><style>{STYLE}</style>',
+        f"<h1>{_safe(title)}</h1><p>{_safe(student)}</p>",
+        *([f"<p><strong>{_safe(result.problem)}</strong></p>"] if result.problem else []),
+        *_notes(result),
+        *(_section(mark) for mark in result.marks),
+    ]
+    if result.printed.strip():
+        parts.append(f"<h2>What your cells printed</h2><pre>{_safe(result.printed)}</pre>")
+    return "\n".join([*parts, "</html>"])
+
+
+def _notes(result: Result) -> Iterator[str]:
+    if result.notes:
+        yield "<h2>Cells that did not run</h2><ul>"
+        yield from (f"<li>{_safe(note)}</li>" for note in result.notes)
+        yield "</ul>"
+
+
+def _section(mark: Mark) -> str:
+    kind = "full" if mark.points == mark.out_of else "half" if mark.points else "none"
+    sign = {"full": "✔", "half": "◐", "none": "✘"}[kind]
+    known = f" · {mark.known_as}" if mark.known_as else ""
+    text = [
+        f'<section class="{kind}"><h2>{sign} {_safe(mark.question)}: {mark.points} of {mark.out_of} points'
+        f"{_safe(known)}</h2><p>{_safe(mark.message)}</p>"
+    ]
+    if mark.further_message:
+        text.append(f"<p>Inputs of other kinds: {_safe(mark.further_message)}</p>")
+    if mark.code:
+        text.append(f"<details><summary>Your answer</summary><pre>{_safe(mark.code)}</pre></details>")
+    return "".join([*text, "</section>"])
+
+
+def _safe(text: str) -> str:
+    return html.escape("".join(c for c in text if c.isprintable() or c in "\n\t"))

@@ -1,0 +1,133 @@
+"""Reading a notebook that nobody vouches for: size, kind and form are looked at before anything is believed.
+
+Nothing here follows a link, runs code, or trusts a name that stands inside the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+LARGEST = 8 * 2**20
+MOST_CELLS = 2_000
+
+
+class Unreadable(ValueError):  # noqa: N818
+    """The file is no notebook that can be taken; the text says why."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell as it stands in the file.
+
+    Attributes:
+        kind: "code", "markdown" or "raw".
+        source: its text.
+        id: its id; "" if it has none.
+        metadata: as it stands.
+        outputs: as they stand; nobody believes them.
+    """
+
+    kind: str
+    source: str
+    id: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    outputs: tuple[Any, ...] = ()
+
+    @property
+    def grade_id(self) -> str:
+        """The id under which nbgrader knows it; "" if none."""
+        marks = self.metadata.get("nbgrader")
+        found = marks.get("grade_id") if isinstance(marks, dict) else None
+        return found if isinstance(found, str) else ""
+
+
+def read_bytes(path: Path, *, largest: int = LARGEST) -> bytes:
+    """The content of a regular file, never through a link.
+
+    Args:
+        path: of the file.
+        largest: bytes that are taken.
+
+    Raises:
+        Unreadable: it is a link or no regular file, too large, or cannot be read.
+
+    Example:
+        >>> read_bytes(Path("/dev/null"))
+        Traceback (most recent call last):
+        dsrl_lab.course.grading.notebook_file.Unreadable: null is not a regular file; hand in the notebook itself
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        linked = path.is_symlink()
+        why = "is a link; hand in the notebook itself" if linked else f"cannot be read ({error.strerror})"
+        raise Unreadable(f"{path.name} {why}") from error
+    state = os.fstat(descriptor)
+    if not stat.S_ISREG(state.st_mode):
+        os.close(descriptor)
+        raise Unreadable(f"{path.name} is not a regular file; hand in the notebook itself")
+    with os.fdopen(descriptor, "rb") as file:
+        if state.st_size > largest:
+            raise Unreadable(
+                f"{path.name} has {state.st_size / 2**20:.0f} MiB, more than the {largest / 2**20:.0f} that are taken; "
+                "clear its outputs"
+            )
+        return file.read(largest + 1)[:largest]
+
+
+def parse(content: bytes, *, name: str = "the notebook") -> tuple[list[Cell], dict[str, Any]]:
+    """Cells of a notebook, and its JSON as it stands.
+
+    Args:
+        content: of the file.
+        name: of the file, for messages.
+
+    Raises:
+        Unreadable: it is not JSON, or not a notebook of version 4.
+
+    Example:
+        >>> parse(b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": ["a = 1"]}]}')[0]
+        [Cell(kind='code', source='a = 1', id='', metadata={}, outputs=())]
+    """
+    try:
+        notebook = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # ValueError: also text that is no UTF-8, and endless integers
+        raise Unreadable(f"{name} is not JSON ({type(error).__name__}: {str(error)[:80]}); save it anew") from error
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list) or notebook.get("nbformat") != 4:
+        raise Unreadable(f"{name} is not a notebook of format 4; open it in JupyterLab and save it anew")
+    if len(cells) > MOST_CELLS:
+        raise Unreadable(f"{name} has {len(cells)} cells, more than the {MOST_CELLS} that are taken")
+    return [_cell(cell) for cell in cells], notebook
+
+
+def _cell(cell: Any) -> Cell:
+    cell = cell if isinstance(cell, dict) else {}
+    source, metadata, outputs = cell.get("source"), cell.get("metadata"), cell.get("outputs")
+    if isinstance(source, list):
+        source = "".join(line for line in source if isinstance(line, str))
+    return Cell(
+        kind=cell["cell_type"] if cell.get("cell_type") in ("code", "markdown", "raw") else "raw",
+        source=source if isinstance(source, str) else "",
+        id=cell["id"] if isinstance(cell.get("id"), str) else "",
+        metadata=metadata if isinstance(metadata, dict) else {},
+        outputs=tuple(outputs) if isinstance(outputs, list) else (),
+    )
+
+
+def read(path: Path) -> list[Cell]:
+    """Cells of a notebook file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        Unreadable: see ``read_bytes`` and ``parse``.
+    """
+    return parse(read_bytes(path), name=path.name)[0]

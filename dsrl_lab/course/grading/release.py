@@ -1,0 +1,107 @@
+"""An nbgrader course from the notebooks' sources: ``source``, ``release``, and the student's copy of the kit.
+
+nbgrader cuts solutions and hidden tests; we mark what is to be cut, and a test searches what comes out. nbgrader calls
+the program ``alembic`` from PATH and copies every other file of ``source`` along: both are seen to here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from dsrl_lab.course.build_notebooks import sources
+from dsrl_lab.course.grading.assignment import CODE_STUB, Question, questions, source_version
+from dsrl_lab.course.grading.kit import build_kit
+
+NUMBERS = tuple(f"{number:02d}" for number in range(2, 10))
+SETTINGS: dict[str, dict[str, Any]] = {
+    "CourseDirectory": {"course_id": "dsrl_lab", "ignore": [".ipynb_checkpoints", "*.pyc", "__pycache__", "*.py"]},
+    "ClearSolutions": {"code_stub": {"python": CODE_STUB}},
+    "ClearHiddenTests": {"enforce_metadata": True},
+    "IncludeHeaderFooter": {"header": "", "footer": ""},
+    "Autograde": {"autograde_preprocessors": []},  # it would run students' code beside the hidden tests, as the teacher
+}
+
+
+@dataclass(frozen=True)
+class Released:
+    """One assignment of a course.
+
+    Attributes:
+        name: of the assignment and of its one notebook.
+        questions: the exercises in it.
+    """
+
+    name: str
+    questions: tuple[Question, ...]
+
+    @property
+    def points(self) -> int:
+        """The most that can be reached."""
+        return 2 * sum(question.points for question in self.questions)
+
+
+def assignments(folder: Path) -> list[Path]:
+    """Sources of notebooks 02 to 09 that have exercises.
+
+    Args:
+        folder: with ``src``.
+    """
+    return [source for source in sources(folder) if source.stem[:2] in NUMBERS and questions(source)]
+
+
+def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> list[Released]:
+    """Build or renew a course.
+
+    Args:
+        course: folder of the course; submissions in it stay as they are.
+        repository: the teacher's checkout, with ``notebooks/src``.
+        only: numbers of notebooks, "06"; all by default.
+
+    Raises:
+        ValueError: nbgrader is not installed, a number has no exercises, or nbgrader could not make a release.
+    """
+    api = _nbgrader(course)
+    wanted = [source for source in assignments(repository / "notebooks") if not only or source.stem[:2] in only]
+    missing = sorted(set(only) - {source.stem[:2] for source in wanted})
+    if missing or not wanted:
+        there = ", ".join(source.stem[:2] for source in assignments(repository / "notebooks"))
+        raise ValueError(f"no assignment {', '.join(missing) or 'at all'}; notebooks with exercises: {there or 'none'}")
+    for source in wanted:
+        place = course / "source" / source.stem / f"{source.stem}.ipynb"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(source_version(source), place)
+        outcome = api.generate_assignment(source.stem, force=True)
+        if not outcome["success"]:
+            raise ValueError(f"nbgrader could not release {source.stem}: {outcome.get('error') or outcome.get('log')}")
+    build_kit(repository, course / "kit", released=course / "release")
+    return [Released(source.stem, tuple(questions(source))) for source in wanted]
+
+
+def _nbgrader(course: Path) -> Any:
+    """The programming interface of nbgrader for a course, whose settings are written down for its other commands."""
+    try:
+        from nbgrader.apps import NbGraderAPI
+        from traitlets.config import Config
+    except ImportError as error:
+        raise ValueError(
+            'nbgrader is not installed here; say pip install "dsrl-lab[class]", or make classroom'
+        ) from error
+    course.mkdir(parents=True, exist_ok=True)
+    beside = str(Path(sys.executable).parent)
+    if beside not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = beside + os.pathsep + os.environ.get("PATH", "")
+    lines = ["# Written by `dsrl-lab classroom release`; nbgrader's commands read it when they run in this folder."]
+    lines += [f"c.{part}.{name} = {value!r}" for part, values in SETTINGS.items() for name, value in values.items()]
+    config = course / "nbgrader_config.py"
+    if not config.exists():
+        config.write_text("\n".join(["c = get_config()", *lines, ""]), encoding="utf-8")
+    settings = Config({part: dict(values) for part, values in SETTINGS.items()})
+    settings.CourseDirectory.root = str(course.resolve())
+    return NbGraderAPI(config=settings)

@@ -1,0 +1,67 @@
+"""The embedded data set: street scenes that are made on the spot."""
+
+from __future__ import annotations
+
+import torch
+
+from dsrl_lab.datasets.base import Sample, SegmentationDataset
+from dsrl_lab.datasets.class_tables import CAMVID
+from dsrl_lab.streets.layout import sample_scene
+from dsrl_lab.streets.render import render
+from dsrl_lab.streets.scene import Scene
+
+LENGTHS = {"train": 400, "val": 100, "test": 100}
+
+
+class Streets(SegmentationDataset):
+    """Street scenes with CamVid's 11 classes; every pixel is labelled.
+
+    Args:
+        split: train, val or test; each is a stream of its own.
+        size: (H, W) of the pictures. The same index at another size is the same scene.
+        length: number of pictures; 400, 100, 100 by default.
+        seed: another seed is another town.
+
+    Raises:
+        ValueError: unknown split, a size below 8 pixels, a negative length or seed.
+
+    Example:
+        >>> streets = Streets("val", size=(48, 64), length=3)
+        >>> sample = streets[2]
+        >>> sample.image.shape, sample.mask.shape, sample.name
+        (torch.Size([3, 48, 64]), torch.Size([48, 64]), 'val/000002')
+    """
+
+    def __init__(self, split: str, *, size: tuple[int, int], length: int | None = None, seed: int = 0) -> None:
+        if split not in LENGTHS:
+            raise ValueError(f"unknown split {split!r} of streets; choose from {', '.join(LENGTHS)}")
+        if len(size) != 2 or min(size) < 8:
+            raise ValueError(
+                f"expected size as (H, W) with both at least 8, got {tuple(size)}; ask for a larger picture"
+            )
+        length = LENGTHS[split] if length is None else length
+        if length < 0 or seed < 0:
+            raise ValueError(f"length and seed must not be negative, got length={length}, seed={seed}; use 0 or more")
+        self.class_table = CAMVID
+        self.split = split
+        self.size = (int(size[0]), int(size[1]))
+        self.seed = seed
+        self.names = tuple(f"{split}/{index:06d}" for index in range(length))
+
+    def scene(self, index: int) -> Scene:
+        """Return the description of picture ``index``, with its people and their joints.
+
+        Raises:
+            IndexError: there is no such picture.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"expected an index below {len(self)}, got {index}")
+        return sample_scene(self.seed, tuple(LENGTHS).index(self.split), index % len(self))
+
+    def __getitem__(self, index: int) -> Sample:
+        image, mask = render(self.scene(index), self.size)
+        return Sample(
+            torch.from_numpy(image).permute(2, 0, 1).contiguous().float() / 255,
+            torch.from_numpy(mask).long(),
+            self.names[index],
+        )

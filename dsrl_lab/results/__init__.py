@@ -1,0 +1,1 @@
+"""Results: records read back, intervals, verdicts, figures and README's tables."""

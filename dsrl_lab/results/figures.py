@@ -1,0 +1,285 @@
+"""Every figure of the kit by its name, drawn from records and checkpoints alone; and whether it still follows.
+
+``draw`` writes SVG, PNG and a manifest that says for each figure from which files, by which function, with which
+versions it came, and what the paper's numbers beside ours are. ``check`` reads the manifest back and says what no
+longer fits: a record that changed, came or went, a figure that was edited, or a drawing that changed with the code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from dsrl_lab.datasets.download import sha256_of
+from dsrl_lab.plots.theme import theme
+from dsrl_lab.results import figures_features as of_features
+from dsrl_lab.results import figures_paper as of_paper
+from dsrl_lab.results import figures_people as of_people
+from dsrl_lab.results import figures_streets as of_runs
+from dsrl_lab.results.inputs import (
+    Drawing,
+    FigureRecipe,
+    Inputs,
+    MissingInputError,
+    Sources,
+    deployed_of,
+    nothing,
+    runs_across,
+    runs_if_any,
+    runs_of,
+    whole_of,
+)
+from dsrl_lab.results.writing import write
+from dsrl_lab.training.record import environment
+
+STREETS, STREETS_SMALL = "streets_tinynet", "streets_tinynet_45x60"
+CAMVID, CAMVID_SMALL = "camvid_espnetv2", "camvid_espnetv2_90x120"
+DRAWN_PEOPLE, REAL_PEOPLE = "people_hrnet", "lsp_hrnet"
+SWEEP = tuple(f"camvid_espnetv2_{size}" for size in ("45x60", "60x80", "90x120", "120x160"))
+
+
+def figures_of(streets: str = STREETS) -> dict[str, FigureRecipe]:
+    """All figures by name; those of drawn streets are of the runs of ``streets``.
+
+    Example:
+        >>> sorted(figures_of()) == sorted(FIGURES)
+        True
+    """
+    ours = runs_if_any(STREETS_SMALL, CAMVID_SMALL)
+    return {
+        "overview": FigureRecipe(nothing, of_paper.overview),
+        "branches": FigureRecipe(nothing, of_paper.branches),
+        "paper_table1": FigureRecipe(ours, of_paper.paper_table1),
+        "paper_figure1": FigureRecipe(ours, of_paper.paper_figure1),
+        "paper_figure3": FigureRecipe(whole_of(streets, "dsrl"), of_features.paper_figure3),
+        "paper_figure9": FigureRecipe(deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
+        "cost": FigureRecipe(ours, of_paper.cost),
+        "streets_contact_sheet": FigureRecipe(nothing, of_runs.streets_contact_sheet),
+        "streets_training_curves": FigureRecipe(runs_of(streets), of_runs.training_curves_figure),
+        "streets_ablation": FigureRecipe(runs_of(streets, "baseline"), of_runs.ablation_figure),
+        "streets_side_by_side": FigureRecipe(deployed_of(streets, "baseline", "dsrl"), of_runs.streets_side_by_side),
+        "streets_affinity": FigureRecipe(whole_of(streets, "dsrl"), of_runs.streets_affinity),
+        "streets_super_resolution": FigureRecipe(whole_of(streets, "dsrl"), of_runs.streets_super_resolution),
+        "camvid_ablation": FigureRecipe(runs_of(CAMVID, "baseline"), of_runs.ablation_figure),
+        "camvid_90x120_ablation": FigureRecipe(runs_of(CAMVID_SMALL, "baseline"), of_runs.ablation_figure),
+        "camvid_sweep": FigureRecipe(runs_across(*SWEEP), of_paper.sweep),
+        "pose_ablation": FigureRecipe(runs_of(REAL_PEOPLE, "baseline"), of_people.pose_ablation),
+    }
+
+
+FIGURES = figures_of()
+MANIFEST = "manifest.json"
+
+
+def draw(
+    names: Sequence[str] | None = None,
+    *,
+    runs: Path = Path("data/runs"),
+    out: Path = Path("figures"),
+    whole: Path | None = None,
+    streets: str = STREETS,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Draw figures from records, and write them with a manifest.
+
+    Args:
+        names: which; all by default. Others keep their entry in the manifest.
+        runs: folder of the records.
+        out: folder of the figures and of manifest.json.
+        whole: a checkpoint of a whole DSRL network, for the figures that look into its SISR branch.
+        streets: the setting whose runs the figures of drawn streets show.
+        progress: called with each figure's name before it is drawn.
+
+    Returns:
+        The manifest: "figures" by name, and "skipped" with the reason for each that could not be drawn.
+
+    Raises:
+        ValueError: an unknown name (the message lists those there are), a damaged record, or a file too large.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     manifest = draw(["branches"], runs=Path(folder), out=Path(folder))
+        ...     check(Path(folder), Path(folder))
+        []
+        >>> sorted(manifest["figures"]["branches"]["files"])
+        ['branches.png', 'branches.svg']
+    """
+    chosen = list(FIGURES) if names is None else list(names)
+    recipes = figures_of(streets)
+    for name in chosen:
+        if name not in recipes:
+            raise ValueError(f"unknown figure {name!r}; choose from {', '.join(recipes)}")
+    sources = Sources.of(runs, whole)
+    manifest, now = read_manifest(out), environment()  # the tree as it is before figures change it
+    made_by = {key: now[key] for key in ("commit", "versions", "device", "platform")}
+    for name in chosen:
+        if progress is not None:
+            progress(name)
+        manifest["skipped"].pop(name, None)
+        clock = time.perf_counter()
+        try:
+            inputs = recipes[name].needs(sources)
+            drawing = _drawn(name, inputs)
+            says = words_of(drawing.figure)
+        except MissingInputError as reason:
+            manifest["skipped"][name] = str(reason)
+            continue
+        files = write(drawing.figure, out / name)
+        manifest["figures"][name] = {
+            "files": {file.name: {"sha256": sha256_of(file), "bytes": file.stat().st_size} for file in files},
+            "function": _function(name),
+            "inputs": _hashes(inputs, runs),
+            **made_by,
+            "seconds": round(time.perf_counter() - clock, 2),
+            "says": says,
+            "comparisons": [comparison.to_json() for comparison in drawing.comparisons],
+        }
+    manifest["figures"] = {name: manifest["figures"][name] for name in FIGURES if name in manifest["figures"]}
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    out.mkdir(parents=True, exist_ok=True)
+    temporary = out / f"{MANIFEST}.part"
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(out / MANIFEST)
+    return manifest
+
+
+def check(
+    out: Path = Path("figures"),
+    runs: Path = Path("data/runs"),
+    *,
+    complete: bool = False,
+    redraw: bool = False,
+    whole: Path | None = None,
+) -> list[str]:
+    """Say which figures no longer follow from their records; nothing is written.
+
+    Files and inputs are held to their hashes. What no network has to run for is drawn anew in memory, and what it says
+    (labels, sizes, numbers, verdicts) is compared; so a figure of the code's own shapes cannot drift either.
+
+    Args:
+        out: folder of the figures and of manifest.json.
+        runs: folder of the records.
+        complete: every figure of the kit must be there.
+        redraw: also draw each figure anew and compare the SVG byte by byte; on another machine or with other versions,
+            pictures that a network made may differ in a few pixels.
+        whole: as in ``draw``.
+
+    Returns:
+        One line for each figure that does not; empty if all do.
+
+    Raises:
+        FileNotFoundError: there is no manifest.
+    """
+    if not (out / MANIFEST).is_file():
+        raise FileNotFoundError(f"no {MANIFEST} in {out}; draw the figures first: dsrl-lab figures")
+    sources = Sources.of(runs, whole)
+    manifest = read_manifest(out)
+    problems = [
+        f"{name}: {problem}"
+        for name, entry in manifest["figures"].items()
+        for problem in _problems(name, entry, out, runs, sources, redraw)
+    ]
+    there = manifest["figures"].keys() | manifest["skipped"].keys()
+    missing = [name for name in FIGURES if complete and name not in there]
+    return problems + [f"{name}: has no entry in {MANIFEST}" for name in missing]
+
+
+def read_manifest(out: Path) -> dict[str, Any]:
+    """The manifest of a folder; an empty one where there is none.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    path = out / MANIFEST
+    if not path.is_file():
+        return {"figures": {}, "skipped": {}}
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        for entry in manifest["figures"].values():
+            [file["sha256"] for file in entry["files"].values()], dict(entry["inputs"]), list(entry["comparisons"])
+        return {"figures": dict(manifest["figures"]), "skipped": dict(manifest["skipped"])}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error!r}); delete it and draw again: dsrl-lab figures") from error
+
+
+def words_of(figure: Figure) -> list[str]:
+    """What a figure says: the text of its titles, labels, legends and notes, without the ticks of its axes.
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> ax = new_figure(3, 2).add_subplot()
+        >>> _ = ax.set(title="costs", xlabel="MACs")
+        >>> words_of(ax.figure)
+        ['MACs', 'costs']
+    """
+    ticks = {id(text) for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for text in _tick_labels(axis)}
+    texts = [text.get_text() for text in figure.findobj(Text) if id(text) not in ticks]
+    return [text for text in texts if text.strip()]
+
+
+def _tick_labels(axis: Axis) -> list[Text]:
+    return [label for tick in (*axis.majorTicks, *axis.minorTicks) for label in (tick.label1, tick.label2)]
+
+
+def _function(name: str) -> str:
+    return f"{FIGURES[name].draw.__module__}.{FIGURES[name].draw.__qualname__}"
+
+
+def _drawn(name: str, inputs: Inputs) -> Drawing:
+    with theme():
+        return FIGURES[name].draw(inputs)
+
+
+def _hashes(inputs: Inputs, runs: Path) -> dict[str, str]:
+    """Hash of each input by its path from the folder of records."""
+    root = runs.resolve()
+    return {Path(os.path.relpath(file.resolve(), root)).as_posix(): sha256_of(file) for file in inputs.files}
+
+
+def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: Sources, redraw: bool) -> Iterator[str]:
+    for file, kept in entry["files"].items():
+        if not (out / file).is_file():
+            yield f"{file} is gone"
+        elif sha256_of(out / file) != kept["sha256"]:
+            yield f"{file} is not the file that was drawn"
+    if name not in FIGURES:
+        yield "no function draws it any more"
+        return
+    if entry.get("function") != _function(name):
+        yield f"{_function(name)} draws it now, not {entry.get('function')}"
+    try:
+        inputs = FIGURES[name].needs(sources)
+    except MissingInputError as reason:
+        yield f"cannot be drawn any more: {reason}"
+        return
+    now, then = _hashes(inputs, runs), entry["inputs"]
+    for file in sorted(now.keys() | then.keys()):
+        if file not in now:
+            yield f"{file} is gone"
+        elif file not in then:
+            yield f"{file} is new"
+        elif now[file] != then[file]:
+            yield f"{file} has changed"
+    if now != then:
+        return
+    if redraw or not inputs.checkpoints:
+        drawing = _drawn(name, inputs)
+    if not inputs.checkpoints:
+        if words_of(drawing.figure) != entry.get("says"):
+            yield "it says something else now: the code has changed"
+        if [comparison.to_json() for comparison in drawing.comparisons] != entry["comparisons"]:
+            yield "its comparisons with the paper are not those of the manifest"
+    if redraw:
+        with tempfile.TemporaryDirectory() as folder:
+            drawn = write(drawing.figure, Path(folder) / name)[0]
+            if sha256_of(drawn) != entry["files"][drawn.name]["sha256"]:
+                yield f"{drawn.name} comes out differently from the same records: the code or a version has changed"

@@ -1,0 +1,1 @@
+"""Tools around a trained network: benchmarks, export, prediction, submission."""

@@ -1,0 +1,192 @@
+"""What copying, deleting and trying about does to a notebook is mended or told."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from typer.testing import CliRunner
+
+from dsrl_lab import cli
+from dsrl_lab.course.grading.assignment import source_version
+from dsrl_lab.course.grading.handin import look_over, mend
+from dsrl_lab.course.grading.notebook_file import Unreadable
+
+from .conftest import CHAPTER, REPOSITORY
+
+Change = Callable[[list[dict[str, Any]]], None]
+
+
+@pytest.fixture(scope="module")
+def handed_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("released") / f"{CHAPTER}.ipynb"
+    nbformat.write(source_version(REPOSITORY / "notebooks" / "src" / f"{CHAPTER}.py"), place)
+    return place
+
+
+@pytest.fixture
+def mine(handed_out: Path, tmp_path: Path) -> Callable[[Change], Path]:
+    def change(how: Change) -> Path:
+        notebook = json.loads(handed_out.read_text(encoding="utf-8"))
+        how(notebook["cells"])
+        place = tmp_path / f"{CHAPTER}.ipynb"
+        place.write_text(json.dumps(notebook), encoding="utf-8")
+        return place
+
+    return change
+
+
+def at(cells: list[dict[str, Any]], name: str) -> int:
+    return next(number for number, cell in enumerate(cells) if cell["id"] == name)
+
+
+def the(cells: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return cells[at(cells, name)]
+
+
+def paste_with_id(cells: list[dict[str, Any]]) -> None:
+    twin = copy.deepcopy(the(cells, "06-2-answer"))
+    twin["source"] = "def affinity(features):\n    return 1"
+    cells.insert(at(cells, "06-2-answer") + 1, twin)
+
+
+def paste_with_new_id(cells: list[dict[str, Any]]) -> None:
+    cells.insert(at(cells, "06-2-further") + 1, {**copy.deepcopy(the(cells, "06-2-check")), "id": "fresh"})
+
+
+def lose_ids(cells: list[dict[str, Any]]) -> None:
+    for cell in cells:
+        del cell["id"]
+
+
+def lose_marks(cells: list[dict[str, Any]]) -> None:
+    for cell in cells:
+        cell["metadata"] = {}
+
+
+def lose_both(cells: list[dict[str, Any]]) -> None:
+    lose_marks(cells)
+    for number, cell in enumerate(cells):
+        cell["id"] = f"other{number}"
+
+
+def turn_to_text(cells: list[dict[str, Any]]) -> None:
+    for name in ("06-2-answer", "06-c04"):
+        the(cells, name)["cell_type"] = "markdown"
+        for key in ("outputs", "execution_count"):
+            the(cells, name).pop(key)
+
+
+def delete_checks(cells: list[dict[str, Any]]) -> None:
+    cells[:] = [cell for cell in cells if not cell["id"].endswith(("-check", "-further"))]
+
+
+def change_check(cells: list[dict[str, Any]]) -> None:
+    the(cells, "06-2-check")["source"] = "assert True"
+
+
+def raise_points(cells: list[dict[str, Any]]) -> None:
+    the(cells, "06-2-check")["metadata"]["nbgrader"]["points"] = 100
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (paste_with_id, "2 cells had the grade id 06-2-answer; cell 20 keeps it"),
+        (paste_with_new_id, "2 cells had the grade id 06-2-check"),
+        (lose_ids, "cell 1 had no id"),
+        (lose_marks, "had lost its grade id 06-2-answer"),
+        (lose_both, "had lost its grade id 06-2-further"),
+        (turn_to_text, "was turned from code into markdown"),
+        (delete_checks, "the check 06-2-check was deleted; it is back as cell"),
+        (change_check, "the check 06-2-check was changed"),
+        (raise_points, "the marks of 06-2-check were changed"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_it_is_told_and_mended(change: Change, said: str, mine: Callable[[Change], Path], handed_out: Path) -> None:
+    place = mine(change)
+    look = look_over(place, released=handed_out)
+    assert said in "\n".join(finding.text for finding in look.findings if finding.mended)
+    before = place.read_bytes()
+    assert mend(place, look).read_bytes() == before
+    again = look_over(place, released=handed_out)
+    assert again.findings == ()
+    nbformat.validate(nbformat.read(place, as_version=4))
+    frame = [cell for cell in nbformat.read(handed_out, as_version=4).cells if "nbgrader" in cell.metadata]
+    own = [cell for cell in nbformat.read(place, as_version=4).cells if "nbgrader" in cell.metadata]
+    assert [(cell.id, cell.metadata.nbgrader) for cell in own] == [(cell.id, cell.metadata.nbgrader) for cell in frame]
+
+
+def test_of_two_answers_the_last_that_was_worked_on_counts(mine: Callable[[Change], Path], handed_out: Path) -> None:
+    look = look_over(mine(paste_with_id), released=handed_out)
+    (answer,) = (cell for cell in look.notebook["cells"] if cell["id"] == "06-2-answer")
+    assert answer["source"] == "def affinity(features):\n    return 1"
+
+
+def first_to_last(cells: list[dict[str, Any]]) -> None:
+    cells.append(cells.pop(at(cells, "06-c02")))  # the imports
+
+
+def delete_helper(cells: list[dict[str, Any]]) -> None:
+    the(cells, "06-2-answer")["source"] = "x = helper(3)"
+
+
+def no_python(cells: list[dict[str, Any]]) -> None:
+    the(cells, "06-2-answer")["source"] = "def affinity(:"
+
+
+def delete_answer(cells: list[dict[str, Any]]) -> None:
+    del cells[at(cells, "06-2-answer")]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (first_to_last, "uses torch, which cell "),
+        (delete_helper, "uses helper, which no cell defines; it lives in your kernel's memory only"),
+        (no_python, "is not Python: "),
+        (delete_answer, "the answer 06-2-answer was gone; write it in cell"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_only_its_author_can_mend_is_told(
+    change: Change, said: str, mine: Callable[[Change], Path], handed_out: Path
+) -> None:
+    look = look_over(mine(change), released=handed_out)
+    assert said in "\n".join(finding.text for finding in look.findings if not finding.mended)
+
+
+def test_a_notebook_as_handed_out_is_in_order_and_all_its_answers_are_open(
+    mine: Callable[[Change], Path], handed_out: Path
+) -> None:
+    look = look_over(mine(lambda cells: None), released=handed_out)
+    assert look.findings == ()
+    assert look.open_answers == ("06.1", "06.2", "06.3", "06.4", "06.5")
+
+
+def test_strangers_are_refused(tmp_path: Path) -> None:
+    place = tmp_path / "other.ipynb"
+    place.write_text('{"nbformat": 4, "cells": []}', encoding="utf-8")
+    with pytest.raises(ValueError, match="is like no assignment that was handed out"):
+        look_over(place)
+    place.write_text("{", encoding="utf-8")
+    with pytest.raises(Unreadable, match="is not JSON"):
+        look_over(place)
+
+
+def test_the_command_mends_only_when_it_is_told_to(mine: Callable[[Change], Path], handed_out: Path) -> None:
+    place = mine(change_check)
+    arguments = ["classroom", "check", str(place), "--released", str(handed_out)]
+    before = place.read_bytes()
+    told = CliRunner().invoke(cli.app, arguments)
+    assert told.exit_code == 1 and "--fix mends: the check 06-2-check was changed" in told.output
+    assert place.read_bytes() == before
+    mended = CliRunner().invoke(cli.app, [*arguments, "--fix"])
+    assert mended.exit_code == 0 and "ready to hand in" in mended.output and "still open: 06.1" in mended.output
+    assert place.read_bytes() != before

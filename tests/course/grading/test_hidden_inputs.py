@@ -1,0 +1,51 @@
+"""Hidden inputs: solutions pass, every known wrong answer fails, and nothing but plain data is drawn."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dsrl_lab.course.exercises.bank import EXERCISES
+from dsrl_lab.course.exercises.exercise import Exercise
+from dsrl_lab.course.exercises.judge import judge
+from dsrl_lab.course.exercises.recorded import pack, record
+from dsrl_lab.course.grading.hidden_inputs import DRAWS, check_further, further, unknown_draws
+from dsrl_lab.course.grading.release import NUMBERS
+
+each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
+
+
+@each_exercise
+def test_the_solution_passes(exercise: Exercise) -> None:
+    for seed in range(3):
+        assert check_further(exercise.name, exercise.solution, seed=seed)
+
+
+@each_exercise
+def test_each_wrong_answer_fails(exercise: Exercise) -> None:
+    for seed in range(3):
+        kind = further(exercise.name)[0]
+        known = record(kind, kind.draw(torch.Generator().manual_seed(seed)))
+        for wrong in exercise.wrong_answers:
+            assert not judge(known, wrong.answer, seed=seed), wrong.name
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_plain_data_of_another_kind_than_the_check_s(name: str) -> None:
+    def shapes(exercise: Exercise) -> set[str]:
+        cases = exercise.draw(torch.Generator().manual_seed(0))
+        return {str([v.shape if isinstance(v, torch.Tensor) else v for v in case]) for case in cases}
+
+    for exercise in further(name):
+        pack(exercise.draw(torch.Generator().manual_seed(0)), [])
+        assert not shapes(exercise) & shapes(EXERCISES[name])
+
+
+def test_every_exercise_of_an_assignment_has_hidden_inputs_of_another_kind() -> None:
+    assert [name for name in EXERCISES if name[:2] in NUMBERS and name not in DRAWS] == []
+
+
+def test_no_draw_is_left_over() -> None:
+    assert unknown_draws() == []
+    with pytest.raises(ValueError, match="unknown exercise"):
+        further("99.1")

@@ -1,0 +1,77 @@
+"""Finished runs: copied whole to their places, and scored again to the same numbers or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dsrl_lab.experiments import run
+from dsrl_lab.recipes import Recipe, find_recipe, with_changes
+from dsrl_lab.results.release_runs import final_scores, keep, list_checkpoints, score_again
+from dsrl_lab.training import checkpoint, record
+from dsrl_lab.training.build import load_task_model
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+
+
+def small(row: str) -> Recipe:
+    recipe = replace(find_recipe(f"streets_tinynet_{row}"), pictures=(8, 2))
+    settings = ["train.iterations=2", "train.input_size=[16,24]", "train.batch_size=2"]
+    return with_changes(recipe, [*settings, 'network.host_options={"width":0.5}'])
+
+
+def test_kept_runs_are_found_by_setting_row_and_seed(tmp_path: Path) -> None:
+    list(run(small("deconvolution_dsrl"), directory=tmp_path / "runs" / "x", seed=3))
+    written = keep(tmp_path / "runs", tmp_path / "data")
+    assert [str(path.relative_to(tmp_path / "data")) for path in written] == [
+        "runs/streets_tinynet/deconvolution_dsrl_seed3.jsonl",
+        "checkpoints/streets_tinynet/deconvolution_dsrl_seed3.safetensors",
+        "checkpoints/streets_tinynet/deconvolution_dsrl_seed3_whole.safetensors",
+    ]
+    manifest = json.loads((tmp_path / "data" / "checkpoints" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest == list_checkpoints(tmp_path / "data") and len(manifest) == 2
+    whole = manifest["streets_tinynet/deconvolution_dsrl_seed3_whole.safetensors"]
+    assert whole["sha256"] == hashlib.sha256(written[2].read_bytes()).hexdigest()
+    assert whole["record"] == "streets_tinynet/deconvolution_dsrl_seed3.jsonl"
+    assert whole["command"].startswith("dsrl-lab train streets_tinynet_deconvolution_dsrl --seed 3 --threads ")
+    assert not any(name.startswith("optimizer") for name in checkpoint.load(written[2]).tensors)
+    assert final_scores(written[0])["kind"] == "end" and load_task_model(written[1])[0].num_classes == 11
+
+
+def test_the_kits_manifest_is_that_of_its_checkpoints() -> None:
+    manifest = json.loads((DATA / "checkpoints" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest == list_checkpoints(DATA), (
+        "write it anew: dsrl_lab.results.release_runs.write_manifest(Path('data'))"
+    )
+    commands = {entry["command"].split(" --")[0] for entry in manifest.values()}
+    assert {"dsrl-lab train camvid_espnetv2_90x120_paper", "dsrl-lab train-sisr super_resolution_dbpn"} <= commands
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_an_older_record_gains_todays_measures_and_nothing_else(tmp_path: Path, held_out: bool) -> None:
+    list(run(small("baseline"), directory=tmp_path, held_out=held_out))
+    path = tmp_path / "record.jsonl"
+    whole = record.read(path)
+    older = [*whole[:-1], whole[-1] | {"logits": {"miou": whole[-1]["logits"]["miou"]}}]
+    record.write(path, older)
+    assert score_again(tmp_path) == [path]
+    again = record.read(path)
+    assert again[:-1] == whole[:-1]
+    assert again[-1].pop("scored_again")["versions"] == whole[0]["versions"]
+    assert again[-1] == whole[-1]
+
+
+def test_a_record_that_the_network_does_not_bear_out_stays_as_it_is(tmp_path: Path) -> None:
+    list(run(small("baseline"), directory=tmp_path))
+    path = tmp_path / "record.jsonl"
+    *lines, end = record.read(path)
+    end["labels"]["miou"] += 0.01
+    record.write(path, [*lines, end])
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"mIoU by labels is .* was recorded as .* nothing was written"):
+        score_again(tmp_path)
+    assert path.read_bytes() == before
