@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -71,7 +72,7 @@ class DeconvolutionHead(SSSRHead):
         depthwise: the kit's cheap form, 1 / K of the cost: each class map is enlarged by itself, at first bilinearly.
 
     Shape:
-        - output.logits: (N, K, h, w) at ``host.logits_stride``
+        - output.logits: (N, K, h, w) at ``host.spec.logits_stride``
         - result: (N, K, upscale_factor * H, upscale_factor * W) for an input of (H, W), both even
 
     Raises:
@@ -83,7 +84,8 @@ class DeconvolutionHead(SSSRHead):
         if upscale_factor < 1 or upscale_factor & (upscale_factor - 1):
             raise ValueError(f"expected upscale_factor to be a power of two (each block doubles), got {upscale_factor}")
         classes = host.num_classes
-        steps = host.logits_stride // host.output_stride  # output pixels per position of the class maps
+        self.align_corners = host.spec.align_corners
+        steps = host.spec.logits_stride // host.spec.output_stride  # output pixels per position of the class maps
         self.enlarge = max(steps // 2, 1)
         doublings = int(math.log2(upscale_factor * min(steps, 2)))
         groups = classes if depthwise else 1
@@ -99,7 +101,8 @@ class DeconvolutionHead(SSSRHead):
     def forward(self, output: HeadOutput) -> Tensor:
         """Enlarge the class maps."""
         height, width = output.logits.shape[-2:]
-        return self.blocks(resize(output.logits, (height * self.enlarge, width * self.enlarge)))
+        size = (height * self.enlarge, width * self.enlarge)
+        return self.blocks(resize(output.logits, size, align_corners=self.align_corners))
 
 
 class SubPixelHead(SSSRHead):
@@ -109,7 +112,7 @@ class SubPixelHead(SSSRHead):
     at zero, so that training starts from the host's own prediction and has nothing to win back.
 
     Args:
-        host: the network whose head features (``host.head_channels`` at ``host.head_stride``) are read.
+        host: the network whose head features (``head_channels`` at ``head_stride`` of its spec) are read.
         upscale_factor: sides of the output over sides of the input.
         width: channels between the two convolutions; the knob for cost.
         factor: r, the magnification of the shuffle; by default all the way from the head's stride to the output.
@@ -123,8 +126,10 @@ class SubPixelHead(SSSRHead):
         self, host: DensePredictor, *, upscale_factor: int = 2, width: int = 16, factor: int | None = None
     ) -> None:
         super().__init__()
-        factor = host.head_stride * upscale_factor // host.output_stride if factor is None else factor
-        self.reduce = ConvNormAct(host.head_channels, width, 1)
+        spec = host.spec
+        factor = spec.head_stride * upscale_factor // spec.output_stride if factor is None else factor
+        self.align_corners = spec.align_corners
+        self.reduce = ConvNormAct(spec.head_channels, width, 1)
         self.expand = nn.Conv2d(width, host.num_classes * factor**2, 1)
         nn.init.zeros_(self.expand.weight)
         nn.init.zeros_(self.expand.bias)  # type: ignore[arg-type]
@@ -133,7 +138,8 @@ class SubPixelHead(SSSRHead):
     def forward(self, output: HeadOutput) -> Tensor:
         """Add the residual to the enlarged logits."""
         residual = self.shuffle(self.expand(self.reduce(output.features)))
-        return resize(output.logits, (residual.shape[-2], residual.shape[-1])) + residual
+        size = (residual.shape[-2], residual.shape[-1])
+        return resize(output.logits, size, align_corners=self.align_corners) + residual
 
 
 SSSR_HEADS: dict[str, Callable[..., SSSRHead]] = {
@@ -148,9 +154,11 @@ SSSR_HEADS: dict[str, Callable[..., SSSRHead]] = {
 class SuperResolved(DensePredictor):
     """A host with an SSSR head: itself a dense predictor, with an output larger than its input. This is deployed.
 
+    It announces all that its host does; only ``output_size`` is larger.
+
     Shape:
         - image: (N, 3, H, W), normalised
-        - output: (N, K, upscale_factor * H / host.output_stride, ...)
+        - output: (N, K, upscale_factor * H / output_stride, ...)
     """
 
     def __init__(self, host: DensePredictor, sssr_head: SSSRHead, *, upscale_factor: int = 2) -> None:
@@ -158,14 +166,7 @@ class SuperResolved(DensePredictor):
         self.host = host
         self.sssr_head = sssr_head
         self.upscale_factor = upscale_factor
-        self.num_classes = host.num_classes
-        self.feature_channels = host.feature_channels
-        self.feature_strides = host.feature_strides
-        self.head_channels = host.head_channels
-        self.head_stride = host.head_stride
-        self.logits_stride = host.logits_stride
-        self.size_divisor = host.size_divisor
-        self.output_stride = host.output_stride
+        self.spec = replace(host.spec, class_layers=tuple(f"host.{name}" for name in host.spec.class_layers))
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
         """Encode with the host."""
@@ -214,11 +215,11 @@ class SISRHead(nn.Module):
         residual: bool = False,
     ) -> None:
         super().__init__()
-        strides = host.feature_strides
+        channels, strides = host.spec.feature_channels, host.spec.feature_strides
         self.fuse = fuse
         self.residual = residual
-        inputs = host.feature_channels if fuse else host.feature_channels[-1:]
-        self.project = nn.ModuleList(nn.Conv2d(channels, width, 1) for channels in inputs)
+        inputs = channels if fuse else channels[-1:]
+        self.project = nn.ModuleList(nn.Conv2d(count, width, 1) for count in inputs)
         doublings = 0 if fuse else int(math.log2(strides[-1] // strides[0]))
         blocks = [[nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.ReLU()] for _ in range(doublings)]
         self.enlarge = nn.Sequential(*(nn.Sequential(*block) for block in blocks))
@@ -231,12 +232,12 @@ class SISRHead(nn.Module):
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Reconstruct the image, or its residual; give it and the features before its last layer."""
+        size = (features[0].shape[-2], features[0].shape[-1])
         if self.fuse:
-            size = (features[0].shape[-2], features[0].shape[-1])
             maps = zip(self.project, features, strict=True)
             x = torch.stack([resize(project(feature), size) for project, feature in maps]).sum(0)
         else:
-            x = self.enlarge(self.project[0](features[-1]))
+            x = self.enlarge(self.project[0](features[-1]))[..., : size[0], : size[1]]  # its last steps overhang
         x = self.refine(x)
         return self.predict(x), x
 
@@ -326,7 +327,7 @@ class DSRL(nn.Module):
         self.transform: FeatureTransform | None = None
         if affinity and self.sisr_head is not None:
             width = self.sisr_head.project[0].out_channels
-            self.transform = FeatureTransform(host.head_channels, int(width))  # type: ignore[arg-type]
+            self.transform = FeatureTransform(host.spec.head_channels, int(width))  # type: ignore[arg-type]
 
     def forward(self, image: Tensor) -> DSRLOutput:
         """Run both branches."""
@@ -334,7 +335,8 @@ class DSRL(nn.Module):
         features = self.task_model.forward_features(image)
         head = self.task_model.forward_head(features)
         logits = self.task_model.to_output_size(head.logits, image)
-        auxiliary = tuple(resize(extra, (logits.shape[-2], logits.shape[-1])) for extra in head.auxiliary)
+        size, align_corners = (logits.shape[-2], logits.shape[-1]), self.task_model.spec.align_corners
+        auxiliary = tuple(resize(extra, size, align_corners=align_corners) for extra in head.auxiliary)
         if self.sisr_head is None:
             return DSRLOutput(logits, auxiliary=auxiliary)
         high_size = (self.upscale_factor * image.shape[-2], self.upscale_factor * image.shape[-1])
@@ -344,7 +346,30 @@ class DSRL(nn.Module):
             super_res = super_res + resize(denormalise(image), high_size)
         if self.transform is None:
             return DSRLOutput(logits, super_res, auxiliary=auxiliary)
-        positions = (-(-high_size[0] // self.affinity_stride), -(-high_size[1] // self.affinity_stride))
-        task_features = self.transform(F.adaptive_avg_pool2d(head.features, positions))
         taught = sisr_features.detach() if self.detach_sisr else sisr_features
-        return DSRLOutput(logits, super_res, task_features, F.adaptive_avg_pool2d(taught, positions), auxiliary)
+        compared = self._compared(head.features, taught, high_size)
+        return DSRLOutput(logits, super_res, *compared, auxiliary)
+
+    def compared_features(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What feature affinity would compare: both branches' last features, at the affinity's positions.
+
+        Without a feature transform the task's features are the host's own.
+
+        Shape:
+            - image: (N, 3, H, W), normalised
+            - output: (N, C', h, w) of the task and (N, C'', h, w) of SISR
+
+        Raises:
+            ValueError: there is no SISR head to compare with.
+        """
+        if self.sisr_head is None:
+            raise ValueError("feature affinity compares with the SISR branch; build the network with sisr=True")
+        self.task_model.check_input(image)
+        features = self.task_model.forward_features(image)
+        high_size = (self.upscale_factor * image.shape[-2], self.upscale_factor * image.shape[-1])
+        return self._compared(self.task_model.forward_head(features).features, self.sisr_head(features)[1], high_size)
+
+    def _compared(self, task: Tensor, sisr: Tensor, high_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        positions = (-(-high_size[0] // self.affinity_stride), -(-high_size[1] // self.affinity_stride))
+        task = F.adaptive_avg_pool2d(task, positions)
+        return task if self.transform is None else self.transform(task), F.adaptive_avg_pool2d(sisr, positions)

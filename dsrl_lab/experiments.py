@@ -28,7 +28,12 @@ from dsrl_lab.models.segmentation.espnetv2 import from_released_checkpoint
 from dsrl_lab.recipes import Recipe
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl
-from dsrl_lab.training.evaluate import evaluate_segmentation, evaluate_super_resolution
+from dsrl_lab.training.evaluate import (
+    drive_of,
+    evaluate_affinity,
+    evaluate_segmentation,
+    evaluate_super_resolution,
+)
 from dsrl_lab.training.examples import DecodedSamples, Samples
 from dsrl_lab.training.loop import fit
 from dsrl_lab.training.pose import PersonCrops, PoseTask, evaluate_mean_pose
@@ -57,10 +62,9 @@ class Part(SegmentationDataset):
 
 
 def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part, Part]:
-    """Cut a training split in two for choices: what comes first of each sequence, and its last ``share``.
+    """Cut a training split in two for choices: the first part of each sequence (``drive_of``), and its last ``share``.
 
-    A sequence is what a name's part before the first "_" says (CamVid's frames are named so); neighbouring frames of a
-    video look alike, so the cut is one per sequence and not at random.
+    Neighbouring frames of a video look alike, so the cut is one per sequence and not at random.
 
     Args:
         dataset: a training split.
@@ -73,7 +77,7 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
     """
     sequences: dict[str, list[int]] = {}
     for index, name in enumerate(dataset.names):
-        sequences.setdefault(Path(name).name.split("_")[0] if "_" in name else "", []).append(index)
+        sequences.setdefault(drive_of(name), []).append(index)
     kept: list[int] = []
     held: list[int] = []
     for indices in sequences.values():
@@ -85,7 +89,7 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
 
 @functools.lru_cache(maxsize=4)
 def open_split(
-    dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int
+    dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int, town: int = 0
 ) -> SegmentationDataset:
     """Open one split of a data set by name; its pictures are decoded (or drawn) once, for all that ask for it.
 
@@ -95,12 +99,13 @@ def open_split(
         root: its folder; "streets" needs none.
         size: (H, W) of the pictures that are drawn ("streets" only).
         length: how many are drawn ("streets" only).
+        town: seed of the town that they are drawn in ("streets" only).
 
     Raises:
         ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
     """
     if dataset == "streets":
-        return DecodedSamples(Streets(split, size=size, length=length))
+        return DecodedSamples(Streets(split, size=size, length=length, seed=town))
     folders = {"camvid": CamVid, "cityscapes": Cityscapes}
     if dataset not in folders:
         raise ValueError(f"unknown data set {dataset!r}; choose one of streets, {', '.join(folders)}")
@@ -115,20 +120,28 @@ def open_data(
     """Open what a recipe trains on and what it is scored on.
 
     Args:
-        recipe: the experiment.
+        recipe: the experiment, with its seed.
         root: folder of its data set.
         held_out: score on the last quarter of the training split, and train on the rest; for choices.
     """
-    height, width = recipe.train.input_size
-    scale = recipe.network.upscale_factor
-    train_pictures, val_pictures = recipe.pictures or (0, 0)
-    size = (height * scale, width * scale)
     if recipe.dataset in POSE_DATASETS:
-        return open_crowds(recipe.dataset, root, size=size, lengths=(train_pictures, val_pictures), held_out=held_out)
-    train = open_split(recipe.dataset, "train", root, size=size, length=train_pictures)
-    if held_out:
-        return hold_out(train)
-    return train, open_split(recipe.dataset, "val", root, size=size, length=val_pictures)
+        train_people, val_people = recipe.pictures or (0, 0)
+        lengths = (train_people, val_people)
+        return open_crowds(recipe.dataset, root, size=_picture_size(recipe), lengths=lengths, held_out=held_out)
+    train = _open(recipe, "train", root)
+    return hold_out(train) if held_out else (train, _open(recipe, "val", root))
+
+
+def _open(recipe: Recipe, split: str, root: Path | None) -> SegmentationDataset:
+    numbers = dict(zip(("train", "val", "test"), recipe.pictures or (), strict=False))
+    town = recipe.train.seed if recipe.town_per_seed else 0
+    size = _picture_size(recipe)
+    return open_split(recipe.dataset, split, root, size=size, length=numbers.get(split, 0), town=town)
+
+
+def _picture_size(recipe: Recipe) -> tuple[int, int]:
+    (height, width), scale = recipe.train.input_size, recipe.network.upscale_factor
+    return recipe.picture_size or (height * scale, width * scale)
 
 
 def find_released(name: str, root: Path | None) -> Path:
@@ -207,7 +220,7 @@ def run(
         record.truncate(path, checkpoint.progress(checkpoint.load(latest)).iteration)
     elif first_process:
         path.unlink(missing_ok=True)
-        record.append(path, _first_line(recipe, dsrl, train_set, val_set))
+        record.append(path, _first_line(recipe, dsrl, train_set, val_set, held_out=held_out))
     task = _task(recipe, train_set, val_set)
     description = {"recipe": recipe.name, "network": recipe.network.to_json(), "dataset": recipe.dataset}
     for line in fit(
@@ -225,7 +238,8 @@ def run(
         yield line
     finished = first_process and record.read(path)[-1].get("kind") == "end"
     if not (finished if fabric is None else fabric.broadcast(finished)):
-        _finish(recipe, dsrl, train_set, val_set, directory, path, description, fabric)
+        further = None if recipe.further_split is None or held_out else _open(recipe, recipe.further_split, root)
+        _finish(recipe, dsrl, train_set, val_set, further, directory, path, description, fabric)
 
 
 def _task(
@@ -244,12 +258,17 @@ def _first_line(
     dsrl: DSRL,
     train_set: SegmentationDataset | PoseDataset,
     val_set: SegmentationDataset | PoseDataset,
+    *,
+    held_out: bool,
 ) -> dict[str, Any]:
     deployed = complexity(dsrl.task_model, input_size=recipe.train.input_size)
     trained = complexity(dsrl, input_size=recipe.train.input_size)
     return {
         "kind": "run",
         "recipe": recipe.name,
+        "setting": recipe.setting,
+        "row": recipe.row,
+        "held_out": held_out,
         "title": recipe.title,
         "dataset": recipe.dataset,
         "network": recipe.network.to_json(),
@@ -270,22 +289,29 @@ def _finish(
     dsrl: DSRL,
     train_set: SegmentationDataset | PoseDataset,
     val_set: SegmentationDataset | PoseDataset,
+    further: SegmentationDataset | None,
     directory: Path,
     path: Path,
     description: dict[str, Any],
     fabric: Fabric | None,
 ) -> None:
-    """Score the last weights (masks by both protocols, joints beside the mean pose), keep the net, close the record.
+    """Score the last weights (masks by both protocols and on a further split, joints beside the mean pose).
+
+    Then keep the network and close the record.
 
     All processes share the scoring; the first one writes.
     """
     size, scale = recipe.train.input_size, recipe.network.upscale_factor
     pictures: Samples = val_set
-    labels = super_resolution = None
+    labels = super_resolution = affinity = fresh = None
     if isinstance(val_set, PoseDataset):
         pictures = PersonCrops(val_set, (size[0] * scale, size[1] * scale))
     else:
         labels = evaluate_segmentation(dsrl.task_model, val_set, input_size=size, protocol="labels", fabric=fabric)
+    if dsrl.sisr_head is not None and isinstance(val_set, SegmentationDataset):
+        affinity = evaluate_affinity(dsrl, val_set, input_size=size)
+    if further is not None:
+        fresh = evaluate_segmentation(dsrl.task_model, further, input_size=size, fabric=fabric)
     if dsrl.sisr_head is not None:
         super_resolution = evaluate_super_resolution(dsrl, pictures, input_size=size, fabric=fabric)
     if fabric is not None and not fabric.is_global_zero:
@@ -304,6 +330,8 @@ def _finish(
         scores = {"keypoints": trained["metrics"], "mean_pose": control.to_json()}
     deployed = description | {"train": recipe.train.to_json(), "deployed": True, "scores": scores}
     checkpoint.save(directory / "deployed.safetensors", dsrl.task_model, deployed)
+    if fresh is not None:
+        record.append(path, {"kind": "scores"} | fresh.to_json() | {"counts": record.pack(fresh.counts)})
     record.append(
         path,
         {
@@ -312,5 +340,6 @@ def _finish(
             "seconds": trained.get("seconds"),
             **scores,
             "super_resolution": super_resolution,
+            "affinity": affinity,
         },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import pytest
 from dsrl_lab import experiments
 from dsrl_lab.datasets.cityscapes import Cityscapes
 from dsrl_lab.datasets.drawn_cityscapes import FULL_SIZE, write_drawn_cityscapes
-from dsrl_lab.recipes import MAIN_ROWS, find_recipe
-from dsrl_lab.recipes_cityscapes import CITYSCAPES_HOSTS, CITYSCAPES_SETTINGS, CITYSCAPES_SIZES, setting_name
+from dsrl_lab.recipes import CITYSCAPES_HOSTS, CITYSCAPES_SIZES, SETTINGS, cityscapes, find_recipe
 from dsrl_lab.results import paper_numbers as paper
+from dsrl_lab.rows import MAIN_ROWS
 from dsrl_lab.training import record
 
 
@@ -42,9 +43,9 @@ def test_the_settings_are_table_1_and_figure_1() -> None:
     names = {"espnetv2": "ESPNetv2", "deeplabv3plus": "DeepLabv3+"}
     points = {(point.host, point.input_size) for point in paper.FIGURE_1}
     assert points == {(names[host], size) for host in CITYSCAPES_HOSTS for size in CITYSCAPES_SIZES}
-    assert len(CITYSCAPES_SETTINGS) == 10
-    for build in CITYSCAPES_SETTINGS.values():
-        recipe = build()
+    assert sum(name.startswith("cityscapes") for name in SETTINGS) == 10
+    for host, size in itertools.product(CITYSCAPES_HOSTS, CITYSCAPES_SIZES):
+        recipe = cityscapes(host, size)
         assert recipe.network.num_classes == 19 and recipe.network.upscale_factor == 2
         assert recipe.train.precision == "bf16-mixed" and recipe.train.channels_last
 
@@ -67,5 +68,5 @@ def test_table_1_runs_from_end_to_end(full_size: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", CITYSCAPES_HOSTS)
 def test_each_recipe_runs_from_end_to_end(host: str, size: tuple[int, int], full_size: Path, tmp_path: Path) -> None:
     for row in MAIN_ROWS if size == CITYSCAPES_SIZES[0] else ("baseline", "dsrl"):
-        name = f"{setting_name(host, size)}_{row}"
+        name = f"{cityscapes(host, size).setting}_{row}"
         check_lines(run_one_iteration(name, full_size, tmp_path / row), name)

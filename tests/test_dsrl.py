@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -160,7 +162,7 @@ def test_mistakes_are_named() -> None:
 
 def test_a_pose_like_host_keeps_its_own_output_stride() -> None:
     network = host()
-    network.output_stride = 4
+    network.spec = replace(network.spec, output_stride=4)
     dsrl = DSRL(network, sssr="sub_pixel", sisr=False, affinity=False).eval()
     assert dsrl(torch.randn(1, 3, 64, 48)).logits.shape == (1, 5, 32, 24)
 

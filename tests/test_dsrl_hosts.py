@@ -61,6 +61,6 @@ def test_without_sisr_the_logits_are_the_same_bits_and_the_cost_is_the_hosts_and
     plain = complexity(network.to("meta"), (64, 96))
     # Doublings, K -> K with 9 taps, on the class maps at the whole of the input's sides, and before that at a half of
     # them, unless the host's own logits are as large as its input (U-Net).
-    by_hand = 9 * CLASSES**2 * (64 * 96 + (32 * 48 if network.logits_stride > 1 else 0))
+    by_hand = 9 * CLASSES**2 * (64 * 96 + (32 * 48 if network.spec.logits_stride > 1 else 0))
     assert deployed.macs == plain.macs + by_hand
     assert deployed.macs_without_transposed == plain.macs_without_transposed

@@ -8,16 +8,8 @@ import pytest
 import torch
 
 from dsrl_lab.models import SEGMENTATION
-from dsrl_lab.recipes import (
-    LIGHT_HOSTS,
-    MAIN_ROWS,
-    ROWS,
-    SETTINGS,
-    find_recipe,
-    recipe_names,
-    with_changes,
-    with_row,
-)
+from dsrl_lab.recipes import LIGHT_HOSTS, SETTINGS, find_recipe, recipe_names, with_changes, with_row
+from dsrl_lab.rows import MAIN_ROWS, ROWS
 from dsrl_lab.training.build import build_dsrl
 
 

@@ -27,14 +27,14 @@ def reproduce(
 
     At most ten minutes on two cores. What is finished is kept: after Ctrl-C the same command goes on.
     """
-    from dsrl_lab import experiments, recipes
+    from dsrl_lab import experiments, recipes, rows
     from dsrl_lab.cli.console import follow, output
     from dsrl_lab.results.ablation import ablation
     from dsrl_lab.results.records import find_runs
     from dsrl_lab.results.verdicts import gain_in_words
 
     for seed in range(seeds):
-        for row in recipes.MAIN_ROWS:
+        for row in rows.MAIN_ROWS:
             recipe = recipes.with_changes(recipes.find_recipe(f"{SETTING}_{row}"), changes or [])
             directory = out / f"{row}_seed{seed}"
             follow(

@@ -2,12 +2,13 @@
 
 A network that keeps this contract can be handed to DSRL, whatever its task: the segmenters and the pose net of this kit
 do, and so can yours. The split into ``forward_features`` and ``forward_head`` follows timm; announced channels and
-strides follow segmentation_models.pytorch; the typed output is ours.
+strides follow segmentation_models.pytorch; the one frozen spec and the typed output are ours.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -29,10 +30,9 @@ class HeadOutput(NamedTuple):
     auxiliary: tuple[Tensor, ...] = ()
 
 
-class DensePredictor(nn.Module, ABC):
-    """A network that gives K values for each position of an image.
-
-    A subclass calls ``super().__init__()``, announces itself with the attributes below and writes the two methods.
+@dataclass(frozen=True, kw_only=True)
+class PredictorSpec:
+    """What a dense predictor announces. It is one object, so that a wrapper hands on all of it and can drop nothing.
 
     Attributes:
         num_classes: K, the channels of the logits (classes, or joints of a pose net).
@@ -43,6 +43,9 @@ class DensePredictor(nn.Module, ABC):
         logits_stride: input pixels per step of ``HeadOutput.logits``.
         size_divisor: the input's sides must be multiples of it; 1 (any size) unless the network says otherwise.
         output_stride: input pixels per output pixel of ``forward``: 1 for segmentation, 4 for heat-maps of a pose net.
+        align_corners: corner convention wherever logits are resized, in ``forward`` and in an SSSR head.
+        class_layers: names of the submodules that predict logits. They are new for a new set of classes, whatever
+            weights the rest starts from, and learn at the rate of all new layers.
     """
 
     num_classes: int
@@ -54,6 +57,24 @@ class DensePredictor(nn.Module, ABC):
     size_divisor: int = 1
     output_stride: int = 1
     align_corners: bool = False
+    class_layers: tuple[str, ...] = ()
+
+
+class DensePredictor(nn.Module, ABC):
+    """A network that gives K values for each position of an image.
+
+    A subclass calls ``super().__init__()``, sets ``self.spec`` and writes the two methods.
+
+    Attributes:
+        spec: what the network announces.
+    """
+
+    spec: PredictorSpec
+
+    @property
+    def num_classes(self) -> int:
+        """K, the channels of the logits."""
+        return self.spec.num_classes
 
     @abstractmethod
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -66,12 +87,12 @@ class DensePredictor(nn.Module, ABC):
     def output_size(self, input_size: tuple[int, int]) -> tuple[int, int]:
         """Size (H, W) of ``forward``'s result for an input of ``input_size`` (H, W)."""
         height, width = input_size
-        return -(-height // self.output_stride), -(-width // self.output_stride)
+        return -(-height // self.spec.output_stride), -(-width // self.spec.output_stride)
 
     def to_output_size(self, logits: Tensor, image: Tensor) -> Tensor:
         """Resize logits (N, K, h, w) bilinearly to the size that ``forward`` gives for ``image`` (N, 3, H, W)."""
         size = self.output_size((image.shape[-2], image.shape[-1]))
-        return resize(logits, size, align_corners=self.align_corners)
+        return resize(logits, size, align_corners=self.spec.align_corners)
 
     def check_input(self, image: Tensor) -> None:
         """Refuse an input that the network cannot serve.
@@ -86,7 +107,7 @@ class DensePredictor(nn.Module, ABC):
                 "add a batch dimension or convert to RGB"
             )
         height, width = image.shape[-2:]
-        divisor = self.size_divisor
+        divisor = self.spec.size_divisor
         if height % divisor or width % divisor:
             padded = (-(-height // divisor) * divisor, -(-width // divisor) * divisor)
             raise ValueError(

@@ -14,7 +14,8 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from torch import Tensor
 
 from dsrl_lab.plots.masks import bare, show_image
-from dsrl_lab.plots.theme import VERMILLION, axes_or_current
+from dsrl_lab.plots.theme import axes_or_current
+from dsrl_lab.rows import VERMILLION
 
 SIMILARITY, DIFFERENCE = "cividis", "PuOr"
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dsrl_lab.datasets.base import IGNORE_INDEX, ClassTable
-from dsrl_lab.plots.theme import BLUE, GREY, ORANGE, axes_or_current
+from dsrl_lab.plots.theme import axes_or_current
+from dsrl_lab.rows import BLUE, GREY, ORANGE
 
 Picture = NDArray[np.uint8]
 

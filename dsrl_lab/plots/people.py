@@ -13,7 +13,8 @@ from torch import Tensor
 from dsrl_lab.datasets.joint_tables import JointTable
 from dsrl_lab.metrics.keypoints import pck
 from dsrl_lab.plots.masks import show_image
-from dsrl_lab.plots.theme import Style, axes_or_current
+from dsrl_lab.plots.theme import axes_or_current
+from dsrl_lab.rows import Style
 
 ALPHAS = tuple(step / 50 for step in range(1, 26))
 """Tolerances of ``pck_curve``, as shares of the torso: 0.02, 0.04, ... 0.5."""

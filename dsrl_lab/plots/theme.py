@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -18,8 +17,9 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-SKY, PURPLE, YELLOW, GREY = "#56B4E9", "#CC79A7", "#F0E442", "#7A8290"
+from dsrl_lab.rows import GREY, PURPLE, ROWS, Style
+
+YELLOW = "#F0E442"
 
 CJK_FONTS = (
     "Noto Sans CJK SC",
@@ -32,37 +32,10 @@ CJK_FONTS = (
     "SimHei",
 )
 
-
-@dataclass(frozen=True, kw_only=True)
-class Style:
-    """How one row of an ablation is drawn: colour, line, marker and hatch say the same thing four times."""
-
-    color: str
-    line: Any = "-"
-    marker: str = "o"
-    hatch: str = ""
-
-
-STYLES: dict[str, Style] = {
-    "baseline": Style(color=GREY, line="-", marker="o"),
-    "bilinear": Style(color=SKY, line=(0, (1, 1)), marker="P", hatch="---"),
-    "normalised": Style(color="#8AA9BF", line=(0, (2, 2)), marker="8", hatch="..."),
-    "sssr": Style(color=BLUE, line=(0, (5, 2)), marker="s", hatch="///"),
-    "sisr": Style(color=GREEN, line=(0, (5, 2, 1, 2)), marker="^", hatch="\\\\\\"),
-    "dsrl": Style(color=VERMILLION, line="-", marker="D", hatch="xxx"),
-    "detached": Style(color=PURPLE, line=(0, (3, 1, 1, 1, 1, 1)), marker="v", hatch="||"),
-    "shuffled": Style(color=ORANGE, line=(0, (1, 2)), marker="X", hatch="++"),
-    "deconvolution": Style(color="#004C77", line=(0, (8, 2)), marker="<", hatch="--"),
-    "deconvolution_dsrl": Style(color="#8F3F00", line=(0, (8, 2, 2, 2)), marker=">", hatch="+"),
-    "depthwise": Style(color="#2E7F86", line=(0, (8, 2, 1, 2)), marker="p", hatch="|"),
-    "depthwise_sisr": Style(color="#5B7F2B", line=(0, (8, 2, 1, 1)), marker="d", hatch="\\"),
-    "depthwise_dsrl": Style(color="#B0265E", line=(0, (6, 1)), marker="H", hatch="x"),
-    "depthwise_shuffled": Style(color="#A8741A", line=(0, (2, 1)), marker="h", hatch="++|"),
-}
 OTHER_STYLES = (
-    Style(color=PURPLE, line="--", marker="h", hatch="//"),
-    Style(color="#B8A800", line="-.", marker="d", hatch="xx"),
-    Style(color="#444B57", line=":", marker="*", hatch="\\\\"),
+    Style(PURPLE, "--", "h", "//"),
+    Style("#B8A800", "-.", "d", "xx"),
+    Style("#444B57", ":", "*", "\\\\"),
 )
 
 
@@ -73,7 +46,7 @@ def style_of(row: str) -> Style:
         >>> style_of("dsrl").marker
         'D'
     """
-    return STYLES.get(row) or OTHER_STYLES[sum(map(ord, row)) % len(OTHER_STYLES)]
+    return ROWS[row].style if row in ROWS else OTHER_STYLES[sum(map(ord, row)) % len(OTHER_STYLES)]
 
 
 def faded(color: str, share: float = 0.4) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from dsrl_lab.plots.theme import GREY, Style, axes_or_current, faded, style_of
+from dsrl_lab.plots.theme import axes_or_current, faded, style_of
 from dsrl_lab.results.records import MIOU, Estimate, Run, paired_difference, scores
+from dsrl_lab.rows import GREY, Style
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class AblationRow:
 
 
 def ablation(runs: Sequence[Run]) -> list[AblationRow]:
-    """Gather finished runs of one setting into rows, in the order of ``recipes.ROWS``.
+    """Gather finished runs of one setting into rows, in the order of ``rows.ROWS``.
 
     Raises:
         ValueError: the runs are of several settings, or differ in what an ablation must keep equal.

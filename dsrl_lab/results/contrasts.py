@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from dsrl_lab.plots.theme import GREY, axes_or_current, style_of
+from dsrl_lab.plots.theme import axes_or_current, style_of
 from dsrl_lab.results.ablation import AblationRow, dots_and_interval, gain_marks, name_places
 from dsrl_lab.results.records import MIOU, Estimate, estimate, paired_difference
+from dsrl_lab.rows import GREY
 
 QUESTIONS = (
     ("finer labels alone", "bilinear", "baseline"),

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from dsrl_lab.plots.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, axes_or_current, new_figure
+from dsrl_lab.plots.theme import axes_or_current, new_figure
+from dsrl_lab.rows import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 COLORS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, GREY)
 MARKERS = "osD^vP*"

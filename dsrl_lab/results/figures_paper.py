@@ -17,8 +17,7 @@ from dsrl_lab.datasets.transforms import reduce_image
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.plots.masks import to_picture
-from dsrl_lab.plots.theme import GREY, PURPLE, SKY, faded, new_figure, style_of
-from dsrl_lab.recipes import MAIN_ROWS
+from dsrl_lab.plots.theme import faded, new_figure, style_of
 from dsrl_lab.results import overview as drawing
 from dsrl_lab.results import paper_numbers as paper
 from dsrl_lab.results.ablation import ablation, cost_plot
@@ -28,6 +27,7 @@ from dsrl_lab.results.records import Estimate, Run, paired_difference
 from dsrl_lab.results.shapes import meta_device, network_shapes, papers_network
 from dsrl_lab.results.sweeps import Point, cost_curves, curve_of, families, gains_at_cost, over_cost
 from dsrl_lab.results.verdicts import Comparison, compare_count, compare_direction
+from dsrl_lab.rows import GREY, MAIN_ROWS, PURPLE, SKY
 
 HOST_COLORS = {"ESPNetv2": "#0072B2", "DeepLabv3+": "#009E73"}
 HOST_MARKERS = {"ESPNetv2": "o", "DeepLabv3+": "s"}

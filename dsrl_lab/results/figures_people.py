@@ -16,13 +16,14 @@ from dsrl_lab.datasets.pose import PoseSample
 from dsrl_lab.datasets.pose_transforms import pose_low_and_high, transform_joints
 from dsrl_lab.plots.masks import show_image
 from dsrl_lab.plots.people import draw_skeleton
-from dsrl_lab.plots.theme import GREY, new_figure, style_of
+from dsrl_lab.plots.theme import new_figure, style_of
 from dsrl_lab.results.ablation import ablation, ablation_bars, gain_bars
 from dsrl_lab.results.figures_streets import setting_title, training_note
 from dsrl_lab.results.inputs import Drawing, Inputs
 from dsrl_lab.results.paper_numbers import CLAIMS
 from dsrl_lab.results.records import Run, paired_difference
 from dsrl_lab.results.verdicts import UNTESTED, Comparison
+from dsrl_lab.rows import GREY
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.pose import PersonCrops, find_joints
 

@@ -21,13 +21,14 @@ from dsrl_lab.layers import resize
 from dsrl_lab.plots.affinity import affinity_rows
 from dsrl_lab.plots.masks import bare, class_handles, compare_masks, mask_errors, show_image, show_mask
 from dsrl_lab.plots.super_resolution import Reconstruction, error_map, super_resolution_row
-from dsrl_lab.plots.theme import GREY, new_figure
+from dsrl_lab.plots.theme import new_figure
 from dsrl_lab.results.ablation import ablation, ablation_bars, ablation_table, gain_bars
 from dsrl_lab.results.curves import TERMS, curve, training_curves
 from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
 from dsrl_lab.results.paper_numbers import HOSTS, table_1_gain
 from dsrl_lab.results.records import Run, paired_difference, scores
 from dsrl_lab.results.verdicts import Comparison, compare_direction
+from dsrl_lab.rows import GREY
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.config import NetworkConfig

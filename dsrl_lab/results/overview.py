@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon
 
 from dsrl_lab.plots.masks import Picture
-from dsrl_lab.plots.theme import BLUE, GREEN, GREY, VERMILLION, axes_or_current
+from dsrl_lab.plots.theme import axes_or_current
 from dsrl_lab.results.shapes import NetworkShapes, Shape
+from dsrl_lab.rows import BLUE, GREEN, GREY, VERMILLION
 
 TRAINING_ONLY = (0, (4, 2))
 Point = tuple[float, float]

@@ -90,7 +90,7 @@ class TableRow:
     """A row of Table 1.
 
     Attributes:
-        row: our name of it, as in ``recipes.ROWS``.
+        row: our name of it, as in ``rows.ROWS``.
         label: as tables and figures show it.
         output_size: (H, W) of the prediction for an input of 256x512.
         miou: host to score.

@@ -18,7 +18,7 @@ import numpy as np
 import safetensors
 from scipy import optimize, stats
 
-from dsrl_lab.recipes import PAPER_WEIGHTS, ROWS
+from dsrl_lab.rows import PAPER_WEIGHTS, ROWS
 from dsrl_lab.training import record
 from dsrl_lab.training.checkpoint import DESCRIPTION, is_number
 

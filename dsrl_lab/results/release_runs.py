@@ -11,7 +11,7 @@ from typing import Any
 from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.download import sha256_of
 from dsrl_lab.experiments import open_data
-from dsrl_lab.recipes import ROWS
+from dsrl_lab.rows import ROWS
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.config import NetworkConfig, Recipe, TrainConfig
@@ -155,8 +155,7 @@ def _val_set(first: dict[str, Any], root: Path | None) -> SegmentationDataset:
     train_pictures, val_pictures = first["pictures"].values()
     held_out = any("held out" in split for split in first["pictures"])
     recipe = Recipe(
-        name=first["recipe"],
-        title=first["title"],
+        setting=first["recipe"],
         dataset=first["dataset"],
         network=NetworkConfig.from_json(first["network"]),
         train=TrainConfig.from_json(first["train"]),

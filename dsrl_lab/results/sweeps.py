@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from dsrl_lab.plots.theme import GREY, axes_or_current, style_of
+from dsrl_lab.plots.theme import axes_or_current, style_of
 from dsrl_lab.results.ablation import gain_marks, name_places
 from dsrl_lab.results.records import MIOU, Estimate, Run, estimate, scores
+from dsrl_lab.rows import GREY
 
 CLOSE = 0.03  # costs that differ by less count as equal
 

@@ -46,6 +46,7 @@ def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, se
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         host = host or build_host(network)
+        host.spec = replace(host.spec, align_corners=network.align_corners)
         torch.manual_seed(seed + 1)  # the parts draw the same, whether or not the host has drawn
         sssr: str | SSSRHead | None = network.sssr
         if network.sssr == "sub_pixel":

@@ -7,6 +7,7 @@ poly power, weights of the objective); the rest is ours and stands in every run'
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -19,6 +20,9 @@ class NetworkConfig:
         host: a name in ``models.SEGMENTATION`` or ``models.POSE``.
         num_classes: classes, or joints of a pose net.
         host_options: the host's further constructor arguments, {"width": 1.0} say.
+        align_corners: corner convention wherever logits are resized. One for all rows of an ablation, and by default
+            False, because pictures, masks and scores count from pixels' corners (the centre of pixel i is i + 0.5).
+            Resizes inside a host's own decoder stay as its authors have them.
         upscale_factor: sides of the output over sides of the input.
         sssr: name of the SSSR head, or None for the plain host.
         sssr_width: channels inside the sub-pixel head.
@@ -35,6 +39,7 @@ class NetworkConfig:
     host: str
     num_classes: int
     host_options: dict[str, Any] = field(default_factory=dict)
+    align_corners: bool = False
     upscale_factor: int = 2
     sssr: str | None = None
     sssr_width: int = 16
@@ -59,7 +64,10 @@ class NetworkConfig:
             >>> NetworkConfig.from_json(NetworkConfig(host="tinynet", num_classes=11).to_json()).host
             'tinynet'
         """
-        return cls(**_known_fields(cls, values))
+        values = _known_fields(cls, values)
+        if "align_corners" not in values:  # before 0.2 ESPNetv2's convention reached its plain row alone
+            values["align_corners"] = values.get("host") == "espnetv2" and values.get("sssr") is None
+        return cls(**values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +79,7 @@ class TrainConfig:
         iterations: optimizer steps.
         batch_size: images per step, over all processes.
         learning_rate: at the start of the poly schedule.
-        head_learning_rate_multiplier: for whatever is not the host (SSSR, SISR, transform).
+        head_learning_rate_multiplier: for all new layers: the host's class layers, SSSR, SISR, transform.
         optimizer: "sgd", or "adam" as pose nets are trained with.
         momentum: of SGD.
         weight_decay: on weights of convolutions; norms, biases and slopes have none.
@@ -176,27 +184,42 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One experiment.
+    """One experiment: a row of a setting's ablation.
 
     Attributes:
-        name: as the command line knows it.
-        title: one line for tables and figures.
+        setting: what all rows share: data, host, input size, length.
+        row: a name in ``rows.ROWS``.
+        title: of the row, for tables and figures.
         dataset: a name in ``datasets.class_tables.CLASS_TABLES`` or ``datasets.people.POSE_DATASETS``.
         network: what is trained.
         train: how.
         released: file of released weights under <data>/weights that the host starts from, or None.
         class_map: for each class the released output it starts from.
-        pictures: (train, val) numbers of pictures for a data set that is drawn on the spot.
+        pictures: numbers of train, val and, where it is scored, test pictures of a data set that is drawn on the spot.
+        picture_size: (H, W) of the drawn pictures; by default that of the network's output.
+        town_per_seed: draw another town for each seed, so that seeds say something about other streets.
+        further_split: a split that is scored once, after val, when training has ended ("test"), or None.
+        sizes: input sizes of rows that need one of their own.
     """
 
-    name: str
-    title: str
+    setting: str
+    row: str = "baseline"
+    title: str = "baseline"
     dataset: str
     network: NetworkConfig
     train: TrainConfig
     released: str | None = None
     class_map: tuple[int | None, ...] | None = None
-    pictures: tuple[int, int] | None = None
+    pictures: tuple[int, ...] | None = None
+    picture_size: tuple[int, int] | None = None
+    town_per_seed: bool = False
+    further_split: str | None = None
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """As the command line knows it."""
+        return f"{self.setting}_{self.row}"
 
 
 def _known_fields(cls: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -9,20 +9,22 @@ the pictures (``training.processes``); the scores are those of one, to the last 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from dsrl_lab.affinity import affinity_matrix
 from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.transforms import normalise, reduce_image, resize_mask
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.layers import resize
 from dsrl_lab.metrics import BoundaryScore, SegmentationScore, psnr, ssim
+from dsrl_lab.metrics.affinity import affinity_statistics
 from dsrl_lab.training.examples import Samples
 from dsrl_lab.training.processes import all_reduce_sum, broadcast_buffers, shard
 
@@ -44,6 +46,8 @@ class SegmentationResult:
         split: which split was scored.
         pictures: how many.
         input_size: (H, W) that the network received.
+        drives: sequence of a video to mIoU over its pictures alone; the sequence is a name's part before the first "_".
+        counts: (pictures, 3, K) pixels of each picture and class: right, predicted, true. Not in ``to_json``.
     """
 
     miou: float
@@ -56,10 +60,13 @@ class SegmentationResult:
     split: str
     pictures: int
     input_size: tuple[int, int]
+    drives: dict[str, float]
+    counts: Tensor
 
     def to_json(self) -> dict[str, Any]:
         """As a dictionary that JSON can hold."""
-        return asdict(self)
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "counts"}
+        return values if self.drives else {name: value for name, value in values.items() if name != "drives"}
 
 
 @contextmanager
@@ -146,17 +153,22 @@ def evaluate_segmentation(
             "evaluate on the data set it was trained on, or build it with that num_classes"
         )
     score, outlines = SegmentationScore(table.num_classes), BoundaryScore(table.num_classes)
+    counts = torch.zeros(len(dataset), 3, table.num_classes, dtype=torch.int64)
     broadcast_buffers(model, fabric)
     part = shard(len(dataset), fabric)
     for done, index in enumerate(part, start=1):
         sample = dataset[index]
         pred = predict_mask(model, sample.image, input_size=input_size, protocol=protocol)
+        before = score.confusion.clone()
         score.update(pred[None].cpu(), sample.mask[None])
         outlines.update(pred[None].cpu(), sample.mask[None])
+        picture = score.confusion - before
+        counts[index] = torch.stack([picture.diag(), picture.sum(0), picture.sum(1)])
         if progress is not None:
             progress(done, len(part))
     for collected in (score, outlines):
         collected.add_up(lambda counts: all_reduce_sum(counts, fabric))
+    counts = all_reduce_sum(counts, fabric)
     result = score.compute()
     iou, boundary_f = (
         {name: number_or_none(value) for name, value in zip(table.names, values.tolist(), strict=True)}
@@ -173,7 +185,77 @@ def evaluate_segmentation(
         split=dataset.split,
         pictures=len(dataset),
         input_size=(input_size[0], input_size[1]),
+        drives=drive_scores(dataset.names, counts),
+        counts=counts,
     )
+
+
+def pooled_miou(counts: Tensor) -> float:
+    """MIoU of some pictures together.
+
+    Shape:
+        - counts: (pictures, 3, K) as in ``SegmentationResult``
+
+    Example:
+        >>> pooled_miou(torch.tensor([[[2, 0], [2, 1], [3, 0]], [[0, 4], [0, 4], [0, 4]]]))  # 2/3 and 4/5
+        0.7333333333333334
+    """
+    right, predicted, true = counts.sum(0).double()
+    return float((right / (predicted + true - right)).nanmean())
+
+
+def drive_of(name: str) -> str:
+    """The video sequence that a picture's name tells of, "" for none.
+
+    Example:
+        >>> drive_of("test/Seq05VD_f00000.png"), drive_of("val/000002")
+        ('Seq05VD', '')
+    """
+    stem = name.rpartition("/")[2]
+    return stem.partition("_")[0] if "_" in stem else ""
+
+
+def drive_scores(names: Sequence[str], counts: Tensor) -> dict[str, float]:
+    """Pooled mIoU of each video sequence; empty where the names tell of no more than one."""
+    places: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        places.setdefault(drive_of(name), []).append(index)
+    return {drive: pooled_miou(counts[found]) for drive, found in places.items()} if len(places) > 1 else {}
+
+
+def evaluate_affinity(
+    dsrl: DSRL, dataset: SegmentationDataset, *, input_size: tuple[int, int], pictures: int = 25
+) -> dict[str, float]:
+    """What the two branches' affinities know of the classes, the mean over evenly spaced pictures.
+
+    Args:
+        dsrl: a network with a SISR head; without a feature transform the host's last features stand for the task's.
+        dataset: a split with masks, best one that was not trained on.
+        input_size: (H, W) that the network receives.
+        pictures: how many are looked at.
+
+    Returns:
+        For "task" and "sisr", and for both with the mean over positions removed ("task_centred", ...), the three
+        numbers of ``AffinityStatistics``, as "task_auc", "sisr_centred_mean", ...
+
+    Raises:
+        ValueError: the network has no SISR head.
+    """
+    if dsrl.sisr_head is None:
+        raise ValueError("this network has no SISR head; measure one that was trained with sisr=True")
+    device = next(dsrl.parameters()).device
+    sums: dict[str, list[float]] = {}
+    for index in range(0, len(dataset), max(1, len(dataset) // pictures)):
+        sample = dataset[index]
+        with evaluating(dsrl):
+            task, sisr = dsrl.compared_features(normalise(reduce_image(sample.image.to(device), input_size)[None]))
+        labels = resize_mask(sample.mask, (task.shape[-2], task.shape[-1])).flatten()
+        for name, features in (("task", task), ("sisr", sisr)):
+            centred = features - features.mean(dim=(2, 3), keepdim=True)
+            for kind, x in ((name, features), (f"{name}_centred", centred)):
+                for part, value in affinity_statistics(affinity_matrix(x)[0].cpu(), labels)._asdict().items():
+                    sums.setdefault(f"{kind}_{part}", []).append(value)
+    return {name: float(torch.tensor(values).nanmean()) for name, values in sums.items()}
 
 
 def evaluate_super_resolution(

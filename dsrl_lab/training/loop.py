@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from dsrl_lab.affinity import feature_affinity_loss
 from dsrl_lab.datasets.transforms import normalise
-from dsrl_lab.dsrl import DSRL, DSRLOutput, SuperResolved
+from dsrl_lab.dsrl import DSRL, DSRLOutput
 from dsrl_lab.kernels import keep_freed_memory
 from dsrl_lab.losses import LossTerms, objective, reconstruction_loss
 from dsrl_lab.training import checkpoint
@@ -112,12 +112,11 @@ def fit(
     dsrl.train()
     if config.channels_last:
         dsrl.to(memory_format=torch.channels_last)
-    host = dsrl.task_model.host if isinstance(dsrl.task_model, SuperResolved) else dsrl.task_model
     _check_share(config, fabric.world_size)
     if config.sync_batch_norm:
         synchronise_batch_norm(dsrl, fabric)
     network = torch.compile(dsrl) if config.compile else dsrl
-    model, optimizer = fabric.setup(network, build_optimizer(dsrl, host, config))  # type: ignore[arg-type]
+    model, optimizer = fabric.setup(network, build_optimizer(dsrl, config))  # type: ignore[arg-type]
     run = _Run(dsrl, config, optimizer.optimizer, directory, description or {})
     if resume:
         run.resume()

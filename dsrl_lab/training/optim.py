@@ -12,19 +12,24 @@ from typing import Any
 import torch
 from torch import nn
 
+from dsrl_lab.dsrl import DSRL, SuperResolved
 from dsrl_lab.training.config import TrainConfig
 
 
 def parameter_groups(
-    model: nn.Module, host: nn.Module, *, weight_decay: float, head_learning_rate_multiplier: float = 1.0
+    model: nn.Module,
+    started: Iterable[nn.Parameter],
+    *,
+    weight_decay: float,
+    head_learning_rate_multiplier: float = 1.0,
 ) -> list[dict[str, Any]]:
-    """Sort a model's parameters by two rules: host or not, and a matrix (decays) or a vector (does not).
+    """Sort a model's parameters by two rules: new or not, and a matrix (decays) or a vector (does not).
 
     Args:
         model: the whole network.
-        host: the part of it that learns at the plain learning rate.
+        started: parameters that learn at the plain learning rate; all others are new.
         weight_decay: for parameters of two dimensions and more; biases, norms and slopes get none.
-        head_learning_rate_multiplier: for all that is not the host.
+        head_learning_rate_multiplier: for the new ones.
 
     Returns:
         Groups for an optimizer, each with its ``multiplier`` of the learning rate; empty groups are left out.
@@ -32,32 +37,43 @@ def parameter_groups(
     Example:
         >>> host = nn.Linear(2, 2)
         >>> model = nn.Sequential(host, nn.Linear(2, 1))
-        >>> [len(group["params"]) for group in parameter_groups(model, host, weight_decay=0.1)]
+        >>> [len(group["params"]) for group in parameter_groups(model, host.parameters(), weight_decay=0.1)]
         [1, 1, 1, 1]
     """
-    of_host = {id(parameter) for parameter in host.parameters()}
+    old = {id(parameter) for parameter in started}
     groups: dict[tuple[bool, bool], dict[str, Any]] = {}
     for parameter in model.parameters():
         if not parameter.requires_grad:
             continue
-        in_host, decays = id(parameter) in of_host, parameter.ndim > 1
+        is_old, decays = id(parameter) in old, parameter.ndim > 1
         group = groups.setdefault(
-            (in_host, decays),
+            (is_old, decays),
             {
                 "params": [],
                 "weight_decay": weight_decay if decays else 0.0,
-                "multiplier": 1.0 if in_host else head_learning_rate_multiplier,
+                "multiplier": 1.0 if is_old else head_learning_rate_multiplier,
             },
         )
         group["params"].append(parameter)
     return list(groups.values())
 
 
-def build_optimizer(model: nn.Module, host: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def host_parameters(dsrl: DSRL) -> list[nn.Parameter]:
+    """The host's parameters but its class layers', which are as new as the BatchNorm that an SSSR head puts after them.
+
+    If they learnt more slowly than what follows them, a row with a head would differ from the baseline in its learning
+    rate as well; a faster class layer alone gained a point of mIoU on CamVid.
+    """
+    host = dsrl.task_model.host if isinstance(dsrl.task_model, SuperResolved) else dsrl.task_model
+    new = {id(p) for name in host.spec.class_layers for p in host.get_submodule(name).parameters()}
+    return [parameter for parameter in host.parameters() if id(parameter) not in new]
+
+
+def build_optimizer(dsrl: DSRL, config: TrainConfig) -> torch.optim.Optimizer:
     """SGD with momentum over ``parameter_groups``, as the paper trains, or Adam, as HRNet's release does."""
     groups = parameter_groups(
-        model,
-        host,
+        dsrl,
+        host_parameters(dsrl),
         weight_decay=config.weight_decay,
         head_learning_rate_multiplier=config.head_learning_rate_multiplier,
     )

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.nn import functional as F
 
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
-from dsrl_lab.datasets.transforms import JointTransform, TrainingExample, low_and_high, resize_mask
+from dsrl_lab.datasets.transforms import JointTransform, TrainingExample, low_and_high
 from dsrl_lab.losses import pixel_count, segmentation_loss
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.training.config import TrainConfig
@@ -69,14 +70,19 @@ class SegmentationTask:
 
     def count(self, example: TrainingExample, size: tuple[int, int]) -> Tensor:
         """Pixels that are not ignored."""
-        mask = resize_mask(example.mask, size)
-        return pixel_count(mask, class_weights=self._weights(mask.device))
+        return pixel_count(example.mask, class_weights=self._weights(example.mask.device))
 
     def loss(self, logits: Tensor, example: TrainingExample, normaliser: Tensor) -> Tensor:
-        """Cross-entropy against the mask at the logits' size (nearest neighbour where that is smaller)."""
-        mask = resize_mask(example.mask, (logits.shape[-2], logits.shape[-1]))
+        """Cross-entropy against the whole mask; a coarser position answers for every label that it covers.
+
+        So the target of a coarse position is each class's share of its area. That has no bias and mirrors with the
+        picture. One pixel in four as its label shifts the mask; a majority vote loses what is one pixel wide.
+        """
+        size = (example.mask.shape[-2], example.mask.shape[-1])
+        if logits.shape[-2:] != size:
+            logits = F.interpolate(logits, size, mode="nearest-exact")
         weights = self._weights(logits.device)
-        return segmentation_loss(logits, mask, class_weights=weights, normaliser=normaliser)
+        return segmentation_loss(logits, example.mask, class_weights=weights, normaliser=normaliser)
 
     def evaluate(self, model: DensePredictor, fabric: Fabric | None = None) -> dict[str, Any]:
         """Pooled scores on the validation set with bilinear logits; empty where there is none."""

@@ -12,7 +12,8 @@ from torch import Tensor
 from dsrl_lab.datasets.base import IGNORE_INDEX, ClassTable
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.plots.masks import class_handles, compare_masks, mask_errors, show_image, show_mask, to_picture
-from dsrl_lab.plots.theme import BLUE, GREY, ORANGE, new_figure, theme
+from dsrl_lab.plots.theme import new_figure, theme
+from dsrl_lab.rows import BLUE, GREY, ORANGE
 from dsrl_lab.training.evaluate import number_or_none
 from dsrl_lab.widgets.base import Refused, Widget
 

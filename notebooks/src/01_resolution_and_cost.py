@@ -37,7 +37,7 @@ from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.transforms import reduce_image, resize_mask
 from dsrl_lab.layers import ConvNormAct
 from dsrl_lab.metrics import SegmentationScore
-from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.segmentation.unet import UNet
 from dsrl_lab.plots.masks import show_image, show_mask
 from dsrl_lab.plots.theme import new_figure, style_of, theme
@@ -410,10 +410,15 @@ class Stack(DensePredictor):
 
     def __init__(self, plan: list[tuple[int, int]]) -> None:
         super().__init__()
-        self.num_classes, self.feature_channels = CAMVID.num_classes, WIDTHS
         strides = torch.tensor([stride for stride, _ in plan]).cumprod(0).tolist()
-        self.feature_strides, self.head_channels = tuple(strides), WIDTHS[-1]
-        self.head_stride = self.logits_stride = strides[-1]
+        self.spec = PredictorSpec(
+            num_classes=CAMVID.num_classes,
+            feature_channels=WIDTHS,
+            feature_strides=tuple(strides),
+            head_channels=WIDTHS[-1],
+            head_stride=strides[-1],
+            logits_stride=strides[-1],
+        )
         shapes = zip((3, *WIDTHS), WIDTHS, plan, strict=False)
         self.layers = nn.ModuleList(ConvNormAct(i, o, stride=s, dilation=d) for i, o, (s, d) in shapes)
         self.classifier = nn.Conv2d(WIDTHS[-1], self.num_classes, 1)

@@ -42,7 +42,8 @@ from dsrl_lab.models.segmentation.deeplabv3plus import DeepLabv3Plus
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.models.segmentation.pspnet import PSPNet
 from dsrl_lab.plots.masks import class_handles, show_image, show_mask
-from dsrl_lab.plots.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, faded, new_figure, theme
+from dsrl_lab.plots.theme import faded, new_figure, theme
+from dsrl_lab.rows import BLUE, GREEN, GREY, ORANGE, PURPLE
 from dsrl_lab.results.shapes import meta_device
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import evaluate_segmentation, predict_mask
@@ -121,8 +122,10 @@ with meta_device():  # no memory for weights, nothing is computed: shapes and co
     }
 print(f"{'':10} {'channels of the maps':22} {'their strides':15} features at  logits at")
 for name, host in HOSTS.items():
-    channels, strides = (" ".join(map(str, numbers)) for numbers in (host.feature_channels, host.feature_strides))
-    print(f"{name:10} {channels:22} {strides:15} {host.head_stride:11}  {host.logits_stride:9}")
+    channels, strides = (
+        " ".join(map(str, numbers)) for numbers in (host.spec.feature_channels, host.spec.feature_strides)
+    )
+    print(f"{name:10} {channels:22} {strides:15} {host.spec.head_stride:11}  {host.spec.logits_stride:9}")
 
 # %% [markdown]
 # Read a row aloud: "DABNet gives maps at strides 2, 4, 8, and decides at stride 8." The announced numbers are all that DSRL asks: SISR reads the maps, affinity the

@@ -38,7 +38,8 @@ from dsrl_lab.dsrl import DSRL, BilinearHead, DeconvolutionHead, SubPixelHead, S
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.models import SEGMENTATION
 from dsrl_lab.plots.masks import class_handles, show_image, show_mask
-from dsrl_lab.plots.theme import GREY, STYLES, VERMILLION, Style, faded, new_figure, theme
+from dsrl_lab.plots.theme import STYLES, faded, new_figure, theme
+from dsrl_lab.rows import GREY, VERMILLION, Style
 from dsrl_lab.results import paper_numbers as paper
 from dsrl_lab.results.ablation import ablation
 from dsrl_lab.results.records import find_runs

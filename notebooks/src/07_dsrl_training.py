@@ -241,7 +241,7 @@ hint("07.2") + solution("07.2")
 # not, matrix (decays) or vector (does not).
 
 # %%
-optimizer = build_optimizer(network, network.task_model.host, configs["dsrl"])
+optimizer = build_optimizer(network, configs["dsrl"])
 for group in optimizer.param_groups:
     numbers = sum(parameter.numel() for parameter in group["params"])
     print(f"{len(group['params']):3} tensors, {numbers:7} numbers, weight decay {group['weight_decay']}")

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from dsrl_lab import cli, experiments
-from dsrl_lab.recipes import MAIN_ROWS
 from dsrl_lab.results.figures import read_manifest
+from dsrl_lab.rows import MAIN_ROWS
 from dsrl_lab.training import record
 
 SMALL = ["train.iterations=2", "train.input_size=[24,32]", "train.batch_size=2", 'network.host_options={"width":0.5}']

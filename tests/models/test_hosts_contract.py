@@ -51,18 +51,18 @@ def test_any_size_is_served_and_every_announcement_is_true(host: DensePredictor,
         output = host(image)
     assert [tuple(x.shape) for x in features] == [
         (2, channels, *rounded_up(size, stride))
-        for channels, stride in zip(host.feature_channels, host.feature_strides, strict=True)
+        for channels, stride in zip(host.spec.feature_channels, host.spec.feature_strides, strict=True)
     ]
-    assert list(host.feature_strides) == sorted(host.feature_strides)
-    assert head.features.shape == (2, host.head_channels, *rounded_up(size, host.head_stride))
-    assert head.logits.shape == (2, CLASSES, *rounded_up(size, host.logits_stride))
+    assert list(host.spec.feature_strides) == sorted(host.spec.feature_strides)
+    assert head.features.shape == (2, host.spec.head_channels, *rounded_up(size, host.spec.head_stride))
+    assert head.logits.shape == (2, CLASSES, *rounded_up(size, host.spec.logits_stride))
     assert head.auxiliary == ()
     assert output.shape == (2, CLASSES, *size)
     assert output.isfinite().all()
 
 
 def test_the_smallest_image_is_one_step_of_the_deepest_map(host: DensePredictor) -> None:
-    side = host.feature_strides[-1]
+    side = host.spec.feature_strides[-1]
     with torch.inference_mode():
         assert host(torch.randn(1, 3, side, side)).shape == (1, CLASSES, side, side)
 
@@ -164,7 +164,7 @@ def test_training_on_one_image_says_what_to_do_and_that_helps(name: str) -> None
 @pytest.mark.parametrize("name", ["deeplabv3plus", "pspnet", "bisenet", "dabnet"])
 def test_training_on_one_position_says_what_to_do_and_that_helps(name: str) -> None:
     model = build(name).train()
-    side = model.feature_strides[-1]
+    side = model.spec.feature_strides[-1]
     image = torch.randn(1, 3, side, side)
     with pytest.raises(ValueError, match=r"its deepest map has one position, and .* or freeze BatchNorm"):
         model(image)
@@ -175,7 +175,7 @@ def test_training_on_one_position_says_what_to_do_and_that_helps(name: str) -> N
 @pytest.mark.parametrize("name", ["deeplabv3plus", "pspnet", "bisenet", "dabnet"])
 def test_too_small_an_image_names_the_size_to_enlarge_to(name: str) -> None:
     model = build(name).eval()
-    side = model.feature_strides[-1]
+    side = model.spec.feature_strides[-1]
     message = rf"needs sides of at least {side}, its deepest stride, got \(H, W\) = \({side - 1}, 40\); enlarge or pad"
     calls: tuple[Callable[[Tensor], object], ...] = (model, model.forward_features)
     for call in calls:

@@ -61,7 +61,7 @@ def test_a_coarse_grid_of_logits_cannot_draw_thin_things(scenes: tuple[Tensor, T
 
 def with_fine_logits(name: str) -> DensePredictor:
     host = SEGMENTATION[name](CLASSES, **({"encoder": SMALL[name]} if name in SMALL else {}))
-    if host.logits_stride <= 2:
+    if host.spec.logits_stride <= 2:
         return host
     return SuperResolved(host, SubPixelHead(host, upscale_factor=1, width=64), upscale_factor=1)
 

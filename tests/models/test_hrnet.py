@@ -75,8 +75,8 @@ def test_parameters_and_multiply_adds_are_those_of_public_code(w32: HRNet, size:
 def test_the_stem_of_the_release_is_an_option() -> None:
     few: dict[str, Any] = {"modules": (1, 1, 1), "blocks": 1}
     with torch.device("meta"):
-        by_width = [HRNet(17, width=width, **few).feature_channels for width in (8, 18, 32, 48)]
-        assert HRNet(17, width=18, stem_width=64, **few).feature_channels == (256, 18, 36, 72, 144)
+        by_width = [HRNet(17, width=width, **few).spec.feature_channels for width in (8, 18, 32, 48)]
+        assert HRNet(17, width=18, stem_width=64, **few).spec.feature_channels == (256, 18, 36, 72, 144)
     assert by_width == [
         (64, 8, 16, 32, 64),
         (144, 18, 36, 72, 144),
@@ -94,10 +94,10 @@ def test_any_size_is_served_and_every_announcement_is_true(network: HRNet, size:
         output = network(image)
     assert [tuple(x.shape) for x in features] == [
         (2, channels, *rounded_up(size, stride))
-        for channels, stride in zip(network.feature_channels, network.feature_strides, strict=True)
+        for channels, stride in zip(network.spec.feature_channels, network.spec.feature_strides, strict=True)
     ]
-    assert head.features.shape == (2, network.head_channels, *rounded_up(size, network.head_stride))
-    assert head.logits.shape == (2, JOINTS, *rounded_up(size, network.logits_stride))
+    assert head.features.shape == (2, network.spec.head_channels, *rounded_up(size, network.spec.head_stride))
+    assert head.logits.shape == (2, JOINTS, *rounded_up(size, network.spec.logits_stride))
     assert head.auxiliary == ()
     assert output.shape[-2:] == network.output_size(size) == rounded_up(size, 4)
     assert torch.equal(output, head.logits)

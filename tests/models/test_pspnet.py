@@ -37,7 +37,7 @@ def test_stride_8_throughout_and_the_auxiliary_head_reads_the_map_before_the_las
         model = PSPNet(19).train()
         features = model.forward_features(torch.zeros(2, 3, 64, 64))
     assert [x.shape[-1] for x in features] == [16, 8, 8, 8]
-    assert model.feature_channels == (256, 512, 1024, 2048)
+    assert model.spec.feature_channels == (256, 512, 1024, 2048)
     small = PSPNet(3, encoder="resnet18").train()
     features = small.forward_features(torch.randn(2, 3, 32, 32))
     auxiliary = small.forward_head(features).auxiliary[0]

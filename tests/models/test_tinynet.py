@@ -21,8 +21,8 @@ def test_parameters_by_hand() -> None:
 
 
 def test_width_scales_the_channels() -> None:
-    assert TinyNet(11, width=2.0).feature_channels == (32, 64, 128)
-    assert TinyNet(11, width=0.1).feature_channels == (8, 8, 8)
+    assert TinyNet(11, width=2.0).spec.feature_channels == (32, 64, 128)
+    assert TinyNet(11, width=0.1).spec.feature_channels == (8, 8, 8)
 
 
 def test_its_field_of_view_covers_a_car() -> None:

@@ -18,10 +18,10 @@ from dsrl_lab.plots import theme as of_theme
 from dsrl_lab.plots.affinity import affinity_picture, affinity_row, affinity_rows
 from dsrl_lab.plots.masks import blend, compare_masks, mask_errors, show_image, show_mask, to_picture
 from dsrl_lab.plots.super_resolution import Reconstruction, error_map, super_resolution_row
-from dsrl_lab.recipes import ROWS
 from dsrl_lab.results import ablation as of_ablation
 from dsrl_lab.results.curves import curve, training_curves
 from dsrl_lab.results.records import estimate, find_runs
+from dsrl_lab.rows import ROWS
 
 TABLE = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)), thin=("pole",))
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dsrl_lab.datasets.base import Sample
 from dsrl_lab.dsrl import DSRL
-from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.examples import DecodedSamples
 from dsrl_lab.training.loop import fit
@@ -20,12 +20,17 @@ from dsrl_lab.training.tasks import SegmentationTask
 class TwoLayers(DensePredictor):
     """A host with everything that has state: convolutions, BatchNorm, dropout."""
 
-    feature_channels, feature_strides = (8,), (2,)
-    head_channels, head_stride, logits_stride = 8, 2, 2
-
     def __init__(self, num_classes: int = 3) -> None:
         super().__init__()
-        self.num_classes = num_classes
+        self.spec = PredictorSpec(
+            num_classes=num_classes,
+            feature_channels=(8,),
+            feature_strides=(2,),
+            head_channels=8,
+            head_stride=2,
+            logits_stride=2,
+            class_layers=("classifier",),
+        )
         self.encoder = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU())
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Conv2d(8, num_classes, 1))
 

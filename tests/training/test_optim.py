@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ from tests.training.small import TwoLayers, small_config
 
 def test_each_parameter_is_in_exactly_one_group_and_moves_after_one_step() -> None:
     dsrl = DSRL(TwoLayers(), sssr="deconvolution")
-    optimizer = build_optimizer(dsrl, dsrl.task_model, small_config())
+    optimizer = build_optimizer(dsrl, small_config())
     grouped = [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
     assert sorted(grouped) == sorted(id(parameter) for parameter in dsrl.parameters())
     before = {name: parameter.detach().clone() for name, parameter in dsrl.named_parameters()}
@@ -23,15 +25,18 @@ def test_each_parameter_is_in_exactly_one_group_and_moves_after_one_step() -> No
     assert [name for name, parameter in dsrl.named_parameters() if torch.equal(before[name], parameter)] == []
 
 
-def test_vectors_do_not_decay_and_parts_beside_the_host_learn_at_their_multiple() -> None:
-    dsrl = DSRL(TwoLayers())
-    host = dsrl.task_model.host
-    groups = parameter_groups(dsrl, host, weight_decay=0.1, head_learning_rate_multiplier=10)
-    of_host = {id(parameter) for parameter in host.parameters()}
+@pytest.mark.parametrize("sssr", [None, "normalised", "deconvolution"])
+def test_vectors_do_not_decay_and_all_new_layers_learn_at_their_multiple(sssr: str | None) -> None:
+    dsrl = DSRL(TwoLayers(), sssr=sssr)
+    host = dsrl.task_model if sssr is None else dsrl.task_model.host
+    groups = build_optimizer(
+        dsrl, replace(small_config(), weight_decay=0.1, head_learning_rate_multiplier=10)
+    ).param_groups
+    started = {id(parameter) for parameter in host.encoder.parameters()}  # the class layer is new in every row
     for group in groups:
         for parameter in group["params"]:
             assert group["weight_decay"] == (0.1 if parameter.ndim > 1 else 0.0)
-            assert group["multiplier"] == (1.0 if id(parameter) in of_host else 10)
+            assert group["multiplier"] == (1.0 if id(parameter) in started else 10)
     optimizer = torch.optim.SGD(groups, lr=1.0)
     set_learning_rate(optimizer, 0.5)
     assert sorted({group["lr"] for group in optimizer.param_groups}) == [0.5, 5.0]
@@ -40,7 +45,11 @@ def test_vectors_do_not_decay_and_parts_beside_the_host_learn_at_their_multiple(
 def test_frozen_parameters_are_left_out() -> None:
     host = TwoLayers()
     host.classifier.requires_grad_(False)
-    grouped = [parameter for group in parameter_groups(host, host, weight_decay=0.1) for parameter in group["params"]]
+    grouped = [
+        parameter
+        for group in parameter_groups(host, host.parameters(), weight_decay=0.1)
+        for parameter in group["params"]
+    ]
     assert len(grouped) == len(list(host.encoder.parameters()))
 
 

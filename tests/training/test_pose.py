@@ -16,6 +16,7 @@ from dsrl_lab.datasets.joint_tables import LSP_JOINTS
 from dsrl_lab.datasets.people import StreetPeople, open_people
 from dsrl_lab.datasets.pose import PoseDataset, PoseSample
 from dsrl_lab.datasets.pose_transforms import PoseExample
+from dsrl_lab.dsrl import DSRL
 from dsrl_lab.models.base import DensePredictor, HeadOutput
 from dsrl_lab.models.pose.heatmaps import gaussian_heatmaps
 from dsrl_lab.recipes import find_recipe, with_changes
@@ -24,6 +25,7 @@ from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.optim import build_optimizer
 from dsrl_lab.training.pose import PersonCrops, PoseTask, evaluate_mean_pose, evaluate_pose, find_joints
+from tests.training.small import TwoLayers
 
 CONFIG = TrainConfig(input_size=(32, 32), iterations=1, heatmap_sigma=6.0)
 TASK = PoseTask(CONFIG, LSP_JOINTS)
@@ -140,10 +142,10 @@ def test_a_net_for_other_joints_is_refused() -> None:
 
 
 def test_adam_gets_the_same_groups_and_mistakes_are_named() -> None:
-    net = nn.Conv2d(3, 2, 1)
+    net = DSRL(TwoLayers(), sssr=None, sisr=False, affinity=False)
     config = replace(CONFIG, optimizer="adam", weight_decay=0.1)
-    groups = build_optimizer(net, net, config).param_groups
-    assert isinstance(build_optimizer(net, net, config), torch.optim.Adam)
+    groups = build_optimizer(net, config).param_groups
+    assert isinstance(build_optimizer(net, config), torch.optim.Adam)
     assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
     with pytest.raises(ValueError, match="unknown optimizer 'lion'; choose sgd or adam"):
         replace(CONFIG, optimizer="lion")  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from dsrl_lab.layers import ConvNormAct
-from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.segmentation.pooling import check_positions
 
 Maps = tuple[Tensor, ...]
@@ -151,14 +151,9 @@ class HRNet(DensePredictor):
         >>> network = HRNet(14, width=8, modules=(1, 1, 1), blocks=1).eval()
         >>> network(torch.zeros(1, 3, 64, 48)).shape
         torch.Size([1, 14, 16, 12])
-        >>> network.feature_channels
+        >>> network.spec.feature_channels
         (64, 8, 16, 32, 64)
     """
-
-    feature_strides = (4, 4, 8, 16, 32)
-    head_stride = 4
-    logits_stride = 4
-    output_stride = 4
 
     def __init__(
         self,
@@ -182,9 +177,16 @@ class HRNet(DensePredictor):
                 f"{tuple(modules)}; HRNet-W32 has (1, 4, 3)"
             )
         widths = [width * 2**branch for branch in range(4)]
-        self.num_classes = num_classes
-        self.feature_channels = (4 * stem, *widths)
-        self.head_channels = width
+        self.spec = PredictorSpec(
+            num_classes=num_classes,
+            feature_channels=(4 * stem, *widths),
+            feature_strides=(4, 4, 8, 16, 32),
+            head_channels=width,
+            head_stride=4,
+            logits_stride=4,
+            output_stride=4,
+            class_layers=("predict",),
+        )
 
         self.stem = nn.Sequential(ConvNormAct(3, stem, stride=2), ConvNormAct(stem, stem, stride=2))
         widen = ConvNormAct(stem, 4 * stem, 1, activation=None)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dsrl_lab.layers import ConvNormAct, resize
-from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.encoders import Encoder, ResNetEncoder
 from dsrl_lab.models.segmentation.pooling import PooledContext, check_positions
 from dsrl_lab.models.xception39 import Xception39Encoder
@@ -94,7 +94,7 @@ class BiSeNet(DensePredictor):
 
     Example:
         >>> model = BiSeNet(19, encoder="xception39").eval()
-        >>> model.feature_channels, model.feature_strides, model.head_channels
+        >>> model.spec.feature_channels, model.spec.feature_strides, model.spec.head_channels
         ((128, 128, 256), (8, 16, 32), 64)
         >>> model(torch.zeros(1, 3, 33, 64)).shape
         torch.Size([1, 19, 33, 64])
@@ -109,11 +109,15 @@ class BiSeNet(DensePredictor):
             raise ValueError(f"unknown encoder {encoder!r}; BiSeNet has {', '.join(self.ENCODERS)}")
         self.encoder: Encoder = ResNetEncoder("resnet18") if encoder == "resnet18" else Xception39Encoder()
         *_, channels16, channels32 = self.encoder.channels
-        self.num_classes = num_classes
-        self.feature_channels = (128, channels16, channels32)
-        self.feature_strides = (8, 16, 32)
-        self.head_channels = 64
-        self.head_stride = self.logits_stride = 8
+        self.spec = PredictorSpec(
+            num_classes=num_classes,
+            feature_channels=(128, channels16, channels32),
+            feature_strides=(8, 16, 32),
+            head_channels=64,
+            head_stride=8,
+            logits_stride=8,
+            class_layers=("classify", "auxiliary16.1", "auxiliary8.1"),
+        )
 
         self.spatial_path = nn.Sequential(
             ConvNormAct(3, 64, 7, stride=2),

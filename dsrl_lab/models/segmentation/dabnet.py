@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.segmentation.pooling import check_positions
 
 
@@ -113,7 +113,7 @@ class DABNet(DensePredictor):
 
     Example:
         >>> model = DABNet(19).eval()
-        >>> model.feature_channels, model.feature_strides, model.head_channels
+        >>> model.spec.feature_channels, model.spec.feature_strides, model.spec.head_channels
         ((35, 131, 259), (2, 4, 8), 259)
         >>> model(torch.zeros(1, 3, 33, 64)).shape
         torch.Size([1, 19, 33, 64])
@@ -121,12 +121,16 @@ class DABNet(DensePredictor):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.feature_channels = (32 + 3, 2 * 64 + 3, 2 * 128 + 3)  # each ends with the image itself, averaged
-        self.feature_strides = (2, 4, 8)
-        self.head_channels = self.feature_channels[-1]
-        self.head_stride = self.logits_stride = 8
-        channels2, channels4, channels8 = self.feature_channels
+        channels2, channels4, channels8 = 32 + 3, 2 * 64 + 3, 2 * 128 + 3  # each ends with the image itself, averaged
+        self.spec = PredictorSpec(
+            num_classes=num_classes,
+            feature_channels=(channels2, channels4, channels8),
+            feature_strides=(2, 4, 8),
+            head_channels=channels8,
+            head_stride=8,
+            logits_stride=8,
+            class_layers=("classify",),
+        )
 
         self.stem = nn.Sequential(_conv_norm_act(3, 32, stride=2), _conv_norm_act(32, 32), _conv_norm_act(32, 32))
         self.norm_act2 = _norm_act(channels2)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from dsrl_lab.layers import ConvNormAct, resize
-from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.encoders import Encoder, MobileNetV2Encoder, ResNetEncoder
 from dsrl_lab.models.segmentation.pooling import PooledContext, check_positions
 
@@ -78,7 +78,7 @@ class DeepLabv3Plus(DensePredictor):
 
     Example:
         >>> model = DeepLabv3Plus(19, encoder="mobilenet_v2").eval()
-        >>> model.feature_channels, model.feature_strides, model.head_channels
+        >>> model.spec.feature_channels, model.spec.feature_strides, model.spec.head_channels
         ((24, 256), (4, 16), 256)
         >>> model(torch.zeros(1, 3, 33, 64)).shape
         torch.Size([1, 19, 33, 64])
@@ -99,11 +99,15 @@ class DeepLabv3Plus(DensePredictor):
             self.encoder = ResNetEncoder(encoder, output_stride=output_stride, multi_grid=(1, 2, 4))
         reach = 16 // output_stride
         low_channels, deep_channels = self.encoder.channels[0], self.encoder.channels[-1]
-        self.num_classes = num_classes
-        self.feature_channels = (low_channels, 256)
-        self.feature_strides = (4, output_stride)
-        self.head_channels = 256
-        self.head_stride = self.logits_stride = 4
+        self.spec = PredictorSpec(
+            num_classes=num_classes,
+            feature_channels=(low_channels, 256),
+            feature_strides=(4, output_stride),
+            head_channels=256,
+            head_stride=4,
+            logits_stride=4,
+            class_layers=("classify.1",),
+        )
 
         self.pyramid = ASPP(deep_channels, 256, dilations=(6 * reach, 12 * reach, 18 * reach))
         self.pyramid_dropout = nn.Dropout(0.5)

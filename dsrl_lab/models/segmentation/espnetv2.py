@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from dsrl_lab.layers import ConvNormAct
-from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.segmentation.espnetv2_blocks import EESP, DecoderStep, DownSampler, PyramidPool, shrink
 from dsrl_lab.models.segmentation.espnetv2_release import output_sources, read_release
 
@@ -59,12 +59,6 @@ class ESPNetv2(DensePredictor):
         789242
     """
 
-    feature_strides = (2, 4, 8, 16)
-    head_channels = DECODER_CHANNELS[-1]
-    head_stride = 2
-    logits_stride = 2
-    align_corners = True
-
     def __init__(self, num_classes: int, *, width: float = 2.0, pyramid_channels: int | None = None) -> None:
         super().__init__()
         if width not in ENCODER_CHANNELS:
@@ -75,10 +69,18 @@ class ESPNetv2(DensePredictor):
             pyramid_channels = max(1, min(num_classes // 2, LARGEST_PYRAMID_CHANNELS))
         if pyramid_channels < 1:
             raise ValueError(f"expected pyramid_channels of 1 or more, got {pyramid_channels}")
-        self.num_classes = num_classes
         self.width = width
         self.pyramid_channels = pyramid_channels
-        self.feature_channels = ENCODER_CHANNELS[width]
+        self.spec = PredictorSpec(
+            num_classes=num_classes,
+            feature_channels=ENCODER_CHANNELS[width],
+            feature_strides=(2, 4, 8, 16),
+            head_channels=DECODER_CHANNELS[-1],
+            head_stride=2,
+            logits_stride=2,
+            align_corners=True,  # as the release resizes; recipes choose one convention for all rows
+            class_layers=("classifier",),
+        )
         c2, c4, c8, c16 = ENCODER_CHANNELS[width]
         d8, d4, d2 = DECODER_CHANNELS
 

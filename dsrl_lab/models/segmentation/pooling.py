@@ -25,7 +25,7 @@ def check_positions(model: DensePredictor, image: Tensor) -> None:
         ValueError: a side is shorter than the deepest stride (the message names the size to enlarge to), or
             the model trains on one image whose deepest map has one position.
     """
-    stride = model.feature_strides[-1]
+    stride = model.spec.feature_strides[-1]
     batch, height, width = image.shape[0], image.shape[-2], image.shape[-1]
     if height < stride or width < stride:
         enlarged = (max(height, stride), max(width, stride))

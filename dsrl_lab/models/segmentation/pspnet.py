@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dsrl_lab.layers import ConvNormAct, resize
-from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.encoders import ResNetEncoder
 from dsrl_lab.models.segmentation.pooling import PooledContext, check_positions
 
@@ -67,7 +67,7 @@ class PSPNet(DensePredictor):
 
     Example:
         >>> model = PSPNet(19, encoder="resnet18").eval()
-        >>> model.feature_channels, model.feature_strides, model.head_channels
+        >>> model.spec.feature_channels, model.spec.feature_strides, model.spec.head_channels
         ((64, 128, 256, 512), (4, 8, 8, 8), 512)
         >>> model(torch.zeros(1, 3, 33, 64)).shape
         torch.Size([1, 19, 33, 64])
@@ -82,11 +82,15 @@ class PSPNet(DensePredictor):
             raise ValueError(f"unknown encoder {encoder!r}; PSPNet has {', '.join(self.ENCODERS)}")
         self.encoder = ResNetEncoder(encoder, output_stride=8, deep_stem=deep_stem)
         *_, auxiliary_channels, deep_channels = self.encoder.channels
-        self.num_classes = num_classes
-        self.feature_channels = self.encoder.channels
-        self.feature_strides = self.encoder.strides
-        self.head_channels = 512
-        self.head_stride = self.logits_stride = 8
+        self.spec = PredictorSpec(
+            num_classes=num_classes,
+            feature_channels=self.encoder.channels,
+            feature_strides=self.encoder.strides,
+            head_channels=512,
+            head_stride=8,
+            logits_stride=8,
+            class_layers=("classify.1", "auxiliary.2"),
+        )
 
         self.pyramid = PyramidPooling(deep_channels)
         self.fuse = ConvNormAct(2 * deep_channels, 512, 3)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from dsrl_lab.layers import ConvNormAct, resize
-from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 
 
 class ResidualBlock(nn.Module):
@@ -54,26 +54,28 @@ class TinyNet(DensePredictor):
         torch.Size([1, 11, 45, 61])
     """
 
-    feature_strides = (2, 4, 8)
-    head_stride = 2
-    logits_stride = 2
-
     def __init__(self, num_classes: int, *, width: float = 1.0) -> None:
         super().__init__()
         if num_classes < 1 or width <= 0:
             raise ValueError(f"expected positive num_classes and width, got {num_classes} and {width}")
         c2, c4, c8 = (max(8, round(channels * width)) for channels in (16, 32, 64))
         head = max(8, round(24 * width))
-        self.num_classes = num_classes
-        self.feature_channels = (c2, c4, c8)
-        self.head_channels = head
+        self.spec = PredictorSpec(
+            num_classes=num_classes,
+            feature_channels=(c2, c4, c8),
+            feature_strides=(2, 4, 8),
+            head_channels=head,
+            head_stride=2,
+            logits_stride=2,
+            class_layers=("classifier",),
+        )
         self.stage2 = ConvNormAct(3, c2, stride=2)
         self.stage4 = nn.Sequential(ConvNormAct(c2, c4, stride=2), ResidualBlock(c4))
         self.stage8 = nn.Sequential(
             ConvNormAct(c4, c8, stride=2), ResidualBlock(c8, dilation=2), ResidualBlock(c8, dilation=4)
         )
         self.lateral2, self.lateral4, self.lateral8 = (
-            ConvNormAct(channels, head, 1, activation=None) for channels in self.feature_channels
+            ConvNormAct(channels, head, 1, activation=None) for channels in (c2, c4, c8)
         )
         self.refine4, self.refine2 = ConvNormAct(head, head), ConvNormAct(head, head)
         self.classifier = nn.Conv2d(head, num_classes, 1)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dsrl_lab.layers import ConvNormAct
-from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 
 
 def _level(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -66,12 +66,9 @@ class UNet(DensePredictor):
         >>> network = UNet(11, width=8).eval()
         >>> network(torch.zeros(1, 3, 45, 61)).shape
         torch.Size([1, 11, 45, 61])
-        >>> network.feature_channels
+        >>> network.spec.feature_channels
         (8, 16, 32, 64)
     """
-
-    head_stride = 1
-    logits_stride = 1
 
     def __init__(self, num_classes: int, *, width: int = 16, depth: int = 3) -> None:
         super().__init__()
@@ -81,10 +78,15 @@ class UNet(DensePredictor):
                 "the paper's network has width 64 and depth 4"
             )
         channels = tuple(width * 2**level for level in range(depth + 1))
-        self.num_classes = num_classes
-        self.feature_channels = channels
-        self.feature_strides = tuple(2**level for level in range(depth + 1))
-        self.head_channels = width
+        self.spec = PredictorSpec(
+            num_classes=num_classes,
+            feature_channels=channels,
+            feature_strides=tuple(2**level for level in range(depth + 1)),
+            head_channels=width,
+            head_stride=1,
+            logits_stride=1,
+            class_layers=("classifier",),
+        )
         self.pool = nn.MaxPool2d(2, ceil_mode=True)
         self.encoder = nn.ModuleList(
             _level(before, after) for before, after in zip((3, *channels[:-1]), channels, strict=True)
@@ -102,7 +104,7 @@ class UNet(DensePredictor):
         """
         super().check_input(image)
         height, width = image.shape[-2:]
-        least = self.feature_strides[-1]
+        least = self.spec.feature_strides[-1]
         if min(height, width) < least:
             raise ValueError(
                 f"UNet needs sides of at least {least}, its deepest stride, got (H, W) = {(height, width)}; "

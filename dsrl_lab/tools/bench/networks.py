@@ -80,7 +80,7 @@ def training_loss(network: nn.Module, images: Tensor) -> Tensor:
         return torch.stack([scale.square().mean() for scale in network(images).scales]).sum()
     head = network.forward_head(network.forward_features(images))
     outputs = [network.to_output_size(logits, images) for logits in (head.logits, *head.auxiliary)]
-    if network.output_stride > 1:  # heat-maps of a pose net
+    if network.spec.output_stride > 1:  # heat-maps of a pose net
         return torch.stack([output.square().mean() for output in outputs]).sum()
     mask = torch.zeros(len(images), *outputs[0].shape[-2:], dtype=torch.int64)
     return torch.stack([F.cross_entropy(output, mask) for output in outputs]).sum()

@@ -14,7 +14,8 @@ from rich.table import Table
 from dsrl_lab.datasets.base import Sample
 from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.kernels import keep_freed_memory
-from dsrl_lab.recipes import MAIN_ROWS, find_recipe, with_changes
+from dsrl_lab.recipes import find_recipe, with_changes
+from dsrl_lab.rows import MAIN_ROWS
 from dsrl_lab.tools.bench.ratios import ratio_to
 from dsrl_lab.training import record
 from dsrl_lab.training.build import build_dsrl
@@ -86,7 +87,7 @@ class TimedSteps:
         network = build_dsrl(recipe.network).train()
         if config.channels_last:
             network = network.to(memory_format=torch.channels_last)
-        self.optimizer = build_optimizer(network, network.task_model, config)
+        self.optimizer = build_optimizer(network, config)
         self.network = torch.compile(network) if compiled else network
         self.seconds: list[float] = []
         self.spent: list[float] = []

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dsrl_lab.recipes import MAIN_ROWS, find_recipe
+from dsrl_lab.recipes import find_recipe
+from dsrl_lab.rows import MAIN_ROWS
 from dsrl_lab.tools.bench import training as bench
 
 SMALL = ["train.input_size=[32,40]", "train.batch_size=2"]
