@@ -131,7 +131,7 @@ def streets_towns(train_scenes: int = 3000) -> Recipe:
         picture_size=(128, 256),
         town_per_seed=True,
         further_split="test",
-        sizes={"equal_cost": (75, 150), "double_input": (128, 256)},
+        sizes={"equal_cost": (69, 138), "double_input": (128, 256)},
     )
 
 
@@ -227,7 +227,7 @@ def camvid_drives(length: int = 1) -> Recipe:
         setting="camvid_drives" if length == 1 else "camvid_drives_long",
         train=replace(small.train, iterations=600 * length, scale_range=(0.5, 0.75), sisr_weight=0.1),
         further_split="test",
-        sizes={"equal_cost": (115, 153)},
+        sizes={"equal_cost": (114, 152)},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -13,7 +13,10 @@ from dsrl_lab.complexity import complexity
 from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.dsrl import DSRL, SSSR_HEADS, DeconvolutionHead, FeatureTransform, SISRHead, SubPixelHead
 from dsrl_lab.layers import resize
+from dsrl_lab.models import POSE, SEGMENTATION
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
+from dsrl_lab.training.build import build_dsrl
+from dsrl_lab.training.config import NetworkConfig
 
 
 def host() -> ESPNetv2:
@@ -39,6 +42,42 @@ def test_deployed_logits_equal_bit_for_bit(sssr: str | None) -> None:
     dsrl, image = full(sssr=sssr).eval(), torch.randn(2, 3, 40, 56)
     with torch.no_grad():
         assert torch.equal(dsrl(image).logits, dsrl.task_model(image))
+
+
+@pytest.mark.parametrize("name", sorted(SEGMENTATION | POSE))
+@pytest.mark.parametrize("sssr", sorted(SSSR_HEADS))
+def test_a_wrapper_announces_all_that_its_host_announces(name: str, sssr: str) -> None:
+    with torch.device("meta"):
+        plain = (SEGMENTATION | POSE)[name](5)
+        plain.spec = replace(plain.spec, align_corners=True, size_divisor=3)  # no defaults
+        task_model = DSRL(plain, sssr=sssr, sisr=False, affinity=False).task_model
+    for field in fields(plain.spec):
+        if field.name != "class_layers":
+            assert getattr(task_model.spec, field.name) == getattr(plain.spec, field.name), field.name
+    assert plain.spec.class_layers
+    inner, outer = ([m.get_submodule(n) for n in m.spec.class_layers] for m in (plain, task_model))
+    assert all(a is b for a, b in zip(inner, outer, strict=True))
+
+
+@pytest.mark.parametrize("sssr", [None, *sorted(SSSR_HEADS)])
+def test_every_row_resizes_logits_by_the_convention_that_the_network_is_built_with(sssr: str | None) -> None:
+    network = NetworkConfig(host="espnetv2", num_classes=5, host_options={"width": 0.5}, sssr=sssr)
+    image, seen = torch.randn(1, 3, 45, 61), []
+    for align_corners in (False, True):
+        task_model = build_dsrl(replace(network, align_corners=align_corners)).task_model.eval()
+        assert task_model.spec.align_corners is align_corners
+        with torch.no_grad():
+            seen.append(task_model(image))
+    assert not torch.equal(*seen)
+
+
+def test_sisr_from_the_deepest_map_alone_is_cut_and_not_squeezed() -> None:
+    head = SISRHead(host(), width=4, fuse=False).eval()
+    features = tuple(torch.randn(1, c, s, s) for c, s in zip((16, 32, 64, 128), (21, 11, 6, 3), strict=True))
+    image, taught = head(features)
+    assert image.shape == (1, 3, 84, 84) and taught.shape == (1, 4, 21, 21)
+    inside = head(tuple(x[..., :-1] if x.shape[-1] == 21 else x for x in features))[1]
+    torch.testing.assert_close(inside[..., :18], taught[..., :18])  # a column less at the border moves nothing else
 
 
 def test_deployed_network_holds_nothing_of_sisr_or_transform() -> None:
