@@ -7,7 +7,6 @@ to a mirror, so both are written here on Python's own ``urllib``.
 from __future__ import annotations
 
 import errno
-import hashlib
 import http.client
 import socket
 import threading
@@ -23,6 +22,7 @@ from urllib.request import Request, urlopen
 from dsrl_lab.datasets.archives import check_free_space, unpack
 from dsrl_lab.datasets.base import DataReport
 from dsrl_lab.datasets.sources import Entry, RemoteFile, available
+from dsrl_lab.files import sha256
 
 __all__ = ["DownloadError", "Entry", "RemoteFile", "available", "download", "fetch", "verify"]
 
@@ -56,18 +56,12 @@ class _Job:
                 self.report(self.done, self.total)
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, as 64 hexadecimal digits; the file is never whole in memory."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
 def _is_whole(path: Path, file: RemoteFile) -> bool:
-    return path.is_file() and _size(path) == file.size and sha256_of(path) == file.sha256
+    return path.is_file() and _size(path) == file.size and sha256(path) == file.sha256
 
 
 def _make_folder(folder: Path) -> None:
@@ -133,7 +127,7 @@ def _try_address(url: str, part: Path, file: RemoteFile, job: _Job) -> str:
         try:
             if _size(part) != file.size:
                 _transfer(url, part, file, job)
-            if sha256_of(part) == file.sha256:
+            if sha256(part) == file.sha256:
                 return ""
             reason = "the content is not the expected one (SHA-256 differs)"
         except (OSError, http.client.HTTPException) as error:

@@ -19,7 +19,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from dsrl_lab.datasets.download import sha256_of
+from dsrl_lab.files import sha256
 from dsrl_lab.plots.theme import theme
 from dsrl_lab.results import figures_features as of_features
 from dsrl_lab.results import figures_paper as of_paper
@@ -135,7 +135,7 @@ def draw(
             continue
         files = write(drawing.figure, out / name)
         manifest["figures"][name] = {
-            "files": {file.name: {"sha256": sha256_of(file), "bytes": file.stat().st_size} for file in files},
+            "files": {file.name: {"sha256": sha256(file), "bytes": file.stat().st_size} for file in files},
             "function": _function(name),
             "inputs": _hashes(inputs, runs),
             **made_by,
@@ -242,14 +242,14 @@ def _drawn(name: str, inputs: Inputs) -> Drawing:
 def _hashes(inputs: Inputs, runs: Path) -> dict[str, str]:
     """Hash of each input by its path from the folder of records."""
     root = runs.resolve()
-    return {Path(os.path.relpath(file.resolve(), root)).as_posix(): sha256_of(file) for file in inputs.files}
+    return {Path(os.path.relpath(file.resolve(), root)).as_posix(): sha256(file) for file in inputs.files}
 
 
 def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: Sources, redraw: bool) -> Iterator[str]:
     for file, kept in entry["files"].items():
         if not (out / file).is_file():
             yield f"{file} is gone"
-        elif sha256_of(out / file) != kept["sha256"]:
+        elif sha256(out / file) != kept["sha256"]:
             yield f"{file} is not the file that was drawn"
     if name not in FIGURES:
         yield "no function draws it any more"
@@ -281,5 +281,5 @@ def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: 
     if redraw:
         with tempfile.TemporaryDirectory() as folder:
             drawn = write(drawing.figure, Path(folder) / name)[0]
-            if sha256_of(drawn) != entry["files"][drawn.name]["sha256"]:
+            if sha256(drawn) != entry["files"][drawn.name]["sha256"]:
                 yield f"{drawn.name} comes out differently from the same records: the code or a version has changed"

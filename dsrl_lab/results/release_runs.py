@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dsrl_lab.datasets.base import SegmentationDataset
-from dsrl_lab.datasets.download import sha256_of
 from dsrl_lab.experiments import open_data
+from dsrl_lab.files import sha256
 from dsrl_lab.rows import ROWS
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import load_task_model
@@ -92,7 +92,7 @@ def list_checkpoints(data: Path) -> dict[str, dict[str, Any]]:
         command = "train-sisr" if recipe.startswith("super_resolution") else "train"
         root = "" if first["dataset"] in ("streets", "people") else " --data ROOT"
         found[place.as_posix()] = {
-            "sha256": sha256_of(path),
+            "sha256": sha256(path),
             "bytes": path.stat().st_size,
             "record": source.relative_to(data / "runs").as_posix(),
             "commit": first["commit"],

@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dsrl_lab.datasets.download import sha256_of
 from dsrl_lab.dsrl import DSRL
+from dsrl_lab.files import sha256
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.plots.theme import new_figure
 from dsrl_lab.results import verdicts
@@ -45,11 +45,11 @@ def test_manifest_says_from_what_each_figure_was_drawn(committed: Path, tmp_path
     manifest = draw(["streets_ablation", "camvid_ablation"], runs=committed, out=out)
     entry = manifest["figures"]["streets_ablation"]
     assert entry["function"] == "dsrl_lab.results.figures_streets.ablation_figure"
-    assert entry["inputs"]["streets_tinynet/dsrl_seed0.jsonl"] == sha256_of(
+    assert entry["inputs"]["streets_tinynet/dsrl_seed0.jsonl"] == sha256(
         committed / "streets_tinynet" / "dsrl_seed0.jsonl"
     )
     assert len(entry["inputs"]) == 18
-    assert entry["files"]["streets_ablation.svg"]["sha256"] == sha256_of(out / "streets_ablation.svg")
+    assert entry["files"]["streets_ablation.svg"]["sha256"] == sha256(out / "streets_ablation.svg")
     assert {"commit", "versions", "device", "seconds"} <= entry.keys()
     assert manifest["skipped"] == {"camvid_ablation": "no finished run of camvid_espnetv2_baseline"}
     assert json.loads((out / MANIFEST).read_text()) == manifest

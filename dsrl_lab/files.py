@@ -1,0 +1,94 @@
+"""Files that are whole or not there, and their SHA-256: the kit's one way to write."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_WRITING = (*_FULL, errno.EFBIG, errno.EIO, errno.EROFS)
+_NO_SPACE = "No space left on device"
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Write a file so that it appears under its name only once it is complete.
+
+    The body writes to the temporary path that it gets, which lies in the same folder and ends in the same suffix.
+    At the end of the body that file is brought to the disk, gets the mode that the umask asks for, and takes the name
+    in one step. After an error or Ctrl-C it is deleted, and what stood under the name is as it was.
+
+    Args:
+        path: where to; missing folders are created, a link is followed.
+
+    Raises:
+        ValueError: something that is not a file stands under the name.
+        OSError: the file cannot be written; the message names it, and on a full disk the free room.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with whole_file(Path(folder) / "runs" / "a.txt") as temporary:
+        ...         _ = temporary.write_text("all of it")
+        ...     (Path(folder) / "runs" / "a.txt").read_text()
+        'all of it'
+    """
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        raise ValueError(f"expected a file or nothing at {path}, found a folder or device; choose another name")
+    temporary = target.with_name(f".unfinished-{secrets.token_hex(4)}{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # the system applies the umask
+    except OSError as error:
+        raise _cannot_write(path, target, error) from error
+    mode = os.fstat(descriptor).st_mode & 0o777
+    os.close(descriptor)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(mode)  # some writers put a file of their own, with mode 600, in its place
+        temporary.replace(target)
+    except Exception as error:
+        if _is_of_disk(error, temporary):
+            temporary.unlink(missing_ok=True)  # before the free room is measured
+            raise _cannot_write(path, target, error) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _is_of_disk(error: Exception, temporary: Path) -> bool:
+    """True if writing failed, not the body's own work: Rust's libraries say so in words, PyTorch in vague ones."""
+    if isinstance(error, OSError):
+        return error.errno in _WRITING or error.filename == str(temporary)
+    full = isinstance(error, RuntimeError) and shutil.disk_usage(temporary.parent).free < 2**16
+    return full or _NO_SPACE in str(error)
+
+
+def _cannot_write(path: str | Path, target: Path, error: Exception) -> OSError:
+    reason, remedy = getattr(error, "strerror", None) or str(error), "choose a folder that you may write"
+    if not isinstance(error, OSError) or error.errno in _FULL:
+        folder = next(folder for folder in target.parents if folder.is_dir())
+        reason, remedy = f"the disk is full, {shutil.disk_usage(folder).free / 1e6:.1f} MB are free", "make room"
+    return OSError(f"cannot write {path}: {reason}; {remedy}")
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file's content, 64 hexadecimal digits.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as empty:
+        ...     sha256(empty.name)[:8]
+        'e3b0c442'
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
