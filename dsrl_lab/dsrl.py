@@ -26,7 +26,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dsrl_lab.datasets.transforms import denormalise
 from dsrl_lab.layers import ConvNormAct, resize
 from dsrl_lab.models.base import DensePredictor, HeadOutput
 from dsrl_lab.models.super_resolution.espcn import icnr_
@@ -157,19 +156,19 @@ class SuperResolved(DensePredictor):
     It announces all that its host does; only ``output_size`` is larger.
 
     Shape:
-        - image: (N, 3, H, W), normalised
+        - image: (N, 3, H, W) in [0, 1]
         - output: (N, K, upscale_factor * H / output_stride, ...)
     """
 
     def __init__(self, host: DensePredictor, sssr_head: SSSRHead, *, upscale_factor: int = 2) -> None:
         super().__init__()
-        self.host = host
+        self.host, self.normalise = host, host.normalise
         self.sssr_head = sssr_head
         self.upscale_factor = upscale_factor
         self.spec = replace(host.spec, class_layers=tuple(f"host.{name}" for name in host.spec.class_layers))
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Encode with the host."""
+        """Encode a normalised image with the host."""
         return self.host.forward_features(image)
 
     def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
@@ -281,7 +280,7 @@ class DSRL(nn.Module):
         detach_sisr: stop the affinity's gradient at the SISR features (whether the paper does is not known).
 
     Shape:
-        - image: (N, 3, H, W), normalised as the host wants it
+        - image: (N, 3, H, W) in [0, 1]
         - output: ``DSRLOutput``
 
     Raises:
@@ -332,7 +331,7 @@ class DSRL(nn.Module):
     def forward(self, image: Tensor) -> DSRLOutput:
         """Run both branches."""
         self.task_model.check_input(image)
-        features = self.task_model.forward_features(image)
+        features = self.task_model.forward_features(self.task_model.normalise(image))
         head = self.task_model.forward_head(features)
         logits = self.task_model.to_output_size(head.logits, image)
         size, align_corners = (logits.shape[-2], logits.shape[-1]), self.task_model.spec.align_corners
@@ -343,7 +342,7 @@ class DSRL(nn.Module):
         super_res, sisr_features = self.sisr_head(features)
         super_res = resize(super_res, high_size)
         if self.sisr_head.residual:
-            super_res = super_res + resize(denormalise(image), high_size)
+            super_res = super_res + resize(image, high_size)
         if self.transform is None:
             return DSRLOutput(logits, super_res, auxiliary=auxiliary)
         taught = sisr_features.detach() if self.detach_sisr else sisr_features
@@ -356,7 +355,7 @@ class DSRL(nn.Module):
         Without a feature transform the task's features are the host's own.
 
         Shape:
-            - image: (N, 3, H, W), normalised
+            - image: (N, 3, H, W) in [0, 1]
             - output: (N, C', h, w) of the task and (N, C'', h, w) of SISR
 
         Raises:
@@ -365,7 +364,7 @@ class DSRL(nn.Module):
         if self.sisr_head is None:
             raise ValueError("feature affinity compares with the SISR branch; build the network with sisr=True")
         self.task_model.check_input(image)
-        features = self.task_model.forward_features(image)
+        features = self.task_model.forward_features(self.task_model.normalise(image))
         high_size = (self.upscale_factor * image.shape[-2], self.upscale_factor * image.shape[-1])
         return self._compared(self.task_model.forward_head(features).features, self.sisr_head(features)[1], high_size)
 

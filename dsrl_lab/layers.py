@@ -5,8 +5,12 @@ Source: standard convolution-normalisation-activation grammar of the field; noth
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def resize(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
@@ -17,13 +21,37 @@ def resize(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> 
         - output: (N, C, H, W) with (H, W) = ``size``
 
     Example:
-        >>> import torch
         >>> resize(torch.zeros(1, 3, 4, 5), (8, 10)).shape
         torch.Size([1, 3, 8, 10])
     """
     if x.shape[-2:] == tuple(size):
         return x
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)
+
+
+class Normalise(nn.Module):
+    """Subtract ImageNet's mean colour and divide by its deviation; the numbers are in no checkpoint.
+
+    Shape:
+        - image: (N, 3, H, W) in [0, 1]
+        - output: the same, about zero mean and unit deviation
+
+    Example:
+        >>> float(Normalise()(torch.full((1, 3, 1, 1), 0.485))[0, 0])
+        0.0
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(-1, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Normalise."""
+        return (image - self.mean) / self.std
 
 
 class ConvNormAct(nn.Sequential):

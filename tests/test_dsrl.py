@@ -10,7 +10,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from dsrl_lab.complexity import complexity
-from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.dsrl import DSRL, SSSR_HEADS, DeconvolutionHead, FeatureTransform, SISRHead, SubPixelHead
 from dsrl_lab.layers import resize
 from dsrl_lab.models import POSE, SEGMENTATION
@@ -148,7 +147,7 @@ def test_a_residual_branch_starts_from_bilinear_enlargement_and_learns() -> None
     shared = host()
     dsrl = DSRL(shared, sisr=SISRHead(shared, width=8, residual=True)).train()
     image = torch.rand(2, 3, 32, 48)
-    super_res = dsrl(normalise(image)).super_res
+    super_res = dsrl(image).super_res
     torch.testing.assert_close(super_res, resize(image, (64, 96)))
     F.mse_loss(super_res, torch.rand(2, 3, 64, 96)).backward()
     last = dsrl.sisr_head.predict[0]

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import itertools
+import os
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
+from PIL import Image
 
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.streets import Streets
-from dsrl_lab.experiments import (
-    Part,
-    build,
-    find_released,
-    hold_out,
-    open_split,
-    run,
-)
-from dsrl_lab.recipes import Recipe, find_recipe, with_changes
+from dsrl_lab.experiments import build, run
+from dsrl_lab.recipes import find_recipe, with_changes
 from dsrl_lab.results.release_runs import final_scores
 from dsrl_lab.training import record
 from dsrl_lab.training.build import load_task_model
-from dsrl_lab.training.evaluate import evaluate_segmentation
+from dsrl_lab.training.config import Recipe
+from dsrl_lab.training.evaluate import evaluate_segmentation, pooled_miou
 from dsrl_lab.training.examples import DecodedSamples
+from dsrl_lab.training.splits import Part, find_released, hold_out, open_split
 
 
 def small(row: str = "dsrl", *changes: str) -> Recipe:
@@ -62,6 +63,85 @@ def test_a_run_that_cannot_be_gone_on_from_is_named(tmp_path: Path) -> None:
     (tmp_path / "deployed.safetensors").replace(tmp_path / "latest.safetensors")
     with pytest.raises(ValueError, match="expected iteration as a whole number in the header .*found none"):
         list(run(small(), directory=tmp_path, resume=True))
+
+
+@pytest.mark.parametrize("lost", ["latest.safetensors", None])
+def test_a_finished_run_is_left_alone_whatever_is_asked_of_it(tmp_path: Path, lost: str | None) -> None:
+    list(run(small(), directory=tmp_path))
+    if lost:
+        (tmp_path / lost).unlink()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert list(run(small(), directory=tmp_path, resume=True)) == []
+    for other, named in (
+        (small("dsrl", "train.learning_rate=0.5"), "train"),
+        (small("dsrl", "network.sisr_width=8"), "network"),
+        (small("sisr"), "recipe and network"),
+    ):
+        with pytest.raises(ValueError, match=f"holds a run of another {named}.*nothing was touched"):
+            list(run(other, directory=tmp_path, resume=True))
+    with pytest.raises(ValueError, match="another train and seed"):
+        list(run(small(), directory=tmp_path, seed=1, resume=True))
+    with pytest.raises(FileExistsError, match="go on with --resume"):
+        list(run(small(), directory=tmp_path))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_run_without_its_checkpoint_is_not_begun_anew_over_its_record(tmp_path: Path) -> None:
+    records = run(small(), directory=tmp_path)
+    next(records)
+    records.close()
+    (tmp_path / "latest.safetensors").unlink()
+    before = (tmp_path / "record.jsonl").read_bytes()
+    with pytest.raises(ValueError, match=r"whose checkpoint latest.safetensors is gone; nothing was touched"):
+        list(run(small(), directory=tmp_path, resume=True))
+    assert (tmp_path / "record.jsonl").read_bytes() == before
+
+
+def test_a_folder_in_use_is_refused_and_a_dead_processs_lock_is_not(tmp_path: Path) -> None:
+    records = run(small(), directory=tmp_path)
+    next(records)
+    with pytest.raises(BlockingIOError, match=f"in use by process {os.getpid()}; wait for it"):
+        list(run(small(), directory=tmp_path, resume=True))
+    records.close()
+    assert not (tmp_path / "run.lock").exists()
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    began = psutil.Process(child.pid).create_time()
+    child.wait()
+    (tmp_path / "run.lock").write_text(f"{child.pid} {began:.2f} {socket.gethostname()}")
+    assert [line.iteration for line in run(small(), directory=tmp_path, resume=True)] == [4, 6]
+    assert not (tmp_path / "run.lock").exists()
+
+
+def test_what_will_be_scored_is_read_before_the_first_step(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        for kind, folder in (("RGB", split), ("L", f"{split}annot")):
+            (tmp_path / "data" / folder).mkdir(parents=True)
+            for name in ("a", "b"):
+                side = 10 if (split, name) == ("val", "b") else 48
+                Image.new(kind, (side, side)).save(tmp_path / "data" / folder / f"{name}.png")
+    recipe = replace(small("baseline"), dataset="camvid")
+    with pytest.raises(ValueError, match=r"b.*of val is \(H, W\) = \(10, 10\), smaller than the network's input"):
+        next(run(recipe, directory=tmp_path / "run", root=tmp_path / "data"))
+    assert not (tmp_path / "run" / "record.jsonl").exists()
+
+
+def test_a_further_split_is_scored_once_with_each_pictures_counts(tmp_path: Path) -> None:
+    recipe = replace(small("deconvolution_figure4"), pictures=(4, 2, 3), further_split="test", town_per_seed=True)
+    list(run(recipe, directory=tmp_path / "five", seed=5))
+    lines = record.read(tmp_path / "five" / "record.jsonl")
+    assert [line["kind"] for line in lines] == ["run", "train", "train", "train", "scores", "end"]
+    first, scores, end = lines[0], lines[-2], lines[-1]
+    assert (first["setting"], first["row"], first["held_out"]) == ("streets_tinynet", "deconvolution_figure4", False)
+    assert first["pictures"] == {"train": 4, "val": 2, "test": 3} and (scores["split"], scores["pictures"]) == (
+        "test",
+        3,
+    )
+    counts = torch.from_numpy(record.unpack(scores["counts"]).copy())
+    assert counts.shape == (3, 3, 11) and counts[:, 2].sum() == 3 * 32 * 48  # every pixel of three pictures
+    assert pooled_miou(counts) == pytest.approx(scores["miou"])
+    assert 0 < end["affinity"]["task_auc"] < 1 and end["affinity"]["sisr_effective_rank"] >= 1
+    list(run(recipe, directory=tmp_path / "six", seed=6))
+    assert (record.read(tmp_path / "six" / "record.jsonl")[-2]["counts"]) != scores["counts"]  # another town
 
 
 def test_the_deployed_network_scores_what_the_record_says(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""The command line ``dsrl-lab``: each command a thin door onto the library, imported when it is called.
+"""The command line ``dsrl-lab``: a thin layer over the library, imported when it is called.
 
-Errors that a user can mend (a missing folder, an unknown name, a damaged file) are printed as one red paragraph without
+Errors that a user can fix (a missing folder, an unknown name, a damaged file) are printed as one red paragraph without
 a traceback, with exit code 2; ``DSRL_LAB_TRACEBACK=1`` shows the traceback.
 """
 
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-
-import typer
 
 from dsrl_lab.cli import (
     bench,
@@ -25,9 +23,10 @@ from dsrl_lab.cli import (
     train,
     verdict,
 )
+from dsrl_lab.cli.app import App
 from dsrl_lab.cli.console import errors
 
-app = typer.Typer(
+app = App(
     name="dsrl-lab",
     help="Teach and reproduce Dual Super-Resolution Learning (DSRL, CVPR 2020).\n\n"
     "Start with [bold]dsrl-lab doctor[/bold], then [bold]dsrl-lab reproduce[/bold].",
@@ -60,9 +59,6 @@ def main() -> None:
     """Run the command line; a user's mistake ends in a message, a programmer's in a traceback."""
     try:
         app()
-    except KeyboardInterrupt:
-        errors.print("[yellow]Stopped. What was finished is kept; the same command with --resume goes on.[/yellow]")
-        sys.exit(130)
     except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         if os.environ.get("DSRL_LAB_TRACEBACK"):
             raise

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Measure speed and memory, side by side in one run.", no_args_is_help=True)
+from dsrl_lab.cli.app import App
+
+app = App(help="Measure speed and memory, side by side in one run.", no_args_is_help=True)
 
 
 @app.command()

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Hand notebooks out as assignments, check them, grade them in a sandbox.", no_args_is_help=True)
+from dsrl_lab.cli.app import App
+
+app = App(help="Hand notebooks out as assignments, check them, grade them in a sandbox.", no_args_is_help=True)
 
 
 @app.command()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from dsrl_lab.training.record import TrainRecord
+if TYPE_CHECKING:
+    from dsrl_lab.training.record import TrainRecord
 
 output = Console()
 errors = Console(stderr=True)

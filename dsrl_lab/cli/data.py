@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="List, fetch and check data sets and released weights.", no_args_is_help=True)
+from dsrl_lab.cli.app import App
+
+app = App(help="List, fetch and check data sets and released weights.", no_args_is_help=True)
 
 
 @app.command("list")

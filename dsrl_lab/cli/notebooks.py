@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
+from dsrl_lab.cli.app import App
+
+app = App(
     no_args_is_help=True,
     help="Build the notebooks from their sources (notebooks/src/*.py), and see what each takes.",
     rich_markup_mode="rich",

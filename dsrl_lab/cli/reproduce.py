@@ -29,10 +29,12 @@ def reproduce(
     """
     from dsrl_lab import experiments, recipes, rows
     from dsrl_lab.cli.console import follow, output
+    from dsrl_lab.kernels import keep_freed_memory
     from dsrl_lab.results.ablation import ablation
     from dsrl_lab.results.records import find_runs
     from dsrl_lab.results.verdicts import gain_in_words
 
+    keep_freed_memory()
     for seed in range(seeds):
         for row in rows.MAIN_ROWS:
             recipe = recipes.with_changes(recipes.find_recipe(f"{SETTING}_{row}"), changes or [])

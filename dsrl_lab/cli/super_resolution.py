@@ -29,29 +29,24 @@ def train_sisr(
     """
     import torch
 
+    from dsrl_lab import experiments, recipes
     from dsrl_lab.cli.console import output, progress_bar
-    from dsrl_lab.results.release_runs import write_manifest
+    from dsrl_lab.kernels import keep_freed_memory
+    from dsrl_lab.results.release_runs import keep_super_resolution, write_manifest
     from dsrl_lab.training import record
-    from dsrl_lab.training.super_resolution_recipes import (
-        find_super_resolution_recipe,
-        keep_super_resolution,
-        run_super_resolution,
-        super_resolution_recipes,
-    )
 
     if list_recipes or not recipe:
-        output.print("\n".join(super_resolution_recipes()), highlight=False)
+        output.print("\n".join(recipes.super_resolution_recipes()), highlight=False)
         return
-    chosen = find_super_resolution_recipe(recipe)
-    if data is None:
-        raise ValueError(f"{recipe} needs its pictures: give --data ROOT, the folder that holds T91, Set5 and Set14")
+    chosen = recipes.find_super_resolution_recipe(recipe)
     if threads is not None:
         torch.set_num_threads(threads)
+    keep_freed_memory()
     directory = out or RUNS / f"{recipe}_seed{seed}"
     with progress_bar() as progress:
         bar = progress.add_task(recipe, total=chosen.train.iterations)
-        for line in run_super_resolution(chosen, directory=directory, root=data, seed=seed, resume=resume):
-            title = f"{recipe}  loss {line.loss:.5f}  held-out PSNR {line.validation_psnr:.2f} dB"
+        for line in experiments.run(chosen, directory=directory, root=data, seed=seed, resume=resume):
+            title = f"{recipe}  loss {line.loss:.5f}  held-out PSNR {line.metrics['psnr']:.2f} dB"
             progress.update(bar, completed=line.iteration, description=title)
     scores = record.read(directory / "record.jsonl")[-1]["scores"]
     for benchmark, score in scores.items():

@@ -45,6 +45,7 @@ def train(
     from dsrl_lab import experiments, recipes
     from dsrl_lab.cli.console import follow, output
     from dsrl_lab.cli.places import folder_for_results
+    from dsrl_lab.kernels import keep_freed_memory
     from dsrl_lab.results import release_runs as keeping
     from dsrl_lab.training.processes import leave_together
 
@@ -56,6 +57,7 @@ def train(
     chosen = recipes.with_changes(recipes.find_recipe(recipe), changes or [])
     if pictures is not None:
         chosen = dataclasses.replace(chosen, pictures=pictures)
+    keep_freed_memory()
     directory = folder_for_results(out or RUNS / f"{recipe}_seed{seed}")
     processes = int(os.environ.get("WORLD_SIZE", devices))
     per_node = int(os.environ.get("LOCAL_WORLD_SIZE", devices))

@@ -16,9 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dsrl_lab.datasets.base import IGNORE_INDEX, Sample
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from dsrl_lab.layers import IMAGENET_MEAN, IMAGENET_STD
 
 
 class TrainingExample(NamedTuple):
@@ -40,7 +38,7 @@ def _per_channel(values: tuple[float, ...], image: Tensor) -> Tensor:
 
 
 def normalise(image: Tensor) -> Tensor:
-    """Subtract ImageNet's mean colour and divide by its deviation.
+    """Give a picture in units of ImageNet's deviations, in which SISR's loss is taken; networks do it by themselves.
 
     Shape:
         - image: (3, H, W) or (N, 3, H, W), in [0, 1]
@@ -52,20 +50,6 @@ def normalise(image: Tensor) -> Tensor:
         0.0
     """
     return (image - _per_channel(IMAGENET_MEAN, image)) / _per_channel(IMAGENET_STD, image)
-
-
-def denormalise(image: Tensor) -> Tensor:
-    """Undo ``normalise``.
-
-    Shape:
-        - image: (3, H, W) or (N, 3, H, W), about zero mean and unit deviation
-        - output: the same, in [0, 1]
-
-    Example:
-        >>> float(denormalise(normalise(torch.full((3, 1, 1), 0.25)))[0, 0, 0])
-        0.25
-    """
-    return image * _per_channel(IMAGENET_STD, image) + _per_channel(IMAGENET_MEAN, image)
 
 
 def _resample(image: Tensor, size: tuple[int, int]) -> Tensor:

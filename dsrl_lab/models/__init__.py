@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.models.pose.hrnet import HRNet
 from dsrl_lab.models.segmentation.bisenet import BiSeNet
@@ -20,7 +22,7 @@ SUPER_RESOLUTION: dict[str, type[SuperResolver]] = {
     "lapsrn": LapSRN,
     "dbpn": DBPN,
 }
-SEGMENTATION: dict[str, type[DensePredictor]] = {
+SEGMENTATION: dict[str, Callable[..., DensePredictor]] = {
     "espnetv2": ESPNetv2,
     "deeplabv3plus": DeepLabv3Plus,
     "pspnet": PSPNet,
@@ -29,4 +31,4 @@ SEGMENTATION: dict[str, type[DensePredictor]] = {
     "tinynet": TinyNet,
     "unet": UNet,
 }
-POSE: dict[str, type[DensePredictor]] = {"hrnet": HRNet}
+POSE: dict[str, Callable[..., DensePredictor]] = {"hrnet": HRNet}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from dsrl_lab.layers import resize
+from dsrl_lab.layers import Normalise, resize
 
 
 class HeadOutput(NamedTuple):
@@ -67,9 +67,14 @@ class DensePredictor(nn.Module, ABC):
 
     Attributes:
         spec: what the network announces.
+        normalise: what is done to an image in [0, 1] first; ImageNet's statistics unless the subclass has others.
     """
 
     spec: PredictorSpec
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.normalise: nn.Module = Normalise()
 
     @property
     def num_classes(self) -> int:
@@ -119,8 +124,8 @@ class DensePredictor(nn.Module, ABC):
         """Predict logits.
 
         Shape:
-            - image: (N, 3, H, W), normalised with the mean and deviation the network was trained with
+            - image: (N, 3, H, W) in [0, 1]
             - output: (N, K, H / output_stride, W / output_stride), rounded up
         """
         self.check_input(image)
-        return self.to_output_size(self.forward_head(self.forward_features(image)).logits, image)
+        return self.to_output_size(self.forward_head(self.forward_features(self.normalise(image))).logits, image)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
 from dsrl_lab.datasets.streets import Streets
-from dsrl_lab.datasets.transforms import low_and_high, normalise
+from dsrl_lab.datasets.transforms import low_and_high
 from dsrl_lab.dsrl import DSRL, DSRLOutput
 from dsrl_lab.layers import resize
 from dsrl_lab.plots.affinity import affinity_rows
@@ -243,7 +243,7 @@ def see(path: Path) -> Seen:
     sample = streets[0]
     example = low_and_high(sample, network.upscale_factor)
     with evaluating(dsrl):
-        output = dsrl(normalise(example.low_res[None]))
+        output = dsrl(example.low_res[None])
     return Seen(sample, example.low_res, example.high_res, output, streets)
 
 

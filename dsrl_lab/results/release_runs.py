@@ -69,6 +69,32 @@ def keep(folder: Path, data: Path) -> list[Path]:
     return written
 
 
+def keep_super_resolution(directory: Path, data: Path) -> list[Path]:
+    """Copy a finished super-resolution run to where the kit commits it.
+
+    Args:
+        directory: a folder that ``experiments.run`` filled.
+        data: the kit's folder of small things it owns.
+
+    Returns:
+        What was written: runs/<recipe>.jsonl, checkpoints/<recipe>.safetensors and its description for people.
+
+    Raises:
+        ValueError: the run is not finished.
+    """
+    final_scores(directory / "record.jsonl")
+    name = record.read(directory / "record.jsonl")[0]["recipe"]
+    places = {
+        directory / "record.jsonl": data / "runs" / f"{name}.jsonl",
+        directory / "best.safetensors": data / "checkpoints" / f"{name}.safetensors",
+        directory / "best.json": data / "checkpoints" / f"{name}.json",
+    }
+    for source, place in places.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, place)
+    return list(places.values())
+
+
 def list_checkpoints(data: Path) -> dict[str, dict[str, Any]]:
     """What there is among the kit's checkpoints, and where each came from.
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from dsrl_lab.dsrl import DSRL, SISRHead, SSSRHead, SubPixelHead
 from dsrl_lab.kernels import use_fast_kernels
-from dsrl_lab.models import POSE, SEGMENTATION
+from dsrl_lab.models import POSE, SEGMENTATION, SUPER_RESOLUTION
 from dsrl_lab.models.base import DensePredictor
+from dsrl_lab.models.super_resolution import SuperResolver
 from dsrl_lab.training import checkpoint
-from dsrl_lab.training.config import NetworkConfig
+from dsrl_lab.training.config import NetworkConfig, SuperResolverConfig
 
 
 def build_host(network: NetworkConfig) -> DensePredictor:
@@ -75,6 +77,44 @@ def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, se
             detach_sisr=network.detach_sisr,
         )
         return use_fast_kernels(dsrl)
+
+
+def build_super_resolver(config: SuperResolverConfig, *, seed: int = 0) -> SuperResolver:
+    """Construct a super-resolution network, its weights drawn from ``seed``.
+
+    Raises:
+        ValueError: unknown network.
+
+    Example:
+        >>> build_super_resolver(SuperResolverConfig(network="espcn")).framework
+        'post-upsampling'
+    """
+    if config.network not in SUPER_RESOLUTION:
+        raise ValueError(f"unknown network {config.network!r}; choose one of {', '.join(SUPER_RESOLUTION)}")
+    options: dict[str, Any] = {}
+    if config.network == "dbpn":
+        width = config.width or 64
+        options = {"stages": config.stages or 7, "width": width, "stem_width": 2 * width, "global_skip": True}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return SUPER_RESOLUTION[config.network](config.upscale_factor, channels=config.channels, **options)
+
+
+def load_super_resolver(path: Path) -> SuperResolver:
+    """Build the super-resolution network of a checkpoint and load its weights strictly, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or of another kind of network.
+    """
+    loaded = checkpoint.load(path)
+    if "config" not in loaded.description:
+        raise ValueError(
+            f"{path} holds no super-resolution network; train one with dsrl-lab train super_resolution_espcn"
+        )
+    model = build_super_resolver(SuperResolverConfig.from_json(loaded.description["config"]))
+    checkpoint.load_model(model, loaded)
+    return model.eval()
 
 
 def load_task_model(path: Path) -> tuple[DensePredictor, checkpoint.Checkpoint]:

@@ -44,7 +44,8 @@ class Progress:
     Attributes:
         train: how it is trained, as JSON.
         iteration: steps done.
-        seconds: spent in them.
+        seconds: spent in them, by the clock.
+        cpu_seconds: the same in processor time.
         best: highest score so far, or None.
         reported: whether the steps since the last record were reported.
         sums: of the four losses over those steps.
@@ -55,6 +56,7 @@ class Progress:
     train: dict[str, Any]
     iteration: int
     seconds: float
+    cpu_seconds: float
     best: float | None
     reported: bool
     sums: list[float]
@@ -74,7 +76,7 @@ def progress(checkpoint: Checkpoint) -> Progress:
             ...
         ValueError: expected iteration as a whole number in the header of latest.safetensors, found none; ...
     """
-    header = checkpoint.description
+    header = {"cpu_seconds": 0.0} | checkpoint.description  # no run counted them before 0.2
     for name, (kind, fits) in _PROGRESS.items():
         if name not in header or not fits(header[name]):
             found = f"got {str(header[name])[:60]!r}" if name in header else "found none"
@@ -260,6 +262,7 @@ _PROGRESS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "train": ("a table", lambda value: isinstance(value, dict)),
     "iteration": ("a whole number", _is_whole),
     "seconds": ("a number", _is_duration),
+    "cpu_seconds": ("a number", _is_duration),
     "best": ("a number or null", lambda value: value is None or is_number(value)),
     "reported": ("true or false", lambda value: isinstance(value, bool)),
     "sums": ("four numbers", lambda value: isinstance(value, list) and len(value) == 4 and all(map(is_number, value))),

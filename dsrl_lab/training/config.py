@@ -7,6 +7,7 @@ poly power, weights of the objective); the rest is ours and stands in every run'
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -70,6 +71,50 @@ class NetworkConfig:
         return cls(**values)
 
 
+SUPER_RESOLUTION_LOSSES = ("charbonnier", "l1", "mse")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuperResolverConfig:
+    """A super-resolution network by name, and the loss it learns by.
+
+    Attributes:
+        network: "srcnn", "espcn", "fsrcnn", "lapsrn" or "dbpn".
+        upscale_factor: s.
+        channels: 1 for luminance.
+        stages: T of DBPN; None for the other networks.
+        width: of DBPN's projection units; None for the other networks.
+        loss: "mse", "l1" or "charbonnier", on every scale the network returns.
+    """
+
+    network: str
+    upscale_factor: int = 2
+    channels: int = 1
+    stages: int | None = None
+    width: int | None = None
+    loss: str = "mse"
+
+    def __post_init__(self) -> None:
+        if self.loss not in SUPER_RESOLUTION_LOSSES:
+            raise ValueError(f"unknown loss {self.loss!r}; choose one of {', '.join(SUPER_RESOLUTION_LOSSES)}")
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dictionary that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """From ``to_json``'s dictionary, or from that of a checkpoint before 0.2, which held its training as well.
+
+        Example:
+            >>> SuperResolverConfig.from_json({"network": "espcn", "iterations": 40000, "patch_size": 48}).loss
+            'mse'
+        """
+        before = {"iterations", "batch_size", "patch_size", "learning_rate", "warmup_iterations", "seed"}
+        before |= {"record_every", "bfloat16"}
+        return cls(**_known_fields(cls, {key: value for key, value in values.items() if key not in before}))
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How a network is trained; two runs with the same config, seed and data give the same weights on one machine.
@@ -80,11 +125,13 @@ class TrainConfig:
         batch_size: images per step, over all processes.
         learning_rate: at the start of the poly schedule.
         head_learning_rate_multiplier: for all new layers: the host's class layers, SSSR, SISR, transform.
-        optimizer: "sgd", or "adam" as pose nets are trained with.
+        optimizer: "sgd", or "adam" as pose nets and super-resolvers are trained with.
         momentum: of SGD.
         weight_decay: on weights of convolutions; norms, biases and slopes have none.
+        schedule: "poly", or "cosine" down to 1 % of the learning rate.
         poly_power: exponent of (1 - iteration / iterations).
         warmup_iterations: the learning rate rises linearly over them.
+        clip_gradient: largest norm of the gradient, or None.
         sisr_weight: w1 of the objective.
         affinity_weight: w2 of the objective.
         affinity_q: 1 (absolute difference of affinities) or 2 (squared).
@@ -120,8 +167,10 @@ class TrainConfig:
     head_learning_rate_multiplier: float = 1.0
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    schedule: Literal["poly", "cosine"] = "poly"
     poly_power: float = 0.9
     warmup_iterations: int = 0
+    clip_gradient: float | None = None
     sisr_weight: float = 0.1
     affinity_weight: float = 1.0
     affinity_q: Literal[1, 2] = 1
@@ -146,21 +195,30 @@ class TrainConfig:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size", "record_every", "checkpoint_every", "accumulate"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
         size: Any = self.input_size
-        if not isinstance(size, tuple) or len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
+        if not isinstance(size, tuple) or len(size) != 2 or not all(_is_whole(n, 1) for n in size):
             raise ValueError(f"expected input_size (H, W) of two positive whole numbers, as in [90, 120]; got {size!r}")
-        if self.workers < 0:
-            raise ValueError(f"expected workers of at least 0, got {self.workers}")
-        if self.optimizer not in ("sgd", "adam"):
-            raise ValueError(f"unknown optimizer {self.optimizer!r}; choose sgd or adam")
-        if self.heatmap_sigma <= 0 or self.max_degrees < 0:
-            raise ValueError(
-                "expected a positive heatmap_sigma and max_degrees of at least 0, got "
-                f"{self.heatmap_sigma} and {self.max_degrees}"
-            )
+        scales: Any = self.scale_range
+        if not isinstance(scales, tuple) or len(scales) != 2 or not all(_is_number(n) for n in scales):
+            raise ValueError(f"expected scale_range of two numbers, as in [1.0, 1.5]; got {scales!r}")
+        if not 0 < scales[0] <= scales[1]:
+            raise ValueError(f"expected scale_range with 0 < smallest <= largest, got {scales!r}")
+        for name, least in _WHOLE.items():
+            if not _is_whole(getattr(self, name), least):
+                raise ValueError(f"expected {name} of at least {least}, a whole number, got {getattr(self, name)!r}")
+        for name, (lowest, highest) in _NUMBERS.items():
+            value = getattr(self, name)
+            if name == "clip_gradient" and value is None:
+                continue
+            if not _is_number(value) or not lowest <= value <= highest:
+                raise ValueError(f"expected {name} as a number from {lowest:g} to {highest:g}, got {value!r}")
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                known = ", ".join(map(str, words))
+                raise ValueError(f"unknown {name} {getattr(self, name)!r}; choose {known}")
+        for name in _SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"expected {name} as true or false, got {getattr(self, name)!r}")
 
     def to_json(self) -> dict[str, Any]:
         """As a dictionary that JSON can hold."""
@@ -220,6 +278,70 @@ class Recipe:
     def name(self) -> str:
         """As the command line knows it."""
         return f"{self.setting}_{self.row}"
+
+    def identity(self) -> dict[str, Any]:
+        """What a record's first line says of the recipe; a run that goes on must agree with it."""
+        plain = {name: getattr(self, name) for name in ("setting", "row", "title", "dataset", "released")}
+        return {"recipe": self.name, **plain, "network": self.network.to_json(), "train": self.train.to_json()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuperResolutionRecipe:
+    """One of the super-resolution frameworks, trained on T91.
+
+    Attributes:
+        name: as the command line knows it.
+        title: for tables and figures.
+        network: what is trained, and its loss.
+        train: how; ``input_size`` is that of a low-resolution patch.
+        target_psnr: dB on Y of Set5, border s, that the run is meant to reach.
+    """
+
+    name: str
+    title: str
+    network: SuperResolverConfig
+    train: TrainConfig
+    target_psnr: float
+
+    def identity(self) -> dict[str, Any]:
+        """As ``Recipe.identity``; the network stands under "config"."""
+        plain = {"recipe": self.name, "title": self.title, "dataset": "T91", "target_psnr": self.target_psnr}
+        return {**plain, "config": self.network.to_json(), "train": self.train.to_json()}
+
+
+# What each field of TrainConfig may be: whole numbers from a least one, numbers in a range, words, true or false.
+_WHOLE = {"iterations": 1, "batch_size": 1, "record_every": 1, "checkpoint_every": 1, "accumulate": 1}
+_WHOLE |= {"warmup_iterations": 0, "ramp_iterations": 0, "evaluate_every": 0, "workers": 0, "seed": 0}
+_NUMBERS = {
+    "learning_rate": (0.0, 1e30),
+    "head_learning_rate_multiplier": (0.0, 1e6),
+    "momentum": (0.0, 1.0),
+    "weight_decay": (0.0, 1e6),
+    "poly_power": (0.0, 1e3),
+    "clip_gradient": (1e-12, 1e12),
+    "sisr_weight": (0.0, 1e6),
+    "affinity_weight": (0.0, 1e6),
+    "auxiliary_weight": (0.0, 1e6),
+    "class_balance": (0.0, 10.0),
+    "max_degrees": (0.0, 360.0),
+    "heatmap_sigma": (1e-6, 1e6),
+    "flip_probability": (0.0, 1.0),
+}
+_WORDS: dict[str, tuple[Any, ...]] = {
+    "optimizer": ("sgd", "adam"),
+    "schedule": ("poly", "cosine"),
+    "affinity_q": (1, 2),
+    "precision": ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true"),
+}
+_SWITCHES = ("shuffle_affinity", "channels_last", "freeze_batch_norm", "sync_batch_norm", "compile")
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**63
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _known_fields(cls: type, values: dict[str, Any]) -> dict[str, Any]:

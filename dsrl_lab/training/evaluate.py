@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from dsrl_lab.affinity import affinity_matrix
 from dsrl_lab.datasets.base import SegmentationDataset
-from dsrl_lab.datasets.transforms import normalise, reduce_image, resize_mask
+from dsrl_lab.datasets.transforms import reduce_image, resize_mask
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.layers import resize
 from dsrl_lab.metrics import BoundaryScore, SegmentationScore, psnr, ssim
@@ -96,7 +96,7 @@ def predict_logits(model: nn.Module, image: Tensor, *, input_size: tuple[int, in
     """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))  # exported: none
     with evaluating(model):
-        return model(normalise(reduce_image(image.to(device), input_size)[None]))
+        return model(reduce_image(image.to(device), input_size)[None])
 
 
 def predict_mask(model: nn.Module, image: Tensor, *, input_size: tuple[int, int], protocol: str = "logits") -> Tensor:
@@ -248,7 +248,7 @@ def evaluate_affinity(
     for index in range(0, len(dataset), max(1, len(dataset) // pictures)):
         sample = dataset[index]
         with evaluating(dsrl):
-            task, sisr = dsrl.compared_features(normalise(reduce_image(sample.image.to(device), input_size)[None]))
+            task, sisr = dsrl.compared_features(reduce_image(sample.image.to(device), input_size)[None])
         labels = resize_mask(sample.mask, (task.shape[-2], task.shape[-1])).flatten()
         for name, features in (("task", task), ("sisr", sisr)):
             centred = features - features.mean(dim=(2, 3), keepdim=True)
@@ -282,7 +282,7 @@ def evaluate_super_resolution(
         high_res = reduce_image(dataset[index].image, high_size)[None]
         low_res = reduce_image(high_res, input_size)
         with evaluating(dsrl):
-            super_res = dsrl(normalise(low_res.to(device))).super_res.clamp(0, 1).cpu()
+            super_res = dsrl(low_res.to(device)).super_res.clamp(0, 1).cpu()
         ours, bilinear = ((psnr(x, high_res), ssim(x, high_res)) for x in (super_res, resize(low_res, high_size)))
         scores[index] = torch.stack([*ours, *bilinear])
     means = all_reduce_sum(scores, fabric).mean(0).tolist()

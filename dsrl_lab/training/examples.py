@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset
+from dsrl_lab.training.config import TrainConfig
 
 
 def derived_seed(*numbers: int) -> int:
@@ -130,6 +132,25 @@ class Batches:
         self.pool = ThreadPoolExecutor(workers) if workers else None  # decoding and torch let go of Python's lock
         self.ahead: dict[int, list[Future[Any]]] = {}
         self.order_of: tuple[int, Tensor] = (-1, torch.empty(0))
+
+    @classmethod
+    def for_run(
+        cls,
+        samples: Samples,
+        example: Callable[[Any, torch.Generator], Any],
+        config: TrainConfig,
+        fabric: Fabric | None = None,
+    ) -> Self:
+        """Make the batches that a run's configuration asks for, this process's part of them."""
+        return cls(
+            samples,
+            example,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            rank=0 if fabric is None else fabric.global_rank,
+            world_size=1 if fabric is None else fabric.world_size,
+            workers=config.workers,
+        )
 
     def __call__(self, iteration: int) -> Any:
         """Make this process's part of batch ``iteration``: the tuple that ``example`` gives, its tensors stacked.

@@ -1,8 +1,9 @@
-"""The training loop, open: ``fit`` yields a record every few iterations, and whoever asks for the next one drives it.
+"""The one training loop, open: ``fit`` yields a record every few iterations, and whoever asks for the next drives it.
 
 A notebook plots between two records, a widget shows them, the command line turns them into a progress bar. Stopping
 (closing the generator, Ctrl-C) leaves a checkpoint; starting again with ``resume`` goes on bit for bit, because all a
-step draws follows from the seed and its number.
+step draws follows from the seed and its number. What is learnt is the objective's matter: segmentation, pose and
+super-resolution share this file.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,66 +20,27 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
-from dsrl_lab.affinity import feature_affinity_loss
-from dsrl_lab.datasets.transforms import normalise
-from dsrl_lab.dsrl import DSRL, DSRLOutput
-from dsrl_lab.kernels import keep_freed_memory
-from dsrl_lab.losses import LossTerms, objective, reconstruction_loss
+from dsrl_lab.losses import LossTerms
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.config import TrainConfig
-from dsrl_lab.training.examples import Batches, Samples, derived_seed
-from dsrl_lab.training.optim import (
-    build_optimizer,
-    freeze_batch_norm,
-    poly_learning_rate,
-    set_learning_rate,
-)
+from dsrl_lab.training.examples import Batches, derived_seed
+from dsrl_lab.training.objectives import Objective
+from dsrl_lab.training.optim import build_optimizer, freeze_batch_norm, learning_rate_of, set_learning_rate
 from dsrl_lab.training.processes import synchronise_batch_norm
 from dsrl_lab.training.record import TrainRecord
-from dsrl_lab.training.tasks import Task
 
 
-def training_loss(
-    output: DSRLOutput,
-    example: Any,
-    task: Task,
-    config: TrainConfig,
-    *,
-    iteration: int,
-    normaliser: Tensor,
-) -> LossTerms:
-    """The whole objective of one step.
-
-    Args:
-        output: what the network gave.
-        example: the batch it was given.
-        task: whose loss is the main one.
-        config: of the run.
-        iteration: of the step, for the ramp of the affinity's weight.
-        normaliser: what the task's sum is divided by.
-    """
-    main = task.loss(output.logits, example, normaliser)
-    for logits in output.auxiliary:
-        main = main + config.auxiliary_weight * task.loss(logits, example, normaliser)
-    sisr = None
-    if output.super_res is not None:
-        sisr = reconstruction_loss(normalise(output.super_res.float()), normalise(example.high_res))
-    affinity = None
-    if output.task_features is not None and output.sisr_features is not None:
-        target = output.sisr_features.roll(1, dims=0) if config.shuffle_affinity else output.sisr_features
-        affinity = feature_affinity_loss(output.task_features, target, q=config.affinity_q)
-    ramp = min(1.0, (iteration + 1) / config.ramp_iterations) if config.ramp_iterations else 1.0
-    return objective(
-        main, sisr, affinity, sisr_weight=config.sisr_weight, affinity_weight=ramp * config.affinity_weight
-    )
+def default_fabric(config: TrainConfig) -> Fabric:
+    """One process, on the GPU where there is one."""
+    return Fabric(accelerator="auto", devices=1, precision=config.precision)  # type: ignore[arg-type]
 
 
 def fit(
-    dsrl: DSRL,
-    task: Task,
-    samples: Samples,
+    model: nn.Module,
+    objective: Objective,
+    batches: Batches,
     config: TrainConfig,
     *,
     directory: Path | None = None,
@@ -89,9 +51,9 @@ def fit(
     """Train, and yield a record every ``config.record_every`` iterations.
 
     Args:
-        dsrl: the network; trained in place.
-        task: examples, loss and score.
-        samples: training pictures, best decoded once (``DecodedSamples``, ``DecodedPeople``).
+        model: the network, a ``DSRL`` or a super-resolver; trained in place.
+        objective: loss and score.
+        batches: batch i of the run, by its number; their threads, if any, are stopped at the end.
         config: of the run.
         directory: where latest.safetensors and best.safetensors go; None for no checkpoints.
         resume: go on from latest.safetensors if there is one.
@@ -103,52 +65,96 @@ def fit(
 
     Raises:
         FloatingPointError: the loss is no finite number; the last checkpoint is from before.
-        ValueError: checkpoint and network do not fit each other, picture and mask do not fit the network, or
-            ``sync_batch_norm`` without several GPUs.
+        ValueError: checkpoint and network do not fit each other, picture and mask do not fit the network, parts of
+            unequal size, or ``sync_batch_norm`` without several GPUs.
     """
-    fabric = fabric or Fabric(accelerator="auto", devices=1, precision=config.precision)  # type: ignore[arg-type]
+    fabric = fabric or default_fabric(config)
     fabric.launch()
-    keep_freed_memory()
-    dsrl.train()
-    if config.channels_last:
-        dsrl.to(memory_format=torch.channels_last)
     _check_share(config, fabric.world_size)
+    model.train()
+    if config.channels_last:
+        model.to(memory_format=torch.channels_last)
     if config.sync_batch_norm:
-        synchronise_batch_norm(dsrl, fabric)
-    network = torch.compile(dsrl) if config.compile else dsrl
-    model, optimizer = fabric.setup(network, build_optimizer(dsrl, config))  # type: ignore[arg-type]
-    run = _Run(dsrl, config, optimizer.optimizer, directory, description or {})
+        synchronise_batch_norm(model, fabric)
+    network = torch.compile(model) if config.compile else model
+    wrapped, optimizer = fabric.setup(network, build_optimizer(model, config))  # type: ignore[arg-type]
+    run = _Run(model, objective, config, optimizer.optimizer, directory, description or {})
     if resume:
         run.resume()
-    batches = Batches(
-        samples,
-        task.example,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        rank=fabric.global_rank,
-        world_size=fabric.world_size,
-        workers=config.workers,
-    )
-
     try:
         while True:
             if not run.reported:
-                line = _report(fabric, run, task)
+                line = run.report(fabric)
                 run.reported = True
                 yield line
             if run.iteration % config.checkpoint_every == 0 or run.iteration == config.iterations:
                 run.save()
             if run.iteration == config.iterations:
                 return
-            with _deferred_interrupt():
-                example = batches(run.iteration)
-                example = type(example)(*(part.to(fabric.device) for part in example))
-                _step(fabric, model, optimizer, task, run, example)
+            with _deferred_interrupt(), run.clock():
+                batch = batches(run.iteration)
+                batch = type(batch)(*(part.to(fabric.device) for part in batch))
+                run.count(
+                    train_step(wrapped, optimizer, objective, batch, config, iteration=run.iteration, fabric=fabric)
+                )
     except (KeyboardInterrupt, GeneratorExit):
         run.save()
         raise
     finally:
         batches.close()
+
+
+def train_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    objective: Objective,
+    batch: Any,
+    config: TrainConfig,
+    *,
+    iteration: int,
+    fabric: Fabric,
+) -> LossTerms:
+    """Take one optimizer step; several processes, or parts in turn, give the gradient of the whole batch.
+
+    Dropout draws from the seed and the iteration; the caller's random numbers are left as they were.
+
+    Args:
+        model: as ``fabric.setup`` gave it.
+        optimizer: as ``fabric.setup`` gave it.
+        objective: loss of a batch.
+        batch: a named tuple of tensors, this process's part.
+        config: of the run.
+        iteration: of the step, from 0.
+        fabric: device, precision and processes.
+
+    Returns:
+        The objective and its terms, detached, the mean over the batch.
+    """
+    set_learning_rate(optimizer, learning_rate_of(config, iteration))
+    model.train()
+    if config.freeze_batch_norm:
+        freeze_batch_norm(model.modules())
+    if config.channels_last:
+        batch = batch._replace(low_res=batch.low_res.contiguous(memory_format=torch.channels_last))
+    count = objective.count(batch)
+    if fabric.world_size > 1:  # the mean of the processes' losses is then the loss of the whole batch
+        count = fabric.all_reduce(count, reduce_op="mean")  # type: ignore[assignment]
+    count = count / config.accumulate  # and so is the mean of the parts' losses
+    optimizer.zero_grad()
+    parts = list(zip(*(tensor.chunk(config.accumulate) for tensor in batch), strict=True))
+    sums: list[LossTerms] = []
+    gpus = [fabric.device] if fabric.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.manual_seed(derived_seed(config.seed, iteration, fabric.global_rank))
+        for number, tensors in enumerate(parts, start=1):
+            with fabric.no_backward_sync(model, enabled=number < len(parts)):  # type: ignore[arg-type]
+                terms = objective.loss(model, type(batch)(*tensors), iteration=iteration, count=count)
+                fabric.backward(terms.total / config.accumulate)
+            sums.append(LossTerms(*(term.detach() / config.accumulate for term in terms)))
+    if config.clip_gradient is not None:
+        fabric.clip_gradients(model, optimizer, max_norm=config.clip_gradient)
+    optimizer.step()
+    return LossTerms(*(torch.stack(values).sum(0) for values in zip(*sums, strict=True)))
 
 
 def _check_share(config: TrainConfig, processes: int) -> None:
@@ -166,108 +172,79 @@ def _check_share(config: TrainConfig, processes: int) -> None:
         )
 
 
-def _step(fabric: Fabric, model: nn.Module, optimizer: Any, task: Task, run: _Run, example: Any) -> None:
-    """One optimizer step; several processes give the same gradient as one with the whole batch."""
-    config, iteration = run.config, run.iteration
-    clock = time.perf_counter()
-    torch.manual_seed(derived_seed(config.seed, iteration, fabric.global_rank))  # dropout
-    set_learning_rate(optimizer, run.learning_rate())
-    run.dsrl.train()
-    if config.freeze_batch_norm:
-        freeze_batch_norm(run.dsrl.modules())
-    height, width = example.low_res.shape[-2:]
-    normaliser = task.count(example, run.dsrl.task_model.output_size((height, width)))
-    if fabric.world_size > 1:  # the mean of the processes' losses is then the loss of the whole batch
-        shared = fabric.all_reduce(normaliser, reduce_op="mean")
-        assert isinstance(shared, torch.Tensor)
-        normaliser = shared
-    normaliser = normaliser / config.accumulate  # and so is the mean of the parts' losses
-    optimizer.zero_grad()
-    parts = list(zip(*(part.chunk(config.accumulate) for part in example), strict=True))
-    sums: list[LossTerms] = []
-    for number, tensors in enumerate(parts, start=1):
-        part = type(example)(*tensors)
-        image = normalise(part.low_res)
-        if config.channels_last:
-            image = image.contiguous(memory_format=torch.channels_last)
-        with fabric.no_backward_sync(model, enabled=number < len(parts)):  # type: ignore[arg-type]
-            terms = training_loss(model(image), part, task, config, iteration=iteration, normaliser=normaliser)
-            fabric.backward(terms.total / config.accumulate)
-        sums.append(LossTerms(*(term.detach() / config.accumulate for term in terms)))
-    optimizer.step()
-    terms = LossTerms(*(torch.stack(values).sum(0) for values in zip(*sums, strict=True)))
-    run.count_step(terms, time.perf_counter() - clock)
-
-
-def _report(fabric: Fabric, run: _Run, task: Task) -> TrainRecord:
-    """The record of the steps since the last one, with scores where they are due."""
-    config, steps, seconds = run.config, max(run.steps, 1), run.step_seconds
-    sums = fabric.all_reduce(run.sums)
-    assert isinstance(sums, torch.Tensor)
-    means = (sums / steps).tolist()
-    run.check_finite(means)
-    last = run.iteration == config.iterations
-    due = bool(config.evaluate_every) and run.iteration % config.evaluate_every == 0
-    metrics = task.evaluate(run.dsrl.task_model, fabric) if last or due else {}
-    run.keep_best(metrics)
-    run.start_count()
-    return TrainRecord(
-        iteration=run.iteration,
-        iterations=config.iterations,
-        learning_rate=run.learning_rate(run.iteration - 1),
-        loss=means[0],
-        task=means[1],
-        sisr=means[2],
-        affinity=means[3],
-        seconds=run.seconds,
-        images_per_second=steps * config.batch_size / max(seconds, 1e-9),
-        metrics=metrics,
-    )
-
-
 class _Run:
     """The state of a run: how far it is, what it has summed up since the last record, where it is saved."""
 
     def __init__(
         self,
-        dsrl: DSRL,
+        model: nn.Module,
+        objective: Objective,
         config: TrainConfig,
         optimizer: torch.optim.Optimizer,
         directory: Path | None,
         description: dict[str, Any],
     ) -> None:
-        self.dsrl, self.config, self.optimizer = dsrl, config, optimizer
+        self.model, self.objective, self.config, self.optimizer = model, objective, config, optimizer
         self.directory, self.description = directory, description
-        self.iteration, self.seconds, self.best = 0, 0.0, float("-inf")
+        self.iteration, self.seconds, self.cpu_seconds, self.best = 0, 0.0, 0.0, float("-inf")
         self.reported = True
-        self.start_count()
+        self._start_sums()
 
-    def learning_rate(self, iteration: int | None = None) -> float:
-        return poly_learning_rate(
-            self.iteration if iteration is None else iteration,
-            self.config.iterations,
-            learning_rate=self.config.learning_rate,
-            power=self.config.poly_power,
-            warmup=self.config.warmup_iterations,
-        )
-
-    def start_count(self) -> None:
+    def _start_sums(self) -> None:
         self.sums, self.steps, self.step_seconds = torch.zeros(4, dtype=torch.float64), 0, 0.0
 
-    def count_step(self, terms: LossTerms, seconds: float) -> None:
-        self.sums = self.sums.to(terms.total.device) + torch.stack([term.detach().double() for term in terms])
-        self.steps += 1
+    @contextmanager
+    def clock(self) -> Iterator[None]:
+        """Add what is done inside to the seconds."""
+        before, cpu_before = time.perf_counter(), time.process_time()
+        yield
+        seconds = time.perf_counter() - before
         self.step_seconds += seconds
         self.seconds += seconds
+        self.cpu_seconds += time.process_time() - cpu_before
+
+    def count(self, terms: LossTerms) -> None:
+        self.sums = self.sums.to(terms.total.device) + torch.stack([term.double() for term in terms])
+        self.steps += 1
         self.iteration += 1
         last = self.iteration == self.config.iterations
         self.reported = not (last or self.iteration % self.config.record_every == 0)
 
-    def state(self) -> dict[str, Any]:
+    def report(self, fabric: Fabric) -> TrainRecord:
+        """The record of the steps since the last one, with scores where they are due."""
+        config, steps, seconds = self.config, max(self.steps, 1), self.step_seconds
+        means = (fabric.all_reduce(self.sums) / steps).tolist()  # type: ignore[operator, union-attr]
+        self._check_finite(means)
+        due = bool(config.evaluate_every) and self.iteration % config.evaluate_every == 0
+        metrics = self.objective.evaluate(self.model, fabric) if due or self.iteration == config.iterations else {}
+        self._keep_best(metrics)
+        self._start_sums()
+        return TrainRecord(
+            iteration=self.iteration,
+            iterations=config.iterations,
+            learning_rate=learning_rate_of(config, max(self.iteration - 1, 0)),
+            loss=means[0],
+            task=means[1],
+            sisr=means[2],
+            affinity=means[3],
+            seconds=self.seconds,
+            cpu_seconds=self.cpu_seconds,
+            images_per_second=steps * config.batch_size / max(seconds, 1e-9),
+            metrics=metrics,
+        )
+
+    def save(self) -> None:
+        if self.directory is None or not _is_first_process():
+            return
+        self._check_finite(self.sums.tolist())
+        checkpoint.save(self.directory / "latest.safetensors", self.model, self._state(), optimizer=self.optimizer)
+
+    def _state(self) -> dict[str, Any]:
         return self.description | {
             "train": self.config.to_json(),
             "iteration": self.iteration,
             "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
             "best": None if self.best == float("-inf") else self.best,
             "reported": self.reported,
             "sums": self.sums.tolist(),
@@ -275,20 +252,14 @@ class _Run:
             "step_seconds": self.step_seconds,
         }
 
-    def save(self) -> None:
-        if self.directory is None or not self.is_first_process():
-            return
-        self.check_finite(self.sums.tolist())
-        checkpoint.save(self.directory / "latest.safetensors", self.dsrl, self.state(), optimizer=self.optimizer)
-
-    def keep_best(self, metrics: dict[str, Any]) -> None:
-        score = metrics.get("miou", metrics.get("pck"))
+    def _keep_best(self, metrics: dict[str, Any]) -> None:
+        score = metrics.get(self.objective.score)
         if score is None or score <= self.best:
             return
         self.best = score
-        if self.directory is not None and self.is_first_process():
-            description = self.state() | {"deployed": True, "metrics": metrics}
-            checkpoint.save(self.directory / "best.safetensors", self.dsrl.task_model, description)
+        if self.directory is not None and _is_first_process():
+            description = self._state() | {"deployed": True, "metrics": metrics}
+            checkpoint.save(self.directory / "best.safetensors", self.objective.deployed(self.model), description)
 
     def resume(self) -> None:
         path = self.directory / "latest.safetensors" if self.directory else None
@@ -305,14 +276,15 @@ class _Run:
                 f"{path} was trained with another configuration ({kept}, now at iteration {state.iteration}); resume "
                 "with the same one, or start anew in another folder"
             )
-        checkpoint.load_model(self.dsrl, loaded)
-        checkpoint.load_optimizer(self.dsrl, self.optimizer, loaded)
-        self.iteration, self.seconds, self.reported = state.iteration, state.seconds, state.reported
+        checkpoint.load_model(self.model, loaded)
+        checkpoint.load_optimizer(self.model, self.optimizer, loaded)
+        self.iteration, self.reported = state.iteration, state.reported
+        self.seconds, self.cpu_seconds = state.seconds, state.cpu_seconds
         self.best = float("-inf") if state.best is None else state.best
         self.sums = torch.tensor(state.sums, dtype=torch.float64)
         self.steps, self.step_seconds = state.steps, state.step_seconds
 
-    def check_finite(self, values: list[float]) -> None:
+    def _check_finite(self, values: list[float]) -> None:
         if all(math.isfinite(value) for value in values):
             return
         kept = f"the last checkpoint in {self.directory} is from before" if self.directory else "none was kept"
@@ -321,8 +293,9 @@ class _Run:
             f"{values}); {kept}. Lower the learning rate ({self.config.learning_rate}), or take precision='32-true'"
         )
 
-    def is_first_process(self) -> bool:
-        return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+
+def _is_first_process() -> bool:
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
 @contextmanager
@@ -339,7 +312,7 @@ def _deferred_interrupt() -> Iterator[None]:
             raise KeyboardInterrupt
         pressed = True
 
-    before = signal.signal(signal.SIGINT, handle)
+    before: Callable[..., Any] | int | None = signal.signal(signal.SIGINT, handle)
     try:
         yield
     finally:

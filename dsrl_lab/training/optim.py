@@ -6,6 +6,7 @@ SISR does harm. Here every parameter that wants a gradient is in exactly one gro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -69,11 +70,46 @@ def host_parameters(dsrl: DSRL) -> list[nn.Parameter]:
     return [parameter for parameter in host.parameters() if id(parameter) not in new]
 
 
-def build_optimizer(dsrl: DSRL, config: TrainConfig) -> torch.optim.Optimizer:
-    """SGD with momentum over ``parameter_groups``, as the paper trains, or Adam, as HRNet's release does."""
+def cosine_learning_rate(iteration: int, iterations: int, *, learning_rate: float, warmup: int = 0) -> float:
+    """Learning rate of a step: linear rise over ``warmup`` steps, then half a cosine down to 1 % of the peak.
+
+    Example:
+        >>> [round(cosine_learning_rate(i, 5, learning_rate=1.0, warmup=1), 3) for i in range(5)]
+        [1.0, 1.0, 0.752, 0.258, 0.01]
+
+    Raises:
+        ValueError: a step past the end, or a negative one or warm-up.
+    """
+    _check_step(iteration, iterations, warmup)
+    if iteration < warmup:
+        return learning_rate * (iteration + 1) / warmup
+    done = (iteration - warmup) / max(1, iterations - 1 - warmup)
+    return learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+
+
+def _check_step(iteration: int, iterations: int, warmup: int) -> None:
+    if not 0 <= iteration <= iterations or warmup < 0:
+        raise ValueError(
+            f"expected an iteration from 0 to {iterations} and warmup of at least 0, got {iteration} and {warmup}"
+        )
+
+
+def learning_rate_of(config: TrainConfig, iteration: int) -> float:
+    """Learning rate of a step by a run's schedule, before any multiplier."""
+    rate, warmup = config.learning_rate, config.warmup_iterations
+    if config.schedule == "cosine":
+        return cosine_learning_rate(iteration, config.iterations, learning_rate=rate, warmup=warmup)
+    return poly_learning_rate(iteration, config.iterations, learning_rate=rate, power=config.poly_power, warmup=warmup)
+
+
+def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """SGD with momentum over ``parameter_groups``, as the paper trains, or Adam, as HRNet's release does.
+
+    In a network that is no ``DSRL`` nothing counts as new.
+    """
     groups = parameter_groups(
-        dsrl,
-        host_parameters(dsrl),
+        model,
+        host_parameters(model) if isinstance(model, DSRL) else model.parameters(),
         weight_decay=config.weight_decay,
         head_learning_rate_multiplier=config.head_learning_rate_multiplier,
     )
@@ -92,7 +128,11 @@ def poly_learning_rate(
         [1.0, 0.75, 0.5, 0.25]
         >>> round(poly_learning_rate(0, 4, learning_rate=1.0, power=1.0, warmup=2), 2)
         0.5
+
+    Raises:
+        ValueError: a step past the end, or a negative one or warm-up.
     """
+    _check_step(iteration, iterations, warmup)
     rate = learning_rate * (1 - iteration / iterations) ** power
     return rate * min(1.0, (iteration + 1) / warmup) if warmup else rate
 

@@ -32,13 +32,14 @@ from dsrl_lab.datasets.pose_transforms import (
     pose_low_and_high,
     transform_joints,
 )
-from dsrl_lab.datasets.transforms import normalise
+from dsrl_lab.dsrl import DSRL
 from dsrl_lab.losses import heatmap_loss
 from dsrl_lab.metrics.keypoints import KeypointPrediction, oks_average_precision, pck
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.models.pose.heatmaps import decode_heatmaps, flip_test, gaussian_heatmaps
 from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.evaluate import evaluating, number_or_none
+from dsrl_lab.training.objectives import DSRLObjective
 from dsrl_lab.training.processes import all_reduce_sum, broadcast_buffers, shard
 
 MARGIN = 1.25  # sides of the crop over the person's box, as in HRNet's release
@@ -46,7 +47,7 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class PoseTask:
+class PoseObjective(DSRLObjective):
     """Joints of one person: crops, Gaussian heat-maps at the network's own output size, PCK.
 
     Args:
@@ -60,6 +61,7 @@ class PoseTask:
     joint_table: JointTable
     upscale_factor: int = 2
     validation: PoseDataset | None = None
+    score = "pck"
 
     @property
     def high_size(self) -> tuple[int, int]:
@@ -79,9 +81,9 @@ class PoseTask:
         )
         return pose_low_and_high(transform(sample, generator), self.upscale_factor)
 
-    def count(self, example: PoseExample, size: tuple[int, int]) -> Tensor:
+    def count(self, batch: PoseExample) -> Tensor:
         """Joints that are marked and inside the crop."""
-        return example.visible.sum()
+        return batch.visible.sum()
 
     def target(self, example: PoseExample, size: tuple[int, int]) -> Tensor:
         """Gaussians at the heat-maps' size; their deviation is so many pixels of the crop, whatever that size.
@@ -93,19 +95,19 @@ class PoseTask:
             example.joints, example.visible, image_size=self.high_size, size=size, sigma=self._sigma(size)
         )
 
-    def loss(self, logits: Tensor, example: PoseExample, normaliser: Tensor) -> Tensor:
-        """Squared error of marked joints' heat-maps, in units of a blank joint's, over ``normaliser`` joints."""
+    def task_loss(self, logits: Tensor, batch: PoseExample, count: Tensor) -> Tensor:
+        """Squared error of marked joints' heat-maps, in units of a blank joint's, over ``count`` joints."""
         size = (logits.shape[-2], logits.shape[-1])
-        half_mean = heatmap_loss(logits.float(), self.target(example, size), example.visible)
+        half_mean = heatmap_loss(logits.float(), self.target(batch, size), batch.visible)
         blank = math.pi * self._sigma(size) ** 2 / (size[0] * size[1])
-        return 2 * half_mean / blank * example.visible.numel() / normaliser.clamp(min=1)
+        return 2 * half_mean / blank * batch.visible.numel() / count.clamp(min=1)
 
-    def evaluate(self, model: DensePredictor, fabric: Fabric | None = None) -> dict[str, Any]:
+    def evaluate(self, model: DSRL, fabric: Fabric | None = None) -> dict[str, Any]:
         """Scores on the validation people; empty where there are none."""
         if self.validation is None:
             return {}
         return evaluate_pose(
-            model,
+            model.task_model,
             self.validation,
             input_size=self.config.input_size,
             upscale_factor=self.upscale_factor,
@@ -208,7 +210,7 @@ def find_joints(
         matrices = [crops.matrix(sample) for sample in samples]
         cut = [crop_person(sample, matrix, crops.size) for sample, matrix in zip(samples, matrices, strict=True)]
         low_res = torch.stack([pose_low_and_high(crop, upscale_factor).low_res for crop in cut])
-        image = normalise(low_res.to(device))
+        image = low_res.to(device)
         with evaluating(model):
             heatmaps = flip_test(model, image, people.joint_table.pairs) if flip else model(image)
         found = decode_heatmaps(heatmaps.cpu(), crops.size)

@@ -36,7 +36,8 @@ class TrainRecord:
         task: the task's own loss.
         sisr: mean squared error of the reconstruction.
         affinity: feature affinity loss.
-        seconds: since the run began, over all its sessions.
+        seconds: spent in steps since the run began, over all its sessions, by the clock.
+        cpu_seconds: the same in processor time, which a busy machine does not inflate.
         images_per_second: since the last record.
         metrics: scores on the validation set, where this record holds an evaluation.
     """
@@ -49,6 +50,7 @@ class TrainRecord:
     sisr: float
     affinity: float
     seconds: float
+    cpu_seconds: float = 0.0
     images_per_second: float
     metrics: dict[str, Any] = field(default_factory=dict)
 
@@ -91,6 +93,16 @@ def _commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return answer.stdout.strip()
+
+
+def as_read(line: dict[str, Any]) -> dict[str, Any]:
+    """A line as it will be read again: tuples are lists, numbers that JSON cannot hold are null.
+
+    Example:
+        >>> as_read({"size": (1, 2), "score": float("nan")})
+        {'size': [1, 2], 'score': None}
+    """
+    return json.loads(json.dumps(_finite(line)))
 
 
 def pack(counts: Any) -> dict[str, Any]:

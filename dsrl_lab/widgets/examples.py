@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.experiments import REPOSITORY
 from dsrl_lab.results.figures_streets import see
 from dsrl_lab.training.build import load_task_model
@@ -67,7 +66,7 @@ def street_features(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) ->
     for name, path in ((BEFORE, checkpoint), ("baseline", baseline)):
         network, _ = load_task_model(path)
         with torch.no_grad():
-            features = network.forward_head(network.forward_features(normalise(seen.low_res[None]))).features
+            features = network.forward_head(network.forward_features(network.normalise(seen.low_res[None]))).features
         found[name] = F.adaptive_avg_pool2d(features, (sisr.shape[-2], sisr.shape[-1]))[0]
     return StreetFeatures(seen.high_res, seen.sample.mask, found, sisr[0])
 

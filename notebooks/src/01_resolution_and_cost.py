@@ -45,9 +45,9 @@ from dsrl_lab.tools.bench import cost
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.config import NetworkConfig, TrainConfig
 from dsrl_lab.training.evaluate import evaluate_segmentation, predict_mask
-from dsrl_lab.training.examples import DecodedSamples
+from dsrl_lab.training.examples import Batches, DecodedSamples
 from dsrl_lab.training.loop import fit
-from dsrl_lab.training.tasks import SegmentationTask, class_weights_of
+from dsrl_lab.training.objectives import SegmentationObjective, class_weights_of
 
 # %% [markdown]
 # ## One street, four sizes
@@ -482,9 +482,9 @@ def train(make: object, size: tuple[int, int], seed: int, iterations: int = 120)
         seed=seed,
         channels_last=True,
     )
-    task = SegmentationTask(config, scale, val_set, weights_of_classes)
+    task = SegmentationObjective(config, scale, val_set, weights_of_classes)
     dsrl = build_dsrl(network, host=host, seed=seed)
-    *_, last = fit(dsrl, task, train_set, config)
+    *_, last = fit(dsrl, task, Batches.for_run(train_set, task.example, config), config)
     return dsrl.task_model, last.metrics
 
 

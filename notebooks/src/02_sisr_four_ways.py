@@ -19,6 +19,8 @@
 # Measured: about a minute and a half of CPU time on one core, 2.5 GB of memory at most. Data: photographs that ship with scikit-image; weights that the kit trained on T91. Needs: 00. No internet, no GPU.
 
 # %%
+from dataclasses import replace
+
 from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
@@ -41,13 +43,13 @@ from dsrl_lab.datasets.super_resolution import (
 from dsrl_lab.models.super_resolution import DBPN, ESPCN, SRCNN, LapSRN, SuperResolver
 from dsrl_lab.plots.super_resolution import Reconstruction, super_resolution_row
 from dsrl_lab.plots.theme import new_figure, style_of, theme
+from dsrl_lab.recipes import find_super_resolution_recipe
 from dsrl_lab.training import record
-from dsrl_lab.training.super_resolution import fit_super_resolution, score_pairs
-from dsrl_lab.training.super_resolution_config import (
-    SuperResolutionConfig,
-    build_super_resolver,
-)
-from dsrl_lab.training.super_resolution_recipes import load_super_resolver
+from dsrl_lab.training.build import build_super_resolver, load_super_resolver
+from dsrl_lab.training.config import SuperResolverConfig
+from dsrl_lab.training.examples import Batches
+from dsrl_lab.training.loop import fit
+from dsrl_lab.training.super_resolution import SuperResolutionObjective, score_pairs
 from dsrl_lab.widgets import super_resolution_compare
 
 photos = Photos()
@@ -410,16 +412,20 @@ for name, layers in works.items():
 def train(name: str, **changes: object) -> tuple[SuperResolver, list]:
     """Train a framework on the budget; give the network and its records."""
     small = {"stages": 2, "width": 16} if name == "dbpn" else {}
-    chosen = {"loss": "l1", "warmup_iterations": 5, "batch_size": BATCH, "patch_size": PATCH} | small | changes
-    config = SuperResolutionConfig(
-        network=name,
+    chosen = SuperResolverConfig(network=name, **({"loss": "l1"} | small | changes))
+    every = max(1, steps[name] // 4)
+    config = replace(
+        find_super_resolution_recipe("super_resolution_srcnn").train,
+        input_size=(PATCH // 2, PATCH // 2),
         iterations=steps[name],
-        record_every=max(1, steps[name] // 4),
-        **chosen,
+        batch_size=BATCH,
+        warmup_iterations=5,
+        record_every=every,
+        evaluate_every=every,
     )
-    torch.manual_seed(0)
-    model = build_super_resolver(config)
-    return model, list(fit_super_resolution(model, training, held_out, config))
+    model = build_super_resolver(chosen)
+    learnt = SuperResolutionObjective(config, training, 2, chosen.loss, held_out)
+    return model, list(fit(model, learnt, Batches.for_run(training, learnt.example, config), config))
 
 
 print("under a minute ...")
@@ -428,7 +434,7 @@ for name in NAMES:
     runs[name] = train(name)
     last = runs[name][1][-1]
     spent = f"{last.iteration:5} steps  {last.cpu_seconds:5.1f} s of CPU time"
-    print(f"{TITLES[name]:7} {spent}  {last.validation_psnr:.2f} dB")
+    print(f"{TITLES[name]:7} {spent}  {last.metrics['psnr']:.2f} dB")
 
 # %% [markdown]
 # Two yardsticks. The **baseline** is bicubic. The **negative control** is bicubic sharpened by an unsharp mask whose strength is chosen on the training pictures: it looks crisper and has learnt one number. If it did as well as a network, sharpness would be all there is to it.
@@ -469,7 +475,7 @@ with theme():
     for name, (_, records) in runs.items():
         look, per_pixel = LOOKS[name], sum(macs for macs, _ in works[name]) / 1e3
         spent = [line.iteration / steps[name] * BUDGET / 1e9 for line in records]
-        psnr = [line.validation_psnr for line in records]
+        psnr = [line.metrics["psnr"] for line in records]
         left.plot(spent, psnr, look.marker, linestyle=look.line, color=look.color, label=TITLES[name])
         right.plot(per_pixel, scores[name]["psnr"], look.marker, color=look.color, mfc="white", markersize=8)
         if name in long_trained:
@@ -558,7 +564,7 @@ print(f"bicubic {on_both('bicubic')}")
 
 # %%
 loss = "mse"
-tried = train("espcn", loss=loss)[1][-1].validation_psnr
+tried = train("espcn", loss=loss)[1][-1].metrics["psnr"]
 print(f"ESPCN with {loss}: {tried:.2f} dB, with l1: {scores['espcn']['psnr']:.2f} dB")
 
 # %% [markdown]

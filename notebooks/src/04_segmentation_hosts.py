@@ -43,8 +43,8 @@ from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.models.segmentation.pspnet import PSPNet
 from dsrl_lab.plots.masks import class_handles, show_image, show_mask
 from dsrl_lab.plots.theme import faded, new_figure, theme
-from dsrl_lab.rows import BLUE, GREEN, GREY, ORANGE, PURPLE
 from dsrl_lab.results.shapes import meta_device
+from dsrl_lab.rows import BLUE, GREEN, GREY, ORANGE, PURPLE
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import evaluate_segmentation, predict_mask
 from dsrl_lab.training.examples import DecodedSamples

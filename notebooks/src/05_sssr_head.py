@@ -33,23 +33,23 @@ from dsrl_lab.complexity import complexity
 from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.streets import Streets
-from dsrl_lab.datasets.transforms import normalise, reduce_image
+from dsrl_lab.datasets.transforms import reduce_image
 from dsrl_lab.dsrl import DSRL, BilinearHead, DeconvolutionHead, SubPixelHead, SuperResolved
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.models import SEGMENTATION
 from dsrl_lab.plots.masks import class_handles, show_image, show_mask
 from dsrl_lab.plots.theme import STYLES, faded, new_figure, theme
-from dsrl_lab.rows import GREY, VERMILLION, Style
 from dsrl_lab.results import paper_numbers as paper
 from dsrl_lab.results.ablation import ablation
 from dsrl_lab.results.records import find_runs
 from dsrl_lab.results.shapes import meta_device
+from dsrl_lab.rows import GREY, VERMILLION, Style
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.evaluate import evaluate_segmentation, predict_mask
-from dsrl_lab.training.examples import DecodedSamples
+from dsrl_lab.training.examples import Batches, DecodedSamples
 from dsrl_lab.training.loop import fit
-from dsrl_lab.training.tasks import SegmentationTask, class_weights_of
+from dsrl_lab.training.objectives import SegmentationObjective, class_weights_of
 from dsrl_lab.widgets import segmentation_compare
 
 # %% [markdown]
@@ -63,7 +63,7 @@ KEPT = lab.root / "data" / "checkpoints" / "streets_tinynet"
 val = DecodedSamples(Streets("val", size=(180, 240), length=12))
 larger, _ = load_task_model(KEPT / "sssr_seed0.safetensors")
 scene = val[1]
-low_res = normalise(reduce_image(scene.image, (90, 120))[None])
+low_res = reduce_image(scene.image, (90, 120))[None]
 with torch.no_grad():
     decided = larger.host.forward_head(larger.host.forward_features(low_res)).logits
     grids = {
@@ -418,7 +418,7 @@ hint("05.5") + solution("05.5")
 train = DecodedSamples(Streets("train", size=(180, 240), length=40))
 weights = class_weights_of(train, 0.5)
 with torch.no_grad():
-    some = torch.stack([normalise(reduce_image(train[number].image, (90, 120))) for number in range(12)])
+    some = torch.stack([reduce_image(train[number].image, (90, 120)) for number in range(12)])
     maps = host.forward_head(host.forward_features(some)).logits
 
 
@@ -438,9 +438,10 @@ def learn(kind: str, seed: int) -> list[float]:
     config = TrainConfig(
         input_size=(90, 120), iterations=20, class_balance=0.5, seed=seed, record_every=5, evaluate_every=5
     )
-    task = SegmentationTask(config, 2, val, weights)
-    first = task.evaluate(dsrl.task_model)
-    return [100 * scores["miou"] for scores in (first, *(record.metrics for record in fit(dsrl, task, train, config)))]
+    task = SegmentationObjective(config, 2, val, weights)
+    scores = [task.evaluate(dsrl)]
+    scores += [record.metrics for record in fit(dsrl, task, Batches.for_run(train, task.example, config), config)]
+    return [100 * score["miou"] for score in scores]
 
 
 # %%
@@ -503,7 +504,7 @@ y, x = torch.meshgrid(torch.arange(180) + 0.5 + shift, torch.arange(240) + 0.5 +
 places = torch.stack([2 * x / 240 - 1, 2 * y / 180 - 1], dim=-1)[None]
 score = SegmentationScore(11)
 for number in range(len(val)):
-    image = normalise(reduce_image(val[number].image, (90, 120))[None])
+    image = reduce_image(val[number].image, (90, 120))[None]
     with torch.no_grad():
         plain = host.forward_head(host.forward_features(image)).logits
     score.update(

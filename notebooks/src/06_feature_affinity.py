@@ -33,7 +33,6 @@ from dsrl_lab.affinity import affinity_matrix, feature_affinity_loss
 from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.photos import Photos
 from dsrl_lab.datasets.streets import Streets
-from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.models.segmentation.tinynet import TinyNet
 from dsrl_lab.plots.affinity import affinity_picture, affinity_row, mark_position
 from dsrl_lab.plots.masks import show_image
@@ -267,7 +266,7 @@ def colour_and_edges(image: Tensor) -> Tensor:
 
 @torch.no_grad()
 def network(image: Tensor) -> Tensor:
-    return untrained.forward_head(untrained.forward_features(normalise(image[None]))).features[0]
+    return untrained.forward_head(untrained.forward_features(untrained.normalise(image[None]))).features[0]
 
 
 def noise(image: Tensor) -> Tensor:

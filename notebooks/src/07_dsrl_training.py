@@ -36,7 +36,6 @@ from torch import Tensor, nn
 
 from dsrl_lab.complexity import complexity
 from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
-from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.experiments import open_split
 from dsrl_lab.plots.theme import OTHER_STYLES, new_figure, style_of, theme
@@ -46,10 +45,10 @@ from dsrl_lab.results.records import Run
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.examples import Batches
-from dsrl_lab.training.loop import fit, training_loss
+from dsrl_lab.training.loop import fit
+from dsrl_lab.training.objectives import SegmentationObjective, class_weights_of, dsrl_loss
 from dsrl_lab.training.optim import build_optimizer, poly_learning_rate
 from dsrl_lab.training.record import TrainRecord
-from dsrl_lab.training.tasks import SegmentationTask, class_weights_of
 from dsrl_lab.widgets import training_monitor
 
 # %% [markdown]
@@ -121,23 +120,15 @@ lab.show_pair(train_set[3])
 
 # %%
 network = build_dsrl(recipes["dsrl"].network)
-task = SegmentationTask(configs["dsrl"], 2, val_set, weights)
+task = SegmentationObjective(configs["dsrl"], 2, val_set, weights)
 batches = Batches(train_set, task.example, batch_size=8, seed=0)
 example = batches(0)
-output = network(normalise(example.low_res))
+output = network(example.low_res)
 for name, value in output._asdict().items():
     print(f"{name:14}", tuple(value.shape) if isinstance(value, Tensor) else value)
 
 # %%
-size = (output.logits.shape[-2], output.logits.shape[-1])
-terms = training_loss(
-    output,
-    example,
-    task,
-    configs["dsrl"],
-    iteration=0,
-    normaliser=task.count(example, size),
-)
+terms = dsrl_loss(task, output, example, iteration=0, count=task.count(example))
 by_hand = terms.task + 0.1 * terms.sisr + 1.0 * terms.affinity
 print({name: round(value.item(), 4) for name, value in terms._asdict().items()})
 print("task + 0.1 SISR + 1.0 FA is the total:", torch.equal(by_hand, terms.total))
@@ -292,7 +283,8 @@ def train(row: str, model: DSRL, **changes: object) -> list[TrainRecord]:
     """Train one row before the reader and keep its records."""
     config = replace(configs[row], **changes)
     kept, shown = [], display(f"{row}: starting", display_id=True)
-    for line in fit(model, SegmentationTask(config, 2, val_set, weights), train_set, config):
+    learnt = SegmentationObjective(config, 2, val_set, weights)
+    for line in fit(model, learnt, Batches.for_run(train_set, learnt.example, config), config):
         kept.append(line)
         done = 20 * line.iteration // line.iterations
         score = f"{line.seconds_left:.0f} s left"
@@ -336,8 +328,8 @@ def pulls(model: DSRL) -> dict[str, Tensor]:
     """Gradient of each weighted loss with respect to the encoder, as one long arrow."""
     everything = model.task_model.host.named_parameters()
     encoder = [p for name, p in everything if name.startswith("stage")]
-    output = model(normalise(example.low_res))
-    terms = training_loss(output, example, task, configs["dsrl"], iteration=0, normaliser=task.count(example, size))
+    output = model(example.low_res)
+    terms = dsrl_loss(task, output, example, iteration=0, count=task.count(example))
     parts = {"cross-entropy": terms.task, "0.1 SISR": 0.1 * terms.sisr, "1.0 FA": terms.affinity}
     arrows = {}
     for name, loss in parts.items():
@@ -370,13 +362,13 @@ for when, model in (
 # %%
 watched = build_dsrl(recipes["dsrl"].network)
 config = replace(configs["dsrl"], record_every=4)
-watched_task = SegmentationTask(config, 2, val_set, weights)
+watched_task = SegmentationObjective(config, 2, val_set, weights)
 
 seen = training_monitor(
     fit(
         watched,
         watched_task,
-        train_set,
+        Batches.for_run(train_set, watched_task.example, config),
         config,
         directory=Path(kept_here.name),
         resume=True,
@@ -397,8 +389,8 @@ def short_run(folder: Path, *, stop: int | None = None, resume: bool = False) ->
     model = build_dsrl(recipes["dsrl"].network)
     lines = fit(
         model,
-        SegmentationTask(config, 2, None, weights),
-        train_set,
+        SegmentationObjective(config, 2, None, weights),
+        Batches.for_run(train_set, task.example, config),
         config,
         directory=folder,
         resume=resume,
@@ -477,7 +469,7 @@ hint("07.4") + solution("07.4")
 
 # %%
 trained = models["dsrl"].eval()
-image = normalise(val_set[0].image[None, :, ::2, ::2])
+image = val_set[0].image[None, :, ::2, ::2]
 with tempfile.TemporaryDirectory() as place, torch.no_grad():
     path = Path(place) / "deployed.safetensors"
     described = {"network": recipes["dsrl"].network.to_json(), "deployed": True}

@@ -37,6 +37,7 @@ from dsrl_lab.models.pose.heatmaps import decode_heatmaps, flip_heatmaps, gaussi
 from dsrl_lab.plots.masks import show_image
 from dsrl_lab.plots.people import draw_skeleton, pck_curve, show_heatmaps
 from dsrl_lab.plots.theme import OTHER_STYLES, new_figure, style_of, theme
+from dsrl_lab.training.examples import Batches
 from dsrl_lab.training.pose import PersonCrops, find_joints
 
 # %% [markdown]
@@ -207,7 +208,7 @@ from dsrl_lab.training.build import build_dsrl
 low_res = torch.stack([reduce_image(crop.image, LOW) for crop in crops])
 whole = build_dsrl(find_recipe("people_hrnet_dsrl").network).eval()
 with torch.no_grad():
-    output = whole(normalise(low_res[:2]))
+    output = whole(low_res[:2])
 for name, value in output._asdict().items():
     print(f"{name:14}", tuple(value.shape) if isinstance(value, Tensor) else value)
 
@@ -225,7 +226,7 @@ for row in ROWS:
     print(f"{recipe.title:40} {cost.macs / 1e6:5.2f} M MACs  {cost.parameters / 1e3:6.1f} k  heat-maps {side}×{side}")
 
 with torch.no_grad():
-    same = torch.equal(whole(normalise(low_res)).logits, whole.task_model(normalise(low_res)))
+    same = torch.equal(whole(low_res).logits, whole.task_model(low_res))
 print("deployed without SISR and FA, the heat-maps are equal bit for bit:", same)
 
 # %% [markdown]
@@ -284,7 +285,7 @@ hint("09.3") + solution("09.3")
 
 # %%
 from dsrl_lab.training.loop import fit
-from dsrl_lab.training.pose import PoseTask
+from dsrl_lab.training.pose import PoseObjective
 
 SETTINGS = ["train.iterations=240", "train.batch_size=8", "train.record_every=60", "train.max_degrees=5"]
 SETTINGS += ["train.scale_range=[0.9,1.1]"]
@@ -293,7 +294,8 @@ SETTINGS += ["train.scale_range=[0.9,1.1]"]
 def train_row(row: str) -> object:
     recipe = with_changes(find_recipe(f"people_hrnet_{row}"), SETTINGS)
     net = build_dsrl(recipe.network)
-    for line in fit(net, PoseTask(recipe.train, LSP_JOINTS), train, recipe.train):
+    task = PoseObjective(recipe.train, LSP_JOINTS)
+    for line in fit(net, task, Batches.for_run(train, task.example, recipe.train), recipe.train):
         parts = f"joints {line.task:.3f}  SISR {line.sisr:.2f}  FA {line.affinity:.3f}"
         print(f"{row:9} step {line.iteration:3} of {line.iterations}  {parts}  {line.seconds_left:3.0f} s left")
     return net.eval()

@@ -49,7 +49,7 @@ from dsrl_lab.tools.bench import decode as reading
 from dsrl_lab.tools.bench import plan as plans
 from dsrl_lab.training import record
 from dsrl_lab.training.examples import Batches, DecodedSamples
-from dsrl_lab.training.tasks import SegmentationTask
+from dsrl_lab.training.objectives import SegmentationObjective
 
 # %% [markdown]
 # ## The same dots, another axis
@@ -301,7 +301,7 @@ hint("10.2") + solution("10.2")
 with tempfile.TemporaryDirectory() as folder:
     root = write_drawn_cityscapes(Path(folder), pictures={"train": 4})
     pictures = DecodedSamples(Cityscapes(root, "train"))  # decodes once, and keeps the bytes
-    batches = Batches(pictures, SegmentationTask(recipe.train).example, batch_size=4, seed=0)
+    batches = Batches(pictures, SegmentationObjective(recipe.train).example, batch_size=4, seed=0)
     for way in ("from files", "decoded before"):
         clock = time.process_time()
         batches(0)

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from dsrl_lab import cli
-from dsrl_lab.training import record, super_resolution_recipes
+from dsrl_lab import cli, recipes
+from dsrl_lab.training import record
 
 RUNNER = CliRunner()
 
@@ -35,10 +35,10 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_it_trains_scores_and_keeps(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = super_resolution_recipes.super_resolution_espcn()
-    short = dataclasses.replace(recipe.train, iterations=2, batch_size=2, patch_size=16, bfloat16=False)
+    recipe = recipes.find_super_resolution_recipe("super_resolution_espcn")
+    short = dataclasses.replace(recipe.train, iterations=2, batch_size=2, input_size=(8, 8), precision="32-true")
     tiny = dataclasses.replace(recipe, train=short)
-    monkeypatch.setattr(super_resolution_recipes, "super_resolution_recipes", lambda: {recipe.name: tiny})
+    monkeypatch.setattr(recipes, "find_super_resolution_recipe", lambda name: tiny)
     command = ["train-sisr", recipe.name, "--data", str(pictures), "--out", str(tmp_path / "run")]
     result = RUNNER.invoke(cli.app, [*command, "--keep", str(tmp_path / "data")])
     assert result.exit_code == 0, result.output + repr(result.exception)
@@ -49,7 +49,7 @@ def test_it_trains_scores_and_keeps(pictures: Path, tmp_path: Path, monkeypatch:
 
 def test_it_lists_its_recipes_and_names_mistakes() -> None:
     listed = RUNNER.invoke(cli.app, ["train-sisr", "--list"])
-    assert listed.output.split() == list(super_resolution_recipes.super_resolution_recipes())
+    assert listed.output.split() == list(recipes.super_resolution_recipes())
     for arguments, message in (
         (["super_resolution_vdsr"], "unknown recipe 'super_resolution_vdsr'"),
         (["super_resolution_dbpn"], "give --data ROOT"),

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dsrl_lab.datasets.streets import Streets
-from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.dsrl import SubPixelHead, SuperResolved
 from dsrl_lab.kernels import use_fast_kernels
 from dsrl_lab.metrics import SegmentationScore
@@ -29,7 +28,7 @@ def scenes() -> tuple[Tensor, Tensor]:
     """Four normalised pictures (4, 3, 96, 128) and their masks (4, 96, 128)."""
     streets = Streets("train", size=SIZE, length=4)
     samples = [streets[index] for index in range(4)]
-    return normalise(torch.stack([s.image for s in samples])), torch.stack([s.mask for s in samples])
+    return torch.stack([s.image for s in samples]), torch.stack([s.mask for s in samples])
 
 
 def pooled_miou(logits: Tensor, mask: Tensor) -> float:

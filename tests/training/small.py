@@ -11,10 +11,10 @@ from dsrl_lab.datasets.base import Sample
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.training.config import TrainConfig
-from dsrl_lab.training.examples import DecodedSamples
+from dsrl_lab.training.examples import Batches, DecodedSamples
 from dsrl_lab.training.loop import fit
+from dsrl_lab.training.objectives import SegmentationObjective
 from dsrl_lab.training.record import TrainRecord
-from dsrl_lab.training.tasks import SegmentationTask
 
 
 class TwoLayers(DensePredictor):
@@ -72,5 +72,12 @@ def train(
 ) -> list[TrainRecord]:
     """Train to the end, and give the records."""
     config = small_config(**changes)
-    samples = DecodedSamples(pictures())
-    return list(fit(dsrl or network(), SegmentationTask(config), samples, config, directory=directory, resume=resume))
+    return list(fit(dsrl or network(), *learning(config), config, directory=directory, resume=resume))
+
+
+def learning(
+    config: TrainConfig, objective: SegmentationObjective | None = None, samples: list[Sample] | None = None
+) -> tuple[SegmentationObjective, Batches]:
+    """Objective and batches of a run."""
+    objective = objective or SegmentationObjective(config)
+    return objective, Batches.for_run(DecodedSamples(samples or pictures()), objective.example, config)

@@ -20,9 +20,9 @@ torch.set_num_threads(1)
 from pathlib import Path
 from lightning_fabric import Fabric
 from dsrl_lab.training.loop import fit
-from dsrl_lab.training.examples import DecodedSamples
+from dsrl_lab.training.examples import Batches, DecodedSamples
 from dsrl_lab.training.processes import leave_together
-from dsrl_lab.training.tasks import SegmentationTask
+from dsrl_lab.training.objectives import SegmentationObjective
 from tests.training.small import network, pictures, small_config
 
 devices = int(sys.argv[1])
@@ -33,8 +33,9 @@ dsrl = network()
 dsrl.task_model.host.classifier[0].p = 0.0  # dropout draws differ between one and two processes
 samples = pictures()
 samples[0].mask[:12] = 255  # the processes' shares count unequally many pixels
-records = fit(dsrl, SegmentationTask(config), DecodedSamples(samples), config, fabric=fabric,
-              directory=Path(sys.argv[2]))
+learnt = SegmentationObjective(config)
+batches = Batches.for_run(DecodedSamples(samples), learnt.example, config, fabric)
+records = fit(dsrl, learnt, batches, config, fabric=fabric, directory=Path(sys.argv[2]))
 lines = [[record.loss, record.task, record.sisr, record.affinity] for record in records]
 if fabric.is_global_zero:
     print(json.dumps(lines))
@@ -75,9 +76,9 @@ for model in (dsrl, pose):  # as after a step: weights agree, BatchNorm's statis
 val, people, scores = Val(5), StreetPeople("val", size=(32, 32), length=5), {}
 for protocol in ("logits", "labels"):
     result = evaluate_segmentation(dsrl.task_model, val, input_size=(12, 16), protocol=protocol, fabric=fabric)
-    scores[protocol] = asdict(result)
+    scores[protocol] = result.to_json()
 few = evaluate_segmentation(dsrl.task_model, Val(1), input_size=(12, 16), fabric=fabric)
-scores["fewer pictures than processes"] = asdict(few)
+scores["fewer pictures than processes"] = few.to_json()
 scores["sisr"] = evaluate_super_resolution(dsrl, val, input_size=(12, 16), fabric=fabric)
 scores["pose"] = asdict(poses.evaluate_pose(pose, people, input_size=(32, 32), fabric=fabric))
 if fabric.is_global_zero:

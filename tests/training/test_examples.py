@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from dsrl_lab.training.examples import Batches, DecodedSamples
-from dsrl_lab.training.tasks import SegmentationTask
+from dsrl_lab.training.objectives import SegmentationObjective
 from tests.training.small import pictures, small_config
 
 
 def batches(seed: int = 0, **options: int) -> Batches:
     samples = DecodedSamples(pictures())
-    return Batches(samples, SegmentationTask(small_config()).example, batch_size=4, seed=seed, **options)
+    return Batches(samples, SegmentationObjective(small_config()).example, batch_size=4, seed=seed, **options)
 
 
 def test_a_batch_is_the_same_in_any_order() -> None:
@@ -30,7 +30,7 @@ def test_an_epoch_shows_every_picture_once() -> None:
 
     def note(sample, generator):  # type: ignore[no-untyped-def]
         seen.append(sample.name)
-        return SegmentationTask(small_config()).example(sample, generator)
+        return SegmentationObjective(small_config()).example(sample, generator)
 
     shared = Batches(samples, note, batch_size=4, seed=0)
     for iteration in range(4):
@@ -61,7 +61,7 @@ def test_threads_begin_the_next_batch_and_pass_errors_on_where_they_are_asked_fo
         asked.append(sample.name)
         if len(asked) > 4:
             raise ValueError("damaged")
-        return SegmentationTask(small_config()).example(sample, generator)
+        return SegmentationObjective(small_config()).example(sample, generator)
 
     threaded = Batches(samples, note, batch_size=4, seed=0, workers=2)
     threaded(0)
@@ -80,9 +80,9 @@ def test_shapes_and_ranges() -> None:
 
 def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="check the data folder"):
-        Batches(DecodedSamples([]), SegmentationTask(small_config()).example, batch_size=4, seed=0)
+        Batches(DecodedSamples([]), SegmentationObjective(small_config()).example, batch_size=4, seed=0)
     with pytest.raises(ValueError, match="take 6"):
-        batches_of = SegmentationTask(small_config()).example
+        batches_of = SegmentationObjective(small_config()).example
         Batches(DecodedSamples(pictures()), batches_of, batch_size=4, seed=0, world_size=3)
 
 

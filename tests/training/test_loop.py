@@ -21,13 +21,12 @@ from torch import nn
 from dsrl_lab import affinity
 from dsrl_lab.datasets.base import Sample
 from dsrl_lab.training import checkpoint
-from dsrl_lab.training.examples import DecodedSamples
 from dsrl_lab.training.loop import fit
+from dsrl_lab.training.objectives import SegmentationObjective
 from dsrl_lab.training.optim import freeze_batch_norm
 from dsrl_lab.training.processes import synchronise_batch_norm
 from dsrl_lab.training.record import TrainRecord
-from dsrl_lab.training.tasks import SegmentationTask
-from tests.training.small import network, pictures, small_config, train
+from tests.training.small import learning, network, pictures, small_config, train
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -61,7 +60,7 @@ def test_two_runs_of_one_seed_agree_bit_for_bit_and_another_seed_does_not(tmp_pa
 def test_a_closed_generator_leaves_a_checkpoint_to_go_on_from(tmp_path: Path, stop_after: int) -> None:
     config = small_config()
     whole = train(tmp_path / "whole")
-    records = fit(network(), SegmentationTask(config), DecodedSamples(pictures()), config, directory=tmp_path / "cut")
+    records = fit(network(), *learning(config), config, directory=tmp_path / "cut")
     first = list(itertools.islice(records, stop_after))
     records.close()
     rest = train(tmp_path / "cut", resume=True)
@@ -106,18 +105,18 @@ def test_a_process_killed_at_random_moments_goes_on_bit_for_bit(tmp_path: Path) 
 def test_ctrl_c_waits_for_the_step_and_leaves_a_checkpoint(tmp_path: Path) -> None:
     config = small_config(checkpoint_every=1000)
 
-    class PressesOnce(SegmentationTask):
+    class PressesOnce(SegmentationObjective):
         calls = 0
 
-        def loss(self, *arguments: object) -> torch.Tensor:  # type: ignore[override]
+        def task_loss(self, *arguments: object) -> torch.Tensor:  # type: ignore[override]
             PressesOnce.calls += 1
             if PressesOnce.calls == 6:
                 signal.raise_signal(signal.SIGINT)
-            return super().loss(*arguments)  # type: ignore[arg-type]
+            return super().task_loss(*arguments)  # type: ignore[arg-type]
 
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        list(fit(network(), PressesOnce(config), DecodedSamples(pictures()), config, directory=tmp_path / "cut"))
+        list(fit(network(), *learning(config, PressesOnce(config)), config, directory=tmp_path / "cut"))
     assert signal.getsignal(signal.SIGINT) is handler
     train(tmp_path / "cut", resume=True, checkpoint_every=1000)
     train(tmp_path / "whole", checkpoint_every=1000)
@@ -166,7 +165,7 @@ def test_mask_ids_beyond_the_classes_stop_the_run() -> None:
     config = small_config()
     wrong = [Sample(torch.rand(3, 24, 32), torch.full((24, 32), 7), "wrong")]
     with pytest.raises((ValueError, IndexError, RuntimeError), match=r"7|out of bounds"):
-        list(fit(network(), SegmentationTask(config), DecodedSamples(wrong), config))
+        list(fit(network(), *learning(config, samples=wrong), config))
 
 
 def test_the_shuffled_control_compares_with_another_picture() -> None:
@@ -247,11 +246,11 @@ def test_the_loop_leaves_the_affinitys_tile_to_the_device(monkeypatch: pytest.Mo
 
 def test_class_weights_follow_the_logits_to_their_device() -> None:
     """The meta device stands for a GPU."""
-    task = SegmentationTask(small_config(), class_weights=torch.ones(3))
+    task = SegmentationObjective(small_config(), class_weights=torch.ones(3))
     example = task.example(pictures(1)[0], torch.Generator())
     example = type(example)(*(part[None].to("meta") for part in example))
     logits = torch.rand(1, 3, 16, 24, device="meta")
-    assert task.loss(logits, example, torch.ones((), device="meta")).device.type == "meta"
+    assert task.task_loss(logits, example, torch.ones((), device="meta")).device.type == "meta"
 
 
 def test_batch_norm_over_processes_needs_gpus() -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
 import torch
 
 from dsrl_lab.dsrl import DSRL
-from dsrl_lab.training.optim import build_optimizer, parameter_groups, poly_learning_rate, set_learning_rate
+from dsrl_lab.training.optim import (
+    build_optimizer,
+    cosine_learning_rate,
+    parameter_groups,
+    poly_learning_rate,
+    set_learning_rate,
+)
 from tests.training.small import TwoLayers, small_config
 
 
@@ -56,3 +63,12 @@ def test_frozen_parameters_are_left_out() -> None:
 @pytest.mark.parametrize(("iteration", "expected"), [(0, 0.01), (50, 0.01 * 0.5**0.9), (99, 0.01 * 0.01**0.9)])
 def test_poly_schedule(iteration: int, expected: float) -> None:
     assert poly_learning_rate(iteration, 100, learning_rate=0.01) == pytest.approx(expected)
+
+
+def test_learning_rate_rises_and_falls_as_a_cosine() -> None:
+    rates = [cosine_learning_rate(i, 101, learning_rate=2.0, warmup=10) for i in range(101)]
+    assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
+    assert rates[10] == pytest.approx(2.0)
+    assert rates[55] == pytest.approx(2.0 * 0.505)  # half way down: the mean of the peak and its hundredth
+    assert rates[100] == pytest.approx(0.02)
+    assert all(a > b for a, b in itertools.pairwise(rates[10:]))

@@ -17,18 +17,18 @@ from dsrl_lab.datasets.people import StreetPeople, open_people
 from dsrl_lab.datasets.pose import PoseDataset, PoseSample
 from dsrl_lab.datasets.pose_transforms import PoseExample
 from dsrl_lab.dsrl import DSRL
-from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.pose.heatmaps import gaussian_heatmaps
 from dsrl_lab.recipes import find_recipe, with_changes
 from dsrl_lab.results import release_runs as keeping
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.optim import build_optimizer
-from dsrl_lab.training.pose import PersonCrops, PoseTask, evaluate_mean_pose, evaluate_pose, find_joints
+from dsrl_lab.training.pose import PersonCrops, PoseObjective, evaluate_mean_pose, evaluate_pose, find_joints
 from tests.training.small import TwoLayers
 
 CONFIG = TrainConfig(input_size=(32, 32), iterations=1, heatmap_sigma=6.0)
-TASK = PoseTask(CONFIG, LSP_JOINTS)
+TASK = PoseObjective(CONFIG, LSP_JOINTS)
 
 
 def example(people: int = 3) -> PoseExample:
@@ -39,7 +39,7 @@ def example(people: int = 3) -> PoseExample:
 def test_a_blank_answer_costs_about_one_at_every_size_of_heat_map() -> None:
     batch = example()
     for size in ((8, 8), (16, 16), (64, 64)):
-        loss = TASK.loss(torch.zeros(3, 14, *size), batch, TASK.count(batch, size))
+        loss = TASK.task_loss(torch.zeros(3, 14, *size), batch, TASK.count(batch))
         assert float(loss) == pytest.approx(1.0, abs=0.1)  # what a Gaussian loses beyond the border
 
 
@@ -49,29 +49,29 @@ def test_the_loss_by_hand() -> None:
     logits = target.clone()
     logits[0, 4, 3, 5] += 0.5
     wanted = 0.25 / (math.pi * 1.5**2) / 14  # sigma of 6 on 64 pixels is 1.5 on 16
-    assert float(TASK.loss(logits, batch, TASK.count(batch, (16, 16)))) == pytest.approx(wanted, rel=1e-4)
+    assert float(TASK.task_loss(logits, batch, TASK.count(batch))) == pytest.approx(wanted, rel=1e-4)
 
 
 def test_joints_that_are_not_marked_neither_cost_nor_count() -> None:
     batch, size = example(), (16, 16)
     batch.visible[:, 3:] = 0
     logits = torch.rand(3, 14, *size)
-    before = TASK.loss(logits, batch, TASK.count(batch, size))
+    before = TASK.task_loss(logits, batch, TASK.count(batch))
     logits[:, 3:] += 9
-    assert torch.equal(TASK.loss(logits, batch, TASK.count(batch, size)), before)
-    assert TASK.count(batch, size) == 9
+    assert torch.equal(TASK.task_loss(logits, batch, TASK.count(batch)), before)
+    assert TASK.count(batch) == 9
     nobody = batch._replace(visible=torch.zeros(3, 14))
-    assert float(TASK.loss(logits, nobody, TASK.count(nobody, size))) == 0.0
+    assert float(TASK.task_loss(logits, nobody, TASK.count(nobody))) == 0.0
 
 
 def test_parts_of_a_batch_add_up_to_the_whole() -> None:
     batch, size = example(4), (16, 16)
     batch.visible[0, :9] = 0
     logits = torch.rand(4, 14, *size)
-    count = TASK.count(batch, size)
+    count = TASK.count(batch)
     halves = [PoseExample(*(part[place] for part in batch)) for place in (slice(0, 1), slice(1, 4))]
-    parts = [TASK.loss(logits[:1], halves[0], count), TASK.loss(logits[1:], halves[1], count)]
-    assert float(sum(parts)) == pytest.approx(float(TASK.loss(logits, batch, count)), rel=1e-5)
+    parts = [TASK.task_loss(logits[:1], halves[0], count), TASK.task_loss(logits[1:], halves[1], count)]
+    assert float(sum(parts)) == pytest.approx(float(TASK.task_loss(logits, batch, count)), rel=1e-5)
 
 
 class Listed(PoseDataset):
@@ -92,11 +92,11 @@ class Listed(PoseDataset):
 class Oracle(DensePredictor):
     """Knows where the joints are: draws the heat-maps of the crop it was told about."""
 
-    num_classes, feature_channels, feature_strides = 14, (3,), (1,)
-    head_channels, head_stride, logits_stride, output_stride = 3, 1, 1, 1
-
     def __init__(self, joints: Tensor, size: tuple[int, int]) -> None:
         super().__init__()
+        self.spec = PredictorSpec(
+            num_classes=14, feature_channels=(3,), feature_strides=(1,), head_channels=3, head_stride=1, logits_stride=1
+        )
         self.joints, self.size = joints, size
         self.scale = nn.Parameter(torch.ones(1))
 
@@ -136,7 +136,7 @@ def test_the_mean_pose_is_found_where_everybody_stands_alike_and_never_looks() -
 def test_a_net_for_other_joints_is_refused() -> None:
     people = StreetPeople("val", size=(64, 64), length=1)
     oracle = Oracle(torch.zeros(1, 14, 2), (64, 64))
-    oracle.num_classes = 17
+    oracle.spec = replace(oracle.spec, num_classes=17)
     with pytest.raises(ValueError, match="gives 17 heat-maps, the data set has 14 joints"):
         evaluate_pose(oracle, people, input_size=(32, 32))
 
@@ -146,10 +146,10 @@ def test_adam_gets_the_same_groups_and_mistakes_are_named() -> None:
     config = replace(CONFIG, optimizer="adam", weight_decay=0.1)
     groups = build_optimizer(net, config).param_groups
     assert isinstance(build_optimizer(net, config), torch.optim.Adam)
-    assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
-    with pytest.raises(ValueError, match="unknown optimizer 'lion'; choose sgd or adam"):
+    assert {group["weight_decay"] for group in groups} == {0.1, 0.0}
+    with pytest.raises(ValueError, match="unknown optimizer 'lion'; choose sgd, adam"):
         replace(CONFIG, optimizer="lion")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="expected a positive heatmap_sigma"):
+    with pytest.raises(ValueError, match="expected heatmap_sigma as a number from 1e-06"):
         replace(CONFIG, heatmap_sigma=0.0)
 
 

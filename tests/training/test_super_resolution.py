@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,29 +12,47 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dsrl_lab.datasets.super_resolution import SRBenchmark, SRPair, imresize_bicubic, reduce_bicubic
+from dsrl_lab.experiments import run
 from dsrl_lab.models.super_resolution import DBPN, ESPCN, FSRCNN, LapSRN
+from dsrl_lab.recipes import find_super_resolution_recipe, super_resolution_recipes
+from dsrl_lab.results.release_runs import keep_super_resolution
 from dsrl_lab.training import checkpoint, record
+from dsrl_lab.training.build import build_super_resolver, load_super_resolver
+from dsrl_lab.training.config import SuperResolutionRecipe, SuperResolverConfig, TrainConfig
+from dsrl_lab.training.examples import Batches
+from dsrl_lab.training.loop import fit
+from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.training.super_resolution import (
+    SuperResolutionObjective,
     charbonnier_loss,
-    cosine_learning_rate,
-    fit_super_resolution,
     score_pairs,
     super_resolution_loss,
 )
-from dsrl_lab.training.super_resolution_config import SuperResolutionConfig, build_super_resolver
-from dsrl_lab.training.super_resolution_recipes import (
-    SuperResolutionRecipe,
-    find_super_resolution_recipe,
-    keep_super_resolution,
-    load_super_resolver,
-    run_super_resolution,
-    super_resolution_recipes,
-)
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "data" / "checkpoints"
-TINY = SuperResolutionConfig(
-    network="espcn", iterations=6, batch_size=2, patch_size=16, warmup_iterations=2, record_every=2, bfloat16=False
+ESPCN_X2 = SuperResolverConfig(network="espcn")
+TINY = TrainConfig(
+    input_size=(8, 8),
+    iterations=6,
+    batch_size=2,
+    learning_rate=1e-3,
+    optimizer="adam",
+    weight_decay=0.0,
+    schedule="cosine",
+    warmup_iterations=2,
+    clip_gradient=1.0,
+    record_every=2,
+    evaluate_every=2,
+    checkpoint_every=2,
 )
+RECIPE = SuperResolutionRecipe(
+    name="super_resolution_tiny", title="tiny", network=ESPCN_X2, train=TINY, target_psnr=10.0
+)
+
+
+def _learn(net: Any, train: list[SRPair], validation: list[SRPair], config: TrainConfig, **options: Any) -> Any:
+    objective = SuperResolutionObjective(config, train, validation=validation)
+    return fit(net, objective, Batches.for_run(train, objective.example, config), config, **options)
 
 
 def _edges(seed: int, side: int = 48) -> Tensor:
@@ -83,15 +101,6 @@ def test_every_scale_is_supervised_with_its_own_reduction() -> None:
         super_resolution_loss([high_res, half], high_res)
 
 
-def test_learning_rate_rises_and_falls_as_a_cosine() -> None:
-    rates = [cosine_learning_rate(i, 101, learning_rate=2.0, warmup=10) for i in range(101)]
-    assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
-    assert rates[10] == pytest.approx(2.0)
-    assert rates[55] == pytest.approx(2.0 * 0.505)  # half way down: the mean of the peak and its hundredth
-    assert rates[100] == pytest.approx(0.02)
-    assert all(a > b for a, b in itertools.pairwise(rates[10:]))
-
-
 def test_scores_by_hand() -> None:
     class Off(ESPCN):
         def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
@@ -116,123 +125,102 @@ def test_scoring_without_a_network_is_bicubic() -> None:
 
 
 def test_training_beats_its_start_and_bicubic() -> None:
-    torch.manual_seed(0)
     train, validation = _pairs(6), _pairs(2, first=90)
-    config = dataclasses.replace(TINY, iterations=300, batch_size=4, record_every=150)
-    net = build_super_resolver(config)
+    config = dataclasses.replace(TINY, iterations=300, batch_size=4, record_every=150, evaluate_every=150)
+    net = build_super_resolver(ESPCN_X2)
     before = score_pairs(net, validation)["psnr"]
-    records = list(fit_super_resolution(net, train, validation, config))
+    records = list(_learn(net, train, validation, config))
     assert [line.iteration for line in records] == [150, 300]
-    assert records[-1].validation_psnr > max(before, score_pairs(None, validation)["psnr"]) + 1
-    assert records[-1].loss < records[0].loss
-    assert records[-1].validation_psnr == pytest.approx(score_pairs(net, validation)["psnr"])
+    assert records[-1].metrics["psnr"] > max(before, score_pairs(None, validation)["psnr"]) + 1
+    assert records[-1].loss < records[0].loss and records[-1].sisr == records[-1].affinity == 0
+    assert records[-1].metrics["psnr"] == pytest.approx(score_pairs(net, validation)["psnr"])
 
 
 def test_bfloat16_keeps_the_weights_in_float32() -> None:
-    net = build_super_resolver(TINY)
-    list(fit_super_resolution(net, _pairs(2), _pairs(1), dataclasses.replace(TINY, bfloat16=True)))
+    net = build_super_resolver(ESPCN_X2)
+    list(_learn(net, _pairs(2), _pairs(1), dataclasses.replace(TINY, precision="bf16-mixed")))
     assert {parameter.dtype for parameter in net.parameters()} == {torch.float32}
 
 
 def test_a_resumed_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    def run(directory: Path, *, stop: int | None = None, resume: bool = False) -> dict[str, Tensor]:
-        torch.manual_seed(0)
-        net = build_super_resolver(TINY)
-        lines = fit_super_resolution(net, _pairs(3), _pairs(1), TINY, directory=directory, resume=resume)
-        for line in lines:
+    def weights(directory: Path, *, stop: int | None = None, resume: bool = False) -> dict[str, Tensor]:
+        net = build_super_resolver(ESPCN_X2)
+        for line in _learn(net, _pairs(3), _pairs(1), TINY, directory=directory, resume=resume):
             if line.iteration == stop:
                 break
         return net.state_dict()
 
-    whole = run(tmp_path / "whole")
-    run(tmp_path / "cut", stop=4)
+    whole = weights(tmp_path / "whole")
+    weights(tmp_path / "cut", stop=4)
     torch.manual_seed(1)  # nothing may hang on the global generator
-    cut = run(tmp_path / "cut", resume=True)
+    cut = weights(tmp_path / "cut", resume=True)
     for name, value in whole.items():
         assert torch.equal(value, cut[name]), name
 
 
-def test_another_configuration_is_not_resumed(tmp_path: Path) -> None:
-    list(fit_super_resolution(build_super_resolver(TINY), _pairs(2), _pairs(1), TINY, directory=tmp_path))
-    other = dataclasses.replace(TINY, learning_rate=1e-4)
-    with pytest.raises(ValueError, match="trained with another configuration; resume with the same one"):
-        next(
-            fit_super_resolution(
-                build_super_resolver(other), _pairs(2), _pairs(1), other, directory=tmp_path, resume=True
-            )
-        )
-
-
-def test_a_loss_that_is_no_number_stops_the_run() -> None:
-    net = build_super_resolver(TINY)
-    with torch.no_grad():
-        next(net.parameters()).fill_(math.nan)
-    with pytest.raises(
-        FloatingPointError, match=r"not a finite number by iteration 2; lower the learning rate \(0.001\)"
-    ):
-        next(fit_super_resolution(net, _pairs(2), _pairs(1), TINY))
+def test_patches_come_from_all_pictures_by_area() -> None:
+    small, large = torch.zeros(1, 16, 16), torch.ones(1, 48, 48)
+    pairs = [SRPair(reduce_bicubic(picture, 2), picture, name) for name, picture in (("s", small), ("l", large))]
+    objective = SuperResolutionObjective(TINY, pairs)
+    drawn = [objective.example(pairs[0], torch.Generator().manual_seed(i)).high_res.mean() for i in range(400)]
+    assert float(torch.stack(drawn).mean()) == pytest.approx(48**2 / (48**2 + 16**2), abs=0.05)
 
 
 def test_configs_check_themselves() -> None:
     with pytest.raises(ValueError, match="unknown loss 'huber'"):
-        SuperResolutionConfig(network="espcn", iterations=1, loss="huber")
-    with pytest.raises(ValueError, match="at least 1, got 0, 16 and 250"):
-        SuperResolutionConfig(network="espcn", iterations=0)
+        SuperResolverConfig(network="espcn", loss="huber")
     with pytest.raises(ValueError, match="no field speed"):
-        SuperResolutionConfig.from_json({"network": "espcn", "iterations": 1, "speed": 2})
+        SuperResolverConfig.from_json({"network": "espcn", "speed": 2})
     with pytest.raises(ValueError, match="unknown network 'vdsr'; choose one of srcnn, espcn, fsrcnn, lapsrn, dbpn"):
-        build_super_resolver(SuperResolutionConfig(network="vdsr", iterations=1))
+        build_super_resolver(SuperResolverConfig(network="vdsr"))
 
 
 def test_configs_build_what_they_name() -> None:
     names = {"fsrcnn": FSRCNN, "lapsrn": LapSRN, "espcn": ESPCN}
     for name, network in names.items():
-        assert isinstance(build_super_resolver(SuperResolutionConfig(network=name, iterations=1)), network)
-    small = build_super_resolver(SuperResolutionConfig(network="dbpn", stages=3, width=4, iterations=1))
+        assert isinstance(build_super_resolver(SuperResolverConfig(network=name)), network)
+    small = build_super_resolver(SuperResolverConfig(network="dbpn", stages=3, width=4))
     assert isinstance(small, DBPN)
     assert (len(small.ups), len(small.downs)) == (3, 2)
 
 
 def test_a_run_leaves_a_record_and_weights_that_give_its_scores(tree: Path, tmp_path: Path) -> None:
-    recipe = SuperResolutionRecipe(name="tiny", title="tiny", train=TINY, target_psnr=10.0)
     directory = tmp_path / "run"
-    lines = list(run_super_resolution(recipe, directory=directory, root=tree, seed=3))
+    lines: list[TrainRecord] = list(run(RECIPE, directory=directory, root=tree, seed=3))
     kept = record.read(directory / "record.jsonl")
     assert [line["kind"] for line in kept] == ["run", "train", "train", "train", "end"]
-    assert kept[0]["seed"] == kept[0]["config"]["seed"] == 3
+    assert kept[0]["seed"] == kept[0]["train"]["seed"] == 3 and kept[0]["config"]["network"] == "espcn"
     assert kept[0]["parameters"] == 21_284
     assert kept[0]["macs"] == 128 * 256 * (64 * 25 + 64 * 32 * 9 + 32 * 4 * 9)
     scores = kept[-1]["scores"]
     assert set(scores) == {"Set5", "Set14"}
-    best = max(lines, key=lambda line: line.validation_psnr)
+    best = max(lines, key=lambda line: line.metrics["psnr"])
     assert kept[-1]["chosen_iteration"] == best.iteration
     net = load_super_resolver(directory / "best.safetensors")
     assert score_pairs(net, SRBenchmark(tree, "Set5").pairs) == pytest.approx(scores["Set5"]["network"])
 
     with pytest.raises(FileExistsError, match=r"record.jsonl is there already; go on with --resume"):
-        next(run_super_resolution(recipe, directory=directory, root=tree))
-    assert list(run_super_resolution(recipe, directory=directory, root=tree, seed=3, resume=True)) == []
+        next(run(RECIPE, directory=directory, root=tree))
+    assert list(run(RECIPE, directory=directory, root=tree, seed=3, resume=True)) == []
     assert record.read(directory / "record.jsonl") == kept
 
 
-def test_a_stopped_run_goes_on_without_saying_anything_twice(tree: Path, tmp_path: Path) -> None:
-    recipe = SuperResolutionRecipe(name="tiny", title="tiny", train=TINY, target_psnr=10.0)
-    next(run_super_resolution(recipe, directory=tmp_path / "run", root=tree))
-    rest = list(run_super_resolution(recipe, directory=tmp_path / "run", root=tree, resume=True))
+def test_a_stopped_run_goes_on_without_recording_anything_twice(tree: Path, tmp_path: Path) -> None:
+    next(run(RECIPE, directory=tmp_path / "run", root=tree))
+    rest = list(run(RECIPE, directory=tmp_path / "run", root=tree, resume=True))
     assert [line.iteration for line in rest] == [4, 6]
     kept = record.read(tmp_path / "run" / "record.jsonl")
     assert [line.get("iteration") for line in kept] == [None, 2, 4, 6, 6]
 
 
 def test_a_finished_run_is_kept_where_the_kit_commits_it(tree: Path, tmp_path: Path) -> None:
-    recipe = SuperResolutionRecipe(name="super_resolution_tiny", title="tiny", train=TINY, target_psnr=10.0)
-    run, data = tmp_path / "run", tmp_path / "data"
-    lines = run_super_resolution(recipe, directory=run, root=tree)
+    folder, data = tmp_path / "run", tmp_path / "data"
+    lines = run(RECIPE, directory=folder, root=tree)
     next(lines)
     with pytest.raises(ValueError, match="the run is not finished; go on with --resume"):
-        keep_super_resolution(run, data)
+        keep_super_resolution(folder, data)
     list(lines)
-    kept = keep_super_resolution(run, data)
+    kept = keep_super_resolution(folder, data)
     assert [path.relative_to(data).as_posix() for path in kept] == [
         "runs/super_resolution_tiny.jsonl",
         "checkpoints/super_resolution_tiny.safetensors",
@@ -250,10 +238,10 @@ def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
 
 def test_recipes_are_named_after_themselves() -> None:
     recipes = super_resolution_recipes()
-    assert {recipe.train.network for recipe in recipes.values()} == {"srcnn", "espcn", "lapsrn", "dbpn"}
+    assert {recipe.network.network for recipe in recipes.values()} == {"srcnn", "espcn", "lapsrn", "dbpn"}
     for name, recipe in recipes.items():
-        assert name == recipe.name == f"super_resolution_{recipe.train.network}"
-        assert build_super_resolver(recipe.train).upscale_factor == 2
+        assert name == recipe.name == f"super_resolution_{recipe.network.network}"
+        assert build_super_resolver(recipe.network).upscale_factor == 2
         assert find_super_resolution_recipe(name) == recipe
     with pytest.raises(
         ValueError, match="unknown recipe 'super_resolution_vdsr'; choose one of super_resolution_espcn"

@@ -139,7 +139,7 @@ class HRNet(DensePredictor):
             None for min(64, 2 * width). The release has 64 at all widths.
 
     Shape:
-        - input: (N, 3, H, W), normalised, any size of at least 32
+        - input: (N, 3, H, W) in [0, 1], any size of at least 32
         - output: (N, J, ceil(H / 4), ceil(W / 4))
 
     Raises:

@@ -47,7 +47,7 @@ class ESPNetv2(DensePredictor):
         ValueError: the width is unknown, or a channel count is below 1.
 
     Shape:
-        - input: (N, 3, H, W), ImageNet-normalised RGB, any size
+        - input: (N, 3, H, W) in [0, 1], any size
         - output: (N, num_classes, H, W)
 
     Example:

@@ -41,7 +41,7 @@ class TinyNet(DensePredictor):
         width: multiplier of all channels.
 
     Shape:
-        - input: (N, 3, H, W), normalised, any size of at least 8
+        - input: (N, 3, H, W) in [0, 1], any size of at least 8
         - output: (N, K, H, W)
 
     Raises:

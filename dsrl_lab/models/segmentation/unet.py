@@ -56,7 +56,7 @@ class UNet(DensePredictor):
         depth: poolings; the deepest map has stride 2^depth.
 
     Shape:
-        - input: (N, 3, H, W), normalised, any size of at least 2^depth
+        - input: (N, 3, H, W) in [0, 1], any size of at least 2^depth
         - output: (N, K, H, W)
 
     Raises:

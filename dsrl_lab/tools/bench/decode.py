@@ -29,8 +29,8 @@ from dsrl_lab.metrics import BoundaryScore, SegmentationScore
 from dsrl_lab.recipes import Recipe, find_recipe
 from dsrl_lab.training import record
 from dsrl_lab.training.examples import Batches
-from dsrl_lab.training.pose import PoseTask
-from dsrl_lab.training.tasks import SegmentationTask, Task
+from dsrl_lab.training.objectives import Objective, SegmentationObjective
+from dsrl_lab.training.pose import PoseObjective
 
 DRAWN = 16
 RECORD = experiments.REPOSITORY / "data" / "runs" / "deployment.jsonl"
@@ -200,9 +200,9 @@ def _read(
         torch.set_num_threads(1)
         train, val = experiments.open_data(recipe, root)
         scale = recipe.network.upscale_factor
-        task: Task = SegmentationTask(recipe.train, scale)
+        task: Objective = SegmentationObjective(recipe.train, scale)
         if isinstance(train, PoseDataset):
-            task = PoseTask(recipe.train, train.joint_table, scale)
+            task = PoseObjective(recipe.train, train.joint_table, scale)
         shard = Batches(
             train,
             task.example,

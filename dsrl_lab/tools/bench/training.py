@@ -12,7 +12,6 @@ import torch
 from rich.table import Table
 
 from dsrl_lab.datasets.base import Sample
-from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.kernels import keep_freed_memory
 from dsrl_lab.recipes import find_recipe, with_changes
 from dsrl_lab.rows import MAIN_ROWS
@@ -21,9 +20,9 @@ from dsrl_lab.training import record
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.config import Recipe
 from dsrl_lab.training.examples import Batches, DecodedSamples
-from dsrl_lab.training.loop import training_loss
+from dsrl_lab.training.loop import default_fabric, train_step
+from dsrl_lab.training.objectives import SegmentationObjective
 from dsrl_lab.training.optim import build_optimizer
-from dsrl_lab.training.tasks import SegmentationTask
 
 UNTIMED = 2  # rounds: the first steps load kernels and fill caches
 
@@ -82,13 +81,14 @@ class TimedSteps:
         draw = torch.Generator().manual_seed(0)
         masks = torch.randint(0, recipe.network.num_classes, (config.batch_size, *size), generator=draw)
         pictures = [Sample(torch.rand(3, *size, generator=draw), mask, str(i)) for i, mask in enumerate(masks)]
-        self.task = SegmentationTask(config, scale)
-        self.batch = Batches(DecodedSamples(pictures), self.task.example, batch_size=config.batch_size, seed=0)
+        self.objective = SegmentationObjective(config, scale)
+        self.batch = Batches.for_run(DecodedSamples(pictures), self.objective.example, config)
         network = build_dsrl(recipe.network).train()
         if config.channels_last:
             network = network.to(memory_format=torch.channels_last)
-        self.optimizer = build_optimizer(network, config)
-        self.network = torch.compile(network) if compiled else network
+        self.fabric = default_fabric(config)
+        optimizer = build_optimizer(network, config)
+        self.network, self.optimizer = self.fabric.setup(torch.compile(network) if compiled else network, optimizer)  # type: ignore[arg-type]
         self.seconds: list[float] = []
         self.spent: list[float] = []
 
@@ -102,19 +102,13 @@ class TimedSteps:
             The step's loss.
         """
         clock, processor = time.perf_counter(), time.process_time()
-        example = self.batch(number)
-        image = normalise(example.low_res)
-        if self.recipe.train.channels_last:
-            image = image.contiguous(memory_format=torch.channels_last)
-        output = self.network(image)
-        count = self.task.count(example, (output.logits.shape[-2], output.logits.shape[-1]))
-        terms = training_loss(output, example, self.task, self.recipe.train, iteration=number, normaliser=count)
-        self.optimizer.zero_grad()
-        terms.total.backward()
-        self.optimizer.step()
+        batch, config = self.batch(number), self.recipe.train
+        terms = train_step(
+            self.network, self.optimizer, self.objective, batch, config, iteration=number, fabric=self.fabric
+        )
         self.seconds.append(time.perf_counter() - clock)
         self.spent.append(time.process_time() - processor)
-        return float(terms.total.detach())
+        return float(terms.total)
 
     def row(self, title: str, *, against: TimedSteps) -> Row:
         """What was measured, as ratios to another's steps of the same turns."""

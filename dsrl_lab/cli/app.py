@@ -1,0 +1,47 @@
+"""Typer with one habit more: at Ctrl-C a command says what was kept and how to go on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+CHECKPOINT = "The last whole step is kept; the same command with --resume goes on from it."
+THE_REST = "What was finished is kept; the same command goes on with the rest."
+# Commands that take long, by the name of their function.
+STOPPED = {
+    "train": CHECKPOINT,
+    "train_sisr": CHECKPOINT,
+    "reproduce": "Finished runs and the last whole step are kept; the same command goes on.",
+    "predict": THE_REST,
+    "grade": THE_REST,
+    "fetch": THE_REST,
+    "build": "Finished notebooks are kept; name the others to build them.",
+}
+NOTHING_KEPT = "Nothing was left half-written; the same command begins anew."
+
+
+class App(typer.Typer):
+    """A Typer whose commands end at Ctrl-C with one true sentence and exit code 130."""
+
+    def command(  # type: ignore[override]
+        self, *arguments: Any, **options: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a command; see ``typer.Typer.command``."""
+        register = super().command(*arguments, **options)
+
+        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+            @functools.wraps(function)
+            def stoppable(*args: Any, **kwargs: Any) -> Any:
+                try:
+                    return function(*args, **kwargs)
+                except KeyboardInterrupt:
+                    typer.echo(f"\nStopped. {STOPPED.get(function.__name__, NOTHING_KEPT)}", err=True)
+                    raise typer.Exit(130) from None
+
+            register(stoppable)
+            return function
+
+        return decorate

@@ -1,0 +1,154 @@
+"""Experiments: settings as functions, rows as objects; together they give a ``Recipe``, what a run needs but the seed.
+
+A setting is a function that gives the baseline's recipe; a ``rows.Row`` says what a row of the ablation changes in it.
+Names on the command line are ``<setting>_<row>``: ``streets_tinynet_dsrl``, ``camvid_drives_depthwise``.
+
+All rows of an ablation have the same pictures, the same iterations, the same draws for a seed, one corner convention
+(``NetworkConfig.align_corners``), one learning rate for all new layers, and labels that no grid favours
+(``SegmentationObjective.task_loss``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from dsrl_lab.recipes.pose import coco_hrnet, lsp_hrnet, people_hrnet
+from dsrl_lab.recipes.segmentation import (
+    CITYSCAPES_HOSTS,
+    CITYSCAPES_SIZES,
+    LIGHT_HOSTS,
+    SWEEP_SIZES,
+    camvid_drives,
+    camvid_espnetv2,
+    camvid_espnetv2_long,
+    camvid_espnetv2_small,
+    cityscapes,
+    streets_host,
+    streets_tinynet,
+    streets_tinynet_small,
+    streets_towns,
+)
+from dsrl_lab.recipes.super_resolution import find_super_resolution_recipe, super_resolution_recipes
+from dsrl_lab.rows import ROWS, find_row
+from dsrl_lab.training.config import NetworkConfig, Recipe, TrainConfig
+
+__all__ = [
+    "CITYSCAPES_HOSTS",
+    "CITYSCAPES_SIZES",
+    "LIGHT_HOSTS",
+    "SETTINGS",
+    "SWEEP_SIZES",
+    "find_recipe",
+    "find_super_resolution_recipe",
+    "recipe_names",
+    "super_resolution_recipes",
+    "with_changes",
+    "with_row",
+]
+
+
+def with_row(recipe: Recipe, name: str) -> Recipe:
+    """Turn a setting's baseline into another row of its ablation.
+
+    Raises:
+        ValueError: unknown row (the message lists those there are), a recipe that is another row already, or a row that
+            needs an input size of its own where the setting has none for it.
+
+    Example:
+        >>> with_row(streets_tinynet(), "dsrl").name
+        'streets_tinynet_dsrl'
+    """
+    row = find_row(name)
+    if recipe.row != "baseline":
+        raise ValueError(f"expected a setting's baseline, got the recipe {recipe.name!r}: its parts would stay")
+    if row.own_size and name not in recipe.sizes:
+        raise ValueError(f"{recipe.setting} has no input size for its row {name}; choose one of {_rows_of(recipe)}")
+    network, train = replace(recipe.network, **row.network), replace(recipe.train, **row.train)
+    if row.own_size:  # the crop shows as much of the scene as the other rows' crops
+        size = recipe.sizes[name]
+        ratio = size[0] * network.upscale_factor / (train.input_size[0] * recipe.network.upscale_factor)
+        smallest, largest = train.scale_range
+        train = replace(train, input_size=size, scale_range=(ratio * smallest, ratio * largest))
+    return replace(recipe, row=name, title=row.title, network=network, train=train)
+
+
+def _rows_of(recipe: Recipe) -> list[str]:
+    return [name for name, row in ROWS.items() if not row.own_size or name in recipe.sizes]
+
+
+SETTINGS: dict[str, Callable[[], Recipe]] = {
+    "streets_tinynet": streets_tinynet,
+    "streets_tinynet_45x60": streets_tinynet_small,
+    **{f"streets_{host}": partial(streets_host, host) for host in LIGHT_HOSTS},
+    "streets_towns": streets_towns,
+    "streets_towns_400": partial(streets_towns, 400),
+    "camvid_espnetv2": camvid_espnetv2,
+    **{f"camvid_espnetv2_{h}x{w}": partial(camvid_espnetv2_small, (h, w)) for h, w in SWEEP_SIZES},
+    "camvid_espnetv2_45x60_long": camvid_espnetv2_long,
+    "camvid_drives": camvid_drives,
+    "camvid_drives_long": partial(camvid_drives, 4),
+    **{cityscapes(h, s).setting: partial(cityscapes, h, s) for h in CITYSCAPES_HOSTS for s in CITYSCAPES_SIZES},
+    "people_hrnet": people_hrnet,
+    "lsp_hrnet": lsp_hrnet,
+    "coco_hrnet_128": coco_hrnet,
+    "coco_hrnet_256": partial(coco_hrnet, (256, 192)),
+}
+
+
+def recipe_names() -> list[str]:
+    """All names that ``find_recipe`` knows, setting by setting."""
+    return [f"{setting}_{row}" for setting, build in SETTINGS.items() for row in _rows_of(build())]
+
+
+def find_recipe(name: str) -> Recipe:
+    """Look a recipe up by its name.
+
+    Raises:
+        ValueError: unknown name; the message lists settings and rows.
+
+    Example:
+        >>> find_recipe("camvid_espnetv2_dsrl").network.affinity
+        True
+    """
+    for setting, build in SETTINGS.items():
+        row = name.removeprefix(f"{setting}_")
+        if row != name and row in ROWS:
+            return with_row(build(), row)
+    raise ValueError(
+        f"unknown recipe {name!r}; a name is <setting>_<row>, with a setting of {', '.join(SETTINGS)} "
+        f"and a row of {', '.join(ROWS)}"
+    )
+
+
+def with_changes(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """Give fields of a recipe other values, as ``--set`` of the command line says them.
+
+    Args:
+        recipe: where to start.
+        changes: each ``train.<field>=<JSON value>`` or ``network.<field>=<JSON value>``; words need no quotes.
+
+    Raises:
+        ValueError: no such field, or a change that is not of this form.
+
+    Example:
+        >>> with_changes(streets_tinynet(), ["train.iterations=10", "network.sssr=bilinear"]).train.iterations
+        10
+    """
+    values = {"train": recipe.train.to_json(), "network": recipe.network.to_json()}
+    for change in changes:
+        place, _, text = change.partition("=")
+        room, _, field_name = place.partition(".")
+        if room not in values or not field_name or not text:
+            raise ValueError(f"expected train.<field>=<value> or network.<field>=<value>, got {change!r}")
+        try:
+            values[room][field_name] = json.loads(text)
+        except json.JSONDecodeError:
+            values[room][field_name] = text
+    return replace(
+        recipe,
+        train=TrainConfig.from_json(values["train"]),
+        network=NetworkConfig.from_json(values["network"]),
+    )

@@ -1,0 +1,158 @@
+"""Splits of data sets: opened by name and decoded once, cut in two for choices, checked before training begins."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+from dsrl_lab.datasets.base import Sample, SegmentationDataset
+from dsrl_lab.datasets.camvid import CamVid
+from dsrl_lab.datasets.cityscapes import Cityscapes
+from dsrl_lab.datasets.people import POSE_DATASETS, open_crowds
+from dsrl_lab.datasets.pose import PoseDataset
+from dsrl_lab.datasets.streets import Streets
+from dsrl_lab.training.config import Recipe
+from dsrl_lab.training.evaluate import drive_of
+from dsrl_lab.training.examples import DecodedSamples
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class Part(SegmentationDataset):
+    """Some samples of a data set, as a split of its own.
+
+    Args:
+        dataset: where they come from.
+        split: name of the part.
+        indices: which.
+    """
+
+    def __init__(self, dataset: SegmentationDataset, split: str, indices: list[int]) -> None:
+        self.dataset, self.indices = dataset, indices
+        self.class_table, self.split = dataset.class_table, split
+        self.names = tuple(dataset.names[index] for index in indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.dataset[self.indices[index]]
+
+
+def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part, Part]:
+    """Cut a training split in two for choices: the first part of each sequence (``drive_of``), and its last ``share``.
+
+    Neighbouring frames of a video look alike, so the cut is one per sequence and not at random.
+
+    Args:
+        dataset: a training split.
+        share: of each sequence that is held out.
+
+    Example:
+        >>> kept, held = hold_out(Streets("train", size=(8, 8), length=8), share=0.25)
+        >>> len(kept), len(held)
+        (6, 2)
+    """
+    sequences: dict[str, list[int]] = {}
+    for index, name in enumerate(dataset.names):
+        sequences.setdefault(drive_of(name), []).append(index)
+    kept: list[int] = []
+    held: list[int] = []
+    for indices in sequences.values():
+        cut = round(len(indices) * (1 - share))
+        kept += indices[:cut]
+        held += indices[cut:]
+    return Part(dataset, f"{dataset.split}, first part", kept), Part(dataset, f"{dataset.split}, held out", held)
+
+
+@functools.lru_cache(maxsize=4)
+def open_split(
+    dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int, town: int = 0
+) -> SegmentationDataset:
+    """Open one split of a data set by name; its pictures are decoded (or drawn) once, for all that ask for it.
+
+    Args:
+        dataset: "streets", "camvid" or "cityscapes" (people: ``datasets.people.open_people``).
+        split: "train", "val", ...
+        root: its folder; "streets" needs none.
+        size: (H, W) of the pictures that are drawn ("streets" only).
+        length: how many are drawn ("streets" only).
+        town: seed of the town that they are drawn in ("streets" only).
+
+    Raises:
+        ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
+    """
+    if dataset == "streets":
+        return DecodedSamples(Streets(split, size=size, length=length, seed=town))
+    folders = {"camvid": CamVid, "cityscapes": Cityscapes}
+    if dataset not in folders:
+        raise ValueError(f"unknown data set {dataset!r}; choose one of streets, {', '.join(folders)}")
+    if root is None:
+        raise ValueError(f"{dataset} needs its folder: give --data ROOT, or get it with dsrl-lab data fetch {dataset}")
+    return DecodedSamples(folders[dataset](root, split))
+
+
+def open_data(
+    recipe: Recipe, root: Path | None, *, held_out: bool = False
+) -> tuple[SegmentationDataset | PoseDataset, SegmentationDataset | PoseDataset]:
+    """Open what a recipe trains on and what it is scored on.
+
+    Args:
+        recipe: the experiment, with its seed.
+        root: folder of its data set.
+        held_out: score on the last quarter of the training split, and train on the rest; for choices.
+    """
+    if recipe.dataset in POSE_DATASETS:
+        train_people, val_people = recipe.pictures or (0, 0)
+        lengths = (train_people, val_people)
+        return open_crowds(recipe.dataset, root, size=_picture_size(recipe), lengths=lengths, held_out=held_out)
+    train = open_recipe_split(recipe, "train", root)
+    return hold_out(train) if held_out else (train, open_recipe_split(recipe, "val", root))
+
+
+def open_recipe_split(recipe: Recipe, split: str, root: Path | None) -> SegmentationDataset:
+    """Open one split of a recipe's data set, in its seed's town where towns are drawn."""
+    numbers = dict(zip(("train", "val", "test"), recipe.pictures or (), strict=False))
+    town = recipe.train.seed if recipe.town_per_seed else 0
+    size = _picture_size(recipe)
+    return open_split(recipe.dataset, split, root, size=size, length=numbers.get(split, 0), town=town)
+
+
+def _picture_size(recipe: Recipe) -> tuple[int, int]:
+    (height, width), scale = recipe.train.input_size, recipe.network.upscale_factor
+    return recipe.picture_size or (height * scale, width * scale)
+
+
+def check_scoreable(dataset: SegmentationDataset, input_size: tuple[int, int]) -> None:
+    """Read every picture of a split that will be scored, so that a fault shows before training and not after it.
+
+    Raises:
+        ValueError: the split is empty, or a picture is smaller than the network's input; the message names it.
+    """
+    if not len(dataset):
+        raise ValueError(f"expected at least one picture in {dataset.split} to score, got none; check the data folder")
+    for index, name in enumerate(dataset.names):
+        height, width = dataset[index].mask.shape
+        if height < input_size[0] or width < input_size[1]:
+            raise ValueError(
+                f"{name} of {dataset.split} is (H, W) = {(height, width)}, smaller than the network's input "
+                f"{tuple(input_size)}; take it out of the split, or lower train.input_size"
+            )
+
+
+def find_released(name: str, root: Path | None) -> Path:
+    """Find a file of released weights: under the data folder's neighbour ``weights``, DSRL_LAB_DATA or ``data``.
+
+    Raises:
+        FileNotFoundError: it is in none of them; the message says where was looked and how to get it.
+    """
+    places = [REPOSITORY / "data" / "weights"]
+    if "DSRL_LAB_DATA" in os.environ:
+        places.insert(0, Path(os.environ["DSRL_LAB_DATA"]) / "weights")
+    if root is not None:
+        places.insert(0, root.resolve().parent / "weights")
+    for place in places:
+        if (place / name).is_file():
+            return place / name
+    raise FileNotFoundError(
+        f"released weights {name} not found in {', '.join(map(str, places))}; "
+        f"get them with dsrl-lab data fetch {name.split('/')[0]}"
+    )
