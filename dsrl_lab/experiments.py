@@ -20,9 +20,9 @@ from dsrl_lab.complexity import complexity
 from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.pose import PoseDataset
 from dsrl_lab.datasets.super_resolution import BENCHMARKS, T91, SRBenchmark
-from dsrl_lab.dsrl import DSRL
-from dsrl_lab.models.base import DensePredictor
-from dsrl_lab.models.segmentation.espnetv2 import from_released_checkpoint
+from dsrl_lab.dsrl import DSRL, SuperResolved
+from dsrl_lab.models import RELEASES
+from dsrl_lab.models.encoders import Encoder, load_torchvision_weights
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl, build_super_resolver
 from dsrl_lab.training.config import Recipe, SuperResolutionRecipe
@@ -117,11 +117,27 @@ def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *,
 
 
 def build(recipe: Recipe, *, root: Path | None = None, seed: int = 0) -> DSRL:
-    """Build a recipe's network as training starts from it: released weights where the recipe names them."""
-    host: DensePredictor | None = None
+    """Build a recipe's network as training starts from it: released weights, or an encoder's, where it names them.
+
+    Raises:
+        FileNotFoundError: the released file is nowhere; the message tells how to get it.
+        ValueError: the host has no release that the kit can read, or no encoder of torchvision's.
+    """
+    network, host = recipe.network, None
     if recipe.released is not None:
-        host = from_released_checkpoint(find_released(recipe.released, root), class_map=recipe.class_map)
-    return build_dsrl(recipe.network, host=host, seed=seed)
+        if network.host not in RELEASES:
+            raise ValueError(f"the kit reads releases of {', '.join(RELEASES)}, not of {network.host}")
+        host = RELEASES[network.host](find_released(recipe.released, root), class_map=recipe.class_map)
+    dsrl = build_dsrl(network, host=host, seed=seed)
+    if recipe.encoder_weights is not None:
+        task_model = dsrl.task_model
+        encoder = getattr(task_model.host if isinstance(task_model, SuperResolved) else task_model, "encoder", None)
+        if not isinstance(encoder, Encoder):
+            raise ValueError(
+                f"{network.host} has no encoder that torchvision has weights for; run it with --encoder-weights none"
+            )
+        load_torchvision_weights(encoder, recipe.encoder_weights)
+    return dsrl
 
 
 def run(

@@ -26,7 +26,7 @@ def full_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_one_iteration(name: str, root: Path, directory: Path, **changes: object) -> list[dict]:
     recipe = find_recipe(name)
     few = {"iterations": 1, "batch_size": 2, "record_every": 1, **changes}
-    recipe = replace(recipe, train=replace(recipe.train, **few))  # type: ignore[arg-type]
+    recipe = replace(recipe, train=replace(recipe.train, **few), encoder_weights=None)  # type: ignore[arg-type]
     list(experiments.run(recipe, directory=directory, root=root))
     return record.read(directory / "record.jsonl")
 

@@ -14,11 +14,13 @@ import psutil
 import pytest
 import torch
 from PIL import Image
+from torchvision.models import resnet18
 
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.experiments import build, run
+from dsrl_lab.files import sha256
 from dsrl_lab.recipes import find_recipe, with_changes
 from dsrl_lab.results.release_runs import final_scores
 from dsrl_lab.training import record
@@ -186,6 +188,24 @@ def test_mask_ids_beyond_the_class_table_name_the_picture() -> None:
     assert samples[0].name == "A_3"
     with pytest.raises(ValueError, match=r"mask of A_11 holds id 11, expected 0 to 10 or 255"):
         samples[1]
+
+
+def test_an_encoder_starts_from_torchvisions_file_and_says_so_in_the_record(tmp_path: Path) -> None:
+    source = resnet18(weights=None)
+    torch.save(source.state_dict(), tmp_path / "weights.pth")
+    digest = sha256(tmp_path / "weights.pth")[:8]
+    path = (tmp_path / "weights.pth").rename(tmp_path / f"resnet18-{digest}.pth")
+    host = {"host": "deeplabv3plus", "host_options": {"encoder": "resnet18"}}
+    recipe = replace(small("baseline"), encoder_weights=str(path))
+    recipe = replace(recipe, network=replace(recipe.network, **host))
+    encoder = build(recipe).task_model.encoder
+    assert torch.equal(encoder.state_dict()["layer1.0.conv1.weight"], source.state_dict()["layer1.0.conv1.weight"])
+    assert recipe.identity()["encoder_weights"] == str(path)
+    assert find_recipe("cityscapes_deeplabv3plus_dsrl").encoder_weights == "IMAGENET1K_V1"
+    with pytest.raises(ValueError, match="tinynet has no encoder.*--encoder-weights none"):
+        build(replace(small("baseline"), encoder_weights=str(path)))
+    with pytest.raises(ValueError, match="the kit reads releases of espnetv2, not of tinynet"):
+        build(replace(small("baseline"), released="espnetv2_cityscapes/x.pth"))
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ def train(
     pictures: Annotated[
         tuple[int, int] | None, typer.Option(help="How many pictures are drawn for train and val (streets only).")
     ] = None,
+    encoder_weights: Annotated[
+        str | None,
+        typer.Option(help="Start the encoder from torchvision's weights: a file, a name as IMAGENET1K_V1, or none."),
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU cores to use; all by default.")] = None,
     devices: Annotated[int, typer.Option(help="GPUs (or processes); torchrun's own numbers count under torchrun.")] = 1,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
@@ -55,6 +59,8 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = recipes.with_changes(recipes.find_recipe(recipe), changes or [])
+    if encoder_weights is not None:
+        chosen = dataclasses.replace(chosen, encoder_weights=None if encoder_weights == "none" else encoder_weights)
     if pictures is not None:
         chosen = dataclasses.replace(chosen, pictures=pictures)
     keep_freed_memory()

@@ -9,7 +9,7 @@ from dsrl_lab.models.pose.hrnet import HRNet
 from dsrl_lab.models.segmentation.bisenet import BiSeNet
 from dsrl_lab.models.segmentation.dabnet import DABNet
 from dsrl_lab.models.segmentation.deeplabv3plus import DeepLabv3Plus
-from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
+from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2, from_released_checkpoint
 from dsrl_lab.models.segmentation.pspnet import PSPNet
 from dsrl_lab.models.segmentation.tinynet import TinyNet
 from dsrl_lab.models.segmentation.unet import UNet
@@ -31,4 +31,6 @@ SEGMENTATION: dict[str, Callable[..., DensePredictor]] = {
     "tinynet": TinyNet,
     "unet": UNet,
 }
+# Hosts whose authors have released weights that the kit reads, strictly.
+RELEASES: dict[str, Callable[..., DensePredictor]] = {"espnetv2": from_released_checkpoint}
 POSE: dict[str, Callable[..., DensePredictor]] = {"hrnet": HRNet}

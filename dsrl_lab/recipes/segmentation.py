@@ -194,6 +194,8 @@ CITYSCAPES_HOSTS: dict[str, dict[str, Any]] = {
     "espnetv2": {"width": 2.0},
     "deeplabv3plus": {"encoder": "resnet101"},  # the paper does not name its encoder
 }
+# torchvision's weights that an encoder starts from; for ESPNetv2's it has none, so that host starts from scratch.
+CITYSCAPES_ENCODER_WEIGHTS = {"deeplabv3plus": "IMAGENET1K_V1"}
 CITYSCAPES_SIZES = ((256, 512), (320, 640), (384, 768), (448, 896), (512, 1024))
 
 
@@ -229,6 +231,7 @@ def cityscapes(host: str, input_size: tuple[int, int]) -> Recipe:
             channels_last=True,
             workers=8,
         ),
+        encoder_weights=CITYSCAPES_ENCODER_WEIGHTS.get(host),
     )
 
 

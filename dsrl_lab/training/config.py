@@ -253,6 +253,7 @@ class Recipe:
         train: how.
         released: file of released weights under <data>/weights that the host starts from, or None.
         class_map: for each class the released output it starts from.
+        encoder_weights: name of torchvision's weights for the host's encoder, or the path of their file, or None.
         pictures: numbers of train, val and, where it is scored, test pictures of a data set that is drawn on the spot.
         picture_size: (H, W) of the drawn pictures; by default that of the network's output.
         town_per_seed: draw another town for each seed, so that seeds say something about other streets.
@@ -268,6 +269,7 @@ class Recipe:
     train: TrainConfig
     released: str | None = None
     class_map: tuple[int | None, ...] | None = None
+    encoder_weights: str | None = None
     pictures: tuple[int, ...] | None = None
     picture_size: tuple[int, int] | None = None
     town_per_seed: bool = False
@@ -281,7 +283,9 @@ class Recipe:
 
     def identity(self) -> dict[str, Any]:
         """What a record's first line says of the recipe; a run that goes on must agree with it."""
-        plain = {name: getattr(self, name) for name in ("setting", "row", "title", "dataset", "released")}
+        plain = {
+            name: getattr(self, name) for name in ("setting", "row", "title", "dataset", "released", "encoder_weights")
+        }
         return {"recipe": self.name, **plain, "network": self.network.to_json(), "train": self.train.to_json()}
 
 
