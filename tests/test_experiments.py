@@ -14,7 +14,7 @@ import psutil
 import pytest
 import torch
 from PIL import Image
-from torchvision.models import resnet18
+from torchvision.models import resnet50
 
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
 from dsrl_lab.datasets.class_tables import CAMVID
@@ -191,11 +191,11 @@ def test_mask_ids_beyond_the_class_table_name_the_picture() -> None:
 
 
 def test_an_encoder_starts_from_torchvisions_file_and_says_so_in_the_record(tmp_path: Path) -> None:
-    source = resnet18(weights=None)
+    source = resnet50(weights=None)
     torch.save(source.state_dict(), tmp_path / "weights.pth")
     digest = sha256(tmp_path / "weights.pth")[:8]
-    path = (tmp_path / "weights.pth").rename(tmp_path / f"resnet18-{digest}.pth")
-    host = {"host": "deeplabv3plus", "host_options": {"encoder": "resnet18"}}
+    path = (tmp_path / "weights.pth").rename(tmp_path / f"resnet50-{digest}.pth")
+    host = {"host": "deeplabv3plus", "host_options": {"encoder": "resnet50"}}
     recipe = replace(small("baseline"), encoder_weights=str(path))
     recipe = replace(recipe, network=replace(recipe.network, **host))
     encoder = build(recipe).task_model.encoder
