@@ -5,8 +5,9 @@ Source: a class table as plain data, and an index-to-sample data set, follow tor
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -123,6 +124,7 @@ class DataReport:
         found: number of pictures for each split that is there.
         missing: one line for each thing that was wanted and is not there.
         remedy: where to get what is missing, and where to put it.
+        notes: what a user should know though nothing is missing, such as files that are not read.
 
     Example:
         >>> report = DataReport("camvid", "CamVid", {"val": 101}, ("split train",), "Fetch it.")
@@ -139,6 +141,7 @@ class DataReport:
     found: dict[str, int] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     remedy: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -151,6 +154,7 @@ class DataReport:
         lines += [f"  missing: {line}" for line in self.missing[:MISSING_SHOWN]]
         if len(self.missing) > MISSING_SHOWN:
             lines.append(f"  ... and {len(self.missing) - MISSING_SHOWN} more")
+        lines += [f"  note: {line}" for line in self.notes]
         if self.missing and self.remedy:
             lines.append(f"  {self.remedy}")
         return "\n".join(lines)
@@ -195,3 +199,57 @@ def missing_split(dataset: str, split: str, present: Sequence[str], root: Path, 
     """Return the error for a split that is not there: it names those that are."""
     there = ", ".join(present) or "none"
     return ValueError(f"{dataset} at {root} has no split {split!r}; splits found there: {there}. {remedy}")
+
+
+def missing_files(what: str, paths: Iterable[Path], remedy: str) -> None:
+    """Refuse a list that is empty or names files that are not there.
+
+    Raises:
+        ValueError: ``what`` lists nothing, or some files are missing: they are counted and the first is named.
+    """
+    paths = list(paths)
+    missing = [path for path in paths if not path.is_file()]
+    if not paths:
+        raise ValueError(f"{what} lists no pictures. {remedy}")
+    if missing:
+        link = f", a link to {missing[0].readlink()}" if missing[0].is_symlink() else ""
+        raise ValueError(
+            f"{what}: {len(missing)} of {len(paths)} files are missing, the first is {missing[0]}{link}. {remedy}"
+        )
+
+
+def check_splits(
+    dataset: str,
+    root: str | Path,
+    reader: Callable[[str], Dataset],
+    *,
+    present: Sequence[str],
+    wanted: Sequence[str],
+    remedy: str,
+) -> DataReport:
+    """Open splits with the reader that training uses, and read their first and last sample.
+
+    Args:
+        dataset: its name.
+        root: its folder.
+        reader: opens a split; its errors become what is missing, its warnings become notes.
+        present: splits that are there.
+        wanted: splits that must be there.
+        remedy: as in ``DataReport``.
+    """
+    found: dict[str, int] = {}
+    missing: list[str] = []
+    notes: list[str] = []
+    for split in present:
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", UserWarning)
+                data = reader(split)
+                for index in {0, len(data) - 1}:  # type: ignore[arg-type]
+                    data[index]
+            found[split] = len(data)  # type: ignore[arg-type]
+            notes += [str(warning.message) for warning in caught]
+        except ValueError as error:
+            missing.append(str(error).removesuffix(remedy).strip())
+    missing += [f"split {split}" for split in wanted if split not in present]
+    return DataReport(dataset, str(root), found, tuple(missing), remedy, tuple(dict.fromkeys(notes)))

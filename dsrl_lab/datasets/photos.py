@@ -6,16 +6,16 @@ package are used: nothing is ever downloaded.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dsrl_lab.datasets.base import DataReport
-from dsrl_lab.datasets.pictures import list_pictures, open_picture, to_image
+from dsrl_lab.datasets.base import DataReport, check_splits
+from dsrl_lab.datasets.pictures import list_pictures, read_image, warn_of_left_out
 
 REMEDY = "Install scikit-image 0.24 or newer (its wheel carries them), or name a folder of PNG or JPEG pictures."
 
@@ -89,6 +89,8 @@ class Photos(Dataset[Photo]):
         self.names = tuple(path.stem for path in paths)
         self._credits = WHEEL_PHOTOS if root is None else {}
         self._paths = paths
+        if root is not None:
+            warn_of_left_out(Path(root))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -96,26 +98,23 @@ class Photos(Dataset[Photo]):
     def __getitem__(self, index: int) -> Photo:
         """Read photograph ``index`` from disk."""
         path = self._paths[index]
-        image = to_image(ImageOps.exif_transpose(open_picture(path)))
-        licence, credit = self._credits.get(path.name, ("not stated", "not stated"))
-        return Photo(image, path.stem, licence, credit)
+        return Photo(read_image(path), path.stem, *self._credits.get(path.name, ("not stated", "not stated")))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} photographs)"
 
 
 def check(root: str | Path | None = None) -> DataReport:
-    """Say which photographs are there and, of the wheel's ten, which are missing.
+    """Say which photographs are there and, of the wheel's ten, which are missing; the first and last are read.
 
     Example:
         >>> check().ok
         True
     """
-    folder = wheel_folder() if root is None else Path(root)
+    place = str(wheel_folder() if root is None else root)
+    report = check_splits("photos", place, lambda _: Photos(root), present=("all",), wanted=(), remedy=REMEDY)
+    if root is not None:
+        return report
+    folder = wheel_folder()
     present = {path.name for path in list_pictures(folder)} if folder is not None else set()
-    if root is None:
-        missing = tuple(sorted(set(WHEEL_PHOTOS) - present))
-        present &= set(WHEEL_PHOTOS)
-    else:
-        missing = () if present else ("pictures",)
-    return DataReport("photos", str(folder), {"all": len(present)} if present else {}, missing, REMEDY)
+    return replace(report, missing=tuple(sorted(set(WHEEL_PHOTOS) - present)) or report.missing)

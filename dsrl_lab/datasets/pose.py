@@ -14,7 +14,8 @@ import contextlib
 import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -23,9 +24,10 @@ from pycocotools.coco import COCO
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dsrl_lab.datasets.base import DataReport, in_split_order, missing_split
+from dsrl_lab.datasets.base import DataReport, check_splits, in_split_order, missing_files, missing_split
 from dsrl_lab.datasets.joint_tables import COCO_JOINTS, LSP_JOINTS, JointTable
 from dsrl_lab.datasets.pictures import read_image
+from dsrl_lab.files import read_text
 
 REMEDY = (
     "Expected train.json and train/ (Leeds Sports Pose Extended; dsrl-lab data says where from), or "
@@ -78,10 +80,11 @@ class PoseDataset(Dataset[PoseSample], ABC):
 def _read_json(path: Path, kind: type) -> Any:
     if not path.is_file():
         raise ValueError(f"expected annotations at {path}, found no file. {REMEDY}")
+    text = read_text(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"cannot read {path} ({error}); the file is damaged: fetch it again") from error
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"cannot read {path} ({error}); the file is damaged: take a good copy") from error
     if not isinstance(content, kind):
         raise ValueError(f"expected a JSON {kind.__name__} in {path}, got {type(content).__name__}; {REMEDY}")
     return content
@@ -103,14 +106,6 @@ def _plain_name(name: Any) -> bool:
 def _joints_and_visible(rows: Sequence[Sequence[float]]) -> tuple[Tensor, Tensor]:
     table = torch.tensor(rows, dtype=torch.float32)
     return table[:, :2].contiguous(), (table[:, 2] > 0).float()
-
-
-def _existing(paths: Sequence[Path], title: str) -> None:
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise ValueError(
-            f"{title}: {len(missing)} of {len(paths)} pictures are missing, the first is {missing[0]}. {REMEDY}"
-        )
 
 
 class LspExtended(PoseDataset):
@@ -146,7 +141,7 @@ class LspExtended(PoseDataset):
             raise ValueError(f"{path} lists nobody; {REMEDY}")
         self._paths = [root / split / name for name, _, _ in self._people]
         self.names = tuple(Path(name).stem for name, _, _ in self._people)
-        _existing(self._paths, f"split {split!r} of Leeds Sports Pose at {root}")
+        missing_files(f"split {split!r} of Leeds Sports Pose at {root}", self._paths, REMEDY)
 
     @staticmethod
     def _person(entry: Any, place: str) -> tuple[str, Tensor, Tensor]:
@@ -196,20 +191,27 @@ class CocoKeypoints(PoseDataset):
             raise missing_split("COCO keypoints", split, present, root, REMEDY)
         self.joint_table, self.split = COCO_JOINTS, split
         self.annotations = root / "annotations" / f"person_keypoints_{split}2017.json"
-        files, people = _coco_people(self.annotations)
+        images, people = _coco_people(self.annotations)
         if not people:
             raise ValueError(f"{self.annotations} marks nobody's joints; {REMEDY}")
         self._people = people
-        self._paths = [root / f"{split}2017" / files[person.image_id] for person in people]
+        self._paths = [root / f"{split}2017" / images[person.image_id]["file_name"] for person in people]
+        self._sizes = [tuple(images[person.image_id].get(side) for side in ("height", "width")) for person in people]
         self.image_ids = tuple(person.image_id for person in people)
         self.names = tuple(f"{path.stem}_{person.number}" for path, person in zip(self._paths, people, strict=True))
-        _existing(sorted(set(self._paths)), f"split {split!r} of COCO keypoints at {root}")
+        missing_files(f"split {split!r} of COCO keypoints at {root}", sorted(set(self._paths)), REMEDY)
 
     def __getitem__(self, index: int) -> PoseSample:
         """Read person ``index`` from disk."""
-        person = self._people[index]
+        person, size = self._people[index], self._sizes[index]
         joints, visible = _joints_and_visible(person.rows)
-        return PoseSample(read_image(self._paths[index]), joints, visible, self.names[index], torch.tensor(person.box))
+        image = read_image(self._paths[index])
+        if None not in size and image.shape[-2:] != size:
+            raise ValueError(
+                f"{self._paths[index]} is {tuple(image.shape[-2:])} (H, W), its annotations are for {size}: it was "
+                "resized, or annotated without its EXIF orientation; take the original picture"
+            )
+        return PoseSample(image, joints, visible, self.names[index], torch.tensor(person.box))
 
 
 class _CocoPerson(NamedTuple):
@@ -225,8 +227,8 @@ def _coco_splits(root: Path) -> tuple[str, ...]:
     return in_split_order(stem.removeprefix(prefix).removesuffix(suffix) for stem in stems)
 
 
-def _coco_people(path: Path) -> tuple[dict[int, str], list[_CocoPerson]]:
-    """File names by image id, and the people in order of image and annotation id."""
+def _coco_people(path: Path) -> tuple[dict[int, dict[str, Any]], list[_CocoPerson]]:
+    """The file's images by id, and the people in order of image and annotation id."""
     content = _read_json(path, dict)
     coco = COCO()
     coco.dataset = content
@@ -245,7 +247,7 @@ def _coco_people(path: Path) -> tuple[dict[int, str], list[_CocoPerson]]:
         ) from error
     if strangers:
         raise ValueError(f"annotation {strangers[0].number} of {path} has no picture with a bare file name; correct it")
-    return files, people
+    return coco.imgs, people
 
 
 def _is_marked(annotation: dict[str, Any]) -> bool:
@@ -273,7 +275,7 @@ def detect_layout(root: str | Path) -> Literal["lsp", "coco"] | None:
 
 
 def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:
-    """Say which people are at ``root`` and what is missing, without decoding pictures.
+    """Say which people are at ``root`` and what is missing; the first and last of each split are read.
 
     Example:
         >>> check("/nowhere").ok
@@ -282,12 +284,5 @@ def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> Data
     layout = detect_layout(root)
     if layout is None:
         return DataReport("pose", str(root), {}, (f"folder {root} with lists of joints",), REMEDY)
-    reader = LspExtended if layout == "lsp" else CocoKeypoints
-    found: dict[str, int] = {}
-    missing: list[str] = []
-    for split in splits:
-        try:
-            found[split] = len(reader(root, split))
-        except ValueError as error:
-            missing.append(str(error).removesuffix(REMEDY).strip())
-    return DataReport("pose", str(root), found, tuple(missing), REMEDY)
+    reader: Callable[[str], PoseDataset] = partial(LspExtended if layout == "lsp" else CocoKeypoints, root)
+    return check_splits("pose", root, reader, present=splits, wanted=(), remedy=REMEDY)

