@@ -252,10 +252,4 @@ def verify(name: str, root: str | Path) -> DataReport:
     notes = report.notes
     if report.found and not any(there.values()) and entry.files:
         problems, notes = [], ("no file is the released one: judged by its reader", *notes)
-    return replace(
-        report,
-        dataset=name,
-        missing=tuple(sorted(problems)) or report.missing,
-        notes=notes,
-        remedy=remedy,
-    )
+    return replace(report, dataset=name, missing=tuple(sorted(problems)) or report.missing, notes=notes, remedy=remedy)

@@ -20,11 +20,7 @@ OF_STREETS = {"pavement": "sidewalk", "tree": "vegetation", "signsymbol": "traff
 
 
 def write_drawn_cityscapes(
-    root: Path,
-    *,
-    size: tuple[int, int] = FULL_SIZE,
-    pictures: dict[str, int],
-    drawn_size: tuple[int, int] = (128, 256),
+    root: Path, *, size: tuple[int, int] = FULL_SIZE, pictures: dict[str, int], drawn_size: tuple[int, int] = (128, 256)
 ) -> Path:
     """Write a tree that ``datasets.cityscapes.Cityscapes`` reads.
 

@@ -167,9 +167,7 @@ def open_people(
         return DecodedPeople(StreetPeople(split, size=size, length=length))
     if root is None:
         raise ValueError(f"{dataset} needs its folder: give --data ROOT (dsrl-lab data list says where it comes from)")
-    return DecodedPeople(
-        LspExtended(root, split, box="joints") if dataset == "lsp" else CocoKeypoints(root, split),
-    )
+    return DecodedPeople(LspExtended(root, split, box="joints") if dataset == "lsp" else CocoKeypoints(root, split))
 
 
 def drawing_size(crop_size: tuple[int, int]) -> tuple[int, int]:

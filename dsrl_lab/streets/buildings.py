@@ -10,16 +10,7 @@ from dataclasses import dataclass
 from dsrl_lab.streets.dice import Colour, Dice, blend, palette
 from dsrl_lab.streets.geometry import Point, Shape
 from dsrl_lab.streets.ground import Street
-from dsrl_lab.streets.mesh import (
-    BOARDS,
-    BRICK,
-    BUILDING,
-    PLASTER,
-    STONE,
-    TILES,
-    Mesh,
-    Texture,
-)
+from dsrl_lab.streets.mesh import BOARDS, BRICK, BUILDING, PLASTER, STONE, TILES, Mesh, Texture
 
 WALLS: dict[str, tuple[tuple[Colour, ...], Texture]] = {
     "brick": (palette("8f5a48 a0695a 7b5046 b07a60 94705c c2a27c"), BRICK),
@@ -191,10 +182,7 @@ def _end_wall(facade: _Facade, dice: Dice, glass: tuple[Colour, Colour]) -> None
     mesh.face(shape, b.colour, texture=WALLS[b.wall][1])
     for _ in range(dice.integer(1, 2) if b.roof > 0 else 0):
         s = dice.uniform(b.start, b.stop - 1)
-        for (s0, t0), (s1, t1) in (
-            ((s, ridge - 0.5), (s, ridge + 0.5)),
-            ((s, ridge - 0.5), (s + 0.9, ridge - 0.5)),
-        ):
+        for (s0, t0), (s1, t1) in (((s, ridge - 0.5), (s, ridge + 0.5)), ((s, ridge - 0.5), (s + 0.9, ridge - 0.5))):
             foot = [street.at(s0, b.side * t0, top - 1), street.at(s1, b.side * t1, top - 1)]
             head = [street.at(s1, b.side * t1, top + 1.1), street.at(s0, b.side * t0, top + 1.1)]
             mesh.face(foot + head, blend(b.colour, (0.45, 0.3, 0.25), 0.5), texture=BRICK)

@@ -48,11 +48,7 @@ class Weather:
     def direction(self) -> tuple[float, float, float]:
         """Unit vector (X, Y, Z) towards the sun."""
         flat = math.cos(self.elevation)
-        return (
-            flat * math.sin(self.azimuth),
-            math.sin(self.elevation),
-            flat * math.cos(self.azimuth),
-        )
+        return (flat * math.sin(self.azimuth), math.sin(self.elevation), flat * math.cos(self.azimuth))
 
     @property
     def shadow_shift(self) -> tuple[float, float] | None:
@@ -82,14 +78,8 @@ _KINDS: dict[str, tuple[str, tuple[tuple[float, float], ...]]] = {
         "a9b4be dadddd e6e9ea a6aeb6 ffffff dbe1e8",
         ((0.9, 1.0), (0.0, 0.1), (1.25, 1.4), (45, 60), (160, 300)),
     ),
-    "rain": (
-        "87929e bcc4cb b9c1c9 78828d ffffff ccd8e4",
-        ((0.95, 1.0), (0.0, 0.05), (0.95, 1.1), (45, 60), (90, 160)),
-    ),
-    "mist": (
-        "c6ced3 e4e6e3 ebecea c9d0d4 fff3dc dee3e8",
-        ((0.6, 1.0), (0.1, 0.4), (1.1, 1.25), (25, 45), (55, 100)),
-    ),
+    "rain": ("87929e bcc4cb b9c1c9 78828d ffffff ccd8e4", ((0.95, 1.0), (0.0, 0.05), (0.95, 1.1), (45, 60), (90, 160))),
+    "mist": ("c6ced3 e4e6e3 ebecea c9d0d4 fff3dc dee3e8", ((0.6, 1.0), (0.1, 0.4), (1.1, 1.25), (25, 45), (55, 100))),
     "dusk": (
         "3c5288 f0ab84 e0a09a 5d628c ffb38a 8c9ad0",
         ((0.2, 0.7), (0.1, 0.14), (0.72, 0.85), (10, 16), (200, 400)),
