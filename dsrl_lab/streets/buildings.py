@@ -27,43 +27,24 @@ DOORS = palette("5a2a28 2f4437 26384f 3a3330 8a5a34 6b6f70 b39b6a")
 
 @dataclass(frozen=True)
 class Building:
-    """A box beside the street.
+    """A box beside the street."""
 
-    Args:
-        side: -1 left, 1 right.
-        start: s of its near end.
-        stop: s of its far end.
-        front: distance of the facade from the middle of the road.
-        depth: metres from the facade to the back.
-        height: metres up to the eaves.
-        storeys: number of floors.
-        bays: number of windows in a row.
-        wall: a key of WALLS.
-        colour: albedo of the wall.
-        trim: albedo of frames and cornices.
-        roof: height of the pitched roof above the eaves, 0 for a flat one.
-        roof_colour: albedo of the roof.
-        shop: whether the ground floor is a shop.
-        window: (width, height) of a window over the width of its bay and the height of its storey.
-        key: for the details.
-    """
-
-    side: int
-    start: float
-    stop: float
-    front: float
-    depth: float
-    height: float
-    storeys: int
-    bays: int
-    wall: str
-    colour: Colour
-    trim: Colour
-    roof: float
-    roof_colour: Colour
-    shop: bool
-    window: tuple[float, float]
-    key: int
+    side: int  # -1 left, 1 right
+    start: float  # s of its near end
+    stop: float  # s of its far end
+    front: float  # distance of the facade from the middle of the road
+    depth: float  # metres from the facade to the back
+    height: float  # metres up to the eaves
+    storeys: int  # number of floors
+    bays: int  # number of windows in a row
+    wall: str  # a key of WALLS
+    colour: Colour  # albedo of the wall
+    trim: Colour  # albedo of frames and cornices
+    roof: float  # height of the pitched roof above the eaves, 0 for a flat one
+    roof_colour: Colour  # albedo of the roof
+    shop: bool  # whether the ground floor is a shop
+    window: tuple[float, float]  # (width, height) of a window over the width of its bay and the height of its storey
+    key: int  # for the details
 
 
 class _Facade:
@@ -90,15 +71,7 @@ class _Facade:
 
 
 def draw_building(mesh: Mesh, street: Street, building: Building, glass: tuple[Colour, Colour], lit: float) -> None:
-    """Draw a building.
-
-    Args:
-        mesh: drawn into.
-        street: its plan.
-        building: what to draw.
-        glass: colours of dark panes and of panes that mirror the sky.
-        lit: share of windows with a light behind them.
-    """
+    """Draw a building."""
     b, dice, texture = building, Dice(building.key), WALLS[building.wall][1]
     facade = _Facade(mesh, street, building)
     near = facade.near
@@ -149,9 +122,7 @@ def _windows(facade: _Facade, dice: Dice, glass: tuple[Colour, Colour], lit: flo
                 _balcony(facade, middle, half + 0.25, low - 0.15)
 
 
-def _window(
-    facade: _Facade, place: tuple[float, float, float, float], pane: Colour, glow: float, blind: float, *, bars: bool
-) -> None:
+def _window(facade: _Facade, place: tuple[float, ...], pane: Colour, glow: float, blind: float, *, bars: bool) -> None:
     """Draw one window: frame, sill, pane, the shade under the lintel, blind, glazing bars; far ones only the pane."""
     middle, half, low, high = place
     mesh, trim, rectangle = facade.mesh, facade.building.trim, facade.rectangle

@@ -66,9 +66,8 @@ def _depth(thing: Thing) -> float:
 
 
 def _street(dice: Dice, district: District) -> Street:
-    lanes = {"town": dice.pick((1, 2, 2)), "suburb": dice.pick((1, 2)), "park": 2, "city": dice.pick((2, 2, 4))}[
-        district
-    ]
+    plans = {"town": dice.pick((1, 2, 2)), "suburb": dice.pick((1, 2)), "park": 2, "city": dice.pick((2, 2, 4))}
+    lanes = plans[district]
     road = {1: dice.uniform(3.0, 4.2), 2: dice.uniform(3.6, 5.2), 4: dice.uniform(6.0, 6.8)}[lanes]
     if district == "suburb":
         setback = (dice.uniform(3.5, 7), dice.uniform(3.5, 7))

@@ -31,14 +31,7 @@ def newell(faces: Faces) -> NDArray[np.float64]:
     following = np.arange(1, len(points) + 1)
     following[starts + faces.sizes - 1] = starts
     a, b = points, points[following]
-    areas = np.stack(
-        [
-            (a[:, 1] - b[:, 1]) * (a[:, 2] + b[:, 2]),
-            (a[:, 2] - b[:, 2]) * (a[:, 0] + b[:, 0]),
-            (a[:, 0] - b[:, 0]) * (a[:, 1] + b[:, 1]),
-        ],
-        1,
-    )
+    areas = np.stack([(a[:, i] - b[:, i]) * (a[:, j] + b[:, j]) for i, j in ((1, 2), (2, 0), (0, 1))], 1)
     normal = np.add.reduceat(areas, starts)
     normal /= np.maximum(np.sqrt((normal**2).sum(1, keepdims=True)), 1e-12)
     away = (normal * points[starts]).sum(1, keepdims=True) > 0
@@ -51,9 +44,8 @@ def illuminate(faces: Faces, normal: NDArray[np.float64], weather: Weather, came
     facing = np.maximum(normal @ np.array(camera.turn(weather.direction)), 0.0)
     sun = np.where(share == BY_NORMAL, facing, share)
     above = 0.72 + 0.28 * normal[:, 1]  # the sky lights from above, walls get some of it from the ground
-    ambient = (
-        weather.sky_light * linear(weather.ambient) * (openness * np.where(share == BY_NORMAL, above, 0.9))[:, None]
-    )
+    reach = openness * np.where(share == BY_NORMAL, above, 0.9)
+    ambient = weather.sky_light * linear(weather.ambient) * reach[:, None]
     direct = weather.sun * linear(weather.sunlight) * sun[:, None]
     albedo = linear(faces.colour)
     shine = glow[:, None] * albedo * 1.1

@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Lengths = TypeVar("Lengths", NDArray[np.int32], NDArray[np.int64])
-
-
 BLOCK = 1 << 17
 
 

@@ -109,13 +109,7 @@ def _reduce(table: NDArray[np.float64], top: NDArray[np.int32], down: int, acros
 
 
 def _places(camera: Camera, plane: Array, size: tuple[int, int]) -> tuple[tuple[Array, Array, Array], Array, Array]:
-    """Return the world position (X, Y, Z) seen in each pixel, its depth, and the cosine at which it is seen.
-
-    Args:
-        camera: who looks.
-        plane: (H, W, 4) normal and offset, in camera coordinates, of the face in each pixel.
-        size: (H, W).
-    """
+    """Return the world position (X, Y, Z) seen in each pixel, its depth, and the cosine at which it is seen."""
     right, up = camera.rays(size)
     slant = plane[..., 0] * right + plane[..., 1] * up + plane[..., 2]
     depth = np.clip(plane[..., 3] / np.where(np.abs(slant) < 1e-6, np.float32(1e-6), slant), 0.4, 500)
@@ -127,12 +121,7 @@ def _places(camera: Camera, plane: Array, size: tuple[int, int]) -> tuple[tuple[
 
 
 def _texture(
-    camera: Camera,
-    kind: NDArray[np.int64],
-    place: tuple[Array, Array, Array],
-    depth: Array,
-    facing: Array,
-    noise: Noise,
+    camera: Camera, kind: NDArray[np.int64], place: tuple[Array, ...], depth: Array, facing: Array, noise: Noise
 ) -> Array:
     """Return the factor (H, W) of the textures; only pixels that have one are worked out."""
     table = texture_table()[kind]

@@ -26,23 +26,14 @@ Thing = Building | GardenWall | Tree | Hedge | Post | Fence | Car | Person
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that is to be seen, in metres and radians; no pixel anywhere.
+    """Everything that is to be seen, in metres and radians; no pixel anywhere."""
 
-    Args:
-        weather: light and air.
-        camera: who looks.
-        street: the plan of the road.
-        skyline: the far end of the world.
-        things: all other objects, from far to near.
-        key: for grain and clouds.
-    """
-
-    weather: Weather
-    camera: Camera
-    street: Street
-    skyline: Skyline
-    things: tuple[Thing, ...]
-    key: int
+    weather: Weather  # light and air
+    camera: Camera  # who looks
+    street: Street  # the plan of the road
+    skyline: Skyline  # the far end of the world
+    things: tuple[Thing, ...]  # all other objects, from far to near
+    key: int  # for grain and clouds
 
     @property
     def people(self) -> tuple[Person, ...]:

@@ -20,9 +20,8 @@ def soften(field: Array, radius: int) -> Array:
     """
     for axis in (0, 1):
         length = field.shape[axis]
-        padded = np.pad(field, [(radius, radius) if k == axis else (0, 0) for k in (0, 1)], mode="edge").swapaxes(
-            0, axis
-        )
+        edges = [(radius, radius) if k == axis else (0, 0) for k in (0, 1)]
+        padded = np.pad(field, edges, mode="edge").swapaxes(0, axis)
         total = np.zeros_like(padded[:length])
         for k in range(2 * radius + 1):
             total += np.float32(1 + radius - abs(k - radius)) * padded[k : k + length]
@@ -48,10 +47,6 @@ def of_houses(scene: Scene, place: tuple[Array, Array, Array]) -> Array:
 
     From each place a ray goes to the sun; where it passes the building line, it is in the shadow if it passes lower
     than the roofs there.
-
-    Args:
-        scene: the scene.
-        place: world positions X, Y, Z, each (H, W).
     """
     if scene.weather.shadow_shift is None:
         return np.zeros(place[0].shape, np.float32)
@@ -68,14 +63,7 @@ def of_houses(scene: Scene, place: tuple[Array, Array, Array]) -> Array:
 
 
 def shadows(scene: Scene, ground: Array, loss: Array, place: tuple[Array, Array, Array]) -> Array:
-    """Return the factor (H, W, 3) that the shadows leave of the light.
-
-    Args:
-        scene: the scene.
-        ground: (H, W) share of road and pavement in each pixel.
-        loss: (H, W) how much darker each pixel is without the sun.
-        place: world positions X, Y, Z seen in each pixel, each (H, W).
-    """
+    """Return the factor (H, W, 3) that the shadows leave of the light."""
     size = ground.shape[0], ground.shape[1]
     sun, touch = on_the_ground(scene, size)
     cast = np.maximum(sun * ground, of_houses(scene, place)) * loss

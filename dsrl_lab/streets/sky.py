@@ -10,15 +10,7 @@ from dsrl_lab.streets.weather import Weather
 
 
 def sky(weather: Weather, camera: Camera, size: tuple[int, int], rows: int, noise: Noise) -> Array:
-    """Return the upper ``rows`` of the sky, (rows, W, 3) in [0, 1]; its clouds shrink towards the horizon.
-
-    Args:
-        weather: its colours.
-        camera: where it looks.
-        size: (H, W) of the whole picture.
-        rows: how many rows to draw, from the top.
-        noise: shape of the clouds.
-    """
+    """Return the upper ``rows`` of the sky, (rows, W, 3) in [0, 1]; its clouds shrink towards the horizon."""
     right, up = camera.rays(size)
     up = up[:rows]
     height = np.maximum(up, 0.0)

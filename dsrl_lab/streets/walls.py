@@ -13,12 +13,9 @@ COPING: Colour = (0.68, 0.66, 0.62)
 
 @dataclass(frozen=True)
 class Skyline:
-    """Distant houses that close the view.
+    """Distant houses that close the view."""
 
-    Args:
-        boxes: (left X, right X, distance, height, colour) of each house.
-    """
-
+    # (left X, right X, distance, height, colour) of each house
     boxes: tuple[tuple[float, float, float, float, Colour], ...]
 
 
