@@ -1,4 +1,4 @@
-"""Buildings along the street.
+"""Buildings along the street, and what else counts as one: low garden walls, and houses at the far end of the world.
 
 A building is a box whose long face follows the street; its facade is a grid of bays and storeys.
 """
@@ -99,7 +99,6 @@ def draw_building(mesh: Mesh, street: Street, building: Building, glass: tuple[C
 
 
 def _windows(facade: _Facade, dice: Dice, glass: tuple[Colour, Colour], lit: float) -> None:
-    """Draw the grid of windows, with a door in the middle of the ground floor."""
     b = facade.building
     floor, width = b.height / b.storeys, (b.stop - b.start) / b.bays
     half = 0.5 * b.window[0] * width
@@ -178,7 +177,6 @@ def _door(facade: _Facade, dice: Dice, middle: float, half: float) -> None:
 
 
 def _balcony(facade: _Facade, middle: float, half: float, low: float) -> None:
-    """Draw a slab with a railing, half a metre in front of the wall."""
     mesh, rectangle, dark = facade.mesh, facade.rectangle, (0.16, 0.17, 0.18)
     mesh.face(rectangle(middle - half, middle + half, low - 0.12, low, 0.5), (0.6, 0.58, 0.55))
     for height in (low + 0.12, low + 0.9):
@@ -189,7 +187,6 @@ def _balcony(facade: _Facade, middle: float, half: float, low: float) -> None:
 
 
 def _shops(facade: _Facade, dice: Dice, glass: tuple[Colour, Colour], lit: float) -> None:
-    """Draw shop fronts: panes between columns, a fascia, perhaps an awning."""
     b, mesh, rectangle = facade.building, facade.mesh, facade.rectangle
     top = 0.96 * b.height / b.storeys
     shops = max(1, round((b.stop - b.start) / 7))
@@ -222,7 +219,6 @@ def _shops(facade: _Facade, dice: Dice, glass: tuple[Colour, Colour], lit: float
 
 
 def _awning(facade: _Facade, dice: Dice, s0: float, s1: float, high: float) -> None:
-    """Draw a striped awning that hangs from ``high`` out over the pavement."""
     cloth, low, out, stripes = dice.pick(SHOPS), high - 0.65, 1.3, dice.integer(5, 9)
     for k in range(stripes):
         a, e = (s0 + (s1 - s0) * (k + n) / stripes for n in (0, 1))
@@ -230,3 +226,48 @@ def _awning(facade: _Facade, dice: Dice, s0: float, s1: float, high: float) -> N
         shape = [facade.at(a, high), facade.at(e, high), facade.at(e, low, out), facade.at(a, low, out)]
         facade.mesh.face(shape, colour)
         facade.mesh.face(facade.rectangle(a, e, low - 0.16, low, out), blend(colour, (0, 0, 0), 0.12))
+
+
+COPING: Colour = (0.68, 0.66, 0.62)
+
+
+@dataclass(frozen=True)
+class Skyline:
+    """Distant houses that close the view."""
+
+    # (left X, right X, distance, height, colour) of each house
+    boxes: tuple[tuple[float, float, float, float, Colour], ...]
+
+
+def draw_skyline(mesh: Mesh, skyline: Skyline) -> None:
+    """Draw the boxes with their rows of windows, far to near."""
+    mesh.begin(BUILDING)
+    for x0, x1, z, height, colour in sorted(skyline.boxes, key=lambda box: -box[2]):
+        mesh.face([(x0, 0, z), (x1, 0, z), (x1, height, z), (x0, height, z)], colour)
+        dim = blend(colour, (0.2, 0.22, 0.26), 0.3)
+        for k in range(int(height / 3.4)):
+            y = 1.2 + k * 3.4
+            mesh.face([(x0 + 1, y, z), (x1 - 1, y, z), (x1 - 1, y + 1.5, z), (x0 + 1, y + 1.5, z)], dim)
+
+
+@dataclass(frozen=True)
+class GardenWall:
+    """A low wall along a front garden, from s = ``start`` to ``stop`` at distance t (signed) from the middle."""
+
+    t: float
+    start: float
+    stop: float
+    height: float
+    colour: Colour
+
+
+def draw_wall(mesh: Mesh, street: Street, wall: GardenWall) -> None:
+    """Draw a low wall with a coping."""
+    mesh.begin(BUILDING)
+    start, high = max(0.6, wall.start), wall.height + 0.1
+    end = wall.t + 0.24 * (1 if wall.t > 0 else -1)
+    for h0, h1, colour in ((0.0, wall.height, wall.colour), (wall.height, high, COPING)):
+        corners = ((start, h0), (wall.stop, h0), (wall.stop, h1), (start, h1))
+        mesh.face([street.at(s, wall.t, h) for s, h in corners], colour, texture=BRICK)
+    corners = ((wall.t, 0), (end, 0), (end, high), (wall.t, high))
+    mesh.face([street.at(start, t, h) for t, h in corners], wall.colour, texture=BRICK)

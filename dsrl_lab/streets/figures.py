@@ -48,13 +48,12 @@ def draw_figure(mesh: Mesh, person: Person, owner: int) -> None:
         arm(sides[0])
         leg(sides[0])
         _bicycle(mesh, person)
-        leg(sides[1])
     else:
         leg(sides[0])
         arm(sides[0])
         if person.bag is not None and person.pose == "walking":
             _bag(mesh, j[body.R_WRIST if sides[0] == "right" else body.L_WRIST], h, person.bag)
-        leg(sides[1])
+    leg(sides[1])
     _torso(mesh, person, j, thick, lit)
     arm(sides[1])
     _head(mesh, person, j, h)
@@ -78,12 +77,9 @@ def _torso(mesh: Mesh, person: Person, j: list[Point], thick: float, lit: int) -
     if person.outfit != "shirt":
         drop = 0.20 if person.outfit == "coat" else 0.24
         flare = 1.15 if person.outfit == "coat" else 1.5
-        hem = []
         middle = 0.5 * (hips[0][0] + hips[1][0])
-        for x, y, _ in hips:
-            for side in (-1, 1):
-                right = middle + (x - middle) * flare + side * 0.046 * thick * flare
-                hem.append((right, y - drop * person.height * 0.8))
+        edges = [(middle + (x - middle) * flare, y - drop * person.height * 0.8) for x, y, _ in hips]
+        hem = [(x + side * 0.046 * thick * flare, y) for x, y in edges for side in (-1, 1)]
         shape = [(x, y, z) for x, y in hull(points + hem)]
     mesh.face(shape, person.top, sun=0.32, openness=0.85)
     middle = sum(p[0] for p in shape) / len(shape)
@@ -124,7 +120,6 @@ def _bag(mesh: Mesh, hand: Point, h: float, colour: Colour) -> None:
 
 
 def _bicycle(mesh: Mesh, person: Person) -> None:
-    """Draw wheels, frame, fork, bar and saddle."""
     frame = Frame(person.place, person.yaw)
     tyre, steel = (0.09, 0.09, 0.1), blend(person.bike, (0, 0, 0), 0.1)
     narrow = abs(math.sin(person.yaw))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from dsrl_lab.streets.buildings import ROOFS, TRIMS, WALLS, Building
+from dsrl_lab.streets.buildings import ROOFS, TRIMS, WALLS, Building, GardenWall
 from dsrl_lab.streets.dice import Dice
 from dsrl_lab.streets.furniture import METALS, WOODS, Fence, FenceKind
 from dsrl_lab.streets.ground import KERB, Street
 from dsrl_lab.streets.scene import Thing
 from dsrl_lab.streets.trees import AUTUMN, BARK, CROWNS, Hedge, Tree
-from dsrl_lab.streets.walls import GardenWall
 
 District = Literal["town", "suburb", "park", "city"]
 HEIGHTS = {"railing": (1.1, 1.8), "picket": (0.9, 1.2), "panel": (1.2, 1.8), "mesh": (1.2, 2.2), "rail": (1.0, 1.3)}

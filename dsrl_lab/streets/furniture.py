@@ -65,7 +65,6 @@ def draw_post(mesh: Mesh, post: Post, evening: bool) -> None:
 
 
 def _rod(mesh: Mesh, a: Point, b: Point, start: float, stop: float, colour: Colour) -> None:
-    """Draw a rod with a light and a dark side."""
     mesh.face(capsule(a, b, start, stop, caps=0), blend(colour, (0, 0, 0), 0.12), sun=0.35)
     side = 1 if mesh.sun is not None and mesh.sun[0] < 0 else -1
     if abs(a[0] - b[0]) < 0.01 and a[2] < 40:
@@ -74,7 +73,6 @@ def _rod(mesh: Mesh, a: Point, b: Point, start: float, stop: float, colour: Colo
 
 
 def _lamp(mesh: Mesh, post: Post, top: Point, way: int, evening: bool) -> None:
-    """Draw a bent arm with its lantern."""
     x, y, z = top
     reach = post.reach * way
     bends = [(0.0, 0.0), (0.25, 0.35), (0.6, 0.52), (1.0, 0.55)]
@@ -125,7 +123,6 @@ PLATES: tuple[tuple[Outline, Colour, float, Colour, Outline, Colour], ...] = (
 
 
 def _signs(mesh: Mesh, post: Post, dice: Dice) -> None:
-    """Draw one or two plates, seen from the front, sometimes their grey backs."""
     frame = Frame(post.place, post.yaw)
     mesh.begin(SIGN)
     back = dice.chance(0.2)

@@ -109,7 +109,6 @@ def draw_ground(mesh: Mesh, street: Street) -> None:
 
 
 def _patch(mesh: Mesh, street: Street, dice: Dice) -> None:
-    """Draw a repaired patch or a manhole."""
     s, t = dice.uniform(5, 30), dice.uniform(-street.road + 1, street.road - 1)
     colour = dice.tint(street.road_colour, 0.07)
     if dice.chance(0.5):
@@ -168,7 +167,6 @@ def _paint(mesh: Mesh, street: Street, dice: Dice) -> None:
 
 
 def _arrow(mesh: Mesh, street: Street, dice: Dice, white: Colour) -> None:
-    """Draw a lane arrow: straight on, or straight on and turning."""
     s, t = dice.uniform(7, 16), 0.5 * street.road * dice.pick((-1, 1))
     ahead = [(-0.09, 0), (0.09, 0), (0.09, 2.6), (0.32, 2.6), (0.0, 4.0), (-0.32, 2.6), (-0.09, 2.6)]
     turn = [(0.09, 1.0), (0.55, 1.9), (0.55, 1.5), (0.95, 2.3), (0.55, 2.9), (0.55, 2.4), (0.09, 1.6)]

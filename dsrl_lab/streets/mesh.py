@@ -58,7 +58,6 @@ class Faces:
     light: NDArray[np.float64]  # (F, 3) share of sun or BY_NORMAL, openness to the sky in [0, 1], glow in [0, 1]
     label: NDArray[np.int64]  # (F,) class ids
     owner: NDArray[np.int64]  # (F,) number of the person a face belongs to, -1 for none
-    thing: NDArray[np.int64]  # (F,) number of the object a face belongs to
     texture: NDArray[np.int64]  # (F,) index into TEXTURES
 
     @property
@@ -71,7 +70,7 @@ class Mesh:
     """Collects faces; objects are drawn into it from far to near."""
 
     def __init__(self, sun: tuple[float, float] | None) -> None:
-        self.label, self.owner, self.thing = SKY, -1, 0  # class, person (-1 for none) and object of what follows
+        self.label, self.owner = SKY, -1  # class and person (-1 for none) of the faces that follow
         self.sun = sun  # ground shift (X, Z) of the shadow of a point one metre high, None under a covered sky
         self.casters: list[tuple[Shape, int]] = []  # on the ground: 1 the sun's shadow, 2 the dark touch under a thing
         self._points: list[Point] = []
@@ -81,7 +80,7 @@ class Mesh:
 
     def begin(self, label: int, owner: int = -1) -> None:
         """Start a new object of a class."""
-        self.label, self.owner, self.thing = label, owner, self.thing + 1
+        self.label, self.owner = label, owner
 
     def face(
         self,
@@ -96,18 +95,17 @@ class Mesh:
         """Add a polygon; ``colour`` is its albedo in sRGB."""
         self._points += shape
         self._sizes.append(len(shape))
-        self._rows.append((*colour, sun, openness, glow, self.label, self.owner, self.thing, TEXTURES.index(texture)))
+        self._rows.append((*colour, sun, openness, glow, self.label, self.owner, TEXTURES.index(texture)))
 
     def faces(self, shapes: Floats, colours: Floats, sun: Floats, openness: Floats, texture: Texture = SMOOTH) -> None:
         """Add n polygons of equally many corners: shapes (n, corners, 3), colours (n, 3), the rest (n,)."""
         count, corners = shapes.shape[:2]
         self._flush()
-        same = np.array([0.0, self.label, self.owner, self.thing, TEXTURES.index(texture)])
+        same = np.array([0.0, self.label, self.owner, TEXTURES.index(texture)])
         rows = np.concatenate([np.clip(colours, 0, 1), sun[:, None], openness[:, None], np.tile(same, (count, 1))], 1)
         self._chunks.append((shapes.reshape(-1, 3), np.full(count, corners), rows))
 
     def _flush(self) -> None:
-        """Turn the single faces since the last call into arrays."""
         if self._sizes:
             points, sizes = np.array(self._points, np.float64), np.array(self._sizes, np.int64)
             self._chunks.append((points, sizes, np.array(self._rows, np.float64)))
@@ -139,8 +137,7 @@ class Mesh:
         points, sizes, rows = (np.concatenate(parts) for parts in zip(*self._chunks, strict=True))
         seen, sizes, kept = cut(camera.see(points), sizes)
         rows = rows[kept]
-        label, owner, thing, texture = rows[:, 6:].astype(np.int64).T
-        return Faces(seen, sizes, rows[:, :3], rows[:, 3:6], label, owner, thing, texture)
+        return Faces(seen, sizes, rows[:, :3], rows[:, 3:6], *rows[:, 6:].astype(np.int64).T)
 
     def shadows(self, camera: Camera) -> tuple[Floats, Integers, Integers]:
         """Return corners (V, 3) in camera coordinates, sizes (S,) and kinds (S,) of all shadows."""

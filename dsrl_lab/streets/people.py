@@ -139,13 +139,10 @@ def _rider(phase: float, height: float) -> list[Point]:
 
 def sample_person(dice: Dice, place: Point, yaw: float, pose: Pose) -> Person:
     """Draw somebody at a place: size, build, clothes."""
+    height = dice.uniform(1.58, 1.88) if dice.chance(0.88) or pose == "cycling" else dice.uniform(1.05, 1.35)
+    phase, build = dice.uniform(0, 2 * math.pi), dice.uniform(0.9, 1.25)
     return Person(
-        place=place,
-        yaw=yaw,
-        height=dice.uniform(1.58, 1.88) if dice.chance(0.88) or pose == "cycling" else dice.uniform(1.05, 1.35),
-        pose=pose,
-        phase=dice.uniform(0, 2 * math.pi),
-        build=dice.uniform(0.9, 1.25),
+        *(place, yaw, height, pose, phase, build),
         skin=dice.tint(dice.pick(SKINS), 0.03),
         hair=dice.tint(dice.pick(HAIRS), 0.05),
         top=dice.tint(dice.pick(TOPS), 0.08),

@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsrl_lab.streets.geometry import Camera
-from dsrl_lab.streets.light import illuminate, newell
+from dsrl_lab.streets.light import illuminate, newell, shadows, sky
 from dsrl_lab.streets.mesh import PAVEMENT, ROAD, SKY
 from dsrl_lab.streets.raster import rasterise
 from dsrl_lab.streets.scene import Scene
-from dsrl_lab.streets.shadow import shadows
-from dsrl_lab.streets.sky import sky
 from dsrl_lab.streets.texture import Array, Noise, pattern, texture_table
 
 NUM_CLASSES = 11
@@ -86,7 +84,6 @@ def render(scene: Scene, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDAr
 
 
 def _class_counts(labels: NDArray[np.uint8], down: int, across: int) -> NDArray[np.int64]:
-    """Count the samples of each class in each pixel: (H, W, 11)."""
     height, width = labels.shape[0] // down, labels.shape[1] // across
     pixel = (np.arange(height)[:, None] * width + np.arange(width)[None, :]) * NUM_CLASSES
     pixel = pixel.repeat(across, 1)[:, None, :]

@@ -101,7 +101,6 @@ def draw_tree(mesh: Mesh, tree: Tree, light: Light) -> None:
 
 
 def _trunk(mesh: Mesh, dice: Dice, tree: Tree, radius: float, half: float, light: Light) -> None:
-    """Draw a trunk with a light side, and three boughs."""
     x, y, z = tree.place
     thick = 0.05 + tree.height * 0.017
     top = (x + dice.spread(0.3), y + tree.clear + half, z)

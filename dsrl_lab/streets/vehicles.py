@@ -97,12 +97,7 @@ class _Draft:
         following = corners[:, FOLLOWING]
         a, b, c = corners[:-1], following[:-1], following[1:]
         u, v, w = b - a, c - a, np.array(self.eye) - a
-        facing = (
-            (u[..., 1] * v[..., 2] - u[..., 2] * v[..., 1]) * w[..., 0]
-            + (u[..., 2] * v[..., 0] - u[..., 0] * v[..., 2]) * w[..., 1]
-            + (u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]) * w[..., 2]
-        )
-        seen = facing > 0
+        seen = (np.cross(u, v) * w).sum(-1) > 0
         light = np.broadcast_to(np.array(sun)[:, None], seen.shape)[seen]
         self.mesh.faces(np.stack([a, b, c, corners[1:]], 2)[seen], colours[seen], light, np.ones(len(light)))
 
@@ -173,7 +168,6 @@ def _shadow(mesh: Mesh, car: Car, frame: Frame, half: float, wide: float) -> Non
 
 
 def _posts(draft: _Draft, car: Car, o: Outline, low: list[Point], high: list[Point]) -> None:
-    """Draw the metal between the side windows, and the rear wall of a van."""
     gaps = zip((0.0, *(stop for _, stop in o.panes)), (*(start for start, _ in o.panes), 1.0), strict=True)
     for g0, g1 in gaps:
         if g1 - g0 < 0.005:
@@ -205,7 +199,6 @@ def _plate(z: float, x0: float, x1: float, h0: float, h1: float) -> list[Point]:
 
 
 def _front_and_back(draft: _Draft, car: Car, o: Outline, half: float, wide: float) -> None:
-    """Draw number plates, grille and bumpers."""
     yellow, pale, grille = (0.85, 0.76, 0.36), (0.88, 0.88, 0.86), (0.10, 0.10, 0.11)
     trim = blend(car.colour, DARK, 0.6)
     draft.put(_plate(-half - 0.02, -wide * 0.72, wide * 0.72, 0.30, 0.46), trim, openness=0.8)
@@ -216,7 +209,6 @@ def _front_and_back(draft: _Draft, car: Car, o: Outline, half: float, wide: floa
 
 
 def _treads(draft: _Draft, half: float, wide: float) -> None:
-    """Draw the tyres as one sees them below the bumpers; the body comes over them."""
     for sign in (-1, 1):
         x0, x1 = sorted((sign * (wide - 0.24), sign * (wide - 0.02)))
         for z in (-0.62 * half - 0.3, 0.63 * half + 0.3):
@@ -226,7 +218,6 @@ def _treads(draft: _Draft, half: float, wide: float) -> None:
 
 
 def _sides(draft: _Draft, car: Car, o: Outline, half: float, wide: float, *, near: bool) -> None:
-    """Draw wheels with their arches, doors and handles."""
     radius = 0.46 if car.model == "bus" else 0.32 if o.height < 1.6 else 0.35
     line = blend(car.colour, DARK, 0.55)
 

@@ -17,10 +17,10 @@ class Weather:
     horizon: Colour  # the sky where it meets the ground, also the colour of the haze
     cloud: Colour  # the sunny side of the clouds
     cloud_shade: Colour  # their lower side
-    cover: float  # share of the sky under clouds, 0 to 1
     sunlight: Colour  # colour of the direct light
-    sun: float  # strength of the direct light
     ambient: Colour  # colour of the sky's light
+    cover: float  # share of the sky under clouds, 0 to 1
+    sun: float  # strength of the direct light
     sky_light: float  # strength of the sky's light
     elevation: float  # radians of the sun above the horizon
     azimuth: float  # radians from straight ahead to the right
@@ -65,26 +65,9 @@ def sample_weather(dice: Dice) -> Weather:
     """
     name = dice.weighted(_SHARES)
     codes, ranges = _KINDS[name]
-    zenith, horizon, cloud, cloud_shade, sunlight, ambient = (
-        dice.tint(hexadecimal(code), 0.02) for code in codes.split()
-    )
-    cover, sun, sky_light, elevation, visibility = (
-        dice.uniform(*bounds) for bounds in zip(ranges[::2], ranges[1::2], strict=True)
-    )
-    side = dice.pick((-1, 1))
-    return Weather(
-        name=name,
-        zenith=zenith,
-        horizon=horizon,
-        cloud=cloud,
-        cloud_shade=cloud_shade,
-        cover=cover,
-        sunlight=sunlight,
-        sun=sun,
-        ambient=ambient,
-        sky_light=sky_light,
-        elevation=math.radians(elevation),
-        azimuth=side * math.radians(dice.uniform(112, 168) if dice.chance(0.7) else dice.uniform(18, 55)),
-        visibility=visibility,
-        evening=name == "dusk",
-    )
+    zenith, horizon, cloud, shade, sunlight, ambient = (dice.tint(hexadecimal(code), 0.02) for code in codes.split())
+    bounds = zip(ranges[::2], ranges[1::2], strict=True)
+    cover, sun, sky_light, elevation, visibility = (dice.uniform(low, high) for low, high in bounds)
+    azimuth = dice.pick((-1, 1)) * math.radians(dice.uniform(112, 168) if dice.chance(0.7) else dice.uniform(18, 55))
+    light = (cover, sun, sky_light, math.radians(elevation), azimuth, visibility)
+    return Weather(name, zenith, horizon, cloud, shade, sunlight, ambient, *light, evening=name == "dusk")
