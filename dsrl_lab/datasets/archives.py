@@ -26,10 +26,6 @@ def unpack(archive: str | Path, folder: str | Path) -> int:
 
     Files that are there already in the announced size are left alone.
 
-    Args:
-        archive: the file to unpack.
-        folder: where to; it is created.
-
     Returns:
         The number of files that the archive holds.
 

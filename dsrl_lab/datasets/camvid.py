@@ -30,7 +30,7 @@ from dsrl_lab.datasets.base import (
     missing_files,
     missing_split,
 )
-from dsrl_lab.datasets.class_tables import CAMVID
+from dsrl_lab.datasets.class_tables import CAMVID, read_colours
 from dsrl_lab.datasets.pictures import (
     PICTURE_SUFFIXES,
     check_same_size,
@@ -61,41 +61,25 @@ REMEDY = (
 _PAIR = re.compile(rf'\s*"?(.+?(?i:{"|".join(map(re.escape, PICTURE_SUFFIXES))}))"?\s+"?(.+?)"?\s*')
 
 # The 32 colours of the annotation and SegNet's grouping; what is grouped nowhere is void.
-_GROUPS: dict[str, dict[str, tuple[int, int, int]]] = {
-    "sky": {"Sky": (128, 128, 128)},
-    "building": {
-        "Building": (128, 0, 0),
-        "Archway": (192, 0, 128),
-        "Bridge": (0, 128, 64),
-        "Tunnel": (64, 0, 64),
-        "Wall": (64, 192, 0),
-    },
-    "pole": {"Column_Pole": (192, 192, 128), "TrafficCone": (0, 0, 64)},
-    "road": {"Road": (128, 64, 128), "LaneMkgsDriv": (128, 0, 192), "LaneMkgsNonDriv": (192, 0, 64)},
-    "pavement": {"Sidewalk": (0, 0, 192), "ParkingBlock": (64, 192, 128), "RoadShoulder": (128, 128, 192)},
-    "tree": {"Tree": (128, 128, 0), "VegetationMisc": (192, 192, 0)},
-    "signsymbol": {"SignSymbol": (192, 128, 128), "Misc_Text": (128, 128, 64), "TrafficLight": (0, 64, 64)},
-    "fence": {"Fence": (64, 64, 128)},
-    "car": {
-        "Car": (64, 0, 128),
-        "OtherMoving": (128, 64, 64),
-        "SUVPickupTruck": (64, 128, 192),
-        "Train": (192, 64, 128),
-        "Truck_Bus": (192, 128, 192),
-    },
-    "pedestrian": {
-        "Pedestrian": (64, 64, 0),
-        "Animal": (64, 128, 64),
-        "CartLuggagePram": (64, 0, 192),
-        "Child": (192, 128, 64),
-    },
-    "bicyclist": {"Bicyclist": (0, 128, 192), "MotorcycleScooter": (192, 0, 192)},
+_GROUPS = {
+    "sky": "Sky 128 128 128",
+    "building": "Building 128 0 0, Archway 192 0 128, Bridge 0 128 64, Tunnel 64 0 64, Wall 64 192 0",
+    "pole": "Column_Pole 192 192 128, TrafficCone 0 0 64",
+    "road": "Road 128 64 128, LaneMkgsDriv 128 0 192, LaneMkgsNonDriv 192 0 64",
+    "pavement": "Sidewalk 0 0 192, ParkingBlock 64 192 128, RoadShoulder 128 128 192",
+    "tree": "Tree 128 128 0, VegetationMisc 192 192 0",
+    "signsymbol": "SignSymbol 192 128 128, Misc_Text 128 128 64, TrafficLight 0 64 64",
+    "fence": "Fence 64 64 128",
+    "car": "Car 64 0 128, OtherMoving 128 64 64, SUVPickupTruck 64 128 192, Train 192 64 128, Truck_Bus 192 128 192",
+    "pedestrian": "Pedestrian 64 64 0, Animal 64 128 64, CartLuggagePram 64 0 192, Child 192 128 64",
+    "bicyclist": "Bicyclist 0 128 192, MotorcycleScooter 192 0 192",
 }
+_MEMBERS = {group: read_colours(text) for group, text in _GROUPS.items()}
 _NAME_TO_ID = {"Void": IGNORE_INDEX} | {
-    name: CAMVID.index(group) for group, members in _GROUPS.items() for name in members
+    name: CAMVID.index(group) for group, members in _MEMBERS.items() for name in members
 }
 ORIGINAL_COLORS: dict[tuple[int, int, int], int] = {(0, 0, 0): IGNORE_INDEX} | {
-    color: CAMVID.index(group) for group, members in _GROUPS.items() for color in members.values()
+    color: CAMVID.index(group) for group, members in _MEMBERS.items() for color in members.values()
 }
 
 
@@ -114,10 +98,6 @@ _CODE_TO_ID[_color_codes(np.array(list(ORIGINAL_COLORS), dtype=np.uint8))] = lis
 
 def colors_to_ids(colors: NDArray[np.uint8], path: Path) -> Tensor:
     """Map the 32 annotation colours to the 11 class ids.
-
-    Args:
-        colors: (H, W, 3) uint8, an original mask.
-        path: the file it came from, for the message.
 
     Shape:
         - output: (H, W) int64, 255 = void
@@ -330,12 +310,7 @@ def _splits(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pair]]]:
 
 
 def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:
-    """Open what of CamVid is at ``root``, read the first and last sample of each split, and name what is missing.
-
-    Example:
-        >>> check("/nowhere").ok
-        False
-    """
+    """Open what of CamVid is at ``root``, read the first and last sample of each split, and name what is missing."""
     root = Path(root)
     layout = detect_layout(root)
     if layout is None:

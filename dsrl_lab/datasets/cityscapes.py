@@ -49,10 +49,6 @@ _LABEL_TO_TRAIN[list(TRAIN_TO_LABEL)] = np.arange(len(TRAIN_TO_LABEL))
 def to_train_ids(label_ids: NDArray[np.integer], path: Path) -> Tensor:
     """Map official label ids to the 19 train ids.
 
-    Args:
-        label_ids: (H, W), 0..33, or 255.
-        path: the file they came from, for the message.
-
     Shape:
         - output: (H, W) int64, 255 = not scored
 
@@ -119,10 +115,6 @@ class Cityscapes(SegmentationDataset):
     ``gtFine/<split>/<city>/<name>_gtFine_labelIds.png``; names are ``<city>_<sequence>_<frame>``, sorted. The masks of
     ``test`` are not public: where there is none, all its pixels are 255.
 
-    Args:
-        root: the folder that holds leftImg8bit/ and gtFine/.
-        split: train, val, test or another folder of leftImg8bit/.
-
     Raises:
         ValueError: the split is missing (those present are named), empty, or a mask of train or val is missing; later,
             on reading: a damaged file, an unknown id, sizes that differ.
@@ -156,12 +148,7 @@ class Cityscapes(SegmentationDataset):
 
 
 def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:
-    """Open what of Cityscapes is at ``root``, read the first and last sample of each split, and name what is missing.
-
-    Example:
-        >>> check("/nowhere").missing
-        ('split train', 'split val')
-    """
+    """Open what of Cityscapes is at ``root``, read the first and last sample of each split, name what is missing."""
     root = Path(root)
     reader = partial(Cityscapes, root)
     return check_splits("cityscapes", root, reader, present=_splits(root), wanted=splits, remedy=REMEDY)

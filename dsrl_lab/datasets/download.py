@@ -79,23 +79,15 @@ def _reason(error: RequestException) -> str:
 
 
 def download(
-    file: RemoteFile,
-    folder: str | Path,
+    file: RemoteFile,  # what to fetch, and from where
+    folder: str | Path,  # where ``file.path`` begins
     *,
-    timeout: float = 20.0,
-    attempts: int = 3,
-    pause: float = 0.5,
-    count: Callable[[int], None] = lambda _: None,
+    timeout: float = 20.0,  # seconds without a byte before an attempt fails
+    attempts: int = 3,  # how often each address is tried; an address without the file (HTTP 404) is tried once
+    pause: float = 0.5,  # seconds before the second attempt; doubled before each further one
+    count: Callable[[int], None] = lambda _: None,  # gets the bytes as they arrive, minus their sum on failure
 ) -> Path:
     """Fetch one file into ``folder``; nothing happens if it is there already and whole.
-
-    Args:
-        file: what to fetch, and from where.
-        folder: where ``file.path`` begins.
-        timeout: seconds without a byte before an attempt fails.
-        attempts: how often each address is tried; an address without the file (HTTP 404) is tried once.
-        pause: seconds before the second attempt; doubled before each further one.
-        count: called with the number of bytes as they arrive, and with minus their sum when an attempt fails.
 
     Raises:
         DownloadError: no address gave the right content.
@@ -134,42 +126,22 @@ def _by_hand(entry: Entry, folder: Path) -> str:
     return f"By hand: {entry.by_hand}. Source: {entry.page}. Place: {folder}"
 
 
-def _with_mirrors(entry: Entry, mirrors: Sequence[str]) -> list[RemoteFile]:
-    def urls(file: RemoteFile) -> tuple[str, ...]:
-        return tuple(f"{base.rstrip('/')}/{quote(f'{entry.folder}/{file.path}')}" for base in mirrors) + file.urls
-
-    return [replace(file, urls=urls(file)) for file in entry.files]
-
-
 def fetch(
     name: str,
     root: str | Path,
     *,
-    progress: Callable[[int, int], None] | None = None,
-    mirrors: Sequence[str] = (),
+    progress: Callable[[int, int], None] | None = None,  # gets bytes here (fewer after a failure) and in all
+    mirrors: Sequence[str] = (),  # addresses of data folders, such as a classroom's server, that are tried first
     timeout: float = 20.0,
     attempts: int = 3,
     pause: float = 0.5,
-    workers: int = 4,
+    workers: int = 4,  # files that are fetched at the same time
 ) -> Path:
-    """Fetch all files of an entry, or unpack the archives that a reader put there by hand.
+    """Fetch all files of an entry of ``available()``, or unpack the archives that a reader put there by hand.
 
     Files that are there with the right SHA-256 are left alone; others are fetched again. After a failure the files that
-    have arrived stay, and the next run fetches the rest.
-
-    Args:
-        name: a key of ``available()``.
-        root: the data folder; the entry goes into its own folder below.
-        progress: called with (bytes here, bytes in all) as pieces arrive; calls never overlap. The first number
-            falls when an attempt fails.
-        mirrors: addresses of data folders (a classroom's server, say) that are tried before the official addresses.
-        timeout: seconds without a byte before an attempt fails.
-        attempts: how often each address is tried for each file.
-        pause: seconds before the second attempt; doubled before each further one.
-        workers: files that are fetched at the same time.
-
-    Returns:
-        The entry's folder.
+    have arrived stay, and the next run fetches the rest. ``timeout``, ``attempts`` and ``pause`` are as for
+    ``download``. Returns the entry's own folder below ``root``.
 
     Raises:
         ValueError: the name is unknown; the disk is too small.
@@ -180,7 +152,7 @@ def fetch(
     folder = Path(root) / entry.folder
     if not entry.files:
         return _unpack_by_hand(entry, Path(root))
-    todo = [file for file in _with_mirrors(entry, mirrors) if not _is_whole(folder / file.path, file)]
+    todo = [file for file in entry.files if not _is_whole(folder / file.path, file)]
     missing = sum(file.size for file in todo)
     check_free_space(folder, missing)
     lock, stop, done = threading.Lock(), threading.Event(), entry.size - missing
@@ -197,7 +169,11 @@ def fetch(
     count(0)
     with ThreadPoolExecutor(max_workers=workers) as pool:
         fetch_one = partial(download, folder=folder, timeout=timeout, attempts=attempts, pause=pause, count=count)
-        tasks = [pool.submit(fetch_one, file) for file in todo]
+        bases = [f"{mirror.rstrip('/')}/{quote(entry.folder)}" for mirror in mirrors]
+        tasks = [
+            pool.submit(fetch_one, replace(f, urls=(*(f"{base}/{quote(f.path)}" for base in bases), *f.urls)))
+            for f in todo
+        ]
         try:
             for task in as_completed(tasks):
                 task.result()
@@ -227,10 +203,6 @@ def verify(name: str, root: str | Path) -> DataReport:
     """Say what is there, as the reader that training uses sees it, and compare files with their SHA-256 sums.
 
     A data set of which no file is the released one is a copy of the user's own: its reader alone judges it.
-
-    Args:
-        name: a key of ``available()``.
-        root: the data folder; the entry lies in its own folder below.
 
     Raises:
         ValueError: the name is unknown.

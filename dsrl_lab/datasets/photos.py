@@ -35,19 +35,12 @@ WHEEL_PHOTOS = {
 
 
 class Photo(NamedTuple):
-    """A picture that may be shown, and whom to thank.
+    """A picture that may be shown, and whom to thank."""
 
-    Attributes:
-        image: (3, H, W) float32 in [0, 1], RGB; grey photographs have three equal channels.
-        name: file name without its ending.
-        licence: as the source states it; "not stated" for a folder of one's own.
-        credit: who made it.
-    """
-
-    image: Tensor
-    name: str
-    licence: str
-    credit: str
+    image: Tensor  # (3, H, W) float32 in [0, 1], RGB; grey photographs have three equal channels
+    name: str  # file name without its ending
+    licence: str  # as the source states it; "not stated" for a folder of one's own
+    credit: str  # who made it
 
 
 def wheel_folder() -> Path | None:
@@ -60,13 +53,7 @@ def wheel_folder() -> Path | None:
 
 
 class Photos(Dataset[Photo]):
-    """Photographs of different sizes, sorted by name; EXIF rotation is applied.
-
-    Args:
-        root: a folder of pictures; None for the photographs inside the scikit-image wheel.
-
-    Attributes:
-        names: file names without their endings.
+    """Photographs of different sizes, sorted by name: of the scikit-image wheel, or of the folder ``root``.
 
     Raises:
         ValueError: no picture is there; later, on reading: a damaged file, which is named.
@@ -105,12 +92,7 @@ class Photos(Dataset[Photo]):
 
 
 def check(root: str | Path | None = None) -> DataReport:
-    """Say which photographs are there and, of the wheel's ten, which are missing; the first and last are read.
-
-    Example:
-        >>> check().ok
-        True
-    """
+    """Say which photographs are there and, of the wheel's ten, which are missing; the first and last are read."""
     place = str(wheel_folder() if root is None else root)
     report = check_splits("photos", place, lambda _: Photos(root), present=("all",), wanted=(), remedy=REMEDY)
     if root is not None:

@@ -144,12 +144,6 @@ def read_ids(path: Path) -> NDArray[np.integer]:
 def map_ids(ids: NDArray[np.integer], table: NDArray[np.integer], path: Path, expected: str) -> Tensor:
     """Replace the ids of a mask.
 
-    Args:
-        ids: (H, W), of ``read_ids``.
-        table: the new id for each old one, -1 where there is none.
-        path: the file they came from, for the message.
-        expected: which ids belong there, for the message.
-
     Shape:
         - output: (H, W) int64
 

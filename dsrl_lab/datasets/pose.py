@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,9 +21,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from pycocotools.coco import COCO
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from dsrl_lab.datasets.base import DataReport, check_splits, in_split_order, missing_files, missing_split
+from dsrl_lab.datasets.base import DataReport, SplitDataset, check_splits, in_split_order, missing_files, missing_split
 from dsrl_lab.datasets.joint_tables import COCO_JOINTS, LSP_JOINTS, JointTable
 from dsrl_lab.datasets.pictures import read_image
 from dsrl_lab.files import read_text
@@ -36,45 +34,20 @@ REMEDY = (
 
 
 class PoseSample(NamedTuple):
-    """A picture with one person's joints.
+    """A picture with one person's joints."""
 
-    Attributes:
-        image: (3, H, W) float32 in [0, 1], RGB.
-        joints: (J, 2) float32, x and y in pixels.
-        visible: (J,) float32, 1 where the joint is marked (hidden ones can be marked too), else 0.
-        name: unique within the split.
-        box: (4,) float32, left, top, right and bottom edge of the person in pixels.
-    """
-
-    image: Tensor
-    joints: Tensor
-    visible: Tensor
-    name: str
-    box: Tensor
+    image: Tensor  # (3, H, W) float32 in [0, 1], RGB
+    joints: Tensor  # (J, 2) float32, x and y in pixels
+    visible: Tensor  # (J,) float32, 1 where the joint is marked (hidden ones can be marked too), else 0
+    name: str  # unique within the split
+    box: Tensor  # (4,) float32, left, top, right and bottom edge of the person in pixels
 
 
-class PoseDataset(Dataset[PoseSample], ABC):
-    """People, one sample each.
+class PoseDataset(SplitDataset[PoseSample]):
+    """People, one sample each."""
 
-    Attributes:
-        joint_table: which joints there are.
-        split: which part of the data this is.
-        names: names of the samples, in an order that does not depend on the file system.
-    """
-
-    joint_table: JointTable
-    split: str
-    names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @abstractmethod
-    def __getitem__(self, index: int) -> PoseSample:
-        """Return sample ``index``; an index out of range raises IndexError, so that loops end."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(split={self.split!r}, {len(self)} people)"
+    joint_table: JointTable  # which joints there are
+    unit = "people"
 
 
 def _read_json(path: Path, kind: type) -> Any:
@@ -92,11 +65,9 @@ def _read_json(path: Path, kind: type) -> Any:
 
 def _numbers(values: Any, count: int) -> list[float] | None:
     """``count`` finite numbers, or None for anything else."""
-    if not isinstance(values, list) or len(values) != count:
-        return None
-    if not all(isinstance(value, int | float) and abs(value) < 1e6 for value in values):
-        return None
-    return [float(value) for value in values]
+    good = isinstance(values, list) and len(values) == count
+    good = good and all(isinstance(value, int | float) and abs(value) < 1e6 for value in values)
+    return [float(value) for value in values] if good else None
 
 
 def _plain_name(name: Any) -> bool:
@@ -112,13 +83,9 @@ class LspExtended(PoseDataset):
     """Leeds Sports Pose Extended: ``<split>.json`` lists pictures of ``<split>/`` with 14 joints each.
 
     The list's entries are ``{"file": name, "joints": [[x, y, visible] x 14]}``.
-    One person is marked in each picture; half of them span less than 0.42 of its longer side.
-
-    Args:
-        root: the folder that holds the lists.
-        split: train, val or another list that is there.
-        box: "picture" gives the whole picture as the person's box and so tells a test nothing; "joints" the box of
-            the marked joints, as if a perfect detector had run (scores of the two do not compare).
+    One person is marked in each picture; half of them span less than 0.42 of its longer side. With ``box="picture"``
+    the person's box is the whole picture, and so tells a test nothing; with ``box="joints"`` it is that of the marked
+    joints, as if a perfect detector had run. Scores of the two do not compare.
 
     Raises:
         ValueError: the split is missing (those present are named), its list is damaged, pictures are missing, or
@@ -134,9 +101,8 @@ class LspExtended(PoseDataset):
             raise missing_split("Leeds Sports Pose", split, present, root, REMEDY)
         path = root / f"{split}.json"
         self.joint_table, self.split, self.box = LSP_JOINTS, split, box
-        self._people = [
-            self._person(entry, f"entry {number} of {path}") for number, entry in enumerate(_read_json(path, list))
-        ]
+        entries = enumerate(_read_json(path, list))
+        self._people = [self._person(entry, f"entry {number} of {path}") for number, entry in entries]
         if not self._people:
             raise ValueError(f"{path} lists nobody; {REMEDY}")
         self._paths = [root / split / name for name, _, _ in self._people]
@@ -171,10 +137,6 @@ class CocoKeypoints(PoseDataset):
     """People with 17 joints in COCO's layout: ``<split>2017/`` and ``annotations/person_keypoints_<split>2017.json``.
 
     One sample for each annotated person; several share a picture. The box is the annotated one.
-
-    Args:
-        root: the folder that holds ``annotations/``.
-        split: train or val.
 
     Attributes:
         annotations: path of the annotation file, for ``metrics.oks_average_precision``.
@@ -275,12 +237,7 @@ def detect_layout(root: str | Path) -> Literal["lsp", "coco"] | None:
 
 
 def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:
-    """Say which people are at ``root`` and what is missing; the first and last of each split are read.
-
-    Example:
-        >>> check("/nowhere").ok
-        False
-    """
+    """Say which people are at ``root`` and what is missing; the first and last of each split are read."""
     layout = detect_layout(root)
     if layout is None:
         return DataReport("pose", str(root), {}, (f"folder {root} with lists of joints",), REMEDY)

@@ -34,17 +34,11 @@ HELD_OUT_EVERY = 9  # every ninth picture of T91 is kept for choosing among chec
 
 
 class SRPair(NamedTuple):
-    """One picture at two sizes.
+    """One picture at two sizes."""
 
-    Attributes:
-        low_res: (C, h, w), float32 in [0, 1].
-        high_res: (C, s * h, s * w), float32 in [0, 1].
-        name: the file's stem.
-    """
-
-    low_res: Tensor
-    high_res: Tensor
-    name: str
+    low_res: Tensor  # (C, h, w), float32 in [0, 1]
+    high_res: Tensor  # (C, s * h, s * w), float32 in [0, 1]
+    name: str  # the file's stem
 
 
 def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -107,14 +101,14 @@ def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
     return _round_to_levels(imresize_bicubic(shorter, (height, width))).to(image.dtype)
 
 
-class SRBenchmark(Dataset[SRPair]):
-    """Set5 or Set14: high-resolution pictures with the low-resolution files everybody uses.
+def _pair(low_res: Tensor, high_res: Tensor, name: str, y_only: bool) -> SRPair:
+    return SRPair(luminance(low_res), luminance(high_res), name) if y_only else SRPair(low_res, high_res, name)
 
-    Args:
-        root: folder that holds ``Set5``, ``Set14`` and ``T91``.
-        name: ``"Set5"`` or ``"Set14"``.
-        upscale_factor: which ``..._SRF_<s>_LR.png`` files to pair.
-        y_only: luminance (C = 1) instead of RGB (C = 3).
+
+class SRBenchmark(Dataset[SRPair]):
+    """Set5 or Set14 below ``root``: high-resolution pictures with the low-resolution files everybody uses.
+
+    ``y_only``: luminance (C = 1) instead of RGB (C = 3).
 
     Raises:
         ValueError: unknown name.
@@ -152,20 +146,15 @@ class SRBenchmark(Dataset[SRPair]):
 
     def __getitem__(self, index: int) -> SRPair:
         file = self.files[index]
-        low_res, high_res = read_image(_low_res_file(file)), read_image(file)
-        if self.y_only:
-            low_res, high_res = luminance(low_res), luminance(high_res)
-        return SRPair(low_res, high_res, file.stem.removesuffix(f"_SRF_{self.upscale_factor}_HR"))
+        name = file.stem.removesuffix(f"_SRF_{self.upscale_factor}_HR")
+        return _pair(read_image(_low_res_file(file)), read_image(file), name, self.y_only)
 
 
 class T91(Dataset[SRPair]):
     """The 91 training pictures with low-resolution partners made here, all held in memory (about 30 MB as Y).
 
-    Args:
-        root: folder that holds ``T91``.
-        split: ``"train"`` (81 pictures) or ``"val"`` (every ninth picture by name, 10 in all).
-        upscale_factor: s; pictures are cropped at the right and the bottom to multiples of it.
-        y_only: luminance (C = 1) instead of RGB (C = 3).
+    81 are for training, every ninth by name is for validation. Pictures are cropped at the right and the bottom to
+    multiples of ``upscale_factor``.
 
     Raises:
         ValueError: unknown split.
@@ -188,14 +177,11 @@ class T91(Dataset[SRPair]):
         self.split, self.upscale_factor = split, upscale_factor
         held_out = set(files[::HELD_OUT_EVERY][:10])
         self.files = [file for file in files if (file in held_out) == (split == "val")]
-        self.pairs = [self._pair(file, y_only) for file in self.files]
-
-    def _pair(self, file: Path, y_only: bool) -> SRPair:
-        s = self.upscale_factor
-        high_res = read_image(file)
-        high_res = high_res[:, : high_res.shape[1] // s * s, : high_res.shape[2] // s * s]
-        low_res = reduce_bicubic(high_res, s)
-        return SRPair(*((luminance(low_res), luminance(high_res)) if y_only else (low_res, high_res)), file.stem)
+        self.pairs, s = [], upscale_factor
+        for file in self.files:
+            image = read_image(file)
+            high_res = image[:, : image.shape[1] // s * s, : image.shape[2] // s * s]
+            self.pairs.append(_pair(reduce_bicubic(high_res, s), high_res, file.stem, y_only))
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -219,12 +205,6 @@ def random_patches(
     pairs: Sequence[SRPair], patch_size: int, batch_size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Draw aligned patches, each position of the data equally likely, in one of the eight poses of a square.
-
-    Args:
-        pairs: pictures at two sizes.
-        patch_size: side of the high-resolution patch, a multiple of the upscale factor.
-        batch_size: N.
-        generator: the only source of chance.
 
     Shape:
         - low_res: (N, C, patch_size / s, patch_size / s)
