@@ -208,8 +208,7 @@ def check_splits(
 ) -> DataReport:
     """Open splits with the reader that training uses, and read their first and last sample."""
     found: dict[str, int] = {}
-    missing: list[str] = []
-    notes: list[str] = []
+    missing, notes = [], []
     for split in present:
         try:
             with warnings.catch_warnings(record=True) as caught:

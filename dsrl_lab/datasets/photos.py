@@ -6,7 +6,6 @@ package are used: nothing is ever downloaded.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,6 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dsrl_lab.datasets.base import DataReport, check_splits
 from dsrl_lab.datasets.pictures import list_pictures, read_image, warn_of_left_out
 
 REMEDY = "Install scikit-image 0.24 or newer (its wheel carries them), or name a folder of PNG or JPEG pictures."
@@ -89,14 +87,3 @@ class Photos(Dataset[Photo]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} photographs)"
-
-
-def check(root: str | Path | None = None) -> DataReport:
-    """Say which photographs are there and, of the wheel's ten, which are missing; the first and last are read."""
-    place = str(wheel_folder() if root is None else root)
-    report = check_splits("photos", place, lambda _: Photos(root), present=("all",), wanted=(), remedy=REMEDY)
-    if root is not None:
-        return report
-    folder = wheel_folder()
-    present = {path.name for path in list_pictures(folder)} if folder is not None else set()
-    return replace(report, missing=tuple(sorted(set(WHEEL_PHOTOS) - present)) or report.missing)

@@ -6,6 +6,7 @@ sure look (floats beyond 0..1, 32-bit integers, several pages) is an error that 
 
 from __future__ import annotations
 
+import re
 import struct
 import warnings
 import zlib
@@ -54,7 +55,11 @@ def open_picture(path: Path) -> Image.Image:
                 width, height = picture.size
                 frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # MPO: a phone's preview
                 if width * height <= MAX_PIXELS and frames == 1:
+                    packed = re.search(
+                        r"L;([124])\b", str(picture.tile)
+                    )  # grey of few bits, which Pillow stretches to 8
                     picture.load()
+                    picture.info["levels"] = 2 ** int(packed[1]) if packed else 256
                     ImageOps.exif_transpose(picture, in_place=True)
                     return picture
     except _UNREADABLE as error:
@@ -131,8 +136,8 @@ def read_ids(path: Path) -> NDArray[np.integer]:
     """
     picture = open_mask(path)
     ids = np.asarray(picture)
-    if ids.dtype == bool:  # a mask of two classes
-        ids = ids.astype(np.uint8)
+    if picture.mode in ("1", "L"):  # the ids as stored
+        ids = ids.astype(np.uint8) // (255 // (picture.info["levels"] - 1) if picture.mode == "L" else 1)
     if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
         raise ValueError(
             f"expected ids in one channel in {path}, got mode {picture.mode}; "
@@ -179,16 +184,12 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
     """Return the picture files of a folder, sorted by name, links that point nowhere among them; no hidden files."""
     if not folder.is_dir():
         return ()
-    return tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and _is_open_file(p)))
+    paths = (p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
+    return tuple(sorted(p for p in paths if not p.is_dir()))
 
 
 def left_out(folder: Path) -> tuple[str, ...]:
-    """Names of what ``list_pictures`` leaves out of a folder: files of other kinds, and subfolders with a "/".
-
-    Example:
-        >>> left_out(Path("/nowhere"))
-        ()
-    """
+    """Names of what ``list_pictures`` leaves out of a folder: files of other kinds, and subfolders with a "/"."""
     listed = set(list_pictures(folder))
     rest = [p for p in folder.iterdir() if p not in listed and not p.name.startswith(".")] if folder.is_dir() else []
     return tuple(sorted(f"{p.name}/" if p.is_dir() else p.name for p in rest))
@@ -215,7 +216,3 @@ def pictures_by_stem(folder: Path) -> dict[str, Path]:
         found[path.stem] = path
     warn_of_left_out(folder)
     return found
-
-
-def _is_open_file(path: Path) -> bool:
-    return not path.name.startswith(".") and not path.is_dir()

@@ -198,9 +198,9 @@ def _coco_people(path: Path) -> tuple[dict[int, dict[str, Any]], list[_CocoPerso
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks
             coco.createIndex()
         files = {key: image["file_name"] for key, image in coco.imgs.items()}
-        ids = sorted((annotation["image_id"], key) for key, annotation in coco.anns.items())
-        marked = [(image_id, key) for image_id, key in ids if _is_marked(coco.anns[key])]
-        people = [_coco_person(path, image_id, key, coco.anns[key]) for image_id, key in marked]
+        entries = sorted(coco.anns.items(), key=lambda item: (item[1]["image_id"], item[0]))
+        marked = [(key, entry) for key, entry in entries if not entry["iscrowd"] and entry["num_keypoints"] > 0]
+        people = [_coco_person(path, entry["image_id"], key, entry) for key, entry in marked]
         strangers = [person for person in people if not _plain_name(files.get(person.image_id))]
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -210,10 +210,6 @@ def _coco_people(path: Path) -> tuple[dict[int, dict[str, Any]], list[_CocoPerso
     if strangers:
         raise ValueError(f"annotation {strangers[0].number} of {path} has no picture with a bare file name; correct it")
     return coco.imgs, people
-
-
-def _is_marked(annotation: dict[str, Any]) -> bool:
-    return not annotation["iscrowd"] and annotation["num_keypoints"] > 0
 
 
 def _coco_person(path: Path, image_id: int, number: int, entry: dict[str, Any]) -> _CocoPerson:

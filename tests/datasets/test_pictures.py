@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -276,3 +278,26 @@ def test_map_ids_is_a_lookup_and_names_what_is_not_in_it() -> None:
     for wrong in (1, 3, -1, 70_000):
         with pytest.raises(ValueError, match=rf"id {wrong} at \(1, 0\) of a\.png; expected 0 or 2"):
             map_ids(np.array([[0], [wrong]]), table, Path("a.png"), "0 or 2")
+
+
+def grey_png(path: Path, rows: list[list[int]], depth: int) -> Path:
+    """A grey PNG of 1, 2 or 4 bits, written by hand, for Pillow writes none (PNG specification, 7.2 and 11.2.2)."""
+    packed = b""
+    for row in rows:
+        bits = "".join(f"{value:0{depth}b}" for value in row)
+        packed += b"\0" + int(bits.ljust(-len(bits) % 8 + len(bits), "0"), 2).to_bytes((len(bits) + 7) // 8, "big")
+    content = b"\x89PNG\r\n\x1a\n"
+    header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), depth, 0, 0, 0, 0)
+    for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(packed)), (b"IEND", b"")):
+        content += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_ids_of_few_bits_are_not_stretched(tmp_path: Path, depth: int) -> None:
+    """Pillow stretches 4-bit grey to 0, 17, ..., 255: right for a picture, wrong for ids."""
+    rows = [[value % 2**depth for value in range(start, start + 5)] for start in (0, 7)]
+    path = grey_png(tmp_path / "a.png", rows, depth)
+    assert read_ids(path).tolist() == rows
+    assert torch.allclose(read_image(path)[0], torch.tensor(rows) / (2**depth - 1))
