@@ -55,9 +55,7 @@ def open_picture(path: Path) -> Image.Image:
                 width, height = picture.size
                 frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # MPO: a phone's preview
                 if width * height <= MAX_PIXELS and frames == 1:
-                    packed = re.search(
-                        r"L;([124])\b", str(picture.tile)
-                    )  # grey of few bits, which Pillow stretches to 8
+                    packed = re.search(r"L;([124])\b", str(picture.tile))  # grey of few bits: Pillow stretches it
                     picture.load()
                     picture.info["levels"] = 2 ** int(packed[1]) if packed else 256
                     ImageOps.exif_transpose(picture, in_place=True)
