@@ -76,9 +76,53 @@ def _is_of_disk(error: Exception, temporary: Path) -> bool:
 def _cannot_write(path: str | Path, target: Path, error: Exception) -> OSError:
     reason, remedy = getattr(error, "strerror", None) or str(error), "choose a folder that you may write"
     if not isinstance(error, OSError) or error.errno in _FULL:
-        folder = next(folder for folder in target.parents if folder.is_dir())
-        reason, remedy = f"the disk is full, {shutil.disk_usage(folder).free / 1e6:.1f} MB are free", "make room"
+        reason, remedy = f"the disk is full, {_free_bytes(target) / 1e6:.1f} MB are free", "make room"
     return OSError(f"cannot write {path}: {reason}; {remedy}")
+
+
+def _free_bytes(place: Path) -> int:
+    """Free room where a file or folder is or will be."""
+    return shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.is_dir())).free
+
+
+def check_free_space(folder: Path, needed: int) -> None:
+    """Refuse to begin what the disk cannot hold.
+
+    Raises:
+        ValueError: fewer than ``needed`` bytes are free where ``folder`` is or will be.
+    """
+    free = _free_bytes(folder.resolve())
+    if needed > free:
+        raise ValueError(
+            f"{folder} needs {needed / 1e6:.0f} MB more and its disk has {free / 1e6:.0f} MB free; "
+            "make room or choose another folder"
+        )
+
+
+def read_text(path: str | Path) -> str:
+    r"""Read a text that a person may have written, in UTF-8 with or without a byte order mark.
+
+    Raises:
+        ValueError: another encoding; the file and the first line that shows it are named.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = (Path(folder) / "list.txt").write_bytes(b"\xef\xbb\xbfa.png")  # as Notepad writes it
+        ...     read_text(Path(folder) / "list.txt")
+        'a.png'
+    """
+    content = Path(path).read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+        wrong = text.find("\0")
+        if wrong < 0:
+            return text
+    except UnicodeDecodeError as error:
+        wrong = error.start
+    line = content[:wrong].count(b"\n") + 1
+    raise ValueError(f"line {line} of {path} is not UTF-8, perhaps UTF-16 or Latin-1; save the file as UTF-8")
 
 
 def sha256(path: str | Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dsrl_lab.files import sha256, whole_file
+from dsrl_lab.files import read_text, sha256, whole_file
 
 
 def names(folder: Path) -> list[str]:
@@ -119,3 +119,19 @@ def test_sha256_is_hashlibs(tmp_path: Path) -> None:
     content = bytes(range(256)) * 5000
     (tmp_path / "a").write_bytes(content)
     assert sha256(tmp_path / "a") == sha256(str(tmp_path / "a")) == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_text_is_utf8_with_or_without_a_mark(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.txt").write_bytes("Straße\r\n二".encode(encoding))
+    assert read_text(tmp_path / "a.txt") == "Straße\r\n二"
+
+
+@pytest.mark.parametrize(
+    "content, line",
+    [("a\nb".encode("utf-16"), 1), ("a\nb".encode("utf-16-le"), 1), ("a\nb\nü".encode("latin-1"), 3)],
+)
+def test_other_encodings_are_refused_by_file_and_line(tmp_path: Path, content: bytes, line: int) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"line {line} of .*a\.txt is not UTF-8, .*; save the file as UTF-8"):
+        read_text(tmp_path / "a.txt")

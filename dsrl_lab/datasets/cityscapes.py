@@ -7,6 +7,7 @@ Deviation: none; the masks read are ``*_gtFine_labelIds.png``, so no preparation
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,13 @@ from dsrl_lab.datasets.base import (
     DataReport,
     Sample,
     SegmentationDataset,
+    check_splits,
     in_split_order,
+    missing_files,
     missing_split,
 )
 from dsrl_lab.datasets.class_tables import CITYSCAPES
-from dsrl_lab.datasets.pictures import check_same_size, read_ids, read_image
+from dsrl_lab.datasets.pictures import check_same_size, map_ids, read_ids, read_image
 
 NUM_LABELS = 34
 IMAGE_SUFFIX = "_leftImg8bit.png"
@@ -46,10 +49,6 @@ _LABEL_TO_TRAIN[list(TRAIN_TO_LABEL)] = np.arange(len(TRAIN_TO_LABEL))
 def to_train_ids(label_ids: NDArray[np.integer], path: Path) -> Tensor:
     """Map official label ids to the 19 train ids.
 
-    Args:
-        label_ids: (H, W), 0..33, or 255.
-        path: the file they came from, for the message.
-
     Shape:
         - output: (H, W) int64, 255 = not scored
 
@@ -60,15 +59,10 @@ def to_train_ids(label_ids: NDArray[np.integer], path: Path) -> Tensor:
         >>> to_train_ids(np.array([[7, 33, 0]], np.uint8), Path("a.png"))
         tensor([[  0,  18, 255]])
     """
-    inside = (label_ids >= 0) & (label_ids <= 255)
-    train_ids = np.where(inside, _LABEL_TO_TRAIN[np.where(inside, label_ids, 0)], -1)
-    if (train_ids < 0).any():
-        row, column = np.argwhere(train_ids < 0)[0].tolist()
-        raise ValueError(
-            f"id {int(label_ids[row, column])} at ({row}, {column}) of {path}; expected label ids 0..{NUM_LABELS - 1}: "
-            "use the *_gtFine_labelIds.png of the official archive, not instance or colour files"
-        )
-    return torch.from_numpy(train_ids)
+    expected = (
+        f"label ids 0..{NUM_LABELS - 1}: use the *{MASK_SUFFIX} of the official archive, not instance or colour files"
+    )
+    return map_ids(label_ids, _LABEL_TO_TRAIN, path, expected)
 
 
 def to_label_ids(train_ids: Tensor) -> Tensor:
@@ -96,14 +90,16 @@ def to_label_ids(train_ids: Tensor) -> Tensor:
     return table[train_ids.long()]
 
 
-def _images(root: Path, split: str) -> tuple[Path, ...]:
-    folder = root / "leftImg8bit" / split
-    return tuple(sorted(p for p in folder.glob(f"*/*{IMAGE_SUFFIX}") if not p.name.startswith(".")))
-
-
-def _mask_of(root: Path, split: str, image: Path) -> Path:
-    stem = image.name.removesuffix(IMAGE_SUFFIX)
-    return root / "gtFine" / split / image.parent.name / f"{stem}{MASK_SUFFIX}"
+def _pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
+    """Pictures and masks by city and name: all that either folder holds, so that none is lost."""
+    images, masks = root / "leftImg8bit" / split, root / "gtFine" / split
+    frames = {(p.parent.name, p.name.removesuffix(IMAGE_SUFFIX)) for p in images.glob(f"*/*{IMAGE_SUFFIX}")}
+    frames |= {(p.parent.name, p.name.removesuffix(MASK_SUFFIX)) for p in masks.glob(f"*/*{MASK_SUFFIX}")}
+    return [
+        (images / city / f"{frame}{IMAGE_SUFFIX}", masks / city / f"{frame}{MASK_SUFFIX}")
+        for city, frame in sorted(frames)
+        if not frame.startswith(".")
+    ]
 
 
 def _splits(root: Path) -> tuple[str, ...]:
@@ -119,10 +115,6 @@ class Cityscapes(SegmentationDataset):
     ``gtFine/<split>/<city>/<name>_gtFine_labelIds.png``; names are ``<city>_<sequence>_<frame>``, sorted. The masks of
     ``test`` are not public: where there is none, all its pixels are 255.
 
-    Args:
-        root: the folder that holds leftImg8bit/ and gtFine/.
-        split: train, val, test or another folder of leftImg8bit/.
-
     Raises:
         ValueError: the split is missing (those present are named), empty, or a mask of train or val is missing; later,
             on reading: a damaged file, an unknown id, sizes that differ.
@@ -133,20 +125,15 @@ class Cityscapes(SegmentationDataset):
         present = _splits(root)
         if split not in present:
             raise missing_split("Cityscapes", split, present, root, REMEDY)
-        images = _images(root, split)
-        if not images:
+        pairs = _pairs(root, split)
+        if not pairs:
             raise ValueError(f"split {split!r} of Cityscapes at {root} has no <city>/*{IMAGE_SUFFIX} files. {REMEDY}")
-        masks = [_mask_of(root, split, image) for image in images]
-        missing = [mask for mask in masks if not mask.is_file()]
-        if missing and split != "test":
-            raise ValueError(
-                f"split {split!r} of Cityscapes at {root}: {len(missing)} of {len(masks)} masks are missing, the first "
-                f"is {missing[0]}. {REMEDY}"
-            )
+        masks = () if split == "test" else [mask for _, mask in pairs]
+        missing_files(f"split {split!r} of Cityscapes at {root}", [*(image for image, _ in pairs), *masks], REMEDY)
         self.class_table = CITYSCAPES
         self.split = split
-        self.names = tuple(image.name.removesuffix(IMAGE_SUFFIX) for image in images)
-        self._pairs = tuple(zip(images, masks, strict=True))
+        self.names = tuple(image.name.removesuffix(IMAGE_SUFFIX) for image, _ in pairs)
+        self._pairs = tuple(pairs)
 
     def __getitem__(self, index: int) -> Sample:
         """Read sample ``index`` from disk."""
@@ -161,19 +148,7 @@ class Cityscapes(SegmentationDataset):
 
 
 def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:
-    """Say what of Cityscapes is at ``root`` and what is missing, without decoding pictures.
-
-    Example:
-        >>> check("/nowhere").missing
-        ('split train', 'split val')
-    """
+    """Open what of Cityscapes is at ``root``, read the first and last sample of each split, name what is missing."""
     root = Path(root)
-    present = _splits(root)
-    found: dict[str, int] = {}
-    missing: list[str] = [f"split {split}" for split in splits if split not in present]
-    for split in present:
-        try:
-            found[split] = len(Cityscapes(root, split))
-        except ValueError as error:
-            missing.append(str(error).removesuffix(REMEDY).strip())
-    return DataReport("cityscapes", str(root), found, tuple(missing), REMEDY)
+    reader = partial(Cityscapes, root)
+    return check_splits("cityscapes", root, reader, present=_splits(root), wanted=splits, remedy=REMEDY)

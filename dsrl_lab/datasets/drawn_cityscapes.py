@@ -20,22 +20,11 @@ OF_STREETS = {"pavement": "sidewalk", "tree": "vegetation", "signsymbol": "traff
 
 
 def write_drawn_cityscapes(
-    root: Path,
-    *,
-    size: tuple[int, int] = FULL_SIZE,
-    pictures: dict[str, int],
-    drawn_size: tuple[int, int] = (128, 256),
+    root: Path, *, size: tuple[int, int] = FULL_SIZE, pictures: dict[str, int], drawn_size: tuple[int, int] = (128, 256)
 ) -> Path:
-    """Write a tree that ``datasets.cityscapes.Cityscapes`` reads.
+    """Write a tree under ``root`` that ``datasets.cityscapes.Cityscapes`` reads: so many ``pictures`` of each split.
 
-    Args:
-        root: where leftImg8bit/ and gtFine/ go.
-        size: (H, W) of the files.
-        pictures: split to how many.
-        drawn_size: (H, W) that a scene is drawn at before it is enlarged.
-
-    Returns:
-        ``root``.
+    Scenes are drawn at ``drawn_size`` (H, W) and enlarged to ``size``. Returns ``root``.
 
     Example:
         >>> import tempfile

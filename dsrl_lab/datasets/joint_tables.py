@@ -12,12 +12,6 @@ from dataclasses import dataclass
 class JointTable:
     """The joints of a data set.
 
-    Args:
-        names: in the order of the data; left and right are the person's own.
-        pairs: indices of left-right partners, which change places in a mirror.
-        limbs: indices of joints to draw a line between.
-        torso: indices of left shoulder and right hip, the yardstick of ``metrics.pck``.
-
     Example:
         >>> LSP_JOINTS.num_joints, COCO_JOINTS.num_joints
         (14, 17)
@@ -25,10 +19,10 @@ class JointTable:
         ['left shoulder', 'right hip']
     """
 
-    names: tuple[str, ...]
-    pairs: tuple[tuple[int, int], ...]
-    limbs: tuple[tuple[int, int], ...]
-    torso: tuple[int, int]
+    names: tuple[str, ...]  # in the order of the data; left and right are the person's own
+    pairs: tuple[tuple[int, int], ...]  # indices of left-right partners, which change places in a mirror
+    limbs: tuple[tuple[int, int], ...]  # indices of joints to draw a line between
+    torso: tuple[int, int]  # indices of left shoulder and right hip, the yardstick of ``metrics.pck``
 
     @property
     def num_joints(self) -> int:

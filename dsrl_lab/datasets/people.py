@@ -32,11 +32,7 @@ POSE_DATASETS = ("street_people", "lsp", "coco")
 class StreetPeople(PoseDataset):
     """Drawn people with Leeds Sports Pose's 14 joints, one from each scene of ``Streets``: whom one sees best.
 
-    Args:
-        split: train, val or test.
-        size: (H, W) of the pictures; the person is about 0.6 of the height tall.
-        length: number of people; 400, 100, 100 by default.
-        seed: another seed is another town.
+    The picture is of ``size`` (H, W), the person about 0.6 of its height tall; another ``seed`` is another town.
 
     Raises:
         ValueError: as for ``Streets``.
@@ -59,10 +55,7 @@ class StreetPeople(PoseDataset):
         close = _turned_to(scene, scene.people[number])
         image, _ = render(close, self.size)
         marks = torch.from_numpy(close.joints(self.size)[number]).float()
-        joints, visible = (
-            marks[:, :2] - 0.5,
-            marks[:, 2],
-        )  # scenes count pixels from their edge, poses from their centre
+        joints, visible = marks[:, :2] - 0.5, marks[:, 2]  # scenes count from a pixel's edge, poses from its centre
         box = torch.cat([joints.amin(0), joints.amax(0) + 1])
         pixels = torch.from_numpy(image).permute(2, 0, 1).contiguous().float() / 255
         return PoseSample(pixels, joints, visible, self.names[index], box)
@@ -87,21 +80,12 @@ def _turned_to(scene: Scene, person: Person) -> Scene:
     distance = math.hypot(right, depth)
     low, high = float(seen[:, 1].min()), float(seen[:, 1].max())
     focal = SHARE * distance / max(high - low, 0.5)
-    middle = (low + high) / 2
-    lens = replace(
-        camera, yaw=camera.yaw + math.atan2(right, depth), focal=focal, horizon=0.5 + focal * middle / distance
-    )
-    return replace(scene, camera=lens)
+    yaw, horizon = camera.yaw + math.atan2(right, depth), 0.5 + focal * ((low + high) / 2) / distance
+    return replace(scene, camera=replace(camera, yaw=yaw, focal=focal, horizon=horizon))
 
 
 class PeoplePart(PoseDataset):
-    """Some people of a data set, as a split of its own.
-
-    Args:
-        dataset: where they come from.
-        split: name of the part.
-        indices: which.
-    """
+    """Some people of a data set, as a split of its own."""
 
     def __init__(self, dataset: PoseDataset, split: str, indices: list[int]) -> None:
         self.dataset, self.indices = dataset, indices
@@ -113,11 +97,7 @@ class PeoplePart(PoseDataset):
 
 
 class DecodedPeople(PoseDataset):
-    """People whose pictures are decoded (or drawn) once and kept as bytes.
-
-    Args:
-        dataset: whose people.
-        budget: bytes to keep at most; what comes beyond them is decoded each time.
+    """People whose pictures are decoded (or drawn) once and kept, at most ``budget`` bytes; the rest each time.
 
     Example:
         >>> people = DecodedPeople(StreetPeople("val", size=(32, 32), length=1))
@@ -146,17 +126,10 @@ class DecodedPeople(PoseDataset):
 def open_people(
     dataset: str, split: str, root: Path | None, *, size: tuple[int, int] = (128, 128), length: int = 100
 ) -> DecodedPeople:
-    """Open one split of a pose data set by name.
+    """Open one split of a pose data set by name; ``size`` (H, W) and ``length`` are for drawn people.
 
     People of Leeds Sports Pose are framed by their joints, as if a perfect detector had run; COCO's by their annotated
     boxes.
-
-    Args:
-        dataset: one of ``POSE_DATASETS``.
-        split: "train", "val", ...
-        root: its folder; "street_people" needs none.
-        size: (H, W) of the pictures that are drawn ("street_people" only).
-        length: how many are drawn ("street_people" only).
 
     Raises:
         ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
@@ -167,9 +140,7 @@ def open_people(
         return DecodedPeople(StreetPeople(split, size=size, length=length))
     if root is None:
         raise ValueError(f"{dataset} needs its folder: give --data ROOT (dsrl-lab data list says where it comes from)")
-    return DecodedPeople(
-        LspExtended(root, split, box="joints") if dataset == "lsp" else CocoKeypoints(root, split),
-    )
+    return DecodedPeople(LspExtended(root, split, box="joints") if dataset == "lsp" else CocoKeypoints(root, split))
 
 
 def drawing_size(crop_size: tuple[int, int]) -> tuple[int, int]:
@@ -185,14 +156,7 @@ def drawing_size(crop_size: tuple[int, int]) -> tuple[int, int]:
 def open_crowds(
     dataset: str, root: Path | None, *, size: tuple[int, int], lengths: tuple[int, int], held_out: bool = False
 ) -> tuple[PoseDataset, PoseDataset]:
-    """Open who is learnt from and who is scored.
-
-    Args:
-        dataset: one of ``POSE_DATASETS``.
-        root: its folder; "street_people" needs none.
-        size: (H, W) of the crops.
-        lengths: how many are drawn for train and val ("street_people" only).
-        held_out: score on the last quarter of train and learn from the rest, for choices.
+    """Open who is learnt from and who is scored: with ``held_out`` the last quarter of train.
 
     Example:
         >>> train, held = open_crowds("street_people", None, size=(24, 24), lengths=(8, 0), held_out=True)
@@ -203,6 +167,5 @@ def open_crowds(
     train = open_people(dataset, "train", root, size=drawn, length=lengths[0])
     if not held_out:
         return train, open_people(dataset, "val", root, size=drawn, length=lengths[1])
-    end = round(0.75 * len(train))
-    first, last = list(range(end)), list(range(end, len(train)))
-    return PeoplePart(train, "train, first part", first), PeoplePart(train, "train, held out", last)
+    order, end = list(range(len(train))), round(0.75 * len(train))
+    return PeoplePart(train, "train, first part", order[:end]), PeoplePart(train, "train, held out", order[end:])

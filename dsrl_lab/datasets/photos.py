@@ -10,12 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dsrl_lab.datasets.base import DataReport
-from dsrl_lab.datasets.pictures import list_pictures, open_picture, to_image
+from dsrl_lab.datasets.pictures import list_pictures, read_image, warn_of_left_out
 
 REMEDY = "Install scikit-image 0.24 or newer (its wheel carries them), or name a folder of PNG or JPEG pictures."
 
@@ -35,19 +33,12 @@ WHEEL_PHOTOS = {
 
 
 class Photo(NamedTuple):
-    """A picture that may be shown, and whom to thank.
+    """A picture that may be shown, and whom to thank."""
 
-    Attributes:
-        image: (3, H, W) float32 in [0, 1], RGB; grey photographs have three equal channels.
-        name: file name without its ending.
-        licence: as the source states it; "not stated" for a folder of one's own.
-        credit: who made it.
-    """
-
-    image: Tensor
-    name: str
-    licence: str
-    credit: str
+    image: Tensor  # (3, H, W) float32 in [0, 1], RGB; grey photographs have three equal channels
+    name: str  # file name without its ending
+    licence: str  # as the source states it; "not stated" for a folder of one's own
+    credit: str  # who made it
 
 
 def wheel_folder() -> Path | None:
@@ -60,13 +51,7 @@ def wheel_folder() -> Path | None:
 
 
 class Photos(Dataset[Photo]):
-    """Photographs of different sizes, sorted by name; EXIF rotation is applied.
-
-    Args:
-        root: a folder of pictures; None for the photographs inside the scikit-image wheel.
-
-    Attributes:
-        names: file names without their endings.
+    """Photographs of different sizes, sorted by name: of the scikit-image wheel, or of the folder ``root``.
 
     Raises:
         ValueError: no picture is there; later, on reading: a damaged file, which is named.
@@ -89,6 +74,8 @@ class Photos(Dataset[Photo]):
         self.names = tuple(path.stem for path in paths)
         self._credits = WHEEL_PHOTOS if root is None else {}
         self._paths = paths
+        if root is not None:
+            warn_of_left_out(Path(root))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -96,26 +83,7 @@ class Photos(Dataset[Photo]):
     def __getitem__(self, index: int) -> Photo:
         """Read photograph ``index`` from disk."""
         path = self._paths[index]
-        image = to_image(ImageOps.exif_transpose(open_picture(path)))
-        licence, credit = self._credits.get(path.name, ("not stated", "not stated"))
-        return Photo(image, path.stem, licence, credit)
+        return Photo(read_image(path), path.stem, *self._credits.get(path.name, ("not stated", "not stated")))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} photographs)"
-
-
-def check(root: str | Path | None = None) -> DataReport:
-    """Say which photographs are there and, of the wheel's ten, which are missing.
-
-    Example:
-        >>> check().ok
-        True
-    """
-    folder = wheel_folder() if root is None else Path(root)
-    present = {path.name for path in list_pictures(folder)} if folder is not None else set()
-    if root is None:
-        missing = tuple(sorted(set(WHEEL_PHOTOS) - present))
-        present &= set(WHEEL_PHOTOS)
-    else:
-        missing = () if present else ("pictures",)
-    return DataReport("photos", str(folder), {"all": len(present)} if present else {}, missing, REMEDY)

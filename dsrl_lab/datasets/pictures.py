@@ -1,7 +1,12 @@
-"""The doors through which picture files come in: damage is an error that names the file and the remedy."""
+"""The kit's one reader of pictures: a picture comes in as the eye sees it, or not at all.
+
+As the eye sees it: turned as its EXIF orientation says, transparent parts over white, 16-bit grey scaled. What has no
+sure look (floats beyond 0..1, 32-bit integers, several pages) is an error that names the file and the remedy.
+"""
 
 from __future__ import annotations
 
+import re
 import struct
 import warnings
 import zlib
@@ -10,12 +15,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 MAX_PIXELS = 110_000_000  # a phone's 108 megapixels pass; as float32 they are 1.3 GB
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
+_LOSSLESS = ("PNG", "BMP", "GIF", "TIFF", "PPM", "TGA")
+_SIXTEEN_BITS = ("PNG", "PPM")  # formats whose mode "I" is 16-bit grey
 _UNREADABLE = (
     OSError,
     SyntaxError,
@@ -29,11 +36,16 @@ _UNREADABLE = (
 
 
 def open_picture(path: Path) -> Image.Image:
-    """Open and decode a picture file of at most ``MAX_PIXELS``: a few kilobytes may unpack to any size.
+    """Open and decode a picture file, turned upright.
+
+    At most ``MAX_PIXELS`` are decoded, because a few kilobytes may unpack to any size.
 
     Raises:
-        ValueError: the file is not there, too large or cannot be decoded; the message names it and the remedy.
+        ValueError: the file is not there, too large, cannot be decoded or holds several pictures; the message names it
+            and the remedy.
     """
+    if path.is_symlink() and not path.exists():
+        raise ValueError(f"{path} is a link to {path.readlink()}, which is not there; fetch what it points to")
     if not path.is_file():
         raise ValueError(f"expected a picture at {path}, found no file; restore it or correct the list that names it")
     try:
@@ -41,47 +53,74 @@ def open_picture(path: Path) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound here is our own
             with Image.open(path) as picture:
                 width, height = picture.size
-                if width * height <= MAX_PIXELS:
+                frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # MPO: a phone's preview
+                if width * height <= MAX_PIXELS and frames == 1:
+                    packed = re.search(r"L;([124])\b", str(picture.tile))  # grey of few bits: Pillow stretches it
                     picture.load()
+                    picture.info["levels"] = 2 ** int(packed[1]) if packed else 256
+                    ImageOps.exif_transpose(picture, in_place=True)
                     return picture
     except _UNREADABLE as error:
         raise ValueError(
-            f"cannot decode {path} ({str(error) or type(error).__name__}); the file is damaged or no picture: "
-            "delete it and fetch it again"
+            f"cannot decode {path} ({str(error) or type(error).__name__}); the file is damaged or of a kind that is "
+            "not read: replace it by a good copy, or save it as an 8-bit PNG"
         ) from error
+    if frames > 1:
+        raise ValueError(f"expected one picture in {path}, got {frames} frames or pages; save each as its own PNG")
     raise ValueError(
         f"expected at most {MAX_PIXELS // 10**6} megapixels, {path} has {height} x {width} (H, W), "
         f"{width * height / 1e6:.0f} megapixels; reduce it or cut it in parts"
     )
 
 
-def to_image(picture: Image.Image) -> Tensor:
-    """Turn a PIL picture of any mode into an RGB image; grey becomes three equal channels, alpha is dropped.
-
-    Shape:
-        - output: (3, H, W) float32 in [0, 1]
-
-    Example:
-        >>> to_image(Image.new("L", (4, 2), 255)).shape
-        torch.Size([3, 2, 4])
-    """
-    if picture.mode.startswith("I"):  # 16-bit grey: PIL's own conversion to RGB clips instead of scaling
-        grey = torch.from_numpy(np.asarray(picture, dtype=np.float32) / 65535.0)
-        return grey.clamp(0.0, 1.0).expand(3, -1, -1).contiguous()
-    pixels = np.array(picture.convert("RGB"))
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous().float().div_(255.0)
-
-
 def read_image(path: Path) -> Tensor:
-    """Read a picture file.
+    """Read a picture file of any mode; grey becomes three equal channels, what is transparent lies over white.
 
     Shape:
         - output: (3, H, W) float32 in [0, 1], RGB
 
     Raises:
-        ValueError: the file is missing or damaged.
+        ValueError: the file is missing or damaged, or its values have no sure brightness.
     """
-    return to_image(open_picture(path))
+    picture = open_picture(path)
+    if picture.mode[0] in "IF":
+        return _grey(picture, path).expand(3, -1, -1).contiguous()
+    if picture.has_transparency_data:
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture.convert("RGBA"))
+    pixels = np.array(picture.convert("RGB"))
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous().float().div_(255.0)
+
+
+def _grey(picture: Image.Image, path: Path) -> Tensor:
+    """16-bit grey over its range, which PIL would clip to 8 bits; floats in [0, 1] as they are."""
+    values = torch.from_numpy(np.array(picture, dtype=np.float32))
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in _SIXTEEN_BITS):
+        values = values / 65535.0
+    elif picture.mode != "F" or not bool(((values >= 0) & (values <= 1)).all()):
+        kind = "32-bit or signed integers" if picture.mode == "I" else "floats beyond 0..1"
+        raise ValueError(
+            f"{path} holds {kind}, from {values.min():g} to {values.max():g}, and does not say which is white; "
+            "scale it and save it as an 8-bit or 16-bit PNG"
+        )
+    return values
+
+
+def open_mask(path: Path) -> Image.Image:
+    """Open a mask: as ``open_picture``, and lossless.
+
+    Raises:
+        ValueError: as for ``open_picture``; a format that changes pixels, such as JPEG.
+    """
+    picture = open_picture(path)
+    compression = str(picture.info.get("compression", "")) if picture.format == "TIFF" else ""
+    if picture.format not in _LOSSLESS or compression in ("jpeg", "tiff_jpeg", "webp"):
+        kind = f"{picture.format} {compression}".strip()
+        raise ValueError(
+            f"expected a lossless mask, {path} is {kind}, which blends ids at the edges and so makes classes that "
+            "nobody drew; take the original masks, saved as PNG"
+        )
+    return picture
 
 
 def read_ids(path: Path) -> NDArray[np.integer]:
@@ -91,16 +130,39 @@ def read_ids(path: Path) -> NDArray[np.integer]:
         - output: (H, W) integers
 
     Raises:
-        ValueError: the file is missing, damaged, or has colours instead of ids.
+        ValueError: as for ``open_mask``; the file has colours instead of ids.
     """
-    picture = open_picture(path)
+    picture = open_mask(path)
     ids = np.asarray(picture)
+    if picture.mode in ("1", "L"):  # the ids as stored
+        ids = ids.astype(np.uint8) // (255 // (picture.info["levels"] - 1) if picture.mode == "L" else 1)
     if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
         raise ValueError(
             f"expected ids in one channel in {path}, got mode {picture.mode}; "
             "this is a colour picture: point to the id masks, or choose the layout that has colours"
         )
     return ids
+
+
+def map_ids(ids: NDArray[np.integer], table: NDArray[np.integer], path: Path, expected: str) -> Tensor:
+    """Replace the ids of a mask.
+
+    Shape:
+        - output: (H, W) int64
+
+    Raises:
+        ValueError: an id is not in the table; file, id and position are named.
+
+    Example:
+        >>> map_ids(np.array([[1, 0]]), np.array([255, 7]), Path("a.png"), "0 or 1")
+        tensor([[  7, 255]])
+    """
+    inside = (ids >= 0) & (ids < len(table))
+    new = np.where(inside, table[np.where(inside, ids, 0)], -1).astype(np.int64)
+    if (new < 0).any():
+        row, column = np.argwhere(new < 0)[0].tolist()
+        raise ValueError(f"id {int(ids[row, column])} at ({row}, {column}) of {path}; expected {expected}")
+    return torch.from_numpy(new)
 
 
 def check_same_size(image: Tensor, mask: Tensor, image_path: Path, mask_path: Path) -> None:
@@ -112,16 +174,43 @@ def check_same_size(image: Tensor, mask: Tensor, image_path: Path, mask_path: Pa
     if image.shape[-2:] != mask.shape[-2:]:
         raise ValueError(
             f"picture and mask differ in size (H, W): {image_path} is {tuple(image.shape[-2:])}, "
-            f"{mask_path} is {tuple(mask.shape[-2:])}; fetch both again from the same source"
+            f"{mask_path} is {tuple(mask.shape[-2:])}; take both from the same source"
         )
 
 
 def list_pictures(folder: Path) -> tuple[Path, ...]:
-    """Return the picture files of a folder, sorted by name; hidden files are left out."""
+    """Return the picture files of a folder, sorted by name, links that point nowhere among them; no hidden files."""
     if not folder.is_dir():
         return ()
-    return tuple(sorted(p for p in folder.iterdir() if _is_picture(p)))
+    paths = (p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
+    return tuple(sorted(p for p in paths if not p.is_dir()))
 
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+def left_out(folder: Path) -> tuple[str, ...]:
+    """Names of what ``list_pictures`` leaves out of a folder: files of other kinds, and subfolders with a "/"."""
+    listed = set(list_pictures(folder))
+    rest = [p for p in folder.iterdir() if p not in listed and not p.name.startswith(".")] if folder.is_dir() else []
+    return tuple(sorted(f"{p.name}/" if p.is_dir() else p.name for p in rest))
+
+
+def warn_of_left_out(folder: Path) -> None:
+    """Warn of the files and subfolders that are not read, if there are any: how many, and the first three."""
+    names = left_out(folder)
+    if names:
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        warnings.warn(f"not read in {folder}, {len(names)} in all: {shown}", UserWarning, stacklevel=3)
+
+
+def pictures_by_stem(folder: Path) -> dict[str, Path]:
+    """The picture files of a folder by name without suffix; warns of what is not read.
+
+    Raises:
+        ValueError: two files differ in their suffixes alone.
+    """
+    found: dict[str, Path] = {}
+    for path in list_pictures(folder):
+        if path.stem in found:
+            raise ValueError(f"{found[path.stem]} and {path} have one name; keep one of them")
+        found[path.stem] = path
+    warn_of_left_out(folder)
+    return found

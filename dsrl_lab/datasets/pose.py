@@ -13,19 +13,19 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
 from pycocotools.coco import COCO
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from dsrl_lab.datasets.base import DataReport, in_split_order, missing_split
+from dsrl_lab.datasets.base import DataReport, SplitDataset, check_splits, in_split_order, missing_files, missing_split
 from dsrl_lab.datasets.joint_tables import COCO_JOINTS, LSP_JOINTS, JointTable
 from dsrl_lab.datasets.pictures import read_image
+from dsrl_lab.files import read_text
 
 REMEDY = (
     "Expected train.json and train/ (Leeds Sports Pose Extended; dsrl-lab data says where from), or "
@@ -34,54 +34,30 @@ REMEDY = (
 
 
 class PoseSample(NamedTuple):
-    """A picture with one person's joints.
+    """A picture with one person's joints."""
 
-    Attributes:
-        image: (3, H, W) float32 in [0, 1], RGB.
-        joints: (J, 2) float32, x and y in pixels.
-        visible: (J,) float32, 1 where the joint is marked (hidden ones can be marked too), else 0.
-        name: unique within the split.
-        box: (4,) float32, left, top, right and bottom edge of the person in pixels.
-    """
-
-    image: Tensor
-    joints: Tensor
-    visible: Tensor
-    name: str
-    box: Tensor
+    image: Tensor  # (3, H, W) float32 in [0, 1], RGB
+    joints: Tensor  # (J, 2) float32, x and y in pixels
+    visible: Tensor  # (J,) float32, 1 where the joint is marked (hidden ones can be marked too), else 0
+    name: str  # unique within the split
+    box: Tensor  # (4,) float32, left, top, right and bottom edge of the person in pixels
 
 
-class PoseDataset(Dataset[PoseSample], ABC):
-    """People, one sample each.
+class PoseDataset(SplitDataset[PoseSample]):
+    """People, one sample each."""
 
-    Attributes:
-        joint_table: which joints there are.
-        split: which part of the data this is.
-        names: names of the samples, in an order that does not depend on the file system.
-    """
-
-    joint_table: JointTable
-    split: str
-    names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @abstractmethod
-    def __getitem__(self, index: int) -> PoseSample:
-        """Return sample ``index``; an index out of range raises IndexError, so that loops end."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(split={self.split!r}, {len(self)} people)"
+    joint_table: JointTable  # which joints there are
+    unit = "people"
 
 
 def _read_json(path: Path, kind: type) -> Any:
     if not path.is_file():
         raise ValueError(f"expected annotations at {path}, found no file. {REMEDY}")
+    text = read_text(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"cannot read {path} ({error}); the file is damaged: fetch it again") from error
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"cannot read {path} ({error}); the file is damaged: take a good copy") from error
     if not isinstance(content, kind):
         raise ValueError(f"expected a JSON {kind.__name__} in {path}, got {type(content).__name__}; {REMEDY}")
     return content
@@ -89,11 +65,9 @@ def _read_json(path: Path, kind: type) -> Any:
 
 def _numbers(values: Any, count: int) -> list[float] | None:
     """``count`` finite numbers, or None for anything else."""
-    if not isinstance(values, list) or len(values) != count:
-        return None
-    if not all(isinstance(value, int | float) and abs(value) < 1e6 for value in values):
-        return None
-    return [float(value) for value in values]
+    good = isinstance(values, list) and len(values) == count
+    good = good and all(isinstance(value, int | float) and abs(value) < 1e6 for value in values)
+    return [float(value) for value in values] if good else None
 
 
 def _plain_name(name: Any) -> bool:
@@ -105,25 +79,13 @@ def _joints_and_visible(rows: Sequence[Sequence[float]]) -> tuple[Tensor, Tensor
     return table[:, :2].contiguous(), (table[:, 2] > 0).float()
 
 
-def _existing(paths: Sequence[Path], title: str) -> None:
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise ValueError(
-            f"{title}: {len(missing)} of {len(paths)} pictures are missing, the first is {missing[0]}. {REMEDY}"
-        )
-
-
 class LspExtended(PoseDataset):
     """Leeds Sports Pose Extended: ``<split>.json`` lists pictures of ``<split>/`` with 14 joints each.
 
     The list's entries are ``{"file": name, "joints": [[x, y, visible] x 14]}``.
-    One person is marked in each picture; half of them span less than 0.42 of its longer side.
-
-    Args:
-        root: the folder that holds the lists.
-        split: train, val or another list that is there.
-        box: "picture" gives the whole picture as the person's box and so tells a test nothing; "joints" the box of
-            the marked joints, as if a perfect detector had run (scores of the two do not compare).
+    One person is marked in each picture; half of them span less than 0.42 of its longer side. With ``box="picture"``
+    the person's box is the whole picture, and so tells a test nothing; with ``box="joints"`` it is that of the marked
+    joints, as if a perfect detector had run. Scores of the two do not compare.
 
     Raises:
         ValueError: the split is missing (those present are named), its list is damaged, pictures are missing, or
@@ -139,14 +101,13 @@ class LspExtended(PoseDataset):
             raise missing_split("Leeds Sports Pose", split, present, root, REMEDY)
         path = root / f"{split}.json"
         self.joint_table, self.split, self.box = LSP_JOINTS, split, box
-        self._people = [
-            self._person(entry, f"entry {number} of {path}") for number, entry in enumerate(_read_json(path, list))
-        ]
+        entries = enumerate(_read_json(path, list))
+        self._people = [self._person(entry, f"entry {number} of {path}") for number, entry in entries]
         if not self._people:
             raise ValueError(f"{path} lists nobody; {REMEDY}")
         self._paths = [root / split / name for name, _, _ in self._people]
         self.names = tuple(Path(name).stem for name, _, _ in self._people)
-        _existing(self._paths, f"split {split!r} of Leeds Sports Pose at {root}")
+        missing_files(f"split {split!r} of Leeds Sports Pose at {root}", self._paths, REMEDY)
 
     @staticmethod
     def _person(entry: Any, place: str) -> tuple[str, Tensor, Tensor]:
@@ -177,10 +138,6 @@ class CocoKeypoints(PoseDataset):
 
     One sample for each annotated person; several share a picture. The box is the annotated one.
 
-    Args:
-        root: the folder that holds ``annotations/``.
-        split: train or val.
-
     Attributes:
         annotations: path of the annotation file, for ``metrics.oks_average_precision``.
         image_ids: for each sample the id of its picture.
@@ -196,20 +153,27 @@ class CocoKeypoints(PoseDataset):
             raise missing_split("COCO keypoints", split, present, root, REMEDY)
         self.joint_table, self.split = COCO_JOINTS, split
         self.annotations = root / "annotations" / f"person_keypoints_{split}2017.json"
-        files, people = _coco_people(self.annotations)
+        images, people = _coco_people(self.annotations)
         if not people:
             raise ValueError(f"{self.annotations} marks nobody's joints; {REMEDY}")
         self._people = people
-        self._paths = [root / f"{split}2017" / files[person.image_id] for person in people]
+        self._paths = [root / f"{split}2017" / images[person.image_id]["file_name"] for person in people]
+        self._sizes = [tuple(images[person.image_id].get(side) for side in ("height", "width")) for person in people]
         self.image_ids = tuple(person.image_id for person in people)
         self.names = tuple(f"{path.stem}_{person.number}" for path, person in zip(self._paths, people, strict=True))
-        _existing(sorted(set(self._paths)), f"split {split!r} of COCO keypoints at {root}")
+        missing_files(f"split {split!r} of COCO keypoints at {root}", sorted(set(self._paths)), REMEDY)
 
     def __getitem__(self, index: int) -> PoseSample:
         """Read person ``index`` from disk."""
-        person = self._people[index]
+        person, size = self._people[index], self._sizes[index]
         joints, visible = _joints_and_visible(person.rows)
-        return PoseSample(read_image(self._paths[index]), joints, visible, self.names[index], torch.tensor(person.box))
+        image = read_image(self._paths[index])
+        if None not in size and image.shape[-2:] != size:
+            raise ValueError(
+                f"{self._paths[index]} is {tuple(image.shape[-2:])} (H, W), its annotations are for {size}: it was "
+                "resized, or annotated without its EXIF orientation; take the original picture"
+            )
+        return PoseSample(image, joints, visible, self.names[index], torch.tensor(person.box))
 
 
 class _CocoPerson(NamedTuple):
@@ -225,8 +189,8 @@ def _coco_splits(root: Path) -> tuple[str, ...]:
     return in_split_order(stem.removeprefix(prefix).removesuffix(suffix) for stem in stems)
 
 
-def _coco_people(path: Path) -> tuple[dict[int, str], list[_CocoPerson]]:
-    """File names by image id, and the people in order of image and annotation id."""
+def _coco_people(path: Path) -> tuple[dict[int, dict[str, Any]], list[_CocoPerson]]:
+    """The file's images by id, and the people in order of image and annotation id."""
     content = _read_json(path, dict)
     coco = COCO()
     coco.dataset = content
@@ -234,9 +198,9 @@ def _coco_people(path: Path) -> tuple[dict[int, str], list[_CocoPerson]]:
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks
             coco.createIndex()
         files = {key: image["file_name"] for key, image in coco.imgs.items()}
-        ids = sorted((annotation["image_id"], key) for key, annotation in coco.anns.items())
-        marked = [(image_id, key) for image_id, key in ids if _is_marked(coco.anns[key])]
-        people = [_coco_person(path, image_id, key, coco.anns[key]) for image_id, key in marked]
+        entries = sorted(coco.anns.items(), key=lambda item: (item[1]["image_id"], item[0]))
+        marked = [(key, entry) for key, entry in entries if not entry["iscrowd"] and entry["num_keypoints"] > 0]
+        people = [_coco_person(path, entry["image_id"], key, entry) for key, entry in marked]
         strangers = [person for person in people if not _plain_name(files.get(person.image_id))]
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -245,11 +209,7 @@ def _coco_people(path: Path) -> tuple[dict[int, str], list[_CocoPerson]]:
         ) from error
     if strangers:
         raise ValueError(f"annotation {strangers[0].number} of {path} has no picture with a bare file name; correct it")
-    return files, people
-
-
-def _is_marked(annotation: dict[str, Any]) -> bool:
-    return not annotation["iscrowd"] and annotation["num_keypoints"] > 0
+    return coco.imgs, people
 
 
 def _coco_person(path: Path, image_id: int, number: int, entry: dict[str, Any]) -> _CocoPerson:
@@ -273,21 +233,9 @@ def detect_layout(root: str | Path) -> Literal["lsp", "coco"] | None:
 
 
 def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:
-    """Say which people are at ``root`` and what is missing, without decoding pictures.
-
-    Example:
-        >>> check("/nowhere").ok
-        False
-    """
+    """Say which people are at ``root`` and what is missing; the first and last of each split are read."""
     layout = detect_layout(root)
     if layout is None:
         return DataReport("pose", str(root), {}, (f"folder {root} with lists of joints",), REMEDY)
-    reader = LspExtended if layout == "lsp" else CocoKeypoints
-    found: dict[str, int] = {}
-    missing: list[str] = []
-    for split in splits:
-        try:
-            found[split] = len(reader(root, split))
-        except ValueError as error:
-            missing.append(str(error).removesuffix(REMEDY).strip())
-    return DataReport("pose", str(root), found, tuple(missing), REMEDY)
+    reader: Callable[[str], PoseDataset] = partial(LspExtended if layout == "lsp" else CocoKeypoints, root)
+    return check_splits("pose", root, reader, present=splits, wanted=(), remedy=REMEDY)

@@ -26,19 +26,12 @@ Size = tuple[int, int]
 
 
 class PoseExample(NamedTuple):
-    """What one step of DSRL on a pose net learns from.
+    """What one step of DSRL on a pose net learns from."""
 
-    Attributes:
-        low_res: (3, H / s, W / s) float32 in [0, 1], the network's input.
-        high_res: (3, H, W) float32 in [0, 1], the target of super-resolution.
-        joints: (J, 2) float32, x and y in pixels of ``high_res``, whatever the size of the heat-maps.
-        visible: (J,) float32, 1 where a joint is marked and inside the crop.
-    """
-
-    low_res: Tensor
-    high_res: Tensor
-    joints: Tensor
-    visible: Tensor
+    low_res: Tensor  # (3, H / s, W / s) float32 in [0, 1], the network's input
+    high_res: Tensor  # (3, H, W) float32 in [0, 1], the target of super-resolution
+    joints: Tensor  # (J, 2) float32, x and y in pixels of ``high_res``, whatever the size of the heat-maps
+    visible: Tensor  # (J,) float32, 1 where a joint is marked and inside the crop
 
 
 def crop_to_picture(
@@ -94,11 +87,6 @@ def transform_joints(joints: Tensor, matrix: Tensor) -> Tensor:
 
 def crop_person(sample: PoseSample, matrix: Tensor, output_size: Size) -> PoseSample:
     """Cut a crop from a picture, joints and box with it; joints outside the crop are no longer visible.
-
-    Args:
-        sample: picture and person.
-        matrix: (2, 3) from the crop's pixels to the picture's, as ``crop_to_picture`` gives it.
-        output_size: (H, W) of the crop.
 
     Shape:
         - result: image (3, H, W); the box is the whole crop
@@ -182,15 +170,6 @@ class PoseTransform:
 
     With ``scale_range=(1, 1)``, ``max_degrees=0`` and ``flip_probability=0`` every draw gives the crop of evaluation.
 
-    Args:
-        output_size: (H, W) of the crop.
-        joint_table: tells which joints change places in a mirror.
-        margin: sides of the crop over those of the smallest that holds the person's box; 1.0 for LSP, whose boxes are
-            whole pictures, 1.25 for COCO.
-        scale_range: smallest and largest enlargement of the person.
-        max_degrees: largest turn to either side.
-        flip_probability: how often the crop is mirrored, in [0, 1].
-
     Raises:
         ValueError: a size, margin, scale or angle that makes no sense, or a probability that is not in [0, 1].
 
@@ -203,12 +182,14 @@ class PoseTransform:
         torch.Size([3, 32, 24])
     """
 
-    output_size: Size
-    joint_table: JointTable
+    output_size: Size  # (H, W) of the crop
+    joint_table: JointTable  # tells which joints change places in a mirror
+    # Sides of the crop over those of the smallest that holds the person's box: 1.0 for LSP, whose boxes are whole
+    # pictures, 1.25 for COCO.
     margin: float = 1.0
-    scale_range: tuple[float, float] = (1.0, 1.0)
-    max_degrees: float = 0.0
-    flip_probability: float = 0.5
+    scale_range: tuple[float, float] = (1.0, 1.0)  # smallest and largest enlargement of the person
+    max_degrees: float = 0.0  # largest turn to either side
+    flip_probability: float = 0.5  # how often the crop is mirrored, in [0, 1]
 
     def __post_init__(self) -> None:
         smallest, largest = self.scale_range

@@ -16,12 +16,6 @@ LENGTHS = {"train": 400, "val": 100, "test": 100}
 class Streets(SegmentationDataset):
     """Street scenes with CamVid's 11 classes; every pixel is labelled.
 
-    Args:
-        split: train, val or test; each is a stream of its own.
-        size: (H, W) of the pictures. The same index at another size is the same scene.
-        length: number of pictures; 400, 100, 100 by default.
-        seed: another seed is another town.
-
     Raises:
         ValueError: unknown split, a size below 8 pixels, a negative length or seed.
 

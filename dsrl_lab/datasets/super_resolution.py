@@ -22,51 +22,23 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
+
+from dsrl_lab.datasets.base import DataReport
+from dsrl_lab.datasets.pictures import list_pictures, read_image
+from dsrl_lab.metrics.images import luminance
 
 BENCHMARKS = {"Set5": 5, "Set14": 14}
 HELD_OUT_EVERY = 9  # every ninth picture of T91 is kept for choosing among checkpoints: 10 of 91
 
 
 class SRPair(NamedTuple):
-    """One picture at two sizes.
+    """One picture at two sizes."""
 
-    Attributes:
-        low_res: (C, h, w), float32 in [0, 1].
-        high_res: (C, s * h, s * w), float32 in [0, 1].
-        name: the file's stem.
-    """
-
-    low_res: Tensor
-    high_res: Tensor
-    name: str
-
-
-def luminance(image: Tensor) -> Tensor:
-    """Y of ITU-R BT.601 in its video range, the channel that super-resolution is scored on.
-
-    Args:
-        image: RGB in [0, 1].
-
-    Shape:
-        - image: (..., 3, H, W)
-        - output: (..., 1, H, W), in [16/255, 235/255]
-
-    Raises:
-        ValueError: the image has not three channels.
-
-    Example:
-        >>> (luminance(torch.ones(3, 1, 1)) * 255).round().item()
-        235.0
-    """
-    if image.ndim < 3 or image.shape[-3] != 3:
-        raise ValueError(
-            f"expected an RGB image of shape (..., 3, H, W), got {tuple(image.shape)}; convert it to RGB first"
-        )
-    red, green, blue = image.unbind(-3)
-    return ((16 + 65.481 * red + 128.553 * green + 24.966 * blue) / 255).unsqueeze(-3)
+    low_res: Tensor  # (C, h, w), float32 in [0, 1]
+    high_res: Tensor  # (C, s * h, s * w), float32 in [0, 1]
+    name: str  # the file's stem
 
 
 def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -129,14 +101,14 @@ def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
     return _round_to_levels(imresize_bicubic(shorter, (height, width))).to(image.dtype)
 
 
-class SRBenchmark(Dataset[SRPair]):
-    """Set5 or Set14: high-resolution pictures with the low-resolution files everybody uses.
+def _pair(low_res: Tensor, high_res: Tensor, name: str, y_only: bool) -> SRPair:
+    return SRPair(luminance(low_res), luminance(high_res), name) if y_only else SRPair(low_res, high_res, name)
 
-    Args:
-        root: folder that holds ``Set5``, ``Set14`` and ``T91``.
-        name: ``"Set5"`` or ``"Set14"``.
-        upscale_factor: which ``..._SRF_<s>_LR.png`` files to pair.
-        y_only: luminance (C = 1) instead of RGB (C = 3).
+
+class SRBenchmark(Dataset[SRPair]):
+    """Set5 or Set14 below ``root``: high-resolution pictures with the low-resolution files everybody uses.
+
+    ``y_only``: luminance (C = 1) instead of RGB (C = 3).
 
     Raises:
         ValueError: unknown name.
@@ -174,20 +146,15 @@ class SRBenchmark(Dataset[SRPair]):
 
     def __getitem__(self, index: int) -> SRPair:
         file = self.files[index]
-        low_res, high_res = read_rgb(_low_res_file(file)), read_rgb(file)
-        if self.y_only:
-            low_res, high_res = luminance(low_res), luminance(high_res)
-        return SRPair(low_res, high_res, file.stem.removesuffix(f"_SRF_{self.upscale_factor}_HR"))
+        name = file.stem.removesuffix(f"_SRF_{self.upscale_factor}_HR")
+        return _pair(read_image(_low_res_file(file)), read_image(file), name, self.y_only)
 
 
 class T91(Dataset[SRPair]):
     """The 91 training pictures with low-resolution partners made here, all held in memory (about 30 MB as Y).
 
-    Args:
-        root: folder that holds ``T91``.
-        split: ``"train"`` (81 pictures) or ``"val"`` (every ninth picture by name, 10 in all).
-        upscale_factor: s; pictures are cropped at the right and the bottom to multiples of it.
-        y_only: luminance (C = 1) instead of RGB (C = 3).
+    81 are for training, every ninth by name is for validation. Pictures are cropped at the right and the bottom to
+    multiples of ``upscale_factor``.
 
     Raises:
         ValueError: unknown split.
@@ -197,27 +164,24 @@ class T91(Dataset[SRPair]):
         >>> T91("nowhere")
         Traceback (most recent call last):
         ...
-        FileNotFoundError: no *.png in nowhere/T91; ...
+        FileNotFoundError: no pictures in nowhere/T91; ...
     """
 
     def __init__(self, root: str | Path, *, split: str = "train", upscale_factor: int = 2, y_only: bool = True) -> None:
         if split not in ("train", "val"):
             raise ValueError(f"unknown split {split!r}; choose 'train' or 'val'")
         folder = Path(root) / "T91"
-        files = sorted(folder.glob("*.png"))
+        files = list_pictures(folder)
         if not files:
-            raise FileNotFoundError(f"no *.png in {folder}; point root at the folder that holds T91")
+            raise FileNotFoundError(f"no pictures in {folder}; point root at the folder that holds T91")
         self.split, self.upscale_factor = split, upscale_factor
         held_out = set(files[::HELD_OUT_EVERY][:10])
         self.files = [file for file in files if (file in held_out) == (split == "val")]
-        self.pairs = [self._pair(file, y_only) for file in self.files]
-
-    def _pair(self, file: Path, y_only: bool) -> SRPair:
-        s = self.upscale_factor
-        high_res = read_rgb(file)
-        high_res = high_res[:, : high_res.shape[1] // s * s, : high_res.shape[2] // s * s]
-        low_res = reduce_bicubic(high_res, s)
-        return SRPair(*((luminance(low_res), luminance(high_res)) if y_only else (low_res, high_res)), file.stem)
+        self.pairs, s = [], upscale_factor
+        for file in self.files:
+            image = read_image(file)
+            high_res = image[:, : image.shape[1] // s * s, : image.shape[2] // s * s]
+            self.pairs.append(_pair(reduce_bicubic(high_res, s), high_res, file.stem, y_only))
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -226,16 +190,21 @@ class T91(Dataset[SRPair]):
         return self.pairs[index]
 
 
+def check_t91(folder: Path) -> DataReport:
+    """Read T91 as training does, and say how many of its 91 pictures are there."""
+    try:
+        found = len(list_pictures(folder))
+        T91(folder.parent)
+    except (ValueError, FileNotFoundError) as error:
+        return DataReport("t91", str(folder), {}, (str(error),))
+    missing = (f"{91 - found} of 91 pictures",) if found < 91 else ()
+    return DataReport("t91", str(folder), {"all": found}, missing)
+
+
 def random_patches(
     pairs: Sequence[SRPair], patch_size: int, batch_size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Draw aligned patches, each position of the data equally likely, in one of the eight poses of a square.
-
-    Args:
-        pairs: pictures at two sizes.
-        patch_size: side of the high-resolution patch, a multiple of the upscale factor.
-        batch_size: N.
-        generator: the only source of chance.
 
     Shape:
         - low_res: (N, C, patch_size / s, patch_size / s)
@@ -269,21 +238,6 @@ def random_patches(
         low_patches.append(_pose(low_res[:, top : top + side, left : left + side], pose))
         high_patches.append(_pose(high_res[:, s * top : s * (top + side), s * left : s * (left + side)], pose))
     return torch.stack(low_patches), torch.stack(high_patches)
-
-
-def read_rgb(file: Path) -> Tensor:
-    """Read a picture as float32 RGB (3, H, W) in [0, 1]; grey pictures get three equal channels.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     Image.new("L", (5, 4), 255).save(Path(folder) / "white.png")
-        ...     read_rgb(Path(folder) / "white.png").mean(dim=(1, 2))
-        tensor([1., 1., 1.])
-    """
-    with Image.open(file) as picture:
-        pixels = np.array(picture.convert("RGB"))
-    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
 
 
 def _low_res_file(high_res_file: Path) -> Path:

@@ -20,24 +20,24 @@ def luminance(image: Tensor, *, data_range: float = 1.0) -> Tensor:
     """Y of ITU-R BT.601 as MATLAB's ``rgb2ycbcr`` has it: black at 16/255, white at 235/255 of the range.
 
     Shape:
-        - image: (N, 3, H, W) in [0, data_range], RGB
-        - output: (N, 1, H, W)
+        - image: (..., 3, H, W) in [0, data_range], RGB
+        - output: (..., 1, H, W)
 
     Raises:
-        ValueError: the image is not (N, 3, H, W).
+        ValueError: the image has not three channels.
 
     Example:
         >>> import torch
-        >>> (luminance(torch.ones(1, 3, 1, 1)) * 255).item()
+        >>> (luminance(torch.ones(3, 1, 1)) * 255).round().item()
         235.0
     """
-    if image.ndim != 4 or image.shape[1] != 3:
+    if image.ndim < 3 or image.shape[-3] != 3:
         raise ValueError(
-            f"expected RGB images of shape (N, 3, H, W), got {tuple(image.shape)}; what is luminance already needs no "
-            "y_channel"
+            f"expected RGB images of shape (..., 3, H, W), got {tuple(image.shape)}; what is luminance already needs "
+            "no conversion"
         )
-    weights = image.new_tensor([65.481, 128.553, 24.966])[:, None, None] / 255
-    return (image * weights).sum(1, keepdim=True) + 16 / 255 * data_range
+    red, green, blue = image.unbind(-3)
+    return ((16 * data_range + 65.481 * red + 128.553 * green + 24.966 * blue) / 255).unsqueeze(-3)
 
 
 def _to_compare(

@@ -1,4 +1,4 @@
-"""Buildings along the street.
+"""Buildings along the street, and what else counts as one: low garden walls, and houses at the far end of the world.
 
 A building is a box whose long face follows the street; its facade is a grid of bays and storeys.
 """
@@ -10,16 +10,7 @@ from dataclasses import dataclass
 from dsrl_lab.streets.dice import Colour, Dice, blend, palette
 from dsrl_lab.streets.geometry import Point, Shape
 from dsrl_lab.streets.ground import Street
-from dsrl_lab.streets.mesh import (
-    BOARDS,
-    BRICK,
-    BUILDING,
-    PLASTER,
-    STONE,
-    TILES,
-    Mesh,
-    Texture,
-)
+from dsrl_lab.streets.mesh import BOARDS, BRICK, BUILDING, PLASTER, STONE, TILES, Mesh, Texture
 
 WALLS: dict[str, tuple[tuple[Colour, ...], Texture]] = {
     "brick": (palette("8f5a48 a0695a 7b5046 b07a60 94705c c2a27c"), BRICK),
@@ -36,43 +27,24 @@ DOORS = palette("5a2a28 2f4437 26384f 3a3330 8a5a34 6b6f70 b39b6a")
 
 @dataclass(frozen=True)
 class Building:
-    """A box beside the street.
+    """A box beside the street."""
 
-    Args:
-        side: -1 left, 1 right.
-        start: s of its near end.
-        stop: s of its far end.
-        front: distance of the facade from the middle of the road.
-        depth: metres from the facade to the back.
-        height: metres up to the eaves.
-        storeys: number of floors.
-        bays: number of windows in a row.
-        wall: a key of WALLS.
-        colour: albedo of the wall.
-        trim: albedo of frames and cornices.
-        roof: height of the pitched roof above the eaves, 0 for a flat one.
-        roof_colour: albedo of the roof.
-        shop: whether the ground floor is a shop.
-        window: (width, height) of a window over the width of its bay and the height of its storey.
-        key: for the details.
-    """
-
-    side: int
-    start: float
-    stop: float
-    front: float
-    depth: float
-    height: float
-    storeys: int
-    bays: int
-    wall: str
-    colour: Colour
-    trim: Colour
-    roof: float
-    roof_colour: Colour
-    shop: bool
-    window: tuple[float, float]
-    key: int
+    side: int  # -1 left, 1 right
+    start: float  # s of its near end
+    stop: float  # s of its far end
+    front: float  # distance of the facade from the middle of the road
+    depth: float  # metres from the facade to the back
+    height: float  # metres up to the eaves
+    storeys: int  # number of floors
+    bays: int  # number of windows in a row
+    wall: str  # a key of WALLS
+    colour: Colour  # albedo of the wall
+    trim: Colour  # albedo of frames and cornices
+    roof: float  # height of the pitched roof above the eaves, 0 for a flat one
+    roof_colour: Colour  # albedo of the roof
+    shop: bool  # whether the ground floor is a shop
+    window: tuple[float, float]  # (width, height) of a window over the width of its bay and the height of its storey
+    key: int  # for the details
 
 
 class _Facade:
@@ -99,15 +71,7 @@ class _Facade:
 
 
 def draw_building(mesh: Mesh, street: Street, building: Building, glass: tuple[Colour, Colour], lit: float) -> None:
-    """Draw a building.
-
-    Args:
-        mesh: drawn into.
-        street: its plan.
-        building: what to draw.
-        glass: colours of dark panes and of panes that mirror the sky.
-        lit: share of windows with a light behind them.
-    """
+    """Draw a building."""
     b, dice, texture = building, Dice(building.key), WALLS[building.wall][1]
     facade = _Facade(mesh, street, building)
     near = facade.near
@@ -135,7 +99,6 @@ def draw_building(mesh: Mesh, street: Street, building: Building, glass: tuple[C
 
 
 def _windows(facade: _Facade, dice: Dice, glass: tuple[Colour, Colour], lit: float) -> None:
-    """Draw the grid of windows, with a door in the middle of the ground floor."""
     b = facade.building
     floor, width = b.height / b.storeys, (b.stop - b.start) / b.bays
     half = 0.5 * b.window[0] * width
@@ -158,9 +121,7 @@ def _windows(facade: _Facade, dice: Dice, glass: tuple[Colour, Colour], lit: flo
                 _balcony(facade, middle, half + 0.25, low - 0.15)
 
 
-def _window(
-    facade: _Facade, place: tuple[float, float, float, float], pane: Colour, glow: float, blind: float, *, bars: bool
-) -> None:
+def _window(facade: _Facade, place: tuple[float, ...], pane: Colour, glow: float, blind: float, *, bars: bool) -> None:
     """Draw one window: frame, sill, pane, the shade under the lintel, blind, glazing bars; far ones only the pane."""
     middle, half, low, high = place
     mesh, trim, rectangle = facade.mesh, facade.building.trim, facade.rectangle
@@ -191,10 +152,7 @@ def _end_wall(facade: _Facade, dice: Dice, glass: tuple[Colour, Colour]) -> None
     mesh.face(shape, b.colour, texture=WALLS[b.wall][1])
     for _ in range(dice.integer(1, 2) if b.roof > 0 else 0):
         s = dice.uniform(b.start, b.stop - 1)
-        for (s0, t0), (s1, t1) in (
-            ((s, ridge - 0.5), (s, ridge + 0.5)),
-            ((s, ridge - 0.5), (s + 0.9, ridge - 0.5)),
-        ):
+        for (s0, t0), (s1, t1) in (((s, ridge - 0.5), (s, ridge + 0.5)), ((s, ridge - 0.5), (s + 0.9, ridge - 0.5))):
             foot = [street.at(s0, b.side * t0, top - 1), street.at(s1, b.side * t1, top - 1)]
             head = [street.at(s1, b.side * t1, top + 1.1), street.at(s0, b.side * t0, top + 1.1)]
             mesh.face(foot + head, blend(b.colour, (0.45, 0.3, 0.25), 0.5), texture=BRICK)
@@ -219,7 +177,6 @@ def _door(facade: _Facade, dice: Dice, middle: float, half: float) -> None:
 
 
 def _balcony(facade: _Facade, middle: float, half: float, low: float) -> None:
-    """Draw a slab with a railing, half a metre in front of the wall."""
     mesh, rectangle, dark = facade.mesh, facade.rectangle, (0.16, 0.17, 0.18)
     mesh.face(rectangle(middle - half, middle + half, low - 0.12, low, 0.5), (0.6, 0.58, 0.55))
     for height in (low + 0.12, low + 0.9):
@@ -230,7 +187,6 @@ def _balcony(facade: _Facade, middle: float, half: float, low: float) -> None:
 
 
 def _shops(facade: _Facade, dice: Dice, glass: tuple[Colour, Colour], lit: float) -> None:
-    """Draw shop fronts: panes between columns, a fascia, perhaps an awning."""
     b, mesh, rectangle = facade.building, facade.mesh, facade.rectangle
     top = 0.96 * b.height / b.storeys
     shops = max(1, round((b.stop - b.start) / 7))
@@ -263,7 +219,6 @@ def _shops(facade: _Facade, dice: Dice, glass: tuple[Colour, Colour], lit: float
 
 
 def _awning(facade: _Facade, dice: Dice, s0: float, s1: float, high: float) -> None:
-    """Draw a striped awning that hangs from ``high`` out over the pavement."""
     cloth, low, out, stripes = dice.pick(SHOPS), high - 0.65, 1.3, dice.integer(5, 9)
     for k in range(stripes):
         a, e = (s0 + (s1 - s0) * (k + n) / stripes for n in (0, 1))
@@ -271,3 +226,48 @@ def _awning(facade: _Facade, dice: Dice, s0: float, s1: float, high: float) -> N
         shape = [facade.at(a, high), facade.at(e, high), facade.at(e, low, out), facade.at(a, low, out)]
         facade.mesh.face(shape, colour)
         facade.mesh.face(facade.rectangle(a, e, low - 0.16, low, out), blend(colour, (0, 0, 0), 0.12))
+
+
+COPING: Colour = (0.68, 0.66, 0.62)
+
+
+@dataclass(frozen=True)
+class Skyline:
+    """Distant houses that close the view."""
+
+    # (left X, right X, distance, height, colour) of each house
+    boxes: tuple[tuple[float, float, float, float, Colour], ...]
+
+
+def draw_skyline(mesh: Mesh, skyline: Skyline) -> None:
+    """Draw the boxes with their rows of windows, far to near."""
+    mesh.begin(BUILDING)
+    for x0, x1, z, height, colour in sorted(skyline.boxes, key=lambda box: -box[2]):
+        mesh.face([(x0, 0, z), (x1, 0, z), (x1, height, z), (x0, height, z)], colour)
+        dim = blend(colour, (0.2, 0.22, 0.26), 0.3)
+        for k in range(int(height / 3.4)):
+            y = 1.2 + k * 3.4
+            mesh.face([(x0 + 1, y, z), (x1 - 1, y, z), (x1 - 1, y + 1.5, z), (x0 + 1, y + 1.5, z)], dim)
+
+
+@dataclass(frozen=True)
+class GardenWall:
+    """A low wall along a front garden, from s = ``start`` to ``stop`` at distance t (signed) from the middle."""
+
+    t: float
+    start: float
+    stop: float
+    height: float
+    colour: Colour
+
+
+def draw_wall(mesh: Mesh, street: Street, wall: GardenWall) -> None:
+    """Draw a low wall with a coping."""
+    mesh.begin(BUILDING)
+    start, high = max(0.6, wall.start), wall.height + 0.1
+    end = wall.t + 0.24 * (1 if wall.t > 0 else -1)
+    for h0, h1, colour in ((0.0, wall.height, wall.colour), (wall.height, high, COPING)):
+        corners = ((start, h0), (wall.stop, h0), (wall.stop, h1), (start, h1))
+        mesh.face([street.at(s, wall.t, h) for s, h in corners], colour, texture=BRICK)
+    corners = ((wall.t, 0), (end, 0), (end, high), (wall.t, high))
+    mesh.face([street.at(start, t, h) for t, h in corners], wall.colour, texture=BRICK)

@@ -5,42 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from dsrl_lab.streets.buildings import ROOFS, TRIMS, WALLS, Building
+from dsrl_lab.streets.buildings import ROOFS, TRIMS, WALLS, Building, GardenWall
 from dsrl_lab.streets.dice import Dice
 from dsrl_lab.streets.furniture import METALS, WOODS, Fence, FenceKind
 from dsrl_lab.streets.ground import KERB, Street
 from dsrl_lab.streets.scene import Thing
 from dsrl_lab.streets.trees import AUTUMN, BARK, CROWNS, Hedge, Tree
-from dsrl_lab.streets.walls import GardenWall
 
 District = Literal["town", "suburb", "park", "city"]
+HEIGHTS = {"railing": (1.1, 1.8), "picket": (0.9, 1.2), "panel": (1.2, 1.8), "mesh": (1.2, 2.2), "rail": (1.0, 1.3)}
+MATERIALS: dict[District, dict[str, float]] = {
+    "town": {"brick": 3.0, "stucco": 4.0, "stone": 2.0},
+    "suburb": {"brick": 4.0, "stucco": 3.0, "panel": 0.7},
+    "park": {"brick": 2.0, "stucco": 3.0, "stone": 3.0},
+    "city": {"concrete": 3.0, "stone": 2.0, "panel": 2.0, "brick": 1.0, "stucco": 1.0},
+}
+SPACINGS = {"guard": 0.17, "panel": 0.6, "mesh": 0.2, "rail": 1.0}
 
 
 def house_row(dice: Dice, street: Street, district: District, side: int) -> Iterator[Thing]:
     """Build houses side by side from behind the camera to the end of the street."""
     s, end = -40.0, dice.uniform(110, 190)
-    detached = district == "suburb"
     terrace = dice.chance(0.35)
     while s < end:
         if street.junction is not None and s < street.junction[0] < s + 12:
             s = street.junction[0] + street.junction[1] + 0.5 + street.pavement[0]
         yield (house := _building(dice, street, district, side, s))
         s = house.stop
-        if detached:
+        if district == "suburb":
             s += dice.uniform(2.5, 7)
         elif not terrace and dice.chance(0.12):
             s += dice.uniform(3, 8)
 
 
 def _building(dice: Dice, street: Street, district: District, side: int, s: float) -> Building:
-    wall = dice.weighted(
-        {
-            "town": {"brick": 3.0, "stucco": 4.0, "stone": 2.0},
-            "suburb": {"brick": 4.0, "stucco": 3.0, "panel": 0.7},
-            "park": {"brick": 2.0, "stucco": 3.0, "stone": 3.0},
-            "city": {"concrete": 3.0, "stone": 2.0, "panel": 2.0, "brick": 1.0, "stucco": 1.0},
-        }[district]
-    )
+    wall = dice.weighted(MATERIALS[district])
     storeys = {
         "town": dice.integer(2, 4),
         "suburb": dice.integer(1, 2) + dice.integer(0, 1),
@@ -53,7 +52,7 @@ def _building(dice: Dice, street: Street, district: District, side: int, s: floa
     floor = dice.uniform(2.8, 3.5)
     pitched = dice.chance({"town": 0.65, "suburb": 0.95, "park": 0.4, "city": 0.05}[district])
     bay = dice.uniform(2.0, 3.4)
-    wide = wall in ("concrete", "panel")
+    wide, high = ((0.6, 0.92), (0.48, 0.66)) if wall in ("concrete", "panel") else ((0.34, 0.56), (0.46, 0.64))
     return Building(
         side=side,
         start=s,
@@ -69,9 +68,7 @@ def _building(dice: Dice, street: Street, district: District, side: int, s: floa
         roof=dice.uniform(1.8, 4.0) if pitched else 0.0,
         roof_colour=dice.tint(dice.pick(ROOFS), 0.06),
         shop=district in ("town", "city", "park") and dice.chance(0.5) and street.setback[(side + 1) // 2] == 0,
-        window=(dice.uniform(0.6, 0.92), dice.uniform(0.48, 0.66))
-        if wide
-        else (dice.uniform(0.34, 0.56), dice.uniform(0.46, 0.64)),
+        window=(dice.uniform(*wide), dice.uniform(*high)),
         key=dice.key(),
     )
 
@@ -85,26 +82,21 @@ def boundary(dice: Dice, street: Street, district: District, side: int, open_sid
         s = 3.0
         while s < 100:
             piece = dice.uniform(12, 30) if open_side else dice.uniform(5, 14)
-            choice = (
-                "fence"
-                if open_side and dice.chance(0.85)
-                else dice.weighted({"fence": 6.0, "hedge": 2.0, "wall": 1.2, "none": 0.8})
-            )
+            choice = "fence"
+            if not open_side or not dice.chance(0.85):
+                choice = dice.weighted({"fence": 6.0, "hedge": 2.0, "wall": 1.2, "none": 0.8})
             if choice == "fence":
                 if not open_side:
                     kind = dice.weighted({"railing": 3.0, "picket": 2.5, "panel": 1.5, "mesh": 0.8, "rail": 1.0})
                 yield from _fence(dice, street, kind, edge, s, s + piece)
             elif choice == "hedge" and not street.crosses(s, piece):
-                k = s
-                colour = dice.tint(dice.pick(CROWNS), 0.06)
-                height = dice.uniform(0.9, 1.9)
+                k, colour, height = s, dice.tint(dice.pick(CROWNS), 0.06), dice.uniform(0.9, 1.9)
                 while k < s + piece:
                     yield Hedge(street.at(k, edge, KERB), street.at(k + 3, edge, KERB), height, colour, dice.key())
                     k += 3
             elif choice == "wall" and not street.crosses(s, piece):
-                yield GardenWall(
-                    edge, s, s + piece, dice.uniform(0.6, 1.3), dice.tint(dice.pick(WALLS["brick"][0]), 0.06)
-                )
+                height, brick = dice.uniform(0.6, 1.3), dice.tint(dice.pick(WALLS["brick"][0]), 0.06)
+                yield GardenWall(edge, s, s + piece, height, brick)
             s += piece + dice.uniform(0.9, 1.6)
     kerb = side * (street.road + 0.35)
     if street.junction is not None and dice.chance(0.8):
@@ -116,26 +108,12 @@ def boundary(dice: Dice, street: Street, district: District, side: int, open_sid
 
 
 def _fence(dice: Dice, street: Street, kind: FenceKind, t: float, start: float, stop: float) -> Iterator[Fence]:
-    colours = WOODS if kind in ("picket", "panel", "rail") else METALS
-    colour = dice.tint(dice.pick(colours), 0.05)
+    colour = dice.tint(dice.pick(WOODS if kind in ("picket", "panel", "rail") else METALS), 0.05)
     if kind == "picket" and dice.chance(0.5):
         colour = dice.tint((0.88, 0.87, 0.83), 0.03)
-    height = {
-        "railing": dice.uniform(1.1, 1.8),
-        "guard": 1.05,
-        "picket": dice.uniform(0.9, 1.2),
-        "panel": dice.uniform(1.2, 1.8),
-        "mesh": dice.uniform(1.2, 2.2),
-        "rail": dice.uniform(1.0, 1.3),
-    }[kind]
-    spacing = {
-        "railing": dice.uniform(0.14, 0.22),
-        "guard": 0.17,
-        "picket": dice.uniform(0.15, 0.2),
-        "panel": 0.6,
-        "mesh": 0.2,
-        "rail": 1.0,
-    }[kind]
+    # Every kind draws, so that the scene does not depend on the kind.
+    height = ({name: dice.uniform(*bounds) for name, bounds in HEIGHTS.items()} | {"guard": 1.05})[kind]
+    spacing = (SPACINGS | {"railing": dice.uniform(0.14, 0.22), "picket": dice.uniform(0.15, 0.2)})[kind]
     s = start
     while s < stop - 0.5:
         following = min(stop, s + 2.0)
@@ -152,31 +130,21 @@ def far_trees(dice: Dice, street: Street, district: District) -> Iterator[Tree]:
         yield Tree(place, height, height * 1.1, height * 0.1, colour, BARK[0], dice.key())
 
 
-def greenery(
-    dice: Dice, street: Street, district: District, side: int, open_side: bool, autumn: bool
-) -> Iterator[Thing]:
+def greenery(dice: Dice, street: Street, district: District, side: int, is_park: bool, autumn: bool) -> Iterator[Thing]:
     """Plant street trees, gardens and a park."""
 
     def tree(place: tuple[float, float, float], height: float) -> Tree:
         colour = dice.tint(dice.pick(AUTUMN if autumn and dice.chance(0.75) else CROWNS), 0.08)
         bare = dice.chance(0.3 if autumn else 0.05)
         width = 0.0 if bare else height * dice.uniform(0.45, 0.8)
-        return Tree(
-            place,
-            height,
-            width,
-            height * dice.uniform(0.22, 0.36),
-            colour,
-            dice.tint(dice.pick(BARK), 0.05),
-            dice.key(),
-        )
+        clear, bark = height * dice.uniform(0.22, 0.36), dice.tint(dice.pick(BARK), 0.05)
+        return Tree(place, height, width, clear, colour, bark, dice.key())
 
-    if open_side:
+    if is_park:
         for _ in range(dice.integer(12, 20)):
             s = 7 + 110 * dice.unit() ** 1.3
-            yield tree(
-                street.at(s, side * (street.edge(side) + dice.uniform(2.0, 16 + 0.3 * s)), KERB), dice.uniform(6, 13)
-            )
+            t = street.edge(side) + dice.uniform(2.0, 16 + 0.3 * s)
+            yield tree(street.at(s, side * t, KERB), dice.uniform(6, 13))
         for s in range(60, 150, 12):
             yield tree(street.at(s, side * (street.edge(side) + dice.uniform(25, 60)), KERB), dice.uniform(7, 12))
     elif street.setback[(side + 1) // 2] > 0:
@@ -185,15 +153,8 @@ def greenery(
             s = dice.uniform(7, 100)
             if dice.chance(0.5):
                 bush = dice.uniform(0.9, 2.2)
-                yield Tree(
-                    street.at(s, side * t, KERB),
-                    bush,
-                    bush * dice.uniform(0.9, 1.4),
-                    0.0,
-                    dice.tint(dice.pick(CROWNS), 0.08),
-                    BARK[0],
-                    dice.key(),
-                )
+                wide, leaves = bush * dice.uniform(0.9, 1.4), dice.tint(dice.pick(CROWNS), 0.08)
+                yield Tree(street.at(s, side * t, KERB), bush, wide, 0.0, leaves, BARK[0], dice.key())
             else:
                 yield tree(street.at(s, side * t, KERB), dice.uniform(3.5, 7.5))
     if dice.chance({"town": 0.35, "suburb": 0.5, "park": 0.85, "city": 0.6}[district]):

@@ -16,33 +16,23 @@ from dsrl_lab.streets.mesh import BOARDS, FENCE, POLE, SIGN, Mesh
 
 METALS = palette("6f7478 8d9194 4a4f52 3d4a44 9a978f 5a5550")
 WOODS = palette("7a6650 8f7d64 a08c70 6a5a4a 8a8378")
+Outline = list[tuple[float, float]]
 PostKind = Literal["lamp", "double lamp", "sign", "traffic light", "gantry light", "bollard", "wood", "board"]
 FenceKind = Literal["railing", "guard", "picket", "panel", "mesh", "rail"]
 
 
 @dataclass(frozen=True)
 class Post:
-    """Something on a pole.
+    """Something on a pole."""
 
-    Args:
-        place: its foot, (X, Y, Z) in metres.
-        kind: what it carries.
-        height: metres.
-        radius: metres, at the foot.
-        colour: albedo of the metal or wood.
-        yaw: radians its front is turned away from the camera's side of the street.
-        reach: metres its arm reaches to the right (negative: to the left).
-        key: for the details.
-    """
-
-    place: Point
-    kind: PostKind
-    height: float
-    radius: float
-    colour: Colour
-    yaw: float
-    reach: float
-    key: int
+    place: Point  # its foot, (X, Y, Z) in metres
+    kind: PostKind  # what it carries
+    height: float  # metres
+    radius: float  # metres, at the foot
+    colour: Colour  # albedo of the metal or wood
+    yaw: float  # radians its front is turned away from the camera's side of the street
+    reach: float  # metres its arm reaches to the right (negative: to the left)
+    key: int  # for the details
 
 
 def draw_post(mesh: Mesh, post: Post, evening: bool) -> None:
@@ -75,7 +65,6 @@ def draw_post(mesh: Mesh, post: Post, evening: bool) -> None:
 
 
 def _rod(mesh: Mesh, a: Point, b: Point, start: float, stop: float, colour: Colour) -> None:
-    """Draw a rod with a light and a dark side."""
     mesh.face(capsule(a, b, start, stop, caps=0), blend(colour, (0, 0, 0), 0.12), sun=0.35)
     side = 1 if mesh.sun is not None and mesh.sun[0] < 0 else -1
     if abs(a[0] - b[0]) < 0.01 and a[2] < 40:
@@ -84,7 +73,6 @@ def _rod(mesh: Mesh, a: Point, b: Point, start: float, stop: float, colour: Colo
 
 
 def _lamp(mesh: Mesh, post: Post, top: Point, way: int, evening: bool) -> None:
-    """Draw a bent arm with its lantern."""
     x, y, z = top
     reach = post.reach * way
     bends = [(0.0, 0.0), (0.25, 0.35), (0.6, 0.52), (1.0, 0.55)]
@@ -94,25 +82,18 @@ def _lamp(mesh: Mesh, post: Post, top: Point, way: int, evening: bool) -> None:
         mesh.cast_rod(start, stop, post.radius * 0.6)
     side = 1 if reach > 0 else -1
     hx, hy = x + reach, y + 0.55
-    head = [
-        (hx - side * 0.1, hy + 0.08, z),
-        (hx + side * 0.75, hy + 0.06, z),
-        (hx + side * 0.8, hy - 0.02, z),
-        (hx, hy - 0.1, z),
-    ]
+    head, under = (
+        [(hx + side * a, hy + b, z) for a, b in outline]
+        for outline in (
+            ((-0.1, 0.08), (0.75, 0.06), (0.8, -0.02), (0.0, -0.1)),
+            ((0.0, -0.1), (0.8, -0.02), (0.7, -0.09), (0.1, -0.16)),
+        )
+    )
     mesh.face(head, blend(post.colour, (0.8, 0.8, 0.8), 0.3), sun=0.6)
-    under = [
-        (hx, hy - 0.1, z),
-        (hx + side * 0.8, hy - 0.02, z),
-        (hx + side * 0.7, hy - 0.09, z),
-        (hx + side * 0.1, hy - 0.16, z),
-    ]
     mesh.face(under, (1.0, 0.86, 0.6) if evening else (0.86, 0.86, 0.82), glow=0.95 if evening else 0.0)
 
 
-def _plate(
-    mesh: Mesh, frame: Frame, up: float, outline: list[tuple[float, float]], colour: Colour, scale: float
-) -> None:
+def _plate(mesh: Mesh, frame: Frame, up: float, outline: Outline, colour: Colour, scale: float) -> None:
     mesh.face([frame.at(a * scale, up + b * scale, -0.08) for a, b in outline], colour)
 
 
@@ -127,7 +108,7 @@ BAR = [(-0.62, -0.16), (0.62, -0.16), (0.62, 0.16), (-0.62, 0.16)]
 MARK = [(-0.12, -0.4), (0.12, -0.4), (0.12, 0.4), (-0.12, 0.4)]
 RED, WHITE, BLUE, GREEN, AMBER, BLACK = palette("b8322e ece9e2 2f5f9e 2f6b4a d9a83a 26272a")
 # outline, colour, inner scale, inner colour, symbol, colour of the symbol
-PLATES: tuple[tuple[list[tuple[float, float]], Colour, float, Colour, list[tuple[float, float]], Colour], ...] = (
+PLATES: tuple[tuple[Outline, Colour, float, Colour, Outline, Colour], ...] = (
     (ROUND, RED, 0.76, WHITE, MARK, BLACK),
     (ROUND, RED, 0.94, RED, BAR, WHITE),
     (ROUND, BLUE, 0.92, BLUE, ARROW, WHITE),
@@ -142,7 +123,6 @@ PLATES: tuple[tuple[list[tuple[float, float]], Colour, float, Colour, list[tuple
 
 
 def _signs(mesh: Mesh, post: Post, dice: Dice) -> None:
-    """Draw one or two plates, seen from the front, sometimes their grey backs."""
     frame = Frame(post.place, post.yaw)
     mesh.begin(SIGN)
     back = dice.chance(0.2)
@@ -174,14 +154,8 @@ def _light(mesh: Mesh, post: Post, top: Point, dice: Dice) -> None:
     mesh.begin(SIGN)
     frame = Frame(top, post.yaw)
     if dice.chance(0.5):
-        _plate(
-            mesh,
-            frame,
-            -0.5,
-            [(-0.34, -0.62), (0.34, -0.62), (0.34, 0.62), (-0.34, 0.62)],
-            dice.pick((WHITE, BLACK)),
-            1.0,
-        )
+        board = [(-0.34, -0.62), (0.34, -0.62), (0.34, 0.62), (-0.34, 0.62)]
+        _plate(mesh, frame, -0.5, board, dice.pick((WHITE, BLACK)), 1.0)
     box = [(-0.19, -0.5), (0.19, -0.5), (0.19, 0.5), (-0.19, 0.5)]
     _plate(mesh, frame, -0.5, box, (0.13, 0.14, 0.14), 1.0)
     on = dice.integer(0, 2)
@@ -193,23 +167,14 @@ def _light(mesh: Mesh, post: Post, top: Point, dice: Dice) -> None:
 
 @dataclass(frozen=True)
 class Fence:
-    """A piece of fence between two world positions on the ground, two or three metres long.
+    """A piece of fence between two world positions on the ground, two or three metres long."""
 
-    Args:
-        start: near end.
-        stop: far end.
-        kind: how it is made.
-        height: metres.
-        spacing: metres between its bars.
-        colour: albedo.
-    """
-
-    start: Point
-    stop: Point
-    kind: FenceKind
-    height: float
-    spacing: float
-    colour: Colour
+    start: Point  # near end
+    stop: Point  # far end
+    kind: FenceKind  # how it is made
+    height: float  # metres
+    spacing: float  # metres between its bars
+    colour: Colour  # albedo
 
 
 def draw_fence(mesh: Mesh, fence: Fence) -> None:

@@ -20,16 +20,7 @@ Shape = list[Point]
 
 
 class Frame:
-    """A place to build an object: local (right, up, ahead) metres to world, turned about the vertical.
-
-    Args:
-        origin: world position of its foot.
-        yaw: radians to the right.
-
-    Example:
-        >>> Frame((5.0, 0.0, 20.0), 0.0).at(1, 2, 3)
-        (6.0, 2.0, 23.0)
-    """
+    """A place to build an object: local (right, up, ahead) metres to world, ``yaw`` radians turned to the right."""
 
     def __init__(self, origin: Point, yaw: float) -> None:
         self._x, self._y, self._z = origin
@@ -49,21 +40,13 @@ class Frame:
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera whose verticals stay vertical (the horizon is moved, not tilted).
+    """A pinhole camera whose verticals stay vertical (the horizon is moved, not tilted)."""
 
-    Args:
-        x: metres right of the road's middle.
-        height: metres above the road.
-        yaw: radians to the right.
-        focal: focal length over the picture's height.
-        horizon: height of the horizon, 0 top, 1 bottom of the picture.
-    """
-
-    x: float
-    height: float
-    yaw: float
-    focal: float
-    horizon: float
+    x: float  # metres right of the road's middle
+    height: float  # metres above the road
+    yaw: float  # radians to the right
+    focal: float  # focal length over the picture's height
+    horizon: float  # height of the horizon, 0 top, 1 bottom of the picture
 
     def see(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn world positions (V, 3) into camera coordinates: right, up, depth, from the camera."""
@@ -114,15 +97,7 @@ def blob(centre: Point, radius: float, dice: Dice, corners: int = 9, *, rough: f
 
 
 def capsule(a: Point, b: Point, start: float, stop: float, *, caps: int = 3) -> Shape:
-    """Return a rod from a to b that faces the camera, of radius ``start`` at a and ``stop`` at b, with round ends.
-
-    Args:
-        a: one end.
-        b: the other end.
-        start: radius at a.
-        stop: radius at b.
-        caps: corners that round off each end; 0 for a flat end.
-    """
+    """Return a rod from a to b that faces the camera, of radius ``start`` at a and ``stop`` at b, with round ends."""
     angle = math.atan2(b[1] - a[1], b[0] - a[0])
     shape: Shape = []
     for (x, y, z), radius, middle in ((b, stop, angle), (a, start, angle + math.pi)):

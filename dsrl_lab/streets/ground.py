@@ -7,51 +7,36 @@ from dataclasses import dataclass
 
 from dsrl_lab.streets.dice import Colour, Dice, blend, palette
 from dsrl_lab.streets.geometry import Point, Shape
-from dsrl_lab.streets.mesh import ASPHALT, GRASS, PAVEMENT, PAVERS, ROAD, SLABS, TREE, Mesh, Texture
+from dsrl_lab.streets.mesh import ASPHALT, GRASS, PAVEMENT, PAVERS, ROAD, SLABS, TREE, Mesh
 
 FAR = 420.0
 KERB = 0.13
 ROADS = palette("6a6b6f 757578 817f7b 63656a 8a8781 776f72")
 PAVINGS = palette("a39f98 8f8c88 b3aa9c 9a8f86 7f7e80 a88f80")
 GRASSES = palette("6d7f43 7f8a4c 5d7440 8c8a52")
+MANHOLE = ((0.0, 1.0), (0.71, 0.71), (1.0, 0.0), (0.71, -0.71), (0.0, -1.0), (-0.71, -0.71), (-1.0, 0.0), (-0.71, 0.71))
 PAINT: Colour = (0.90, 0.89, 0.85)
 
 
 @dataclass(frozen=True)
 class Street:
-    """The plan of a street in road coordinates: s metres ahead, t metres to the right of the middle.
+    """The plan of a street in road coordinates: s metres ahead, t metres to the right of the middle."""
 
-    Args:
-        road: half width of the carriageway.
-        pavement: width of each pavement, left and right.
-        setback: metres from the pavement to the building line, left and right; more than 0 means front gardens.
-        bend: curvature in 1/m, positive to the right.
-        lanes: 1 if there is no line in the middle, 2 if there is, 4 for two lanes each way.
-        junction: (s of its near edge, width) of a crossing street, or None.
-        zebra: s of a zebra crossing, or None.
-        parking: whether lines mark parking bays on the left and right.
-        road_colour: albedo of the asphalt.
-        paving_colour: albedo of the pavement.
-        grass_colour: albedo of verges and gardens.
-        paved: whether the strip behind the pavement is paved instead of grown, left and right.
-        wear: 0 fresh paint to 1 worn off.
-        key: for the details.
-    """
-
-    road: float
-    pavement: tuple[float, float]
+    road: float  # half width of the carriageway
+    pavement: tuple[float, float]  # width of each pavement, left and right
+    # metres from the pavement to the building line, left and right; more than 0 means front gardens
     setback: tuple[float, float]
-    bend: float
-    lanes: int
-    junction: tuple[float, float] | None
-    zebra: float | None
-    parking: tuple[bool, bool]
-    road_colour: Colour
-    paving_colour: Colour
-    grass_colour: Colour
-    paved: tuple[bool, bool]
-    wear: float
-    key: int
+    bend: float  # curvature in 1/m, positive to the right
+    lanes: int  # 1 if there is no line in the middle, 2 if there is, 4 for two lanes each way
+    junction: tuple[float, float] | None  # (s of its near edge, width) of a crossing street, or None
+    zebra: float | None  # s of a zebra crossing, or None
+    parking: tuple[bool, bool]  # whether lines mark parking bays on the left and right
+    road_colour: Colour  # albedo of the asphalt
+    paving_colour: Colour  # albedo of the pavement
+    grass_colour: Colour  # albedo of verges and gardens
+    paved: tuple[bool, bool]  # whether the strip behind the pavement is paved instead of grown, left and right
+    wear: float  # 0 fresh paint to 1 worn off
+    key: int  # for the details
 
     def at(self, s: float, t: float, height: float = 0.0) -> Point:
         """Return the world position of a place on the street."""
@@ -96,17 +81,12 @@ def draw_ground(mesh: Mesh, street: Street) -> None:
     gutter = blend(street.road_colour, (0.2, 0.2, 0.2), 0.25)
     kerb = dice.tint((0.62, 0.61, 0.58), 0.05)
     for piece in _stations(1.0, FAR):
-        crossing = street.crosses(0.5 * (piece[0] + piece[1]))
         for side in (-1, 1):
             index = (side + 1) // 2
             road, edge, wide = side * street.road, side * street.edge(side), side * (40 + piece[1] * 2.2)
-            if street.paved[index]:
-                mesh.begin(PAVEMENT)
-                behind: Texture = slabs
-                colour = street.paving_colour
-            else:
-                mesh.begin(TREE)
-                behind, colour = GRASS, street.grass_colour
+            paved = street.paved[index]
+            behind, colour = (slabs, street.paving_colour) if paved else (GRASS, street.grass_colour)
+            mesh.begin(PAVEMENT if paved else TREE)
             mesh.face(_strip(street, piece, (edge, wide), (KERB, KERB)), colour, texture=behind)
             mesh.begin(PAVEMENT)
             mesh.face(_strip(street, piece, (road, edge), (KERB, KERB)), street.paving_colour, texture=slabs)
@@ -118,7 +98,6 @@ def draw_ground(mesh: Mesh, street: Street) -> None:
         mesh.face(_strip(street, piece, (-half, half), (0, 0)), street.road_colour, texture=ASPHALT)
         for side in (-1, 1):
             mesh.face(_strip(street, piece, (side * half, side * (half - 0.3)), (0, 0)), gutter, texture=ASPHALT)
-        del crossing
     if street.junction is not None:
         start, width = street.junction
         mesh.begin(ROAD)
@@ -130,7 +109,6 @@ def draw_ground(mesh: Mesh, street: Street) -> None:
 
 
 def _patch(mesh: Mesh, street: Street, dice: Dice) -> None:
-    """Draw a repaired patch or a manhole."""
     s, t = dice.uniform(5, 30), dice.uniform(-street.road + 1, street.road - 1)
     colour = dice.tint(street.road_colour, 0.07)
     if dice.chance(0.5):
@@ -139,17 +117,7 @@ def _patch(mesh: Mesh, street: Street, dice: Dice) -> None:
         mesh.face(shape, blend(colour, (0, 0, 0), dice.uniform(-0.06, 0.15)), texture=ASPHALT)
     else:
         for radius, shade in ((0.36, 0.15), (0.29, 0.45)):
-            circle = [
-                (0.0, 1.0),
-                (0.71, 0.71),
-                (1.0, 0.0),
-                (0.71, -0.71),
-                (0.0, -1.0),
-                (-0.71, -0.71),
-                (-1.0, 0.0),
-                (-0.71, 0.71),
-            ]
-            shape = [street.at(s + radius * b, t + radius * a) for a, b in circle]
+            shape = [street.at(s + radius * b, t + radius * a) for a, b in MANHOLE]
             mesh.face(shape, blend(colour, (0.05, 0.05, 0.05), shade))
 
 
@@ -199,7 +167,6 @@ def _paint(mesh: Mesh, street: Street, dice: Dice) -> None:
 
 
 def _arrow(mesh: Mesh, street: Street, dice: Dice, white: Colour) -> None:
-    """Draw a lane arrow: straight on, or straight on and turning."""
     s, t = dice.uniform(7, 16), 0.5 * street.road * dice.pick((-1, 1))
     ahead = [(-0.09, 0), (0.09, 0), (0.09, 2.6), (0.32, 2.6), (0.0, 4.0), (-0.32, 2.6), (-0.09, 2.6)]
     turn = [(0.09, 1.0), (0.55, 1.9), (0.55, 1.5), (0.95, 2.3), (0.55, 2.9), (0.55, 2.4), (0.09, 1.6)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsrl_lab.streets.buildings import WALLS, Building
+from dsrl_lab.streets.buildings import WALLS, Building, GardenWall, Skyline
 from dsrl_lab.streets.dice import Dice, blend
 from dsrl_lab.streets.frontage import District, boundary, far_trees, greenery, house_row
 from dsrl_lab.streets.furniture import Fence
@@ -11,7 +11,6 @@ from dsrl_lab.streets.ground import GRASSES, PAVINGS, ROADS, Street
 from dsrl_lab.streets.life import Places, posts, traffic, walkers
 from dsrl_lab.streets.scene import Scene, Thing
 from dsrl_lab.streets.trees import Hedge
-from dsrl_lab.streets.walls import GardenWall, Skyline
 from dsrl_lab.streets.weather import sample_weather
 
 DISTRICTS: dict[District, float] = {"town": 2.6, "suburb": 2.8, "park": 2.8, "city": 1.5}
@@ -66,9 +65,8 @@ def _depth(thing: Thing) -> float:
 
 
 def _street(dice: Dice, district: District) -> Street:
-    lanes = {"town": dice.pick((1, 2, 2)), "suburb": dice.pick((1, 2)), "park": 2, "city": dice.pick((2, 2, 4))}[
-        district
-    ]
+    plans = {"town": dice.pick((1, 2, 2)), "suburb": dice.pick((1, 2)), "park": 2, "city": dice.pick((2, 2, 4))}
+    lanes = plans[district]
     road = {1: dice.uniform(3.0, 4.2), 2: dice.uniform(3.6, 5.2), 4: dice.uniform(6.0, 6.8)}[lanes]
     if district == "suburb":
         setback = (dice.uniform(3.5, 7), dice.uniform(3.5, 7))
@@ -102,7 +100,6 @@ def _street(dice: Dice, district: District) -> Street:
 
 
 def _skyline(dice: Dice, street: Street) -> Skyline:
-    """Close the horizon with distant houses."""
     boxes = []
     for z, height in ((330.0, 34.0), (240.0, 20.0)):
         x = -1.3 * z + 0.5 * street.bend * z * z

@@ -80,11 +80,8 @@ def traffic(dice: Dice, street: Street, evening: bool, places: Places) -> Iterat
         s = dice.uniform(6, 14)
         if busy > 0.5 or dice.chance(0.5):
             while s < 90:
-                if (
-                    dice.chance(busy)
-                    and not street.crosses(s, 5.0)
-                    and (street.zebra is None or abs(s - street.zebra) > 6)
-                ):
+                free = not street.crosses(s, 5.0) and (street.zebra is None or abs(s - street.zebra) > 6)
+                if dice.chance(busy) and free:
                     yaw = (0.0 if dice.chance(0.7) else math.pi) + dice.spread(0.05)
                     parked = car(s, side * (street.road - 1.1), yaw, False, common)
                     if places.take(s, side * (street.road - 1.1), OUTLINES[parked.model].length + 0.5, 1.9):

@@ -18,26 +18,20 @@ from dsrl_lab.streets.geometry import Camera, Point, Shape
 
 SKY, BUILDING, POLE, ROAD, PAVEMENT, TREE, SIGN, FENCE, CAR, PEDESTRIAN, BICYCLIST = range(11)
 
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 NEAR = 0.4  # metres; what is closer to the camera's plane is cut off
 BY_NORMAL = -1.0
 
 
 class Texture(NamedTuple):
-    """A pattern in metres on a face: ``grain`` of noise about ``scale`` metres wide, and joints between stones.
+    """A pattern in metres on a face: ``grain`` of noise about ``scale`` metres wide, and joints between stones."""
 
-    Attributes:
-        grain: strength of the noise, 0 to 1.
-        scale: metres of its coarsest waves.
-        course: metres between joints, along and across; 0 for none.
-        joint: how much darker the joints are, 0 to 1.
-        stretch: how much longer the noise is along v than along u.
-    """
-
-    grain: float
-    scale: float
-    course: tuple[float, float] = (0.0, 0.0)
-    joint: float = 0.0
-    stretch: float = 1.0
+    grain: float  # strength of the noise, 0 to 1
+    scale: float  # metres of its coarsest waves
+    course: tuple[float, float] = (0.0, 0.0)  # metres between joints, along and across; 0 for none
+    joint: float = 0.0  # how much darker the joints are, 0 to 1
+    stretch: float = 1.0  # how much longer the noise is along v than along u
 
 
 SMOOTH = Texture(0.0, 1.0)
@@ -56,27 +50,15 @@ TEXTURES = (SMOOTH, ASPHALT, SLABS, PAVERS, PLASTER, BRICK, STONE, BOARDS, TILES
 
 @dataclass(frozen=True)
 class Faces:
-    """A finished mesh in camera coordinates, cut at the near plane.
+    """A finished mesh in camera coordinates, cut at the near plane."""
 
-    Attributes:
-        points: (V, 3) right, up, depth of all corners, face after face.
-        sizes: (F,) corners of each face.
-        colour: (F, 3) albedo in [0, 1], sRGB.
-        light: (F, 3) share of sun or BY_NORMAL, openness to the sky in [0, 1], glow in [0, 1].
-        label: (F,) class ids.
-        owner: (F,) number of the person a face belongs to, -1 for none.
-        thing: (F,) number of the object a face belongs to.
-        texture: (F,) index into TEXTURES.
-    """
-
-    points: NDArray[np.float64]
-    sizes: NDArray[np.int64]
-    colour: NDArray[np.float64]
-    light: NDArray[np.float64]
-    label: NDArray[np.int64]
-    owner: NDArray[np.int64]
-    thing: NDArray[np.int64]
-    texture: NDArray[np.int64]
+    points: NDArray[np.float64]  # (V, 3) right, up, depth of all corners, face after face
+    sizes: NDArray[np.int64]  # (F,) corners of each face
+    colour: NDArray[np.float64]  # (F, 3) albedo in [0, 1], sRGB
+    light: NDArray[np.float64]  # (F, 3) share of sun or BY_NORMAL, openness to the sky in [0, 1], glow in [0, 1]
+    label: NDArray[np.int64]  # (F,) class ids
+    owner: NDArray[np.int64]  # (F,) number of the person a face belongs to, -1 for none
+    texture: NDArray[np.int64]  # (F,) index into TEXTURES
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -85,76 +67,45 @@ class Faces:
 
 
 class Mesh:
-    """Collects faces; objects are drawn into it from far to near.
-
-    Attributes:
-        label: class id of the faces that follow.
-        owner: person the faces that follow belong to, -1 for none.
-        casters: outlines on the ground (lists of points) that lie in the shadow of an object, with 1 for the sun's
-            shadow and 2 for the dark touch under a thing.
-        sun: ground shift (X, Z) in metres of the shadow of a point one metre high, None under a covered sky.
-    """
+    """Collects faces; objects are drawn into it from far to near."""
 
     def __init__(self, sun: tuple[float, float] | None) -> None:
-        self.label, self.owner, self.thing = SKY, -1, 0
-        self.sun = sun
-        self.casters: list[tuple[Shape, int]] = []
+        self.label, self.owner = SKY, -1  # class and person (-1 for none) of the faces that follow
+        self.sun = sun  # ground shift (X, Z) of the shadow of a point one metre high, None under a covered sky
+        self.casters: list[tuple[Shape, int]] = []  # on the ground: 1 the sun's shadow, 2 the dark touch under a thing
         self._points: list[Point] = []
         self._sizes: list[int] = []
         self._rows: list[tuple[float, ...]] = []
-        self._chunks: list[tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]] = []
+        self._chunks: list[tuple[Floats, Integers, Floats]] = []
 
     def begin(self, label: int, owner: int = -1) -> None:
         """Start a new object of a class."""
-        self.label, self.owner, self.thing = label, owner, self.thing + 1
+        self.label, self.owner = label, owner
 
     def face(
         self,
         shape: Shape,
         colour: Colour,
         *,
-        sun: float = BY_NORMAL,
-        openness: float = 1.0,
-        glow: float = 0.0,
+        sun: float = BY_NORMAL,  # share of direct light in [0, 1]
+        openness: float = 1.0,  # share of the sky's light that gets there; less in corners and under things
+        glow: float = 0.0,  # share of light of its own
         texture: Texture = SMOOTH,
     ) -> None:
-        """Add a polygon.
-
-        Args:
-            shape: its corners.
-            colour: sRGB albedo.
-            sun: share of direct light in [0, 1]; by default it follows from the normal.
-            openness: share of the sky's light that gets there; less in corners and under things.
-            glow: share of light of its own.
-            texture: its pattern.
-        """
+        """Add a polygon; ``colour`` is its albedo in sRGB."""
         self._points += shape
         self._sizes.append(len(shape))
-        self._rows.append((*colour, sun, openness, glow, self.label, self.owner, self.thing, TEXTURES.index(texture)))
+        self._rows.append((*colour, sun, openness, glow, self.label, self.owner, TEXTURES.index(texture)))
 
-    def faces(
-        self,
-        shapes: NDArray[np.float64],
-        colours: NDArray[np.float64],
-        sun: NDArray[np.float64],
-        openness: NDArray[np.float64],
-        texture: Texture = SMOOTH,
-    ) -> None:
-        """Add many polygons with equally many corners, as ``face`` would.
-
-        Shape:
-            - shapes: (n, corners, 3)
-            - colours: (n, 3)
-            - sun, openness: (n,)
-        """
+    def faces(self, shapes: Floats, colours: Floats, sun: Floats, openness: Floats, texture: Texture = SMOOTH) -> None:
+        """Add n polygons of equally many corners: shapes (n, corners, 3), colours (n, 3), the rest (n,)."""
         count, corners = shapes.shape[:2]
         self._flush()
-        same = np.array([0.0, self.label, self.owner, self.thing, TEXTURES.index(texture)])
+        same = np.array([0.0, self.label, self.owner, TEXTURES.index(texture)])
         rows = np.concatenate([np.clip(colours, 0, 1), sun[:, None], openness[:, None], np.tile(same, (count, 1))], 1)
         self._chunks.append((shapes.reshape(-1, 3), np.full(count, corners), rows))
 
     def _flush(self) -> None:
-        """Turn the single faces since the last call into arrays."""
         if self._sizes:
             points, sizes = np.array(self._points, np.float64), np.array(self._sizes, np.int64)
             self._chunks.append((points, sizes, np.array(self._rows, np.float64)))
@@ -186,10 +137,9 @@ class Mesh:
         points, sizes, rows = (np.concatenate(parts) for parts in zip(*self._chunks, strict=True))
         seen, sizes, kept = cut(camera.see(points), sizes)
         rows = rows[kept]
-        label, owner, thing, texture = rows[:, 6:].astype(np.int64).T
-        return Faces(seen, sizes, rows[:, :3], rows[:, 3:6], label, owner, thing, texture)
+        return Faces(seen, sizes, rows[:, :3], rows[:, 3:6], *rows[:, 6:].astype(np.int64).T)
 
-    def shadows(self, camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    def shadows(self, camera: Camera) -> tuple[Floats, Integers, Integers]:
         """Return corners (V, 3) in camera coordinates, sizes (S,) and kinds (S,) of all shadows."""
         casters = sorted(self.casters, key=lambda caster: caster[1])
         points = np.array([p for shape, _ in casters for p in shape], np.float64).reshape(-1, 3)
@@ -198,14 +148,8 @@ class Mesh:
         return seen, sizes, np.array([kind for _, kind in casters], np.int64)[kept]
 
 
-def cut(
-    points: NDArray[np.float64], sizes: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Cut polygons at the near plane (Sutherland and Hodgman 1974), all at once.
-
-    Returns:
-        Corners, sizes, and the numbers of the polygons that are left.
-    """
+def cut(points: Floats, sizes: Integers) -> tuple[Floats, Integers, Integers]:
+    """Cut polygons at the near plane (Sutherland and Hodgman 1974); return corners, sizes and which are left."""
     front = points[:, 2] > NEAR
     if bool(front.all()):
         return points, sizes, np.arange(len(sizes))

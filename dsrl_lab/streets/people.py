@@ -14,26 +14,10 @@ from typing import Literal
 from dsrl_lab.streets.dice import Colour, Dice, palette
 from dsrl_lab.streets.geometry import Frame, Point
 
-JOINTS = (
-    "right ankle", "right knee", "right hip", "left hip", "left knee", "left ankle", "right wrist", "right elbow",
-    "right shoulder", "left shoulder", "left elbow", "left wrist", "neck", "head top",
-)  # fmt: skip
-(
-    R_ANKLE,
-    R_KNEE,
-    R_HIP,
-    L_HIP,
-    L_KNEE,
-    L_ANKLE,
-    R_WRIST,
-    R_ELBOW,
-    R_SHOULDER,
-    L_SHOULDER,
-    L_ELBOW,
-    L_WRIST,
-    NECK,
-    HEAD,
-) = range(14)
+R_ANKLE, R_KNEE, R_HIP, L_HIP, L_KNEE, L_ANKLE = range(6)
+R_WRIST, R_ELBOW, R_SHOULDER, L_SHOULDER, L_ELBOW, L_WRIST, NECK, HEAD = range(6, 14)
+RIGHT_LEG, LEFT_LEG = (R_HIP, R_KNEE, R_ANKLE), (L_HIP, L_KNEE, L_ANKLE)
+RIGHT_ARM, LEFT_ARM = (R_SHOULDER, R_ELBOW, R_WRIST), (L_SHOULDER, L_ELBOW, L_WRIST)
 
 SKINS = palette("e3b899 c98f6b a06a48 7a4e35 f0cdb0 5a3a2a")
 HAIRS = palette("2a2320 4a3526 7a5a3a b08a55 8a8580 6a3a26 1e1c1e")
@@ -49,48 +33,25 @@ Pose = Literal["walking", "standing", "waiting", "phone", "cycling"]
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody on the street.
+    """Somebody on the street."""
 
-    Args:
-        place: where the feet (or the wheels) touch the ground, (X, Y, Z).
-        yaw: radians they look to the right of straight ahead; pi faces the camera.
-        height: metres.
-        pose: what they do; "cycling" makes them a bicyclist.
-        phase: where in their step (or pedal turn) they are, radians.
-        build: 0.85 slim to 1.25 broad.
-        skin: albedo.
-        hair: albedo.
-        top: albedo of shirt or coat.
-        bottom: albedo of trousers.
-        shoes: albedo.
-        outfit: shirt with trousers, coat over trousers, or dress.
-        bag: albedo of a bag, or None.
-        bike: albedo of the bicycle.
-    """
-
-    place: Point
-    yaw: float
-    height: float
-    pose: Pose
-    phase: float
-    build: float
-    skin: Colour
-    hair: Colour
-    top: Colour
-    bottom: Colour
-    shoes: Colour
-    outfit: Outfit
-    bag: Colour | None
-    bike: Colour
+    place: Point  # where the feet (or the wheels) touch the ground, (X, Y, Z)
+    yaw: float  # radians they look to the right of straight ahead; pi faces the camera
+    height: float  # metres
+    pose: Pose  # what they do; "cycling" makes them a bicyclist
+    phase: float  # where in their step (or pedal turn) they are, radians
+    build: float  # 0.85 slim to 1.25 broad
+    skin: Colour  # albedo
+    hair: Colour  # albedo
+    top: Colour  # albedo of shirt or coat
+    bottom: Colour  # albedo of trousers
+    shoes: Colour  # albedo
+    outfit: Outfit  # shirt with trousers, coat over trousers, or dress
+    bag: Colour | None  # albedo of a bag, or None
+    bike: Colour  # albedo of the bicycle
 
     def joints(self) -> list[Point]:
-        """Return the 14 joints in world metres.
-
-        Example:
-            >>> p = sample_person(Dice(1), (0.0, 0.0, 10.0), 0.0, "standing")
-            >>> round(p.joints()[HEAD][1] / p.height, 2)
-            1.0
-        """
+        """Return the 14 joints in world metres."""
         frame, h = Frame(self.place, self.yaw), self.height
         return [frame.at(x * h, y * h, z * h) for x, y, z in _skeleton(self.pose, self.phase, h)]
 
@@ -116,15 +77,14 @@ def _skeleton(pose: Pose, phase: float, height: float) -> list[Point]:
     """Return the 14 joints of a person one unit high, local right, up, ahead."""
     if pose == "cycling":
         return _rider(phase, height)
-    swing = 0.46 * math.sin(phase) if pose == "walking" else 0.04 * math.sin(phase)
-    lift = max(0.0, math.cos(phase)) if pose == "walking" else 0.0
-    other = max(0.0, -math.cos(phase)) if pose == "walking" else 0.0
-    bottom = 0.045
+    walks = pose == "walking"
+    swing = (0.46 if walks else 0.04) * math.sin(phase)
+    lift, other = (max(0.0, way * math.cos(phase)) if walks else 0.0 for way in (1, -1))
     r_hip, l_hip = (0.052, 0.53, 0.0), (-0.052, 0.53, 0.0)
     r_knee, r_ankle = _leg(r_hip, swing + 0.25 * lift, 0.12 + 0.75 * lift)
     l_knee, l_ankle = _leg(l_hip, -swing + 0.25 * other, 0.12 + 0.75 * other)
-    drop = min(r_ankle[1], l_ankle[1]) - bottom
-    lean = 0.02 if pose == "walking" else 0.0
+    drop = min(r_ankle[1], l_ankle[1]) - 0.045
+    lean = 0.02 if walks else 0.0
     r_shoulder, l_shoulder = (0.104, 0.815, lean), (-0.104, 0.815, lean)
     if pose == "phone":
         r_elbow, r_wrist = _arm(r_shoulder, 0.25, 1.9, 0.15)
@@ -137,22 +97,8 @@ def _skeleton(pose: Pose, phase: float, height: float) -> list[Point]:
         r_elbow, r_wrist = _arm(r_shoulder, -0.95 * swing, 0.28 + 0.2 * abs(swing), 0.13)
         l_elbow, l_wrist = _arm(l_shoulder, 0.95 * swing, 0.28 + 0.2 * abs(swing), 0.13)
     neck, head = (0.0, 0.845, lean), (0.0, 1.0 + drop, lean + 0.012)
-    joints = [
-        r_ankle,
-        r_knee,
-        r_hip,
-        l_hip,
-        l_knee,
-        l_ankle,
-        r_wrist,
-        r_elbow,
-        r_shoulder,
-        l_shoulder,
-        l_elbow,
-        l_wrist,
-        neck,
-        head,
-    ]
+    legs = (r_ankle, r_knee, r_hip, l_hip, l_knee, l_ankle)
+    joints = (*legs, r_wrist, r_elbow, r_shoulder, l_shoulder, l_elbow, l_wrist, neck, head)
     return [(x, y - drop, z) for x, y, z in joints]
 
 
@@ -187,33 +133,16 @@ def _rider(phase: float, height: float) -> list[Point]:
     r_elbow, l_elbow = _bent(r_shoulder, r_wrist, 0.172, 0.16, -1), _bent(l_shoulder, l_wrist, 0.172, 0.16, -1)
     neck = (0.0, hip_y + up + 0.03, hip_z + ahead + 0.025)
     head = (0.0, neck[1] + 0.15, neck[2] + 0.045)
-    return [
-        r_ankle,
-        r_knee,
-        r_hip,
-        l_hip,
-        l_knee,
-        l_ankle,
-        r_wrist,
-        r_elbow,
-        r_shoulder,
-        l_shoulder,
-        l_elbow,
-        l_wrist,
-        neck,
-        head,
-    ]
+    legs = (r_ankle, r_knee, r_hip, l_hip, l_knee, l_ankle)
+    return [*legs, r_wrist, r_elbow, r_shoulder, l_shoulder, l_elbow, l_wrist, neck, head]
 
 
 def sample_person(dice: Dice, place: Point, yaw: float, pose: Pose) -> Person:
     """Draw somebody at a place: size, build, clothes."""
+    height = dice.uniform(1.58, 1.88) if dice.chance(0.88) or pose == "cycling" else dice.uniform(1.05, 1.35)
+    phase, build = dice.uniform(0, 2 * math.pi), dice.uniform(0.9, 1.25)
     return Person(
-        place=place,
-        yaw=yaw,
-        height=dice.uniform(1.58, 1.88) if dice.chance(0.88) or pose == "cycling" else dice.uniform(1.05, 1.35),
-        pose=pose,
-        phase=dice.uniform(0, 2 * math.pi),
-        build=dice.uniform(0.9, 1.25),
+        *(place, yaw, height, pose, phase, build),
         skin=dice.tint(dice.pick(SKINS), 0.03),
         hair=dice.tint(dice.pick(HAIRS), 0.05),
         top=dice.tint(dice.pick(TOPS), 0.08),

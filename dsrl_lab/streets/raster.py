@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Lengths = TypeVar("Lengths", NDArray[np.int32], NDArray[np.int64])
-
-
 BLOCK = 1 << 17
 
 
@@ -28,13 +26,9 @@ def _ramp(lengths: Lengths) -> Lengths:
 def rasterise(points: NDArray[np.float64], sizes: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.int32]:
     """Paint polygons over each other and say which one is on top of each sample.
 
-    Args:
-        points: corners (x, y) of all polygons one after the other, in samples; the first sample's centre is (0.5, 0.5).
-        sizes: number of corners of each polygon, in painting order.
-        shape: rows and columns of the result.
-
     Shape:
-        - points: (V, 2) with V = sum of sizes
+        - points: (V, 2) corners x, y of all polygons; the first sample's centre is (0.5, 0.5)
+        - sizes: (F,) number of corners of each polygon, in painting order, V in all
         - output: ``shape``; polygon number counted from 1, 0 where there is none
 
     Example:

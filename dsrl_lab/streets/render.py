@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsrl_lab.streets.geometry import Camera
-from dsrl_lab.streets.light import illuminate, newell
+from dsrl_lab.streets.light import illuminate, newell, shadows, sky
 from dsrl_lab.streets.mesh import PAVEMENT, ROAD, SKY
 from dsrl_lab.streets.raster import rasterise
 from dsrl_lab.streets.scene import Scene
-from dsrl_lab.streets.shadow import shadows
-from dsrl_lab.streets.sky import sky
 from dsrl_lab.streets.texture import Array, Noise, pattern, texture_table
 
 NUM_CLASSES = 11
@@ -86,7 +84,6 @@ def render(scene: Scene, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDAr
 
 
 def _class_counts(labels: NDArray[np.uint8], down: int, across: int) -> NDArray[np.int64]:
-    """Count the samples of each class in each pixel: (H, W, 11)."""
     height, width = labels.shape[0] // down, labels.shape[1] // across
     pixel = (np.arange(height)[:, None] * width + np.arange(width)[None, :]) * NUM_CLASSES
     pixel = pixel.repeat(across, 1)[:, None, :]
@@ -109,13 +106,7 @@ def _reduce(table: NDArray[np.float64], top: NDArray[np.int32], down: int, acros
 
 
 def _places(camera: Camera, plane: Array, size: tuple[int, int]) -> tuple[tuple[Array, Array, Array], Array, Array]:
-    """Return the world position (X, Y, Z) seen in each pixel, its depth, and the cosine at which it is seen.
-
-    Args:
-        camera: who looks.
-        plane: (H, W, 4) normal and offset, in camera coordinates, of the face in each pixel.
-        size: (H, W).
-    """
+    """Return the world position (X, Y, Z) seen in each pixel, its depth, and the cosine at which it is seen."""
     right, up = camera.rays(size)
     slant = plane[..., 0] * right + plane[..., 1] * up + plane[..., 2]
     depth = np.clip(plane[..., 3] / np.where(np.abs(slant) < 1e-6, np.float32(1e-6), slant), 0.4, 500)
@@ -127,12 +118,7 @@ def _places(camera: Camera, plane: Array, size: tuple[int, int]) -> tuple[tuple[
 
 
 def _texture(
-    camera: Camera,
-    kind: NDArray[np.int64],
-    place: tuple[Array, Array, Array],
-    depth: Array,
-    facing: Array,
-    noise: Noise,
+    camera: Camera, kind: NDArray[np.int64], place: tuple[Array, ...], depth: Array, facing: Array, noise: Noise
 ) -> Array:
     """Return the factor (H, W) of the textures; only pixels that have one are worked out."""
     table = texture_table()[kind]

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dsrl_lab.streets.buildings import Building, draw_building
+from dsrl_lab.streets.buildings import Building, GardenWall, Skyline, draw_building, draw_skyline, draw_wall
 from dsrl_lab.streets.dice import blend
 from dsrl_lab.streets.figures import draw_figure
 from dsrl_lab.streets.furniture import Fence, Post, draw_fence, draw_post
@@ -18,7 +18,6 @@ from dsrl_lab.streets.mesh import NEAR, Faces, Mesh
 from dsrl_lab.streets.people import Person
 from dsrl_lab.streets.trees import Hedge, Tree, draw_hedge, draw_tree
 from dsrl_lab.streets.vehicles import Car, draw_car
-from dsrl_lab.streets.walls import GardenWall, Skyline, draw_skyline, draw_wall
 from dsrl_lab.streets.weather import Weather
 
 Thing = Building | GardenWall | Tree | Hedge | Post | Fence | Car | Person
@@ -26,23 +25,14 @@ Thing = Building | GardenWall | Tree | Hedge | Post | Fence | Car | Person
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that is to be seen, in metres and radians; no pixel anywhere.
+    """Everything that is to be seen, in metres and radians; no pixel anywhere."""
 
-    Args:
-        weather: light and air.
-        camera: who looks.
-        street: the plan of the road.
-        skyline: the far end of the world.
-        things: all other objects, from far to near.
-        key: for grain and clouds.
-    """
-
-    weather: Weather
-    camera: Camera
-    street: Street
-    skyline: Skyline
-    things: tuple[Thing, ...]
-    key: int
+    weather: Weather  # light and air
+    camera: Camera  # who looks
+    street: Street  # the plan of the road
+    skyline: Skyline  # the far end of the world
+    things: tuple[Thing, ...]  # all other objects, from far to near
+    key: int  # for grain and clouds
 
     @property
     def people(self) -> tuple[Person, ...]:
@@ -52,8 +42,7 @@ class Scene:
     @cached_property
     def _mesh(self) -> Mesh:
         mesh, weather = Mesh(self.weather.shadow_shift), self.weather
-        dark = (0.16, 0.19, 0.22)
-        glass = (dark, blend(weather.horizon, weather.zenith, 0.4))
+        glass = ((0.16, 0.19, 0.22), blend(weather.horizon, weather.zenith, 0.4))
         lit = 0.4 if weather.evening else 0.0
         draw_skyline(mesh, self.skyline)
         draw_ground(mesh, self.street)

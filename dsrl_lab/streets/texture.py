@@ -51,15 +51,7 @@ def texture_table() -> Array:
 
 
 def pattern(u: Array, v: Array, footprint: tuple[Array, Array], table: Array, noise: Noise) -> Array:
-    """Return the factor by which texture brightens or darkens each pixel.
-
-    Args:
-        u: metres along the face.
-        v: metres across the face.
-        footprint: metres that one pixel covers, along and across; detail below it fades out instead of flickering.
-        table: (6, ...) rows of ``texture_table`` for each pixel.
-        noise: source of the grain.
-    """
+    """Return the factor by which texture brightens or darkens each pixel."""
     grain, scale, course_u, course_v, joint, stretch = table
     widest = np.maximum(*footprint)
     value = np.zeros_like(u)

@@ -10,35 +10,26 @@ from numpy.typing import NDArray
 
 from dsrl_lab.streets.dice import Colour, Dice, blend, palette
 from dsrl_lab.streets.geometry import Point, capsule
-from dsrl_lab.streets.mesh import LEAVES, TREE, Mesh, Texture
+from dsrl_lab.streets.mesh import LEAVES, TREE, Mesh
 
 CROWNS = palette("5c7438 6f8140 4d6a3a 7d8a44 60704a 8a8f52")
 AUTUMN = palette("a5793a b58a45 8f5f33 9c8a4a a0603a")
 BARK = palette("6b5a4a 7a6a5a 5a5048 857a70")
 Light = tuple[float, float, float]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A tree, a bush (no trunk) or a bare tree.
+    """A tree, a bush (no trunk) or a bare tree."""
 
-    Args:
-        place: where it stands, (X, Y, Z) in metres.
-        height: metres in all.
-        width: metres across the crown, 0 for a bare tree.
-        clear: metres of trunk below the crown.
-        colour: albedo of the leaves.
-        bark: albedo of the trunk.
-        key: for the details.
-    """
-
-    place: Point
-    height: float
-    width: float
-    clear: float
-    colour: Colour
-    bark: Colour
-    key: int
+    place: Point  # where it stands, (X, Y, Z) in metres
+    height: float  # metres in all
+    width: float  # metres across the crown, 0 for a bare tree
+    clear: float  # metres of trunk below the crown
+    colour: Colour  # albedo of the leaves
+    bark: Colour  # albedo of the trunk
+    key: int  # for the details
 
 
 @dataclass(frozen=True)
@@ -53,16 +44,7 @@ class Hedge:
 
 
 def _tufts(
-    mesh: Mesh,
-    dice: Dice,
-    centres: NDArray[np.float64],
-    radii: NDArray[np.float64],
-    colour: Colour,
-    sun: NDArray[np.float64],
-    openness: NDArray[np.float64],
-    *,
-    corners: int = 8,
-    texture: Texture = LEAVES,
+    mesh: Mesh, dice: Dice, centres: Floats, radii: Floats, colour: Colour, sun: Floats, sky: Floats, corners: int = 8
 ) -> None:
     """Draw ragged discs that face the camera: centres (n, 3), all else (n,)."""
     n = len(centres)
@@ -72,7 +54,7 @@ def _tufts(
     shapes[..., 0] += reach * np.cos(angle)
     shapes[..., 1] += reach * np.sin(angle)
     tint = 1 + 0.16 * (dice.units(n, 1) - dice.units(n, 1)) + 0.07 * (dice.units(n, 3) - dice.units(n, 3))
-    mesh.faces(shapes, np.array(colour) * tint, np.clip(sun, 0, 1), np.clip(openness, 0.3, 1), texture)
+    mesh.faces(shapes, np.array(colour) * tint, np.clip(sun, 0, 1), np.clip(sky, 0.3, 1), LEAVES)
 
 
 def draw_tree(mesh: Mesh, tree: Tree, light: Light) -> None:
@@ -99,27 +81,17 @@ def draw_tree(mesh: Mesh, tree: Tree, light: Light) -> None:
     facing = way @ np.array(light)
     way, facing = (a[np.argsort(-way[:, 2] + 0.7 * facing, kind="stable")] for a in (way, facing))
     spots = centre + way * np.array([radius, half, radius * 0.5])
-    _tufts(
-        mesh, dice, centre + way[::4] * np.array([radius, half, 0.0]) * 0.66, np.full(len(way[::4]), 1.7 * size),
-        tree.colour, np.full(len(way[::4]), 0.03), np.full(len(way[::4]), 0.42),
-    )  # fmt: skip
-    _tufts(
-        mesh, dice, spots, size * (0.65 + 0.5 * dice.units(n)), tree.colour, 0.3 + 0.8 * facing, 0.66 + 0.4 * way[:, 1]
-    )
+    inner = centre + way[::4] * np.array([radius, half, 0.0]) * 0.66
+    wide, dim, close = (np.full(len(inner), value) for value in (1.7 * size, 0.03, 0.42))
+    _tufts(mesh, dice, inner, wide, tree.colour, dim, close)
+    radii = size * (0.65 + 0.5 * dice.units(n))
+    _tufts(mesh, dice, spots, radii, tree.colour, 0.3 + 0.8 * facing, 0.66 + 0.4 * way[:, 1])
     if z < 60:
         edge, turn = 0.9 + 0.16 * dice.units(n), dice.units(n) * 2 * math.pi
         leaves = np.stack([np.cos(turn) * edge, np.sin(turn) * edge, np.zeros(n)], 1)
         spots = centre + leaves * np.array([radius, half, 1.0]) * 0.93
-        _tufts(
-            mesh,
-            dice,
-            spots,
-            size * (0.2 + 0.25 * dice.units(n)),
-            tree.colour,
-            0.3 + 0.7 * leaves @ np.array(light),
-            np.full(n, 0.75),
-            corners=5,
-        )
+        small, sun = size * (0.2 + 0.25 * dice.units(n)), 0.3 + 0.7 * leaves @ np.array(light)
+        _tufts(mesh, dice, spots, small, tree.colour, sun, np.full(n, 0.75), corners=5)
     if mesh.sun is not None and z < 80:
         hexagon = [(math.cos(k * math.pi / 3), math.sin(k * math.pi / 3)) for k in range(6)]
         for k in range(0, n, max(1, n // 40)):
@@ -129,7 +101,6 @@ def draw_tree(mesh: Mesh, tree: Tree, light: Light) -> None:
 
 
 def _trunk(mesh: Mesh, dice: Dice, tree: Tree, radius: float, half: float, light: Light) -> None:
-    """Draw a trunk with a light side, and three boughs."""
     x, y, z = tree.place
     thick = 0.05 + tree.height * 0.017
     top = (x + dice.spread(0.3), y + tree.clear + half, z)

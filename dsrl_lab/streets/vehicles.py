@@ -22,26 +22,17 @@ Model = Literal["hatchback", "saloon", "estate", "suv", "van", "bus"]
 
 
 class Outline(NamedTuple):
-    """Side view of a model.
+    """Side view of a model."""
 
-    Attributes:
-        length: metres.
-        width: metres.
-        height: metres.
-        belt: height of the lower edge of the windows.
-        nose: height of the bonnet's front edge.
-        cabin: rear foot, rear of the roof, front of the roof, front foot, as shares of half the length.
-        taper: width of the roof over the width of the body.
-        panes: side windows from rear to front, as shares of the glass; what lies between them is metal.
-    """
-
-    length: float
-    width: float
-    height: float
-    belt: float
-    nose: float
+    length: float  # metres
+    width: float  # metres
+    height: float  # metres
+    belt: float  # height of the lower edge of the windows
+    nose: float  # height of the bonnet's front edge
+    # rear foot, rear of the roof, front of the roof, front foot, as shares of half the length
     cabin: tuple[float, float, float, float]
-    taper: float
+    taper: float  # width of the roof over the width of the body
+    # side windows from rear to front, as shares of the glass; what lies between them is metal
     panes: tuple[tuple[float, float], ...]
 
 
@@ -60,21 +51,13 @@ OUTLINES: dict[Model, Outline] = {
 
 @dataclass(frozen=True)
 class Car:
-    """A vehicle.
+    """A vehicle."""
 
-    Args:
-        place: middle of its footprint, (X, 0, Z).
-        yaw: radians it points to the right of straight ahead; pi looks at the camera.
-        model: its shape.
-        colour: albedo of its paint.
-        lights: whether its lamps are on.
-    """
-
-    place: Point
-    yaw: float
-    model: Model
-    colour: Colour
-    lights: bool
+    place: Point  # middle of its footprint, (X, 0, Z)
+    yaw: float  # radians it points to the right of straight ahead; pi looks at the camera
+    model: Model  # its shape
+    colour: Colour  # albedo of its paint
+    lights: bool  # whether its lamps are on
 
 
 # Ring of 12 corners, counted from the front right, clockwise seen from above: faces 0-1 are the right front corner,
@@ -98,38 +81,23 @@ class _Draft:
         self.mesh, self.frame = mesh, Frame(car.place, car.yaw)
         self.eye = (camera.x, camera.height, 0.0)
 
-    def put(
-        self, corners: list[Point], colour: Colour, *, sun: float = -1.0, openness: float = 1.0, glow: float = 0.0
-    ) -> bool:
-        """Draw a face, clockwise as seen from outside, if it looks at the camera; say whether it does."""
+    def put(self, corners: list[Point], colour: Colour, **light: float) -> None:
+        """Draw a face, clockwise as seen from outside, if it looks at the camera."""
         shape = [self.frame.at(*corner) for corner in corners]
         (ax, ay, az), (bx, by, bz), (cx, cy, cz) = shape[:3]
         ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         ex, ey, ez = self.eye
-        if nx * (ex - ax) + ny * (ey - ay) + nz * (ez - az) <= 0:
-            return False
-        self.mesh.face(shape, colour, sun=sun, openness=openness, glow=glow)
-        return True
+        if nx * (ex - ax) + ny * (ey - ay) + nz * (ez - az) > 0:
+            self.mesh.face(shape, colour, **light)  # type: ignore[arg-type]
 
     def loft(self, rings: Sequence[Sequence[Point]], colours: NDArray[np.float64], sun: Sequence[float]) -> None:
-        """Draw the bands between neighbouring rings, all at once, from the lowest up.
-
-        Args:
-            rings: (n, 12) corners.
-            colours: (n - 1, 12, 3) albedo of the faces.
-            sun: (n - 1) share of sun of each band, BY_NORMAL to let it follow from the normal.
-        """
+        """Draw the bands between neighbouring rings, all at once, from the lowest up."""
         corners = self.frame.all_at([corner for ring in rings for corner in ring]).reshape(-1, 12, 3)
         following = corners[:, FOLLOWING]
         a, b, c = corners[:-1], following[:-1], following[1:]
         u, v, w = b - a, c - a, np.array(self.eye) - a
-        facing = (
-            (u[..., 1] * v[..., 2] - u[..., 2] * v[..., 1]) * w[..., 0]
-            + (u[..., 2] * v[..., 0] - u[..., 0] * v[..., 2]) * w[..., 1]
-            + (u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]) * w[..., 2]
-        )
-        seen = facing > 0
+        seen = (np.cross(u, v) * w).sum(-1) > 0
         light = np.broadcast_to(np.array(sun)[:, None], seen.shape)[seen]
         self.mesh.faces(np.stack([a, b, c, corners[1:]], 2)[seen], colours[seen], light, np.ones(len(light)))
 
@@ -200,7 +168,6 @@ def _shadow(mesh: Mesh, car: Car, frame: Frame, half: float, wide: float) -> Non
 
 
 def _posts(draft: _Draft, car: Car, o: Outline, low: list[Point], high: list[Point]) -> None:
-    """Draw the metal between the side windows, and the rear wall of a van."""
     gaps = zip((0.0, *(stop for _, stop in o.panes)), (*(start for start, _ in o.panes), 1.0), strict=True)
     for g0, g1 in gaps:
         if g1 - g0 < 0.005:
@@ -232,7 +199,6 @@ def _plate(z: float, x0: float, x1: float, h0: float, h1: float) -> list[Point]:
 
 
 def _front_and_back(draft: _Draft, car: Car, o: Outline, half: float, wide: float) -> None:
-    """Draw number plates, grille and bumpers."""
     yellow, pale, grille = (0.85, 0.76, 0.36), (0.88, 0.88, 0.86), (0.10, 0.10, 0.11)
     trim = blend(car.colour, DARK, 0.6)
     draft.put(_plate(-half - 0.02, -wide * 0.72, wide * 0.72, 0.30, 0.46), trim, openness=0.8)
@@ -243,7 +209,6 @@ def _front_and_back(draft: _Draft, car: Car, o: Outline, half: float, wide: floa
 
 
 def _treads(draft: _Draft, half: float, wide: float) -> None:
-    """Draw the tyres as one sees them below the bumpers; the body comes over them."""
     for sign in (-1, 1):
         x0, x1 = sorted((sign * (wide - 0.24), sign * (wide - 0.02)))
         for z in (-0.62 * half - 0.3, 0.63 * half + 0.3):
@@ -253,7 +218,6 @@ def _treads(draft: _Draft, half: float, wide: float) -> None:
 
 
 def _sides(draft: _Draft, car: Car, o: Outline, half: float, wide: float, *, near: bool) -> None:
-    """Draw wheels with their arches, doors and handles."""
     radius = 0.46 if car.model == "bus" else 0.32 if o.height < 1.6 else 0.35
     line = blend(car.colour, DARK, 0.55)
 
@@ -261,13 +225,8 @@ def _sides(draft: _Draft, car: Car, o: Outline, half: float, wide: float, *, nea
         corners = [(sign * (wide + out), h, z) for z, h in outline]
         return corners if sign < 0 else corners[::-1]
 
-    rim = (0.58, 0.59, 0.61)
-    wheel = (
-        (1.2, blend(DARK, (0, 0, 0), 0.5), 0.4),
-        (1.0, (0.09, 0.09, 0.10), 0.8),
-        (0.64, rim, 0.9),
-        (0.2, (0.2, 0.2, 0.2), 0.9),
-    )
+    arch, tyre, rim, hub = blend(DARK, (0, 0, 0), 0.5), (0.09, 0.09, 0.10), (0.58, 0.59, 0.61), (0.2, 0.2, 0.2)
+    wheel = ((1.2, arch, 0.4), (1.0, tyre, 0.8), (0.64, rim, 0.9), (0.2, hub, 0.9))
     circle = [(math.cos(math.pi * i / 8), math.sin(math.pi * i / 8)) for i in range(16)]
     for sign in (-1, 1):
         for z in (-0.62 * half, 0.63 * half):
@@ -277,13 +236,7 @@ def _sides(draft: _Draft, car: Car, o: Outline, half: float, wide: float, *, nea
         if o.length > 5 or not near:
             continue
         for z in (-0.42 * half, -0.06 * half, 0.36 * half):
-            draft.put(
-                flat(
-                    sign,
-                    0.004,
-                    [(z - 0.012, 0.36), (z + 0.012, 0.36), (z + 0.012, o.belt - 0.06), (z - 0.012, o.belt - 0.06)],
-                ),
-                line,
-            )
+            gap = [(z - 0.012, 0.36), (z + 0.012, 0.36), (z + 0.012, o.belt - 0.06), (z - 0.012, o.belt - 0.06)]
+            draft.put(flat(sign, 0.004, gap), line)
         for z in (-0.36 * half, 0.0):
             draft.put(flat(sign, 0.006, [(z, 0.78), (z + 0.17, 0.78), (z + 0.17, 0.82), (z, 0.82)]), line)

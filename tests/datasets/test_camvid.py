@@ -10,6 +10,7 @@ from PIL import Image
 from dsrl_lab.datasets import camvid
 from dsrl_lab.datasets.camvid import ORIGINAL_COLORS, CamVid, check, colors_to_ids, original_split
 from dsrl_lab.datasets.class_tables import CAMVID
+from dsrl_lab.datasets.download import verify
 
 HEIGHT, WIDTH = 6, 8
 NAMES = {
@@ -107,7 +108,7 @@ def test_no_camvid_at_all(tmp_path: Path) -> None:
     for root in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(ValueError, match=r"no CamVid at .*expected folders train/ .*data fetch camvid"):
             CamVid(root, "train")
-    with pytest.raises(ValueError, match="unknown layout 'flat'; choose from auto, segnet, original"):
+    with pytest.raises(ValueError, match="unknown layout 'flat'; choose from auto, segnet, kaggle, original, fastai"):
         CamVid(tmp_path, "train", layout="flat")  # type: ignore[arg-type]
 
 
@@ -186,7 +187,7 @@ def test_unknown_colour_names_file_and_colour(tmp_path: Path) -> None:
 def test_foreign_frame_needs_a_list(tmp_path: Path) -> None:
     root = original_tree(tmp_path)
     picture(0).save(root / "701_StillsRaw_full" / "holiday.png")
-    with pytest.raises(ValueError, match=r"cannot tell the split of frame 'holiday'.*put train\.txt"):
+    with pytest.raises(ValueError, match=r"no split is known for frame 'holiday'.*put train\.txt"):
         CamVid(root, "train")
 
 
@@ -205,6 +206,166 @@ def test_check_names_what_is_missing(tmp_path: Path) -> None:
 def test_check_of_the_original(tmp_path: Path) -> None:
     report = check(original_tree(tmp_path), splits=camvid.SPLITS)
     assert report.ok and report.found == {"train": 3, "val": 2, "test": 2}
+
+
+def kaggle_tree(root: Path) -> Path:
+    colors = np.array(list(ORIGINAL_COLORS), dtype=np.uint8)
+    for split, names in NAMES.items():
+        (root / split).mkdir(parents=True)
+        (root / f"{split}_labels").mkdir()
+        for number, name in enumerate(names):
+            picture(number).save(root / split / f"{name}.png")
+            pixels = colors[(np.arange(HEIGHT * WIDTH) + number) % len(colors)].reshape(HEIGHT, WIDTH, 3)
+            Image.fromarray(pixels).save(root / f"{split}_labels" / f"{name}_L.png")
+    (root / "class_dict.csv").write_text("name,r,g,b\n")
+    return root
+
+
+def test_kaggles_layout_keeps_its_own_splits(tmp_path: Path) -> None:
+    root, table = kaggle_tree(tmp_path), list(ORIGINAL_COLORS.values())
+    (root / "val" / "0016E5_07961.png").rename(root / "test" / "0016E5_07961.png")
+    (root / "val_labels" / "0016E5_07961_L.png").rename(root / "test_labels" / "0016E5_07961_L.png")
+    data = CamVid(root, "test")
+    assert data.layout == "kaggle" and data.names == ("0001TP_008550", "0016E5_07961", "Seq05VD_f00000")
+    assert data[1].mask.flatten().tolist() == [table[(i + 1) % 32] for i in range(HEIGHT * WIDTH)]
+    assert check(root, splits=camvid.SPLITS).found == {"train": 3, "val": 1, "test": 3}
+
+
+CODES = ["Animal", "Archway", "Bicyclist", "Void", "Wall", "Sky"]  # the first and last of fastai's 32, in its order
+
+
+def fastai_tree(root: Path, *, valid: list[str]) -> Path:
+    (root / "images").mkdir(parents=True)
+    (root / "labels").mkdir()
+    for name in [name for names in NAMES.values() for name in names]:
+        picture(1).save(root / "images" / f"{name}.png")
+        ids = np.arange(HEIGHT * WIDTH, dtype=np.uint8).reshape(HEIGHT, WIDTH) % len(CODES)
+        Image.fromarray(ids).save(root / "labels" / f"{name}_P.png")
+    (root / "codes.txt").write_text("\n".join(CODES))
+    (root / "valid.txt").write_text("".join(f"{name}.png\n" for name in valid))
+    return root
+
+
+def test_fastais_layout_reads_ids_by_its_codes(tmp_path: Path) -> None:
+    root = fastai_tree(tmp_path, valid=["0001TP_006690", "Seq05VD_f00000"])
+    val = CamVid(root, "val")
+    assert val.layout == "fastai" and val.names == ("0001TP_006690", "Seq05VD_f00000")
+    expected = [CAMVID.index(name) for name in ("pedestrian", "building", "bicyclist")] + [255, 1, 0]
+    assert val[0].mask.flatten().tolist() == expected * (HEIGHT * WIDTH // 6)
+    assert set(CamVid(root, "train").names) == {n for names in NAMES.values() for n in names} - set(val.names)
+    (root / "valid.txt").unlink()
+    assert CamVid(root, "val").names == tuple(NAMES["val"]), "without a list by the frames' names"
+
+
+def test_fastais_codes_are_needed_and_known(tmp_path: Path) -> None:
+    root = fastai_tree(tmp_path, valid=NAMES["val"])
+    (root / "codes.txt").write_text("\n".join(CODES[:-1]))
+    with pytest.raises(ValueError, match=r"id 5 at \(0, 5\) of .*_P\.png; expected the ids of codes\.txt, 0\.\.4"):
+        CamVid(root, "val")[0]
+    (root / "codes.txt").write_text("Sky\nZebra")
+    with pytest.raises(ValueError, match=r"unknown class 'Zebra' in .*codes\.txt; expected CamVid's: Void, Sky"):
+        CamVid(root, "val")
+    (root / "codes.txt").unlink()
+    with pytest.raises(ValueError, match=r"names of the mask's classes in .*codes\.txt, found no file"):
+        CamVid(root, "val")
+
+
+@pytest.mark.parametrize(
+    "encoding, good", [("utf-8", True), ("utf-8-sig", True), ("utf-16", False), ("latin-1", False)]
+)
+def test_lists_are_utf8_with_or_without_a_mark(tmp_path: Path, encoding: str, good: bool) -> None:
+    for folder, image in (("train", picture(1)), ("trainannot", Image.new("L", (WIDTH, HEIGHT), 3))):
+        (tmp_path / folder).mkdir()
+        for name in ("a", "Straße"):
+            image.save(tmp_path / folder / f"{name}.png")
+    lines = [f"train/{name}.png trainannot/{name}.png" for name in ("a", "Straße")]
+    (tmp_path / "train.txt").write_bytes("\r\n".join(lines).encode(encoding))
+    if good:
+        assert CamVid(tmp_path, "train").names == ("a", "Straße")
+    else:
+        line = 1 if encoding == "utf-16" else 2
+        with pytest.raises(ValueError, match=rf"line {line} of .*train\.txt is not UTF-8, .*; save the file as UTF-8"):
+            CamVid(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    "line", ['"{0}" "{1}"', "{0} {1}", "{0}\t{1}", "/home/some one/Cam Vid/{0}   /home/some one/Cam Vid/{1} "]
+)
+def test_blanks_in_listed_names_are_read(tmp_path: Path, line: str) -> None:
+    root = segnet_tree(tmp_path / "Cam Vid", ["val"])
+    for folder in ("val", "valannot"):
+        (root / folder / "0016E5_07959.png").rename(root / folder / "rainy day (2).v1.png")
+    (root / "val.txt").write_text(line.format("val/rainy day (2).v1.png", "valannot/rainy day (2).v1.png"))
+    assert CamVid(root, "val").names == ("rainy day (2).v1",) and CamVid(root, "val")[0].mask.shape == (6, 8)
+
+
+def test_listed_subfolders_are_found(tmp_path: Path) -> None:
+    root = segnet_tree(tmp_path, ["val"])
+    for folder in ("val", "valannot"):
+        (root / folder / "one").mkdir()
+        (root / folder / "0016E5_07959.png").rename(root / folder / "one" / "a.png")
+    (root / "val.txt").write_text("val/one/a.png valannot/one/a.png\n")
+    assert CamVid(root, "val").names == ("a",)
+
+
+@pytest.mark.parametrize("place", ["val", "valannot"])
+def test_what_has_no_partner_is_missing_not_left_out(tmp_path: Path, place: str) -> None:
+    root = segnet_tree(tmp_path, ["val"], lists=False)
+    (root / place / "0016E5_07961.png").unlink()
+    wanted = rf"1 of 4 files are missing, the first is .*{place}.0016E5_07961\.png"
+    with pytest.raises(ValueError, match=wanted):
+        CamVid(root, "val")
+    (root / place / "0016E5_07961.png").symlink_to("../annex/x")
+    with pytest.raises(ValueError, match=wanted + r", a link to \.\./annex/x\."):
+        CamVid(root, "val")
+
+
+def test_what_is_not_read_is_said(tmp_path: Path) -> None:
+    root = segnet_tree(tmp_path, ["train", "val"], lists=False)
+    (root / "val" / "more").mkdir()
+    (root / "val" / "b.heic").touch()
+    with pytest.warns(UserWarning, match=r"not read in .*val, 2 in all: b\.heic, more/"):
+        CamVid(root, "val")
+    report = check(root)
+    assert report.ok and report.notes == (f"not read in {root / 'val'}, 2 in all: b.heic, more/",)
+    assert "note: not read in" in str(report)
+
+
+def test_empty_lists_and_folders_list_nothing(tmp_path: Path) -> None:
+    root = segnet_tree(tmp_path, ["val"])
+    (root / "val.txt").write_text("\n \n")
+    with pytest.raises(ValueError, match=r"split 'val' of CamVid at .* lists no pictures"):
+        CamVid(root, "val")
+    for folder in ("train", "trainannot"):
+        (root / folder).mkdir()
+    with pytest.raises(ValueError, match=r"split 'train' of CamVid at .* lists no pictures"):
+        CamVid(root, "train")
+    assert not check(root).ok and check(root).found == {}
+
+
+def test_lossy_masks_are_refused_by_reader_and_check(tmp_path: Path) -> None:
+    root = segnet_tree(tmp_path, ["train", "val"], lists=False)
+    (root / "valannot" / "0016E5_07961.png").unlink()
+    Image.new("L", (WIDTH, HEIGHT), 3).save(root / "valannot" / "0016E5_07961.jpg")
+    with pytest.raises(ValueError, match=r"expected a lossless mask, .*0016E5_07961\.jpg is JPEG"):
+        CamVid(root, "val")[1]
+    assert "expected a lossless mask" in check(root).missing[0]
+    original = original_tree(tmp_path / "original")
+    labels = original / "LabeledApproved_full"
+    Image.open(labels / "0016E5_07959_L.png").save(labels / "0016E5_07959_L.jpg")
+    (labels / "0016E5_07959_L.png").unlink()
+    with pytest.raises(ValueError, match=r"expected a lossless mask, .*0016E5_07959_L\.jpg"):
+        CamVid(original, "val")[0]
+
+
+def test_a_larger_copy_of_ones_own_passes_the_check(tmp_path: Path) -> None:
+    """``data check`` compares SHA-256 sums with SegNet's 480x360 copy; a 960x720 one has its own files."""
+    segnet_tree(tmp_path / "CamVid", ["train", "val"])
+    report = verify("camvid", tmp_path)
+    assert report.ok and report.found == {"train": 3, "val": 2}
+    assert report.notes == ("no file is the released one: judged by its reader",)
+    (tmp_path / "CamVid" / "valannot" / "0016E5_07959.png").write_bytes(b"damaged")
+    assert "cannot decode" in verify("camvid", tmp_path).missing[0]
 
 
 def test_real_splits_follow_the_rule(real_data: Path) -> None:

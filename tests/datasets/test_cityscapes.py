@@ -9,6 +9,7 @@ from PIL import Image
 
 from dsrl_lab.datasets.cityscapes import TRAIN_TO_LABEL, Cityscapes, check, to_label_ids, to_train_ids
 from dsrl_lab.datasets.class_tables import CITYSCAPES
+from dsrl_lab.datasets.download import DownloadError, fetch, verify
 
 HEIGHT, WIDTH = 5, 34
 FRAMES = {
@@ -86,7 +87,7 @@ def test_missing_split_and_masks_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no split 'train'; splits found there: val\. Register at"):
         Cityscapes(root, "train")
     (root / "gtFine" / "val" / "munster" / "munster_000000_000019_gtFine_labelIds.png").unlink()
-    with pytest.raises(ValueError, match=r"1 of 2 masks are missing, the first is .*munster_000000_000019_gtFine"):
+    with pytest.raises(ValueError, match=r"1 of 4 files are missing, the first is .*munster_000000_000019_gtFine"):
         Cityscapes(root, "val")
     (root / "leftImg8bit" / "train").mkdir()
     with pytest.raises(ValueError, match=r"split 'train' .* has no <city>/\*_leftImg8bit\.png files"):
@@ -109,4 +110,31 @@ def test_check(tmp_path: Path) -> None:
     tree(root, ["val"])
     assert check(root).ok
     (root / "gtFine" / "val" / "munster" / "munster_000000_000019_gtFine_labelIds.png").unlink()
-    assert "1 of 2 masks are missing" in check(root).missing[0] and "val" not in check(root).found
+    assert "1 of 4 files are missing" in check(root).missing[0] and "val" not in check(root).found
+
+
+def test_a_mask_without_its_picture_is_not_left_out(tmp_path: Path) -> None:
+    root = tree(tmp_path, ["val"])
+    place = root / "leftImg8bit" / "val" / "munster" / "munster_000000_000019_leftImg8bit.png"
+    place.unlink()
+    with pytest.raises(ValueError, match=r"1 of 4 files are missing, the first is .*munster_000000_000019_leftImg8bit"):
+        Cityscapes(root, "val")
+    place.symlink_to("nowhere.png")
+    with pytest.raises(ValueError, match=r"1 of 4 files are missing, .*, a link to nowhere\.png"):
+        Cityscapes(root, "val")
+
+
+def test_empty_folders_are_not_a_data_set(tmp_path: Path) -> None:
+    for place in ("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val"):
+        (tmp_path / "Cityscapes" / place).mkdir(parents=True)
+    report = verify("cityscapes", tmp_path)
+    assert not report.ok and report.found == {} and len(report.missing) == 2
+    with pytest.raises(DownloadError, match=r"cannot be fetched by a program, and it is not all there"):
+        fetch("cityscapes", tmp_path)
+
+
+def test_the_check_reads_masks_as_training_would(tmp_path: Path) -> None:
+    root = tree(tmp_path, ["train", "val"])
+    mask = root / "gtFine" / "val" / "munster" / "munster_000000_000019_gtFine_labelIds.png"
+    Image.fromarray(np.full((HEIGHT, WIDTH), 40, dtype=np.uint8)).save(mask)
+    assert "id 40 at (0, 0) of" in check(root).missing[0]

@@ -151,7 +151,7 @@ def test_check_tells_the_layouts_apart_and_counts(lsp: Path, tmp_path_factory: p
     assert detect_layout(empty) is None
     assert "folder" in check(empty).missing[0] and "cocodataset.org" in str(check(empty))
     (lsp / "train" / "im1.jpg").unlink()
-    assert "1 of 2 pictures are missing, the first is" in check(lsp).missing[0]
+    assert "1 of 2 files are missing, the first is" in check(lsp).missing[0]
 
 
 @pytest.mark.parametrize("kind", [LspExtended, CocoKeypoints])
@@ -163,11 +163,11 @@ def test_a_split_that_is_not_there_is_refused(kind: type[PoseDataset], lsp: Path
 
 def test_missing_pictures_are_counted_and_named(lsp: Path, tmp_path: Path) -> None:
     (lsp / "val" / "im3.jpg").unlink()
-    with pytest.raises(ValueError, match="1 of 1 pictures are missing, the first is .*im3.jpg"):
+    with pytest.raises(ValueError, match="1 of 1 files are missing, the first is .*im3.jpg"):
         LspExtended(lsp, "val")
     write_coco(tmp_path, coco_content())
     (tmp_path / "val2017" / "000007.jpg").unlink()
-    with pytest.raises(ValueError, match="1 of 2 pictures are missing, the first is .*000007.jpg"):
+    with pytest.raises(ValueError, match="1 of 2 files are missing, the first is .*000007.jpg"):
         CocoKeypoints(tmp_path, "val")
 
 
@@ -177,11 +177,46 @@ def test_a_damaged_picture_is_named(lsp: Path) -> None:
         LspExtended(lsp, "val")[0]
 
 
-@pytest.mark.parametrize("content", [b"[{", b"\xff\xfe\x00", b"[" * 100_000, b""])
+@pytest.mark.parametrize("content", [b"[{", b"[" * 100_000, b""])
 def test_a_damaged_list_is_named(lsp: Path, content: bytes) -> None:
     (lsp / "val.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"cannot read .*val.json .* the file is damaged"):
         LspExtended(lsp, "val")
+
+
+def test_lists_are_utf8_with_or_without_a_mark(lsp: Path) -> None:
+    text = (lsp / "val.json").read_text()
+    (lsp / "val.json").write_text(text, encoding="utf-8-sig")
+    assert LspExtended(lsp, "val").names == ("im3",)
+    (lsp / "val.json").write_text(text, encoding="utf-16")
+    with pytest.raises(ValueError, match=r"line 1 of .*val\.json is not UTF-8"):
+        LspExtended(lsp, "val")
+
+
+def test_a_dangling_link_is_named(lsp: Path) -> None:
+    (lsp / "val" / "im3.jpg").unlink()
+    (lsp / "val" / "im3.jpg").symlink_to("gone.jpg")
+    with pytest.raises(ValueError, match=r"1 of 1 files are missing, .*im3\.jpg, a link to gone\.jpg"):
+        LspExtended(lsp, "val")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_picture_of_another_size_than_its_annotations_is_refused(tmp_path: Path, turned: bool) -> None:
+    """COCO's boxes and joints are pixels of a size that the file states: 32 x 24 (H, W), upright."""
+    content = coco_content()
+    content["images"] = [image | {"height": 32, "width": 24} for image in content["images"]]
+    write_coco(tmp_path, content)
+    people = CocoKeypoints(tmp_path, "val")
+    place = next((tmp_path / "val2017").glob("*7.jpg"))
+    exif = Image.Exif()
+    exif[0x0112] = 6 if turned else 1
+    Image.new("RGB", (24, 32)).save(place, exif=exif)
+    index = people.image_ids.index(7)
+    if turned:
+        with pytest.raises(ValueError, match=r"000007\.jpg is \(24, 32\) .* annotations are for \(32, 24\)"):
+            people[index]
+    else:
+        assert people[index].image.shape == (3, 32, 24)
 
 
 def test_lists_of_another_kind_are_refused(lsp: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from dsrl_lab import metrics
+from dsrl_lab.datasets.pictures import read_image
 from dsrl_lab.datasets.super_resolution import (
     T91,
     SRBenchmark,
@@ -18,7 +18,6 @@ from dsrl_lab.datasets.super_resolution import (
     imresize_bicubic,
     luminance,
     random_patches,
-    read_rgb,
     reduce_bicubic,
 )
 
@@ -112,9 +111,7 @@ def test_luminance_by_hand() -> None:
     """Values of ITU-R BT.601: white 235, black 16, and 81, 145, 41 for full red, green, blue."""
     colours = torch.tensor([[1.0, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]).T[:, :, None]
     assert (luminance(colours) * 255).round().flatten().tolist() == [235, 16, 81, 145, 41]
-    image = torch.rand(2, 3, 5, 4)
-    torch.testing.assert_close(luminance(image), metrics.luminance(image))
-    with pytest.raises(ValueError, match=r"RGB image of shape .* got \(1, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"RGB images of shape .* got \(1, 4, 4\)"):
         luminance(torch.zeros(1, 4, 4))
 
 
@@ -145,13 +142,13 @@ def test_training_pictures_are_split_without_overlap(tree: Path) -> None:
     assert torch.equal(val[0].low_res, reduce_bicubic(val[0].high_res, 2))
     with pytest.raises(ValueError, match="unknown split 'test'"):
         T91(tree, split="test")
-    with pytest.raises(FileNotFoundError, match=r"no \*.png in .*T91"):
+    with pytest.raises(FileNotFoundError, match=r"no pictures in .*T91"):
         T91(tree / "Set5")
 
 
 def test_grey_pictures_get_three_channels(tmp_path: Path) -> None:
     Image.new("L", (6, 4), 51).save(tmp_path / "grey.png")
-    picture = read_rgb(tmp_path / "grey.png")
+    picture = read_image(tmp_path / "grey.png")
     torch.testing.assert_close(picture, torch.full((3, 4, 6), 0.2))
 
 

@@ -50,6 +50,8 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         place = arguments[0]
         if isinstance(place, int):
             return
+        if event in ("os.remove", "os.rmdir", "os.mkdir") and arguments[-1] >= 0:  # relative to an open folder
+            place = os.path.join(os.path.realpath(f"/proc/self/fd/{arguments[-1]}"), os.fsdecode(place))  # noqa: PTH118
         if not os.path.abspath(os.fsdecode(place)).startswith((folder, "/dev/null")):  # noqa: PTH100 (in a hook)
             _watched["seen"].append(f"{event} outside: {place!r:.200}")
 
