@@ -11,10 +11,10 @@ import pytest
 
 from dsrl_lab import experiments
 from dsrl_lab.datasets.cityscapes import Cityscapes
-from dsrl_lab.datasets.drawn_cityscapes import FULL_SIZE, write_drawn_cityscapes
 from dsrl_lab.recipes import CITYSCAPES_HOSTS, CITYSCAPES_SIZES, SETTINGS, cityscapes, find_recipe
 from dsrl_lab.results import paper_numbers as paper
 from dsrl_lab.rows import MAIN_ROWS
+from dsrl_lab.tools.bench.drawn_cityscapes import FULL_SIZE, write_drawn_cityscapes
 from dsrl_lab.training import record
 
 

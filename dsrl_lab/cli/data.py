@@ -18,7 +18,7 @@ def list_entries() -> None:
     from rich.table import Table
 
     from dsrl_lab.cli.console import output
-    from dsrl_lab.datasets.download import available
+    from dsrl_lab.tools.fetch.download import available
 
     table = Table(title="data sets and weights that can be fetched (streets and photos need no fetching)")
     for column in ("name", "files", "MB", "licence"):
@@ -35,7 +35,7 @@ def fetch(
 ) -> None:
     """Fetch a data set; goes on where it stopped, and checks every file's SHA-256 before it gets its name."""
     from dsrl_lab.cli.console import output, progress_bar
-    from dsrl_lab.datasets.download import fetch as fetch_entry
+    from dsrl_lab.tools.fetch.download import fetch as fetch_entry
 
     with progress_bar() as progress:
         bar = progress.add_task(f"fetching {name}", total=None)
@@ -50,7 +50,7 @@ def check(
 ) -> None:
     """Say what of a data set is there, what is missing, and where to get it; exit code 1 if something is missing."""
     from dsrl_lab.cli.console import output
-    from dsrl_lab.datasets.download import verify
+    from dsrl_lab.tools.fetch.download import verify
 
     report = verify(name, root)
     output.print(str(report), highlight=False)

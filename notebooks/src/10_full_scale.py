@@ -39,7 +39,6 @@ from torch.nn import functional as F
 
 from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.datasets.cityscapes import Cityscapes
-from dsrl_lab.datasets.drawn_cityscapes import write_drawn_cityscapes
 from dsrl_lab.plots.theme import OTHER_STYLES, new_figure, style_of, theme
 from dsrl_lab.recipes import find_recipe, with_changes
 from dsrl_lab.results import paper_numbers as paper
@@ -47,6 +46,7 @@ from dsrl_lab.results import readme
 from dsrl_lab.tools.bench import cost as costs
 from dsrl_lab.tools.bench import decode as reading
 from dsrl_lab.tools.bench import plan as plans
+from dsrl_lab.tools.bench.drawn_cityscapes import write_drawn_cityscapes
 from dsrl_lab.training import record
 from dsrl_lab.training.examples import Batches, DecodedSamples
 from dsrl_lab.training.objectives import SegmentationObjective

@@ -10,7 +10,7 @@ from PIL import Image
 from dsrl_lab.datasets import camvid
 from dsrl_lab.datasets.camvid import ORIGINAL_COLORS, CamVid, check, colors_to_ids, original_split
 from dsrl_lab.datasets.class_tables import CAMVID
-from dsrl_lab.datasets.download import verify
+from dsrl_lab.tools.fetch.download import verify
 
 HEIGHT, WIDTH = 6, 8
 NAMES = {

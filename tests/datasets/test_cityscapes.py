@@ -9,7 +9,7 @@ from PIL import Image
 
 from dsrl_lab.datasets.cityscapes import TRAIN_TO_LABEL, Cityscapes, check, to_label_ids, to_train_ids
 from dsrl_lab.datasets.class_tables import CITYSCAPES
-from dsrl_lab.datasets.download import DownloadError, fetch, verify
+from dsrl_lab.tools.fetch.download import DownloadError, fetch, verify
 
 HEIGHT, WIDTH = 5, 34
 FRAMES = {

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dsrl_lab.datasets.archives import unpack
 from dsrl_lab.datasets.camvid import CamVid
 from dsrl_lab.datasets.cityscapes import Cityscapes
 from dsrl_lab.datasets.pictures import read_ids, read_image
 from dsrl_lab.datasets.pose import LspExtended
 from dsrl_lab.results.figures import read_manifest
 from dsrl_lab.results.records import read_run
+from dsrl_lab.tools.fetch.archives import unpack
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.config import NetworkConfig, TrainConfig

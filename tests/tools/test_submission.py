@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from dsrl_lab import cli
 from dsrl_lab.datasets.cityscapes import TRAIN_TO_LABEL, Cityscapes
-from dsrl_lab.datasets.drawn_cityscapes import write_drawn_cityscapes
+from dsrl_lab.tools.bench.drawn_cityscapes import write_drawn_cityscapes
 from dsrl_lab.tools.submission import official_miou, write_submission
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl

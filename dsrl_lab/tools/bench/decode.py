@@ -23,10 +23,10 @@ from rich.table import Table
 
 from dsrl_lab import experiments
 from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset
-from dsrl_lab.datasets.drawn_cityscapes import write_drawn_cityscapes
 from dsrl_lab.datasets.pose import PoseDataset
 from dsrl_lab.metrics import BoundaryScore, SegmentationScore
 from dsrl_lab.recipes import Recipe, find_recipe
+from dsrl_lab.tools.bench.drawn_cityscapes import write_drawn_cityscapes
 from dsrl_lab.training import record
 from dsrl_lab.training.examples import Batches
 from dsrl_lab.training.objectives import Objective, SegmentationObjective

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from dsrl_lab.datasets.drawn_cityscapes import write_drawn_cityscapes
 from dsrl_lab.tools.bench.decode import Row, measured, run, table, to_record
+from dsrl_lab.tools.bench.drawn_cityscapes import write_drawn_cityscapes
 from dsrl_lab.training import record
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dsrl_lab.datasets import download as module
 from dsrl_lab.datasets.base import DataReport
-from dsrl_lab.datasets.download import DownloadError, available, download, fetch, verify
-from dsrl_lab.datasets.sources import Entry, RemoteFile
+from dsrl_lab.tools.fetch import download as module
+from dsrl_lab.tools.fetch.download import DownloadError, available, download, fetch, verify
+from dsrl_lab.tools.fetch.sources import Entry, RemoteFile
 
 if TYPE_CHECKING:
     from conftest import Server

@@ -19,10 +19,10 @@ from urllib.parse import quote
 from pooch import HTTPDownloader
 from requests.exceptions import RequestException, Timeout
 
-from dsrl_lab.datasets.archives import unpack
 from dsrl_lab.datasets.base import DataReport
-from dsrl_lab.datasets.sources import Entry, RemoteFile, available
 from dsrl_lab.files import check_free_space, sha256, whole_file
+from dsrl_lab.tools.fetch.archives import unpack
+from dsrl_lab.tools.fetch.sources import Entry, RemoteFile, available
 
 __all__ = ["DownloadError", "Entry", "RemoteFile", "available", "download", "fetch", "verify"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dsrl_lab.datasets.archives import unpack
 from dsrl_lab.files import check_free_space
+from dsrl_lab.tools.fetch.archives import unpack
 
 FILES = {"top.txt": b"top", "folder/deep/a.bin": bytes(range(256)) * 300, "empty": b""}
 EVIL = ["../evil", "/tmp/evil", "a/../../evil", "..\\evil", "C:\\evil", "C:/evil"]

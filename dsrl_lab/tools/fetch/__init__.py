@@ -1,0 +1,1 @@
+"""Fetching data sets and released weights: where they are, how they come whole and verified."""
