@@ -160,7 +160,7 @@ function renderAffinity({ model, el }) {
     };
     const controls = [
       add("Segmentation features", "source", sources.map((x) => [x, x])),
-      add("Sub-sampling", "pooling", [["1", "1/8"], ["2", "1/16 (averaged)"]], Number),
+      add("Sub-sampling", "pooling", [["1", "as given"], ["2", "2 × 2 mean"]], Number),
       add("Norm p", "p", [["2", "2 (cosine)"], ["1", "1"], ["inf", "∞"]]),
       add("Loss q", "q", [["1", "1"], ["2", "2"]], Number),
     ];

@@ -100,13 +100,13 @@ class SegmentationCompare(Widget):
             figure = new_figure(13, 2.6 * height / width + 1.0)
             axes = figure.subplots(1, 5)
             show_image(self.image, title="picture", ax=axes[0])
-            scores = [f" (mIoU {100 * found['miou']:.1f} %)" for found in self._facts["scores"]]
+            scores = [f" (mIoU {100 * found['miou']:.1f} %)" for found in self.facts["scores"]]
             titles = ("truth", self.names[0] + scores[0], self.names[1] + scores[1])
             for ax, mask, title in zip(axes[1:4], self.masks, titles, strict=True):
                 show_mask(mask, self.table, image=self.image, alpha=0.75, legend=False, title=title, ax=ax)
             title = f"{self.names[1]} against {self.names[0]}"
             mask_errors(truth, before, after, image=self.image, legend=False, title=title, ax=axes[4])
-            won, lost = (100 * share for share in self._facts["shares"])
+            won, lost = (100 * share for share in self.facts["shares"])
             axes[4].set_xlabel(f"blue: won {won:.1f} %, orange: lost {lost:.1f} %,\ngrey: wrong in both", fontsize=8.5)
             present = [i for i in torch.unique(torch.stack(self.masks)).tolist() if i != IGNORE_INDEX]
             figure.legend(
