@@ -117,7 +117,7 @@ function renderSuperResolution({ model, el }) {
       crop.dataset.crop = name;
       const text = node(root, "p", { "data-scores": name });
       const score = facts.scores[facts.names.indexOf(name)];
-      tile.append(text, node(root, "p", {}, score ? `whole ${inShort(score)}` : ""));
+      tile.append(text, node(root, "p", {}, score ? `all ${inShort(score)}` : ""));
       return { name, crop, text, surface };
     });
 
@@ -207,7 +207,7 @@ function renderSuperResolution({ model, el }) {
     root.append(
       node(root, "div", { class: "dl-bar" }, ...sides.map((side) => side.element), toggle,
         button(root, { "aria-label": "Zoom in" }, () => zoom(0.8), "+"), button(root, { "aria-label": "Zoom out" }, () => zoom(1.25), "−"),
-        node(root, "span", {}, "Scores: PSNR in dB · SSIM; the best under the lens in bold")),
+        node(root, "span", {}, "PSNR in dB · SSIM under the lens (best in bold) and of all")),
       node(root, "div", { class: "dl-compare" }, element, node(root, "div", { class: "dl-strip" }, ...crops.map(({ surface }) => surface.parentElement))),
       node(root, "p", { class: "dl-hint", html: "Drag the line to swipe, anything else to move the lens (or <kbd>←</kbd> <kbd>↑</kbd> " +
         "<kbd>→</kbd> <kbd>↓</kbd>). Zoom: <kbd>+</kbd> <kbd>−</kbd>, <kbd>Ctrl</kbd> and the wheel, two fingers. " +

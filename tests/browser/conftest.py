@@ -77,7 +77,7 @@ def open_page(chromium: Any) -> Iterator[Any]:
     contexts = []
 
     def open_one(address: str = "", **options: Any) -> Watched:
-        context = chromium.new_context(viewport={"width": 1180, "height": 900}, **options)
+        context = chromium.new_context(**({"viewport": {"width": 1180, "height": 900}} | options))
         contexts.append(context)
         watched = Watched(context.new_page())
         watched.page.set_default_timeout(60_000)

@@ -86,7 +86,7 @@ def touch(notebook: Notebook, case: Case, widget: Any) -> None:
     if panel == "truth":
         widget.get_by_role("button", name="road").click()
     else:
-        widget.locator("[data-panel=picture] .dl-surface" if panel == "picture" else "[data-panel=stage]").focus()
+        widget.locator(f"[data-panel={panel}] .dl-surface").focus()
         keys.press("ArrowRight")
     notebook.page.wait_for_timeout(500)
     new, place = state(notebook, case), "lens" if panel == "stage" else "position"
