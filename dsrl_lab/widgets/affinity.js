@@ -198,7 +198,8 @@ function renderAffinity({ model, el }) {
           view.surface.classList.add("dl-still");
         }
         return node(root, "div", { "data-pin": name },
-          node(root, "h3", {}, `Pin ${name} `, node(root, "small", {}, `row ${y}, column ${x}; FA loss of its row ${found.loss.toFixed(4)}`)),
+          node(root, "h3", {}, `Pin ${name} `,
+            node(root, "small", {}, `row ${y}, column ${x}; FA loss of its row ${found.loss.toFixed(4)}`)),
           node(root, "div", { class: "dl-panels" }, ...Object.values(small).map((view) => view.element)));
       });
       pinned.replaceChildren(...cards);
@@ -211,7 +212,7 @@ function renderAffinity({ model, el }) {
       }
     };
     root.append(
-      node(root, "div", { class: "dl-bar" }, ...controls.map((x) => x.element), button(root, {}, pin, "Pin position"), clear),
+      node(root, "div", { class: "dl-bar" }, ...controls.map((x) => x.element), button(root, {}, pin, "Pin"), clear),
       node(root, "div", { class: "dl-panels" }, ...panels.map((x) => x.element)),
       facts, pinned,
       node(root, "p", { class: "dl-hint", html: "Point to look, click to choose. <kbd>←</kbd> <kbd>↑</kbd> <kbd>→</kbd> <kbd>↓</kbd> move " +

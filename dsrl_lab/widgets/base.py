@@ -153,7 +153,7 @@ class Widget(AnyWidget, ValueWidget):
         super().__init__(facts=facts | shared, block=block, state=state)
 
     def open(self) -> None:
-        """Tell the browser of the widget, where notebooks are not built."""
+        """Announce the widget to the browser, except where notebooks are built."""
         if not is_static():
             super().open()
 

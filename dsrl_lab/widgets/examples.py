@@ -87,7 +87,7 @@ def street_features(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) ->
 
 
 def street_affinity(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) -> AffinityExplorer:
-    """The affinity explorer on ``street_features``, whose arguments and errors it has; DSRL and baseline take turns."""
+    """The affinity explorer on ``street_features``, with its arguments and errors; features can be switched."""
     seen = street_features(checkpoint, baseline)
     return AffinityExplorer(
         seen.image,

@@ -3,7 +3,7 @@
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 const signed = (value, digits = 2) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
 
-// Errors inside callbacks are shown to the reader, never swallowed.
+// Errors inside callbacks are shown to the reader, never hidden.
 function complain(root, message) {
   let box = root.querySelector(":scope > .dl-problem");
   if (!box) root.prepend(box = node(root, "div", { class: "dl-problem", role: "alert" }));
@@ -22,7 +22,9 @@ function guarded(root, action) {
 }
 
 function listen(root, element, listeners) {
-  for (const [type, action] of Object.entries(listeners)) element.addEventListener(type, guarded(root, action), { passive: false });
+  for (const [type, action] of Object.entries(listeners)) {
+    element.addEventListener(type, guarded(root, action), { passive: false });
+  }
 }
 
 // An element with attributes and children; a function becomes a guarded listener, "html" is markup of our own.
@@ -70,7 +72,8 @@ function paint(canvas, height, width, color) {
   context.putImageData(pixels, 0, 0);
 }
 const rgbOf = (bytes) => (i, c) => bytes[3 * i + c];
-const mapped = (values, colors, low, high) => (i, c) => colors[3 * clamp(Math.round((255 * (values[i] - low)) / (high - low)), 0, 255) + c];
+const mapped = (values, colors, low, high) => (i, c) =>
+  colors[3 * clamp(Math.round((255 * (values[i] - low)) / (high - low)), 0, 255) + c];
 
 function choice(root, label, options, onChange) {
   const select = node(root, "select", { "aria-label": label, change: () => onChange(select.value) },
@@ -107,14 +110,15 @@ function place(mark, [top, left, rows, columns], [height, width]) {
 
 // Make an element a slider over the places of a picture, for keyboards and screen readers.
 function picker(surface, role, label, places) {
-  const attributes = { tabindex: 0, role: "slider", "aria-roledescription": role, "aria-label": label, "aria-valuemin": 0, "aria-valuemax": places - 1 };
+  const attributes = { tabindex: 0, role: "slider", "aria-roledescription": role, "aria-label": label,
+    "aria-valuemin": 0, "aria-valuemax": places - 1 };
   for (const [name, value] of Object.entries(attributes)) surface.setAttribute(name, value);
 }
 
 // Where in an element, as shares of its height and width in [0, 1).
 function shares(event, element) {
   const box = element.getBoundingClientRect();
-  return [clamp((event.clientY - box.top) / box.height, 0, 0.999999), clamp((event.clientX - box.left) / box.width, 0, 0.999999)];
+  return [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width].map((x) => clamp(x, 0, 0.999999));
 }
 
 // Choose a place [row, column] of a grid on any of the panels; a mouse that is not pressed only looks.
@@ -160,7 +164,8 @@ function frame(model, el, ratio, draw) {
   el.replaceChildren(root);
   const live = node(root, "div", { class: "dl-live", "aria-live": "polite", role: "status" });
   const { main = root, press, update = () => "" } = guarded(root, draw)(root) ?? {};
-  const lines = Object.entries(guide).map(([label, text]) => node(root, "p", {}, node(root, "b", {}, `${label}:`), " ", text));
+  const lines = Object.entries(guide).map(([label, text]) =>
+    node(root, "p", {}, node(root, "b", {}, `${label}:`), " ", text));
   if (lines.length) root.append(node(root, "div", { class: "dl-guide" }, ...lines));
   root.append(live);
   listen(root, root, {

@@ -78,7 +78,8 @@ function renderSuperResolution({ model, el }) {
     const small = (i) => Math.floor((Math.floor(i / width) * lowHeight) / height) * lowWidth + Math.floor(((i % width) * lowWidth) / width);
     const methods = new Map(facts.names.map((name, number) => [name, arrays[`made:${number}`]]));
     const colors = new Map([ // nearest neighbour for the input: the pixels that were received, as squares
-      ["input", (i, c) => arrays.low[3 * small(i) + c]], ...[...methods].map(([name, rgb]) => [name, rgbOf(rgb)]), ["original", rgbOf(arrays.high)],
+      ["input", (i, c) => arrays.low[3 * small(i) + c]], ...[...methods].map(([name, rgb]) => [name, rgbOf(rgb)]),
+      ["original", rgbOf(arrays.high)],
     ]);
     const names = [...colors.keys()];
     const errorOf = (rgb) => Float32Array.from({ length: height * width }, (_, i) => {
@@ -118,7 +119,7 @@ function renderSuperResolution({ model, el }) {
       const text = node(root, "p", { "data-scores": name });
       const score = facts.scores[facts.names.indexOf(name)];
       tile.append(text, node(root, "p", {}, score ? `all ${inShort(score)}` : ""));
-      return { name, crop, text, surface };
+      return { name, crop, text, surface, tile };
     });
 
     const draw = () => {
@@ -206,9 +207,10 @@ function renderSuperResolution({ model, el }) {
     const toggle = button(root, { "aria-pressed": "false" }, () => change(model, { errors: !state().errors }), "Error maps");
     root.append(
       node(root, "div", { class: "dl-bar" }, ...sides.map((side) => side.element), toggle,
-        button(root, { "aria-label": "Zoom in" }, () => zoom(0.8), "+"), button(root, { "aria-label": "Zoom out" }, () => zoom(1.25), "−"),
+        button(root, { "aria-label": "Zoom in" }, () => zoom(0.8), "+"),
+        button(root, { "aria-label": "Zoom out" }, () => zoom(1.25), "−"),
         node(root, "span", {}, "PSNR in dB · SSIM under the lens (best in bold) and of all")),
-      node(root, "div", { class: "dl-compare" }, element, node(root, "div", { class: "dl-strip" }, ...crops.map(({ surface }) => surface.parentElement))),
+      node(root, "div", { class: "dl-compare" }, element, node(root, "div", { class: "dl-strip" }, ...crops.map(({ tile }) => tile))),
       node(root, "p", { class: "dl-hint", html: "Drag the line to swipe, anything else to move the lens (or <kbd>←</kbd> <kbd>↑</kbd> " +
         "<kbd>→</kbd> <kbd>↓</kbd>). Zoom: <kbd>+</kbd> <kbd>−</kbd>, <kbd>Ctrl</kbd> and the wheel, two fingers. " +
         `<kbd>Esc</kbd> leaves the widget. Error maps: bright is ${facts.limit} or more.` }),

@@ -29,13 +29,15 @@ function curveOf(root, term, earlier, lines) {
     return made;
   };
   const [a, b] = points[points.length - 1];
-  const svg = make("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": `${TERMS[term]}: from ${plain(points[0][1])} to ${plain(b)}` });
+  const svg = make("svg", { viewBox: `0 0 ${w} ${h}`, role: "img",
+    "aria-label": `${TERMS[term]}: from ${plain(points[0][1])} to ${plain(b)}` });
   for (const value of [0, high]) {
     svg.append(make("line", { x1: left, x2: w - 8, y1: y(value), y2: y(value), class: value ? "dl-grid" : "dl-axis" }));
     svg.append(make("text", { x: left - 5, y: y(value) + 4, "text-anchor": "end" }, plain(value)));
   }
   svg.append(make("text", { x: left, y: h - 4 }, "0"), make("text", { x: w - 8, y: h - 4, "text-anchor": "end" }, iterations));
-  const path = (part, kind) => svg.append(make("polyline", { points: part.map(([u, v]) => `${x(u).toFixed(1)},${y(v).toFixed(1)}`).join(" "), class: kind }));
+  const path = (part, kind) => svg.append(make("polyline", { class: kind,
+    points: part.map(([u, v]) => `${x(u).toFixed(1)},${y(v).toFixed(1)}`).join(" ") }));
   if (old.length) {
     const seam = x(old[old.length - 1][0]);
     path(old, "dl-curve dl-earlier");
@@ -44,7 +46,8 @@ function curveOf(root, term, earlier, lines) {
   }
   path([...old.slice(-1), ...fresh], "dl-curve");
   if (fresh.length) svg.append(make("circle", { cx: x(a), cy: y(b), r: 3, class: "dl-dot" }));
-  return node(root, "div", { class: "dl-panel", "data-term": term }, node(root, "h3", {}, TERMS[term], " ", node(root, "small", {}, plain(b))), svg);
+  const heading = node(root, "h3", {}, TERMS[term], " ", node(root, "small", {}, plain(b)));
+  return node(root, "div", { class: "dl-panel", "data-term": term }, heading, svg);
 }
 
 function renderTraining({ model, el }) {

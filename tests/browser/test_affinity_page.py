@@ -54,7 +54,7 @@ def test_clicks_keys_and_choices_agree_with_affinity_matrix(tmp_path: Path, open
         found = float(seen.page.locator(".dl").get_attribute("data-loss"))
         wanted = loss_of_row(features, 3 // pooling, p=float(p), q=q, pooling=pooling)
         assert found == pytest.approx(wanted, abs=3e-3), (p, q, pooling)
-    assert seen.said == []
+    assert seen.messages == []
 
 
 def test_every_panel_shows_the_row_in_pixels(tmp_path: Path, open_page: Any) -> None:
@@ -144,7 +144,7 @@ def test_features_of_dsrl_and_of_the_baseline_are_switched(tmp_path: Path, open_
     seen.page.keyboard.press("Home")  # by keyboard: the first again
     assert seen.pixels(PANEL.format("seg")) == rows["DSRL"]
     assert seen.pixels(PANEL.format("sr")) == teacher
-    assert seen.said == []
+    assert seen.messages == []
 
 
 def test_touch_chooses(tmp_path: Path, open_page: Any) -> None:
@@ -167,7 +167,7 @@ def test_the_streets_page_is_accessible_in_both_schemes(tmp_path: Path, open_pag
     found = Axe().run(seen.page).response["violations"]
     serious = [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in ("serious", "critical")]
     assert serious == []
-    assert seen.said == []
+    assert seen.messages == []
 
 
 def test_from_click_to_picture(tmp_path: Path, open_page: Any, record_property: Any) -> None:

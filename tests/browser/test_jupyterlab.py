@@ -143,8 +143,8 @@ def opened(lab: Any, chromium: Any) -> Iterator[Notebook]:
     write(lab.folder, "widgets.ipynb", (*CELLS, "print('widgets_done')"))
     context = chromium.new_context(viewport={"width": 1366, "height": 768})
     seen = Watched(context.new_page())
-    seen.page.on("console", lambda m: seen.said.append(m.text) if m.type == "error" else None)
-    seen.page.on("pageerror", lambda error: seen.said.append(str(error)))
+    seen.page.on("console", lambda message: seen.keep(message.type, message.text))
+    seen.page.on("pageerror", lambda error: seen.keep("error", str(error)))
     notebook = Notebook(lab, seen, "widgets.ipynb")
     notebook.run()
     yield notebook
@@ -280,10 +280,10 @@ def test_a_class_is_named_and_lit(opened: Notebook) -> None:
 
 def test_wrong_features_show_a_message_in_place_of_the_widget(opened: Notebook) -> None:
     alerts = opened.page.locator('.jp-OutputArea div[role="alert"]:has-text("No widget here")')
-    said = alerts.all_text_contents()
-    assert len(said) == 3
+    messages = alerts.all_text_contents()
+    assert len(messages) == 3
     for message, text in zip(
-        ("hold NaN or infinity", "have one channel", "expected the grid (6, 8)"), said, strict=True
+        ("hold NaN or infinity", "have one channel", "expected the grid (6, 8)"), messages, strict=True
     ):
         assert message in text
     alerts.first.scroll_into_view_if_needed()
@@ -318,7 +318,7 @@ def test_an_error_in_a_callback_is_shown(opened: Notebook) -> None:
 
 
 def test_the_console_stayed_empty(opened: Notebook) -> None:
-    assert opened.seen.said == []
+    assert opened.seen.errors == []
 
 
 def test_saved_and_opened_again_it_is_a_picture_and_no_error(opened: Notebook, lab: Any, open_page: Any) -> None:
@@ -361,7 +361,7 @@ def test_widgets_are_arranged_linked_and_interacted_with(lab: Any, open_page: An
     assert notebook.ask("[other.value, seen[-1]]") == [[0, 0], [0, 0]]
     assert "row 0, column 0" in widgets.nth(1).inner_text()
     seen.shot("lab_together")
-    assert [text for kind, text in seen.heard if kind == "error"] == []
+    assert seen.errors == []
 
 
 def test_training_is_stopped_from_the_browser_while_its_cell_runs(lab: Any, open_page: Any) -> None:
@@ -388,4 +388,4 @@ def test_training_is_stopped_from_the_browser_while_its_cell_runs(lab: Any, open
     notebook.wait("widgets_done", seconds=60)
     assert notebook.ask("[monitor.stopped, kept.read_text(), len(monitor.records) < 300]") == [True, "checkpoint", True]
     assert widget.get_attribute("data-status") == "stopped"
-    assert [text for kind, text in seen.heard if kind == "error"] == []
+    assert seen.errors == []

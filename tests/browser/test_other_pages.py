@@ -99,7 +99,7 @@ def test_a_finger_swipes_the_divider_and_drags_the_lens(tmp_path: Path, open_pag
     wanted = float(psnr(widget.reconstructions[1].image[None][crop], widget.high_res[None][crop]))
     shown = seen.page.locator('[data-scores="bilinear"]')
     assert float(shown.get_attribute("data-psnr")) == pytest.approx(wanted, abs=1e-3)
-    assert seen.said == []
+    assert seen.messages == []
 
 
 def test_two_fingers_zoom_and_the_one_that_stays_drags_nothing(tmp_path: Path, open_page: Any) -> None:
@@ -130,7 +130,7 @@ def test_two_fingers_zoom_and_the_one_that_stays_drags_nothing(tmp_path: Path, o
     put("touchMove", 0.9)
     assert lens() == farther
     put("touchEnd")
-    assert not seen.said
+    assert not seen.messages
 
 
 def test_a_tap_zooms_by_the_buttons(tmp_path: Path, open_page: Any) -> None:
@@ -143,13 +143,13 @@ def test_a_tap_zooms_by_the_buttons(tmp_path: Path, open_page: Any) -> None:
 def test_a_tap_chooses_a_pixel_and_a_class(tmp_path: Path, open_page: Any) -> None:
     seen = opened(masks(), tmp_path, open_page, has_touch=True)
     finger(seen, [spot(seen, TRUTH, 20.5 / 24, 17.5 / 32)])
-    said = seen.page.locator("[aria-live]").text_content()
-    assert "Row 20, column 17. Truth: pole" in said
+    words = seen.page.locator("[aria-live]").text_content()
+    assert "Row 20, column 17. Truth: pole" in words
     before = seen.pixels("[data-panel=truth] canvas")
     seen.page.get_by_role("button", name="road").tap()
     assert seen.page.get_by_role("button", name="road").get_attribute("aria-pressed") == "true"
     assert seen.pixels("[data-panel=truth] canvas") != before
-    assert seen.said == []
+    assert seen.messages == []
 
 
 def test_a_tap_asks_the_training_to_stop(tmp_path: Path, open_page: Any) -> None:
@@ -222,7 +222,7 @@ def test_a_widget_fits_on_a_small_screen_with_what_it_is_about(name: str, tmp_pa
     assert seen.page.evaluate("document.documentElement.scrollWidth") == 600
     assert seen.page.get_by_text(GUIDE["Ask yourself"]).is_visible()
     seen.shot(f"page_{name}_600")
-    assert seen.said == []
+    assert seen.messages == []
 
 
 def test_the_wheel_scrolls_the_page_and_zooms_with_ctrl(tmp_path: Path, open_page: Any) -> None:
@@ -249,4 +249,4 @@ def test_no_serious_finding_of_axe_and_an_empty_console(name: str, scheme: str, 
     seen.shot(f"page_{name}_{scheme}")
     found = Axe().run(seen.page).response["violations"]
     assert [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in ("serious", "critical")] == []
-    assert seen.said == []
+    assert seen.messages == []

@@ -1,4 +1,4 @@
-"""The kit's own features for the explorer: whose they are, and what is said where a checkpoint is missing."""
+"""The kit's own features for the explorer: whose they are, and the error where a checkpoint is missing."""
 
 from __future__ import annotations
 

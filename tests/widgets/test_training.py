@@ -20,7 +20,7 @@ def a_record(iteration: int, **more: Any) -> TrainRecord:
 
 
 class Source:
-    """As ``fit``: a generator that says when it is closed."""
+    """As ``fit``: a generator that knows when it is closed."""
 
     closed = False
 
