@@ -17,6 +17,7 @@ def export_widget(
 ) -> None:
     """Write a widget as one self-contained page, for teaching pages and mail."""
     from dsrl_lab.cli.console import output
+    from dsrl_lab.files import whole_file
     from dsrl_lab.widgets.examples import EXAMPLES, street_affinity
 
     if name not in EXAMPLES:
@@ -25,8 +26,6 @@ def export_widget(
         raise ValueError(f"expected --checkpoint with affinity alone, got it with {name}; leave it out")
     page = (street_affinity(checkpoint) if checkpoint is not None else EXAMPLES[name]()).page()
     out = out or Path(f"{name}.html")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(out.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(out)
+    with whole_file(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     output.print(f"{out}: {len(page.encode()) / 1e6:.2f} MB, opens from the disk, needs no network", highlight=False)

@@ -154,8 +154,8 @@ function change(model, values) {
 }
 
 // The frame of every widget. A click anywhere takes the focus, keys stay inside, Escape gives them back.
-// `ratio` is width / height of its pictures. draw(root) returns what takes the focus, what a key does (true: it was used), and the drawing of the state, which
-// returns what a screen reader announces.
+// `ratio` is width / height of its pictures. draw(root) returns what takes the focus, what a key does (true: it was
+// used), and the drawing of the state, which returns what a screen reader announces.
 function frame(model, el, ratio, draw) {
   const { title, guide } = model.get("facts");
   const root = node(null, "div", { class: "dl", style: ratio && `--dl-ratio: ${ratio}`, role: "group", tabindex: -1, "aria-label": title,
