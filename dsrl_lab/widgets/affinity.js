@@ -170,10 +170,10 @@ function renderAffinity({ model, el }) {
       note = pins.length === 2 ? "This third pin replaces the first: the former B is now A." : "";
       change(model, { pins: [...pins, position].slice(-2) });
     };
-    const clear = button(root, {}, () => {
+    const clear = button(root, { "aria-label": "Clear pins" }, () => {
       note = "";
       change(model, { pins: [] });
-    }, "Clear pins");
+    }, "Clear");
 
     // Pinned positions side by side
     const pinned = node(root, "div", { class: "dl-pins" });
