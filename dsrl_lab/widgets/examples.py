@@ -19,9 +19,8 @@ from dsrl_lab.experiments import REPOSITORY
 from dsrl_lab.models.super_resolution import SuperResolver
 from dsrl_lab.results.figures_streets import see
 from dsrl_lab.training import record
-from dsrl_lab.training.build import load_task_model
+from dsrl_lab.training.build import load_super_resolver, load_task_model
 from dsrl_lab.training.evaluate import predict_mask
-from dsrl_lab.training.super_resolution_recipes import load_super_resolver
 from dsrl_lab.widgets.affinity import AffinityExplorer
 from dsrl_lab.widgets.base import Widget
 from dsrl_lab.widgets.segmentation import SegmentationCompare
@@ -132,7 +131,7 @@ def street_training() -> TrainingMonitor:
     monitor = TrainingMonitor([])
     for line in lines:
         if line["kind"] == "train":
-            monitor.take(record.TrainRecord(**{name: line[name] for name in names}))
+            monitor.take(record.TrainRecord(**{name: line[name] for name in names if name in line}))
     monitor.end()
     return monitor
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dsrl_lab.datasets.transforms import normalise, reduce_image
+from dsrl_lab.datasets.transforms import reduce_image
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.widgets.examples import BASELINE, BEFORE, CHECKPOINT, EXAMPLES, street_affinity, street_features
 
@@ -17,7 +17,7 @@ def test_the_baselines_features_are_what_the_committed_baseline_gives() -> None:
     street = street_features()
     network, loaded = load_task_model(BASELINE)
     size = tuple(loaded.description["train"]["input_size"])
-    image = normalise(reduce_image(street.image, size)[None])
+    image = network.normalise(reduce_image(street.image, size)[None])
     with torch.no_grad():
         features = network.forward_head(network.forward_features(image)).features
     wanted = F.adaptive_avg_pool2d(features, street.sisr.shape[-2:])[0]
