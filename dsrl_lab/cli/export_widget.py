@@ -9,20 +9,23 @@ import typer
 
 
 def export_widget(
-    name: Annotated[str, typer.Argument(help="affinity.")],
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("affinity.html"),
+    name: Annotated[str, typer.Argument(help="affinity, segmentation, super-resolution or training.")],
+    out: Annotated[Path | None, typer.Option(help="The page to write; NAME.html by default.")] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A whole network trained on streets; the kit's own by default.")
+        Path | None, typer.Option(help="Of affinity: a whole network trained on streets; the kit's own by default.")
     ] = None,
 ) -> None:
     """Write a widget as one self-contained page, for teaching pages and mail."""
     from dsrl_lab.cli.console import output
-    from dsrl_lab.widgets import examples
+    from dsrl_lab.files import whole_file
+    from dsrl_lab.widgets.examples import EXAMPLES, street_affinity
 
-    makers = {"affinity": examples.street_affinity}
-    if name not in makers:
-        raise ValueError(f"unknown widget {name!r}; choose one of {', '.join(makers)}")
-    page = makers[name](checkpoint or examples.CHECKPOINT).page()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page, encoding="utf-8")
+    if name not in EXAMPLES:
+        raise ValueError(f"unknown widget {name!r}; choose one of {', '.join(EXAMPLES)}")
+    if checkpoint is not None and name != "affinity":
+        raise ValueError(f"expected --checkpoint with affinity alone, got it with {name}; leave it out")
+    page = (street_affinity(checkpoint) if checkpoint is not None else EXAMPLES[name]()).page()
+    out = out or Path(f"{name}.html")
+    with whole_file(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     output.print(f"{out}: {len(page.encode()) / 1e6:.2f} MB, opens from the disk, needs no network", highlight=False)

@@ -1,9 +1,8 @@
 """Widgets: to touch in a live JupyterLab, as pictures in a built notebook, as pages without kernel and network.
 
-Each function returns an object that shows itself as the last expression of a cell. Wrong input (NaN, one channel, sizes
-that do not fit) is shown as a message in place of the widget: a reader who changed one knob too many reads what to do.
-Scripts are plain ES modules beside this file, with no build step and nothing fetched; ``anywidget`` is imported when a
-widget is shown live, and not before.
+Each function returns an ipywidget, which shows itself as the last expression of a cell. Wrong input (NaN, one channel,
+sizes that do not fit) is shown as a message in place of the widget: what was expected, what came, what to do.
+Scripts are plain ES modules beside this file, with no build step and nothing fetched.
 """
 
 from dsrl_lab.widgets.affinity import affinity_explorer

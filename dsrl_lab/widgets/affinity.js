@@ -13,6 +13,7 @@ function unitVectors(units, norms, height, width, pooling, p) {
       for (let c = 0; c < channels; c++) out[to + c] += units[from * channels + c] * norms[from];
     }
   }
+  let largest = 0; // of a position's S with itself: no |S| is larger
   for (let i = 0; i < h * w; i++) {
     let norm = 0;
     for (let c = 0; c < channels; c++) {
@@ -21,9 +22,11 @@ function unitVectors(units, norms, height, width, pooling, p) {
     }
     if (p === "2") norm = Math.sqrt(norm);
     const factor = norm > 1e-8 ? 1 / norm : 0;
-    for (let c = 0; c < channels; c++) out[i * channels + c] *= factor;
+    let self = 0;
+    for (let c = 0; c < channels; c++) self += (out[i * channels + c] *= factor) ** 2;
+    largest = Math.max(largest, self);
   }
-  return { vectors: out, channels, h, w };
+  return { vectors: out, channels, h, w, largest };
 }
 
 function affinityRow({ vectors, channels, h, w }, index) {
@@ -48,12 +51,12 @@ function absoluteDifference(a, b, q) {
 }
 
 function renderAffinity({ model, el }) {
-  const facts = model.get("facts");
-  const [height, width] = facts.grid;
+  const { grid, sources, arrays: { image } } = model.get("facts");
+  const [height, width] = grid;
   const arrays = readArrays(model);
   const prepared = new Map(); // unit vectors by what they depend on
 
-  frame(model, el, (root, live) => {
+  frame(model, el, image.shape[1] / image.shape[0], (root) => {
     const state = () => model.get("state");
     const vectors = (name) => {
       const { pooling, p } = state();
@@ -63,10 +66,7 @@ function renderAffinity({ model, el }) {
       }
       return prepared.get(key);
     };
-    const cell = ([y, x]) => {
-      const { pooling } = state();
-      return [Math.floor(y / pooling), Math.floor(x / pooling)];
-    };
+    const cell = (position) => position.map((x) => Math.floor(x / state().pooling));
     const rows = (position) => {
       const { source, q } = state();
       const seg = vectors(`task:${source}`);
@@ -77,239 +77,163 @@ function renderAffinity({ model, el }) {
       return { seg: a, sr: b, ...absoluteDifference(a, b, q), h: seg.h, w: seg.w };
     };
 
-    // Panels: a title, a surface to point at, a scale.
-    let preview = null;
-    const surfaces = [];
-    const panel = (title, name, crisp) => {
-      const canvas = node(root, "canvas", { class: crisp ? "dl-crisp" : "", "aria-hidden": "true" });
-      const mark = node(root, "div", { class: "dl-mark" });
-      const surface = node(root, "div", { class: "dl-surface" }, canvas, mark);
-      const heading = node(root, "h3", {});
-      heading.innerHTML = title;
-      const figure = node(root, "div", { class: "dl-panel", "data-panel": name }, heading, surface);
-      let scale = null;
-      if (crisp) {
-        const bar = node(root, "canvas", { "aria-hidden": "true", width: 256, height: 1 });
-        scale = { low: node(root, "span"), high: node(root, "span"), bar };
-        figure.append(node(root, "div", { class: "dl-scale" }, scale.low, bar, scale.high));
-      }
-      surfaces.push({ surface, mark });
-      return { figure, canvas, surface, scale };
+    const heading = (html) => node(root, "h3", { html });
+    const picture = panel(root, "picture", heading("Picture <small>choose a position</small>"));
+    const views = {
+      seg: panel(root, "seg", heading("S<sub>seg</sub> <small>segmentation</small>"), true),
+      sr: panel(root, "sr", heading("S<sub>sr</sub> <small>super-resolution</small>"), true),
+      difference: panel(root, "difference", heading("|S<sub>seg</sub> − S<sub>sr</sub>| <small>what FA pays for</small>"), true),
     };
-    const picture = panel("Picture <small>choose a position</small>", "picture", false);
-    const panels = {
-      seg: panel("S<sub>seg</sub> <small>segmentation</small>", "seg", true),
-      sr: panel("S<sub>sr</sub> <small>super-resolution</small>", "sr", true),
-      difference: panel("|S<sub>seg</sub> − S<sub>sr</sub>| <small>what FA pays for</small>", "difference", true),
-    };
-    const [imageHeight, imageWidth] = facts.arrays.image.shape;
-    paintPicture(picture.canvas, arrays.image, imageHeight, imageWidth);
+    const panels = [picture, ...Object.values(views)];
+    paint(picture.canvas, image.shape[0], image.shape[1], rgbOf(arrays.image));
 
-    const facsline = node(root, "p", { class: "dl-facts" });
-    const pinned = node(root, "div", { class: "dl-row", hidden: true });
-
-    const scaled = (view, values, grid, colors, low, high) => {
-      paint(view.canvas, values, grid.h, grid.w, colors, low, high);
-      view.scale.low.textContent = signed(low);
-      view.scale.high.textContent = signed(high);
-      const ramp = Float32Array.from({ length: 256 }, (_, i) => low + ((high - low) * i) / 255);
-      paint(view.scale.bar, ramp, 1, 256, colors, low, high);
+    // One scale for all positions, sources and pins, so that pictures can be compared: S as wide as it can be.
+    const scales = () => {
+      const most = Math.max(...["sisr", ...sources.map((name) => `task:${name}`)].map((name) => vectors(name).largest)) || 1;
+      const similarity = [arrays.similarity, -most, most];
+      return { seg: similarity, sr: similarity, difference: [arrays.difference, 0, most] };
     };
-    const lowest = (row) => row.reduce((a, b) => Math.min(a, b), 0);
-    const highest = (row, least) => row.reduce((a, b) => Math.max(a, b), least);
-    const top = () => (state().p === "2" ? 1 : 0.1);
-    const paintRows = (views, found) => {
-      const low = Math.min(lowest(found.seg), lowest(found.sr));
-      const high = state().p === "2" ? 1 : highest(found.sr, highest(found.seg, top()));
-      scaled(views.seg, found.seg, found, arrays.similarity, low, high);
-      scaled(views.sr, found.sr, found, arrays.similarity, low, high);
-      scaled(views.difference, found.difference, found, arrays.difference, 0, highest(found.difference, 0.1));
+    const paintRows = (shown, found) => {
+      const all = scales();
+      for (const [key, { canvas }] of Object.entries(shown)) paint(canvas, found.h, found.w, mapped(found[key], ...all[key]));
     };
-    const place = (mark, [y, x], h, w) => {
+    const bars = Object.entries(views).map(([key, { element }]) => {
+      const bar = node(root, "canvas", { "aria-hidden": "true" });
+      const [low, high] = [node(root, "span"), node(root, "span")];
+      element.append(node(root, "div", { class: "dl-scale" }, low, bar, high));
+      return () => {
+        const [colors, least, most] = scales()[key];
+        paint(bar, 1, 256, rgbOf(colors));
+        low.textContent = signed(least);
+        high.textContent = signed(most);
+      };
+    });
+    const mark = (made, [y, x]) => {
       const { pooling } = state();
-      Object.assign(mark.style, {
-        top: `${(100 * y * pooling) / height}%`,
-        left: `${(100 * x * pooling) / width}%`,
-        height: `${(100 * pooling) / height}%`,
-        width: `${(100 * pooling) / width}%`,
-      });
+      place(made, [y * pooling, x * pooling, Math.min(pooling, height - y * pooling), Math.min(pooling, width - x * pooling)], grid);
     };
-    const others = (found, [y, x]) => {
-      const self = y * found.w + x;
-      let seg = 0;
-      let sr = 0;
-      found.seg.forEach((value, i) => {
-        if (i !== self) {
-          seg += value;
-          sr += found.sr[i];
-        }
-      });
-      const count = Math.max(1, found.seg.length - 1);
-      return [seg / count, sr / count];
-    };
+    const meanOfOthers = (row, self) => (row.reduce((a, b) => a + b, 0) - row[self]) / Math.max(1, row.length - 1);
 
+    const facts = node(root, "p");
+    let preview = null;
+    let note = "";
     const draw = () => {
       const began = performance.now();
       const position = preview || state().position;
       const found = rows(position);
-      const here = cell(position);
-      paintRows(panels, found);
-      for (const { mark } of surfaces) place(mark, here);
-      const [meanSeg, meanSr] = others(found, here);
-      facsline.innerHTML =
-        `Position <b>row ${here[0]}, column ${here[1]}</b> of ${found.h} × ${found.w}. ` +
-        `FA loss of this row <b data-value="loss">${found.loss.toFixed(4)}</b>. ` +
-        `Mean similarity to the others: S<sub>seg</sub> <b>${signed(meanSeg)}</b>, S<sub>sr</sub> <b>${signed(meanSr)}</b>.`;
+      const [y, x] = cell(position);
+      const self = y * found.w + x;
+      paintRows(views, found);
+      for (const { mark: made } of panels) mark(made, [y, x]);
+      facts.innerHTML =
+        `Position <b>row ${y}, column ${x}</b> of ${found.h} × ${found.w}. ` +
+        `FA loss of this row <b data-value="loss">${found.loss.toFixed(4)}</b>. Mean similarity to the others: ` +
+        `S<sub>seg</sub> <b>${signed(meanOfOthers(found.seg, self))}</b>, S<sub>sr</sub> <b>${signed(meanOfOthers(found.sr, self))}</b>.`;
       root.dataset.loss = found.loss;
       root.dataset.milliseconds = performance.now() - began;
-      const [cy, cx] = here;
-      surface.setAttribute(
-        "aria-valuetext",
-        `row ${cy}, column ${cx}; loss of the row ${found.loss.toFixed(3)}`,
-      );
-      surface.setAttribute("aria-valuenow", cy * found.w + cx);
-      surface.setAttribute("aria-valuemax", found.h * found.w - 1);
-      return { found, here };
-    };
-    const announce = ({ found, here }) => {
-      live.textContent = `Row ${here[0]}, column ${here[1]}. FA loss of this row ${found.loss.toFixed(3)}.`;
+      const words = `Row ${y}, column ${x}. FA loss of this row ${found.loss.toFixed(3)}.`;
+      picture.surface.setAttribute("aria-valuetext", words);
+      picture.surface.setAttribute("aria-valuenow", self);
+      picture.surface.setAttribute("aria-valuemax", found.h * found.w - 1);
+      return words;
     };
     const choose = (position) => {
       preview = null;
+      note = "";
       change(model, { position });
     };
-
-    // The picture takes the keyboard's focus; every panel takes the pointer.
-    const surface = picture.surface;
-    for (const [name, value] of Object.entries({
-      tabindex: 0,
-      role: "slider",
-      "aria-roledescription": "position picker",
-      "aria-label": "Position on the picture. Arrow keys move it, P pins it.",
-      "aria-valuemin": 0,
-    })) surface.setAttribute(name, value);
-    surface.addEventListener("keydown", guarded(root, (event) => {
-      const step = arrow(event);
-      const { pooling, position } = state();
-      if (step) {
-        const [y, x] = cell(position);
-        const rowsThere = Math.ceil(height / pooling);
-        const columnsThere = Math.ceil(width / pooling);
-        choose([
-          clamp(y + step[0], 0, rowsThere - 1) * pooling,
-          clamp(x + step[1], 0, columnsThere - 1) * pooling,
-        ]);
-      } else if (event.key === "p" || event.key === "P") {
-        event.preventDefault();
-        event.stopPropagation();
-        pin();
-      }
-    }));
-    const at = (event, target) => {
-      const [sy, sx] = shares(event, target);
-      return [Math.floor(sy * height), Math.floor(sx * width)];
+    const leave = () => {
+      preview = null;
+      draw();
     };
-    for (const { surface: target } of surfaces) {
-      target.addEventListener("pointermove", guarded(root, (event) => {
-        if (event.buttons) choose(at(event, target));
-        else if (event.pointerType === "mouse") {
-          preview = at(event, target);
-          draw();
-        }
-      }));
-      target.addEventListener("pointerleave", guarded(root, () => {
-        preview = null;
-        draw();
-      }));
-      target.addEventListener("pointerdown", guarded(root, (event) => {
-        target.setPointerCapture(event.pointerId);
-        surface.focus({ preventScroll: true });
-        choose(at(event, target));
-      }));
-    }
+    const look = (position) => {
+      preview = position;
+      draw();
+    };
+    picker(picture.surface, "position picker", "Position on the picture. Arrow keys move it, P pins it.", height * width);
+    pointing(root, panels, grid, { choose, look, leave });
 
-    // Controls
-    const controls = [];
     const add = (label, name, options, parse = (x) => x) => {
-      const made = choice(root, label, options, String(state()[name]), (value) => change(model, { [name]: parse(value) }));
-      controls.push([made.select, name]);
-      return made.element;
+      const made = choice(root, label, options, (value) => change(model, { [name]: parse(value) }));
+      made.name = name;
+      return made;
     };
-    const pin = () => change(model, { pins: [...state().pins, state().position].slice(-2) });
-    const clear = node(root, "button", { type: "button", click: () => change(model, { pins: [] }) }, "Clear pins");
-    const bar = node(root, "div", { class: "dl-bar" });
-    if (facts.sources.length > 1) bar.append(add("Segmentation features", "source", facts.sources.map((x) => [x, x])));
-    bar.append(
-      add("Sub-sampling", "pooling", [["1", "1/8 (as given)"], ["2", "1/16 (2 × 2 averaged)"]], Number),
+    const controls = [
+      add("Segmentation features", "source", sources.map((x) => [x, x])),
+      add("Sub-sampling", "pooling", [["1", "as given"], ["2", "2 × 2 mean"]], Number),
       add("Norm p", "p", [["2", "2 (cosine)"], ["1", "1"], ["inf", "∞"]]),
-      add("Loss q", "q", [["1", "1 (absolute)"], ["2", "2 (squared)"]], Number),
-      node(root, "button", { type: "button", click: pin }, "Pin position"),
-      clear,
-    );
+      add("Loss q", "q", [["1", "1"], ["2", "2"]], Number),
+    ];
+    controls[0].element.hidden = sources.length < 2;
+    const pin = () => {
+      const { pins, position } = state();
+      note = pins.length === 2 ? "This third pin replaces the first: the former B is now A." : "";
+      change(model, { pins: [...pins, position].slice(-2) });
+    };
+    const clear = button(root, { "aria-label": "Clear pins" }, () => {
+      note = "";
+      change(model, { pins: [] });
+    }, "Clear");
 
-    // Pinned positions, one below the other
+    // Pinned positions side by side
+    const pinned = node(root, "div", { class: "dl-pins" });
     const showPins = () => {
-      const { pins, source } = state();
-      clear.disabled = !pins.length;
+      const { pins } = state();
+      clear.setAttribute("aria-disabled", String(!pins.length));
       pinned.hidden = !pins.length;
-      pinned.replaceChildren();
-      for (const { surface: target } of surfaces) target.querySelectorAll(".dl-pin").forEach((old) => old.remove());
-      pins.forEach((position, number) => {
+      root.querySelectorAll(".dl-surface .dl-pin").forEach((old) => old.remove());
+      const cards = pins.map((position, number) => {
         const name = "AB"[number];
-        for (const { surface: target } of surfaces) {
-          const mark = node(root, "div", { class: "dl-mark dl-pin" }, node(root, "b", {}, name));
-          place(mark, cell(position));
-          target.append(mark);
+        const [y, x] = cell(position);
+        for (const { surface } of panels) {
+          const made = node(root, "div", { class: "dl-mark dl-pin" }, node(root, "b", {}, name));
+          mark(made, [y, x]);
+          surface.append(made);
         }
         const found = rows(position);
-        const views = {};
-        const line = node(root, "div", { class: "dl-panels", "data-pin": name });
-        const [y, x] = cell(position);
-        const text = node(root, "div", { class: "dl-panel" });
-        text.innerHTML = `<h3>Pin ${name}</h3>row ${y}, column ${x}<br>FA loss of its row <b>${found.loss.toFixed(4)}</b>`;
-        line.append(text);
-        for (const key of ["seg", "sr", "difference"]) {
-          const made = panel("", key, true);
-          surfaces.pop(); // a picture to look at, not to point at
-          made.figure.querySelector("h3").remove();
-          made.figure.removeAttribute("data-panel");
-          made.surface.style.cursor = "default";
-          place(made.surface.querySelector(".dl-mark"), [y, x]);
-          views[key] = made;
-          line.append(made.figure);
+        const small = Object.fromEntries(Object.keys(views).map((key) => [key, panel(root, `pin-${key}`, "", true)]));
+        paintRows(small, found);
+        for (const view of Object.values(small)) {
+          mark(view.mark, [y, x]);
+          view.surface.classList.add("dl-still");
         }
-        paintRows(views, found);
-        pinned.append(line);
+        return node(root, "div", { "data-pin": name },
+          node(root, "h3", {}, `Pin ${name} `,
+            node(root, "small", {}, `row ${y}, column ${x}; FA loss of its row ${found.loss.toFixed(4)}`)),
+          node(root, "div", { class: "dl-panels" }, ...Object.values(small).map((view) => view.element)));
       });
+      pinned.replaceChildren(...cards);
       if (pins.length === 2) {
-        const [a, b] = pins.map(cell);
+        const [y, x] = cell(pins[1]);
         const first = rows(pins[0]);
-        const index = b[0] * first.w + b[1];
-        const line = node(root, "p", { class: "dl-facts" });
-        line.innerHTML = `A and B look alike by <b data-value="pair-seg">${signed(first.seg[index], 3)}</b> to segmentation` +
-          ` and by <b data-value="pair-sr">${signed(first.sr[index], 3)}</b> to super-resolution.`;
-        pinned.append(line);
+        const [seg, sr] = [first.seg, first.sr].map((row) => signed(row[y * first.w + x], 3));
+        pinned.append(node(root, "p", { html: `Affinity of A and B: <b data-value="pair-seg">${seg}</b> for segmentation, ` +
+          `<b data-value="pair-sr">${sr}</b> for super-resolution. <span data-value="note">${note}</span>` }));
       }
-      void source;
     };
-
-    const hint = node(root, "p", { class: "dl-hint" });
-    hint.innerHTML = "Point to look, click or tap to choose; <kbd>←</kbd> <kbd>↑</kbd> <kbd>→</kbd> <kbd>↓</kbd> move " +
-      "(<kbd>Shift</kbd>: five at once), <kbd>P</kbd> pins. Bright = looks like the framed position.";
     root.append(
-      bar,
-      node(root, "div", { class: "dl-panels" }, picture.figure, ...Object.values(panels).map((x) => x.figure)),
-      facsline, pinned, hint,
+      node(root, "div", { class: "dl-bar" }, ...controls.map((x) => x.element), button(root, {}, pin, "Pin"), clear),
+      node(root, "div", { class: "dl-panels" }, ...panels.map((x) => x.element)),
+      facts, pinned,
+      node(root, "p", { class: "dl-hint", html: "Point to look, click to choose. <kbd>←</kbd> <kbd>↑</kbd> <kbd>→</kbd> <kbd>↓</kbd> move " +
+        "(<kbd>Shift</kbd>: by five), <kbd>P</kbd> pins, <kbd>Esc</kbd> leaves the widget. Bright: similar to the framed position." }),
     );
-    const update = guarded(root, () => {
-      for (const [select, name] of controls) select.value = String(state()[name]);
-      const drawn = draw();
-      announce(drawn);
-      showPins();
-    });
-    model.on("change:state", update);
-    draw();
-    showPins();
+    return {
+      main: picture.surface,
+      press: (key, step) => {
+        const { pooling, position } = state();
+        if (step) {
+          choose(cell(position).map((x, axis) => clamp(x + step[axis], 0, Math.ceil(grid[axis] / pooling) - 1) * pooling));
+        } else if (key.toLowerCase() === "p") pin();
+        return step || key.toLowerCase() === "p";
+      },
+      update: () => {
+        for (const { select, name } of controls) select.value = String(state()[name]);
+        for (const bar of bars) bar();
+        showPins();
+        return `${note} ${draw()}`.trim();
+      },
+    };
   });
 }
 

@@ -18,50 +18,78 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dsrl_lab.affinity import NO_DIRECTION
-from dsrl_lab.plots.affinity import DIFFERENCE, SIMILARITY, affinity_rows
+from dsrl_lab.plots.affinity import DIFFERENCE, SIMILARITY, affinity_row, affinity_rows
 from dsrl_lab.plots.masks import to_picture
 from dsrl_lab.plots.theme import new_figure, theme
-from dsrl_lab.widgets.base import Refused, Widget
+from dsrl_lab.widgets.base import Widget, as_image, as_tensor, or_refused
 
 MOST_POSITIONS, MOST_CHANNELS = 64 * 64, 64
 COSINES = (-1.0, 1.0)
-"""One scale for all rows of the static picture, and for their differences: lines can be compared."""
+"""One scale for all rows and their differences, as in the browser: pictures can be compared."""
 MOST_PIXELS = 384 * 384
 """A larger picture is made smaller on its way: an exported page stays under 3 MB."""
 
 
 class AffinityExplorer(Widget):
-    """What ``affinity_explorer`` returns."""
+    """Point at a position of a picture and see its row of S_seg, its row of S_sr, and what FA pays for.
 
-    script_name, title = "affinity", "Feature affinity explorer"
+    Args:
+        image: the picture, (3, H, W) in [0, 1] or a NumPy picture (H, W, 3).
+        task_features: (C, h, w) of the segmentation branch, at most 4096 positions and 64 channels; several, by name,
+            can be switched: {"DSRL": ..., "baseline": ...}.
+        sisr_features: (C', h, w) of the super-resolution branch.
+        position: (y, x) on the features' grid that is chosen first; the middle by default.
+        source: name of the features that are shown first; by default those whose row differs most from S_sr.
+        alt: what the static picture shows, for those who do not see it.
+        guide: what to do with the widget, shown below it.
+
+    Attributes:
+        value: the chosen position (y, x).
+
+    Example:
+        >>> explorer = affinity_explorer(torch.rand(3, 24, 32), torch.rand(8, 3, 4), torch.rand(16, 3, 4))
+        >>> explorer.value
+        (1, 2)
+        >>> affinity_explorer(torch.rand(3, 24, 32), torch.rand(1, 3, 4), torch.rand(16, 3, 4))
+        Refused('the features of segmentation have one channel: ...
+    """
+
+    script_name, title, chosen = "affinity", "Feature affinity explorer", "position"
 
     def __init__(
         self,
-        image: Tensor,
-        task_features: Mapping[str, Tensor],
-        sisr_features: Tensor,
+        image: Any,
+        task_features: Any,
+        sisr_features: Any,
         *,
         position: tuple[int, int] | None = None,
+        source: str | None = None,
         alt: str = "",
+        guide: Mapping[str, str] | None = None,
     ) -> None:
-        grid = check_features(image, task_features, sisr_features)
-        chosen = (grid[0] // 2, grid[1] // 2) if position is None else position
-        if not (0 <= chosen[0] < grid[0] and 0 <= chosen[1] < grid[1]):
-            raise ValueError(f"expected a position (y, x) on the grid of {grid[0]}x{grid[1]}, got {chosen}")
-        self.image, self.task_features, self.sisr_features = image, dict(task_features), sisr_features
-        arrays: dict[str, NDArray[Any]] = {"image": _small(image)}
-        tasks = {f"task:{name}": features for name, features in task_features.items()}
-        for name, features in {**tasks, "sisr": sisr_features}.items():
+        several = task_features if isinstance(task_features, Mapping) else {"segmentation": task_features}
+        self.image, self.sisr_features = as_image(image), as_tensor(sisr_features)
+        self.task_features = {name: as_tensor(features) for name, features in several.items()}
+        grid = check_features(self.image, self.task_features, self.sisr_features)
+        place = (grid[0] // 2, grid[1] // 2) if position is None else position
+        if not (0 <= place[0] < grid[0] and 0 <= place[1] < grid[1]):
+            raise ValueError(f"expected a position (y, x) on the grid of {grid[0]}x{grid[1]}, got {place}")
+        if source is not None and source not in self.task_features:
+            raise ValueError(f"unknown source {source!r}; choose one of {', '.join(self.task_features)}")
+        arrays: dict[str, NDArray[Any]] = {"image": _small(self.image)}
+        tasks = {f"task:{name}": features for name, features in self.task_features.items()}
+        for name, features in {**tasks, "sisr": self.sisr_features}.items():
             arrays[f"{name}:norms"], arrays[f"{name}:units"] = _directions(features)
-        arrays["similarity"] = sequential(SIMILARITY)
-        arrays["difference"] = sequential(DIFFERENCE, begin=0.5)
+        arrays |= {"similarity": sequential(SIMILARITY), "difference": sequential(DIFFERENCE, begin=0.5)}
+        teacher = affinity_row(self.sisr_features, place)
+        apart = {name: (affinity_row(x, place) - teacher).abs().mean() for name, x in self.task_features.items()}
         super().__init__(
             arrays=arrays,
-            facts={"grid": list(grid), "sources": list(task_features)},
+            facts={"grid": list(grid), "sources": list(self.task_features)},
             state={
-                "position": list(chosen),
+                "position": list(place),
                 "pins": [],
-                "source": next(iter(task_features)),
+                "source": source or max(apart, key=lambda name: float(apart[name])),
                 "p": "2",
                 "q": 1,
                 "pooling": 1,
@@ -69,22 +97,8 @@ class AffinityExplorer(Widget):
             alt=alt
             or "A picture with one position marked, and how similar all positions are to it in the features of "
             "segmentation and of super-resolution",
+            guide=guide,
         )
-
-    @property
-    def position(self) -> tuple[int, int]:
-        """The chosen position (y, x) on the features' grid; set it to choose from Python."""
-        y, x = self.state["position"]
-        return int(y), int(x)
-
-    @position.setter
-    def position(self, position: tuple[int, int]) -> None:
-        self.state = self.state | {"position": list(position)}
-
-    @property
-    def pins(self) -> list[tuple[int, int]]:
-        """Positions kept for comparison, at most two."""
-        return [(int(y), int(x)) for y, x in self.state["pins"]]
 
     def static(self) -> Figure:
         """Picture, row of S_seg, row of S_sr and their difference for the chosen position: one line for each source."""
@@ -94,51 +108,17 @@ class AffinityExplorer(Widget):
             figure = new_figure(11, (2.75 * height / width + 0.75) * len(names))
             for number, axes in enumerate(figure.subplots(len(names), 4, squeeze=False)):
                 features = self.task_features[names[number]]
-                affinity_rows(self.image, self.position, features, self.sisr_features, axes=list(axes), limits=COSINES)
+                affinity_rows(self.image, self.value, features, self.sisr_features, axes=list(axes), limits=COSINES)
                 if len(names) > 1:
                     axes[0].set_title(names[number])
         return figure
 
 
-def affinity_explorer(
-    image: Tensor,
-    task_features: Tensor | Mapping[str, Tensor],
-    sisr_features: Tensor,
-    *,
-    position: tuple[int, int] | None = None,
-    alt: str = "",
-) -> AffinityExplorer | Refused:
-    """Let a reader point at a position of a picture and see its row of S_seg, of S_sr, and what FA pays for.
-
-    Args:
-        image: the picture.
-        task_features: of the segmentation branch; several, by name, can be switched: {"DSRL": ..., "baseline": ...}.
-        sisr_features: of the super-resolution branch.
-        position: (y, x) on the features' grid that is chosen first; the middle by default.
-        alt: what the static picture shows, for those who do not see it.
-
-    Shape:
-        - image: (3, H, W) in [0, 1]; task_features, sisr_features: (C, h, w), at most 4096 positions and 64 channels
-
-    Returns:
-        The explorer; a message that shows itself in its place if the input makes no sense.
-
-    Example:
-        >>> explorer = affinity_explorer(torch.rand(3, 24, 32), torch.rand(8, 3, 4), torch.rand(16, 3, 4))
-        >>> explorer.position
-        (1, 2)
-        >>> affinity_explorer(torch.rand(3, 24, 32), torch.rand(1, 3, 4), torch.rand(16, 3, 4))  # doctest: +ELLIPSIS
-        Refused('the features of segmentation have one channel: ...
-    """
-    several = task_features if isinstance(task_features, Mapping) else {"segmentation": task_features}
-    try:
-        return AffinityExplorer(image, several, sisr_features, position=position, alt=alt)
-    except ValueError as error:
-        return Refused(str(error))
+affinity_explorer = or_refused(AffinityExplorer)
 
 
 def check_features(image: Tensor, task_features: Mapping[str, Tensor], sisr_features: Tensor) -> tuple[int, int]:
-    """Hold the features to what the explorer can show.
+    """Check that the explorer can show the features.
 
     Returns:
         (h, w) of their grid.
@@ -161,8 +141,8 @@ def check_features(image: Tensor, task_features: Mapping[str, Tensor], sisr_feat
             )
         if features.shape[0] == 1:
             raise ValueError(
-                f"{of} have one channel: the cosine of two scalars is +1 or -1 whatever they say; tap features before "
-                "the prediction layer"
+                f"{of} have one channel: the cosine of two scalars is +1 or -1, whatever they are; take features "
+                "before the prediction layer"
             )
         if not torch.isfinite(features).all():
             raise ValueError(

@@ -1,31 +1,43 @@
 """What all widgets share: one binary trait, a small state that both sides write, a static twin, a page of its own.
 
-A widget's script is ``kit.js`` (what all scripts share) followed by the widget's own file: one ES module for the
-browser. The same script runs in JupyterLab, where the model is anywidget's, and in an exported page, where the model is
-a few lines in the page.
+A widget's script is ``kit.js`` (what all scripts share) followed by the widget's own file: one ES module. The same
+script runs in JupyterLab, where the model is anywidget's, and in an exported page, where it is a few lines in the page.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import html
 import json
 import os
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from importlib.resources import files
-from typing import Any, ClassVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import numpy as np
+import torch
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from torch import Tensor
+from traitlets import Any as AnyTrait
+from traitlets import Bytes, Dict, HasTraits, Unicode, observe
 
 from dsrl_lab.course.notebook import figure_html
 from dsrl_lab.plots.theme import theme
 
+try:
+    from anywidget import AnyWidget
+    from ipywidgets import ValueWidget
+except ImportError:  # pictures and pages need neither
+    AnyWidget, ValueWidget = HasTraits, object  # type: ignore[misc,assignment]
+
 ALIGNMENT = 8
 STATIC = "DSRL_LAB_STATIC"
+VIEW = "application/vnd.jupyter.widget-view+json"
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 
 def is_static() -> bool:
@@ -37,6 +49,27 @@ def is_static() -> bool:
         False
     """
     return os.environ.get(STATIC, "") not in ("", "0")
+
+
+def as_tensor(array: Any) -> Tensor:
+    """A tensor as it is; a NumPy array, or what NumPy reads, as a tensor."""
+    return array if isinstance(array, Tensor) else torch.from_numpy(np.array(array))
+
+
+def as_image(picture: Any) -> Tensor:
+    """A picture as a tensor (3, H, W) in [0, 1].
+
+    Args:
+        picture: a tensor (3, H, W), or what NumPy reads as (H, W, 3) or (3, H, W); bytes are divided by 255.
+
+    Example:
+        >>> as_image(np.full((2, 4, 3), 255, np.uint8)).shape, float(as_image(np.full((2, 4, 3), 255, np.uint8)).max())
+        (torch.Size([3, 2, 4]), 1.0)
+    """
+    image = as_tensor(picture)
+    if not isinstance(picture, Tensor) and image.ndim == 3 and image.shape[-1] == 3:
+        image = image.permute(2, 0, 1)
+    return image / 255 if image.dtype == torch.uint8 else image
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, dict[str, Any]], bytes]:
@@ -66,75 +99,74 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, dict[str, Any]],
     return layout, bytes(block)
 
 
-def script(name: str) -> str:
-    """The ES module of a widget."""
-    return "\n".join((files(__package__) / f"{part}.js").read_text(encoding="utf-8") for part in ("kit", name))
+def source(*names: str) -> str:
+    """The text of files beside this one."""
+    return "\n".join((files(__package__) / name).read_text(encoding="utf-8") for name in names)
 
 
-def style() -> str:
-    """The style sheet of all widgets."""
-    return (files(__package__) / "kit.css").read_text(encoding="utf-8")
+class Widget(AnyWidget, ValueWidget):
+    """A widget with its static twin; subclasses say what crosses to the browser and how the twin is drawn.
 
-
-class Widget:
-    """A widget with its static twin; subclasses say what rides in it and how the twin is drawn.
+    It is an ipywidget: ``HBox([a, b])``, ``interact(f, x=a)``, ``link((a, "value"), (b, "value"))`` and ``display(a)``
+    take it as it is. Without anywidget there are pictures and pages, and nothing live.
 
     Args:
         arrays: what crosses as bytes.
         facts: what crosses as JSON and does not change.
         state: what crosses as JSON and changes, on either side.
         alt: what the picture shows, for those who do not see it.
+        guide: what to do with the widget, shown below it: {"Touch": "...", "Look for": "...", "Ask yourself": "..."}.
+
+    Attributes:
+        state: what the reader chose, as it is now; set it to choose from Python.
+        value: the entry of the state that ``chosen`` names; set it, observe it, link it.
     """
 
-    script_name: ClassVar[str]
+    script_name: ClassVar[str] = ""
     title: ClassVar[str]
+    chosen: ClassVar[str]
+
+    facts = Dict().tag(sync=True)
+    block = Bytes().tag(sync=True)
+    state = Dict().tag(sync=True)
+    problem = Unicode().tag(sync=True)
+    asked = Unicode().tag(sync=True)  # a wish of the reader; apart, so that no state overwrites it
+    value = AnyTrait()
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        if "script_name" in vars(cls):  # and not in the class that anywidget derives for each widget
+            cls._esm, cls._css = source("kit.js", f"{cls.script_name}.js"), source("kit.css")
+        super().__init_subclass__(**more)
 
     def __init__(
-        self, *, arrays: Mapping[str, NDArray[Any]], facts: dict[str, Any], state: dict[str, Any], alt: str
+        self,
+        *,
+        arrays: Mapping[str, NDArray[Any]],
+        facts: dict[str, Any],
+        state: dict[str, Any],
+        alt: str,
+        guide: Mapping[str, str] | None = None,
     ) -> None:
-        layout, self._block = pack(arrays)
-        self._facts = facts | {"arrays": layout, "alt": alt, "title": self.title}
-        self._state, self.alt = state, alt
-        self._shown_twin: Any = None
+        layout, block = pack(arrays)
+        self.alt, self._shown_twin = alt, None
+        shared = {"arrays": layout, "title": self.title, "guide": dict(guide or {})}
+        super().__init__(facts=facts | shared, block=block, state=state)
 
-    @property
-    def state(self) -> dict[str, Any]:
-        """What the reader chose, as it is now; set it to choose from Python."""
-        live = self.__dict__.get("widget")
-        return dict(live.state if live is not None else self._state)
+    def open(self) -> None:
+        """Announce the widget to the browser, except where notebooks are built."""
+        if not is_static():
+            super().open()
 
-    @state.setter
-    def state(self, state: dict[str, Any]) -> None:
-        self._state = dict(state)
-        if "widget" in self.__dict__:
-            self.widget.state = dict(state)
+    @observe("state")
+    def _take_value(self, change: Any) -> None:
+        value = change["new"][self.chosen]
+        self.value = tuple(value) if isinstance(value, list) else value
 
-    @cached_property
-    def widget(self) -> Any:
-        """The live widget.
-
-        Raises:
-            ImportError: anywidget is not installed; the message says how to get it.
-        """
-        try:
-            import anywidget
-            import traitlets
-        except ImportError as error:
-            raise ImportError(
-                "live widgets need anywidget, which is not installed; pip install 'dsrl-lab[lab]', or set "
-                f"{STATIC}=1 to see pictures in their place"
-            ) from error
-
-        class Live(anywidget.AnyWidget):
-            _esm = script(self.script_name)
-            _css = style()
-            facts = traitlets.Dict().tag(sync=True)
-            block = traitlets.Bytes().tag(sync=True)
-            state = traitlets.Dict().tag(sync=True)
-            problem = traitlets.Unicode().tag(sync=True)
-            asked = traitlets.Unicode().tag(sync=True)  # a wish of the reader; apart, so that no state overwrites it
-
-        return Live(facts=self._facts, block=self._block, state=self._state)
+    @observe("value")
+    def _give_value(self, change: Any) -> None:
+        value = list(change["new"]) if isinstance(change["new"], tuple) else change["new"]
+        if value != self.state[self.chosen]:
+            self.state = self.state | {self.chosen: value}
 
     def on_change(self, react: Callable[[dict[str, Any]], None]) -> None:
         """Call ``react`` with the state whenever the reader changes it; what it raises is shown in the widget."""
@@ -143,51 +175,53 @@ class Widget:
             try:
                 react(dict(change["new"]))
             except Exception as error:
-                self.widget.problem = f"{type(error).__name__}: {error}"
+                self.problem = f"{type(error).__name__}: {error}"
             else:
-                self.widget.problem = ""
+                self.problem = ""
 
-        self.widget.observe(guarded, names="state")
+        self.observe(guarded, names="state")
 
     def static(self) -> Figure:
         """The picture that stands for the widget where nothing is live."""
         raise NotImplementedError
 
-    def show(self) -> None:
+    def _ipython_display_(self) -> None:
         """Show the widget, or its picture where notebooks are built.
 
-        The picture is put below a live widget too, unseen: a notebook that was saved and is opened again has the
+        The picture is put above a live widget too, unseen: a notebook that was saved and is opened again has the
         picture and no model, and shows the one in place of an error about the other.
+
+        Raises:
+            ImportError: anywidget is not installed.
         """
         if is_static():
             display(self._twin())
             return
-        live = self.widget
-        display(HTML(STAND_IN))
-        self._shown_twin = display(self._twin(), display_id=True)
-        display(live)
+        if AnyWidget is HasTraits:
+            raise ImportError(
+                "live widgets need anywidget, which is not installed; pip install 'dsrl-lab[lab]', or set "
+                f"{STATIC}=1 to see pictures in their place"
+            )
+        self._shown_twin = display(self._twin(STAND_IN), display_id=True)
+        display({VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}, raw=True)
 
     def refresh_twin(self) -> None:
-        """Draw the picture below the live widget again, from the state as it is now."""
+        """Draw the picture beside the live widget again, from the state as it is now."""
         if self._shown_twin is not None:
-            self._shown_twin.update(self._twin())
+            self._shown_twin.update(self._twin(STAND_IN))
 
-    def _twin(self) -> HTML:
+    def _twin(self, before: str = "") -> HTML:
         with theme():
-            return figure_html(self.static(), alt=self.alt)
-
-    def _ipython_display_(self) -> None:
-        self.show()
+            picture = figure_html(self.static(), alt=self.alt).data
+        guide = "<br>".join(f"<b>{html.escape(k)}:</b> {html.escape(v)}" for k, v in self.facts["guide"].items())
+        return HTML(before + picture + (f"<p>{guide}</p>" if guide else ""))
 
     def page(self) -> str:
         """One HTML page with all in it: it works from the disk, with no kernel and no network."""
-        facts = json.dumps(self._facts | {"page": True}).replace("</", "<\\/")
-        state = json.dumps(self.state).replace("</", "<\\/")
-        module = script(self.script_name).replace("</script", "<\\/script")
-        block = base64.b64encode(self._block).decode()
-        return PAGE.format(
-            title=html.escape(self.title), style=style(), module=module, facts=facts, state=state, block=block
-        )
+        values = {"title": html.escape(self.title), "style": source("kit.css")}
+        values |= {name: json.dumps(getattr(self, name)).replace("</", "<\\/") for name in ("facts", "state")}
+        values |= {"module": str(self._esm).replace("</script", "<\\/script")}
+        return PAGE.format(**values, block=base64.b64encode(self.block).decode())
 
 
 class Refused:
@@ -203,24 +237,29 @@ class Refused:
     def __repr__(self) -> str:
         return f"Refused({self.message!r})"
 
-    def show(self) -> None:
-        """Show the message."""
-        display(
-            HTML(
-                '<div role="alert" style="border:1px solid #D55E00;border-left-width:6px;padding:.6em 1em;'
-                f'max-width:60em"><b>No widget here:</b> {html.escape(self.message)}</div>'
-            )
+    def _repr_html_(self) -> str:
+        return (
+            '<div role="alert" style="border:1px solid #D55E00;border-left-width:6px;padding:.6em 1em;'
+            f'max-width:60em"><b>No widget here:</b> {html.escape(self.message)}</div>'
         )
 
-    def _ipython_display_(self) -> None:
-        self.show()
+
+def or_refused(widget: Callable[Given, Made]) -> Callable[Given, Made | Refused]:
+    """The public function of a widget's class: input that makes no sense gives a message in place of the widget."""
+
+    @functools.wraps(widget, updated=())
+    def make(*args: Given.args, **kwargs: Given.kwargs) -> Made | Refused:
+        try:
+            return widget(*args, **kwargs)
+        except ValueError as error:
+            return Refused(str(error))
+
+    return make
 
 
 OUTPUT, MARKED = ".jp-OutputArea-child", ".jp-OutputArea-child:has(.dl-stand-in)"
 STAND_IN = f"""<style>
-{MARKED},
-{MARKED} + {OUTPUT}:has(+ {OUTPUT} .dl),
-{MARKED} + {OUTPUT} + {OUTPUT}:not(:has(.dl)) {{ display: none !important; }}
+{MARKED}:has(+ {OUTPUT} .dl), {MARKED} + {OUTPUT}:not(:has(.dl)) {{ display: none !important; }}
 </style><i class="dl-stand-in"></i>"""
 """Of the picture and the widget below it, JupyterLab shows the widget while it lives, and else the picture."""
 
@@ -229,12 +268,13 @@ PAGE = """<!doctype html>
 <title>{title}</title><link rel="icon" href="data:,">
 <style>
 :root {{ color-scheme: light dark; }}
-body {{ margin: 0 auto; max-width: 1100px; padding: 1rem; background: #fff; font: 15px/1.45 system-ui, sans-serif; }}
+body {{ margin: 0 auto; max-width: 1020px; padding: .5rem; background: #fff; font: 15px/1.45 system-ui, sans-serif; }}
+h1 {{ font-size: 1.2rem; margin: .2rem 0 .5rem; color: var(--jp-content-font-color1, #1f2328); }}
 @media (prefers-color-scheme: dark) {{
   body {{ background: #111; --jp-content-font-color1: #e8eaed; --jp-layout-color1: #111; --jp-layout-color2: #23272e; }}
 }}
 {style}
-</style></head><body><main><h1 class="dl-title">{title}</h1><div id="here"></div></main>
+</style></head><body><main><h1>{title}</h1><div id="here"></div></main>
 <script type="module">
 {module}
 const bytes = Uint8Array.from(atob("{block}"), (c) => c.charCodeAt(0));
@@ -244,7 +284,6 @@ const model = {{
   get: (name) => values[name],
   set: (name, value) => {{ values[name] = value; (listeners["change:" + name] || []).forEach((f) => f()); }},
   on: (name, f) => {{ (listeners[name] ||= []).push(f); }},
-  off: () => {{}},
   save_changes: () => {{}},
 }};
 widget.render({{ model, el: document.getElementById("here") }});

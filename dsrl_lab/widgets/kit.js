@@ -1,26 +1,12 @@
 // What all widgets of DSRL Lab share. Python puts this file in front of a widget's own: one ES module, nothing fetched.
 
-// An element with attributes and children; what is a function becomes a guarded listener.
-function node(root, tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") made.addEventListener(name, guarded(root, value), { passive: false });
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value != null) made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
+const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
+const signed = (value, digits = 2) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
 
-// Errors inside callbacks are shown to the reader, never swallowed.
+// Errors inside callbacks are shown to the reader, never hidden.
 function complain(root, message) {
   let box = root.querySelector(":scope > .dl-problem");
-  if (!box) {
-    box = document.createElement("div");
-    box.className = "dl-problem";
-    box.setAttribute("role", "alert");
-    root.prepend(box);
-  }
+  if (!box) root.prepend(box = node(root, "div", { class: "dl-problem", role: "alert" }));
   box.textContent = message;
   box.hidden = !message;
 }
@@ -35,7 +21,25 @@ function guarded(root, action) {
   };
 }
 
-// The arrays that ride in the block of bytes, by name; float16 is widened once.
+function listen(root, element, listeners) {
+  for (const [type, action] of Object.entries(listeners)) {
+    element.addEventListener(type, guarded(root, action), { passive: false });
+  }
+}
+
+// An element with attributes and children; a function becomes a guarded listener, "html" is markup of our own.
+function node(root, tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") listen(root, made, { [name]: value });
+    else if (name === "html") made.innerHTML = value;
+    else if (value !== false && value != null) made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// The arrays that cross in the block of bytes, by name; float16 is widened once.
 function readArrays(model) {
   const view = model.get("block");
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer;
@@ -44,100 +48,145 @@ function readArrays(model) {
     const length = shape.reduce((a, b) => a * b, 1);
     if (dtype === "uint8") found[name] = new Uint8Array(bytes, offset, length);
     else if (dtype === "float32") found[name] = new Float32Array(bytes, offset, length);
-    else found[name] = widen(new Uint16Array(bytes, offset, length));
+    else found[name] = Float32Array.from(new Uint16Array(bytes, offset, length), widened);
   }
   return found;
 }
 
-function widen(halves) {
-  const wide = new Float32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) {
-    const h = halves[i];
-    const exponent = (h >> 10) & 31;
-    const fraction = h & 1023;
-    const size = exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
-    wide[i] = h >> 15 ? -size : size;
-  }
-  return wide;
+function widened(half) {
+  const exponent = (half >> 10) & 31;
+  const fraction = half & 1023;
+  const size = exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
+  return half >> 15 ? -size : size;
 }
 
-// Paint numbers on a canvas through a table of 256 colours.
-function paint(canvas, values, height, width, colors, low, high) {
+// Paint a canvas: color(i, c) is channel c of pixel i, 0 to 255.
+function paint(canvas, height, width, color) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(width, height);
-  const factor = 255 / (high - low);
   for (let i = 0; i < width * height; i++) {
-    const index = 3 * Math.max(0, Math.min(255, Math.round((values[i] - low) * factor)));
-    pixels.data[4 * i] = colors[index];
-    pixels.data[4 * i + 1] = colors[index + 1];
-    pixels.data[4 * i + 2] = colors[index + 2];
+    for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = color(i, c);
     pixels.data[4 * i + 3] = 255;
   }
   context.putImageData(pixels, 0, 0);
 }
+const rgbOf = (bytes) => (i, c) => bytes[3 * i + c];
+const mapped = (values, colors, low, high) => (i, c) =>
+  colors[3 * clamp(Math.round((255 * (values[i] - low)) / (high - low)), 0, 255) + c];
 
-// Paint an RGB picture of bytes.
-function paintPicture(canvas, rgb, height, width) {
-  Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d");
-  const pixels = context.createImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    pixels.data[4 * i] = rgb[3 * i];
-    pixels.data[4 * i + 1] = rgb[3 * i + 1];
-    pixels.data[4 * i + 2] = rgb[3 * i + 2];
-    pixels.data[4 * i + 3] = 255;
-  }
-  context.putImageData(pixels, 0, 0);
+function choice(root, label, options, onChange) {
+  const select = node(root, "select", { "aria-label": label, change: () => onChange(select.value) },
+    ...options.map(([value, text]) => node(root, "option", { value }, text)));
+  return { select, element: node(root, "label", { class: "dl-choice" }, node(root, "span", {}, label), select) };
 }
 
-// A labelled choice.
-function choice(root, label, options, value, onChange) {
-  const select = node(root, "select", { "aria-label": label, change: () => onChange(select.value) });
-  for (const [key, text] of options) select.append(node(root, "option", { value: key }, text));
-  select.value = value;
-  return { element: node(root, "label", { class: "dl-choice" }, node(root, "span", {}, label), select), select };
+// A button that is off keeps the focus: a disabled one would hand the keys to JupyterLab.
+function button(root, attributes, press, ...children) {
+  const made = node(root, "button", { type: "button", ...attributes,
+    click: () => made.getAttribute("aria-disabled") === "true" || press() }, ...children);
+  return made;
+}
+
+function swatch(root, color) {
+  return node(root, "span", { class: "dl-swatch", style: `background: rgb(${[...color].join()})` });
+}
+
+// A titled picture to point at, with a mark on it.
+function panel(root, name, title, crisp = false) {
+  const canvas = node(root, "canvas", { class: crisp && "dl-crisp", "aria-hidden": "true" });
+  const mark = node(root, "div", { class: "dl-mark" });
+  const surface = node(root, "div", { class: "dl-surface" }, canvas, mark);
+  return { canvas, mark, surface, element: node(root, "div", { class: "dl-panel", "data-panel": name }, title, surface) };
+}
+
+// Put a mark on [top, left, rows, columns] of a grid.
+function place(mark, [top, left, rows, columns], [height, width]) {
+  Object.assign(mark.style, {
+    top: `${(100 * (top + rows / 2)) / height}%`, left: `${(100 * (left + columns / 2)) / width}%`,
+    height: `${(100 * rows) / height}%`, width: `${(100 * columns) / width}%`,
+  });
+}
+
+// Make an element a slider over the places of a picture, for keyboards and screen readers.
+function picker(surface, role, label, places) {
+  const attributes = { tabindex: 0, role: "slider", "aria-roledescription": role, "aria-label": label,
+    "aria-valuemin": 0, "aria-valuemax": places - 1 };
+  for (const [name, value] of Object.entries(attributes)) surface.setAttribute(name, value);
 }
 
 // Where in an element, as shares of its height and width in [0, 1).
 function shares(event, element) {
   const box = element.getBoundingClientRect();
-  const inside = (x) => Math.max(0, Math.min(0.999999, x));
-  return [inside((event.clientY - box.top) / box.height), inside((event.clientX - box.left) / box.width)];
+  return [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width].map((x) => clamp(x, 0, 0.999999));
 }
 
-// Arrow keys as steps (dy, dx); null for other keys. JupyterLab would move its cell selection: the event stops here.
-function arrow(event) {
-  const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-  if (!step || event.ctrlKey || event.metaKey || event.altKey) return null;
-  event.preventDefault();
-  event.stopPropagation();
-  const far = event.shiftKey ? 5 : 1;
-  return [step[0] * far, step[1] * far];
+// Choose a place [row, column] of a grid on any of the panels; a mouse that is not pressed only looks.
+function pointing(root, panels, [height, width], { choose, look, leave }) {
+  for (const { surface, element } of panels) {
+    const at = (event) => {
+      const [y, x] = shares(event, surface);
+      return [Math.floor(y * height), Math.floor(x * width)];
+    };
+    listen(root, surface, {
+      pointerdown: (event) => {
+        surface.setPointerCapture(event.pointerId);
+        choose(at(event));
+      },
+      pointermove: (event) => {
+        if (event.buttons) choose(at(event));
+        else if (event.pointerType === "mouse") look(at(event), element.dataset.panel);
+      },
+      pointerleave: leave,
+    });
+  }
 }
 
-const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
-const signed = (value, digits = 2) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
-
-// The frame of every widget: a region with a name, a place for problems, and an announcement for screen readers.
-function frame(model, el, draw) {
-  const root = document.createElement("div");
-  root.className = "dl";
-  root.setAttribute("role", "group");
-  root.setAttribute("aria-label", model.get("facts").title);
-  root.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab's keys stay out of the widget
-  root.addEventListener("keydown", (event) => event.stopPropagation()); // after the widget's own listeners
-  el.replaceChildren(root);
-  const live = node(root, "div", { class: "dl-live", "aria-live": "polite", role: "status" });
-  guarded(root, () => draw(root, live))();
-  root.append(live);
-  const problem = guarded(root, () => complain(root, model.get("problem")));
-  model.on("change:problem", problem);
-  if (model.get("problem")) problem();
-  return root;
+// Arrow keys as steps [dy, dx], five at once with Shift; undefined for other keys.
+function arrow({ key, shiftKey }) {
+  const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key];
+  return step?.map((x) => x * (shiftKey ? 5 : 1));
 }
 
 function change(model, values) {
   model.set("state", { ...model.get("state"), ...values });
   model.save_changes();
+}
+
+// The frame of every widget. A click anywhere takes the focus, keys stay inside, Escape gives them back.
+// `ratio` is width / height of its pictures. draw(root) returns what takes the focus, what a key does (true: it was
+// used), and the drawing of the state, which returns what a screen reader announces.
+function frame(model, el, ratio, draw) {
+  const { title, guide } = model.get("facts");
+  const root = node(null, "div", { class: "dl", style: ratio && `--dl-ratio: ${ratio}`, role: "group", tabindex: -1, "aria-label": title,
+    "data-lm-suppress-shortcuts": "true" }); // JupyterLab looks for this attribute
+  el.classList.add("dl-host");
+  el.replaceChildren(root);
+  const live = node(root, "div", { class: "dl-live", "aria-live": "polite", role: "status" });
+  const { main = root, press, update = () => "" } = guarded(root, draw)(root) ?? {};
+  const lines = Object.entries(guide).map(([label, text]) =>
+    node(root, "p", {}, node(root, "b", {}, `${label}:`), " ", text));
+  if (lines.length) root.append(node(root, "div", { class: "dl-guide" }, ...lines));
+  root.append(live);
+  listen(root, root, {
+    click: ({ target }) => target.closest("button, select, input, label") || main.focus({ preventScroll: true }),
+    keydown: (event) => {
+      event.stopPropagation();
+      if (event.key === "Escape") {
+        document.activeElement.blur();
+        el.closest("[tabindex]")?.focus({ preventScroll: true }); // JupyterLab's cell; a plain page has none
+      } else if (!event.target.matches("select, input") && !event.ctrlKey && !event.metaKey && !event.altKey) {
+        if (press?.(event.key, arrow(event))) event.preventDefault();
+      }
+    },
+  });
+  const show = guarded(root, () => {
+    const words = update();
+    if (words !== live.textContent) live.textContent = words; // the same again is not announced
+  });
+  const problem = guarded(root, () => complain(root, model.get("problem")));
+  model.on("change:state", show);
+  model.on("change:problem", problem);
+  show();
+  if (model.get("problem")) problem();
 }

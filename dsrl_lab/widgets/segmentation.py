@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,25 +16,49 @@ from dsrl_lab.plots.masks import class_handles, compare_masks, mask_errors, show
 from dsrl_lab.plots.theme import new_figure, theme
 from dsrl_lab.rows import BLUE, GREY, ORANGE
 from dsrl_lab.training.evaluate import number_or_none
-from dsrl_lab.widgets.base import Refused, Widget
+from dsrl_lab.widgets.base import Widget, as_image, as_tensor, or_refused
 
 
 class SegmentationCompare(Widget):
-    """What ``segmentation_compare`` returns."""
+    """Compare two predictions with the truth, pixel by pixel and class by class.
 
-    script_name, title = "segmentation", "Segmentation compare"
+    Args:
+        image: the picture, (3, H, W) in [0, 1] or a NumPy picture (H, W, 3).
+        truth: (H, W) class ids, 255 where nothing is known.
+        before: (H, W), the first prediction.
+        after: (H, W), the second prediction.
+        table: names and colours of the classes.
+        names: of the two predictions.
+        alt: what the static picture shows, for those who do not see it.
+        guide: what to do with the widget, shown below it.
+
+    Attributes:
+        value: the chosen pixel (y, x).
+
+    Example:
+        >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)))
+        >>> mask = torch.tensor([[0, 1]])
+        >>> segmentation_compare(torch.rand(3, 1, 2), mask, 0 * mask, mask, table).state["opacity"]
+        0.6
+        >>> segmentation_compare(torch.rand(3, 1, 2), mask, mask + 1, mask, table)
+        Refused("expected class ids 0 to 1 in the prediction...
+    """
+
+    script_name, title, chosen = "segmentation", "Segmentation compare", "position"
 
     def __init__(
         self,
-        image: Tensor,
-        truth: Tensor,
-        before: Tensor,
-        after: Tensor,
+        image: Any,
+        truth: Any,
+        before: Any,
+        after: Any,
         table: ClassTable,
         *,
         names: tuple[str, str] = ("baseline", "DSRL"),
         alt: str = "",
+        guide: Mapping[str, str] | None = None,
     ) -> None:
+        image, truth, before, after = as_image(image), *(as_tensor(mask).long() for mask in (truth, before, after))
         picture = to_picture(image)
         if picture.shape[:2] != truth.shape:
             raise ValueError(
@@ -41,7 +66,7 @@ class SegmentationCompare(Widget):
                 "resize the logits to the picture before the argmax"
             )
         if not torch.isfinite(image).all():
-            raise ValueError("the picture holds NaN or infinity; show it before it is normalised")
+            raise ValueError("the picture holds NaN or infinity; pass it before it is normalised")
         changes = compare_masks(truth, before, after)
         self.masks, self.image, self.table, self.names = (truth, before, after), image, table, names
         scores = [_scores(pred, truth, table.num_classes) for pred in (before, after)]
@@ -64,6 +89,7 @@ class SegmentationCompare(Widget):
             },
             state={"opacity": 0.6, "class": None, "position": [truth.shape[0] // 2, truth.shape[1] // 2]},
             alt=alt or f"Picture, true classes, predictions of {names[0]} and {names[1]}, and the pixels that differ",
+            guide=guide,
         )
 
     def static(self) -> Figure:
@@ -74,13 +100,13 @@ class SegmentationCompare(Widget):
             figure = new_figure(13, 2.6 * height / width + 1.0)
             axes = figure.subplots(1, 5)
             show_image(self.image, title="picture", ax=axes[0])
-            scores = [f" (mIoU {100 * found['miou']:.1f} %)" for found in self._facts["scores"]]
+            scores = [f" (mIoU {100 * found['miou']:.1f} %)" for found in self.facts["scores"]]
             titles = ("truth", self.names[0] + scores[0], self.names[1] + scores[1])
             for ax, mask, title in zip(axes[1:4], self.masks, titles, strict=True):
                 show_mask(mask, self.table, image=self.image, alpha=0.75, legend=False, title=title, ax=ax)
             title = f"{self.names[1]} against {self.names[0]}"
             mask_errors(truth, before, after, image=self.image, legend=False, title=title, ax=axes[4])
-            won, lost = (100 * share for share in self._facts["shares"])
+            won, lost = (100 * share for share in self.facts["shares"])
             axes[4].set_xlabel(f"blue: won {won:.1f} %, orange: lost {lost:.1f} %,\ngrey: wrong in both", fontsize=8.5)
             present = [i for i in torch.unique(torch.stack(self.masks)).tolist() if i != IGNORE_INDEX]
             figure.legend(
@@ -89,45 +115,7 @@ class SegmentationCompare(Widget):
         return figure
 
 
-def segmentation_compare(
-    image: Tensor,
-    truth: Tensor,
-    before: Tensor,
-    after: Tensor,
-    table: ClassTable,
-    *,
-    names: tuple[str, str] = ("baseline", "DSRL"),
-    alt: str = "",
-) -> SegmentationCompare | Refused:
-    """Compare two predictions with the truth, pixel by pixel and class by class.
-
-    Args:
-        image: the picture.
-        truth: the true mask, 255 where nothing is known.
-        before: the first prediction.
-        after: the second prediction.
-        table: names and colours of the classes.
-        names: of the two predictions.
-        alt: what the static picture shows, for those who do not see it.
-
-    Shape:
-        - image: (3, H, W) in [0, 1]; truth, before, after: (H, W) class ids
-
-    Returns:
-        The widget; a message that shows itself in its place if the input makes no sense.
-
-    Example:
-        >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)))
-        >>> mask = torch.tensor([[0, 1]])
-        >>> segmentation_compare(torch.rand(3, 1, 2), mask, 0 * mask, mask, table).state["opacity"]
-        0.6
-        >>> segmentation_compare(torch.rand(3, 1, 2), mask, mask + 1, mask, table)  # doctest: +ELLIPSIS
-        Refused("expected class ids 0 to 1 in the prediction...
-    """
-    try:
-        return SegmentationCompare(image, truth, before, after, table, names=names, alt=alt)
-    except ValueError as error:
-        return Refused(str(error))
+segmentation_compare = or_refused(SegmentationCompare)
 
 
 def _scores(pred: Tensor, truth: Tensor, num_classes: int) -> dict[str, Any]:

@@ -65,7 +65,7 @@ function scores(a, b, width, lens) {
   return { psnr: error ? -10 * Math.log10(error) : Infinity, ssim: similarity };
 }
 
-const decibel = (value) => (value == null || value === Infinity ? "∞ dB" : `${value.toFixed(2)} dB`);
+const inShort = ({ psnr, ssim }) => `${psnr == null || psnr === Infinity ? "∞" : psnr.toFixed(2)} · ${ssim.toFixed(3)}`;
 
 function renderSuperResolution({ model, el }) {
   const facts = model.get("facts");
@@ -73,70 +73,53 @@ function renderSuperResolution({ model, el }) {
   const [height, width] = facts.arrays.high.shape;
   const [lowHeight, lowWidth] = facts.arrays.low.shape;
 
-  frame(model, el, (root, live) => {
+  frame(model, el, width / height, (root) => {
     const state = () => model.get("state");
-    const pictures = new Map([["input", enlarged(arrays.low, lowHeight, lowWidth)]]);
-    facts.names.forEach((name, number) => pictures.set(name, arrays[`made:${number}`]));
-    pictures.set("original", arrays.high);
-    const names = [...pictures.keys()];
-
-    function enlarged(rgb, h, w) { // nearest neighbour: the pixels that were received, as squares
-      const out = new Uint8Array(3 * height * width);
-      for (let y = 0; y < height; y++) {
-        for (let x = 0; x < width; x++) {
-          const from = 3 * (Math.floor((y * h) / height) * w + Math.floor((x * w) / width));
-          for (let c = 0; c < 3; c++) out[3 * (y * width + x) + c] = rgb[from + c];
-        }
-      }
-      return out;
-    }
-    const errors = (rgb) => {
-      const out = new Float32Array(height * width);
-      for (let i = 0; i < out.length; i++) {
-        let sum = 0;
-        for (let c = 0; c < 3; c++) sum += Math.abs(rgb[3 * i + c] - arrays.high[3 * i + c]);
-        out[i] = sum / 765;
-      }
-      return out;
-    };
+    const small = (i) => Math.floor((Math.floor(i / width) * lowHeight) / height) * lowWidth + Math.floor(((i % width) * lowWidth) / width);
+    const methods = new Map(facts.names.map((name, number) => [name, arrays[`made:${number}`]]));
+    const colors = new Map([ // nearest neighbour for the input: the pixels that were received, as squares
+      ["input", (i, c) => arrays.low[3 * small(i) + c]], ...[...methods].map(([name, rgb]) => [name, rgbOf(rgb)]),
+      ["original", rgbOf(arrays.high)],
+    ]);
+    const names = [...colors.keys()];
+    const errorOf = (rgb) => Float32Array.from({ length: height * width }, (_, i) => {
+      let sum = 0;
+      for (let k = 3 * i; k < 3 * i + 3; k++) sum += Math.abs(rgb[k] - arrays.high[k]);
+      return sum / 765;
+    });
     // Whole pictures, drawn once each; crops are cut out of them.
     const sheets = new Map();
     const sheet = (name) => {
-      const key = `${name}/${state().errors}`;
+      const inErrors = state().errors && methods.has(name);
+      const key = `${name}/${inErrors}`;
       if (!sheets.has(key)) {
         const canvas = document.createElement("canvas");
-        if (state().errors && name !== "original" && name !== "input") {
-          paint(canvas, errors(pictures.get(name)), height, width, arrays.colors, 0, facts.limit);
-        } else paintPicture(canvas, pictures.get(name), height, width);
+        paint(canvas, height, width, inErrors ? mapped(errorOf(methods.get(name)), arrays.colors, 0, facts.limit) : colors.get(name));
         sheets.set(key, canvas);
       }
       return sheets.get(key);
     };
 
     // Stage: two methods, a divider, the lens
-    const canvas = node(root, "canvas", { "aria-hidden": "true", width, height });
-    const lensMark = node(root, "div", { class: "dl-mark" });
+    const { canvas, mark, surface: stage, element } = panel(root, "stage", "");
+    Object.assign(canvas, { width, height });
     const line = node(root, "div", { class: "dl-divider" });
-    const names_ = [node(root, "span", { class: "dl-tag dl-left" }), node(root, "span", { class: "dl-tag dl-right" })];
-    const stage = node(root, "div", {
-      class: "dl-surface", tabindex: 0, role: "slider", "aria-roledescription": "lens", "aria-valuemin": 0,
-      "aria-valuemax": height * width - 1, "data-panel": "stage",
-      "aria-label": "Lens over the picture. Arrow keys move it, plus and minus change its size.",
-    }, canvas, line, ...names_, lensMark);
-    const divider = node(root, "input", {
-      type: "range", min: 0, max: 100, step: 1, "aria-label": "Swipe divider", class: "dl-wide",
-      input: () => change(model, { divider: Number(divider.value) / 100 }),
-    });
+    const tags = ["left", "right"].map((side) => node(root, "span", { class: "dl-tag", style: `${side}: 6px` }));
+    stage.append(line, ...tags);
+    picker(stage, "lens", "Lens over the picture. Arrow keys move it, plus and minus zoom.", height * width);
+    const divider = node(root, "input", { type: "range", min: 0, max: 100, step: 1, "aria-label": "Swipe divider", class: "dl-wide",
+      input: () => change(model, { divider: Number(divider.value) / 100 }) });
+    element.append(divider);
 
-    const strip = node(root, "div", { class: "dl-strip" });
     const crops = names.map((name) => {
-      const crop = node(root, "canvas", { class: "dl-crisp", "aria-hidden": "true", "data-crop": name });
-      const text = node(root, "p", { class: "dl-facts", "data-scores": name });
-      const number = facts.names.indexOf(name);
-      const whole = number < 0 ? "" : `whole: ${decibel(facts.scores[number].psnr)}, SSIM ${facts.scores[number].ssim.toFixed(3)}`;
-      strip.append(node(root, "div", { class: "dl-panel" }, node(root, "h3", {}, name),
-        node(root, "div", { class: "dl-surface dl-still" }, crop), text, node(root, "p", { class: "dl-hint" }, whole)));
-      return { name, crop, text, number };
+      const { canvas: crop, mark: none, surface, element: tile } = panel(root, `lens-${name}`, node(root, "h3", {}, name), true);
+      none.remove();
+      surface.classList.add("dl-still");
+      crop.dataset.crop = name;
+      const text = node(root, "p", { "data-scores": name });
+      const score = facts.scores[facts.names.indexOf(name)];
+      tile.append(text, node(root, "p", {}, score ? `all ${inShort(score)}` : ""));
+      return { name, crop, text, surface, tile };
     });
 
     const draw = () => {
@@ -146,34 +129,30 @@ function renderSuperResolution({ model, el }) {
       context.drawImage(sheet(right), 0, 0);
       if (cut > 0) context.drawImage(sheet(left), 0, 0, cut, height, 0, 0, cut, height);
       line.style.left = `${100 * share}%`;
-      names_[0].textContent = left;
-      names_[1].textContent = right;
+      tags[0].textContent = left;
+      tags[1].textContent = right;
       divider.value = Math.round(100 * share);
       divider.setAttribute("aria-valuetext", `${Math.round(100 * share)} % ${left}, the rest ${right}`);
       const [top, from, rows, columns] = lens;
-      Object.assign(lensMark.style, {
-        top: `${(100 * top) / height}%`, left: `${(100 * from) / width}%`,
-        height: `${(100 * rows) / height}%`, width: `${(100 * columns) / width}%`,
-      });
-      const said = [];
-      for (const { name, crop, text, number } of crops) {
+      place(mark, lens, [height, width]);
+      const found = new Map([...methods].map(([name, rgb]) => [name, scores(rgb, arrays.high, width, lens)]));
+      const best = Math.max(...[...found.values()].map((score) => score.psnr));
+      for (const { name, crop, text, surface } of crops) {
         Object.assign(crop, { width: columns, height: rows });
+        surface.style.setProperty("--dl-ratio", columns / rows);
         crop.getContext("2d").drawImage(sheet(name), from, top, columns, rows, 0, 0, columns, rows);
-        if (number < 0) continue;
-        const found = scores(pictures.get(name), arrays.high, width, lens);
-        text.innerHTML = `lens: <b>${decibel(found.psnr)}</b>, SSIM <b>${found.ssim.toFixed(3)}</b>`;
-        text.dataset.psnr = found.psnr;
-        text.dataset.ssim = found.ssim;
-        said.push(`${name} ${decibel(found.psnr)}`);
+        if (!found.has(name)) continue;
+        const score = found.get(name);
+        const words = inShort(score);
+        text.replaceChildren("lens ", score.psnr === best ? node(root, "b", {}, words) : words);
+        Object.assign(text.dataset, score);
       }
       stage.setAttribute("aria-valuenow", top * width + from);
       stage.setAttribute("aria-valuetext", `row ${top}, column ${from}, ${rows} by ${columns} pixels`);
-      return `Lens at row ${top}, column ${from}, ${rows} by ${columns} pixels: ${said.join("; ")}.`;
+      return [...found].map(([name, score]) => `${name} ${inShort(score)}`).join(", ");
     };
 
-    const move = (top, from, rows, columns) => {
-      const h = clamp(rows, facts.smallest, height);
-      const w = clamp(columns, facts.smallest, width);
+    const move = (top, from, h = state().lens[2], w = state().lens[3]) => {
       change(model, { lens: [clamp(Math.round(top), 0, height - h), clamp(Math.round(from), 0, width - w), h, w] });
     };
     const zoom = (factor, [top, from, rows, columns] = state().lens) => {
@@ -181,16 +160,6 @@ function renderSuperResolution({ model, el }) {
       const w = clamp(Math.round(columns * factor), facts.smallest, width);
       move(top + (rows - h) / 2, from + (columns - w) / 2, h, w);
     };
-    stage.addEventListener("keydown", guarded(root, (event) => {
-      const step = arrow(event);
-      const [top, from, rows, columns] = state().lens;
-      if (step) move(top + step[0], from + step[1], rows, columns);
-      else if (["+", "=", "-"].includes(event.key)) {
-        event.preventDefault();
-        event.stopPropagation();
-        zoom(event.key === "-" ? 1.25 : 0.8);
-      }
-    }));
     let swiping = false;
     const fingers = new Map(); // pointers that are down, and where
     let pinch = null; // what two fingers started from: their distance, the lens
@@ -204,54 +173,63 @@ function renderSuperResolution({ model, el }) {
       if (swiping) change(model, { divider: sx });
       else move(sy * height - rows / 2, sx * width - columns / 2, rows, columns);
     };
-    stage.addEventListener("pointerdown", guarded(root, (event) => {
-      stage.setPointerCapture(event.pointerId);
-      fingers.set(event.pointerId, event);
-      if (fingers.size === 2) pinch = { apart: apart(), lens: state().lens };
-      if (fingers.size > 1) return;
-      const box = stage.getBoundingClientRect();
-      swiping = Math.abs(event.clientX - box.left - state().divider * box.width) < 9;
-      point(event);
-    }));
-    stage.addEventListener("pointermove", guarded(root, (event) => {
-      if (!fingers.has(event.pointerId)) return;
-      fingers.set(event.pointerId, event);
-      if (fingers.size === 1 && !pinch) point(event);
-      else if (fingers.size === 2) zoom(pinch.apart / apart(), pinch.lens); // spread fingers: a smaller lens, more zoom
-    }));
-    for (const end of ["pointerup", "pointercancel"]) {
-      stage.addEventListener(end, (event) => {
-        fingers.delete(event.pointerId);
-        if (!fingers.size) pinch = null; // the finger that stays after a pinch drags nothing
-      });
-    }
-    stage.addEventListener("wheel", guarded(root, (event) => {
-      if (document.activeElement !== stage) return; // the page scrolls on, unless the picture has the focus
-      event.preventDefault();
-      zoom(event.deltaY > 0 ? 1.1 : 0.9);
-    }), { passive: false });
-
-    const left = choice(root, "Left", names.map((x) => [x, x]), state().left, (value) => change(model, { left: value }));
-    const right = choice(root, "Right", names.map((x) => [x, x]), state().right, (value) => change(model, { right: value }));
-    const toggle = node(root, "button", { type: "button", "aria-pressed": "false",
-      click: () => change(model, { errors: !state().errors }) }, "Error maps");
-    const hint = node(root, "p", { class: "dl-hint" });
-    hint.innerHTML = "Drag the line or the slider to swipe; drag elsewhere or press <kbd>←</kbd> <kbd>↑</kbd> <kbd>→</kbd> " +
-      `<kbd>↓</kbd> to move the lens, <kbd>+</kbd> <kbd>−</kbd> or two fingers to zoom. Error maps: bright is ${facts.limit} or more.`;
-    root.append(
-      node(root, "div", { class: "dl-bar" }, left.element, right.element, toggle,
-        node(root, "button", { type: "button", "aria-label": "Zoom in", click: () => zoom(0.8) }, "+"),
-        node(root, "button", { type: "button", "aria-label": "Zoom out", click: () => zoom(1.25) }, "−")),
-      node(root, "div", { class: "dl-stage" }, stage, divider), strip, hint,
-    );
-    const update = guarded(root, () => {
-      left.select.value = state().left;
-      right.select.value = state().right;
-      toggle.setAttribute("aria-pressed", String(state().errors));
-      live.textContent = draw();
+    const lift = (event) => {
+      fingers.delete(event.pointerId);
+      if (!fingers.size) pinch = null; // the finger that stays after a pinch drags nothing
+    };
+    listen(root, stage, {
+      pointerdown: (event) => {
+        stage.setPointerCapture(event.pointerId);
+        fingers.set(event.pointerId, event);
+        if (fingers.size === 2) pinch = { apart: apart(), lens: state().lens };
+        if (fingers.size > 1) return;
+        const box = stage.getBoundingClientRect();
+        swiping = Math.abs(event.clientX - box.left - state().divider * box.width) < 9;
+        point(event);
+      },
+      pointermove: (event) => {
+        if (!fingers.has(event.pointerId)) return;
+        fingers.set(event.pointerId, event);
+        if (fingers.size === 1 && !pinch) point(event);
+        else if (fingers.size === 2) zoom(pinch.apart / apart(), pinch.lens); // spread fingers: a smaller lens, more zoom
+      },
+      pointerup: lift,
+      pointercancel: lift,
+      wheel: (event) => {
+        if (!event.ctrlKey) return; // the page scrolls on
+        event.preventDefault();
+        zoom(event.deltaY > 0 ? 1.1 : 0.9);
+      },
     });
-    model.on("change:state", update);
-    update();
+
+    const sides = ["left", "right"].map((side) =>
+      choice(root, side === "left" ? "Left" : "Right", names.map((x) => [x, x]), (value) => change(model, { [side]: value })));
+    const toggle = button(root, { "aria-pressed": "false" }, () => change(model, { errors: !state().errors }), "Error maps");
+    root.append(
+      node(root, "div", { class: "dl-bar" }, ...sides.map((side) => side.element), toggle,
+        button(root, { "aria-label": "Zoom in" }, () => zoom(0.8), "+"),
+        button(root, { "aria-label": "Zoom out" }, () => zoom(1.25), "−"),
+        node(root, "span", {}, "PSNR in dB · SSIM under the lens (best in bold) and of all")),
+      node(root, "div", { class: "dl-compare" }, element, node(root, "div", { class: "dl-strip" }, ...crops.map(({ tile }) => tile))),
+      node(root, "p", { class: "dl-hint", html: "Drag the line to swipe, anything else to move the lens (or <kbd>←</kbd> <kbd>↑</kbd> " +
+        "<kbd>→</kbd> <kbd>↓</kbd>). Zoom: <kbd>+</kbd> <kbd>−</kbd>, <kbd>Ctrl</kbd> and the wheel, two fingers. " +
+        `<kbd>Esc</kbd> leaves the widget. Error maps: bright is ${facts.limit} or more.` }),
+    );
+    return {
+      main: stage,
+      press: (key, step) => {
+        const [top, from] = state().lens;
+        if (step) move(top + step[0], from + step[1]);
+        else if (["+", "=", "-"].includes(key)) zoom(key === "-" ? 1.25 : 0.8);
+        else return false;
+        return true;
+      },
+      update: () => {
+        sides.forEach((side, number) => { side.select.value = state()[number ? "right" : "left"]; });
+        toggle.setAttribute("aria-pressed", String(state().errors));
+        return draw();
+      },
+    };
   });
 }
 

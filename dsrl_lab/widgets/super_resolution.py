@@ -1,7 +1,7 @@
 """Super-resolution compare: any two methods under a swipe divider, all of them under one lens, with PSNR and SSIM.
 
-What rides in the widget are 8-bit pictures, as tables of the field round them; every score shown, in the browser and in
-the static twin, is of these. Whole pictures are scored by ``dsrl_lab.metrics``; the crop under the lens where it moves.
+The widget holds 8-bit pictures, as the field's tables do; every score shown, in the browser and in
+the static twin, is of these. Whole pictures are scored by ``dsrl_lab.metrics``, the crop under the lens in the browser.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dsrl_lab.plots.masks import to_picture
 from dsrl_lab.plots.super_resolution import Reconstruction, error_map, super_resolution_row
 from dsrl_lab.plots.theme import new_figure, theme
 from dsrl_lab.widgets.affinity import sequential
-from dsrl_lab.widgets.base import Refused, Widget
+from dsrl_lab.widgets.base import Widget, as_image, or_refused
 
 SMALLEST_LENS = 11
 """Pixels a side: SSIM's window has to fit."""
@@ -28,22 +28,45 @@ ERROR_LIMIT = 0.1
 
 
 class SuperResolutionCompare(Widget):
-    """What ``super_resolution_compare`` returns."""
+    """Compare super-resolved pictures by eye and by score, whole and under a lens.
 
-    script_name, title = "super_resolution", "Super-resolution compare"
+    Args:
+        low_res: what the methods received, (3, H / s, W / s) in [0, 1] or a NumPy picture (H / s, W / s, 3).
+        high_res: the truth, (3, H, W) or NumPy (H, W, 3), at least 11 pixels a side.
+        reconstructions: any number of methods, by name; of the truth's shape.
+        crop: (top, left, height, width) in pixels of ``high_res`` where the lens begins; the middle by default.
+        alt: what the static picture shows, for those who do not see it.
+        guide: what to do with the widget, shown below it.
+
+    Attributes:
+        value: the lens, (top, left, height, width) in pixels of ``high_res``.
+
+    Example:
+        >>> high = torch.rand(3, 24, 32)
+        >>> super_resolution_compare(torch.rand(3, 12, 16), high, {"perfect": high}).value
+        (6, 10, 11, 11)
+        >>> super_resolution_compare(torch.rand(3, 12, 16), high, {"small": high[:, :12]})
+        Refused("'small': expected the original's shape (3, 24, 32), got (3, 12, 32); ...
+    """
+
+    script_name, title, chosen = "super_resolution", "Super-resolution compare", "lens"
 
     def __init__(
         self,
-        low_res: Tensor,
-        high_res: Tensor,
-        reconstructions: Sequence[Reconstruction],
+        low_res: Any,
+        high_res: Any,
+        reconstructions: Mapping[str, Any] | Sequence[Reconstruction],
         *,
         crop: tuple[int, int, int, int] | None = None,
         alt: str = "",
+        guide: Mapping[str, str] | None = None,
     ) -> None:
-        check_pictures(low_res, high_res, reconstructions)
+        pairs = reconstructions.items() if isinstance(reconstructions, Mapping) else reconstructions
+        several = [Reconstruction(name, as_image(image)) for name, image in pairs]
+        low_res, high_res = as_image(low_res), as_image(high_res)
+        check_pictures(low_res, high_res, several)
         self.low_res, self.high_res = low_res, _eight_bits(high_res)
-        self.reconstructions = [Reconstruction(made.name, _eight_bits(made.image)) for made in reconstructions]
+        self.reconstructions = [Reconstruction(made.name, _eight_bits(made.image)) for made in several]
         height, width = high_res.shape[-2:]
         side = max(SMALLEST_LENS, min(height, width) // 5)
         top, left, rows, columns = crop or (round((height - side) / 2), round((width - side) / 2), side, side)
@@ -73,13 +96,8 @@ class SuperResolutionCompare(Widget):
                 "errors": False,
             },
             alt=alt or f"Input, {', '.join(names)} and original side by side, magnified, with PSNR and SSIM",
+            guide=guide,
         )
-
-    @property
-    def lens(self) -> tuple[int, int, int, int]:
-        """(top, left, height, width) in pixels of the original, as the reader moved it."""
-        top, left, height, width = self.state["lens"]
-        return int(top), int(left), int(height), int(width)
 
     def static(self) -> Figure:
         """Input, methods and original: whole, under the lens, and the error of each."""
@@ -87,7 +105,7 @@ class SuperResolutionCompare(Widget):
         with theme():
             height, width = self.high_res.shape[-2:]
             tile = 12 / columns
-            _, _, rows, across = self.lens
+            _, _, rows, across = self.value
             figure = new_figure(12, tile * (2 * height / width + rows / across) + 0.7)
             axes = figure.subplots(
                 3, columns, squeeze=False, height_ratios=[height / width, rows / across, height / width]
@@ -96,7 +114,7 @@ class SuperResolutionCompare(Widget):
             for ax in axes[0]:
                 ax.set_title(ax.get_title("left"), fontsize=min(10.5, 58 / columns))  # of many methods: do not touch
             super_resolution_row(
-                self.low_res, self.high_res, self.reconstructions, axes=list(axes[1]), crop=self.lens, titles=False
+                self.low_res, self.high_res, self.reconstructions, axes=list(axes[1]), crop=self.value, titles=False
             )
             for made, ax in zip(self.reconstructions, axes[2][1:-1], strict=True):
                 error_map(made.image, self.high_res, limit=ERROR_LIMIT, ax=ax)
@@ -112,46 +130,11 @@ class SuperResolutionCompare(Widget):
         return figure
 
 
-def super_resolution_compare(
-    low_res: Tensor,
-    high_res: Tensor,
-    reconstructions: Mapping[str, Tensor] | Sequence[Reconstruction],
-    *,
-    crop: tuple[int, int, int, int] | None = None,
-    alt: str = "",
-) -> SuperResolutionCompare | Refused:
-    """Compare super-resolved pictures by eye and by score, whole and under a lens.
-
-    Args:
-        low_res: what the methods received.
-        high_res: the truth.
-        reconstructions: any number of methods, by name.
-        crop: (top, left, height, width) in pixels of ``high_res`` where the lens begins; the middle by default.
-        alt: what the static picture shows, for those who do not see it.
-
-    Shape:
-        - low_res: (3, H / s, W / s) in [0, 1]; high_res and each reconstruction: (3, H, W), at least 11 pixels a side
-
-    Returns:
-        The widget; a message that shows itself in its place if the input makes no sense.
-
-    Example:
-        >>> high = torch.rand(3, 24, 32)
-        >>> super_resolution_compare(torch.rand(3, 12, 16), high, {"perfect": high}).lens
-        (6, 10, 11, 11)
-        >>> super_resolution_compare(torch.rand(3, 12, 16), high, {"small": high[:, :12]})  # doctest: +ELLIPSIS
-        Refused("'small': expected the original's shape (3, 24, 32), got (3, 12, 32); ...
-    """
-    made = reconstructions
-    several = [Reconstruction(*pair) for pair in (made.items() if isinstance(made, Mapping) else made)]
-    try:
-        return SuperResolutionCompare(low_res, high_res, several, crop=crop, alt=alt)
-    except ValueError as error:
-        return Refused(str(error))
+super_resolution_compare = or_refused(SuperResolutionCompare)
 
 
 def check_pictures(low_res: Tensor, high_res: Tensor, reconstructions: Sequence[Reconstruction]) -> None:
-    """Hold the pictures to what can be compared.
+    """Check that the pictures can be compared.
 
     Raises:
         ValueError: no RGB picture, no method, a name twice, NaN, another size, or less than 11 pixels a side.

@@ -8,51 +8,78 @@ leaves latest.safetensors, from where ``resume=True`` goes on.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from IPython.display import display
 from matplotlib.figure import Figure
 
 from dsrl_lab.plots.theme import new_figure, theme
 from dsrl_lab.results.curves import training_curves
 from dsrl_lab.results.records import Run
 from dsrl_lab.training.record import TrainRecord
-from dsrl_lab.widgets.base import Refused, Widget, is_static
+from dsrl_lab.widgets.base import Widget, is_static, or_refused
 
 CURVES = ("loss", "task", "sisr", "affinity", "learning_rate", "miou")
 RUNNING, FINISHED, STOPPED = "running", "finished", "stopped"
 
 
 class TrainingMonitor(Widget):
-    """What ``training_monitor`` returns.
+    """Watch a training run, stop it, and go on.
+
+    Args:
+        records: what ``fit(...)`` yields; it trains while it is asked for the next one.
+        earlier: records of earlier sessions of this run, shown in grey; those of a run that began anew are left out.
+        anew: a line of code that starts the run anew, shown when this session is over.
+        row: of the ablation, for the curve's style.
+        alt: what the static picture shows, for those who do not see it.
+        guide: what to do with the widget, shown below it.
 
     Attributes:
-        records: those that came so far.
+        records: those of this session so far.
+        value: "running", "finished" or "stopped".
+
+    Example:
+        >>> monitor = training_monitor([])
+        >>> monitor.records, monitor.value
+        ([], 'running')
+        >>> training_monitor(3)
+        Refused('expected the records that fit yields, got int; pass fit(...) itself, not a network')
     """
 
-    script_name, title = "training", "Training monitor"
+    script_name, title, chosen = "training", "Training monitor", "status"
 
-    def __init__(self, records: Iterable[TrainRecord], *, row: str = "dsrl", alt: str = "") -> None:
+    def __init__(
+        self,
+        records: Iterable[TrainRecord],
+        *,
+        earlier: Iterable[TrainRecord] = (),
+        anew: str = "",
+        row: str = "dsrl",
+        alt: str = "",
+        guide: Mapping[str, str] | None = None,
+    ) -> None:
         if not isinstance(records, Iterable):
             raise ValueError(
                 f"expected the records that fit yields, got {type(records).__name__}; pass fit(...) itself, "
                 "not a network"
             )
         self._source, self._row = iter(records), row
+        self.earlier, self._asked = list(earlier), False
         self.records: list[TrainRecord] = []
-        self._asked = False
         super().__init__(
             arrays={},
-            facts={"terms": list(CURVES)},
+            facts={"terms": list(CURVES), "earlier": [_line(record) for record in self.earlier], "anew": anew},
             state={"status": RUNNING, "lines": [], "left": None},
             alt=alt or f"Curves of training {row}: objective and its parts, learning rate",
+            guide=guide,
         )
 
     @property
     def stopped(self) -> bool:
         """Whether the reader stopped the run before its end."""
-        return bool(self.state["status"] == STOPPED)
+        return bool(self.value == STOPPED)
 
     def stop(self) -> None:
         """Ask for the run to end after the record at hand, as the button does."""
@@ -61,18 +88,18 @@ class TrainingMonitor(Widget):
     def __iter__(self) -> Iterator[TrainRecord]:
         """Show the monitor, and train: one record after the other, until the end or a stop."""
         if not is_static():
-            hear_while_busy(self.widget.comm)
-            self.show()
+            listen_while_busy(self.comm)
+            display(self)
         try:
             for record in self._source:
-                self._take(record)
+                self.take(record)
                 yield record
-                if self._asked or (not is_static() and self.widget.asked):
+                if self._asked or self.asked:
                     break
         finally:
-            self._close()
+            self.end()
             if is_static():
-                self.show()
+                display(self)
             else:
                 self.refresh_twin()
 
@@ -80,67 +107,55 @@ class TrainingMonitor(Widget):
         """Train to the end or until "stop" is pressed, and show it.
 
         Returns:
-            The records that came.
+            All records of the run, earlier ones first: pass them as ``earlier`` to go on.
         """
-        return list(self)
+        records = list(self)
+        return [*self._before(), *records]
 
-    def _take(self, record: TrainRecord) -> None:
+    def _before(self) -> list[TrainRecord]:
+        """Earlier records of the run that goes on here."""
+        first = self.records[0].iteration if self.records else math.inf
+        return [record for record in self.earlier if record.iteration < first]
+
+    def take(self, record: TrainRecord) -> None:
+        """Show one more record."""
         self.records.append(record)
-        line = {name: _finite(getattr(record, name, None)) for name in ("iteration", "iterations", *CURVES[:-1])}
-        line |= {"miou": _finite(record.metrics.get("miou")), "speed": _finite(record.images_per_second)}
         now = self.state
-        self.state = now | {"lines": [*now["lines"], line], "left": _finite(record.seconds_left)}
+        self.state = now | {"lines": [*now["lines"], _line(record)], "left": _finite(record.seconds_left)}
 
-    def _close(self) -> None:
+    def end(self) -> None:
         """Close the source: ``fit`` writes its checkpoint then."""
         close = getattr(self._source, "close", None)
         if close is not None:
             close()
-        done = bool(self.records) and self.records[-1].iteration >= self.records[-1].iterations
+        done = not self.records or self.records[-1].iteration >= self.records[-1].iterations
         self.state = self.state | {"status": FINISHED if done else STOPPED, "left": 0}
 
     def static(self) -> Figure:
         """The objective and its parts, the learning rate, and the score where there is one."""
-        lines = ({"kind": "run", "title": self._row}, *(record.to_json() for record in self.records))
+        before = self._before()
+        records = [*before, *self.records]
+        lines = ({"kind": "run", "title": self._row}, *(record.to_json() for record in records))
         run = Run("", self._row, 0, lines, Path())
-        shown = [term for term in CURVES if any(line.get(term) for line in self.state["lines"])] or ["loss"]
+        shown = [term for term in CURVES if any(_line(record)[term] for record in records)] or ["loss"]
         with theme():
             figure = new_figure(12, 2.7)
             for term, ax in zip(shown, figure.subplots(1, len(shown), squeeze=False)[0], strict=True):
                 training_curves([run], term, legend=False, ax=ax)
-            if self.records:
-                last = self.records[-1]
+                if before:
+                    ax.axvline(before[-1].iteration, color="grey", linestyle="--", linewidth=1)
+            if records:
+                last = records[-1]
                 figure.suptitle(
                     f"{last.iteration} of {last.iterations} iterations, {last.seconds:.0f} s, objective {last.loss:.3f}"
                 )
         return figure
 
 
-def training_monitor(records: Iterable[TrainRecord], *, row: str = "dsrl", alt: str = "") -> TrainingMonitor | Refused:
-    """Watch a training run, and stop it if need be.
-
-    Args:
-        records: what ``fit(...)`` yields; it trains while it is asked for the next one.
-        row: of the ablation, for the curve's style.
-        alt: what the static picture shows, for those who do not see it.
-
-    Returns:
-        The monitor: ``run()`` trains to the end; ``for record in monitor`` does one record at a time.
-
-    Example:
-        >>> monitor = training_monitor([])
-        >>> monitor.records, monitor.stopped
-        ([], False)
-        >>> training_monitor(3)
-        Refused('expected the records that fit yields, got int; pass fit(...) itself, not a network')
-    """
-    try:
-        return TrainingMonitor(records, row=row, alt=alt)
-    except ValueError as error:
-        return Refused(str(error))
+training_monitor = or_refused(TrainingMonitor)
 
 
-def hear_while_busy(comm: Any) -> None:
+def listen_while_busy(comm: Any) -> None:
     """Let the browser's messages reach a widget while a cell is running.
 
     JupyterLab sends them to a subshell, but ipykernel 7.4 hands them to the shell that used the comm last, which is
@@ -151,6 +166,12 @@ def hear_while_busy(comm: Any) -> None:
     """
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda data, sent_to: sent_to
+
+
+def _line(record: TrainRecord) -> dict[str, float | None]:
+    """What the browser draws of a record."""
+    line = {name: _finite(getattr(record, name)) for name in ("iteration", "iterations", *CURVES[:-1])}
+    return line | {"miou": _finite(record.metrics.get("miou")), "speed": _finite(record.images_per_second)}
 
 
 def _finite(value: Any) -> float | None:

@@ -41,18 +41,20 @@ def chromium() -> Iterator[Any]:
 
 @dataclass
 class Watched:
-    """A page, and all that it wrote on its console that is worse than a note."""
+    """A page, and the errors and warnings on its console."""
 
     page: Any
-    said: list[str] = field(default_factory=list)
-    heard: list[tuple[str, str]] = field(default_factory=list)
-    """The same with its kind: JupyterLab itself warns now and then, which is not ours to mend."""
+    messages: list[tuple[str, str]] = field(default_factory=list)
 
-    def hear(self, kind: str, text: str) -> None:
-        """Keep what the page's console said."""
+    def keep(self, kind: str, text: str) -> None:
+        """Keep a message of the console if it is an error or a warning."""
         if kind in ("error", "warning"):
-            self.said.append(text)
-            self.heard.append((kind, text))
+            self.messages.append((kind, text))
+
+    @property
+    def errors(self) -> list[str]:
+        """The errors alone: JupyterLab itself warns now and then."""
+        return [text for kind, text in self.messages if kind == "error"]
 
     def shot(self, name: str, *, of: str | None = None) -> Path:
         """Keep a screenshot as an artefact."""
@@ -77,12 +79,12 @@ def open_page(chromium: Any) -> Iterator[Any]:
     contexts = []
 
     def open_one(address: str = "", **options: Any) -> Watched:
-        context = chromium.new_context(viewport={"width": 1180, "height": 900}, **options)
+        context = chromium.new_context(**({"viewport": {"width": 1180, "height": 900}} | options))
         contexts.append(context)
         watched = Watched(context.new_page())
         watched.page.set_default_timeout(60_000)
-        watched.page.on("console", lambda message: watched.hear(message.type, message.text))
-        watched.page.on("pageerror", lambda error: watched.hear("error", str(error)))
+        watched.page.on("console", lambda message: watched.keep(message.type, message.text))
+        watched.page.on("pageerror", lambda error: watched.keep("error", str(error)))
         if address:
             watched.page.goto(address)
         return watched

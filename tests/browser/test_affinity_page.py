@@ -54,7 +54,7 @@ def test_clicks_keys_and_choices_agree_with_affinity_matrix(tmp_path: Path, open
         found = float(seen.page.locator(".dl").get_attribute("data-loss"))
         wanted = loss_of_row(features, 3 // pooling, p=float(p), q=q, pooling=pooling)
         assert found == pytest.approx(wanted, abs=3e-3), (p, q, pooling)
-    assert seen.said == []
+    assert seen.messages == []
 
 
 def test_every_panel_shows_the_row_in_pixels(tmp_path: Path, open_page: Any) -> None:
@@ -87,6 +87,41 @@ def test_two_pins_are_compared(tmp_path: Path, open_page: Any) -> None:
     assert seen.page.locator("[data-pin]").count() == 0
 
 
+def note(seen: Any) -> str:
+    return seen.page.locator("[data-value=note]").text_content()
+
+
+def test_a_third_pin_says_that_it_replaces_the_first(tmp_path: Path, open_page: Any) -> None:
+    seen = open_page(a_page(tmp_path, (torch.randn(5, 7, 9), torch.randn(5, 7, 9)), position=(1, 1)), offline=True)
+    seen.page.locator(PICTURE).focus()
+    for key in ("p", "ArrowDown", "p", "ArrowDown"):
+        seen.page.keyboard.press(key)
+    assert note(seen) == ""
+    seen.page.keyboard.press("p")
+    words = "This third pin replaces the first: the former B is now A."
+    assert note(seen) == words
+    assert seen.page.locator("[aria-live]").text_content().startswith(words)
+    places = [seen.page.locator(f"[data-pin={name}]").text_content() for name in "AB"]
+    assert ["row 2, column 1" in places[0], "row 3, column 1" in places[1]] == [True, True]
+    seen.page.keyboard.press("ArrowLeft")
+    assert note(seen) == ""
+
+
+def test_one_scale_for_all_positions_and_sources(tmp_path: Path, open_page: Any) -> None:
+    """A difference of 0.28 and one of 0.97 do not look alike: 1 is the darkest, whatever a row holds."""
+    angles = torch.tensor([[0.0, 0.7670, 0.0, 1.5408]])  # cosines with the first: 1, 0.72, 1, 0.03
+    sisr = torch.stack([torch.ones(1, 4), torch.zeros(1, 4)])
+    task = torch.stack([angles.cos(), angles.sin()])
+    seen = open_page(a_page(tmp_path, (task, sisr), position=(0, 0)), offline=True)
+    small, large = [seen.pixels(PANEL.format("difference"))[4 * i : 4 * i + 3] for i in (1, 3)]
+    assert sum(small) > sum(large) + 200
+    ends = seen.page.locator("[data-panel=difference] .dl-scale span")
+    for place in ("ArrowRight", "ArrowRight", "ArrowRight"):
+        assert ends.all_text_contents() == ["0.00", "1.00"]
+        seen.page.locator(PICTURE).press(place)
+    assert seen.page.locator("[data-panel=seg] .dl-scale span").all_text_contents() == ["−1.00", "1.00"]
+
+
 def test_features_of_dsrl_and_of_the_baseline_are_switched(tmp_path: Path, open_page: Any) -> None:
     street = street_features()
     path = tmp_path / "street.html"
@@ -109,7 +144,7 @@ def test_features_of_dsrl_and_of_the_baseline_are_switched(tmp_path: Path, open_
     seen.page.keyboard.press("Home")  # by keyboard: the first again
     assert seen.pixels(PANEL.format("seg")) == rows["DSRL"]
     assert seen.pixels(PANEL.format("sr")) == teacher
-    assert seen.said == []
+    assert seen.messages == []
 
 
 def test_touch_chooses(tmp_path: Path, open_page: Any) -> None:
@@ -132,7 +167,7 @@ def test_the_streets_page_is_accessible_in_both_schemes(tmp_path: Path, open_pag
     found = Axe().run(seen.page).response["violations"]
     serious = [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in ("serious", "critical")]
     assert serious == []
-    assert seen.said == []
+    assert seen.messages == []
 
 
 def test_from_click_to_picture(tmp_path: Path, open_page: Any, record_property: Any) -> None:

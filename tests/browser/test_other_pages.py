@@ -1,4 +1,4 @@
-"""Super-resolution, segmentation and training as pages in Chromium: fingers, keys, accessibility, an empty console."""
+"""Widgets as pages in Chromium: fingers, keys, size, accessibility, an empty console."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from dsrl_lab.metrics import psnr
 from dsrl_lab.plots.super_resolution import Reconstruction
 from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.widgets.base import Widget
+from dsrl_lab.widgets.examples import EXAMPLES
 from dsrl_lab.widgets.segmentation import SegmentationCompare
 from dsrl_lab.widgets.super_resolution import SuperResolutionCompare
 from dsrl_lab.widgets.training import TrainingMonitor
 
 pytestmark = pytest.mark.browser
-STAGE, TRUTH = "[data-panel=stage]", "[data-panel=truth] .dl-surface"
+STAGE, TRUTH = "[data-panel=stage] .dl-surface", "[data-panel=truth] .dl-surface"
 SMOOTH = F.interpolate(torch.rand(1, 3, 9, 12, generator=torch.Generator().manual_seed(0)), (72, 96), mode="bicubic")[0]
 
 
@@ -42,7 +43,7 @@ def trained(iterations: int = 40) -> TrainingMonitor:
     """A monitor whose run has come so far that half of it is left."""
     monitor = TrainingMonitor([])
     for i in range(1, iterations // 2 + 1):
-        monitor._take(
+        monitor.take(
             TrainRecord(
                 iteration=i,
                 iterations=iterations,
@@ -91,14 +92,14 @@ def test_a_finger_swipes_the_divider_and_drags_the_lens(tmp_path: Path, open_pag
     assert int(slider.input_value()) == pytest.approx(20, abs=2)
     assert seen.pixels(f"{STAGE} canvas") != before, "more of the right-hand method is seen"
     finger(seen, [spot(seen, STAGE, 0.5, 0.7), spot(seen, STAGE, 0.7, 0.8)])
-    side = widget.lens[2]
+    side = widget.value[2]
     top, left = round(0.7 * 72 - side / 2), round(0.8 * 96 - side / 2)
     assert f"row {top}, column {left}" in seen.page.locator(STAGE).get_attribute("aria-valuetext")
     crop = (slice(None), slice(None), slice(top, top + side), slice(left, left + side))
     wanted = float(psnr(widget.reconstructions[1].image[None][crop], widget.high_res[None][crop]))
     shown = seen.page.locator('[data-scores="bilinear"]')
     assert float(shown.get_attribute("data-psnr")) == pytest.approx(wanted, abs=1e-3)
-    assert seen.said == []
+    assert seen.messages == []
 
 
 def test_two_fingers_zoom_and_the_one_that_stays_drags_nothing(tmp_path: Path, open_page: Any) -> None:
@@ -129,7 +130,7 @@ def test_two_fingers_zoom_and_the_one_that_stays_drags_nothing(tmp_path: Path, o
     put("touchMove", 0.9)
     assert lens() == farther
     put("touchEnd")
-    assert not seen.said
+    assert not seen.messages
 
 
 def test_a_tap_zooms_by_the_buttons(tmp_path: Path, open_page: Any) -> None:
@@ -142,13 +143,13 @@ def test_a_tap_zooms_by_the_buttons(tmp_path: Path, open_page: Any) -> None:
 def test_a_tap_chooses_a_pixel_and_a_class(tmp_path: Path, open_page: Any) -> None:
     seen = opened(masks(), tmp_path, open_page, has_touch=True)
     finger(seen, [spot(seen, TRUTH, 20.5 / 24, 17.5 / 32)])
-    said = seen.page.locator("[aria-live]").text_content()
-    assert "Row 20, column 17. Truth: pole" in said
+    words = seen.page.locator("[aria-live]").text_content()
+    assert "Row 20, column 17. Truth: pole" in words
     before = seen.pixels("[data-panel=truth] canvas")
     seen.page.get_by_role("button", name="road").tap()
     assert seen.page.get_by_role("button", name="road").get_attribute("aria-pressed") == "true"
     assert seen.pixels("[data-panel=truth] canvas") != before
-    assert seen.said == []
+    assert seen.messages == []
 
 
 def test_a_tap_asks_the_training_to_stop(tmp_path: Path, open_page: Any) -> None:
@@ -168,6 +169,75 @@ def test_a_run_that_was_at_its_end_says_that_nothing_is_left(
     assert monitor.run() == []
     seen = opened(monitor, tmp_path, open_page)
     assert "nothing left to train" in seen.page.locator(".dl-bar").text_content()
+    assert seen.page.locator("progress").evaluate("bar => bar.position") == 1, "the bar stands still"
+    assert seen.page.get_by_role("button").is_disabled()
+
+
+def test_going_on_shows_where(tmp_path: Path, open_page: Any) -> None:
+    session = trained()
+    monitor = TrainingMonitor([], earlier=session.records[:12], anew="shutil.rmtree(folder)")
+    for record in session.records[12:]:
+        monitor.take(record)
+    seen = opened(monitor, tmp_path, open_page)
+    panel = seen.page.locator("[data-term=loss]")
+    old, new = (
+        panel.locator(f"polyline{kind}").get_attribute("points").split()
+        for kind in (".dl-earlier", ":not(.dl-earlier)")
+    )
+    assert (len(old), len(new)) == (12, 9), "the new curve begins at the last of the old points"
+    assert old[-1] == new[0]
+    assert float(panel.locator(".dl-seam").get_attribute("x1")) == pytest.approx(float(old[-1].split(",")[0]), abs=0.06)
+    texts = panel.locator("text").all_text_contents()
+    assert texts == ["0", "3.00", "0", "40", "went on here"], (
+        "axes from 0 to the largest value, and to the last iteration"
+    )
+    assert not seen.page.get_by_text("To start anew").is_visible()
+    monitor.end()
+    seen = opened(monitor, tmp_path, open_page)
+    assert seen.page.get_by_text("To start anew").inner_text() == "To start anew: shutil.rmtree(folder)"
+
+
+GUIDE = {
+    "Touch": "point at the road, a car, the sky; press a class to keep it; move the opacity.",
+    "Look for": "are won and lost in different places, and what do these places have in common?",
+    "Ask yourself": "which class would you report if you wanted the second network to look good?",
+}
+
+
+@pytest.mark.parametrize("name", list(EXAMPLES))
+def test_a_widget_fits_on_a_small_screen_with_what_it_is_about(name: str, tmp_path: Path, open_page: Any) -> None:
+    widget = EXAMPLES[name]()
+    widget.facts = widget.facts | {"guide": GUIDE}
+    if name == "affinity":
+        widget.state = widget.state | {"pins": [[3, 4], [12, 20]]}
+    seen = opened(widget, tmp_path, open_page, viewport={"width": 1366, "height": 768})
+    for width in (1366, 1920, 1000, 900):
+        seen.page.set_viewport_size({"width": width, "height": 768})
+        box = seen.page.locator(".dl").bounding_box()
+        assert box["height"] <= 560, (width, box)
+        for text in seen.page.locator(".dl p:visible, .dl canvas:visible").all():
+            inner = text.bounding_box()
+            assert inner["x"] + inner["width"] <= box["x"] + box["width"] + 1
+    seen.page.set_viewport_size({"width": 600, "height": 768})
+    assert seen.page.evaluate("document.documentElement.scrollWidth") == 600
+    assert seen.page.get_by_text(GUIDE["Ask yourself"]).is_visible()
+    seen.shot(f"page_{name}_600")
+    assert seen.messages == []
+
+
+def test_the_wheel_scrolls_the_page_and_zooms_with_ctrl(tmp_path: Path, open_page: Any) -> None:
+    seen = opened(compared(), tmp_path, open_page, viewport={"width": 1000, "height": 250})
+    seen.page.locator(STAGE).click(position={"x": 100, "y": 60})
+    before = seen.page.locator(STAGE).get_attribute("aria-valuetext")
+    seen.page.mouse.wheel(0, 60)
+    seen.page.wait_for_function("window.scrollY > 0")
+    assert seen.page.locator(STAGE).get_attribute("aria-valuetext") == before
+    scrolled = seen.page.evaluate("window.scrollY")
+    seen.page.keyboard.down("Control")
+    seen.page.mouse.wheel(0, 60)
+    seen.page.keyboard.up("Control")
+    assert "15 by 15 pixels" in seen.page.locator(STAGE).get_attribute("aria-valuetext") != before
+    assert seen.page.evaluate("window.scrollY") == scrolled
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -179,4 +249,4 @@ def test_no_serious_finding_of_axe_and_an_empty_console(name: str, scheme: str, 
     seen.shot(f"page_{name}_{scheme}")
     found = Axe().run(seen.page).response["violations"]
     assert [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in ("serious", "critical")] == []
-    assert seen.said == []
+    assert seen.messages == []

@@ -56,29 +56,55 @@ def test_what_crosses_gives_the_affinity_matrix_to_float16_accuracy() -> None:
     features[:, 0, 0] = 0
     made = affinity_explorer(torch.rand(3, 48, 64), features, torch.rand(7, *GRID))
     assert isinstance(made, AffinityExplorer)
-    place = made._facts["arrays"]["task:segmentation:units"]
-    units = np.frombuffer(made._block, "<f2", offset=place["offset"], count=np.prod(place["shape"]))
+    place = made.facts["arrays"]["task:segmentation:units"]
+    units = np.frombuffer(made.block, "<f2", offset=place["offset"], count=np.prod(place["shape"]))
     units = torch.from_numpy(units.reshape(place["shape"]).astype(np.float32))
     torch.testing.assert_close(units @ units.T, affinity_matrix(features[None])[0], atol=2e-3, rtol=0)
 
 
-def test_the_state_is_read_and_set_from_python() -> None:
+def test_it_opens_on_the_source_that_differs_most_from_super_resolution() -> None:
+    sisr = torch.randn(7, *GRID)
+    sources = {"same": sisr, "opposite": -sisr, "near": sisr + 0.1}
+    for order in (list(sources), list(reversed(sources))):
+        made = affinity_explorer(torch.rand(3, 48, 64), {name: sources[name] for name in order}, sisr)
+        assert isinstance(made, AffinityExplorer)
+        difference = {name: float((affinity_matrix(sources[name][None]) - affinity_matrix(sisr[None]))[0, 3 * 8 + 4]
+                                  .abs().mean()) for name in order}  # fmt: skip
+        assert made.state["source"] == max(difference, key=lambda name: difference[name]) == "near"
+    chosen = affinity_explorer(torch.rand(3, 48, 64), sources, sisr, source="same")
+    assert isinstance(chosen, AffinityExplorer)
+    assert chosen.state["source"] == "same"
+    refused = affinity_explorer(torch.rand(3, 48, 64), sources, sisr, source="none")
+    assert isinstance(refused, Refused)
+    assert refused.message == "unknown source 'none'; choose one of same, opposite, near"
+
+
+def test_the_position_is_read_and_set_from_python() -> None:
     explorer = an_explorer(position=(2, 3))
-    assert explorer.position == (2, 3)
-    explorer.position = (4, 5)
-    assert explorer.position == (4, 5)
-    assert explorer.pins == []
+    assert explorer.value == (2, 3)
+    explorer.value = (4, 5)
+    assert explorer.state["position"] == [4, 5]
+    explorer.state = explorer.state | {"position": [1, 1]}  # as the browser does
+    assert explorer.value == (1, 1)
 
 
-def test_the_live_widget_takes_the_state_and_shows_what_a_callback_raises() -> None:
+def test_what_a_callback_raises_is_shown() -> None:
     explorer = an_explorer()
     seen: list[Any] = []
     explorer.on_change(lambda state: seen.append(1 / (state["position"][0] - 1)))
-    explorer.position = (3, 0)
-    assert (seen, explorer.widget.problem) == ([0.5], "")
-    explorer.position = (1, 0)
-    assert "ZeroDivisionError" in explorer.widget.problem
-    assert explorer.position == (1, 0)
+    explorer.value = (3, 0)
+    assert (seen, explorer.problem) == ([0.5], "")
+    explorer.value = (1, 0)
+    assert "ZeroDivisionError" in explorer.problem
+    assert explorer.value == (1, 0)
+
+
+def test_numpy_features_and_pictures_are_accepted() -> None:
+    picture, task = (np.random.default_rng(0).random(shape) for shape in ((48, 64, 3), (5, *GRID)))
+    made = affinity_explorer((255 * picture).astype(np.uint8), task.astype(np.float32), torch.rand(7, *GRID))
+    assert isinstance(made, AffinityExplorer)
+    assert made.facts["arrays"]["image"]["shape"] == [48, 64, 3]
+    assert made.image.max() <= 1
 
 
 def test_built_notebooks_get_a_picture_with_an_alternative_text(
@@ -90,7 +116,7 @@ def test_built_notebooks_get_a_picture_with_an_alternative_text(
     explorer = an_explorer(alt="rows <of> S")
     explorer._ipython_display_()
     assert '<img alt="rows &lt;of&gt; S"' in shown[0].data
-    assert "widget" not in explorer.__dict__, "no live widget may be made"
+    assert explorer.comm is None, "no live widget may be announced: its state would be saved"
 
 
 def test_the_twin_has_a_line_of_four_pictures_for_each_source() -> None:
@@ -108,7 +134,7 @@ def test_a_page_holds_all_it_needs() -> None:
     assert "https://" not in page
     block = re.search(r'atob\("([^"]+)"\)', page)
     assert block is not None
-    assert base64.b64decode(block.group(1)) == explorer._block
+    assert base64.b64decode(block.group(1)) == explorer.block
 
 
 def test_the_largest_page_stays_under_3_megabytes() -> None:

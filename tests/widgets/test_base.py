@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
+import ipywidgets
 import numpy as np
 import pytest
 import torch
+from traitlets import link
 
-from dsrl_lab.widgets import affinity_explorer
-from dsrl_lab.widgets.base import Refused, Widget, is_static, pack, script
+from dsrl_lab.datasets.class_tables import CAMVID
+from dsrl_lab.widgets import affinity_explorer, segmentation_compare, super_resolution_compare, training_monitor
+from dsrl_lab.widgets.base import STAND_IN, VIEW, Refused, Widget, as_image, is_static, pack, source
+
+GUIDE = {"Touch": "a <b> pixel", "Ask yourself": "why?"}
+MADE: dict[str, Callable[..., Any]] = {
+    "affinity": lambda **more: affinity_explorer(torch.rand(3, 8, 8), torch.rand(2, 4, 4), torch.rand(2, 4, 4), **more),
+    "segmentation": lambda **more: segmentation_compare(
+        torch.rand(3, 12, 16), *[torch.zeros(12, 16, dtype=torch.long)] * 3, CAMVID, **more
+    ),
+    "super_resolution": lambda **more: super_resolution_compare(
+        torch.rand(3, 8, 8), torch.rand(3, 16, 16), {"a": torch.rand(3, 16, 16)}, **more
+    ),
+    "training": lambda **more: training_monitor([], **more),
+}
+every_widget = pytest.mark.parametrize("name", list(MADE))
 
 
 def test_arrays_come_back_from_the_block() -> None:
@@ -37,26 +56,74 @@ def test_static_mode_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatc
         assert is_static() is wanted
 
 
-def test_anywidget_is_asked_for_when_a_widget_is_shown_and_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "anywidget", None)
-    explorer = affinity_explorer(torch.rand(3, 8, 8), torch.rand(2, 4, 4), torch.rand(2, 4, 4))
-    assert isinstance(explorer, Widget)
-    assert explorer.static().axes
-    with pytest.raises(ImportError, match=r"pip install 'dsrl-lab\[lab\]'"):
-        _ = explorer.widget
+WITHOUT_ANYWIDGET = """
+import sys
+sys.modules["anywidget"] = None
+import torch
+from dsrl_lab.widgets import affinity_explorer
+explorer = affinity_explorer(torch.rand(3, 8, 8), torch.rand(2, 4, 4), torch.rand(2, 4, 4))
+explorer.value = (0, 1)
+assert explorer.state["position"] == [0, 1] and explorer.static().axes and "</html>" in explorer.page()
+explorer._ipython_display_()
+"""
 
 
-def test_a_refusal_shows_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = []
-    monkeypatch.setattr("dsrl_lab.widgets.base.display", shown.append)
-    Refused("expected <this>")._ipython_display_()
-    assert 'role="alert"' in shown[0].data
-    assert "expected &lt;this&gt;" in shown[0].data
+def test_without_anywidget_there_are_pictures_and_pages_and_a_remedy() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_ANYWIDGET], capture_output=True, text=True, check=False)
+    assert "ImportError: live widgets need anywidget" in done.stderr, done.stderr
+    assert "pip install 'dsrl-lab[lab]'" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["affinity", "super_resolution", "segmentation", "training"])
+@every_widget
+def test_a_widget_is_an_ipywidget(name: str) -> None:
+    one, other = MADE[name](), MADE[name]()
+    assert ipywidgets.HBox([one, other]).children == (one, other)
+    link((one, "value"), (other, "value"))
+    changed = "stopped" if name == "training" else tuple(reversed(range(len(one.value))))
+    one.value = changed
+    assert other.state[other.chosen] == (changed if name == "training" else list(changed))
+    given: list[Any] = []
+    shown = ipywidgets.interactive(lambda place: given.append(place), place=one)
+    assert shown.children[0] is one
+    other.value = "running" if name == "training" else tuple(sorted(changed))
+    assert given[-1] == one.value == other.value != changed
+
+
+@every_widget
+def test_the_output_holds_a_picture_and_a_view_and_no_words_about_objects(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr("dsrl_lab.widgets.base.display", lambda thing, **more: shown.append((thing, more)))
+    made = MADE[name](guide=GUIDE)
+    made._ipython_display_()
+    (picture, _), (view, how) = shown
+    assert picture.data.startswith(STAND_IN) and "<img alt=" in picture.data
+    assert (list(view), how) == ([VIEW], {"raw": True})
+    assert "<b>Touch:</b> a &lt;b&gt; pixel<br><b>Ask yourself:</b> why?" in picture.data
+    assert made.facts["guide"] == GUIDE
+
+
+def test_pictures_of_numpy_are_tensors() -> None:
+    bytes_ = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    torch.testing.assert_close(as_image(bytes_), torch.from_numpy(bytes_).permute(2, 0, 1) / 255)
+    shares = np.random.default_rng(0).random((3, 2, 4), dtype=np.float32)
+    assert torch.equal(as_image(shares), torch.from_numpy(shares))
+    given = torch.rand(3, 2, 3)
+    assert as_image(given) is given
+
+
+def test_a_refusal_shows_its_message() -> None:
+    shown = Refused("expected <this>")._repr_html_()
+    assert 'role="alert"' in shown
+    assert "expected &lt;this&gt;" in shown
+
+
+@every_widget
 def test_scripts_fetch_nothing(name: str) -> None:
-    text = script(name).replace("http://www.w3.org/2000/svg", "")  # a name, not an address that is asked
+    text = source("kit.js", f"{name}.js").replace(
+        "http://www.w3.org/2000/svg", ""
+    )  # a name, not an address that is asked
     assert "export default" in text
     for word in ("http:", "https:", "import ", "fetch(", "eval("):
         assert word not in text, word
@@ -64,7 +131,7 @@ def test_scripts_fetch_nothing(name: str) -> None:
 
 def test_a_widget_without_a_twin_says_so() -> None:
     class Bare(Widget):
-        script_name, title = "affinity", "bare"
+        script_name, title, chosen = "affinity", "bare", "x"
 
     with pytest.raises(NotImplementedError):
-        Bare(arrays={}, facts={}, state={}, alt="").static()
+        Bare(arrays={}, facts={}, state={"x": 1}, alt="").static()

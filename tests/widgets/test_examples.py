@@ -1,4 +1,4 @@
-"""The kit's own features for the explorer: whose they are, and what is said where a checkpoint is missing."""
+"""The kit's own features for the explorer: whose they are, and the error where a checkpoint is missing."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dsrl_lab.datasets.transforms import normalise, reduce_image
+from dsrl_lab.datasets.transforms import reduce_image
 from dsrl_lab.training.build import load_task_model
-from dsrl_lab.widgets.examples import BASELINE, BEFORE, CHECKPOINT, street_affinity, street_features
+from dsrl_lab.widgets.examples import BASELINE, BEFORE, CHECKPOINT, EXAMPLES, street_affinity, street_features
 
 
 def test_the_baselines_features_are_what_the_committed_baseline_gives() -> None:
     street = street_features()
     network, loaded = load_task_model(BASELINE)
     size = tuple(loaded.description["train"]["input_size"])
-    image = normalise(reduce_image(street.image, size)[None])
+    image = network.normalise(reduce_image(street.image, size)[None])
     with torch.no_grad():
         features = network.forward_head(network.forward_features(image)).features
     wanted = F.adaptive_avg_pool2d(features, street.sisr.shape[-2:])[0]
@@ -27,7 +27,7 @@ def test_the_baselines_features_are_what_the_committed_baseline_gives() -> None:
 
 def test_all_features_can_be_switched_and_differ() -> None:
     explorer = street_affinity()
-    assert explorer._facts["sources"] == ["DSRL", BEFORE, "baseline"]
+    assert explorer.facts["sources"] == ["DSRL", BEFORE, "baseline"]
     assert not torch.allclose(explorer.task_features[BEFORE], explorer.task_features["baseline"])
 
 
@@ -41,3 +41,13 @@ def test_a_missing_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
 def test_a_network_without_affinity_is_refused() -> None:
     with pytest.raises(ValueError, match="its SISR branch was left behind"):
         street_features(CHECKPOINT.with_name("sisr_seed0.safetensors"))
+
+
+def test_the_cats_scores_grow_with_the_network() -> None:
+    scores = dict(zip(*(EXAMPLES["super-resolution"]().facts[key] for key in ("names", "scores")), strict=True))
+    assert scores["bicubic"]["psnr"] < scores["SRCNN"]["psnr"] < scores["DBPN"]["psnr"]
+
+
+def test_the_record_is_shown_to_its_end() -> None:
+    monitor = EXAMPLES["training"]()
+    assert (monitor.value, monitor.state["lines"][-1]["iteration"]) == ("finished", 600)

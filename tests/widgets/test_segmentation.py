@@ -38,9 +38,15 @@ def test_the_table_is_the_metrics_own() -> None:
     made = SegmentationCompare(IMAGE, TRUTH, before, TRUTH, CAMVID)
     score = SegmentationScore(11)
     score.update(before[None], TRUTH[None])
-    assert made._facts["scores"][0]["miou"] == score.compute().miou
-    assert made._facts["scores"][0]["iou"][10] is None, "a class that is nowhere has no IoU"
-    assert made._facts["shares"] == [pytest.approx(float((before != TRUTH).float().mean())), 0.0]
+    assert made.facts["scores"][0]["miou"] == score.compute().miou
+    assert made.facts["scores"][0]["iou"][10] is None, "a class that is nowhere has no IoU"
+    assert made.facts["shares"] == [pytest.approx(float((before != TRUTH).float().mean())), 0.0]
+
+
+def test_numpy_pictures_and_masks_are_accepted() -> None:
+    picture, mask = (255 * IMAGE).byte().permute(1, 2, 0).numpy(), TRUTH.numpy().astype("uint8")
+    made = SegmentationCompare(picture, mask, mask, TRUTH, CAMVID)
+    assert (made.facts["shares"], made.value) == ([0.0, 0.0], (6, 8))
 
 
 def test_the_twin_shows_five_pictures() -> None:

@@ -45,15 +45,22 @@ def test_scores_are_those_of_the_8_bit_pictures() -> None:
     made = super_resolution_compare(LOW, HIGH, {"half": HIGH / 2, "perfect": HIGH})
     assert isinstance(made, SuperResolutionCompare)
     rounded = [(255 * image).round() / 255 for image in (HIGH / 2, HIGH)]
-    half, perfect = made._facts["scores"]
+    half, perfect = made.facts["scores"]
     assert half["psnr"] == pytest.approx(float(psnr(rounded[0][None], rounded[1][None])))
     assert perfect == {"psnr": None, "ssim": pytest.approx(1)}
+
+
+def test_numpy_pictures_are_accepted() -> None:
+    low, high = ((255 * image).round().byte().permute(1, 2, 0).numpy() for image in (LOW, HIGH))
+    made = super_resolution_compare(low, high, {"perfect": HIGH})
+    assert isinstance(made, SuperResolutionCompare)
+    assert made.facts["scores"][0]["psnr"] is None
 
 
 def test_the_twin_shows_whole_lens_and_errors() -> None:
     made = super_resolution_compare(LOW, HIGH, {"half": HIGH / 2, "perfect": HIGH}, crop=(2, 4, 12, 16))
     assert isinstance(made, SuperResolutionCompare)
-    assert made.lens == (2, 4, 12, 16)
+    assert made.value == (2, 4, 12, 16)
     pictures = [ax.images[0].get_array().shape[:2] for ax in made.static().axes if ax.images]
     assert pictures == [(12, 16), *[(24, 32)] * 3, (6, 8), *[(12, 16)] * 3, *[(24, 32)] * 2]
 

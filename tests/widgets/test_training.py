@@ -9,7 +9,7 @@ import pytest
 
 from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.widgets.base import Refused
-from dsrl_lab.widgets.training import TrainingMonitor, hear_while_busy, training_monitor
+from dsrl_lab.widgets.training import TrainingMonitor, listen_while_busy, training_monitor
 
 
 def a_record(iteration: int, **more: Any) -> TrainRecord:
@@ -20,7 +20,7 @@ def a_record(iteration: int, **more: Any) -> TrainRecord:
 
 
 class Source:
-    """As ``fit``: a generator that says when it is closed."""
+    """As ``fit``: a generator that knows when it is closed."""
 
     closed = False
 
@@ -37,6 +37,7 @@ class Source:
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     seen: list[Any] = []
     monkeypatch.setattr("dsrl_lab.widgets.base.display", lambda *things, **more: seen.extend(things))
+    monkeypatch.setattr("dsrl_lab.widgets.training.display", lambda widget: widget._ipython_display_())
     return seen
 
 
@@ -44,7 +45,7 @@ def test_it_hands_on_every_record_and_says_what_is_left(shown: list[Any]) -> Non
     monitor = TrainingMonitor(Source().records())
     left = [monitor.state["left"] for _ in monitor]
     assert left == [8.0, 6.0, 4.0, 2.0, 0.0]
-    assert (monitor.state["status"], monitor.stopped, len(shown)) == ("finished", False, 3)
+    assert (monitor.state["status"], monitor.stopped, len(shown)) == ("finished", False, 2)
 
 
 def test_a_stop_closes_the_source_which_leaves_its_checkpoint(shown: list[Any]) -> None:
@@ -52,7 +53,7 @@ def test_a_stop_closes_the_source_which_leaves_its_checkpoint(shown: list[Any]) 
     monitor = TrainingMonitor(source.records())
     for record in monitor:
         if record.iteration == 2:
-            monitor.widget.asked = "stop"  # as the browser does
+            monitor.asked = "stop"  # as the browser does
     assert (len(monitor.records), source.closed, monitor.stopped) == (2, True, True)
 
 
@@ -63,14 +64,14 @@ def test_python_can_stop_it_too(shown: list[Any]) -> None:
     assert (len(monitor.records), monitor.stopped) == (1, True)
 
 
-def test_a_comm_is_heard_on_the_shell_that_the_message_was_sent_to() -> None:
+def test_a_message_is_handled_on_the_shell_that_it_was_sent_to() -> None:
     class Comm:
         def _reply_subshell_for(self, data: Any, sent_to: Any) -> str:
             return "the busy one"
 
     comm, plain = Comm(), object()
-    hear_while_busy(comm)
-    hear_while_busy(plain)
+    listen_while_busy(comm)
+    listen_while_busy(plain)
     assert comm._reply_subshell_for(None, "free") == "free"
 
 
@@ -90,6 +91,7 @@ def test_built_notebooks_get_one_picture_at_the_end(shown: list[Any], monkeypatc
     assert isinstance(monitor, TrainingMonitor)
     assert len(monitor.run()) == 5
     assert len(shown) == 1
+    assert monitor.comm is None
     assert '<img alt="curves"' in shown[0].data
 
 
@@ -97,6 +99,29 @@ def test_terms_that_a_run_does_not_have_are_left_out(shown: list[Any]) -> None:
     monitor = TrainingMonitor([a_record(1, sisr=0.0, affinity=0.0, loss=float("nan"))])
     monitor.run()
     assert [ax.get_ylabel() for ax in monitor.static().axes] == ["cross-entropy", "learning rate"]
+
+
+def test_going_on_keeps_the_earlier_records_apart(shown: list[Any]) -> None:
+    earlier = TrainingMonitor([a_record(1), a_record(2)]).run()
+    monitor = TrainingMonitor([a_record(3), a_record(4)], earlier=earlier, anew="rmtree(folder)")
+    assert [line["iteration"] for line in monitor.facts["earlier"]] == [1, 2]
+    assert [record.iteration for record in monitor.run()] == [1, 2, 3, 4]
+    assert [line["iteration"] for line in monitor.state["lines"]] == [3, 4]
+    assert monitor.stopped
+    ax = monitor.static().axes[0]
+    assert [list(line.get_xdata()) for line in ax.lines] == [[1, 2, 3, 4], [2, 2]], "one curve, and a line at the seam"
+
+
+def test_a_run_that_began_anew_forgets_the_earlier_records(shown: list[Any]) -> None:
+    monitor = TrainingMonitor([a_record(1), a_record(2)], earlier=[a_record(1), a_record(2), a_record(3)])
+    assert [record.iteration for record in monitor.run()] == [1, 2]
+    assert [len(ax.lines) for ax in monitor.static().axes] == [1] * 5
+
+
+def test_nothing_left_to_train_is_an_end_and_no_stop(shown: list[Any]) -> None:
+    monitor = TrainingMonitor([], earlier=[a_record(5)])
+    assert [record.iteration for record in monitor.run()] == [5]
+    assert (monitor.value, monitor.stopped) == ("finished", False)
 
 
 def test_what_gives_no_records_is_refused() -> None:
