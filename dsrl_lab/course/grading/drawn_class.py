@@ -155,4 +155,4 @@ def _names(function: Answer) -> tuple[tuple[str, ...], ...]:
 def _with_needs(function: Answer, code: str) -> str:
     """Code with what it needs of the function's own module before it."""
     names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
-    return f"{part_of(sys.modules[function.__module__], names, set())}\n\n{code}\n"
+    return f"{part_of(sys.modules[function.__module__], names)}\n\n{code}\n"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dsrl_lab.course.exercises.exercise import Exercise
-from dsrl_lab.course.exercises.judge import RaisedElsewhere, Verdict, judge
+from dsrl_lab.course.exercises.judge import RaisedElsewhere, Result, Verdict, judge
 from dsrl_lab.course.exercises.recorded import Recorded
 from dsrl_lab.course.grading.notebook_file import Cell
 from dsrl_lab.course.grading.paper import Paper, Task
@@ -243,15 +243,14 @@ def _text(reply: Any) -> str:
 def _judge(box: Sandbox, task: Task, exercise: Exercise) -> Verdict:
     seed = task.seed
     cases = exercise.draw(torch.Generator().manual_seed(seed))
-    sent = [tuple(case) for case in cases] if task.plain else None
-    reply = box.ask("call", task.name, task.answer, sent, seed)
+    reply = box.ask("call", task.name, task.answer, [tuple(case) for case in cases])
     if not isinstance(reply, list) or len(reply) != len(cases):
         raise Stopped("its reply made no sense")
     return judge(exercise, Recorded(tuple(map(_result, reply))), seed=seed)
 
 
-def _result(reply: Any) -> Tensor | Exception:
-    if isinstance(reply, Tensor):
+def _result(reply: Any) -> Result | Exception:
+    if isinstance(reply, Tensor) or (isinstance(reply, dict) and all(isinstance(v, Tensor) for v in reply.values())):
         return reply
     if isinstance(reply, tuple | list) and len(reply) == 3 and all(isinstance(part, str) for part in reply):
         kind, text, place = (part[:600] for part in reply)

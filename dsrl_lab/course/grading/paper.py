@@ -11,7 +11,6 @@ import torch
 from dsrl_lab.course.exercises.bank import find
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.recorded import record
-from dsrl_lab.course.exercises.released import is_plain
 from dsrl_lab.course.grading.hidden_inputs import further
 from dsrl_lab.course.grading.notebook_file import Cell, read
 
@@ -26,7 +25,6 @@ class Task:
         points: for each half.
         visible: inputs of the check's own kind.
         further: inputs of other kinds.
-        plain: whether the inputs can be sent; if not, they are drawn anew in the student's process.
         seed: that the inputs were drawn with.
     """
 
@@ -35,7 +33,6 @@ class Task:
     points: int
     visible: Exercise
     further: tuple[Exercise, ...]
-    plain: bool
     seed: int
 
 
@@ -103,7 +100,6 @@ def _tasks(cells: Sequence[Cell], seed: int) -> list[Task]:
                 points=int(cell.metadata["nbgrader"]["points"]),
                 visible=record(exercise, exercise.draw(generator)),
                 further=variants,
-                plain=is_plain(exercise),
                 seed=own,
             )
         )

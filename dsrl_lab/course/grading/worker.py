@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 
-from dsrl_lab.course.exercises.exercise import Case, call
-from dsrl_lab.course.exercises.judge import as_tensor
-from dsrl_lab.course.exercises.released import EXERCISES, ReleasedExercise
+from dsrl_lab.course.exercises.bank import EXERCISES
+from dsrl_lab.course.exercises.calls import Case, call
+from dsrl_lab.course.exercises.judge import as_result
 from dsrl_lab.course.grading.messages import receive, send
 from dsrl_lab.course.grading.slicing import Unit, needed_for, statements, whole
 
@@ -97,23 +97,20 @@ class Session:
             _flush()
         return ""
 
-    def call(self, name: str, answer: str, cases: list[Case] | None, seed: int) -> list[Any]:
-        """Results of an answer: tensors, or what it raised as (kind, text, place)."""
+    def call(self, name: str, answer: str, cases: list[Case]) -> list[Any]:
+        """Results of an answer: tensors, dictionaries of them, or what it raised as (kind, text, place)."""
         exercise = EXERCISES.get(name)
-        run = exercise.run if exercise else call
-        if cases is None:
-            assert isinstance(exercise, ReleasedExercise) and exercise.fresh is not None
-            cases = exercise.fresh(torch.Generator().manual_seed(seed))
-        return [self._result(run, answer, case) for case in cases]
+        return [self._result(exercise.run if exercise else call, answer, case) for case in cases]
 
     def _result(self, run: Any, answer: str, case: Case) -> Any:
         if answer not in self.names:
             return ("NameError", f"there is no {answer}: the cell that defines it is missing or failed", "")
         try:
-            result = as_tensor(run(self.names[answer], case))
-            if result.numel() > LARGEST_RESULT:
-                return ("ValueError", f"a result of {result.numel()} numbers; none is expected to be that large", "")
-            return result.contiguous()
+            result = as_result(run(self.names[answer], case))
+            numbers = sum(part.numel() for part in (result.values() if isinstance(result, dict) else [result]))
+            if numbers > LARGEST_RESULT:
+                return ("ValueError", f"a result of {numbers} numbers; none is expected to be that large", "")
+            return result
         except BaseException as error:
             return _told(error)
         finally:

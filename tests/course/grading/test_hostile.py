@@ -110,7 +110,7 @@ ATTACKS = [
         "reads the grader's files and environment",
         """
         import glob, os
-        names = ("further*", "chapter_0*", "seed.txt")
+        names = ("hidden_inputs*", "chapter_0*", "seed.txt")
         places = [f"{root}/**/{name}" for root in ("/kit", COURSE, REPOSITORY) for name in names]
         print([path for place in places for path in glob.glob(place, recursive=True)])
         print({k: v for k, v in os.environ.items() if "SECRET" in k})
@@ -173,7 +173,7 @@ ATTACKS = [
         import dsrl_lab.course.grading.worker as worker
         judge.judge = judge._equal = recorded.record = lambda *a, **k: True
         judge.Verdict.__bool__ = lambda self: True
-        worker.as_tensor = lambda value: value
+        worker.as_result = lambda value: value
         def affinity(features):
             return torch.zeros(1)
         """,
@@ -213,7 +213,7 @@ ATTACKS = [
         def affinity(features):
             return None
         """,
-        says="not a number",
+        says="Your function returns None",
     ),
     Attack(
         "overwrites check",
@@ -395,8 +395,8 @@ def test_a_memory_bomb_in_the_strips_is_not_saved_by_patching_the_instrument(
 ) -> None:
     """06.5 asks for little memory; the instrument in the student's process can be patched, the kernel cannot."""
     code = """
-import dsrl_lab.course.exercises.released_chapter_06_memory as instrument
-instrument._Largest.__torch_dispatch__ = lambda self, func, types, args=(), kwargs=None: func(*args, **(kwargs or {}))
+import dsrl_lab.course.exercises.calls as instrument
+instrument.LargestTensor.__torch_dispatch__ = lambda self, func, types, args=(), kwargs=None: func(*args, **(kwargs or {}))
 def affinity_loss_in_strips(a, b, rows):
     return (a.mT @ a - b.mT @ b).abs().mean()
 """

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ def needles() -> list[tuple[str, str]]:
         for exercise in EXERCISES.values()
         for function in (exercise.solution, exercise.oracle, *(wrong.answer for wrong in exercise.wrong_answers))
     }
-    chapters = [module for name, module in vars(bank).items() if name.startswith("chapter_")]
+    chapters = [import_module(f"{bank.__package__}.solutions.{path.stem}") for path in bank.SOLUTIONS.glob("c*.py")]
+    assert len(chapters) == 10
     found = [pair for module in chapters for pair in secrets_of(module, secret)]
     for module in (further, *further.MODULES):
         tree = ast.parse(inspect.getsource(module))
@@ -109,7 +111,7 @@ def strings(value: Any) -> Iterator[str]:
 
 def library() -> str:
     """The library without exercises: what it says itself is no secret."""
-    paths = [p for p in (REPOSITORY / "dsrl_lab").rglob("*.py") if p.parent.name not in ("check", "classroom")]
+    paths = [p for p in (REPOSITORY / "dsrl_lab").rglob("*.py") if not {"exercises", "grading"} & set(p.parts)]
     return "\n".join(normal(ast.unparse(ast.parse(path.read_bytes()))) for path in paths)
 
 
@@ -215,7 +217,7 @@ def test_the_kit_judges_as_self_study_does_and_hands_out_no_solution(course: Pat
         "assert dsrl_lab.__file__.startswith(sys.argv[1])\n"
         "from dsrl_lab.course.exercises import check, solution, stub\n"
         "from dsrl_lab.course.exercises.bank import EXERCISES\n"
-        "for name in ('check', 'classroom', 'cli'):\n"
+        "for name in ('course.exercises', 'course.grading', 'cli'):\n"
         "    package = importlib.import_module('dsrl_lab.' + name)\n"
         "    for found in pkgutil.iter_modules(package.__path__, package.__name__ + '.'):\n"
         "        importlib.import_module(found.name)\n"
