@@ -168,7 +168,7 @@ def _rearranged(weight: Tensor, s: int, order: tuple[int, ...], *, flip: bool = 
 
 
 def _draw_weights(generator: torch.Generator) -> list[Case]:
-    shapes = ((2, 3, 2, 3), (1, 2, 3, 3), (3, 1, 2, 5))
+    shapes = ((2, 3, 2, 3), (2, 1, 3, 3), (3, 1, 2, 5))
     return [(torch.randn(c * s * s, c_in, k, k, generator=generator), s) for c, c_in, s, k in shapes]
 
 

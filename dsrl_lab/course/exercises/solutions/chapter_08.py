@@ -38,7 +38,8 @@ def _draw_confusions(generator: torch.Generator) -> list[Case]:
         confusions += torch.diag_embed(torch.randint(20, 90, (pictures, classes), generator=generator))
         confusions[0] *= 6  # a picture with many pixels
         confusions[1:, 0], confusions[1:, :, 0] = 0, 0  # a class that one picture alone has
-        confusions[:, 1] = 0  # a class that is predicted and never there
+        confusions[:, 1], confusions[:, :, 1] = 0, 0
+        confusions[0, 2, 1] = 1  # a class that is never there and predicted once
         confusions[:, -1], confusions[:, :, -1] = 0, 0  # a class that is nowhere
         cases.append((confusions,))
     return cases
@@ -254,7 +255,7 @@ def _draw_variants(generator: torch.Generator) -> list[Case]:
         held_out[0] += baseline - 41  # once the baseline leads, and still is no variant
         held_out[best] += 4
         held_out[lucky] -= 4
-        held_out[lucky, 1] += 11
+        held_out[lucky, len(cases) % 2] += 11
         val = 52 + noise[1] + torch.arange(6)[:, None] / 5
         val[0] -= 2
         val[best_on_val] += 4

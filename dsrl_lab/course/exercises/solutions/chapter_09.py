@@ -111,14 +111,18 @@ def _read_with_lists(heatmaps: Tensor) -> list[list[float]]:
 def _draw_heatmaps(generator: torch.Generator) -> list[Case]:
     cases: list[Case] = []
     for height, width in ((7, 9), (9, 6)):
-        maps = 0.5 * torch.rand(4, height, width, generator=generator)
-        for heatmap in maps:
+        neighbours = [
+            (0.1, 0.9, 0.8, 0.2),
+            (0.7, 0.3, 0.2, 0.6),
+            (0.9, 0.1, 0.4, 0.3),
+            (0.2, 0.2, 0.1, 0.5),
+            (0, 0, 0, 0),
+        ]
+        maps = 0.5 * torch.rand(len(neighbours), height, width, generator=generator)
+        for heatmap, sides in zip(maps, torch.tensor(neighbours), strict=True):  # left, right, above, below
             row, column = draw_integer(generator, 1, height - 1), draw_integer(generator, 1, width - 1)
             heatmap[row, column] = 1.0
-            heatmap[row, column - 1 : column + 2 : 2] = torch.tensor([0.1, 0.9])  # each axis moves another way
-            heatmap[row - 1 : row + 2 : 2, column] = torch.tensor([0.8, 0.2])
-        maps[3, :] = 0.0
-        maps[3, 2, 3] = 1.0  # equal neighbours
+            heatmap[row, column - 1 : column + 2 : 2], heatmap[row - 1 : row + 2 : 2, column] = sides[:2], sides[2:]
         cases.append((maps,))
     return cases
 
