@@ -2,5 +2,5 @@
 
 Two sides and one trust boundary. The teacher's side (``release``, ``kit``, ``further``, ``course``) knows solutions and
 hidden inputs, and never runs a student's code. The student's side (``handin``, ``worker``) runs that code and holds no
-solution. Between them goes plain data only (``wire``): inputs one way, results the other.
+solution. Between them goes plain data only (``messages``): inputs one way, results the other.
 """

@@ -6,12 +6,9 @@ teacher's side of ``grading``. The library's own functions stay, because the not
 
 from __future__ import annotations
 
-import ast
 import compileall
-import inspect
 import shutil
 from pathlib import Path
-from types import ModuleType
 
 from dsrl_lab.course.exercises.bank import EXERCISES
 from dsrl_lab.course.exercises.released import save
@@ -82,46 +79,3 @@ def _big(folder: str, names: list[str]) -> set[str]:
     if Path(folder).name != "data":
         return set()
     return {name for name in names if name not in ("runs", "checkpoints", "README.md")}
-
-
-def part_of(module: ModuleType, names: set[str]) -> str:
-    """Code of a module: the wanted names and what they need.
-
-    Args:
-        module: with its source at hand.
-        names: of functions or classes.
-
-    Example:
-        >>> from dsrl_lab.course.exercises.solutions import chapter_06
-        >>> part_of(chapter_06, {"affinity_at"}).splitlines()[-1]
-        '    return affinity_matrix(F.avg_pool2d(features, stride))'
-    """
-    tree = ast.parse(inspect.getsource(module))
-    binding = {name: node for node in tree.body for name in _bound(node)}
-    needed: set[str] = set()
-    queue = set(names)
-    while queue:
-        name = queue.pop()
-        if name not in needed and name in binding:
-            needed.add(name)
-            queue |= {node.id for node in ast.walk(binding[name]) if isinstance(node, ast.Name)}
-    lines = ["from __future__ import annotations"]
-    for node in tree.body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            node.names = [alias for alias in node.names if (alias.asname or alias.name.partition(".")[0]) in needed]
-            lines.extend([ast.unparse(node)] if node.names else [])
-        elif _bound(node) & needed:
-            lines.append(ast.unparse(node))
-    return "\n".join(lines) + "\n"
-
-
-def _bound(node: ast.stmt) -> set[str]:
-    """Names that a statement at a module's top binds."""
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return {node.name}
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return {
-        name.id for target in targets if target is not None for name in ast.walk(target) if isinstance(name, ast.Name)
-    }
