@@ -116,7 +116,7 @@ def classroom(
             record=record,
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
-    output.print(scale.table(lines))
+    output.print(scale.markdown(lines), markup=False, highlight=False)
     output.print(f"record: {record}", highlight=False)
 
 

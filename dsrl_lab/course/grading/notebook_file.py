@@ -17,7 +17,7 @@ MOST_CELLS = 2_000
 
 
 class Unreadable(ValueError):  # noqa: N818
-    """The file is no notebook that can be taken; the text says why."""
+    """The file is no notebook that can be taken; the text gives the reason."""
 
 
 @dataclass(frozen=True)

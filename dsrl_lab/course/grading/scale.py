@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from rich.table import Table
 
 from dsrl_lab.course.exercises.bank import find
 from dsrl_lab.course.grading.assignment import Question
@@ -190,23 +189,10 @@ def rows(lines: Sequence[dict[str, Any]]) -> dict[str, str]:
     }
 
 
-def table(lines: Sequence[dict[str, Any]]) -> Table:
-    """The rows for a terminal."""
-    shown = Table(title=_title(lines))
-    shown.add_column("what")
-    shown.add_column("how much", justify="right")
-    for row in rows(lines).items():
-        shown.add_row(*row)
-    return shown
-
-
 def markdown(lines: Sequence[dict[str, Any]]) -> str:
-    """The rows for the teacher's guide."""
-    return "\n".join([f"| {_title(lines)} | |", "|---|---|", *(f"| {what} | {n} |" for what, n in rows(lines).items())])
-
-
-def _title(lines: Sequence[dict[str, Any]]) -> str:
-    return f"{lines[0]['submissions']} submissions of {lines[0]['assignment']}, {lines[0]['jobs']} at once"
+    """The rows as a table, for a terminal and for the teacher's guide."""
+    title = f"{lines[0]['submissions']} submissions of {lines[0]['assignment']}, {lines[0]['jobs']} at once"
+    return "\n".join([f"| {title} | |", "|---|---|", *(f"| {what} | {n} |" for what, n in rows(lines).items())])
 
 
 def update(guide: Path, lines: Sequence[dict[str, Any]]) -> bool:

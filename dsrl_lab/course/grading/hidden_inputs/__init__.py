@@ -2,7 +2,7 @@
 
 An exercise without an entry here (one that a teacher has just added) is tried a second time on fresh inputs of its own
 kind. Everything drawn is plain data, because it crosses into a sandbox. Limits of memory are tested with inputs for
-which the kernel, and not our own code in the student's process, says no.
+which the kernel, and not our own code in the student's process, refuses.
 """
 
 from __future__ import annotations
