@@ -22,7 +22,7 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-5
 FEW = 6
 """As many numbers are shown in full, yours beside the expected."""
 
-Result = Tensor | dict[str, Tensor]
+Numbers = Tensor | dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
         return Verdict(exercise.name, passed, known_as, message, seed)
 
     cases = exercise.draw(torch.Generator().manual_seed(seed))
-    expected = [as_result(exercise.run(exercise.oracle, case)) for case in cases]
-    got: list[Result] = []
+    expected = [as_numbers(exercise.run(exercise.oracle, case)) for case in cases]
+    got: list[Numbers] = []
     for case in cases:
         try:
-            got.append(as_result(exercise.run(answer, case)))
+            got.append(as_numbers(exercise.run(answer, case)))
         except NotImplementedError:
             return verdict(
                 "Still open: write the body in place of `raise NotImplementedError`, then run the cell again."
@@ -108,21 +108,23 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
     return verdict(f"{_difference(got[first], expected[first])} The inputs were {inputs}.")
 
 
-def _gives(exercise: Exercise, answer: Answer, cases: list[Case], results: list[Result]) -> bool:
+def _gives(exercise: Exercise, answer: Answer, cases: list[Case], results: list[Numbers]) -> bool:
     try:
-        return all(_equal(got, as_result(exercise.run(answer, case))) for got, case in zip(results, cases, strict=True))
+        return all(
+            _equal(got, as_numbers(exercise.run(answer, case))) for got, case in zip(results, cases, strict=True)
+        )
     except Exception:  # a wrong answer that cannot be called with these inputs explains nothing
         return False
 
 
-def as_result(value: Any) -> Result:
+def as_numbers(value: Any) -> Numbers:
     """A result as float64 on the CPU, in the form in which results are compared; a dictionary by its names.
 
     Raises:
         Mistake: the result is no number, no list of numbers and no tensor, nor a dictionary of them.
 
     Example:
-        >>> as_result([1, 2]), as_result({"x": 3.0})
+        >>> as_numbers([1, 2]), as_numbers({"x": 3.0})
         (tensor([1., 2.], dtype=torch.float64), {'x': tensor(3., dtype=torch.float64)})
     """
     if isinstance(value, dict):
@@ -138,7 +140,7 @@ def _as_tensor(value: Any) -> Tensor:
     return tensor.detach().to("cpu", torch.float64)
 
 
-def _equal(a: Result, b: Result) -> bool:
+def _equal(a: Numbers, b: Numbers) -> bool:
     if isinstance(a, dict) or isinstance(b, dict):
         return isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys() and not _unequal(a, b)
     if a.shape != b.shape or not torch.allclose(a, b, RELATIVE, ABSOLUTE, equal_nan=True):
@@ -178,7 +180,7 @@ def _raised(error: Exception, answer: Answer, case: Case) -> str:
     return f"{kind}: {error}{place}. The inputs were {', '.join(map(describe, case))}."
 
 
-def _difference(got: Result, expected: Result) -> str:
+def _difference(got: Numbers, expected: Numbers) -> str:
     if isinstance(expected, dict):
         return _difference_by_name(got, expected)
     if isinstance(got, dict):
@@ -202,7 +204,7 @@ def _difference(got: Result, expected: Result) -> str:
     )
 
 
-def _difference_by_name(got: Result, expected: dict[str, Tensor]) -> str:
+def _difference_by_name(got: Numbers, expected: dict[str, Tensor]) -> str:
     if not isinstance(got, dict):
         return f"Your result has shape {tuple(got.shape)}, expected a dictionary with {len(expected)} names."
     missing, extra = ([name for name in a if name not in b] for a, b in ((expected, got), (got, expected)))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dsrl_lab.course.exercises.calls import Answer, Case, Run
 from dsrl_lab.course.exercises.exercise import Exercise, WrongAnswer
-from dsrl_lab.course.exercises.judge import Result, as_result
+from dsrl_lab.course.exercises.judge import Numbers, as_numbers
 
 
 class NumberedCase(tuple[Any, ...]):
@@ -40,13 +40,9 @@ class NumberedCase(tuple[Any, ...]):
 
 @dataclass(frozen=True)
 class Recorded:
-    """An answer known by its results, or by what it raised, one for each case.
+    """An answer known by its results, or by what it raised, one for each case."""
 
-    Attributes:
-        results: float64 tensors, dictionaries of them, or exceptions.
-    """
-
-    results: tuple[Result | Exception, ...]
+    results: tuple[Numbers | Exception, ...]
 
     def __call__(self, *arguments: Any) -> Any:
         """Refuse: there is no code to call."""
@@ -84,10 +80,10 @@ def results_of(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> Rec
         >>> results_of(exercise, exercise.solution, [(16, 16, 8), (1, 1, 0)]).results
         (tensor(64., dtype=torch.float64), ZeroDivisionError('integer division or modulo by zero'))
     """
-    results: list[Result | Exception] = []
+    results: list[Numbers | Exception] = []
     for case in cases:
         try:
-            results.append(as_result(exercise.run(answer, case)))
+            results.append(as_numbers(exercise.run(answer, case)))
         except Exception as error:  # whatever an answer raises is its result
             results.append(error)
     return Recorded(tuple(results))
@@ -97,10 +93,6 @@ def record(exercise: Exercise, cases: Sequence[Case]) -> Exercise:
     """The exercise on these very cases, with oracle and wrong answers recorded.
 
     A wrong answer that raises on one of the cases cannot be recognised there, and is left out.
-
-    Args:
-        exercise: whose code is at hand.
-        cases: that every check will use from now on.
 
     Example:
         >>> from dsrl_lab.course.exercises.bank import find

@@ -13,25 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
-from safetensors.torch import save as save_tensors
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dsrl_lab.course.exercises.calls import CALLS, Case
 from dsrl_lab.course.exercises.exercise import Exercise, Hint, WrongAnswer
 from dsrl_lab.course.exercises.recorded import NumberedCase, Recorded, pack, record, replaying, unpack
+from dsrl_lab.files import whole_file
 
 FOLDER = Path(__file__).parent / "released"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReleasedExercise(Exercise):
-    """An exercise whose code stayed with the teacher.
-
-    Attributes:
-        answer_name: of the function that is asked for.
-        text: the stub.
-    """
+    """An exercise whose code stayed with the teacher: the name of the function that is asked for, and the stub."""
 
     answer_name: str
     text: str
@@ -60,11 +55,10 @@ def save(folder: Path, exercises: Sequence[Exercise], *, sets: int = 4) -> None:
     """
     tensors: list[Tensor] = []
     released = {exercise.name: _entry(exercise, sets, tensors) for exercise in exercises}
-    folder.mkdir(parents=True, exist_ok=True)
-    block = save_tensors({str(number): tensor for number, tensor in enumerate(tensors)})
-    (folder / "exercises.safetensors").write_bytes(block)  # readable for all, as save_file's are not
-    text = json.dumps(released, ensure_ascii=False, indent=1)
-    (folder / "exercises.json").write_text(text, encoding="utf-8")
+    with whole_file(folder / "exercises.safetensors") as temporary:
+        save_file({str(number): tensor for number, tensor in enumerate(tensors)}, temporary)
+    with whole_file(folder / "exercises.json") as temporary:
+        temporary.write_text(json.dumps(released, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _entry(exercise: Exercise, sets: int, tensors: list[Tensor]) -> dict[str, Any]:

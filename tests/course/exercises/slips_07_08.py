@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -110,7 +111,7 @@ SLIPS: dict[str, dict[str, Any]] = {
         ],
         "one group after another": lambda sizes, groups: [
             right("07.3")(sizes, groups)[0],
-            sum(sizes[n] for a, b in zip(groups, groups[1:], strict=False) for n in a if n in b),
+            sum(sizes[n] for a, b in pairwise(groups) for n in a if n in b),
         ],
         "the total": lambda sizes, groups: [sum(sizes.values()), 0],
         "shares": lambda sizes, groups: [x / sum(sizes.values()) for x in right("07.3")(sizes, groups)],

@@ -21,23 +21,29 @@ SLIPS: dict[str, dict[str, Callable[..., Any]]] = {
     **slips_09_10.SLIPS,
 }
 HARMLESS = {
-    "01.2": {"votes.mean(1) == 0", "one_hot(ids, num_classes + 2)"},
-    "02.3": {"zip(scales, targets)]"},
-    "04.2": {"(width, height)]"},
-    "04.3": {"features.shape[2:]", "stack(rows, dim=2)", "mean((-1, -2))", "mean((2, -1))"},
-    "04.4": {"seen = {1}", "seen = {-1}", "position - tap", "(1, 0, -1)"},
-    "06.5": {"positions = b.shape[1]", "total = b.new_zeros"},
-    "07.3": {"dict[int, str]"},
-    "07.5": {"dict[Tensor, str]", "dict[Tensor, str]) ->", "dict[Tensor"},
-    "08.1": {"pooled = confusions.sum(0)"},
-    "08.3": {"macs > budget"},
-    "08.4": {"held_out[1:].sum(1)"},
-    "09.3": {"dim=(3, 2)"},
-    "09.4": {"torso[:, None]", "norm(dim=1)"},
-    "09.5": {"of_mirrored.shape[1]"},
-    "10.2": {"tuple[float, int]"},
+    "votes.argmax(1).masked_fill(votes.mean(1) == 0, 255)",
+    "votes = F.one_hot(ids, num_classes + 2)[..., :num_classes].movedim(-1, 1)",
+    "((a - b).square() + epsilon ** 2).sqrt().mean() for a, b in zip(scales, targets)]",
+    "[side + 2 * max(side - dilation, 0) for side in (width, height)]",
+    "height, width = features.shape[2:]",
+    "return torch.stack(rows, dim=2)",
+    "region(j, width)].mean((-1, -2)) for j in range(bins)], dim=-1) for i in range(bins)]",
+    "region(j, width)].mean((2, -1)) for j in range(bins)], dim=-1) for i in range(bins)]",
+    "seen = {1}",
+    "seen = {-1}",
+    "seen = {position - tap * dilation for position in seen for tap in (-1, 0, 1)}",
+    "seen = {position + tap * dilation for position in seen for tap in (1, 0, -1)}",
+    "positions = b.shape[1]",
+    "total = b.new_zeros(())",
+    "pooled = confusions.sum(0)",
+    "right = int((macs > budget).float().argmax())",
+    "chosen = 1 + held_out[1:].sum(1).argmax()",
+    "error = (heatmaps - target).square().mean(dim=(3, 2))",
+    "found = (pred - target).norm(dim=-1) <= alpha * torso[:, None]",
+    "torso = (target[:, 9] - target[:, 2]).norm(dim=1)",
+    "order = list(range(of_mirrored.shape[1]))",
 }
-"""Changes that change no result, by a part of the changed line."""
+"""Ends of changed lines that change no result; annotations change none either."""
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
 
 
@@ -60,5 +66,5 @@ def test_a_solution_with_one_thing_changed_does_not_pass(exercise: Exercise) -> 
         for change, answer in mutants(exercise):
             tried += 1
             if check(exercise.name, answer, seed=0) and check(exercise.name, answer, seed=1):
-                assert any(part in change for part in HARMLESS.get(exercise.name, ())), change
+                assert change.endswith(tuple(HARMLESS)) or change.startswith("def "), change
     assert tried >= 3

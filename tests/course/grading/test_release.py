@@ -73,7 +73,7 @@ def needles() -> list[tuple[str, str]]:
         for function in (exercise.solution, exercise.oracle, *(wrong.answer for wrong in exercise.wrong_answers))
     }
     chapters = [import_module(f"{bank.__package__}.solutions.{path.stem}") for path in bank.SOLUTIONS.glob("c*.py")]
-    assert len(chapters) == 10
+    assert len(chapters) >= 10
     found = [pair for module in chapters for pair in secrets_of(module, secret)]
     for module in (hidden_inputs, *hidden_inputs.MODULES):
         tree = ast.parse(inspect.getsource(module))

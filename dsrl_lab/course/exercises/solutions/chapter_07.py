@@ -181,8 +181,8 @@ def _draw_groups(generator: torch.Generator) -> list[Case]:
     return cases
 
 
-def _listed(groups: list[list[str]]) -> list[str]:
-    return [name for group in groups for name in group]
+def _missing_in_total(sizes: dict[str, int], groups: list[list[str]]) -> int:
+    return sum(sizes.values()) - sum(sizes[name] for group in groups for name in group)
 
 
 AUDIT = Exercise(
@@ -195,10 +195,7 @@ AUDIT = Exercise(
     wrong_answers=(
         WrongAnswer(
             "two errors cancel",
-            lambda sizes, groups: [
-                sum(sizes.values()) - sum(sizes[name] for name in _listed(groups)),
-                _counted(sizes, groups)[1],
-            ],
+            lambda sizes, groups: [_missing_in_total(sizes, groups), _counted(sizes, groups)[1]],
             "You compared two totals. A parameter that is listed twice then hides one that is listed nowhere: the "
             "counts look right and the SISR decoder learns nothing. Look at each name.",
         ),
@@ -217,7 +214,7 @@ AUDIT = Exercise(
             "counted once for each time too many",
             lambda sizes, groups: [
                 _counted(sizes, groups)[0],
-                sum(sizes[name] * (_listed(groups).count(name) - 1) for name in sizes if name in _listed(groups)),
+                _counted(sizes, groups)[0] - _missing_in_total(sizes, groups),
             ],
             "A parameter in three groups was counted twice. The question is how many numbers are affected, not how "
             "often.",
