@@ -384,7 +384,7 @@ STRIP = Exercise(
         ),
         WrongAnswer(
             "without BatchNorm's statistics",
-            lambda state: {name: state[f"task_model.{name}"] for name in _by_split(state) if "_mean" not in name},
+            lambda state: {name: state[f"task_model.{name}"] for name in _by_split(state) if "running" not in name},
             "BatchNorm's running statistics are buffers, not parameters, and evaluation needs them: state_dict() has "
             "them, parameters() has not.",
         ),
