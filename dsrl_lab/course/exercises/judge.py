@@ -1,6 +1,6 @@
 """Judging an answer: fresh inputs, an oracle, and a diagnosis that explains the symptom.
 
-No time limits: a slow computer is no mistake. Numbers are compared in float64 with a tolerance for the order of sums.
+No time limits: a slow computer is no mistake. Result are compared in float64 with a tolerance for the order of sums.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-5
 FEW = 6
 """As many numbers are shown in full, yours beside the expected."""
 
-Numbers = Tensor | dict[str, Tensor]
+Result = Tensor | dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
         return Verdict(exercise.name, passed, known_as, message, seed)
 
     cases = exercise.draw(torch.Generator().manual_seed(seed))
-    expected = [as_numbers(exercise.run(exercise.oracle, case)) for case in cases]
-    got: list[Numbers] = []
+    expected = [as_result(exercise.run(exercise.oracle, case)) for case in cases]
+    got: list[Result] = []
     for case in cases:
         try:
-            got.append(as_numbers(exercise.run(answer, case)))
+            got.append(as_result(exercise.run(answer, case)))
         except NotImplementedError:
             return verdict(
                 "Still open: write the body in place of `raise NotImplementedError`, then run the cell again."
@@ -108,23 +108,23 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
     return verdict(f"{_difference(got[first], expected[first])} The inputs were {inputs}.")
 
 
-def _gives(exercise: Exercise, answer: Answer, cases: list[Case], results: list[Numbers]) -> bool:
+def _gives(exercise: Exercise, answer: Answer, cases: list[Case], results: list[Result]) -> bool:
     try:
         return all(
-            _equal(got, as_numbers(exercise.run(answer, case))) for got, case in zip(results, cases, strict=True)
+            _equal(got, as_result(exercise.run(answer, case))) for got, case in zip(results, cases, strict=True)
         )
     except Exception:  # a wrong answer that cannot be called with these inputs explains nothing
         return False
 
 
-def as_numbers(value: Any) -> Numbers:
+def as_result(value: Any) -> Result:
     """A result as float64 on the CPU, in the form in which results are compared; a dictionary by its names.
 
     Raises:
         Mistake: the result is no number, no list of numbers and no tensor, nor a dictionary of them.
 
     Example:
-        >>> as_numbers([1, 2]), as_numbers({"x": 3.0})
+        >>> as_result([1, 2]), as_result({"x": 3.0})
         (tensor([1., 2.], dtype=torch.float64), {'x': tensor(3., dtype=torch.float64)})
     """
     if isinstance(value, dict):
@@ -140,7 +140,7 @@ def _as_tensor(value: Any) -> Tensor:
     return tensor.detach().to("cpu", torch.float64)
 
 
-def _equal(a: Numbers, b: Numbers) -> bool:
+def _equal(a: Result, b: Result) -> bool:
     if isinstance(a, dict) or isinstance(b, dict):
         return isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys() and not _unequal(a, b)
     if a.shape != b.shape or not torch.allclose(a, b, RELATIVE, ABSOLUTE, equal_nan=True):
@@ -180,7 +180,7 @@ def _raised(error: Exception, answer: Answer, case: Case) -> str:
     return f"{kind}: {error}{place}. The inputs were {', '.join(map(describe, case))}."
 
 
-def _difference(got: Numbers, expected: Numbers) -> str:
+def _difference(got: Result, expected: Result) -> str:
     if isinstance(expected, dict):
         return _difference_by_name(got, expected)
     if isinstance(got, dict):
@@ -204,7 +204,7 @@ def _difference(got: Numbers, expected: Numbers) -> str:
     )
 
 
-def _difference_by_name(got: Numbers, expected: dict[str, Tensor]) -> str:
+def _difference_by_name(got: Result, expected: dict[str, Tensor]) -> str:
     if not isinstance(got, dict):
         return f"Your result has shape {tuple(got.shape)}, expected a dictionary with {len(expected)} names."
     missing, extra = ([name for name in a if name not in b] for a, b in ((expected, got), (got, expected)))
@@ -222,7 +222,7 @@ def _difference_by_name(got: Numbers, expected: dict[str, Tensor]) -> str:
 
 
 def _numbers(values: Tensor, other: Tensor | None = None) -> str:
-    """Numbers as short as they may be, and longer where those to compare with would read the same."""
+    """Result as short as they may be, and longer where those to compare with would read the same."""
     digits = next((d for d in (4, 7, 10) if other is None or _rounded(values, d) != _rounded(other, d)), 10)
     shown = _rounded(values, digits)
     return shown[0] if values.ndim == 0 else f"[{', '.join(shown)}]"

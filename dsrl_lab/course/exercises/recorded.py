@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dsrl_lab.course.exercises.calls import Answer, Case, Run
 from dsrl_lab.course.exercises.exercise import Exercise, WrongAnswer
-from dsrl_lab.course.exercises.judge import Numbers, as_numbers
+from dsrl_lab.course.exercises.judge import Result, as_result
 
 
 class NumberedCase(tuple[Any, ...]):
@@ -42,7 +42,7 @@ class NumberedCase(tuple[Any, ...]):
 class Recorded:
     """An answer known by its results, or by what it raised, one for each case."""
 
-    results: tuple[Numbers | Exception, ...]
+    results: tuple[Result | Exception, ...]
 
     def __call__(self, *arguments: Any) -> Any:
         """Refuse: there is no code to call."""
@@ -80,10 +80,10 @@ def results_of(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> Rec
         >>> results_of(exercise, exercise.solution, [(16, 16, 8), (1, 1, 0)]).results
         (tensor(64., dtype=torch.float64), ZeroDivisionError('integer division or modulo by zero'))
     """
-    results: list[Numbers | Exception] = []
+    results: list[Result | Exception] = []
     for case in cases:
         try:
-            results.append(as_numbers(exercise.run(answer, case)))
+            results.append(as_result(exercise.run(answer, case)))
         except Exception as error:  # whatever an answer raises is its result
             results.append(error)
     return Recorded(tuple(results))
@@ -122,7 +122,7 @@ Packed = Any
 
 
 def pack(value: Any, tensors: list[Tensor]) -> Packed:
-    """Numbers, words, None, tensors; lists, tuples and dicts of them, as JSON beside a list that gets the tensors.
+    """Result, words, None, tensors; lists, tuples and dicts of them, as JSON beside a list that gets the tensors.
 
     Raises:
         ValueError: the value is not plain data.
