@@ -144,6 +144,11 @@ def call_deconvolution(answer: Answer, case: Case) -> Tensor:
 class LargestTensor(TorchDispatchMode):
     """Notes how many numbers the largest tensor has that any operation makes."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Else PyTorch imports its compiler here, which takes a second and a half."""
+        return False
+
     def __init__(self) -> None:
         super().__init__()
         self.numbers = 0
