@@ -40,7 +40,7 @@ def check(
     fix: Annotated[bool, typer.Option("--fix", help="Fix what can be fixed; the old file is kept beside.")] = False,
     released: Annotated[Path | None, typer.Option(help="The notebook as it was handed out.")] = None,
 ) -> None:
-    """Inspection a notebook over before you hand it in: ids, deleted checks, cells that only run out of order."""
+    """Inspect a notebook before you hand it in: ids, deleted checks, cells that only run out of order."""
     from dsrl_lab.cli.console import output
     from dsrl_lab.course.grading.handin import inspect_notebook, write_fixed
 
