@@ -82,22 +82,17 @@ def grade(
     for link in links(course):
         output.print(f"not followed, a link: submitted/{link}", highlight=False, markup=False)
     counted: Counter[str] = Counter()
-    try:
-        with progress_bar() as progress:
-            bar = progress.add_task("grading", total=None)
+    with progress_bar() as progress:
+        bar = progress.add_task("grading", total=None)
 
-            def show(one: Graded, total: int) -> None:
-                name = one.submission.assignment
-                counted[name] += 1
-                progress.update(bar, completed=counted[name], total=total, description=f"grading {name}")
+        def show(one: Graded, total: int) -> None:
+            name = one.submission.assignment
+            counted[name] += 1
+            progress.update(bar, completed=counted[name], total=total, description=f"grading {name}")
 
-            graded = grade_course(
-                course, only=only or [], students=student or [], again=again, jobs=jobs, unsafe=unsafe, progress=show
-            )
-    except KeyboardInterrupt:
-        done = counted.total()
-        output.print(f"stopped; {done} submissions are graded and kept, and the same command goes on with the rest")
-        raise typer.Exit(130) from None
+        graded = grade_course(
+            course, only=only or [], students=student or [], again=again, jobs=jobs, unsafe=unsafe, progress=show
+        )
     missed = 0
     for assignment, results in graded.items():
         scores = sorted(one.result.score for one in results if not one.result.fault)
