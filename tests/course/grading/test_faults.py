@@ -22,6 +22,7 @@ from dsrl_lab.course.grading.feedback import page
 from dsrl_lab.course.grading.gradebook import write_gradebook
 from dsrl_lab.course.grading.grading import Result, grade
 from dsrl_lab.course.grading.notebook_file import Cell, parse
+from dsrl_lab.course.grading.release import NUMBERS
 from dsrl_lab.course.grading.sandbox import Limits, NotStarted, Sandbox, Usage
 
 from .conftest import CHAPTER, earned, hand_in
@@ -236,3 +237,9 @@ def test_a_page_takes_whatever_a_notebook_holds(affinity_key: AnswerKey) -> None
     cells, _ = parse(b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": "\\ud800", "id": "\\udfff"}]}')
     assert cells[0].source.encode() and cells[0].id.encode()
     assert page(affinity_key, "a\ud800", Result(notes=["\ud800\x1b"])).encode()
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_each_assignment_s_own_solution_gets_all_points(number: str, mine: Path) -> None:
+    (release,) = (mine / "release").glob(f"{number}_*/*.ipynb")
+    _Grader(mine, release, unsafe=False, limits=Limits()).try_own_solution()
