@@ -90,15 +90,12 @@ def classroom(
     submissions: Annotated[int, typer.Option(help="How many are drawn and graded.")] = 200,
     assignment: Annotated[str, typer.Option(help="Number of the notebook.")] = "06",
     jobs: Annotated[int, typer.Option(help="Submissions at once; as many as there are cores by default.")] = 0,
-    kill_after: Annotated[
-        int, typer.Option(help="Kill the grader after so many grades, and start it again; 0: never.")
-    ] = 0,
     record: Annotated[Path, typer.Option(help="Where the record goes: JSON lines.")] = Path("runs/classroom.jsonl"),
     redraw: Annotated[
         bool, typer.Option("--redraw", help="Measure nothing: write the table of the teacher's guide from the record.")
     ] = False,
 ) -> None:
-    """Grade a drawn class as a teacher would: minutes, memory, and whether each grade is what it should be."""
+    """Grade a simulated class as a teacher would: minutes, memory, and whether each grade is what it should be."""
     from dsrl_lab.cli.console import output, progress_bar
     from dsrl_lab.course.grading import scale
     from dsrl_lab.experiments import REPOSITORY
@@ -110,17 +107,16 @@ def classroom(
         output.print(f"{guide}: {'written anew' if changed else 'as it was'}", highlight=False)
         return
     with progress_bar() as progress:
-        bar = progress.add_task("grading a drawn class", total=submissions)
+        bar = progress.add_task("grading a simulated class", total=submissions)
         lines = scale.measure(
             REPOSITORY,
             submissions,
             assignment=assignment,
             jobs=jobs,
-            kill_after=kill_after,
             record=record,
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
-    output.print(scale.table(lines))
+    output.print(scale.markdown(lines), markup=False, highlight=False)
     output.print(f"record: {record}", highlight=False)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dsrl_lab.cli.app import App
+
+if TYPE_CHECKING:
+    from dsrl_lab.course.grading.course import Graded
 
 app = App(help="Hand notebooks out as assignments, check them, grade them in a sandbox.", no_args_is_help=True)
 
@@ -33,23 +37,23 @@ def release(
 @app.command()
 def check(
     notebook: Annotated[Path, typer.Argument(help="The notebook that you are about to hand in.")],
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended; the old file is kept beside.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Fix what can be fixed; the old file is kept beside.")] = False,
     released: Annotated[Path | None, typer.Option(help="The notebook as it was handed out.")] = None,
 ) -> None:
-    """Look a notebook over before you hand it in: ids, deleted checks, cells that only run out of order."""
+    """Inspect a notebook before you hand it in: ids, deleted checks, cells that only run out of order."""
     from dsrl_lab.cli.console import output
-    from dsrl_lab.course.grading.handin import look_over, mend
+    from dsrl_lab.course.grading.handin import inspect_notebook, write_fixed
 
-    look = look_over(notebook, released=released)
-    mended = [finding for finding in look.findings if finding.mended]
-    if fix and mended:
-        output.print(f"mended; the file as it was: {mend(notebook, look)}", highlight=False)
+    look = inspect_notebook(notebook, released=released)
+    fixable = [finding for finding in look.findings if finding.fixable]
+    if fix and fixable:
+        output.print(f"fixed; the file as it was: {write_fixed(notebook, look)}", highlight=False)
     for finding in look.findings:
-        sign = ("mended" if fix else "--fix mends") if finding.mended else "for you"
+        sign = ("fixed" if fix else "--fix fixes") if finding.fixable else "for you"
         output.print(f"  {sign}: {finding.text}", highlight=False, markup=False)
     if look.open_answers:
         output.print(f"still open: {', '.join(look.open_answers)}", highlight=False)
-    if any(not finding.mended or not fix for finding in look.findings):
+    if any(not finding.fixable or not fix for finding in look.findings):
         raise typer.Exit(1)
     output.print("ready to hand in")
 
@@ -58,41 +62,57 @@ def check(
 def grade(
     course: Annotated[Path, typer.Argument(help="Folder of the course, with submitted/<student>/<assignment>/.")],
     only: Annotated[list[str] | None, typer.Option(help="Assignments, by name or number; all by default.")] = None,
-    jobs: Annotated[int, typer.Option(help="Submissions at once; as many as there are cores by default.")] = 0,
+    jobs: Annotated[int, typer.Option(min=0, help="Submissions at once; 0: as many as there are cores.")] = 0,
+    student: Annotated[list[str] | None, typer.Option(help="Grade these alone; the tables keep the others.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Grade anew what is graded already.")] = False,
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Without a sandbox: students' code may do whatever you may.")
     ] = False,
 ) -> None:
     """Grade every submission in a sandbox; write grades/*.csv, feedback/, and nbgrader's gradebook if there is one."""
     from dsrl_lab.cli.console import output, progress_bar
-    from dsrl_lab.course.grading.course import grade_course, strange
+    from dsrl_lab.course.grading.course import grade_course, links
     from dsrl_lab.course.grading.gradebook import write_gradebook
-    from dsrl_lab.course.grading.sandbox import protections
+    from dsrl_lab.course.grading.messages import clean
+    from dsrl_lab.course.grading.walls import not_enforced, protections
 
     output.print(f"in force: {', '.join(protections(unsafe=unsafe))}", highlight=False)
-    for link in strange(course):
+    if missing := not_enforced(unsafe=unsafe):
+        output.print(f"not enforced by the kernel here: {', '.join(missing)}; see dsrl-lab doctor", highlight=False)
+    for link in links(course):
         output.print(f"not followed, a link: submitted/{link}", highlight=False, markup=False)
+    counted: Counter[str] = Counter()
     with progress_bar() as progress:
         bar = progress.add_task("grading", total=None)
+
+        def show(one: Graded, total: int) -> None:
+            name = one.submission.assignment
+            counted[name] += 1
+            progress.update(bar, completed=counted[name], total=total, description=f"grading {name}")
+
         graded = grade_course(
-            course,
-            only=only or [],
-            jobs=jobs,
-            unsafe=unsafe,
-            progress=lambda one, total: progress.update(
-                bar, advance=1, total=total, description=one.submission.student
-            ),
+            course, only=only or [], students=student or [], again=again, jobs=jobs, unsafe=unsafe, progress=show
         )
+    missed = 0
     for assignment, results in graded.items():
-        scores = sorted(one.result.score for one in results)
-        problems = sum(bool(one.result.problem) for one in results)
+        scores = sorted(one.result.score for one in results if not one.result.fault)
+        median = f"median {scores[len(scores) // 2]} points" if scores else "no score"
+        unreadable = sum(bool(one.result.problem) for one in results)
         kept = sum(one.again for one in results)
         output.print(
-            f"{assignment}: {len(results)} submissions, median {scores[len(scores) // 2]} points, "
-            f"{problems} that could not be graded, {kept} graded before; grades/{assignment}.csv",
+            f"{assignment}: {len(results)} submissions, {median}, {unreadable} that could not be read, "
+            f"{kept} graded before; grades/{assignment}.csv",
             highlight=False,
         )
-        if write_gradebook(course, assignment, results):
+        failed = write_gradebook(course, assignment, results)
+        if failed is not None:
             output.print(f"{assignment}: scores are in nbgrader's gradebook.db", highlight=False)
+        not_graded = {one.submission.student: one.result.fault for one in results if one.result.fault}
+        for what, students in (("not graded", not_graded), ("not in gradebook.db", failed or {})):
+            for name, why in students.items():
+                output.print(f"{assignment}: {what}: {clean(name)}: {clean(why)}", highlight=False, markup=False)
+                missed += 1
     if not graded:
         output.print("nothing was handed in: expected submitted/<student>/<assignment>/<assignment>.ipynb")
+    if missed or not graded:
+        raise typer.Exit(1 if missed else 2)

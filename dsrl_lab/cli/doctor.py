@@ -29,13 +29,13 @@ class Finding:
 
 
 def examine(data: Path | None = None) -> list[Finding]:
-    """Look at Python, packages, fonts, data folders, cores, memory and disk.
+    """Look at Python, packages, fonts, data folders, cores, memory, disk, and what grading students' code needs.
 
     Example:
         >>> examine()[0].what
         'Python'
     """
-    return [_python(), *_packages(), *_data_folders(data), *_fonts(), *_machine()]
+    return [_python(), *_packages(), *_data_folders(data), *_fonts(), *_machine(), *_grading()]
 
 
 def doctor(
@@ -127,4 +127,16 @@ def _machine() -> list[Finding]:
         Finding("cores", str(cores), "2 or more", cores >= 2, False, "one core works, at about half the speed"),
         Finding("memory", f"{memory:.1f} GiB", "4 GiB or more", memory >= 4, False, "close other programs"),
         Finding("free disk here", f"{disk:.1f} GiB", "2 GiB or more", disk >= 2, False, "make room"),
+    ]
+
+
+def _grading() -> list[Finding]:
+    from dsrl_lab.course.grading.walls import bubblewrap, not_enforced
+
+    reason, missing = bubblewrap(), not_enforced()
+    remedy = "run it as a user of a systemd computer, or in a control group (version 2) of which you may make parts"
+    limits = f"without {', '.join(missing)}" if missing else "all"
+    return [
+        Finding("sandbox for grading", reason or "bubblewrap", "bubblewrap (teachers only)", not reason, False, reason),
+        Finding("limits for grading", limits, "kept by the kernel (teachers only)", not missing, False, remedy),
     ]

@@ -1,17 +1,15 @@
 """From notebook sources to notebooks: execute ``notebooks/src/NN_name.py`` and write ``notebooks/NN_name.ipynb``.
 
-The sources (py:percent) are the truth. A built notebook holds its outputs as static pictures, no widget view and no
-widget state; from which source it was built stands in its metadata as a SHA-256, so that one out of step is found,
-beside what the build took. ``data/runs/notebooks.jsonl`` gathers that of all notebooks, and README shows it.
+The sources (py:percent) are edited, the notebooks are built. A built notebook holds its outputs as static pictures, no
+widget state, and in its metadata the SHA-256 of its source and what the build took; ``data/runs/notebooks.jsonl``
+gathers the latter, and README shows it.
 
-Languages: a text cell is English unless its ``lang`` says otherwise. Its translation stands directly below it as
-``# %% [markdown] lang="zh"``; a build takes one language, and English where a cell has not been translated. Cells are
-numbered without their translations, so that an id names the same cell in every language.
+A text cell is English; a translation stands directly below it as ``# %% [markdown] lang="zh"``. A build takes one
+language, and English where there is no translation. An id names the same cell in every language.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -24,6 +22,8 @@ from typing import Any, Self
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+
+from dsrl_lab.files import sha256, whole_file
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -39,13 +39,7 @@ print(json.dumps(asdict(spent())))
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """What executing one notebook took, the kernel's start and all imports included.
-
-    Attributes:
-        cpu_seconds: processor time, with one thread for mathematics.
-        wall_seconds: by the clock; other work on the machine makes it longer.
-        peak_megabytes: the most memory the kernel held, in units of 10^6 bytes.
-    """
+    """What executing one notebook took, the kernel's start and all imports included; a megabyte is 10^6 bytes."""
 
     cpu_seconds: float
     wall_seconds: float
@@ -53,7 +47,7 @@ class Effort:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """From the part of a notebook's metadata, or of a record's line, that holds it."""
+        """From a notebook's metadata or a record's line, which may hold more."""
         return cls(**{name: float(values[name]) for name in cls.__dataclass_fields__})
 
 
@@ -78,10 +72,6 @@ def choose(folder: Path, names: Sequence[str]) -> list[Path]:
 
 def read_source(source: Path, *, language: str = ENGLISH) -> Any:
     """A source as a notebook of one language, its cells named by their place: "03-07" is the eighth of 03.
-
-    Args:
-        source: a py:percent file.
-        language: which of the cells that stand side by side are taken; English where there is no such cell.
 
     Raises:
         ValueError: a translation that does not follow a text cell.
@@ -123,7 +113,7 @@ def execute(
         source: a py:percent file.
         directory: where the kernel runs; any will do.
         language: of the text cells.
-        timeout: seconds that one cell may take.
+        timeout: in seconds, of one cell.
         environment: further variables for the kernel.
 
     Returns:
@@ -149,8 +139,8 @@ def execute(
 
 
 def static(notebook: Any, source: Path, effort: Effort) -> Any:
-    """Take out what changes from run to run or shows nothing when saved, and note the source and what it took."""
-    noted = {"source": fingerprint(source), **asdict(effort)}
+    """Remove what changes from run to run or shows nothing when saved, and note the source and what it took."""
+    noted = {"source": sha256(source), **asdict(effort)}
     notebook.metadata = nbformat.from_dict(
         {"kernelspec": KERNEL, "language_info": {"name": "python"}, "dsrl_lab": noted}
     )
@@ -188,10 +178,10 @@ def build(
         if progress is not None:
             progress(source.stem)
         path = folder / f"{source.stem}.ipynb"
-        temporary = path.with_suffix(".ipynb.part")
         with tempfile.TemporaryDirectory() as directory:
-            nbformat.write(execute(source, directory=Path(directory)), temporary)
-        temporary.replace(path)
+            notebook = execute(source, directory=Path(directory))
+        with whole_file(path) as temporary:
+            nbformat.write(notebook, temporary)
         written.append(path)
         if record is not None:
             gather(folder, record)
@@ -211,10 +201,8 @@ def efforts(folder: Path) -> dict[str, Effort]:
 def gather(folder: Path, record: Path) -> None:
     """Write the effort of every built notebook as JSON lines, from the notebooks' own metadata."""
     lines = [json.dumps({"kind": "notebook", "name": name} | asdict(took)) for name, took in efforts(folder).items()]
-    record.parent.mkdir(parents=True, exist_ok=True)
-    temporary = record.with_name(record.name + ".part")
-    temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    temporary.replace(record)
+    with whole_file(record) as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def out_of_step(folder: Path, names: Sequence[str] = ()) -> list[str]:
@@ -224,12 +212,7 @@ def out_of_step(folder: Path, names: Sequence[str] = ()) -> list[str]:
         ValueError: an unknown name.
     """
     chosen = choose(folder, names)
-    return [source.stem for source in chosen if _noted(folder, source).get("source") != fingerprint(source)]
-
-
-def fingerprint(source: Path) -> str:
-    """SHA-256 of a source."""
-    return hashlib.sha256(source.read_bytes()).hexdigest()
+    return [source.stem for source in chosen if _noted(folder, source).get("source") != sha256(source)]
 
 
 def _noted(folder: Path, source: Path) -> dict[str, Any]:

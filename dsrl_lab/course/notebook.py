@@ -29,21 +29,12 @@ MOST_WIDTH = 900
 
 @dataclass(frozen=True)
 class Lab:
-    """The kit as a notebook sees it.
-
-    Attributes:
-        root: the checkout, with ``data`` and ``figures``.
-    """
+    """The kit as a notebook sees it: the checkout's folder, with ``data`` and ``figures``."""
 
     root: Path
 
     def figure(self, name: str, *, alt: str) -> None:
-        """Show one of the kit's figures, or say how to draw it.
-
-        Args:
-            name: as ``dsrl-lab figures`` knows it.
-            alt: what it shows, for those who do not see it.
-        """
+        """Show one of the figures of ``dsrl-lab figures`` with alternative text, or the command that draws it."""
         path = self.root / "figures" / f"{name}.png"
         if path.is_file():
             show_png(path.read_bytes(), alt=alt)
@@ -63,10 +54,7 @@ class Lab:
 
 
 def start(seed: int = 0) -> Lab:
-    """Begin a notebook: seed PyTorch, print versions, and give the kit's pictures.
-
-    Args:
-        seed: of PyTorch's draws.
+    """Begin a notebook: seed PyTorch's draws, print versions, and give the kit's pictures.
 
     Example:
         >>> start().root.name != ""  # doctest: +ELLIPSIS

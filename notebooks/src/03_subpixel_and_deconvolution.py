@@ -174,7 +174,7 @@ def taps(kernel_size: int, stride: int) -> list[int]:
     list is for the outputs at which, without padding, position modulo stride is a.
 
     Example:
-        >>> taps(3, 2)  # uneven: a checkerboard waits
+        >>> taps(3, 2)  # uneven: a checkerboard
         [2, 1]
         >>> taps(4, 2)
         [2, 2]

@@ -390,16 +390,16 @@ for name in ("BiSeNet", "DABNet"):
 
 # %%
 def gaps(dilations: list[int]) -> int:
-    """Positions of the receptive field, along one axis, that a stack never hears.
+    """Positions of the receptive field, along one axis, that a stack never sees.
 
-    The stack is of dilated 3-tap convolutions. Stride is 1 throughout. An output hears
+    The stack is of dilated 3-tap convolutions. Stride is 1 throughout. An output sees
     a position if some choice of one tap per layer leads to it.
 
     Args:
         dilations: of the convolutions, first to last.
 
     Example:
-        >>> gaps([2, 2])  # hears -4, -2, 0, 2, 4 and nothing between
+        >>> gaps([2, 2])  # sees -4, -2, 0, 2, 4 and nothing between
         4
         >>> gaps([1, 2])
         0

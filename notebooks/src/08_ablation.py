@@ -363,12 +363,12 @@ for setting in ("camvid_espnetv2_45x60", "camvid_espnetv2_45x60_long"):
 
 # %% [markdown]
 # ### Exercise 08.3 · a fair opponent
-# *Some thought · useful · 8 minutes.* What would the baseline score if it might spend as much?
+# *Some thought · useful · 8 minutes.* What would the baseline score if it could cost as much?
 
 
 # %%
 def baseline_at(macs: Tensor, scores: Tensor, budget: float) -> Tensor:
-    """What the baseline would score if it might cost ``budget``.
+    """The score of the baseline if it may cost ``budget``.
 
     Between two of its input sizes the score runs straight over the logarithm of the
     cost.
@@ -494,7 +494,7 @@ for name, gain in gains.items():
 
 # %%
 def verdict(low: float, high: float, wanted: float) -> int:
-    """What an interval says of the claim "this part gains".
+    """What follows from an interval for the claim "this part gains".
 
     1, it holds here: the interval lies above zero. -1, it does not: the interval lies
     below zero, or holds zero and ends below the gain that the paper reports. 0, not

@@ -256,8 +256,8 @@ print(f"a blank answer, in units of a Gaussian:        {float(silence / energy):
 def joint_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
     """Squared error of the heat-maps of marked joints, the mean over their pixels and over the marked joints.
 
-    Nobody knows where a joint is that is not marked: it costs nothing, whatever the
-    network says there.
+    The place of a joint that is not marked is unknown: it costs nothing, whatever the
+    network predicts there.
 
     Shape:
         - heatmaps, target: (N, J, h, w)

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from dsrl_lab.course import build_notebooks as publishing
+from dsrl_lab.files import sha256
 
 SPOKEN = """# %% [markdown]
 # # A title
@@ -34,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 def built(folder: Path, name: str, **noted: object) -> None:
     source = folder / "src" / f"{name}.py"
-    notebook = nbformat.v4.new_notebook(metadata={"dsrl_lab": {"source": publishing.fingerprint(source), **noted}})
+    notebook = nbformat.v4.new_notebook(metadata={"dsrl_lab": {"source": sha256(source), **noted}})
     (folder / f"{name}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
 
 

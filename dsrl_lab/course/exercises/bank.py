@@ -4,67 +4,32 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
-from dsrl_lab.course.exercises import (
-    chapter_01,
-    chapter_01_masks,
-    chapter_02,
-    chapter_02_frameworks,
-    chapter_03,
-    chapter_03_counts,
-    chapter_04,
-    chapter_04_grids,
-    chapter_05,
-    chapter_05_masks,
-    chapter_06,
-    chapter_06_memory,
-    chapter_07,
-    chapter_07_runs,
-    chapter_08,
-    chapter_08_verdicts,
-    chapter_09,
-    chapter_09_scores,
-    chapter_10,
-)
-from dsrl_lab.course.exercises.exercise import Answer, Exercise
+from dsrl_lab.course.exercises.calls import Answer
+from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.judge import Verdict, judge
+from dsrl_lab.course.exercises.released import FOLDER, load
 
-CHAPTERS = (
-    chapter_01,
-    chapter_01_masks,
-    chapter_02,
-    chapter_02_frameworks,
-    chapter_03,
-    chapter_03_counts,
-    chapter_04,
-    chapter_04_grids,
-    chapter_05,
-    chapter_05_masks,
-    chapter_06,
-    chapter_06_memory,
-    chapter_07,
-    chapter_07_runs,
-    chapter_08,
-    chapter_08_verdicts,
-    chapter_09,
-    chapter_09_scores,
-    chapter_10,
-)
-EXERCISES: dict[str, Exercise] = {
-    exercise.name: exercise
-    for exercise in sorted((e for chapter in CHAPTERS for e in chapter.EXERCISES), key=lambda e: e.name)
-}
+SOLUTIONS = Path(__file__).parent / "solutions"
+"""The exercises with their solutions, a file for each notebook; a student's copy leaves the folder out."""
+
+
+def _exercises() -> dict[str, Exercise]:
+    if not SOLUTIONS.is_dir():
+        return load(FOLDER)
+    chapters = [import_module(f"{__package__}.solutions.{path.stem}") for path in SOLUTIONS.glob("chapter_*.py")]
+    exercises = [exercise for chapter in chapters for exercise in chapter.EXERCISES]
+    return {exercise.name: exercise for exercise in sorted(exercises, key=lambda exercise: exercise.name)}
+
+
+EXERCISES = _exercises()
 
 
 class Part(NamedTuple):
-    """One folded text.
-
-    Attributes:
-        summary: what is seen while it is folded.
-        text: what it says.
-        code: whether it is code.
-    """
+    """One folded text: what is seen while it is folded, the text, and whether that is code."""
 
     summary: str
     text: str
@@ -113,7 +78,7 @@ def find(name: str) -> Exercise:
 
 
 def check(name: str, answer: Answer, *, seed: int | None = None) -> Verdict:
-    """Try an answer on fresh random inputs and say what is wrong with it, if anything is.
+    """Try an answer on fresh random inputs and explain what is wrong with it, if anything is.
 
     Args:
         name: of the exercise, "06.2".
@@ -138,22 +103,17 @@ def hint(name: str) -> Folded:
         ValueError: an unknown exercise.
 
     Example:
-        >>> hint("06.1").parts[0][0]
+        >>> hint("06.1").parts[0].summary
         'Hint: My number is far too small'
     """
     return Folded(tuple(Part(f"Hint: {hint.symptom}", hint.text) for hint in find(name).hints))
 
 
 def solution(name: str) -> Folded:
-    """The solution of an exercise.
+    """The solution of an exercise; in a student's copy a line that says where it is.
 
     Raises:
         ValueError: an unknown exercise.
-
-    Example:
-        >>> print(solution("03.4").parts[0][1])
-        def icnr(filters: Tensor, upscale_factor: int) -> Tensor:
-            return filters.repeat_interleave(upscale_factor**2, dim=0)
     """
     exercise = find(name)
     return Folded((Part(f"Solution of {name}: {exercise.title}", exercise.solution_text, code=True),))
@@ -174,9 +134,6 @@ def stub(name: str) -> str:
 
 def table(*, seed: int = 0) -> str:
     """Exercises x wrong answers, as a table in Markdown: what each was recognised as.
-
-    Args:
-        seed: of the inputs.
 
     Example:
         >>> "not recognised" in table()

@@ -1,25 +1,21 @@
 """What an exercise is: a solution that is shown last, an oracle that judges, and a bank of wrong answers.
 
-The bank is how a check explains: an answer that is wrong in a known way gives, on the same fresh inputs, the very
-numbers that the known wrong answer gives, and so earns its diagnosis. Each wrong answer is a real misconception, some
-of them read in public code. The stub that a notebook shows is the solution's signature and docstring: one text.
+An answer that is wrong in a known way gives the numbers of the known wrong answer on the same fresh inputs, and so gets
+its diagnosis. Each wrong answer is a real misconception; some were read in public code.
 """
 
 from __future__ import annotations
 
-import ast
 import inspect
-import textwrap
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor
 
-Answer = Callable[..., Any]
-Case = tuple[Any, ...]
-"""The arguments of one call."""
+from dsrl_lab.course.exercises.calls import Answer, Case, Run, call
+
+__all__ = ["Answer", "Case", "Exercise", "Hint", "WrongAnswer", "call", "draw_integer"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class WrongAnswer:
 
     Attributes:
         name: of the misconception, in a few words.
-        answer: what somebody who holds it would write.
+        answer: what somebody who has it would write.
         diagnosis: what the symptom means and where to look.
     """
 
@@ -39,26 +35,10 @@ class WrongAnswer:
 
 @dataclass(frozen=True)
 class Hint:
-    """Help, found by what one sees.
-
-    Attributes:
-        symptom: what the reader sees.
-        text: what to think about then.
-    """
+    """Help, found by what the reader sees."""
 
     symptom: str
     text: str
-
-
-def call(answer: Answer, case: Case) -> Any:
-    """Call an answer with copies of the case's tensors, so that it cannot change what others receive.
-
-    Example:
-        >>> x = torch.ones(2)
-        >>> call(lambda tensor: tensor.zero_(), (x,)), x
-        (tensor([0., 0.]), tensor([1., 1.]))
-    """
-    return answer(*(value.clone() if isinstance(value, Tensor) else value for value in case))
 
 
 def draw_integer(generator: torch.Generator, low: int, high: int) -> int:
@@ -77,56 +57,46 @@ class Exercise:
 
     Attributes:
         name: "06.2": notebook and number.
-        title: what is to be done.
-        difficulty: 1 easy, 2 some thought, 3 hard.
-        importance: 1 aside, 2 useful, 3 the notebook's heart.
-        minutes: that it takes.
-        solution: a function whose signature and docstring are the stub.
-        oracle: gives the right result, on another way than the solution.
-        draw: fresh cases from a generator.
+        title: the insight, shown when the answer is right.
+        difficulty: 1 easy, 2 some thought, 3 hard; its points in an assignment.
+        solution: a function with the signature of the stub that the notebook shows.
+        oracle: gives the right result in another way than the solution.
+        draw: fresh cases from a generator, plain data that tells natural mistakes apart.
         wrong_answers: at least three.
         hints: by symptom.
-        run: calls an answer with a case and gives what is compared; ``call`` unless more than the result counts.
+        run: one of ``calls.CALLS``: calls an answer with a case and gives what is compared.
     """
 
     name: str
     title: str
     difficulty: int
-    importance: int
-    minutes: int
     solution: Answer
     oracle: Answer
     draw: Callable[[torch.Generator], list[Case]]
     wrong_answers: tuple[WrongAnswer, ...]
     hints: tuple[Hint, ...]
-    run: Callable[[Answer, Case], Any] = call
+    run: Run = call
 
     @property
     def stub(self) -> str:
-        """The solution without its body, to be filled by the reader."""
-        lines, body = _split(self.solution)
-        return "\n".join([*lines[:body], "    raise NotImplementedError"])
+        """Signature and docstring as the notebook's source shows them, with an open body.
+
+        Raises:
+            ValueError: there is no checkout with the notebook, or it does not show the exercise.
+        """
+        from dsrl_lab.experiments import REPOSITORY
+
+        sources = sorted((REPOSITORY / "notebooks" / "src").glob(f"{self.name[:2]}_*.py"))
+        asked = rf"^def {self.solution.__name__}\(.*?^    raise NotImplementedError$"
+        for source in sources:
+            if found := re.search(asked, source.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+                return found[0]
+        raise ValueError(
+            f"expected the stub of {self.name} in notebooks/src/{self.name[:2]}_*.py below {REPOSITORY}, found none; "
+            "run from a checkout with the notebooks' sources"
+        )
 
     @property
     def solution_text(self) -> str:
-        """The solution's code, its docstring left out."""
-        lines, body = _split(self.solution)
-        return "\n".join([*lines[: _docstring(lines)], *lines[body:]])
-
-
-def _function(lines: list[str]) -> ast.FunctionDef:
-    function = ast.parse("\n".join(lines)).body[0]
-    assert isinstance(function, ast.FunctionDef)
-    return function
-
-
-def _split(function: Answer) -> tuple[list[str], int]:
-    """Lines of a function, and how many of them are signature and docstring."""
-    lines = textwrap.dedent(inspect.getsource(function)).splitlines()
-    end = _function(lines).body[0].end_lineno
-    assert end is not None
-    return lines, end
-
-
-def _docstring(lines: list[str]) -> int:
-    return _function(lines).body[0].lineno - 1
+        """The solution's code."""
+        return inspect.getsource(self.solution).rstrip()

@@ -1,6 +1,6 @@
-"""Judging an answer: fresh inputs, an oracle, and a diagnosis that says what the symptom means.
+"""Judging an answer: fresh inputs, an oracle, and a diagnosis that explains the symptom.
 
-No time limits: a slow computer is no mistake. Numbers are compared in float64 with a tolerance for the order of sums.
+No time limits: a slow computer is no mistake. Result are compared in float64 with a tolerance for the order of sums.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dsrl_lab.course.exercises.exercise import Answer, Exercise
+from dsrl_lab.course.exercises.calls import Answer, Case, Mistake
+from dsrl_lab.course.exercises.exercise import Exercise
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
+FEW = 6
+"""As many numbers are shown in full, yours beside the expected."""
+
+Result = Tensor | dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found. It is true if the answer is right, so that ``assert check(...)`` grades.
+    """The outcome of a check. It is true if the answer is right, so that ``assert check(...)`` grades.
 
     Attributes:
         exercise: its name.
@@ -81,47 +86,71 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
         return Verdict(exercise.name, passed, known_as, message, seed)
 
     cases = exercise.draw(torch.Generator().manual_seed(seed))
-    expected = [as_tensor(exercise.run(exercise.oracle, case)) for case in cases]
-    got: list[Tensor] = []
+    expected = [as_result(exercise.run(exercise.oracle, case)) for case in cases]
+    got: list[Result] = []
     for case in cases:
         try:
-            got.append(as_tensor(exercise.run(answer, case)))
+            got.append(as_result(exercise.run(answer, case)))
         except NotImplementedError:
             return verdict(
                 "Still open: write the body in place of `raise NotImplementedError`, then run the cell again."
             )
         except Exception as error:  # whatever the reader's code raises becomes a sentence
-            return verdict(_raised(error, case))
+            return verdict(_raised(error, answer, case))
     if all(map(_equal, got, expected)):
         inputs = "input" if len(cases) == 1 else "inputs"
         return verdict(f"Right, on {len(cases)} fresh {inputs}. {exercise.title}.", passed=True)
     for wrong in exercise.wrong_answers:
-        theirs = [as_tensor(exercise.run(wrong.answer, case)) for case in cases]
-        if all(map(_equal, got, theirs)):
+        if _gives(exercise, wrong.answer, cases, got):
             return verdict(wrong.diagnosis, known_as=wrong.name)
     first = next(i for i in range(len(cases)) if not _equal(got[i], expected[i]))
-    return verdict(_difference(got[first], expected[first], cases[first]))
+    inputs = ", ".join(map(describe, cases[first]))
+    return verdict(f"{_difference(got[first], expected[first])} The inputs were {inputs}.")
 
 
-def as_tensor(value: Any) -> Tensor:
-    """A result as float64 on the CPU, in the form in which results are compared.
+def _gives(exercise: Exercise, answer: Answer, cases: list[Case], results: list[Result]) -> bool:
+    try:
+        return all(
+            _equal(got, as_result(exercise.run(answer, case))) for got, case in zip(results, cases, strict=True)
+        )
+    except Exception:  # a wrong answer that cannot be called with these inputs explains nothing
+        return False
+
+
+def as_result(value: Any) -> Result:
+    """A result as float64 on the CPU, in the form in which results are compared; a dictionary by its names.
 
     Raises:
-        TypeError: the result is no number, no list of numbers and no tensor.
+        Mistake: the result is no number, no list of numbers and no tensor, nor a dictionary of them.
 
     Example:
-        >>> as_tensor([1, 2])
-        tensor([1., 2.], dtype=torch.float64)
+        >>> as_result([1, 2]), as_result({"x": 3.0})
+        (tensor([1., 2.], dtype=torch.float64), {'x': tensor(3., dtype=torch.float64)})
     """
+    if isinstance(value, dict):
+        return {str(name): _as_tensor(item) for name, item in value.items()}
+    return _as_tensor(value)
+
+
+def _as_tensor(value: Any) -> Tensor:
     try:
         tensor = value if isinstance(value, Tensor) else torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"the result is {type(value).__name__}, not a number, a list of numbers or a tensor") from error
+        raise Mistake(f"Your result is {type(value).__name__}, not a number, a list of numbers or a tensor.") from error
     return tensor.detach().to("cpu", torch.float64)
 
 
-def _equal(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and torch.allclose(a, b, RELATIVE, ABSOLUTE, equal_nan=True)
+def _equal(a: Result, b: Result) -> bool:
+    if isinstance(a, dict) or isinstance(b, dict):
+        return isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys() and not _unequal(a, b)
+    if a.shape != b.shape or not torch.allclose(a, b, RELATIVE, ABSOLUTE, equal_nan=True):
+        return False
+    counts = b.isfinite() & (b == b.round())  # whole numbers are counts: one too many is wrong, among millions too
+    return bool(((a - b)[counts].abs() < 0.5).all())
+
+
+def _unequal(a: dict[str, Tensor], b: dict[str, Tensor]) -> list[str]:
+    return [name for name in b if name in a and not _equal(a[name], b[name])]
 
 
 class RaisedElsewhere(Exception):  # noqa: N818 - it stands for any exception
@@ -129,7 +158,7 @@ class RaisedElsewhere(Exception):  # noqa: N818 - it stands for any exception
 
     Args:
         kind: name of its class.
-        text: what it said.
+        text: its message.
         place: where, as " (line 3: x @ x)"; "" if unknown.
     """
 
@@ -138,37 +167,83 @@ class RaisedElsewhere(Exception):  # noqa: N818 - it stands for any exception
         self.kind, self.place = kind, place
 
 
-def _raised(error: Exception, case: tuple[Any, ...]) -> str:
+def _raised(error: Exception, answer: Answer, case: Case) -> str:
+    kind, place = type(error).__name__, ""
     if isinstance(error, RaisedElsewhere):
-        return f"{error.kind}: {error}{error.place}. The inputs were {_inputs(case)}."
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames and frames[-1].line else ""
-    return f"{type(error).__name__}: {error}{place}. The inputs were {_inputs(case)}."
+        kind, place = error.kind, error.place
+    else:  # the answer's own line, not one of the library that it calls or of this check
+        file = getattr(getattr(answer, "__code__", None), "co_filename", None)
+        own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file and frame.line]
+        place = f" (line {own[-1].lineno}: {own[-1].line})" if own else ""
+    if kind == Mistake.__name__:
+        return str(error)
+    return f"{kind}: {error}{place}. The inputs were {', '.join(map(describe, case))}."
 
 
-def _difference(got: Tensor, expected: Tensor, case: tuple[Any, ...]) -> str:
-    inputs = f" The inputs were {_inputs(case)}."
+def _difference(got: Result, expected: Result) -> str:
+    if isinstance(expected, dict):
+        return _difference_by_name(got, expected)
+    if isinstance(got, dict):
+        return f"Your result is a dictionary, expected a tensor of shape {tuple(expected.shape)}."
     if got.shape != expected.shape:
-        return (
-            f"The shape is {tuple(got.shape)}, expected {tuple(expected.shape)}: say aloud what each axis is." + inputs
-        )
+        return f"The shape is {tuple(got.shape)}, expected {tuple(expected.shape)}: what does each axis stand for?"
     if bool(got.isnan().any()) and not bool(expected.isnan().any()):
-        return "There is NaN in the result: somewhere 0 is divided by 0, or infinity meets infinity." + inputs
+        return "There is NaN in the result: somewhere 0 is divided by 0, or infinity meets infinity."
+    if expected.numel() <= FEW:
+        return f"You gave {_numbers(got, expected)}, expected {_numbers(expected, got)}."
     here = expected.abs() > ABSOLUTE
     ratios = got[here] / expected[here]
     if ratios.numel() and _equal(ratios, ratios.mean().expand_as(ratios)) and _equal(got[~here], expected[~here]):
-        return (
-            f"Everything is {float(ratios.mean()):.4g} times what it should be: a factor is missing or too many."
-            + inputs
-        )
+        return f"Everything is {float(ratios.mean()):.4g} times what it should be: a factor is missing or too many."
     worst = int((got - expected).abs().argmax())
     place = [int(i) for i in torch.unravel_index(torch.tensor(worst), expected.shape)]
     wrong = int((got - expected).abs().gt(ABSOLUTE).sum())
     return (
-        f"The shape is right, {wrong} of {expected.numel()} numbers are not; the worst "
-        f" is at {place}: {float(got.flatten()[worst]):.4g}, expected {float(expected.flatten()[worst]):.4g}." + inputs
+        f"The shape is right, {wrong} of {expected.numel()} numbers are not. The largest difference is at {place}: "
+        f"you gave {_numbers(got.flatten()[worst])}, expected {_numbers(expected.flatten()[worst])}."
     )
 
 
-def _inputs(case: tuple[Any, ...]) -> str:
-    return ", ".join(f"a tensor {tuple(v.shape)}" if isinstance(v, Tensor) else repr(v) for v in case)
+def _difference_by_name(got: Result, expected: dict[str, Tensor]) -> str:
+    if not isinstance(got, dict):
+        return f"Your result has shape {tuple(got.shape)}, expected a dictionary with {len(expected)} names."
+    missing, extra = ([name for name in a if name not in b] for a, b in ((expected, got), (got, expected)))
+    parts = [
+        f"{len(names)} of {len(total)} names {what}: {', '.join(f'`{name}`' for name in names[:3])}"
+        + (", ..." if len(names) > 3 else "")
+        for names, total, what in ((missing, expected, "are missing"), (extra, got, "do not belong there"))
+        if names
+    ]
+    if not parts:
+        first, *others = _unequal(got, expected)
+        parts = [f"`{first}`: {_difference(got[first], expected[first])[:-1]}"]
+        parts += [f"{len(others)} more differ"] if others else []
+    return ". ".join(parts) + "."
+
+
+def _numbers(values: Tensor, other: Tensor | None = None) -> str:
+    """Result as short as they may be, and longer where those to compare with would read the same."""
+    digits = next((d for d in (4, 7, 10) if other is None or _rounded(values, d) != _rounded(other, d)), 10)
+    shown = _rounded(values, digits)
+    return shown[0] if values.ndim == 0 else f"[{', '.join(shown)}]"
+
+
+def _rounded(values: Tensor, digits: int) -> list[str]:
+    return [f"{v:.0f}" if v.is_integer() and abs(v) < 1e15 else f"{v:.{digits}g}" for v in values.flatten().tolist()]
+
+
+def describe(value: Any) -> str:
+    """An input in a few words.
+
+    Example:
+        >>> describe([torch.ones(2), torch.ones(3)]), describe({"x": torch.ones(2)}), describe((8, 4))
+        ('a list of 2: a tensor (2,), a tensor (3,)', "a dictionary of 1: 'x'", '(8, 4)')
+    """
+    if isinstance(value, Tensor):
+        return f"a tensor {tuple(value.shape)}"
+    if isinstance(value, dict):
+        return f"a dictionary of {len(value)}: {', '.join(map(repr, list(value)[:3]))}{', ...' * (len(value) > 3)}"
+    if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
+        shown = ", ".join(map(describe, value[:3]))
+        return f"a {type(value).__name__} of {len(value)}: {shown}{', ...' * (len(value) > 3)}"
+    return repr(value) if len(repr(value)) <= 120 else f"{repr(value)[:110]} ..."

@@ -33,14 +33,7 @@ def predictions_file() -> Path:
 
 @dataclass(frozen=True)
 class Beside:
-    """A guess beside a result; either may still be missing.
-
-    Attributes:
-        question: its name.
-        guess: the reader's, or None.
-        result: what came out, or None before the run.
-        unit: of both.
-    """
+    """A guess beside a result; either may still be missing (None)."""
 
     question: str
     guess: Guess | None
@@ -79,12 +72,7 @@ def _three_digits(value: float) -> str:
 
 
 def predict(question: str, guess: Guess | None, *, unit: str = "") -> Beside:
-    """Write down a guess; None writes nothing.
-
-    Args:
-        question: its name, "06.memory".
-        guess: a number or a word.
-        unit: of the number.
+    """Note a guess, a number or a word, for a question such as "06.memory"; None notes nothing.
 
     Raises:
         ValueError: the guess is neither a number nor a word.
@@ -113,11 +101,6 @@ def predict(question: str, guess: Guess | None, *, unit: str = "") -> Beside:
 
 def reveal(question: str, result: Guess, *, unit: str = "") -> Beside:
     """Show the latest guess beside the result.
-
-    Args:
-        question: its name, as ``predict`` was given it.
-        result: what came out.
-        unit: of the result.
 
     Example:
         >>> reveal("a question that nobody was asked", 256, unit="MiB").result

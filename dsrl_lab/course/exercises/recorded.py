@@ -1,4 +1,4 @@
-"""Exercises as data: what right and known wrong answers give on some cases, without the code that gives it.
+"""Exercises as data: the results of right and known wrong answers on some cases, without the code that gives them.
 
 A student's copy of the kit judges with such records, so that it holds no solution; the classroom's grader judges what
 came out of a sandbox. Both use ``judge`` as it is: an answer may be a ``Recorded`` one, looked up by the case's number.
@@ -6,15 +6,16 @@ came out of a sandbox. Both use ``judge`` as it is: an answer may be a ``Recorde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dsrl_lab.course.exercises.exercise import Answer, Case, Exercise, WrongAnswer
-from dsrl_lab.course.exercises.judge import as_tensor
+from dsrl_lab.course.exercises.calls import Answer, Case, Run
+from dsrl_lab.course.exercises.exercise import Exercise, WrongAnswer
+from dsrl_lab.course.exercises.judge import Result, as_result
 
 
 class NumberedCase(tuple[Any, ...]):
@@ -39,31 +40,20 @@ class NumberedCase(tuple[Any, ...]):
 
 @dataclass(frozen=True)
 class Recorded:
-    """An answer known by its results, or by what it raised, one for each case.
+    """An answer known by its results, or by what it raised, one for each case."""
 
-    Attributes:
-        results: float64 tensors or exceptions.
-    """
-
-    results: tuple[Tensor | Exception, ...]
+    results: tuple[Result | Exception, ...]
 
     def __call__(self, *arguments: Any) -> Any:
-        """Refuse: there is no code to call.
-
-        Raises:
-            TypeError: always.
-        """
+        """Refuse: there is no code to call."""
         raise TypeError("a recorded answer is looked up by its case's number; it cannot be called")
 
 
-def replaying(run: Callable[[Answer, Case], Any]) -> Callable[[Answer, Case], Any]:
+def replaying(run: Run) -> Run:
     """A ``run`` that looks recorded answers up and runs all others.
 
-    Args:
-        run: of the exercise.
-
     Example:
-        >>> from dsrl_lab.course.exercises.exercise import call
+        >>> from dsrl_lab.course.exercises.calls import call
         >>> (case,) = NumberedCase.row([(2,)])
         >>> replaying(call)(Recorded((torch.tensor(4.0),)), case), replaying(call)(lambda x: x**2, case)
         (tensor(4.), 4)
@@ -90,10 +80,10 @@ def results_of(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> Rec
         >>> results_of(exercise, exercise.solution, [(16, 16, 8), (1, 1, 0)]).results
         (tensor(64., dtype=torch.float64), ZeroDivisionError('integer division or modulo by zero'))
     """
-    results: list[Tensor | Exception] = []
+    results: list[Result | Exception] = []
     for case in cases:
         try:
-            results.append(as_tensor(exercise.run(answer, case)).clone())
+            results.append(as_result(exercise.run(answer, case)))
         except Exception as error:  # whatever an answer raises is its result
             results.append(error)
     return Recorded(tuple(results))
@@ -103,10 +93,6 @@ def record(exercise: Exercise, cases: Sequence[Case]) -> Exercise:
     """The exercise on these very cases, with oracle and wrong answers recorded.
 
     A wrong answer that raises on one of the cases cannot be recognised there, and is left out.
-
-    Args:
-        exercise: whose code is at hand.
-        cases: that every check will use from now on.
 
     Example:
         >>> from dsrl_lab.course.exercises.bank import find
@@ -136,11 +122,7 @@ Packed = Any
 
 
 def pack(value: Any, tensors: list[Tensor]) -> Packed:
-    """Plain data as JSON beside a list of tensors; nothing that could run.
-
-    Args:
-        value: numbers, words, None, tensors; lists, tuples and dicts of them.
-        tensors: grows by the value's tensors.
+    """Result, words, None, tensors; lists, tuples and dicts of them, as JSON beside a list that gets the tensors.
 
     Raises:
         ValueError: the value is not plain data.

@@ -1,6 +1,7 @@
-"""The classroom: notebooks handed out, checked before hand-in, and graded in a sandbox.
+"""Grading: notebooks handed out, checked before hand-in, and graded in a sandbox.
 
-Two sides and one trust boundary. The teacher's side (``release``, ``kit``, ``further``, ``course``) knows solutions and
-hidden inputs, and never runs a student's code. The student's side (``handin``, ``worker``) runs that code and holds no
-solution. Between them goes plain data only (``wire``): inputs one way, results the other.
+Two sides and one trust boundary. The teacher's side (``release``, ``kit``, ``hidden_inputs``, ``answer_key``,
+``course``) knows solutions and hidden inputs, and never runs a student's code. The student's side (``handin``,
+``worker``) runs that code and holds no solution. Between them goes plain data only (``messages``): inputs one way,
+results the other.
 """

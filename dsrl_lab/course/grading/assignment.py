@@ -61,9 +61,6 @@ class Question:
 def questions(source: Path) -> list[Question]:
     """The exercises of a notebook's source, in order.
 
-    Args:
-        source: a py:percent file.
-
     Raises:
         ValueError: an exercise cell is not of the one form.
     """
@@ -134,14 +131,14 @@ def _cut(question: Question, code: str) -> list[Any]:
     hidden = (
         f"# {question.points} more points are given after you hand in, for inputs of other kinds.\n"
         "### BEGIN HIDDEN TESTS\n"
-        "from dsrl_lab.course.grading.hidden_inputs import check_further\n\n"
-        f'assert check_further("{question.name}", {question.answer})\n'
+        "from dsrl_lab.course.grading.hidden_inputs import check_hidden\n\n"
+        f'assert check_hidden("{question.name}", {question.answer})\n'
         "### END HIDDEN TESTS"
     )
     return [
         _graded(f"{question.stem}-answer", answer, solution=True),
         _graded(f"{question.stem}-check", visible, points=question.points),
-        _graded(f"{question.stem}-further", hidden, points=question.points),
+        _graded(f"{question.stem}-hidden", hidden, points=question.points),
     ]
 
 

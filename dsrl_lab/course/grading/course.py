@@ -1,33 +1,39 @@
-"""Grading a whole course: all submissions, in parallel, resumable, one table at the end.
+"""Grading a whole course: all submissions, in parallel, resumable, tables after each student.
 
-What a submission earned is written down at once (``grades/<assignment>/<student>.json``), under the SHA-256 of what was
-handed in, so that a run that was killed goes on where it stopped. One bad notebook never stops the rest.
+What a submission earned is written at once (``grades/<assignment>/<student>.json``), under the SHA-256 of all that it
+depends on, so that a run that was killed goes on where it stopped. One bad notebook never stops the rest. A fault of
+the computer or of the course is never a zero: each assignment's own solution must first get all points.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
-import re
 import secrets
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from dsrl_lab.course.grading import feedback
-from dsrl_lab.course.grading.grading import Mark, Result, grade, unreadable
+from dsrl_lab.course.grading.answer_key import answer_key
+from dsrl_lab.course.grading.grading import Mark, Result, grade, not_graded, unreadable
 from dsrl_lab.course.grading.notebook_file import Unreadable, parse, read_bytes
-from dsrl_lab.course.grading.paper import Paper, paper
-from dsrl_lab.course.grading.sandbox import Limits, Sandbox, protections
+from dsrl_lab.course.grading.sandbox import Limits, NotStarted
+from dsrl_lab.course.grading.tables import write_tables, write_whole
+from dsrl_lab.course.grading.walls import protections
+from dsrl_lab.files import sha256
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FIELDS = ("notes", "look", "printed", "problem", "peak_memory", "cpu_seconds")
+STOPS = (
+    "{name}: its own solution got {score} of {out_of} points in the sandbox, so nothing was graded: {why}. Look at the "
+    "rights of the course's folder and at free memory, or build the course again with dsrl-lab classroom release"
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Submission:
     """One notebook that was handed in.
 
     Attributes:
-        student: name of the student's folder.
+        student: name of the student's folder, with escapes for bytes that are not UTF-8.
         assignment: name of the assignment.
         path: where the notebook should be; perhaps it is not.
     """
@@ -63,25 +69,29 @@ class Graded:
 def submissions(course: Path, assignment: str) -> list[Submission]:
     """What was handed in for an assignment, by nbgrader's layout ``submitted/<student>/<assignment>/``.
 
-    Links are not followed: a student's folder that is a link is left out of the list and told by ``strange``.
-
-    Args:
-        course: folder of the course.
-        assignment: name of the assignment.
+    Links are not followed: a student's folder that is a link is left out, and named by ``links``.
     """
-    found = []
-    for student in sorted(_folders(course / "submitted")):
-        for folder in _folders(student):
-            if folder.name == assignment:
-                found.append(Submission(student.name, assignment, folder / f"{assignment}.ipynb"))
-    return found
+    return [
+        Submission(
+            os.fsencode(student.name).decode("utf-8", "backslashreplace"), assignment, path / f"{assignment}.ipynb"
+        )
+        for student in sorted(_folders(course / "submitted"))
+        for path in _folders(student)
+        if path.name == assignment
+    ]
 
 
-def strange(course: Path) -> list[str]:
+def roster(course: Path) -> list[str]:
+    """The class by ``roster.txt``, one name a line, if there is one: the tables then name who handed nothing in."""
+    place = course / "roster.txt"
+    return [name for line in place.read_text("utf-8").splitlines() if (name := line.strip())] if place.is_file() else []
+
+
+def links(course: Path) -> list[str]:
     """Links among the submissions, which are not followed."""
     below = course / "submitted"
     tops = list(below.iterdir()) if below.is_dir() else []
-    inner = [path for top in tops if top.is_dir() and not top.is_symlink() for path in top.iterdir()]
+    inner = [path for top in _folders(below) for path in top.iterdir()]
     return sorted(str(path.relative_to(below)) for path in [*tops, *inner] if path.is_symlink())
 
 
@@ -94,6 +104,8 @@ def grade_course(
     course: Path,
     *,
     only: Sequence[str] = (),
+    students: Sequence[str] = (),
+    again: bool = False,
     jobs: int = 0,
     unsafe: bool = False,
     limits: Limits | None = None,
@@ -104,13 +116,16 @@ def grade_course(
     Args:
         course: that ``release`` built.
         only: assignments, by name or number; all that were released by default.
-        jobs: processes at once; as many as there are cores by default.
+        students: whose submissions are graded; all by default. The tables keep the grades of the others.
+        again: grade anew what is graded already.
+        jobs: submissions at once; as many as there are cores by default.
         unsafe: go on where there is no sandbox.
         limits: of each submission.
-        progress: told of each submission, and how many there are.
+        progress: called with each graded submission, and how many there are.
 
     Raises:
-        ValueError: nothing was released, or there is no sandbox and ``unsafe`` was not asked for.
+        ValueError: nothing was released, an unknown student, an assignment's own solution does not get all points
+            here, or there is no sandbox and ``unsafe`` was not asked for.
     """
     protections(unsafe=unsafe)
     released = sorted(course.glob("release/*/*.ipynb"))
@@ -120,21 +135,40 @@ def grade_course(
             f"expected a course with release/ and kit/ in {course}, and {', '.join(only) or 'an assignment'} in it; "
             "build it with dsrl-lab classroom release"
         )
-    graded: dict[str, list[Graded]] = {}
-    for release in wanted:
-        handed_in = submissions(course, release.stem)
-        if not handed_in:
-            continue
+    handed_in = {path: found for path in wanted if (found := submissions(course, path.stem))}
+    known = {one.student for found in handed_in.values() for one in found}
+    if unknown := sorted(set(students) - known):
+        raise ValueError(f"nothing was handed in by {', '.join(unknown)}; expected some of {', '.join(sorted(known))}")
+    graded = {}
+    for release, found in handed_in.items():
         grader = _Grader(course, release, unsafe=unsafe, limits=limits or Limits())
-        with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
-            results = []
-            for one in pool.map(grader, handed_in):
-                results.append(one)
-                if progress is not None:
-                    progress(one, len(handed_in))
-        graded[release.stem] = results
-        write_tables(course / "grades", release.stem, results)
+        chosen = {one for one in found if not students or one.student in students}
+        kept = {one: None if again and one in chosen else grader.kept(one) for one in found}
+        kept = {one: result for one, result in kept.items() if one in chosen or result is not None}
+        graded[release.stem] = _all(grader, kept, jobs or os.cpu_count() or 1, progress)
     return graded
+
+
+def _all(
+    grader: _Grader, kept: dict[Submission, Result | None], jobs: int, progress: Callable[[Graded, int], None] | None
+) -> list[Graded]:
+    found: dict[Submission, Graded] = {}
+    if not all(kept.values()):
+        grader.try_own_solution()
+    handed_in = {one.student for one in submissions(grader.course, grader.key.name)}
+    absent = [student for student in roster(grader.course) if student not in handed_in]
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        try:
+            for done in as_completed([pool.submit(grader, one, kept[one]) for one in kept]):
+                found[done.result().submission] = done.result()
+                results = {one.student: found[one].result for one in kept if one in found}
+                write_tables(grader.grades, grader.key.name, results, absent=absent)
+                if progress is not None:
+                    progress(done.result(), len(kept))
+        except BaseException:  # Ctrl-C: those that run are finished, no other begins
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [found[one] for one in kept]
 
 
 class _Grader:
@@ -143,58 +177,105 @@ class _Grader:
     def __init__(self, course: Path, release: Path, *, unsafe: bool, limits: Limits) -> None:
         self.course, self.unsafe, self.limits = course, unsafe, limits
         self.in_force = protections(unsafe=unsafe)
-        self.folder = course / "grades" / release.stem
+        self.grades = course / "grades"
+        self.folder = self.grades / release.stem
         self.folder.mkdir(parents=True, exist_ok=True)
-        (course / "grades").chmod(0o700)  # the seed below is a secret
-        self.paper: Paper = paper(release, seed=_seed(self.folder / "seed.txt"))
-        self.version = hashlib.sha256(release.read_bytes()).hexdigest()
-
-    def __call__(self, submission: Submission) -> Graded:
-        place = self.folder / f"{file_name(submission.student)}.json"
-        problem, content = "", b""
+        self.grades.chmod(0o700)  # the seed below is a secret
+        self.key = answer_key(release, seed=_seed(self.folder / "seed.txt"))
         try:
-            content = read_bytes(submission.path)
-        except Unreadable as error:
-            problem = str(error)
-        key = hashlib.sha256(self.version.encode() + content + problem.encode()).hexdigest()
-        kept = _kept(place, key)
-        if kept is not None:
-            return Graded(submission, kept, again=True)
+            depends_on = (release.read_bytes(), self.key.digest, _digest(course / "kit"), limits, version("torch"))
+        except OSError as error:
+            raise ValueError(f"the course cannot be read ({error}); see to the rights of its folders") from error
+        self.version = hashlib.sha256(repr(depends_on).encode()).hexdigest()
+
+    def try_own_solution(self) -> None:
+        """Grade the assignment's own solution, as a submission would be.
+
+        Raises:
+            ValueError: it does not get all points: something is wrong here, and no submission can be graded.
+        """
+        try:
+            result = grade(self.key, self.key.solved, self.course / "kit", limits=self.limits, unsafe=self.unsafe)
+        except (NotStarted, OSError) as error:
+            result = not_graded(self.key, str(error))
+        if result.score < self.key.out_of:
+            lost = [f"{mark.question}: {mark.message}" for mark in result.marks if mark.points < mark.out_of]
+            why = " ".join(filter(None, [result.fault, *result.notes, *lost]))[:600]
+            raise ValueError(STOPS.format(name=self.key.name, score=result.score, out_of=self.key.out_of, why=why))
+
+    def kept(self, submission: Submission) -> Result | None:
+        """The grade that is there already, if nothing has changed that it depends on."""
+        try:
+            found = json.loads(self._place(submission).read_text(encoding="utf-8"))
+            if found["key"] != self._cache_key(*_content(submission)):
+                return None
+            return Result(marks=[Mark(**mark) for mark in found["marks"]], **{name: found[name] for name in FIELDS})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def __call__(self, submission: Submission, kept: Result | None) -> Graded:
+        try:
+            return Graded(submission, kept, again=True) if kept else Graded(submission, self._grade(submission))
+        except Exception as error:  # neither one bad notebook nor a full disk stops the rest
+            fault = f"the grader failed, and a person has to look ({type(error).__name__}: {error})"
+            try:
+                write_whole(self._place(submission).with_suffix(".trace"), traceback.format_exc())
+            except OSError as full:
+                fault = f"{fault}; {full}"
+            return Graded(submission, not_graded(self.key, fault))
+
+    def _grade(self, submission: Submission) -> Result:
         started = time.monotonic()
+        content, problem = _content(submission)
         try:
-            result = unreadable(self.paper, problem) if problem else self._grade(content, submission)
-        except Exception as error:  # one bad notebook never stops the rest
-            told = f"The grader failed on this notebook; a person has to look ({type(error).__name__}: {error})"
-            result = unreadable(self.paper, told[:500])
-            (self.folder / f"{file_name(submission.student)}.trace").write_text(traceback.format_exc(), "utf-8")
-        seconds = round(time.monotonic() - started, 2)
-        page = self.course / "feedback" / file_name(submission.student) / self.paper.name / f"{self.paper.name}.html"
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(feedback.page(self.paper, submission.student, result), encoding="utf-8")
-        about = {"key": key, "student": submission.student, "seconds": seconds, "in_force": self.in_force}
-        _write(place, json.dumps({**about, **result.as_dict()}, ensure_ascii=True, indent=1))
-        return Graded(submission, result)
-
-    def _grade(self, content: bytes, submission: Submission) -> Result:
-        try:
+            if problem:
+                raise Unreadable(problem)
             cells, _ = parse(content, name=submission.path.name)
+            result = grade(self.key, cells, self.course / "kit", limits=self.limits, unsafe=self.unsafe)
         except Unreadable as error:
-            return unreadable(self.paper, str(error))
-        return grade(self.paper, cells, lambda: Sandbox(self.course / "kit", self.limits, unsafe=self.unsafe))
+            result = unreadable(self.key, str(error))
+        name = self.key.name
+        page = self.course / "feedback" / file_name(submission.student) / name / f"{name}.html"
+        write_whole(page, feedback.page(self.key, submission.student, result))
+        seconds = round(time.monotonic() - started, 2)
+        about = {"key": self._cache_key(content, problem), "student": submission.student, "seconds": seconds}
+        write_whole(
+            self._place(submission), json.dumps({**about, "in_force": self.in_force, **result.as_dict()}, indent=1)
+        )
+        return result
+
+    def _place(self, submission: Submission) -> Path:
+        return self.folder / f"{file_name(submission.student)}.json"
+
+    def _cache_key(self, content: bytes, problem: str) -> str:
+        return hashlib.sha256(self.version.encode() + content + problem.encode("utf-8", "replace")).hexdigest()
+
+
+def _content(submission: Submission) -> tuple[bytes, str]:
+    """What a submission's file holds, or why it cannot be taken."""
+    try:
+        return read_bytes(submission.path), ""
+    except Unreadable as error:
+        return b"", str(error)
+
+
+def _digest(kit: Path) -> str:
+    """SHA-256 of all files of the kit."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in kit.rglob("*") if path.suffix != ".pyc" and path.is_file()):
+        found.update(f"{path.relative_to(kit)} {sha256(path)}\n".encode())
+    return found.hexdigest()
 
 
 def _seed(place: Path) -> int:
     """The class's secret: drawn once, so that all are tried on the same inputs, today and after a kill."""
     if not place.is_file():
-        _write(place, str(secrets.randbelow(2**31)))
+        write_whole(place, str(secrets.randbits(128)))
     return int(place.read_text(encoding="utf-8"))
 
 
 def file_name(student: str) -> str:
     """A student's name as a file's: no separators, no leading dot, not too long; ordinary names stay as they are.
-
-    Args:
-        student: name of the student's folder.
 
     Example:
         >>> file_name("ada"), file_name("..%2F")
@@ -202,89 +283,3 @@ def file_name(student: str) -> str:
     """
     safe = quote(student, safe=" @+,").replace(".", "%2E") if student.startswith(".") else quote(student, safe=" @+,")
     return safe if len(safe) < 150 else f"{safe[:100]}-{hashlib.sha256(student.encode()).hexdigest()[:16]}"
-
-
-def _write(place: Path, text: str) -> None:
-    beside = place.with_name(f".{place.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(place)
-
-
-def _kept(place: Path, key: str) -> Result | None:
-    try:
-        found = json.loads(place.read_text(encoding="utf-8"))
-        if found["key"] != key:
-            return None
-        fields = ("notes", "look", "printed", "problem", "peak_memory", "cpu_seconds")
-        return Result(marks=[Mark(**mark) for mark in found["marks"]], **{name: found[name] for name in fields})
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def write_tables(folder: Path, assignment: str, graded: Sequence[Graded]) -> None:
-    """Write ``<assignment>.csv`` (one line for each student) and ``<assignment>_questions.csv``.
-
-    Args:
-        folder: gets the two files.
-        assignment: name of the assignment.
-        graded: its submissions.
-    """
-    names = [mark.question for mark in graded[0].result.marks] if graded else []
-    out_of = sum(mark.out_of for mark in graded[0].result.marks) if graded else 0
-    rows = [["student", "score", "out_of", *names, "problem", "notes", "worth_a_look"]]
-    for one in graded:
-        result = one.result
-        points = [str(mark.points) for mark in result.marks]
-        told = [result.problem, " | ".join(result.notes), " ".join(result.look)]
-        rows.append([one.submission.student, str(result.score), str(out_of), *points, *told])
-    _table(folder / f"{assignment}.csv", rows)
-    _table(folder / f"{assignment}_questions.csv", statistics(graded))
-
-
-def statistics(graded: Sequence[Graded]) -> list[list[str]]:
-    """Per exercise: how many passed, the mean, how it goes with the rest of the score, and the misconceptions found.
-
-    The last is what a lesson can use. *With the rest* is the correlation of an exercise's points with the points of all
-    others: near 0 or below, the exercise asks something else than its fellows, or is broken.
-
-    Args:
-        graded: submissions of one assignment.
-    """
-    rows = [["question", "out_of", "mean", "all_points", "half", "none", "with_the_rest", "misconceptions"]]
-    for marks in zip(*(one.result.marks for one in graded), strict=True):
-        points = [float(mark.points) for mark in marks]
-        rest = [one.result.score - own for one, own in zip(graded, points, strict=True)]
-        known: dict[str, int] = {}
-        for mark in marks:
-            if mark.known_as:
-                known[mark.known_as] = known.get(mark.known_as, 0) + 1
-        told = "; ".join(f"{count} x {name}" for name, count in sorted(known.items(), key=lambda item: -item[1]))
-        full, none = (sum(value == wanted for value in points) for wanted in (marks[0].out_of, 0))
-        numbers = [marks[0].out_of, f"{sum(points) / len(points):.2f}", full, len(points) - full - none, none]
-        rows.append([marks[0].question, *map(str, numbers), _correlation(points, rest), told])
-    return rows
-
-
-def _correlation(a: Sequence[float], b: Sequence[float]) -> str:
-    mean_a, mean_b = sum(a) / len(a), sum(b) / len(b)
-    spread = (sum((x - mean_a) ** 2 for x in a) * sum((y - mean_b) ** 2 for y in b)) ** 0.5
-    if spread == 0:
-        return ""
-    return f"{sum((x - mean_a) * (y - mean_b) for x, y in zip(a, b, strict=True)) / spread:.2f}"
-
-
-def _table(place: Path, rows: Iterable[Sequence[str]]) -> None:
-    """Write CSV in which no word of a student's is taken for a formula by a spreadsheet."""
-    with place.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        for row in rows:
-            writer.writerow([_no_formula(_one_line(value)) for value in row])
-
-
-def _no_formula(text: str) -> str:
-    number = re.fullmatch(r"-?\d+(\.\d+)?", text) is not None
-    return f"'{text}" if text.startswith(FORMULA) and not number else text
-
-
-def _one_line(value: Any) -> str:
-    return " ".join(str(value).split())

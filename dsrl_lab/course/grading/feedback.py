@@ -8,8 +8,9 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 
+from dsrl_lab.course.grading.answer_key import AnswerKey
 from dsrl_lab.course.grading.grading import Mark, Result
-from dsrl_lab.course.grading.paper import Paper
+from dsrl_lab.course.grading.messages import clean
 
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}
 body{color:#1a1a1a;background:#fff}
@@ -19,15 +20,9 @@ pre{background:#f4f4f4;padding:.6rem;overflow:auto;font-size:14px}
 @media (prefers-color-scheme:dark){body{color:#eee;background:#161616}pre{background:#262626}}"""
 
 
-def page(paper: Paper, student: str, result: Result) -> str:
-    """A submission's feedback as HTML.
-
-    Args:
-        paper: of the assignment.
-        student: name of the student's folder.
-        result: what was earned.
-    """
-    title = f"{paper.name}: {result.score} of {paper.out_of} points"
+def page(key: AnswerKey, student: str, result: Result) -> str:
+    """A submission's feedback as HTML."""
+    title = f"{key.name}: {result.score} of {key.out_of} points"
     parts = [
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{_safe(title)}</title><style>{STYLE}</style>',
         f"<h1>{_safe(title)}</h1><p>{_safe(student)}</p>",
@@ -55,12 +50,12 @@ def _section(mark: Mark) -> str:
         f'<section class="{kind}"><h2>{sign} {_safe(mark.question)}: {mark.points} of {mark.out_of} points'
         f"{_safe(known)}</h2><p>{_safe(mark.message)}</p>"
     ]
-    if mark.further_message:
-        text.append(f"<p>Inputs of other kinds: {_safe(mark.further_message)}</p>")
+    if mark.hidden_message:
+        text.append(f"<p>Inputs of other kinds: {_safe(mark.hidden_message)}</p>")
     if mark.code:
         text.append(f"<details><summary>Your answer</summary><pre>{_safe(mark.code)}</pre></details>")
     return "".join([*text, "</section>"])
 
 
 def _safe(text: str) -> str:
-    return html.escape("".join(c for c in text if c.isprintable() or c in "\n\t"))
+    return html.escape(clean(text, 100_000))

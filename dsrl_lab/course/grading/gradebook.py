@@ -15,101 +15,100 @@ import nbformat
 from dsrl_lab.course.grading.course import Graded, file_name
 from dsrl_lab.course.grading.grading import Mark
 from dsrl_lab.course.grading.notebook_file import Unreadable, read_bytes
+from dsrl_lab.course.grading.tables import write_whole
 
 COLLECTED = ("timestamp.txt", "submission_secret.txt")
-"""What ``nbgrader collect`` lays beside a notebook; its form grader and ``release_feedback`` want it back."""
+"""What ``nbgrader collect`` puts beside a notebook; its form grader and ``release_feedback`` want it back."""
 
 
-def write_gradebook(course: Path, assignment: str, graded: Sequence[Graded]) -> bool:
-    """Write an assignment's scores and its ``autograded/`` notebooks; False where there is no nbgrader or gradebook.
+def write_gradebook(course: Path, assignment: str, graded: Sequence[Graded]) -> dict[str, str] | None:
+    """Write an assignment's scores and its ``autograded/`` notebooks; None where there is no nbgrader or gradebook.
 
-    Points and comments that a person gave in the form grader stay.
+    Points and comments that a person gave in the form grader stay. What was not graded is left out.
 
-    Args:
-        course: folder of the course.
-        assignment: its name.
-        graded: its submissions.
+    Returns:
+        Students whose grades could not be written, each with the reason.
     """
     try:
         from nbgrader.api import Gradebook
-        from nbgrader.utils import parse_utc
     except ImportError:
-        return False
+        return None
     place = course / "gradebook.db"
     if not place.is_file():
-        return False
+        return None
     released = nbformat.read(course / "release" / assignment / f"{assignment}.ipynb", as_version=4)
+    failed = {}
     with Gradebook(f"sqlite:///{place.resolve()}", course_id="dsrl_lab") as book:
         for one in graded:
-            student = one.submission.student
-            beside = _collected(one)
             try:
-                handed_in = parse_utc(beside["timestamp.txt"].decode("utf-8", "replace").strip())
-            except Exception:  # not collected by nbgrader, or not what it wrote: the student could change it
-                handed_in = None
-            book.update_or_create_student(student)
-            book.update_or_create_submission(assignment, student, timestamp=handed_in)
-            for mark in one.result.marks:
-                for end, points in _halves(mark).items():
-                    grade = book.find_grade(f"{_stem(mark)}-{end}", assignment, assignment, student)
-                    grade.auto_score = float(points)
-                    grade.needs_manual_grade = False
-            shown = course / "autograded" / student / assignment
-            for folder in (shown, course / "feedback" / file_name(student) / assignment):
-                _lay_beside(folder, beside)
-            nbformat.write(as_shown(released, one), shown / f"{assignment}.ipynb")
-        book.db.commit()
-    return True
+                if not one.result.fault:
+                    _write(book, course, released, one)
+                    book.db.commit()
+            except Exception as error:  # one student's grade never stops the others'
+                book.db.rollback()
+                failed[one.submission.student] = f"{type(error).__name__}: {error}"[:300]
+    return failed
+
+
+def _write(book: Any, course: Path, released: Any, one: Graded) -> None:
+    from nbgrader.utils import parse_utc
+
+    student, assignment = one.submission.student, one.submission.assignment
+    collected = _collected(one)
+    try:
+        handed_in = parse_utc(collected["timestamp.txt"].strip())
+    except Exception:  # not collected by nbgrader, or not what it wrote: the student could change it
+        handed_in = None
+    book.update_or_create_student(student)
+    book.update_or_create_submission(assignment, student, timestamp=handed_in)
+    for mark in one.result.marks:
+        for end, points in _halves(mark).items():
+            grade = book.find_grade(f"{_stem(mark)}-{end}", assignment, assignment, student)
+            grade.auto_score = float(points)
+            grade.needs_manual_grade = False
+    shown = course / "autograded" / student / assignment
+    for folder in (shown, course / "feedback" / file_name(student) / assignment):
+        for name, content in collected.items():
+            write_whole(folder / name, content)
+    write_whole(shown / f"{assignment}.ipynb", nbformat.writes(as_shown(released, one)) + "\n")
 
 
 def as_shown(released: Any, one: Graded) -> Any:
-    """The notebook as it was handed out, with a student's answers, and points and diagnoses as outputs.
-
-    Args:
-        released: notebook that was handed out.
-        one: a submission and what it earned.
-    """
+    """The notebook as it was handed out, with a student's answers, and points and diagnoses as outputs."""
     shown = nbformat.from_dict(released)
     cells = {cell.id: cell for cell in shown.cells}
     for mark in one.result.marks:
         earned, most = _halves(mark), mark.out_of // 2
-        answer, check, further = (cells[f"{_stem(mark)}-{end}"] for end in ("answer", "check", "further"))
+        answer, check, hidden = (cells[f"{_stem(mark)}-{end}"] for end in ("answer", "check", "hidden"))
         answer.source = mark.code or answer.source
-        check.outputs = [_says(f"{earned['check']} of {most} points. {mark.message}")]
-        further.outputs = [_says(f"{earned['further']} of {most} points. {mark.further_message}")]
-    told = [one.result.problem, *one.result.notes]
-    if any(told):
+        check.outputs = [_text(f"{earned['check']} of {most} points. {mark.message}")]
+        hidden.outputs = [_text(f"{earned['hidden']} of {most} points. {mark.hidden_message}")]
+    if notes := [text for text in (one.result.problem, *one.result.notes) if text]:
         note = nbformat.v4.new_code_cell("# What was seen while it was graded", id="seen")
-        note.outputs = [_says("\n".join(filter(None, told)))]
+        note.outputs = [_text("\n".join(notes))]
         shown.cells.append(note)
     return shown
 
 
 def _halves(mark: Mark) -> dict[str, int]:
     half = mark.out_of // 2
-    return {"check": half * mark.passed, "further": mark.points - half * mark.passed}
+    return {"check": half * mark.passed, "hidden": mark.points - half * mark.passed}
 
 
 def _stem(mark: Mark) -> str:
     return mark.question.replace(".", "-")
 
 
-def _says(text: str) -> Any:
+def _text(text: str) -> Any:
     """A text as output: a stream, which is shown letter by letter and never as HTML."""
     return nbformat.v4.new_output("stream", name="stdout", text=text + "\n")
 
 
-def _collected(one: Graded) -> dict[str, bytes]:
+def _collected(one: Graded) -> dict[str, str]:
     found = {}
     for name in COLLECTED:
         try:
-            found[name] = read_bytes(one.submission.path.with_name(name), largest=1000)
+            found[name] = read_bytes(one.submission.path.with_name(name), largest=1000).decode("utf-8", "replace")
         except Unreadable:
             continue
     return found
-
-
-def _lay_beside(folder: Path, files: dict[str, bytes]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)

@@ -1,31 +1,36 @@
 """Grading one submission: what a student's functions return comes out of a sandbox and is judged here.
 
-The student's process gets inputs and gives numbers. Expected numbers, hidden inputs' results and the score stay in this
-process, so there is nothing in there to patch. If the process is stopped, the rest is tried again without the culprit.
+The student's process gets inputs and gives numbers. Expected numbers and the score stay in this process, so there is
+nothing in there to patch. All visible checks come first; once a hidden input has been sent, nothing of the student's
+process is kept but whether its numbers are right. If the process is stopped, the rest is tried without the culprit.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.judge import RaisedElsewhere, Verdict, judge
+from dsrl_lab.course.exercises.judge import Result as Numbers
 from dsrl_lab.course.exercises.recorded import Recorded
+from dsrl_lab.course.grading.answer_key import AnswerKey, Task, Trial
+from dsrl_lab.course.grading.messages import clean
 from dsrl_lab.course.grading.notebook_file import Cell
-from dsrl_lab.course.grading.paper import Paper, Task
-from dsrl_lab.course.grading.sandbox import Sandbox, Stopped
+from dsrl_lab.course.grading.sandbox import Limits, Sandbox, Stopped, Usage
 
-UNRECOGNISED = (
+NO_SENSE = "its reply made no sense"
+NOT_TRIED = "It could not be tried."
+HIDDEN_FAILED = (
     "Right for the inputs of the check, not for inputs of other kinds. Think of the smallest and the largest that the "
-    "docstring allows, of one and of many, of sizes that differ from each other."
+    "docstring allows, of one and of many, of sizes that differ from each other, of time and memory."
 )
+MOST_NOTES = 30
 WORTH_A_LOOK = re.compile(
     r"\b(pixel_shuffle|PixelShuffle|affinity_matrix|feature_affinity_loss|pixel_unshuffle|eval|exec|getattr|setattr|"
     r"__import__|importlib|ctypes|inspect|subprocess|socket|pickle|gc|os|sys)\b"
@@ -41,10 +46,10 @@ class Mark:
         points: earned.
         out_of: that could be earned.
         passed: the visible check.
-        passed_further: inputs of other kinds.
-        known_as: name of the misconception that was recognised; "" if none.
+        passed_hidden: inputs of other kinds.
+        known_as: name of the misconception that the visible check recognised; "" if none.
         message: the diagnosis that self-study gives.
-        further_message: on the other inputs; tells nothing of them.
+        hidden_message: on the other inputs, in fixed words; "" if they were passed or not tried.
         code: the student's own, as handed in.
     """
 
@@ -52,10 +57,10 @@ class Mark:
     points: int
     out_of: int
     passed: bool
-    passed_further: bool
+    passed_hidden: bool
     known_as: str
     message: str
-    further_message: str = ""
+    hidden_message: str = ""
     code: str = ""
 
 
@@ -68,9 +73,10 @@ class Result:
         notes: what the student should know: cells that failed or were stopped.
         look: words in the answers that a person may want to look at.
         printed: by the student's cells, before any hidden input was sent.
-        problem: why nothing could be graded; "" if it could.
+        problem: why nothing could be taken of the submission; "" if it could.
+        fault: why the grader could not grade it, through no fault of the student; "" if it could.
         peak_memory: bytes of its own that the student's processes held.
-        cpu_seconds: of the student's processes, as seen from outside.
+        cpu_seconds: of the student's processes.
     """
 
     marks: list[Mark] = field(default_factory=list)
@@ -78,6 +84,7 @@ class Result:
     look: list[str] = field(default_factory=list)
     printed: str = ""
     problem: str = ""
+    fault: str = ""
     peak_memory: int = 0
     cpu_seconds: float = 0.0
 
@@ -91,132 +98,143 @@ class Result:
         return {"score": self.score, **asdict(self)}
 
 
-def unreadable(paper: Paper, problem: str) -> Result:
+def unreadable(key: AnswerKey, problem: str) -> Result:
     """The result of a submission that cannot be taken: nothing earned, and why."""
-    marks = [Mark(task.name, 0, 2 * task.points, False, False, "", problem) for task in paper.tasks]
-    return Result(marks=marks, problem=problem)
+    return Result(marks=_nothing_earned(key, problem), problem=problem)
 
 
-def grade(paper: Paper, cells: Sequence[Cell], open_sandbox: Callable[[], AbstractContextManager[Sandbox]]) -> Result:
+def not_graded(key: AnswerKey, fault: str) -> Result:
+    """The result where the grader failed: no score, and why."""
+    return Result(marks=_nothing_earned(key, "It is not graded yet."), fault=clean(fault, 500))
+
+
+def _nothing_earned(key: AnswerKey, message: str) -> list[Mark]:
+    return [Mark(task.name, 0, 2 * task.points, False, False, "", message) for task in key.tasks]
+
+
+def grade(
+    key: AnswerKey, cells: Sequence[Cell], kit: Path, *, limits: Limits | None = None, unsafe: bool = False
+) -> Result:
     """Grade a submission's cells.
 
-    Args:
-        paper: what was asked, and what is right.
-        cells: of the submission.
-        open_sandbox: starts a fresh process; called again when one was stopped.
+    Raises:
+        NotStarted: the sandbox does not start here.
     """
-    work = _Work(paper, cells)
-    for _ in range(2 * len(paper.tasks) + 2):
-        with open_sandbox() as box:
+    work = _Work(key, cells)
+    while not work.done:
+        with Sandbox(kit, limits, usage=work.usage, unsafe=unsafe) as box:
             try:
                 work.go_on(box)
             except Stopped as stop:
-                work.note_stop(str(stop))
-            work.keep(box)
-        if work.done:
-            break
+                work.note_stop(stop)
+            if work.printed is None:
+                work.printed = box.output
     return work.result()
 
 
 class _Work:
     """One submission while it is graded: what is done, what was stopped."""
 
-    def __init__(self, paper: Paper, cells: Sequence[Cell]) -> None:
-        self.paper = paper
-        self.cells = [_owned(cell, paper) for cell in cells]
+    def __init__(self, key: AnswerKey, cells: Sequence[Cell]) -> None:
+        self.key = key
+        self.cells = [_owned(cell, key) for cell in cells]
         self.sources = [cell.source for cell in cells]
-        self.verdicts: dict[str, tuple[Verdict | None, Verdict | None]] = {}
-        self.stopped: dict[str, str] = {}  # question -> why
-        self.stopped_cells: dict[int, str] = {}
+        self.visible: dict[str, Verdict | str] = {}  # by exercise: a verdict, or why it was stopped
+        self.hidden: dict[str, bool] = {}
+        self.stopped_cells: set[int] = set()
         self.notes: dict[str, None] = {}
         self.printed: bytes | None = None
-        self.peak, self.cpu_seconds = 0, 0.0
-        self.done = False
+        self.usage = Usage()
+        self.done = self.sealed = False
         self._at: tuple[str, Any] = ("prepare", None)
+        self._retried: set[tuple[str, Any]] = set()
 
     def go_on(self, box: Sandbox) -> None:
-        """Run what the answers need, then try every answer that is still open."""
+        """Run what the answers need, try every answer on its visible inputs, then those that passed on the hidden."""
         self._at = ("prepare", None)
         cells = [["frame", ""] if number in self.stopped_cells else cell for number, cell in enumerate(self.cells)]
-        plan = _Plan.of(box.ask("prepare", cells, [task.answer for task in self.paper.tasks]))
+        plan = _Plan.of(box.ask("prepare", cells, [task.answer for task in self.key.tasks]))
         for cell, message in plan.unreadable.items():
-            self.notes[f"Cell {cell + 1} cannot be read: {message}"] = None
+            self.note(f"Cell {cell + 1} cannot be read: {message}")
         for unit, cell in enumerate(plan.cells):
             self._at = ("cell", cell)
-            if message := _text(box.ask("run", unit)):
-                self.notes[f"Cell {cell + 1}: {message}"] = None
+            if message := _text(box.ask("run", unit, limit=10_000)):
+                self.note(f"Cell {cell + 1}: {message}")
+        for task in self.key.tasks:
+            if task.name not in self.visible:
+                self._at = ("visible", task.name)
+                self.visible[task.name] = _judge(box, task, task.visible)
         box.stop_listening()
-        for task in self.paper.tasks:
-            if task.name not in self.verdicts:
-                self._at = ("question", task.name)
-                self._try(box, task)
+        self.sealed = True
+        for task in self.key.tasks:
+            if self.passed(task) and task.name not in self.hidden:
+                self._at = ("hidden", task.name)
+                self.hidden[task.name] = all(_judge(box, task, trial).passed for trial in task.hidden)
         self.done = True
 
-    def _try(self, box: Sandbox, task: Task) -> None:
-        visible = _judge(box, task, task.visible)
-        self.verdicts[task.name] = (visible, None)
-        if visible.passed:
-            further = [_judge(box, task, exercise) for exercise in task.further]
-            self.verdicts[task.name] = (visible, next((v for v in further if not v.passed), further[-1]))
+    def passed(self, task: Task) -> bool:
+        """Whether an exercise passed its visible check."""
+        verdict = self.visible.get(task.name)
+        return isinstance(verdict, Verdict) and verdict.passed
 
-    def note_stop(self, why: str) -> None:
+    def note(self, text: str) -> None:
+        """Tell the student something, unless hidden inputs were sent already."""
+        if not self.sealed and len(self.notes) < MOST_NOTES:
+            self.notes[text] = None
+
+    def note_stop(self, stop: Stopped) -> None:
         """Remember what was running when the process was stopped, so that it is left out next time."""
-        kind, what = self._at
-        if kind == "question":
-            self.stopped[what] = why
-            self.verdicts.setdefault(what, (None, None))
-        elif kind == "cell" and what not in self.stopped_cells:
-            self.stopped_cells[what] = why
-            self.notes[f"Cell {what + 1} was stopped: {why}."] = None
+        stage, where = self._at
+        if stop.unexplained and self._at not in self._retried:  # perhaps the computer ran out of memory
+            self._retried.add(self._at)
+            return
+        if stage == "visible":
+            self.visible[where] = f"It was stopped: {stop}."
+        elif stage == "hidden":
+            self.hidden[where] = False
+        elif stage == "cell" and where not in self.stopped_cells:
+            self.stopped_cells.add(where)
+            self.note(f"Cell {where + 1} was stopped: {stop}.")
         else:
-            self.notes[f"The notebook could not be run: {why}."] = None
+            self.note(f"The notebook could not be run: {stop}.")
             self.done = True
-        self.done = self.done or len(self.verdicts) == len(self.paper.tasks)
-
-    def keep(self, box: Sandbox) -> None:
-        """Keep what the first process printed."""
-        if self.printed is None:
-            self.printed = box.output
-        self.peak = max(self.peak, box.peak_memory)
-        self.cpu_seconds += box.cpu_seconds
+        if stop.for_good:
+            self.note(f"What was left was not tried: {stop}.")
+            self.done = True
 
     def result(self) -> Result:
         """What was earned."""
-        marks = [self._mark(task) for task in self.paper.tasks]
-        handed_out = {word for source in self.paper.frame for word in WORTH_A_LOOK.findall(source)}
+        marks = [self._mark(task) for task in self.key.tasks]
+        handed_out = {word for source in self.key.frame for word in WORTH_A_LOOK.findall(source)}
         words = {word for mark in marks for word in WORTH_A_LOOK.findall(mark.code)} - handed_out
         return Result(
             marks=marks,
             notes=list(self.notes),
             look=sorted(words),
-            printed=(self.printed or b"").decode("utf-8", errors="replace"),
-            peak_memory=self.peak,
-            cpu_seconds=round(self.cpu_seconds, 2),
+            printed=clean((self.printed or b"").decode("utf-8", errors="replace")),
+            peak_memory=self.usage.peak_memory,
+            cpu_seconds=round(self.usage.cpu_seconds, 2),
         )
 
     def _mark(self, task: Task) -> Mark:
-        visible, further = self.verdicts.get(task.name, (None, None))
-        why = self.stopped.get(task.name, "")
-        passed, passed_further = bool(visible), bool(visible) and bool(further)
-        message = f"It was stopped: {why}." if why else "It could not be tried."
-        if visible is not None:  # a verdict is false if the answer is wrong
-            message = visible.message
-        said = ""
-        if passed and not passed_further:
-            said = (
-                f"It was stopped: {why}." if further is None else further.message if further.known_as else UNRECOGNISED
-            )
-        known_as = next((v.known_as for v in (visible, further) if v is not None and v.known_as), "")
+        verdict = self.visible.get(task.name, NOT_TRIED)
+        message = verdict if isinstance(verdict, str) else verdict.message  # a verdict is false if the answer is wrong
+        known_as = "" if isinstance(verdict, str) else verdict.known_as
+        passed, passed_hidden = self.passed(task), self.hidden.get(task.name, False)
+        hidden_message = HIDDEN_FAILED if passed and not passed_hidden else ""
         code = "\n\n".join(s for s in self.sources if re.search(rf"^def {task.answer}\(", s, re.MULTILINE))
-        points = task.points * (passed + passed_further)
-        return Mark(task.name, points, 2 * task.points, passed, passed_further, known_as, message, said, code[:20_000])
+        points = task.points * (passed + passed_hidden)
+        out_of = 2 * task.points
+        return Mark(
+            task.name, points, out_of, passed, passed_hidden, known_as, clean(message), hidden_message, clean(code)
+        )
 
 
-def _owned(cell: Cell, paper: Paper) -> list[str]:
+def _owned(cell: Cell, key: AnswerKey) -> list[str]:
     """Whose a cell is; the teacher's own checks and hints, and all text, are left empty: they are not run."""
-    if cell.kind != "code" or cell.source in paper.never_run:
+    if cell.kind != "code" or cell.source in key.never_run:
         return ["frame", ""]
-    return ["frame" if cell.source in paper.frame else "student", cell.source]
+    return ["frame" if cell.source in key.frame else "student", cell.source]
 
 
 @dataclass(frozen=True)
@@ -229,31 +247,32 @@ class _Plan:
         """Believe nothing: no student's code has run yet, but a reply is a reply."""
         try:
             cells = [int(cell) for cell in reply["cells"]]
-            return cls(cells, {int(cell): str(message) for cell, message in reply["unreadable"].items()})
+            return cls(cells, {int(cell): _text(message) for cell, message in reply["unreadable"].items()})
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise Stopped("its reply made no sense") from error
+            raise Stopped(NO_SENSE) from error
 
 
 def _text(reply: Any) -> str:
     if not isinstance(reply, str):
-        raise Stopped("its reply made no sense")
-    return reply[:1000]
+        raise Stopped(NO_SENSE)
+    return clean(reply, 1000)
 
 
-def _judge(box: Sandbox, task: Task, exercise: Exercise) -> Verdict:
-    seed = task.seed
-    cases = exercise.draw(torch.Generator().manual_seed(seed))
-    sent = [tuple(case) for case in cases] if task.plain else None
-    reply = box.ask("call", task.name, task.answer, sent, seed)
+def _judge(box: Sandbox, task: Task, trial: Trial) -> Verdict:
+    cases, most = trial.cases, trial.most
+    limit = 10_000 + len(cases) * (10_000 + 8 * most)
+    reply = box.ask("call", task.name, task.answer, [tuple(case) for case in cases], most, limit=limit)
     if not isinstance(reply, list) or len(reply) != len(cases):
-        raise Stopped("its reply made no sense")
-    return judge(exercise, Recorded(tuple(map(_result, reply))), seed=seed)
+        raise Stopped(NO_SENSE)
+    results = Recorded(tuple(_result(one, most) for one in reply))
+    return judge(trial.exercise, results, seed=0)
 
 
-def _result(reply: Any) -> Tensor | Exception:
-    if isinstance(reply, Tensor):
-        return reply
+def _result(reply: Any, most: int) -> Numbers | Exception:
+    parts = list(reply.values()) if isinstance(reply, dict) else [reply]
+    if all(isinstance(part, Tensor) and part.dtype == torch.float64 and part.numel() <= most for part in parts):
+        return {clean(name, 200): part for name, part in reply.items()} if isinstance(reply, dict) else reply
     if isinstance(reply, tuple | list) and len(reply) == 3 and all(isinstance(part, str) for part in reply):
-        kind, text, place = (part[:600] for part in reply)
+        kind, text, place = (clean(part, 600) for part in reply)
         return NotImplementedError() if kind == "NotImplementedError" else RaisedElsewhere(kind, text, place)
     return RaisedElsewhere("TypeError", "the result is no number, no list of numbers and no tensor")

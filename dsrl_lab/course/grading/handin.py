@@ -1,7 +1,7 @@
-"""A last look before a notebook is handed in: what copying, deleting and trying about did to it.
+"""A last look before a notebook is handed in: what copying, deleting and trying things did to it.
 
-The notebook is compared with the one that was handed out. Ids, kinds of cells and deleted or altered checks are mended;
-what only its author can mend (an order that does not run, a missing answer) is told. No code is run.
+The notebook is compared with the one that was handed out. Ids, kinds of cells and deleted or changed checks can be
+fixed; what only its author can fix (an order that does not run, a missing answer) is reported. No code is run.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dsrl_lab.course.grading.notebook_file import Cell, Unreadable, parse, read_bytes
+from dsrl_lab.course.grading.notebook_file import Cell, parse, read_bytes
 from dsrl_lab.course.grading.slicing import Unit, statements, used_too_early
+from dsrl_lab.files import whole_file
 
 RELEASED = Path(__file__).parent / "released"
 RawCell = dict[str, Any]
@@ -26,21 +27,21 @@ class Finding:
     """Something that is not as it should be.
 
     Attributes:
-        text: what it is and, where it cannot be mended, what to do.
-        mended: whether ``--fix`` mends it.
+        text: what it is and, where ``--fix`` cannot fix it, what to do.
+        fixable: whether ``--fix`` fixes it.
     """
 
     text: str
-    mended: bool
+    fixable: bool
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a look found.
+class Inspection:
+    """What was found.
 
     Attributes:
         findings: in the order in which they were found.
-        notebook: as JSON, with all mended that can be.
+        notebook: as JSON, with all fixed that can be.
         open_answers: names of exercises that are as they were handed out.
     """
 
@@ -49,7 +50,7 @@ class Look:
     open_answers: tuple[str, ...]
 
 
-def look_over(notebook: Path, *, released: Path | None = None) -> Look:
+def inspect_notebook(notebook: Path, *, released: Path | None = None) -> Inspection:
     """Compare a notebook with the one that was handed out.
 
     Args:
@@ -61,40 +62,40 @@ def look_over(notebook: Path, *, released: Path | None = None) -> Look:
         ValueError: nothing that was handed out is like it.
     """
     cells, raw = parse(read_bytes(notebook), name=notebook.name)
+    if not cells:
+        raise ValueError(f"{notebook.name} is empty: it has no cells; take the notebook that you worked in")
     frame = parse(read_bytes(released or _like(cells, notebook)))[1]["cells"]
-    desk = _Desk([cell for cell in raw["cells"] if isinstance(cell, dict)], frame)
-    for step in (desk.kinds, desk.copies, desk.lost, desk.altered):
-        step()
-    raw["cells"] = desk.cells
-    if desk.findings:
+    comparison = _Comparison([cell for cell in raw["cells"] if isinstance(cell, dict)], frame)
+    comparison.kinds()
+    comparison.copies()
+    comparison.lost()
+    comparison.changed()
+    raw["cells"] = comparison.cells
+    if comparison.findings:
         raw["nbformat_minor"] = max(5, raw.get("nbformat_minor", 0))
-    return Look((*desk.findings, *_order(desk.cells)), raw, tuple(_still_open(desk)))
+    return Inspection((*comparison.findings, *_order(comparison.cells)), raw, tuple(comparison.still_open()))
 
 
-def mend(notebook: Path, look: Look) -> Path:
-    """Write the mended notebook; what was there is kept beside it.
-
-    Args:
-        notebook: that was looked at.
-        look: what was found.
-    """
+def write_fixed(notebook: Path, inspection: Inspection) -> Path:
+    """Write the fixed notebook; give the place beside it where the old one is kept."""
     beside = notebook.with_suffix(".before_check.ipynb")
     if not beside.exists():
         beside.write_bytes(notebook.read_bytes())
-    notebook.write_text(json.dumps(look.notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(inspection.notebook, ensure_ascii=False, indent=1) + "\n"
+    with whole_file(notebook) as temporary:
+        temporary.write_bytes(text.encode("utf-8", "replace"))
     return beside
 
 
 def _like(cells: Sequence[Cell], notebook: Path) -> Path:
     ids = {cell.id for cell in cells} | {cell.grade_id for cell in cells} - {""}
-
-    def shared(path: Path) -> int:
-        frame = parse(path.read_bytes())[0]
-        return len(ids & {cell.id for cell in frame}) + 1000 * (path.name == notebook.name)
-
-    best = max(sorted(RELEASED.glob("*.ipynb")), key=shared, default=None)
-    if best is None or shared(best) == 0:
-        there = ", ".join(path.stem for path in sorted(RELEASED.glob("*.ipynb"))) or "none in this copy of the kit"
+    shared = {
+        path: len(ids & {cell.id for cell in parse(path.read_bytes())[0]}) + 1000 * (path.name == notebook.name)
+        for path in sorted(RELEASED.glob("*.ipynb"))
+    }
+    best = max(shared, key=lambda path: shared[path], default=None)
+    if best is None or shared[best] == 0:
+        there = ", ".join(path.stem for path in shared) or "none in this copy of the kit"
         raise ValueError(f"{notebook.name} is like no assignment that was handed out ({there}); name one by --released")
     return best
 
@@ -110,30 +111,50 @@ def _marks(cell: RawCell) -> dict[str, Any]:
     return marks if isinstance(marks, dict) else {}
 
 
+def _set_marks(cell: RawCell, twin: RawCell | None) -> None:
+    metadata = cell["metadata"] = cell["metadata"] if isinstance(cell.get("metadata"), dict) else {}
+    if twin is None:
+        metadata.pop("nbgrader", None)
+    else:
+        metadata["nbgrader"] = copy.deepcopy(_marks(twin))
+
+
 def _grade_id(cell: RawCell) -> str:
     return str(_marks(cell).get("grade_id", ""))
 
 
-class _Desk:
-    """The cells while they are put in order."""
+def _is_answer(grade_id: str) -> bool:
+    return grade_id.endswith("-answer")
+
+
+class _Comparison:
+    """A notebook's cells beside those that were handed out, while they are put in order."""
 
     def __init__(self, cells: list[RawCell], frame: list[RawCell]) -> None:
-        self.cells, self.frame = copy.deepcopy(cells), frame
+        self.cells = copy.deepcopy(cells)
         self.by_id = {cell["id"]: cell for cell in frame}
         self.graded = {_grade_id(cell): cell for cell in frame if _grade_id(cell)}
         self.findings: list[Finding] = []
 
-    def tell(self, text: str) -> None:
-        """Note what was mended."""
-        self.findings.append(Finding(text, mended=True))
+    def fixed(self, text: str) -> None:
+        self.findings.append(Finding(text, fixable=True))
+
+    def number(self, cell: RawCell) -> int:
+        return 1 + next(number for number, other in enumerate(self.cells) if other is cell)
 
     def kinds(self) -> None:
         """Cells that are no longer code, or no longer text."""
         for number, cell in enumerate(self.cells):
             twin = self.graded.get(_grade_id(cell)) or self.by_id.get(cell.get("id", ""))
             if twin is not None and cell.get("cell_type") != twin["cell_type"]:
-                self.tell(f"cell {number + 1} was turned from {twin['cell_type']} into {cell.get('cell_type')}")
-                _turn(cell, twin["cell_type"])
+                self.fixed(f"cell {number + 1} was turned from {twin['cell_type']} into {cell.get('cell_type')}")
+                cell["cell_type"] = twin["cell_type"]
+                if twin["cell_type"] == "code":
+                    cell.pop("attachments", None)
+                    cell |= {"outputs": [], "execution_count": None}
+                else:
+                    cell.pop("outputs", None)
+                    cell.pop("execution_count", None)
 
     def copies(self) -> None:
         """Two cells of one id or one grade id, as copy and paste leaves them."""
@@ -142,105 +163,66 @@ class _Desk:
                 twins = [cell for cell in self.cells if key(cell) == name]
                 if len(twins) > 1:
                     kept = self._original(twins, name)
-                    self.tell(f"{len(twins)} cells had the {what} {name}; cell {_number(self.cells, kept)} keeps it")
+                    self.fixed(f"{len(twins)} cells had the {what} {name}; cell {self.number(kept)} keeps it")
                     for cell in (cell for cell in twins if cell is not kept):
-                        cell["id"] = _fresh()
-                        _meta(cell).pop("nbgrader", None)
+                        cell["id"] = uuid.uuid4().hex[:12]
+                        _set_marks(cell, None)
 
     def _original(self, twins: list[RawCell], name: str) -> RawCell:
         """The copy that counts: of an answer the last that was worked on, as when the notebook runs."""
         handed_out = self.graded.get(name) or self.by_id.get(name)
         worked_on = [cell for cell in twins if handed_out is not None and _source(cell) != _source(handed_out)]
-        is_answer = name.endswith("-answer")
-        return worked_on[-1] if worked_on and is_answer else twins[0]
+        return worked_on[-1] if worked_on and _is_answer(name) else twins[0]
 
     def lost(self) -> None:
         """Ids that are gone, and cells of the exercises that are gone."""
         for cell in self.cells:
             if not cell.get("id"):
-                cell["id"] = _fresh()
-                self.tell(f"cell {_number(self.cells, cell)} had no id")
+                cell["id"] = uuid.uuid4().hex[:12]
+                self.fixed(f"cell {self.number(cell)} had no id")
         place = 0
         for grade_id, twin in self.graded.items():
-            own = self._find(grade_id, twin)
+            own = next((cell for cell in self.cells if _grade_id(cell) == grade_id), None)
+            if own is None and (own := self._unmarked(twin)) is not None:
+                self.fixed(f"cell {self.number(own)} had lost its grade id {grade_id}")
+                _set_marks(own, twin)
             if own is None:
                 own = copy.deepcopy(twin)
                 self.cells.insert(place, own)
-                if grade_id.endswith("-answer"):
-                    self.findings.append(
-                        Finding(f"the answer {grade_id} was gone; write it in cell {place + 1}", False)
-                    )
+                if _is_answer(grade_id):
+                    text = f"the answer {grade_id} was gone; write it in cell {place + 1}"
+                    self.findings.append(Finding(text, fixable=False))
                 else:
-                    self.tell(f"the check {grade_id} was deleted; it is back as cell {place + 1}")
+                    self.fixed(f"the check {grade_id} was deleted; it is back as cell {place + 1}")
             own["id"] = twin["id"]
-            place = _number(self.cells, own)
-
-    def _find(self, grade_id: str, twin: RawCell) -> RawCell | None:
-        for cell in self.cells:
-            if _grade_id(cell) == grade_id:
-                return cell
-        unmarked = self._unmarked(twin)
-        if unmarked is not None:
-            self.tell(f"cell {_number(self.cells, unmarked)} had lost its grade id {grade_id}")
-            _meta(unmarked)["nbgrader"] = copy.deepcopy(_marks(twin))
-        return unmarked
+            place = self.number(own)
 
     def _unmarked(self, twin: RawCell) -> RawCell | None:
-        free = [cell for cell in self.cells if not _grade_id(cell)]
-        first_line = _source(twin).split("(")[0]  # "def affinity"
+        """The last cell without marks that has the text, the id or the function of one that was handed out."""
+        function = _source(twin).split("(")[0]  # "def affinity"
+        for cell in reversed(self.cells):
+            same = _source(cell).strip() == _source(twin).strip() or cell.get("id") == twin["id"]
+            if not _grade_id(cell) and (same or (function[:4] == "def " and f"{function}(" in _source(cell))):
+                return cell
+        return None
 
-        def is_it(cell: RawCell) -> bool:
-            same = _source(cell).strip() == _source(twin).strip()
-            return (
-                same or cell.get("id") == twin["id"] or (first_line[:4] == "def " and first_line + "(" in _source(cell))
-            )
-
-        return next((cell for cell in reversed(free) if is_it(cell)), None)
-
-    def altered(self) -> None:
+    def changed(self) -> None:
         """Checks whose text was changed, and marks that were."""
         for cell in self.cells:
             twin = self.graded.get(_grade_id(cell))
-            if twin is None:
-                continue
-            if not _grade_id(cell).endswith("-answer") and _source(cell) != _source(twin):
-                self.tell(f"the check {_grade_id(cell)} was changed")
+            if twin is not None and not _is_answer(_grade_id(cell)) and _source(cell) != _source(twin):
+                self.fixed(f"the check {_grade_id(cell)} was changed")
                 cell["source"] = twin["source"]
-            if _marks(cell) != _marks(twin):
-                self.tell(f"the marks of {_grade_id(cell)} were changed")
-                _meta(cell)["nbgrader"] = copy.deepcopy(_marks(twin))
+            if twin is not None and _marks(cell) != _marks(twin):
+                self.fixed(f"the marks of {_grade_id(cell)} were changed")
+                _set_marks(cell, twin)
 
-
-def _meta(cell: RawCell) -> dict[str, Any]:
-    if not isinstance(cell.get("metadata"), dict):
-        cell["metadata"] = {}
-    metadata: dict[str, Any] = cell["metadata"]
-    return metadata
-
-
-def _turn(cell: RawCell, kind: str) -> None:
-    cell["cell_type"] = kind
-    if kind == "code":
-        cell.setdefault("outputs", [])
-        cell.setdefault("execution_count", None)
-        cell.pop("attachments", None)
-    else:
-        cell.pop("outputs", None)
-        cell.pop("execution_count", None)
-
-
-def _number(cells: list[RawCell], cell: RawCell) -> int:
-    return 1 + next(number for number, other in enumerate(cells) if other is cell)
-
-
-def _fresh() -> str:
-    return uuid.uuid4().hex[:12]
-
-
-def _still_open(desk: _Desk) -> list[str]:
-    same: Callable[[RawCell], bool] = lambda cell: _source(cell) == _source(desk.graded[_grade_id(cell)])  # noqa: E731
-    answers = [cell for cell in desk.cells if _grade_id(cell) in desk.graded and _grade_id(cell).endswith("-answer")]
-    return [_grade_id(cell).removesuffix("-answer").replace("-", ".") for cell in answers if same(cell)]
+    def still_open(self) -> list[str]:
+        return [
+            _grade_id(cell).removesuffix("-answer").replace("-", ".")
+            for cell in self.cells
+            if _is_answer(_grade_id(cell)) and _source(cell) == _source(self.graded.get(_grade_id(cell), {"source": 0}))
+        ]
 
 
 def _order(cells: list[RawCell]) -> list[Finding]:
@@ -251,16 +233,10 @@ def _order(cells: list[RawCell]) -> list[Finding]:
             try:
                 units += statements(number, _source(cell))
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                found.append(Finding(f"cell {number + 1} is not Python: {error}", mended=False))
+                found.append(f"cell {number + 1} is not Python: {error}")
     for early in used_too_early(units):
-        if early.bound_in is None:
-            text = (
-                f"cell {early.cell + 1} uses {early.name}, which no cell defines; it lives in your kernel's memory only"
-            )
-        else:
-            text = f"cell {early.cell + 1} uses {early.name}, which cell {early.bound_in + 1} defines; move one of them"
-        found.append(Finding(text, mended=False))
-    return found
-
-
-__all__ = ["Finding", "Look", "Unreadable", "look_over", "mend"]
+        where = "which no cell defines; it lives in your kernel's memory only"
+        if early.bound_in is not None:
+            where = f"which cell {early.bound_in + 1} defines; move one of them"
+        found.append(f"cell {early.cell + 1} uses {early.name}, {where}")
+    return [Finding(text, fixable=False) for text in found]

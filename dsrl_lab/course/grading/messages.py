@@ -18,17 +18,36 @@ import torch
 from dsrl_lab.course.exercises.recorded import pack, unpack
 
 LENGTHS = struct.Struct(">QQ")
+MOST_AXES = 16  # of a tensor
 
 
-class Garbled(ValueError):  # noqa: N818
+class BadMessage(ValueError):  # noqa: N818
     """What arrived is no message."""
+
+
+def clean(text: str, most: int = 20_000) -> str:
+    r"""Text of a student's as it may stand in a table, a page or a database: no control characters, no half characters.
+
+    Example:
+        >>> clean("a\tb\0\ud800c\n", 6)
+        'a\tb��c'
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text[:most])
+
+
+class _Once(list[Any]):
+    """Tensors that are each taken once: named a thousand times, one would cost the grader a thousand copies."""
+
+    def __getitem__(self, place: Any) -> Any:
+        tensor = super().__getitem__(place)
+        self[place] = None
+        if tensor is None:
+            raise ValueError("a tensor is named twice")
+        return tensor
 
 
 def encode(message: Any) -> bytes:
     """A message as bytes.
-
-    Args:
-        message: plain data, see ``dsrl_lab.course.exercises.recorded.pack``.
 
     Raises:
         ValueError: it is not plain data.
@@ -47,28 +66,22 @@ def encode(message: Any) -> bytes:
 def decode(content: bytes, *, header: int) -> Any:
     """A message from its bytes, the lengths left out.
 
-    Args:
-        content: header and block.
-        header: length of the header.
-
     Raises:
-        Garbled: it is none that ``encode`` makes.
+        BadMessage: it is none that ``encode`` makes.
     """
     try:
+        message = json.loads(content[:header])
         named = safetensors.torch.load(content[header:]) if len(content) > header else {}
-        tensors = [named[str(number)] for number in range(len(named))]
-        return unpack(json.loads(content[:header]), tensors)
+        tensors = _Once(named[str(number)] for number in range(len(named)))
+        if any(tensor.dim() > MOST_AXES for tensor in named.values()):
+            raise ValueError("a tensor has too many axes")
+        return unpack(message, tensors)
     except (ValueError, KeyError, RecursionError, safetensors.SafetensorError) as error:
-        raise Garbled(f"expected JSON and safetensors, got something else: {str(error)[:200]}") from error
+        raise BadMessage("expected JSON and safetensors, got something else") from error
 
 
 def send(line: socket.socket, message: Any, *, deadline: float | None = None) -> None:
     """Send a message.
-
-    Args:
-        line: a connected socket.
-        message: plain data.
-        deadline: on ``time.monotonic``; none: as long as it takes.
 
     Raises:
         TimeoutError: the deadline passed.
@@ -81,19 +94,14 @@ def send(line: socket.socket, message: Any, *, deadline: float | None = None) ->
 def receive(line: socket.socket, *, limit: int, deadline: float | None = None) -> Any:
     """Receive a message.
 
-    Args:
-        line: a connected socket.
-        limit: of its size, in bytes.
-        deadline: on ``time.monotonic``; none: as long as it takes.
-
     Raises:
         EOFError: the other side is gone.
         TimeoutError: the deadline passed.
-        Garbled: it is too large, or no message.
+        BadMessage: it is too large, or no message.
     """
     header, block = LENGTHS.unpack(_exactly(line, LENGTHS.size, deadline))
     if header + block > limit:
-        raise Garbled(f"a message of {header + block} bytes, more than the {limit} that are allowed")
+        raise BadMessage(f"more than the {limit} bytes that are allowed")
     return decode(_exactly(line, header + block, deadline), header=header)
 
 

@@ -17,7 +17,7 @@ MOST_CELLS = 2_000
 
 
 class Unreadable(ValueError):  # noqa: N818
-    """The file is no notebook that can be taken; the text says why."""
+    """The file is no notebook that can be taken; the text gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,11 @@ class Cell:
         """The id under which nbgrader knows it; "" if none."""
         marks = self.metadata.get("nbgrader")
         found = marks.get("grade_id") if isinstance(marks, dict) else None
-        return found if isinstance(found, str) else ""
+        return _whole(found) if isinstance(found, str) else ""
 
 
 def read_bytes(path: Path, *, largest: int = LARGEST) -> bytes:
     """The content of a regular file, never through a link.
-
-    Args:
-        path: of the file.
-        largest: bytes that are taken.
 
     Raises:
         Unreadable: it is a link or no regular file, too large, or cannot be read.
@@ -84,10 +80,6 @@ def read_bytes(path: Path, *, largest: int = LARGEST) -> bytes:
 def parse(content: bytes, *, name: str = "the notebook") -> tuple[list[Cell], dict[str, Any]]:
     """Cells of a notebook, and its JSON as it stands.
 
-    Args:
-        content: of the file.
-        name: of the file, for messages.
-
     Raises:
         Unreadable: it is not JSON, or not a notebook of version 4.
 
@@ -95,6 +87,8 @@ def parse(content: bytes, *, name: str = "the notebook") -> tuple[list[Cell], di
         >>> parse(b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": ["a = 1"]}]}')[0]
         [Cell(kind='code', source='a = 1', id='', metadata={}, outputs=())]
     """
+    if not content.strip():
+        raise Unreadable(f"{name} is empty: the file holds nothing; save it in JupyterLab, or download it again")
     try:
         notebook = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # ValueError: also text that is no UTF-8, and endless integers
@@ -114,18 +108,20 @@ def _cell(cell: Any) -> Cell:
         source = "".join(line for line in source if isinstance(line, str))
     return Cell(
         kind=cell["cell_type"] if cell.get("cell_type") in ("code", "markdown", "raw") else "raw",
-        source=source if isinstance(source, str) else "",
-        id=cell["id"] if isinstance(cell.get("id"), str) else "",
+        source=_whole(source) if isinstance(source, str) else "",
+        id=_whole(cell["id"]) if isinstance(cell.get("id"), str) else "",
         metadata=metadata if isinstance(metadata, dict) else {},
         outputs=tuple(outputs) if isinstance(outputs, list) else (),
     )
 
 
+def _whole(text: str) -> str:
+    """Text that can be written as UTF-8: JSON knows halves of characters."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not text.isascii() else text
+
+
 def read(path: Path) -> list[Cell]:
     """Cells of a notebook file.
-
-    Args:
-        path: of the file.
 
     Raises:
         Unreadable: see ``read_bytes`` and ``parse``.

@@ -1,4 +1,4 @@
-"""What Linux tells of a process in /proc: descendants, memory, CPU time, state; nothing of one that is gone."""
+"""Descendants, memory, CPU time and state of a process, from Linux's /proc; zeros and nothing for one that is gone."""
 
 from __future__ import annotations
 
@@ -34,17 +34,8 @@ def _read(path: Path) -> str:
 
 def own_memory(pid: int) -> int:
     """Bytes of memory that are a process's alone, shared memory included; 0 when it is gone."""
-    return _held(pid, "RssAnon", "RssShmem")
-
-
-def mapped_memory(pid: int) -> int:
-    """Bytes of files, such as PyTorch's libraries, that a process has in memory; most are shared with others."""
-    return _held(pid, "RssFile")
-
-
-def _held(pid: int, *names: str) -> int:
     lines = dict(line.split(":", 1) for line in _read(Path(f"/proc/{pid}/status")).splitlines() if ":" in line)
-    return sum(1024 * int(lines[name].split()[0]) for name in names if name in lines)
+    return sum(1024 * int(lines[name].split()[0]) for name in ("RssAnon", "RssShmem") if name in lines)
 
 
 def _state(pid: int) -> list[str]:
@@ -52,10 +43,12 @@ def _state(pid: int) -> list[str]:
     return _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
 
 
-def spent_seconds(pid: int) -> float:
+def cpu_time(pid: int) -> tuple[float, float]:
     """CPU seconds of a process, and of those of its children that have ended."""
-    state = _state(pid)
-    return sum(map(int, state[11:15])) / os.sysconf("SC_CLK_TCK") if state else 0.0
+    fields = _state(pid)[11:15] or ["0"] * 4
+    user, system, childrens_user, childrens_system = (int(field) for field in fields)
+    tick = os.sysconf("SC_CLK_TCK")
+    return (user + system) / tick, (childrens_user + childrens_system) / tick
 
 
 def wants_to_run(pid: int) -> bool:

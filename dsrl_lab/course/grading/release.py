@@ -18,6 +18,8 @@ import nbformat
 from dsrl_lab.course.build_notebooks import sources
 from dsrl_lab.course.grading.assignment import CODE_STUB, Question, questions, source_version
 from dsrl_lab.course.grading.kit import build_kit
+from dsrl_lab.course.grading.walls import refuse_visible
+from dsrl_lab.files import whole_file
 
 NUMBERS = tuple(f"{number:02d}" for number in range(2, 10))
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -48,11 +50,7 @@ class Released:
 
 
 def assignments(folder: Path) -> list[Path]:
-    """Sources of notebooks 02 to 09 that have exercises.
-
-    Args:
-        folder: with ``src``.
-    """
+    """Sources of notebooks 02 to 09 that have exercises."""
     return [source for source in sources(folder) if source.stem[:2] in NUMBERS and questions(source)]
 
 
@@ -74,9 +72,8 @@ def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> list
         there = ", ".join(source.stem[:2] for source in assignments(repository / "notebooks"))
         raise ValueError(f"no assignment {', '.join(missing) or 'at all'}; notebooks with exercises: {there or 'none'}")
     for source in wanted:
-        place = course / "source" / source.stem / f"{source.stem}.ipynb"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(source_version(source), place)
+        with whole_file(course / "source" / source.stem / f"{source.stem}.ipynb") as temporary:
+            nbformat.write(source_version(source), temporary)
         outcome = api.generate_assignment(source.stem, force=True)
         if not outcome["success"]:
             raise ValueError(f"nbgrader could not release {source.stem}: {outcome.get('error') or outcome.get('log')}")
@@ -93,7 +90,10 @@ def _nbgrader(course: Path) -> Any:
         raise ValueError(
             'nbgrader is not installed here; say pip install "dsrl-lab[class]", or make classroom'
         ) from error
-    course.mkdir(parents=True, exist_ok=True)
+    refuse_visible(course)
+    if not course.exists():
+        course.mkdir(parents=True)
+        course.chmod(0o700)  # it will hold solutions, submissions and grades
     beside = str(Path(sys.executable).parent)
     if beside not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = beside + os.pathsep + os.environ.get("PATH", "")

@@ -1,10 +1,9 @@
-"""One process of a student's, shut in: what it may read, write, reach and use up.
+"""One process of a student's, shut in: what it may read, write, reach and use.
 
 With bubblewrap it sees the system's programs and libraries, Python and the student's copy of the kit, all read-only,
-and a small folder in memory that vanishes with it; no network, no other processes, no environment. The kernel limits
-its time, address space, files and number of processes; memory of all its processes together, output and the time on
-the clock are watched from outside. Without bubblewrap nothing is shut in, and only ``unsafe=True`` starts it all the
-same.
+and a small folder in memory that ends with it; no network, no other processes, no environment, no keyring. The kernel
+limits each process, a control group all of them together; a submission has one budget over all its starts. Without
+bubblewrap nothing is shut in, and only ``unsafe=True`` starts it all the same.
 """
 
 from __future__ import annotations
@@ -17,148 +16,91 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import threading
 import time
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 
-from dsrl_lab.course.grading.messages import Garbled, receive, send
-from dsrl_lab.course.grading.processes import descendants, kernel_version, own_memory, spent_seconds, wants_to_run
+from dsrl_lab.course.grading import launch, walls
+from dsrl_lab.course.grading.control_group import MEMORY, ControlGroup
+from dsrl_lab.course.grading.messages import BadMessage, clean, receive, send
+from dsrl_lab.course.grading.processes import cpu_time, descendants, kernel_version, own_memory, wants_to_run
 
 START = "import json, os, sys; c = json.loads(sys.argv[1]); os.chdir('/tmp'); "
 DROP_ROOT = "os.setgroups([]); os.setresgid(*3 * (c['user'],)); os.setresuid(*3 * (c['user'],)); "
 SERVE = "sys.path[:0] = c['path']; from dsrl_lab.course.grading.worker import main; main(c['socket'], c['limits'])"
-KIT = "/kit"
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
+AT_THE_START = 400 * 2**20  # bytes of memory that Python and PyTorch take
 KEPT_OUTPUT = 20_000
-NOT_INSTALLED = "it is not installed (on Debian or Ubuntu: apt-get install bubblewrap)"
-REFUSED = (
-    "it cannot make name spaces here ({said}); the kernel, AppArmor or the container must allow this user to make "
-    "user name spaces"
-)
-NOT_HERE = (
-    "expected bubblewrap (the program bwrap) to shut students' code in, and {found}. Grading without it lets students' "
-    "code read and change whatever you can; if you trust every submission, say --unsafe"
-)
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+CPU_LIMIT = (-signal.SIGXCPU, 128 + signal.SIGXCPU)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a submission may use up.
+    """What a submission may use.
 
     Attributes:
-        cpu_seconds: of CPU time of all its processes for one request; ten times that for one process, by the kernel.
-        idle_seconds: for one request (a cell, or an exercise's inputs) in which none of its processes wants to run; a
-            submission that waits for its turn on a busy computer is not idle.
+        cpu_seconds: CPU time of all its processes for one request (a cell, or an exercise's inputs).
+        idle_seconds: for one request in which none of its processes wants to run; a submission that waits for its
+            turn on a busy computer is not idle.
         wall_seconds: on the clock for one request, busy computer or not.
+        total_cpu_seconds: CPU time over all requests and starts.
+        total_idle_seconds: over all requests.
+        total_wall_seconds: on the clock, over all requests.
         memory: bytes beyond what Python and PyTorch take at the start.
         processes: of the student's, threads included.
         output: bytes printed.
         file_bytes: of one file, and of the folder in memory.
-        reply: bytes of one reply.
     """
 
     cpu_seconds: int = 40
     idle_seconds: float = 20.0
     wall_seconds: float = 1800.0
+    total_cpu_seconds: int = 160
+    total_idle_seconds: float = 60.0
+    total_wall_seconds: float = 3600.0
     memory: int = 960 * 2**20
     processes: int = 24
     output: int = 2 * 2**20
     file_bytes: int = 16 * 2**20
-    reply: int = 64 * 2**20
+
+
+@dataclass
+class Usage:
+    """What a submission has used, over all its processes.
+
+    Attributes:
+        cpu_seconds: CPU time since each process was ready.
+        idle_seconds: in which a request was open and no process wanted to run.
+        wall_seconds: on the clock while a request was open.
+        peak_memory: most bytes of their own that all processes held at once.
+    """
+
+    cpu_seconds: float = 0.0
+    idle_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    peak_memory: int = 0
 
 
 class Stopped(Exception):  # noqa: N818 - an end, expected of some submissions
-    """The student's process is no more, or no longer makes sense; the text says why."""
-
-
-@cache
-def bubblewrap() -> str:
-    """Why bubblewrap cannot be used here; "" if it can."""
-    program = shutil.which("bwrap")
-    if program is None:
-        return NOT_INSTALLED
-    tried = subprocess.run(
-        [program, *_walls(), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"],
-        capture_output=True,
-        text=True,
-    )
-    return "" if tried.returncode == 0 else REFUSED.format(said=tried.stderr.strip()[:200])
-
-
-def protections(*, unsafe: bool = False) -> tuple[str, ...]:
-    """What is in force when a student's code runs here.
+    """The student's process has ended, or no longer makes sense; the text gives the reason.
 
     Args:
-        unsafe: whether to go on where there is no bubblewrap.
-
-    Raises:
-        ValueError: there is no bubblewrap, and ``unsafe`` was not asked for.
+        why: in the grader's own words.
+        for_good: the submission's whole budget is used.
+        unexplained: it was killed, and not by the grader or its limits.
     """
-    limits = ("time", "address space", "file size", "output")
-    if reason := bubblewrap():
-        if not unsafe:
-            raise ValueError(NOT_HERE.format(found=reason))
-        return limits
-    user = "unprivileged user" if os.geteuid() == 0 else "user name space"
-    spaces = ("no network", "no other processes", "read-only files, solutions absent", "empty environment")
-    return (*spaces, user, *limits, "number of processes", "memory of all processes")
+
+    def __init__(self, why: str, *, for_good: bool = False, unexplained: bool = False) -> None:
+        super().__init__(why)
+        self.for_good, self.unexplained = for_good, unexplained
 
 
-def _walls() -> list[str]:
-    spaces = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-    if os.geteuid() == 0:  # as root, a user of its own is taken inside, so that the kernel counts its processes
-        spaces += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    else:
-        spaces += ["--unshare-user", *(["--disable-userns"] if _knows("--disable-userns") else [])]
-    return ["--die-with-parent", "--new-session", "--clearenv", *spaces]
-
-
-@cache
-def _knows(option: str) -> bool:
-    return option in subprocess.run(["bwrap", "--help"], capture_output=True, text=True).stdout
-
-
-def packages() -> list[Path]:
-    """Folders of installed packages that this Python imports from."""
-    found = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
-    found |= {Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")}
-    return sorted(folder.resolve() for folder in found if folder.is_dir())
-
-
-def _files(kit: Path, size: int) -> list[str]:
-    """Mounts: the system, Python, packages without the teacher's copy of the kit, the student's copy."""
-    # First of all, so that a checkout or a Python below /tmp is mounted into it, not hidden under it.
-    mounts = ["--size", str(size), "--perms", "1777", "--tmpfs", "/tmp"]
-    for name in SYSTEM:
-        folder = Path(name)
-        if folder.is_symlink():
-            mounts += ["--symlink", str(folder.readlink()), name]
-        elif folder.is_dir():
-            mounts += ["--ro-bind", name, name]
-    mounts += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
-    shown = [Path(sys.base_prefix).resolve(), *packages()]
-    for folder in shown:
-        for parent in reversed(folder.parents[:-1]):  # made by bubblewrap, by default for root alone to enter
-            mounts += ["--perms", "0755", "--dir", str(parent)]
-        mounts += ["--ro-bind", str(folder), str(folder)]
-    for folder in shown:
-        hidden = [folder / "dsrl_lab", *folder.glob("dsrl_lab-*"), folder / "nbgrader"]
-        for path in (path for path in hidden if path.is_dir()):
-            mounts += ["--tmpfs", str(path), "--remount-ro", str(path)]
-    secret = Path(__file__).resolve().parents[2]
-    for folder in (kit, secret):
-        inside = [str(other) for other in shown if folder.is_relative_to(other) and folder != other / "dsrl_lab"]
-        if inside:
-            raise ValueError(f"{folder} lies in {inside[0]}, which students' code may read; move it elsewhere")
-    mounts += ["--ro-bind", str(kit), KIT, "--proc", "/proc", "--dev", "/dev"]
-    mounts += ["--size", str(2**20), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
-    return [*mounts, "--remount-ro", "/"]
+class NotStarted(RuntimeError):  # noqa: N818
+    """The sandbox did not start: a fault of this computer or of the course, never of a submission."""
 
 
 class Sandbox:
@@ -166,84 +108,99 @@ class Sandbox:
 
     Args:
         kit: the student's copy of the kit.
-        limits: what it may use up.
+        limits: what it may use.
+        usage: what the submission has used in earlier processes; grows.
         unsafe: go on where there is no bubblewrap.
 
     Raises:
         ValueError: there is no bubblewrap, and ``unsafe`` was not asked for.
+        NotStarted: on entering the block.
     """
 
-    def __init__(self, kit: Path, limits: Limits | None = None, *, unsafe: bool = False) -> None:
-        protections(unsafe=unsafe)
-        self.kit, self.limits, self.shut_in = kit.resolve(), limits or Limits(), not bubblewrap()
+    def __init__(
+        self, kit: Path, limits: Limits | None = None, *, usage: Usage | None = None, unsafe: bool = False
+    ) -> None:
+        walls.protections(unsafe=unsafe)
+        self.kit, self.limits, self.shut_in = kit.resolve(), limits or Limits(), not walls.bubblewrap()
+        self.usage = usage or Usage()
         self.output = b""
-        self._printed, self._why, self._listening = 0, "", True
+        self._printed, self._listening = 0, True
+        self._end: Stopped | None = None
         self._lock = threading.Lock()
-        self._peak, self._cpu_seconds, self._idle_since = 0, 0.0, time.monotonic()
-        self._before: float | None = None  # CPU time before this request; the first, with the start in it, is not timed
+        self._seen: dict[int, tuple[float, float]] = {}  # process: CPU time when last seen, its ended children's
+        self._asked: float | None = None  # when the open request began; none is open: None
+        self._cpu_before, self._idle = 0.0, 0.0  # of the open request
+        self._ready = False
 
     def __enter__(self) -> Self:
-        ours, theirs = socket.socketpair()
-        self._line = ours
+        self._line, theirs = socket.socketpair()
+        processes = self.limits.processes + 8  # bubblewrap's own, too
+        self._group = ControlGroup(memory=AT_THE_START + self.limits.memory, processes=processes)
+        pipe, filter_end = os.pipe()
+        os.write(filter_end, launch.system_calls())
+        os.close(filter_end)
+        bus = {name: os.environ[name] for name in ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS") if name in os.environ}
         self._process = subprocess.Popen(
-            self._command(theirs.fileno()),
+            self._command(theirs.fileno(), pipe),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            pass_fds=(theirs.fileno(),),
-            env=self._environment(),
+            pass_fds=(theirs.fileno(), pipe),
+            env=self._environment() | (bus if self._group.command else {}),
             start_new_session=True,
         )
         theirs.close()
+        os.close(pipe)
         assert self._process.stdout is not None
         self._pipe = self._process.stdout.fileno()
         os.set_blocking(self._pipe, False)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
+        try:
+            assert receive(self._line, limit=1000, deadline=time.monotonic() + self.limits.wall_seconds) == "ready"
+            self._group.started(self._process.pid)
+            self._cpu_start, self._ready = self._cpu(), True
+        except (AssertionError, EOFError, OSError, BadMessage, StopIteration) as error:
+            self.__exit__()
+            last = clean(self.output.decode("utf-8", "replace")).strip().splitlines()[-1:]
+            raise NotStarted(f"the sandbox did not start: {''.join(last)[:300] or type(error).__name__}") from error
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._ready:
+            self.usage.cpu_seconds += self._cpu() - self._cpu_start
+        self._ready = False
         self._stop("")
         self._process.wait()
         self._watcher.join()
+        self._group.close()
         self._line.close()
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    @property
-    def peak_memory(self) -> int:
-        """Most bytes of its own that all processes together held, as seen from outside."""
-        return self._peak
-
-    @property
-    def cpu_seconds(self) -> float:
-        """CPU time of the processes that were there at once, at most 0.1 s old."""
-        return self._cpu_seconds
-
-    def ask(self, what: str, *arguments: Any) -> Any:
+    def ask(self, request: str, *arguments: Any, limit: int = 2 * 2**20) -> Any:
         """Send a request and wait for the reply.
-
-        Args:
-            what: prepare, run or call.
-            arguments: plain data.
 
         Raises:
             Stopped: no reply came, or none that makes sense.
         """
-        self._idle_since = time.monotonic()
-        deadline = time.monotonic() + self.limits.wall_seconds
+        self._cpu_before, self._idle, began = self._cpu(), 0.0, time.monotonic()
+        self._asked = began
         try:
-            send(self._line, (what, arguments), deadline=deadline)
-            reply = receive(self._line, limit=self.limits.reply, deadline=deadline)
-            self._before = sum(map(spent_seconds, descendants(self._process.pid)))
-            return reply
+            deadline = began + self.limits.wall_seconds
+            send(self._line, (request, arguments), deadline=deadline)
+            return receive(self._line, limit=limit, deadline=deadline)
         except TimeoutError:
             self._stop(f"it took longer than {self.limits.wall_seconds:.0f} seconds on the clock")
-        except Garbled as error:
+        except BadMessage as error:
             self._stop(f"its reply was no message ({error})")
         except (EOFError, OSError):
             self._ended()
-        raise Stopped(self._why)
+        finally:
+            self._asked = None
+            self.usage.wall_seconds += time.monotonic() - began
+        assert self._end is not None
+        raise self._end
 
     def stop_listening(self) -> None:
         """Keep what was printed up to now, and nothing after it: hidden inputs come next."""
@@ -251,24 +208,37 @@ class Sandbox:
             self._drain()
             self._listening = False
 
-    def _command(self, descriptor: int) -> list[str]:
-        path = [KIT if self.shut_in else str(self.kit), *map(str, packages())]
+    def _command(self, line: int, filter_pipe: int) -> list[str]:
+        path = [walls.KIT if self.shut_in else str(self.kit), *map(str, walls.packages())]
         root = self.shut_in and os.geteuid() == 0
         limits = {
-            "cpu_seconds": 10 * self.limits.cpu_seconds,
+            "cpu_seconds": 2 * self.limits.total_cpu_seconds,
             "memory": self.limits.memory,
             "file_bytes": self.limits.file_bytes,
             "processes": self._most_processes(root=root),
         }
         user = 61_000 + secrets.randbelow(4_000)
-        told = json.dumps({"path": path, "socket": descriptor, "limits": limits, "user": user})
-        python = [str(Path(sys.executable).resolve()), "-I", "-S", "-B", "-c", START + DROP_ROOT * root + SERVE, told]
+        settings = json.dumps({"path": path, "socket": line, "limits": limits, "user": user})
+        program = str(Path(sys.executable).resolve())
+        python = [program, "-I", "-S", "-B", "-c", START + DROP_ROOT * root + SERVE, settings]
+        starter = [*self._group.command, program, "-I", "-S", "-B", str(Path(launch.__file__).resolve())]
+        starter += [*self._group.join(), "--"]
         if not self.shut_in:
-            return python
+            return [*starter, *python]
         bwrap = shutil.which("bwrap")
         assert bwrap is not None
         environment = [word for pair in self._environment().items() for word in ("--setenv", *pair)]
-        return [bwrap, *_walls(), *environment, *_files(self.kit, self.limits.file_bytes), "--", *python]
+        calls = ["--seccomp", str(filter_pipe)] if launch.system_calls() else []
+        return [
+            *starter,
+            bwrap,
+            *walls.name_spaces(),
+            *calls,
+            *environment,
+            *walls.mounts(self.kit, self.limits.file_bytes),
+            "--",
+            *python,
+        ]
 
     def _most_processes(self, *, root: bool) -> int:
         if root or (self.shut_in and kernel_version() >= (5, 14)):  # of a name space or user of its own
@@ -283,29 +253,60 @@ class Sandbox:
         return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **one, **home}
 
     def _watch(self) -> None:
-        """Read what is printed and look at the memory of all processes, until the end."""
+        """Read what is printed and look at what all processes use, until the end."""
+        looked = time.monotonic()
         while True:
             with self._lock:
                 self._drain()
             if self._process.poll() is not None:
+                with self._lock:
+                    self._drain()
                 return
             family = descendants(self._process.pid)
+            self._seen.update({pid: cpu_time(pid) for pid in family})
             held = sum(map(own_memory, family))
-            self._peak = max(self._peak, held)
-            self._cpu_seconds = max(self._cpu_seconds, sum(map(spent_seconds, family)))
-            if held > self.limits.memory + 400 * 2**20:
-                self._stop(f"all its processes together took more than {self.limits.memory >> 20} MiB of memory")
-            if self._before is not None and self._cpu_seconds - self._before > self.limits.cpu_seconds:
-                self._stop(self._too_long)
-            if any(map(wants_to_run, family)):
-                self._idle_since = time.monotonic()
-            elif time.monotonic() - self._idle_since > self.limits.idle_seconds:
-                self._stop(f"it waited for more than {self.limits.idle_seconds:.0f} seconds and did nothing")
+            self.usage.peak_memory = max(self.usage.peak_memory, held)
+            counted = MEMORY in self._group.enforced  # else by what is seen, which counts a fork's pages twice
+            if self._group.out_of_memory() or (not counted and held > AT_THE_START + self.limits.memory):
+                self._stop(self._too_much_memory)
+            looked, since = time.monotonic(), time.monotonic() - looked
+            if self._ready:
+                self._look_at_time(since, idle=self._asked is not None and not any(map(wants_to_run, family)))
             time.sleep(0.1)
+
+    def _look_at_time(self, since: float, *, idle: bool) -> None:
+        limits, usage, asked, cpu = self.limits, self.usage, self._asked, self._cpu()
+        self._idle = self._idle + since if idle else 0.0
+        usage.idle_seconds += since * idle
+        open_seconds = 0.0 if asked is None else time.monotonic() - asked
+        if cpu - self._cpu_before > limits.cpu_seconds and asked is not None:
+            self._stop(self._too_long)
+        if self._idle > limits.idle_seconds:
+            self._stop(f"it waited for more than {limits.idle_seconds:.0f} seconds and did nothing")
+        for used, most, what in (
+            (usage.cpu_seconds + cpu - self._cpu_start, limits.total_cpu_seconds, "of CPU time"),
+            (usage.idle_seconds, limits.total_idle_seconds, "of waiting"),
+            (usage.wall_seconds + open_seconds, limits.total_wall_seconds, "on the clock"),
+        ):
+            if used > most:
+                self._stop(f"the whole submission took more than {most:.0f} seconds {what}", for_good=True)
 
     @property
     def _too_long(self) -> str:
         return f"it used more than {self.limits.cpu_seconds} seconds of CPU time"
+
+    @property
+    def _too_much_memory(self) -> str:
+        return f"all its processes together took more than {self.limits.memory >> 20} MiB of memory"
+
+    def _cpu(self) -> float:
+        """CPU time of all processes: the kernel's count, or what was seen of each."""
+        counted = self._group.cpu_seconds()
+        if counted is not None:
+            return counted
+        seen = self._seen.copy()
+        living = sum(sum(seen[pid]) for pid in descendants(self._process.pid) if pid in seen)
+        return max(living, sum(own for own, _ in seen.values()))
 
     def _drain(self) -> None:
         try:
@@ -319,8 +320,8 @@ class Sandbox:
         except BlockingIOError:
             return
 
-    def _stop(self, why: str) -> None:
-        self._why = self._why or why
+    def _stop(self, why: str, *, for_good: bool = False, unexplained: bool = False) -> None:
+        self._end = self._end or Stopped(why, for_good=for_good, unexplained=unexplained)
         members = [] if self.shut_in else descendants(self._process.pid)  # in a name space, all end with the first
         self._process.kill()
         for member in members:
@@ -328,6 +329,7 @@ class Sandbox:
                 os.kill(member, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        self._group.kill()
 
     def _ended(self) -> None:
         try:
@@ -335,8 +337,12 @@ class Sandbox:
         except subprocess.TimeoutExpired:
             self._stop("it closed its line to the grader")
             return
-        cpu_time_up = code in (-24, 152)
-        self._why = self._why or (self._too_long if cpu_time_up else f"it ended without an answer (exit code {code})")
+        if self._group.out_of_memory():
+            self._stop(self._too_much_memory)
+        elif code in CPU_LIMIT:
+            self._stop(self._too_long)
+        else:
+            self._stop("it ended without an answer", unexplained=code in KILLED)
 
 
 def _is_mine(process: psutil.Process) -> bool:

@@ -117,11 +117,39 @@ def _unit(cell: int, code: str) -> Unit:
         for alias in node.names
     }
     names.changes |= set(_changed(tree)) - imported
+    names.at_once -= _bound_first(tree)
     names.at_once |= {
         node.target.id for node in tree.body if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
     }
     sets = (names.binds, names.changes, names.at_once, names.later)
     return Unit(cell, code, *(frozenset(found) for found in sets))
+
+
+def _bound_first(tree: ast.Module) -> set[str]:
+    """Names to which the code gives a value before it uses them, as a loop does with its variable."""
+    bound: set[str] = set()
+    used: set[str] = set()
+
+    def look(*nodes: ast.AST | None, store: bool = False) -> None:
+        found = [name for node in nodes if node is not None for name in ast.walk(node) if isinstance(name, ast.Name)]
+        used.update({name.id for name in found if not (store and isinstance(name.ctx, ast.Store))} - bound)
+        if store:
+            bound.update({name.id for name in found if isinstance(name.ctx, ast.Store)} - used)
+
+    def run(statements: list[ast.stmt]) -> None:
+        for node in statements:
+            if isinstance(node, ast.For):
+                look(node.iter)
+                look(node.target, store=True)
+                run([*node.body, *node.orelse])
+            elif isinstance(node, ast.Assign):
+                look(node.value)
+                look(*node.targets, store=True)
+            else:
+                look(node)
+
+    run(tree.body)
+    return bound
 
 
 def _scope(table: symtable.SymbolTable, names: _Names, *, at_once: bool, top: bool = False) -> None:
@@ -157,10 +185,6 @@ def _base(node: ast.expr) -> Iterator[str]:
 
 def needed_for(names: Sequence[str], units: Sequence[Unit]) -> list[Unit]:
     """The units that have to run, in order, so that names have their values.
-
-    Args:
-        names: of the answers.
-        units: of the whole notebook, in order.
 
     Example:
         >>> notebook = [whole(0, "import torch"), whole(1, "slow = 1 + 1"), whole(2, "def f(x): return torch.relu(x)")]
@@ -200,9 +224,6 @@ class TooEarly:
 
 def used_too_early(units: Sequence[Unit]) -> list[TooEarly]:
     """Names used before they have a value, each reported once.
-
-    Args:
-        units: statements of the whole notebook, in order.
 
     Example:
         >>> used_too_early([*statements(0, "f = lambda: g()"), *statements(1, "f()"), *statements(2, "def g(): pass")])

@@ -17,14 +17,13 @@ from typing import Any
 
 import torch
 
-from dsrl_lab.course.exercises.exercise import Case, call
-from dsrl_lab.course.exercises.judge import as_tensor
-from dsrl_lab.course.exercises.released import EXERCISES, ReleasedExercise
-from dsrl_lab.course.grading.messages import receive, send
+from dsrl_lab.course.exercises.bank import EXERCISES
+from dsrl_lab.course.exercises.calls import Case, call
+from dsrl_lab.course.exercises.judge import as_result
+from dsrl_lab.course.grading.messages import clean, receive, send
 from dsrl_lab.course.grading.slicing import Unit, needed_for, statements, whole
 
 REQUEST_LIMIT = 256 * 2**20
-LARGEST_RESULT = 4 * 2**20  # numbers
 LONGEST_TEXT = 500
 
 
@@ -39,22 +38,17 @@ def set_limits(*, cpu_seconds: int, memory: int, file_bytes: int, processes: int
     """
     import resource  # not on Windows, where there is no sandbox either
 
-    pages = int(_first_line("/proc/self/statm").split()[0])
-    most = pages * os.sysconf("SC_PAGE_SIZE") + memory
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    with open("/proc/self/statm", encoding="ascii") as pages:  # noqa: PTH123 - the kernel's file, one line
+        most = int(pages.readline().split()[0]) * os.sysconf("SC_PAGE_SIZE") + memory
     used = resource.getrusage(resource.RUSAGE_SELF)
     up = int(used.ru_utime + used.ru_stime) + 1 + cpu_seconds
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CPU, (up, up + 2))
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
     if processes:
         resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
-
-
-def _first_line(path: str) -> str:
-    with open(path, encoding="ascii") as lines:  # noqa: PTH123 - kernel's file, one line
-        return lines.readline()
 
 
 class Session:
@@ -80,42 +74,39 @@ class Session:
             try:
                 units += [whole(number, code)] if owner == "student" else statements(number, code)
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                unreadable[str(number)] = f"{type(error).__name__}: {error}"[:LONGEST_TEXT]
+                unreadable[str(number)] = clean(f"{type(error).__name__}: {error}", LONGEST_TEXT)
         self.units = needed_for(answers, units)
         return {"cells": [unit.cell for unit in self.units], "unreadable": unreadable}
 
     def run(self, number: int) -> str:
-        """Run one piece; say what it raised, "" if nothing."""
+        """Run one piece; give what it raised, "" if nothing."""
         unit = self.units[number]
         file = f"<cell {unit.cell + 1}>"
         linecache.cache[file] = (len(unit.code), None, [f"{line}\n" for line in unit.code.splitlines()], file)
         try:
             exec(compile(unit.code, file, "exec"), self.names)
         except BaseException as error:  # SystemExit as well: the next cell still runs
-            return " ".join(_told(error))[:LONGEST_TEXT]
+            return " ".join(_described(error))[:LONGEST_TEXT]
         finally:
             _flush()
         return ""
 
-    def call(self, name: str, answer: str, cases: list[Case] | None, seed: int) -> list[Any]:
-        """Results of an answer: tensors, or what it raised as (kind, text, place)."""
-        exercise = EXERCISES.get(name)
-        run = exercise.run if exercise else call
-        if cases is None:
-            assert isinstance(exercise, ReleasedExercise) and exercise.fresh is not None
-            cases = exercise.fresh(torch.Generator().manual_seed(seed))
-        return [self._result(run, answer, case) for case in cases]
+    def call(self, name: str, answer: str, cases: list[Case], most: int) -> list[Any]:
+        """Results of an answer: of at most so many numbers, or what it raised as (kind, text, place)."""
+        run = EXERCISES[name].run if name in EXERCISES else call
+        return [self._result(run, answer, case, most) for case in cases]
 
-    def _result(self, run: Any, answer: str, case: Case) -> Any:
+    def _result(self, run: Any, answer: str, case: Case, most: int) -> Any:
         if answer not in self.names:
             return ("NameError", f"there is no {answer}: the cell that defines it is missing or failed", "")
         try:
-            result = as_tensor(run(self.names[answer], case))
-            if result.numel() > LARGEST_RESULT:
-                return ("ValueError", f"a result of {result.numel()} numbers; none is expected to be that large", "")
-            return result.contiguous()
+            result = as_result(run(self.names[answer], case))
+            numbers = sum(part.numel() for part in (result.values() if isinstance(result, dict) else [result]))
+            if numbers > most:
+                return ("ValueError", f"a result of {numbers} numbers; none is expected to be that large", "")
+            return result
         except BaseException as error:
-            return _told(error)
+            return _described(error)
         finally:
             _flush()
 
@@ -132,7 +123,7 @@ def _flush() -> None:
             continue
 
 
-def _told(error: BaseException) -> tuple[str, str, str]:
+def _described(error: BaseException) -> tuple[str, str, str]:
     try:
         frames = traceback.extract_tb(error.__traceback__)
         place = next((f" (line {f.lineno}: {f.line})" for f in reversed(frames) if f.filename.startswith("<cell")), "")
@@ -142,29 +133,22 @@ def _told(error: BaseException) -> tuple[str, str, str]:
 
 
 def serve(line: socket.socket) -> None:
-    """Answer requests until the other side closes.
-
-    Args:
-        line: to the grader.
-    """
+    """Answer requests until the other side closes."""
     session = Session()
+    requests: dict[str, Any] = {"prepare": session.prepare, "run": session.run, "call": session.call}
     while True:
         try:
-            what, arguments = receive(line, limit=REQUEST_LIMIT)
+            request, arguments = receive(line, limit=REQUEST_LIMIT)
         except EOFError:
             return
-        requests: dict[str, Any] = {"prepare": session.prepare, "run": session.run, "call": session.call}
-        send(line, requests[what](*arguments))
+        send(line, requests[request](*arguments))
 
 
 def main(descriptor: int, limits: dict[str, int]) -> None:
-    """Set the limits, then serve.
-
-    Args:
-        descriptor: of the socket to the grader.
-        limits: see ``set_limits``.
-    """
+    """Set the limits, say "ready", then serve."""
     torch.set_num_threads(1)
     tempfile.gettempdir()  # found once, and kept: a student's code that fills /tmp shall not harm its other answers
     set_limits(**limits)
-    serve(socket.socket(fileno=descriptor))
+    line = socket.socket(fileno=descriptor)
+    send(line, "ready")
+    serve(line)

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from dsrl_lab.course.exercises.bank import solution
+from dsrl_lab.course.grading.answer_key import AnswerKey, answer_key
 from dsrl_lab.course.grading.notebook_file import Cell
-from dsrl_lab.course.grading.paper import Paper, paper
-from dsrl_lab.course.grading.sandbox import Limits, bubblewrap
+from dsrl_lab.course.grading.sandbox import Limits
+from dsrl_lab.course.grading.walls import bubblewrap
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CHAPTER = "06_feature_affinity"
@@ -31,8 +33,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def affinity_paper(course: Path) -> Paper:
-    return paper(course / "release" / CHAPTER / f"{CHAPTER}.ipynb", seed=7)
+def affinity_key(course: Path) -> AnswerKey:
+    return answer_key(course / "release" / CHAPTER / f"{CHAPTER}.ipynb", seed=7)
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +44,11 @@ def sandboxed() -> None:
 
 
 @pytest.fixture(scope="session")
-def solved(affinity_paper: Paper) -> Callable[..., list[Cell]]:
+def solved(affinity_key: AnswerKey) -> Callable[..., list[Cell]]:
     """Cells of a submission: the solutions, with some answers replaced."""
 
     def cells(**answers: str) -> list[Cell]:
-        return [_answered(cell, answers) for cell in affinity_paper.cells]
+        return [_answered(cell, answers) for cell in affinity_key.cells]
 
     return cells
 
@@ -57,6 +59,15 @@ def _answered(cell: Cell, answers: dict[str, str]) -> Cell:
     name = cell.grade_id.removesuffix("-answer").replace("-", ".")
     own = answers.get("q" + name.replace(".", "_"))
     return replace(cell, source=solution(name).parts[0].text if own is None else own)
+
+
+def hand_in(course: Path, student: str, cells: list[Cell]) -> None:
+    notebook = nbformat.read(course / "release" / CHAPTER / f"{CHAPTER}.ipynb", as_version=4)
+    for cell, answer in zip(notebook.cells, cells, strict=True):
+        cell.source = answer.source
+    place = course / "submitted" / student / CHAPTER / f"{CHAPTER}.ipynb"
+    place.parent.mkdir(parents=True)
+    nbformat.write(notebook, place)
 
 
 def earned(marks: Sequence[object]) -> dict[str, int]:

@@ -16,57 +16,62 @@ import nbformat
 import psutil
 import pytest
 
-from dsrl_lab.course.grading import sandbox
-from dsrl_lab.course.grading.course import Graded, Submission, grade_course, statistics, write_tables
+from dsrl_lab.course.grading import walls
+from dsrl_lab.course.grading.course import Graded, Submission, grade_course
 from dsrl_lab.course.grading.gradebook import as_shown, write_gradebook
 from dsrl_lab.course.grading.grading import Mark, Result
 from dsrl_lab.course.grading.notebook_file import Cell
 from dsrl_lab.course.grading.release import SETTINGS
+from dsrl_lab.course.grading.tables import by_question, write_tables
 
-from .conftest import CHAPTER
+from .conftest import CHAPTER, hand_in
 
 
-def graded(student: str, *points: int, known_as: str = "") -> Graded:
+def result(*points: int, known_as: str = "") -> Result:
     marks = [
         Mark(f"06.{n + 1}", p, 2, p > 0, p > 1, known_as if not p else "", "message") for n, p in enumerate(points)
     ]
-    return Graded(Submission(student, "a", Path("a.ipynb")), Result(marks=marks))
+    return Result(marks=marks)
 
 
 def test_statistics_by_hand() -> None:
     class_of_four = [
-        graded("a", 2, 2, 2),
-        graded("b", 2, 1, 2),
-        graded("c", 0, 0, 2, known_as="signs cancel"),
-        graded("d", 0, 1, 2, known_as="signs cancel"),
+        result(2, 2, 2),
+        result(2, 1, 2),
+        result(0, 0, 2, known_as="signs cancel"),
+        result(0, 1, 2, known_as="signs cancel"),
+        Result(result(0, 0, 0).marks, fault="the disk was full"),
     ]
-    rows = statistics(class_of_four)
+    rows = by_question(class_of_four)
     assert rows[1] == ["06.1", "2", "1.00", "2", "0", "2", "0.71", "2 x signs cancel"]
     assert rows[2] == ["06.2", "2", "1.00", "1", "2", "1", "0.71", "1 x signs cancel"]
     assert rows[3][:7] == ["06.3", "2", "2.00", "4", "0", "0", ""], "no spread, no correlation"
 
 
 def test_no_word_of_a_student_s_becomes_a_formula(tmp_path: Path) -> None:
-    write_tables(tmp_path, "a", [graded("=1+1", 2, 0), graded("-1", 0, 1), graded("line\nbreak", 0, 2)])
+    write_tables(tmp_path, "a", {"=1+1": result(2, 0), "-1": result(0, 1), "line\nbreak": result(0, 2)})
     with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert [row[:3] for row in rows[1:]] == [["'=1+1", "2", "4"], ["-1", "1", "4"], ["line break", "2", "4"]]
+    write_tables(tmp_path, "b", {"ada": result(2, 0)}, absent=["eve"])
+    last = (tmp_path / "b.csv").read_text(encoding="utf-8").splitlines()[-1]
+    assert last == "eve,,4,,,not handed in,,"
     with (tmp_path / "a_questions.csv").open(encoding="utf-8", newline="") as file:
         assert next(row for row in csv.DictReader(file))["with_the_rest"].startswith("-0.")
 
 
 def test_without_a_sandbox_it_stops_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "bubblewrap", lambda: sandbox.NOT_INSTALLED)
+    monkeypatch.setattr(walls, "bubblewrap", lambda: walls.NOT_INSTALLED)
     with pytest.raises(ValueError, match=r"expected bubblewrap .* it is not installed.* apt-get install .* --unsafe"):
         grade_course(tmp_path)
-    assert "no network" not in sandbox.protections(unsafe=True)
+    assert "no network" not in walls.protections(unsafe=True)
     with pytest.raises(ValueError, match=r"expected a course with release/ and kit/"):
         grade_course(tmp_path, unsafe=True)
 
 
 def test_what_the_form_grader_shows_holds_a_student_s_code_as_text_only() -> None:
     released = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell("stub", id=f"06-1-{end}") for end in ("answer", "check", "further")]
+        cells=[nbformat.v4.new_code_cell("stub", id=f"06-1-{end}") for end in ("answer", "check", "hidden")]
     )
     evil = "<script>alert(1)</script>"
     mark = Mark("06.1", 1, 2, True, False, "", evil, evil, code=f"def f():\n    return '{evil}'")
@@ -78,15 +83,6 @@ def test_what_the_form_grader_shows_holds_a_student_s_code_as_text_only() -> Non
     assert shown.cells[0].source.startswith("def f()") and released.cells[0].source == "stub"
     assert shown.cells[1].outputs[0].text.startswith("1 of 1 points.")
     assert shown.cells[2].outputs[0].text.startswith("0 of 1 points.")
-
-
-def hand_in(course: Path, student: str, cells: list[Cell]) -> None:
-    notebook = nbformat.read(course / "release" / CHAPTER / f"{CHAPTER}.ipynb", as_version=4)
-    for cell, answer in zip(notebook.cells, cells, strict=True):
-        cell.source = answer.source
-    place = course / "submitted" / student / CHAPTER / f"{CHAPTER}.ipynb"
-    place.parent.mkdir(parents=True)
-    nbformat.write(notebook, place)
 
 
 @pytest.mark.classroom
@@ -121,7 +117,7 @@ def test_a_killed_run_goes_on_and_the_gradebook_knows(
     assert not [p for p in psutil.process_iter(["cmdline"]) if str(mine / "kit") in (p.info["cmdline"] or [])]
     (mine / "submitted" / "ada" / CHAPTER / "timestamp.txt").write_text("2026-11-02 10:00:00.000000 UTC\n", "utf-8")
     for _ in range(2):  # a second time changes nothing
-        assert write_gradebook(mine, CHAPTER, results)
+        assert write_gradebook(mine, CHAPTER, results) == {}
     nbgrader_s_tools_know_it(mine)
 
 
@@ -145,7 +141,7 @@ def nbgrader_s_tools_know_it(course: Path) -> None:
     outcome = api.generate_feedback(CHAPTER, "bob", force=True)
     assert outcome["success"], outcome
     page = (course / "feedback" / "bob" / CHAPTER / f"{CHAPTER}.html").read_text(encoding="utf-8")
-    assert "The diagonal is not 1" in page and "check_further" not in page
+    assert "The diagonal is not 1" in page and "check_hidden" not in page
     assert "c.Autograde.autograde_preprocessors = []" in (course / "nbgrader_config.py").read_text(encoding="utf-8")
     assert api.autograde(CHAPTER, "bob", force=True)["success"]
     left = nbformat.read(course / "autograded" / "bob" / CHAPTER / f"{CHAPTER}.ipynb", as_version=4)

@@ -1,4 +1,4 @@
-"""What copying, deleting and trying about does to a notebook is mended or told."""
+"""What copying, deleting and trying about does to a notebook is fixed or reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from dsrl_lab import cli
 from dsrl_lab.course.grading.assignment import source_version
-from dsrl_lab.course.grading.handin import look_over, mend
+from dsrl_lab.course.grading.handin import inspect_notebook, write_fixed
 from dsrl_lab.course.grading.notebook_file import Unreadable
 
 from .conftest import CHAPTER, REPOSITORY
@@ -56,7 +56,7 @@ def paste_with_id(cells: list[dict[str, Any]]) -> None:
 
 
 def paste_with_new_id(cells: list[dict[str, Any]]) -> None:
-    cells.insert(at(cells, "06-2-further") + 1, {**copy.deepcopy(the(cells, "06-2-check")), "id": "fresh"})
+    cells.insert(at(cells, "06-2-hidden") + 1, {**copy.deepcopy(the(cells, "06-2-check")), "id": "fresh"})
 
 
 def lose_ids(cells: list[dict[str, Any]]) -> None:
@@ -83,7 +83,7 @@ def turn_to_text(cells: list[dict[str, Any]]) -> None:
 
 
 def delete_checks(cells: list[dict[str, Any]]) -> None:
-    cells[:] = [cell for cell in cells if not cell["id"].endswith(("-check", "-further"))]
+    cells[:] = [cell for cell in cells if not cell["id"].endswith(("-check", "-hidden"))]
 
 
 def change_check(cells: list[dict[str, Any]]) -> None:
@@ -101,7 +101,7 @@ def raise_points(cells: list[dict[str, Any]]) -> None:
         (paste_with_new_id, "2 cells had the grade id 06-2-check"),
         (lose_ids, "cell 1 had no id"),
         (lose_marks, "had lost its grade id 06-2-answer"),
-        (lose_both, "had lost its grade id 06-2-further"),
+        (lose_both, "had lost its grade id 06-2-hidden"),
         (turn_to_text, "was turned from code into markdown"),
         (delete_checks, "the check 06-2-check was deleted; it is back as cell"),
         (change_check, "the check 06-2-check was changed"),
@@ -109,13 +109,13 @@ def raise_points(cells: list[dict[str, Any]]) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_it_is_told_and_mended(change: Change, said: str, mine: Callable[[Change], Path], handed_out: Path) -> None:
+def test_it_is_reported_and_fixed(change: Change, said: str, mine: Callable[[Change], Path], handed_out: Path) -> None:
     place = mine(change)
-    look = look_over(place, released=handed_out)
-    assert said in "\n".join(finding.text for finding in look.findings if finding.mended)
+    look = inspect_notebook(place, released=handed_out)
+    assert said in "\n".join(finding.text for finding in look.findings if finding.fixable)
     before = place.read_bytes()
-    assert mend(place, look).read_bytes() == before
-    again = look_over(place, released=handed_out)
+    assert write_fixed(place, look).read_bytes() == before
+    again = inspect_notebook(place, released=handed_out)
     assert again.findings == ()
     nbformat.validate(nbformat.read(place, as_version=4))
     frame = [cell for cell in nbformat.read(handed_out, as_version=4).cells if "nbgrader" in cell.metadata]
@@ -124,7 +124,7 @@ def test_it_is_told_and_mended(change: Change, said: str, mine: Callable[[Change
 
 
 def test_of_two_answers_the_last_that_was_worked_on_counts(mine: Callable[[Change], Path], handed_out: Path) -> None:
-    look = look_over(mine(paste_with_id), released=handed_out)
+    look = inspect_notebook(mine(paste_with_id), released=handed_out)
     (answer,) = (cell for cell in look.notebook["cells"] if cell["id"] == "06-2-answer")
     assert answer["source"] == "def affinity(features):\n    return 1"
 
@@ -155,38 +155,42 @@ def delete_answer(cells: list[dict[str, Any]]) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_what_only_its_author_can_mend_is_told(
+def test_what_only_its_author_can_fix_is_reported(
     change: Change, said: str, mine: Callable[[Change], Path], handed_out: Path
 ) -> None:
-    look = look_over(mine(change), released=handed_out)
-    assert said in "\n".join(finding.text for finding in look.findings if not finding.mended)
+    look = inspect_notebook(mine(change), released=handed_out)
+    assert said in "\n".join(finding.text for finding in look.findings if not finding.fixable)
 
 
 def test_a_notebook_as_handed_out_is_in_order_and_all_its_answers_are_open(
     mine: Callable[[Change], Path], handed_out: Path
 ) -> None:
-    look = look_over(mine(lambda cells: None), released=handed_out)
+    look = inspect_notebook(mine(lambda cells: None), released=handed_out)
     assert look.findings == ()
     assert look.open_answers == ("06.1", "06.2", "06.3", "06.4", "06.5")
 
 
 def test_strangers_are_refused(tmp_path: Path) -> None:
     place = tmp_path / "other.ipynb"
-    place.write_text('{"nbformat": 4, "cells": []}', encoding="utf-8")
+    place.write_text('{"nbformat": 4, "cells": [{"cell_type": "code", "source": "1"}]}', encoding="utf-8")
     with pytest.raises(ValueError, match="is like no assignment that was handed out"):
-        look_over(place)
+        inspect_notebook(place)
+    for content, why in (('{"nbformat": 4, "cells": []}', "it has no cells"), ("", "the file holds nothing")):
+        place.write_text(content, encoding="utf-8")
+        with pytest.raises(ValueError, match=f"other.ipynb is empty: {why}"):
+            inspect_notebook(place)
     place.write_text("{", encoding="utf-8")
     with pytest.raises(Unreadable, match="is not JSON"):
-        look_over(place)
+        inspect_notebook(place)
 
 
-def test_the_command_mends_only_when_it_is_told_to(mine: Callable[[Change], Path], handed_out: Path) -> None:
+def test_the_command_fixes_only_with_fix(mine: Callable[[Change], Path], handed_out: Path) -> None:
     place = mine(change_check)
     arguments = ["classroom", "check", str(place), "--released", str(handed_out)]
     before = place.read_bytes()
-    told = CliRunner().invoke(cli.app, arguments)
-    assert told.exit_code == 1 and "--fix mends: the check 06-2-check was changed" in told.output
+    first = CliRunner().invoke(cli.app, arguments)
+    assert first.exit_code == 1 and "--fix fixes: the check 06-2-check was changed" in first.output
     assert place.read_bytes() == before
-    mended = CliRunner().invoke(cli.app, [*arguments, "--fix"])
-    assert mended.exit_code == 0 and "ready to hand in" in mended.output and "still open: 06.1" in mended.output
+    second = CliRunner().invoke(cli.app, [*arguments, "--fix"])
+    assert second.exit_code == 0 and "ready to hand in" in second.output and "still open: 06.1" in second.output
     assert place.read_bytes() != before

@@ -9,7 +9,7 @@ from dsrl_lab.course.exercises.bank import EXERCISES
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.judge import judge
 from dsrl_lab.course.exercises.recorded import pack, record
-from dsrl_lab.course.grading.hidden_inputs import DRAWS, check_further, further, unknown_draws
+from dsrl_lab.course.grading.hidden_inputs import DRAWS, check_hidden, hidden_variants, unknown_draws
 from dsrl_lab.course.grading.release import NUMBERS
 
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
@@ -18,13 +18,13 @@ each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lamb
 @each_exercise
 def test_the_solution_passes(exercise: Exercise) -> None:
     for seed in range(3):
-        assert check_further(exercise.name, exercise.solution, seed=seed)
+        assert check_hidden(exercise.name, exercise.solution, seed=seed)
 
 
 @each_exercise
 def test_each_wrong_answer_fails(exercise: Exercise) -> None:
     for seed in range(3):
-        kind = further(exercise.name)[0]
+        kind = hidden_variants(exercise.name)[0]
         known = record(kind, kind.draw(torch.Generator().manual_seed(seed)))
         for wrong in exercise.wrong_answers:
             assert not judge(known, wrong.answer, seed=seed), wrong.name
@@ -36,7 +36,7 @@ def test_plain_data_of_another_kind_than_the_check_s(name: str) -> None:
         cases = exercise.draw(torch.Generator().manual_seed(0))
         return {str([v.shape if isinstance(v, torch.Tensor) else v for v in case]) for case in cases}
 
-    for exercise in further(name):
+    for exercise in hidden_variants(name):
         pack(exercise.draw(torch.Generator().manual_seed(0)), [])
         assert not shapes(exercise) & shapes(EXERCISES[name])
 
@@ -48,4 +48,4 @@ def test_every_exercise_of_an_assignment_has_hidden_inputs_of_another_kind() -> 
 def test_no_draw_is_left_over() -> None:
     assert unknown_draws() == []
     with pytest.raises(ValueError, match="unknown exercise"):
-        further("99.1")
+        hidden_variants("99.1")

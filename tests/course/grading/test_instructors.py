@@ -13,7 +13,7 @@ import torch
 from dsrl_lab.course.exercises.bank import EXERCISES, check
 from dsrl_lab.course.exercises.recorded import record
 from dsrl_lab.course.grading.assignment import questions, source_version
-from dsrl_lab.course.grading.hidden_inputs import DRAWS, check_further
+from dsrl_lab.course.grading.hidden_inputs import DRAWS, check_hidden
 from dsrl_lab.course.grading.scale import BEGIN, END, markdown
 from dsrl_lab.training.record import read as record_lines
 
@@ -44,10 +44,10 @@ def test_the_worked_example_becomes_an_exercise_of_an_assignment(
     exec(example("hidden"), vars(module))
     monkeypatch.setitem(DRAWS, exercise.name, module._flat_and_odd)
 
-    assert check(exercise.name, exercise.solution) and check_further(exercise.name, exercise.solution)
+    assert check(exercise.name, exercise.solution) and check_hidden(exercise.name, exercise.solution)
     for wrong in exercise.wrong_answers:
         assert check(exercise.name, wrong.answer).known_as == wrong.name
-        assert not check_further(exercise.name, wrong.answer)
+        assert not check_hidden(exercise.name, wrong.answer)
     assert record(exercise, exercise.draw(torch.Generator().manual_seed(0))).wrong_answers
 
     source = tmp_path / "06_mine.py"
@@ -55,7 +55,7 @@ def test_the_worked_example_becomes_an_exercise_of_an_assignment(
     (question,) = questions(source)
     assert (question.name, question.answer, question.points) == ("06.9", "positions", 1)
     ids = [cell.id for cell in source_version(source).cells if "nbgrader" in cell.metadata]
-    assert ids == ["06-9-answer", "06-9-check", "06-9-further"]
+    assert ids == ["06-9-answer", "06-9-check", "06-9-hidden"]
 
 
 def test_misconceptions_and_commands_are_the_kit_s() -> None:
@@ -72,5 +72,4 @@ def test_what_grading_takes_is_the_record_s() -> None:
     lines = record_lines(RECORD)
     assert f"{BEGIN}\n{markdown(lines)}\n{END}" in TEXT, "dsrl-lab bench classroom --redraw --record data/runs/..."
     end = lines[-1]
-    assert end["as_drawn"] == end["grades"] == end["lines_in_table"] == lines[0]["submissions"]
-    assert end["graded_again"] == end["doubled_in_table"] == 0
+    assert end["as_drawn"] == end["grades"] == lines[0]["submissions"]

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import safetensors.torch
 import torch
 
-from dsrl_lab.course.grading.messages import Garbled, encode, receive, send
+from dsrl_lab.course.grading.messages import BadMessage, encode, receive, send
 
 
 @pytest.fixture
@@ -33,9 +34,17 @@ def test_a_large_message_arrives(line: tuple[socket.socket, socket.socket]) -> N
     assert got["cases"][1][0].isnan() and got["cases"][1][1] == "a"
 
 
+def with_tensors(header: bytes, *tensors: torch.Tensor) -> bytes:
+    block = safetensors.torch.save({str(number): tensor for number, tensor in enumerate(tensors)})
+    return struct.pack(">QQ", len(header), len(block)) + header + block
+
+
 @pytest.mark.parametrize(
     "content",
     [
+        with_tensors(b'{"list": [{"tensor": 0}, {"tensor": 0}]}', torch.zeros(2)),
+        with_tensors(rb'{"list": [{"tensor": 0}, {"tens\u006fr": 0}]}', torch.zeros(2)),
+        with_tensors(b'{"tensor": 0}', torch.zeros([1] * 17)),
         struct.pack(">QQ", 2**40, 0),
         struct.pack(">QQ", 1, 0) + b"{",
         struct.pack(">QQ", 2, 5) + b"{}12345",
@@ -43,12 +52,22 @@ def test_a_large_message_arrives(line: tuple[socket.socket, socket.socket]) -> N
         struct.pack(">QQ", 60_000, 0) + b"[" * 60_000,
         struct.pack(">QQ", 0, 9) + pickle.dumps(3)[:4].ljust(9, b"x"),
     ],
-    ids=["too large", "no JSON", "no safetensors", "no such tensor", "nested", "a pickle"],
+    ids=[
+        "named twice",
+        "named twice in other letters",
+        "too many axes",
+        "too large",
+        "no JSON",
+        "no safetensors",
+        "no such tensor",
+        "nested",
+        "a pickle",
+    ],
 )
 def test_what_is_no_message_is_refused(content: bytes, line: tuple[socket.socket, socket.socket]) -> None:
     line[0].sendall(content)
     line[0].close()
-    with pytest.raises(Garbled, match=r"expected JSON and safetensors|more than the"):
+    with pytest.raises(BadMessage, match=r"expected JSON and safetensors|more than the"):
         receive(line[1], limit=2**20)
 
 

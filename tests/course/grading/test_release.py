@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 
 from dsrl_lab.course.exercises import bank
 from dsrl_lab.course.exercises.bank import EXERCISES
-from dsrl_lab.course.grading import hidden_inputs as further
+from dsrl_lab.course.grading import hidden_inputs
 from dsrl_lab.course.grading.assignment import questions, source_version
 from dsrl_lab.course.grading.release import assignments
 from dsrl_lab.course.grading.slicing import needed_for, statements, whole
@@ -27,7 +28,7 @@ from .conftest import CHAPTER, REPOSITORY
 
 pytestmark = [pytest.mark.timeout(1800)]
 HIDDEN_NAMES = (
-    "check_further",
+    "check_hidden",
     "dsrl_lab.course.grading.hidden_inputs",
     "BEGIN HIDDEN",
     "BEGIN SOLUTION",
@@ -71,15 +72,16 @@ def needles() -> list[tuple[str, str]]:
         for exercise in EXERCISES.values()
         for function in (exercise.solution, exercise.oracle, *(wrong.answer for wrong in exercise.wrong_answers))
     }
-    chapters = [module for name, module in vars(bank).items() if name.startswith("chapter_")]
+    chapters = [import_module(f"{bank.__package__}.solutions.{path.stem}") for path in bank.SOLUTIONS.glob("c*.py")]
+    assert len(chapters) >= 10
     found = [pair for module in chapters for pair in secrets_of(module, secret)]
-    for module in (further, *further.MODULES):
+    for module in (hidden_inputs, *hidden_inputs.MODULES):
         tree = ast.parse(inspect.getsource(module))
         drawn = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         hidden = list(secrets_of(module, drawn))
         assert len({name for name, _ in hidden}) >= len(drawn) - 2, module.__name__
         found += hidden
-    assert {name for module in further.MODULES for name in module.DRAWS} == set(further.DRAWS)
+    assert {name for module in hidden_inputs.MODULES for name in module.DRAWS} == set(hidden_inputs.DRAWS)
     return found
 
 
@@ -109,7 +111,7 @@ def strings(value: Any) -> Iterator[str]:
 
 def library() -> str:
     """The library without exercises: what it says itself is no secret."""
-    paths = [p for p in (REPOSITORY / "dsrl_lab").rglob("*.py") if p.parent.name not in ("check", "classroom")]
+    paths = [p for p in (REPOSITORY / "dsrl_lab").rglob("*.py") if not {"exercises", "grading"} & set(p.parts)]
     return "\n".join(normal(ast.unparse(ast.parse(path.read_bytes()))) for path in paths)
 
 
@@ -215,7 +217,7 @@ def test_the_kit_judges_as_self_study_does_and_hands_out_no_solution(course: Pat
         "assert dsrl_lab.__file__.startswith(sys.argv[1])\n"
         "from dsrl_lab.course.exercises import check, solution, stub\n"
         "from dsrl_lab.course.exercises.bank import EXERCISES\n"
-        "for name in ('check', 'classroom', 'cli'):\n"
+        "for name in ('course.exercises', 'course.grading', 'cli'):\n"
         "    package = importlib.import_module('dsrl_lab.' + name)\n"
         "    for found in pkgutil.iter_modules(package.__path__, package.__name__ + '.'):\n"
         "        importlib.import_module(found.name)\n"
@@ -233,11 +235,11 @@ def test_every_assignment_has_its_cells_once(source: Path) -> None:
     ids = [cell.id for cell in notebook.cells]
     assert len(set(ids)) == len(ids)
     for question in questions(source):
-        marks = {end: f"{question.stem}-{end}" for end in ("answer", "check", "further")}
+        marks = {end: f"{question.stem}-{end}" for end in ("answer", "check", "hidden")}
         cells = {cell.id: cell for cell in notebook.cells}
         assert "### BEGIN SOLUTION" in cells[marks["answer"]].source
-        assert "### BEGIN HIDDEN TESTS" in cells[marks["further"]].source
-        points = [cells[marks[end]].metadata.nbgrader.points for end in ("check", "further")]
+        assert "### BEGIN HIDDEN TESTS" in cells[marks["hidden"]].source
+        points = [cells[marks[end]].metadata.nbgrader.points for end in ("check", "hidden")]
         assert points == [question.points] * 2 and question.points in (1, 2, 3)
         overwritten = whole(0, cells[marks["check"]].source).binds
         assert overwritten == {"judged"}, "a check that gives an answer's name another value spoils what comes after it"

@@ -1,51 +1,90 @@
-"""Measuring the grader: a drawn class, killed once on the way, loses nothing and doubles nothing."""
+"""Measuring the grader: a simulated class is drawn again by its seed, handed in, graded, and compared."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
-from dsrl_lab.course.grading.drawn_class import RIGHT, Drawn
-from dsrl_lab.course.grading.scale import BEGIN, END, as_drawn, markdown, measure, update
+from dsrl_lab.course.exercises.bank import EXERCISES
+from dsrl_lab.course.exercises.exercise import Exercise
+from dsrl_lab.course.exercises.judge import judge
+from dsrl_lab.course.grading.assignment import questions, source_version
+from dsrl_lab.course.grading.notebook_file import Unreadable, read
+from dsrl_lab.course.grading.release import NUMBERS
+from dsrl_lab.course.grading.scale import (
+    BEGIN,
+    END,
+    RIGHT,
+    Simulated,
+    answer_text,
+    hand_in,
+    markdown,
+    measure,
+    simulate_class,
+    update,
+)
 from dsrl_lab.training import record
 
 from .conftest import CHAPTER, REPOSITORY
 
+SOURCE = REPOSITORY / "notebooks" / "src" / f"{CHAPTER}.py"
+FIRST = """
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from dsrl_lab.affinity import affinity_matrix
+"""
+
 
 def test_a_number_that_makes_no_sense_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least 1 submission and a kill before the last, got 0 and"):
+    with pytest.raises(ValueError, match="expected at least 1 submission, got 0"):
         measure(REPOSITORY, 0)
-    with pytest.raises(ValueError, match="got 5 and a kill after 5"):
-        measure(REPOSITORY, 5, kill_after=5)
 
 
-def test_a_grade_is_compared_with_what_was_drawn() -> None:
-    drawn = Drawn("ada", {"06.1": RIGHT, "06.2": "no unit length"}, {"06.1": 2, "06.2": 0})
+@pytest.mark.parametrize("exercise", [e for e in EXERCISES.values() if e.name[:2] == "06"], ids=lambda e: e.name)
+def test_each_text_earns_what_it_should(exercise: Exercise) -> None:
+    for kind in (RIGHT, "doubled"):
+        names: dict[str, Any] = {"__name__": "__main__"}
+        exec(FIRST + answer_text(exercise.name, kind), names)
+        assert judge(exercise, names[exercise.solution.__name__], seed=3).passed == (kind == RIGHT)
+    assert exercise.name[:2] in NUMBERS and "while True" in answer_text(exercise.name, "endless")
 
-    def result(first: int, known_as: str) -> dict[str, Any]:
-        marks = [("06.1", first, ""), ("06.2", 0, known_as)]
-        return {"marks": [{"question": q, "points": p, "known_as": k} for q, p, k in marks]}
 
-    assert as_drawn(drawn, result(2, "no unit length"))
-    assert not as_drawn(drawn, result(1, "no unit length")), "half of the points were lost"
-    assert not as_drawn(drawn, result(2, "")), "the misconception was not recognised"
+def test_a_class_is_drawn_again_by_its_seed_and_is_a_mixture() -> None:
+    asked = questions(SOURCE)
+    drawn = simulate_class(asked, 200, seed=1)
+    assert drawn == simulate_class(asked, 200, seed=1) != simulate_class(asked, 200, seed=2)
+    assert len({one.student for one in drawn}) == 200
+    kinds = [kind for one in drawn for kind in one.answers.values()]
+    assert 0.5 < kinds.count(RIGHT) / len(kinds) < 0.8
+    assert kinds.count("endless") == 2 and sum(not one.answers for one in drawn) == 2
+    for one in drawn:
+        for question in asked:
+            full = 2 * question.points
+            assert one.points[question.name] == (full if one.answers.get(question.name) == RIGHT else 0)
+
+
+def test_what_is_handed_in_holds_the_answers(tmp_path: Path) -> None:
+    handed_out = tmp_path / "released.ipynb"
+    nbformat.write(source_version(SOURCE), handed_out)
+    answers = {"06.1": RIGHT, "06.2": "doubled", "06.3": "open", "06.4": "endless", "06.5": RIGHT}
+    hand_in(Simulated("ada", answers, {}), handed_out, tmp_path / "ada" / "a.ipynb")
+    cells = {cell.grade_id: cell.source for cell in read(tmp_path / "ada" / "a.ipynb")}
+    before = {cell.grade_id: cell.source for cell in read(handed_out)}
+    assert cells["06-3-answer"] == before["06-3-answer"] and cells["06-2-check"] == before["06-2-check"]
+    assert "while True" in cells["06-4-answer"] and "def affinity(" in cells["06-2-answer"]
+    hand_in(Simulated("eve", {}, {}), handed_out, tmp_path / "eve" / "a.ipynb")
+    with pytest.raises(Unreadable, match="is not JSON"):
+        read(tmp_path / "eve" / "a.ipynb")
 
 
 LINES = [
-    {"kind": "classroom", "assignment": "06", "submissions": 200, "jobs": 2, "cores": 2, "kill_after": 100},
-    {
-        "kind": "end",
-        "seconds": 600.0,
-        "cpu_seconds": 900.0,
-        "grader_cpu_seconds": 120.0,
-        "peak_megabytes": 1500.0,
-        "mean_load": 2.5,
-        "as_drawn": 200,
-        "kept_over_the_kill": 100,
-        "graded_again": 0,
-    },
+    {"kind": "classroom", "assignment": "06", "submissions": 200, "jobs": 2, "cores": 2},
+    {"kind": "submission", "peak_megabytes": 500.0},
+    {"kind": "end", "seconds": 600.0, "cpu_seconds": 900.0, "mean_load": 2.5, "as_drawn": 200},
 ]
 
 
@@ -55,7 +94,7 @@ def test_the_guide_s_table_is_written_between_its_markers(tmp_path: Path) -> Non
     assert update(guide, LINES) and not update(guide, LINES)
     text = guide.read_text(encoding="utf-8")
     assert text == f"before\n{BEGIN}\n{markdown(LINES)}\n{END}\nafter\n"
-    assert "| CPU minutes in sandboxes | 15.0 |" in text
+    assert "| CPU minutes in sandboxes | 15.0 |" in text and "at most | 0.5 GB |" in text
     (tmp_path / "other.md").write_text("nothing", encoding="utf-8")
     with pytest.raises(ValueError, match="expected the markers"):
         update(tmp_path / "other.md", LINES)
@@ -64,17 +103,15 @@ def test_the_guide_s_table_is_written_between_its_markers(tmp_path: Path) -> Non
 @pytest.mark.classroom
 @pytest.mark.timeout(1800)
 @pytest.mark.usefixtures("sandboxed")
-def test_a_class_is_graded_killed_and_graded_to_its_end(tmp_path: Path) -> None:
+def test_a_class_is_graded_and_compared(tmp_path: Path) -> None:
     pytest.importorskip("nbgrader", reason="nbgrader is not installed here: make classroom")
-    told: list[tuple[int, int]] = []
+    seen: list[tuple[int, int]] = []
     place = tmp_path / "record.jsonl"
-    measure(REPOSITORY, 4, jobs=2, kill_after=1, record=place, progress=lambda done, of: told.append((done, of)))
+    measure(REPOSITORY, 4, jobs=2, record=place, progress=lambda done, of: seen.append((done, of)))
     first, *middle, end = record.read(place)
     assert first["assignment"] == CHAPTER and first["submissions"] == 4 and first["nbgrader"] and first["bubblewrap"]
     assert [line["student"] for line in middle] == [f"student{n:03d}" for n in range(4)]
     assert all(line["points"] == line["should_be"] for line in middle)
-    assert end["grades"] == end["lines_in_table"] == end["as_drawn"] == 4
-    assert end["doubled_in_table"] == end["graded_again"] == end["left_over_after_the_kill"] == 0
-    assert 1 <= end["kept_over_the_kill"] < 4
-    assert min(end["seconds"], end["cpu_seconds"], end["grader_cpu_seconds"]) > 0 and end["peak_megabytes"] > 300
-    assert told[-1][1] == 4
+    assert end["grades"] == end["as_drawn"] == 4
+    assert min(end["seconds"], end["cpu_seconds"]) > 0 and middle[0]["peak_megabytes"] > 100
+    assert seen == [(n, 4) for n in range(1, 5)]

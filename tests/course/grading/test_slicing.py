@@ -25,6 +25,10 @@ def cells_for(answer: str, *codes: str) -> list[int]:
         (["def f(): return 1", "def f(): return 2"], [0, 1]),
         (["x = 1", "def f():\n    x = 2\n    return x"], [1]),
         (["f = 1", "f += 1", "g = 2"], [0, 1]),
+        (["for name in 'ab': slow(name)", "for name in 'cd': print(name)\ndef f(): return 1"], [1]),
+        (["i = 3", "total = i\nfor i in (1, 2): total += i\ndef f(): return total"], [0, 1]),
+        (["i = 3", "i = i + 1\ndef f(): return i"], [0, 1]),
+        (["n = 1", "if later: n = 2\ndef f(): return 1\nprint(n)"], [0, 1]),
     ],
 )
 def test_an_answer_takes_along_what_it_needs(codes: list[str], needed: list[int]) -> None:

@@ -9,11 +9,18 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
-from .conftest import REPOSITORY
+from dsrl_lab.course.grading import control_group
+from dsrl_lab.course.grading.answer_key import AnswerKey
+from dsrl_lab.course.grading.grading import Mark, Result
+
+from .attacks import assert_withstood
+from .attacks_on_limits import ATTACKS
+from .conftest import CHAPTER, REPOSITORY
 
 pytestmark = [pytest.mark.classroom, pytest.mark.usefixtures("sandboxed"), pytest.mark.timeout(900)]
 SOMEBODY = [
@@ -78,22 +85,44 @@ def name_spaces():
 GRADER = """
 import json, os, sys
 from pathlib import Path
-from dsrl_lab.course.grading.sandbox import Limits, Sandbox, protections
+from dsrl_lab.course.grading.sandbox import Limits, Sandbox
+from dsrl_lab.course.grading.walls import protections
 kit, places, code = json.loads(sys.argv[1])
 asked = ["reaches", "processes", "threads", "name_spaces", "temporary"]
 assert os.geteuid() != 0
 with Sandbox(Path(kit), Limits(processes=24)) as box:
     plan = box.ask("prepare", [["student", f"PLACES = {places!r}\\n" + code]], asked)
     said = [box.ask("run", number) for number in range(len(plan["cells"]))]
-    found = {name: box.ask("call", "none", name, [()], 0)[0].tolist()[0] for name in asked}
+    found = {name: box.ask("call", "none", name, [()], 1000)[0].tolist()[0] for name in asked}
 print(json.dumps({"in force": protections(), "said": said, **found}))
+"""
+GRADE = """
+import json, sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from dsrl_lab.course.grading.answer_key import answer_key
+from dsrl_lab.course.grading.grading import grade
+from dsrl_lab.course.grading.sandbox import Limits
+from dsrl_lab.course.grading.walls import not_enforced
+release, kit, codes = json.loads(sys.argv[1])
+key = answer_key(Path(release), seed=7)
+limits = Limits(cpu_seconds=6, idle_seconds=6.0)
+def result(code):
+    cells = [replace(cell, source=code) if cell.grade_id == "06-2-answer" else cell for cell in key.solved]
+    return grade(key, cells, Path(kit), limits=limits).as_dict()
+with ThreadPoolExecutor(2) as pool:
+    print(json.dumps([not_enforced(), *pool.map(result, codes)]))
 """
 
 
-def as_somebody(*command: str, name_spaces: bool = True) -> subprocess.CompletedProcess[str]:
-    wrapped = [*SOMEBODY, *([] if name_spaces else ["--disable-userns"]), "--"]
+def as_somebody(
+    *command: str, name_spaces: bool = True, control_groups: bool = True
+) -> subprocess.CompletedProcess[str]:
+    closed = [] if control_groups else ["--ro-bind", "/sys/fs/cgroup", "/sys/fs/cgroup"]
+    wrapped = [*SOMEBODY, *closed, *([] if name_spaces else ["--disable-userns"]), "--"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
-    needed = os.geteuid() == 0 or not name_spaces
+    needed = os.geteuid() == 0 or not name_spaces or not control_groups
     return subprocess.run([*(wrapped if needed else []), *command], capture_output=True, text=True, env=environment)
 
 
@@ -110,6 +139,26 @@ def test_the_walls_stand_for_a_user_who_is_not_root(course: Path) -> None:
     assert 1 <= found["threads"] < 24
     assert found["temporary"] == len("/tmp"), "a full disk of its own does not fail what comes after"
     assert not found["name_spaces"], "no further name spaces, in which it would be root"
+
+
+def test_attacks_on_the_limits_earn_a_plain_user_s_grader_nothing_worse(course: Path, affinity_key: AnswerKey) -> None:
+    """Without control groups, as on a computer where a plain user may make none: the harder case."""
+    codes = [textwrap.dedent(attack.code) for attack in ATTACKS]
+    release = course / "release" / CHAPTER / f"{CHAPTER}.ipynb"
+    arguments = json.dumps([str(release), str(course / "kit"), codes])
+    done = as_somebody(sys.executable, "-c", GRADE, arguments, control_groups=False)
+    assert done.returncode == 0, done.stderr
+    missing, *found = json.loads(done.stdout.splitlines()[-1])
+    assert set(missing) >= {control_group.MEMORY, control_group.PROCESSES}, "and this is said"
+    failed = {}
+    for attack, one in zip(ATTACKS, found, strict=True):
+        one.pop("score")
+        result = Result(**{**one, "marks": [Mark(**mark) for mark in one["marks"]]})
+        try:
+            assert_withstood(attack, result, affinity_key)
+        except AssertionError as error:
+            failed[attack.name] = str(error)
+    assert failed == {}
 
 
 def test_where_name_spaces_are_refused_it_stops_and_says_so(course: Path) -> None:

@@ -20,7 +20,7 @@ def _one_class_and_many(g: torch.Generator) -> list[Case]:
     return [(draw_integer(g, 21, 40), 1, 1, 2), (2, draw_integer(g, 2, 4), 6, 4), (5, 3, draw_integer(g, 11, 20), 3)]
 
 
-def _cheap_and_dear_heads(g: torch.Generator) -> list[Case]:
+def _cheap_and_costly_heads(g: torch.Generator) -> list[Case]:
     side = draw_integer(g, 30, 90)
     return [(side, 1000, 0.6, 4.2), (713, side, 3e9, 1e8), (side, side, 2.5, 0.0)]
 
@@ -50,7 +50,7 @@ def _uneven_sizes(g: torch.Generator) -> list[Case]:
 DRAWS = {
     "05.1": _short_and_long_kernels,
     "05.2": _one_class_and_many,
-    "05.3": _cheap_and_dear_heads,
+    "05.3": _cheap_and_costly_heads,
     "05.4": _single_pixels,
     "05.5": _other_factors,
     "05.6": _uneven_sizes,

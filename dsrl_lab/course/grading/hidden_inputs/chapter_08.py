@@ -63,6 +63,8 @@ def _other_scales(g: torch.Generator) -> list[Case]:
         (-0.1 * scale, 0.9 * scale, scale),
         (-3 * scale, 1.5 * scale, scale),
         (-2.0 - draw_integer(g, 1, 9), -1.0, scale),
+        (0.0, 0.5 * scale, scale),  # ends that count
+        (-scale, scale, scale),
     ]
 
 

@@ -6,28 +6,14 @@ the learning rate in proportion to the batch), and segmentation's ignored pixels
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
+from dsrl_lab.course.exercises.calls import call_for_loss
 from dsrl_lab.course.exercises.exercise import Case, Exercise, Hint, WrongAnswer, draw_integer
-
-# 10.1
 
 
 def multiply_adds(stated: float, counts_two: bool, binary: bool) -> float:
-    """Multiply-adds behind a number that a table states in "G".
-
-    Args:
-        stated: the table's number.
-        counts_two: the table counts a multiply-add as two operations (FLOPs proper), not as one.
-        binary: the table's G is 2^30, not 10^9.
-
-    Example:
-        >>> round(multiply_adds(7.12, counts_two=False, binary=True) / 1e9, 3)
-        7.645
-    """
     return stated * (2**30 if binary else 10**9) / (2 if counts_two else 1)
 
 
@@ -42,19 +28,18 @@ UNITS = Exercise(
     name="10.1",
     title="Two questions to every table: one or two operations, 10^9 or 2^30",
     difficulty=1,
-    importance=2,
-    minutes=4,
     solution=multiply_adds,
     oracle=lambda stated, two, binary: (
-        sum([stated * math.prod([2] * 30 if binary else [10] * 9)]) * (0.5 if two else 1)
+        stated
+        * {(False, False): 1e9, (True, False): 5e8, (False, True): 1073741824, (True, True): 536870912}[two, binary]
     ),
     draw=_draw_units,
     wrong_answers=(
         WrongAnswer(
             "FLOPs taken for multiply-adds",
             lambda stated, two, binary: stated * (2**30 if binary else 10**9),
-            "A multiply-add is two operations. A table that counts both is halved; else its network looks twice as "
-            "dear as yours, and half of all comparisons of the field turn on this.",
+            "A multiply-add is two operations. Halve a table that counts both, or its network looks twice as costly as "
+            "yours. Many comparisons of the field go wrong here.",
         ),
         WrongAnswer(
             "every G is 10^9",
@@ -65,7 +50,7 @@ UNITS = Exercise(
         WrongAnswer(
             "doubled instead of halved",
             lambda stated, two, binary: stated * (2**30 if binary else 10**9) * (2 if two else 1),
-            "If the table counts two for each, there are HALF as many multiply-adds as its number says.",
+            "If the table counts two for each, there are HALF as many multiply-adds as its number.",
         ),
         WrongAnswer(
             "G taken the wrong way round",
@@ -80,25 +65,7 @@ UNITS = Exercise(
 )
 
 
-# 10.2
-
-
 def same_run(iterations: int, batch_size: int, learning_rate: float, new_batch_size: int) -> tuple[int, float]:
-    """The same training with a larger batch: as many pictures, SGD's learning rate in proportion to the batch.
-
-    Args:
-        iterations: of the old run.
-        batch_size: of the old run.
-        learning_rate: of the old run.
-        new_batch_size: a multiple of the old one that divides the number of pictures seen.
-
-    Returns:
-        Iterations and learning rate of the new run.
-
-    Example:
-        >>> same_run(90_000, 16, 0.01, 128)
-        (11250, 0.08)
-    """
     return iterations * batch_size // new_batch_size, learning_rate * new_batch_size / batch_size
 
 
@@ -106,9 +73,9 @@ def _draw_runs(generator: torch.Generator) -> list[Case]:
     cases: list[Case] = []
     for factor in (2, 8, 4):
         batch = draw_integer(generator, 3, 20)
-        rate = 0.001 * draw_integer(generator, 1, 30)
+        rate = 0.01 * draw_integer(generator, 1, 30)
         cases.append((factor * draw_integer(generator, 100, 900), batch, rate, factor * batch))
-    return cases
+    return [*cases, (300, 4, 0.02, 6)]  # a multiple and a half
 
 
 def _pictures_first(iterations: int, batch_size: int, learning_rate: float, new_batch_size: int) -> list[float]:
@@ -122,8 +89,6 @@ RUN = Exercise(
     name="10.2",
     title="As many pictures, fewer and larger steps",
     difficulty=1,
-    importance=3,
-    minutes=5,
     solution=same_run,
     oracle=_pictures_first,
     draw=_draw_runs,
@@ -131,8 +96,8 @@ RUN = Exercise(
         WrongAnswer(
             "iterations kept",
             lambda i, b, rate, new: (i, rate * new / b),
-            "You kept the iterations, so the new run sees more pictures: its better score would be longer training and "
-            "not DSRL. A re-implementation's stages were compared just so.",
+            "You kept the iterations, so the new run sees more pictures: a better score would come from longer "
+            "training. A re-implementation's stages were compared in this way.",
         ),
         WrongAnswer(
             "learning rate kept",
@@ -143,48 +108,32 @@ RUN = Exercise(
         WrongAnswer(
             "learning rate divided",
             lambda i, b, rate, new: (i * b // new, rate * b / new),
-            "The other way round: the mean over a larger batch is a better direction, so one may go further along it.",
+            "The other way round: the mean over a larger batch is a better direction, so a step may be longer.",
         ),
         WrongAnswer(
             "root of the factor",
             lambda i, b, rate, new: (i * b // new, rate * (new / b) ** 0.5),
-            "The root is a rule for Adam-like optimizers. For SGD with momentum, which the paper uses, the rule in "
-            "use is linear.",
+            "The root is a rule for Adam-like optimizers. For SGD with momentum, which the paper uses, the usual rule "
+            "is linear.",
         ),
         WrongAnswer(
             "more iterations for more GPUs",
             lambda i, b, rate, new: (i * new // b, rate * new / b),
-            "You multiplied: the run would see the square of the factor too many pictures.",
+            "You multiplied: the run would see too many pictures, by the square of the factor.",
         ),
     ),
     hints=(
         Hint("My number of pictures differs", "iterations x batch size is what both runs share."),
-        Hint("My learning rate is off", "How many old steps does one new step stand for?"),
+        Hint("My learning rate is off", "How many old steps does one new step replace?"),
     ),
 )
 
 
-# 10.3
-
-
 def loss_over_processes(sums: Tensor, counts: Tensor) -> Tensor:
-    """The loss of the whole batch from what each process has: summed errors, and how many pixels were counted.
-
-    Ignored pixels do not count, so the counts differ, and a process can have none at
-    all.
-
-    Shape:
-        - sums, counts: (processes,)
-        - output: ()
-
-    Example:
-        >>> loss_over_processes(torch.tensor([10.0, 3.0]), torch.tensor([10.0, 1.0]))
-        tensor(1.1818)
-    """
     return sums.sum() / counts.sum()
 
 
-def _draw_shares(generator: torch.Generator) -> list[Case]:
+def _draw_processes(generator: torch.Generator) -> list[Case]:
     cases: list[Case] = []
     for processes in (2, 8):
         counts = torch.randint(1, 900, (processes,), generator=generator).float()
@@ -199,17 +148,16 @@ SHARED = Exercise(
     name="10.3",
     title="Add up first, divide once",
     difficulty=2,
-    importance=3,
-    minutes=6,
     solution=loss_over_processes,
-    oracle=lambda sums, counts: math.fsum(sums.double().tolist()) / math.fsum(counts.double().tolist()),
-    draw=_draw_shares,
+    oracle=lambda sums, counts: sum((sums.double() / float(counts.double().sum())).unbind()),
+    draw=_draw_processes,
+    run=call_for_loss,
     wrong_answers=(
         WrongAnswer(
             "mean of means",
             lambda sums, counts: (sums / counts).mean(),
-            "This is what DistributedDataParallel gives if each process divides by its own count: pixels of a nearly "
-            "ignored picture weigh more, 8 GPUs train another loss than 1, and a process without any pixel gives NaN.",
+            "DistributedDataParallel gives this if each process divides by its own count: pixels of a nearly ignored "
+            "picture weigh more, 8 GPUs train another loss than 1, and a process without any pixel gives NaN.",
         ),
         WrongAnswer(
             "mean of means, empty processes left out",
@@ -220,14 +168,14 @@ SHARED = Exercise(
         WrongAnswer(
             "divided by the number of processes",
             lambda sums, counts: sums.sum() / len(sums),
-            "You divided the sum over all pixels by the number of GPUs: the loss grows with the picture's size and "
-            "w1, w2 mean nothing any more.",
+            "You divided the sum over all pixels by the number of GPUs: the loss grows with the picture's size, and "
+            "w1, w2 lose their meaning.",
         ),
         WrongAnswer(
             "divided twice",
             lambda sums, counts: sums.sum() / counts.sum() / len(sums),
-            "The counts are already those of all processes; dividing by their number once more shrinks the loss, and "
-            "with it every step, by the number of GPUs.",
+            "The counts are already those of all processes; dividing by their number once more makes the loss, and "
+            "with it every step, too small by the number of GPUs.",
         ),
     ),
     hints=(

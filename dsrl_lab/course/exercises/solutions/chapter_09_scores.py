@@ -1,0 +1,189 @@
+"""Exercises of notebook 09 on losses and scores: joints that nobody marked, and the unit of PCK.
+
+Sources: HRNet's release (target weights of joints); Yang and Ramanan, TPAMI 2013, and Sapp and Taskar, CVPR 2013, for
+PCK with the torso as its unit.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dsrl_lab.course.exercises.calls import call_for_loss
+from dsrl_lab.course.exercises.exercise import Case, Exercise, Hint, WrongAnswer
+
+
+def joint_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
+    error = (heatmaps - target).square().mean(dim=(2, 3))
+    return (error * visible).sum() / visible.sum()
+
+
+def _joint_by_joint(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
+    marked = visible.nonzero().tolist()
+    errors = [((heatmaps[n, j] - target[n, j]) ** 2).sum() / target[n, j].numel() for n, j in marked]
+    return torch.stack(errors).sum() / len(errors)
+
+
+def _draw_targets(generator: torch.Generator) -> list[Case]:
+    cases: list[Case] = []
+    for people, joints in ((1, 5), (3, 4)):
+        maps = torch.rand(2, people, joints, 4, 6, generator=generator)
+        visible = (torch.rand(people, joints, generator=generator) > 0.4).float()
+        visible[-1] = 1
+        visible[0, :2] = torch.tensor([1.0, 0.0])  # never all, never none; people differ
+        cases.append((maps[0], maps[1] * visible[:, :, None, None], visible))
+    return cases
+
+
+def _errors(heatmaps: Tensor, target: Tensor) -> Tensor:
+    return (heatmaps - target).square().mean(dim=(2, 3))
+
+
+LOSS = Exercise(
+    name="09.3",
+    title="What is not marked costs nothing and counts nothing",
+    difficulty=1,
+    solution=joint_loss,
+    oracle=_joint_by_joint,
+    draw=_draw_targets,
+    run=call_for_loss,
+    wrong_answers=(
+        WrongAnswer(
+            "visibility ignored",
+            lambda heatmaps, target, visible: _errors(heatmaps, target).mean(),
+            "You ask for an empty map wherever a joint is not marked, so the network learns to deny ankles behind a "
+            "car and wrists that an annotator skipped. Multiply each joint's error by visible.",
+        ),
+        WrongAnswer(
+            "hidden joints still in the mean",
+            lambda heatmaps, target, visible: (_errors(heatmaps, target) * visible).mean(),
+            "Hidden joints cost nothing, but you still divide by all joints: a person with half of them marked counts "
+            "half as much. (HRNet's release does this.) Divide by the marked ones.",
+        ),
+        WrongAnswer(
+            "only the target is masked",
+            lambda heatmaps, target, visible: _errors(heatmaps, target).sum() / visible.sum(),  # it is 0 there
+            "Masking the target makes it empty; the prediction is still compared with it, and all joints' errors are "
+            "divided by the number of marked ones. Mask the error.",
+        ),
+        WrongAnswer(
+            "summed over the pixels",
+            lambda heatmaps, target, visible: 24 * (_errors(heatmaps, target) * visible).sum() / visible.sum(),
+            "Your loss grows with the heat-map: four times as large at twice the size, so that SSSR alone would "
+            "increase every step. Take the mean over the pixels.",
+        ),
+    ),
+    hints=(
+        Hint("Too small by a factor that changes", "By how many joints do you divide: all, or the marked ones?"),
+        Hint("Too large", "Does a joint that nobody marked still add an error?"),
+    ),
+)
+
+
+def pck(pred: Tensor, target: Tensor, visible: Tensor, alpha: float) -> Tensor:
+    torso = (target[:, 9] - target[:, 2]).norm(dim=-1)
+    found = ((pred - target).norm(dim=-1) <= alpha * torso[:, None]).float()
+    return ((found * visible).sum(0) / visible.sum(0)).mean()
+
+
+def _pck_with_lists(pred: Tensor, target: Tensor, visible: Tensor, alpha: float) -> float:
+    away = (pred - target).norm(dim=-1).T.tolist()
+    torsos, marked = _torso(target).flatten().tolist(), visible.T.tolist()
+    hits = [
+        [distance <= alpha * torso for distance, torso, seen in zip(joint, torsos, known, strict=True) if seen]
+        for joint, known in zip(away, marked, strict=True)
+    ]
+    return sum(sum(joint) / len(joint) for joint in hits) / 14
+
+
+def _draw_people(generator: torch.Generator) -> list[Case]:
+    """Near, middle and far people, of whom some joints are found; hidden ones are often missed."""
+    cases: list[Case] = []
+    for alpha in (0.2, 0.1):
+        height = torch.tensor([400.0, 200.0, 100.0, 60.0, 300.0, 50.0])
+        target = torch.rand(6, 14, 2, generator=generator) * height[:, None, None]
+        target[:, 9], target[:, 2] = target[:, 5] * 0.2, target[:, 5] * 0.2
+        target[:, 9, 1] += 0.3 * height
+        visible = (torch.rand(6, 14, generator=generator) > 0.35).float()
+        visible[:, [2, 9]] = 1
+        visible[0], visible[5, 3:7] = 1, 0
+        angle = 6.2832 * torch.rand(6, 14, generator=generator)
+        away = alpha * 0.3 * height[:, None] * (0.2 + 1.6 * torch.rand(6, 14, generator=generator)) * (2 - visible)
+        pred = target + torch.stack([away * angle.cos(), away * angle.sin()], dim=-1)
+        pred[:, 9, 1] += torch.tensor([0.5, -0.12, 0.4, -0.15, 0.3, -0.1]) * height  # shoulders that are lost
+        cases.append((pred, target, visible, alpha))
+    whole = torch.randint(100, (1, 14, 2), generator=generator).float()
+    whole[0, 9] = whole[0, 2] + torch.tensor([0.0, 64.0])
+    away = torch.tensor([[0.0, 32.0], [32.0, 0.0], [0.0, 33.0], [31.0, 0.0]]).repeat(4, 1)[:14]  # 32 is within 0.5
+    return [*cases, (whole + away, whole, torch.ones(1, 14), 0.5)]
+
+
+def _found(pred: Tensor, target: Tensor, reach: Tensor) -> Tensor:
+    return ((pred - target).norm(dim=-1) <= reach).float()
+
+
+def _torso(joints: Tensor) -> Tensor:
+    return (joints[:, 9] - joints[:, 2]).norm(dim=-1)[:, None]
+
+
+def _box(joints: Tensor) -> Tensor:
+    return (joints.amax(1) - joints.amin(1)).amax(-1, keepdim=True)
+
+
+def _shares(found: Tensor, visible: Tensor) -> Tensor:
+    return ((found * visible).sum(0) / visible.sum(0)).mean()
+
+
+SCORE = Exercise(
+    name="09.4",
+    title="The unit is the true torso of the same person",
+    difficulty=2,
+    solution=pck,
+    oracle=_pck_with_lists,
+    draw=_draw_people,
+    wrong_answers=(
+        WrongAnswer(
+            "PCK normalised by the person's box",
+            lambda pred, target, visible, alpha: _shares(_found(pred, target, alpha * _box(target)), visible),
+            "Your unit is the longer side of the box, some three torsos: PCK looks very good, and compares with "
+            "nothing. Some papers do use the box or the head, and 0.2 of one is not 0.2 of another.",
+        ),
+        WrongAnswer(
+            "one torso for all",
+            lambda pred, target, visible, alpha: _shares(_found(pred, target, alpha * _torso(target).mean()), visible),
+            "You measured everybody by the mean torso: far people pass with joints anywhere on the body, near people "
+            "fail by a finger. Each person has a unit of their own.",
+        ),
+        WrongAnswer(
+            "the torso that was found",
+            lambda pred, target, visible, alpha: _shares(_found(pred, target, alpha * _torso(pred)), visible),
+            "You measured by the predicted torso: a network that misses a shoulder makes its own unit longer and "
+            "scores better. Measure by the true torso.",
+        ),
+        WrongAnswer(
+            "hidden joints count as missed",
+            lambda pred, target, visible, alpha: (_found(pred, target, alpha * _torso(target)) * visible).mean(),
+            "You divide by all people, so a joint that nobody marked can only be missed: PCK then falls with what the "
+            "annotator saw. Divide by the marked ones.",
+        ),
+        WrongAnswer(
+            "visibility ignored",
+            lambda pred, target, visible, alpha: _found(pred, target, alpha * _torso(target)).mean(),
+            "You score joints whose place nobody knows. Leave out what is not marked, in the sum and in the count.",
+        ),
+        WrongAnswer(
+            "pooled over all joints",
+            lambda pred, target, visible, alpha: _found(pred, target, alpha * _torso(target))[visible == 1].mean(),
+            "You pooled all joints: those that are marked often (shoulders, hips: the easy ones) weigh more. Take the "
+            "share of each joint first, then the mean of the shares.",
+        ),
+    ),
+    hints=(
+        Hint("Nearly right", "Joint by joint first, then the mean? Whose torso? Only marked joints?"),
+        Hint("Far too good", "How long is your unit, in torsos?"),
+        Hint("Shapes do not fit", "(N,) against (N, 14): torso[:, None]."),
+    ),
+)
+
+
+EXERCISES = (LOSS, SCORE)

@@ -1,0 +1,172 @@
+"""Control groups: what all processes of a sandbox use together, counted and limited by the kernel.
+
+With systemd each sandbox is a scope of its own (``systemd-run --scope``). Elsewhere it is a folder below the grader's
+own group, of version 2 or 1, where this user may make one. ``enforced`` gives what that limits here.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from functools import cache
+from pathlib import Path
+
+PREFIX = "dsrl_lab_"
+MEMORY, PROCESSES, CPU = "memory of all processes", "number of all processes", "CPU time of all processes"
+LIMITS = {  # by the file that sets it; those of versions 2 and 1
+    "memory.max": MEMORY,
+    "memory.swap.max": "",
+    "memory.limit_in_bytes": MEMORY,
+    "memory.memsw.limit_in_bytes": "",
+    "pids.max": PROCESSES,
+}
+
+
+class ControlGroup:
+    """A group for one process and all that it starts; ``close`` ends them all.
+
+    Args:
+        memory: bytes, page cache included.
+        processes: threads included.
+    """
+
+    def __init__(self, *, memory: int, processes: int) -> None:
+        self.folders: list[Path] = []
+        self.enforced: set[str] = set()
+        self.command: list[str] = []
+        """Words to start the process with, before its own command."""
+        if _systemd():
+            self.command = _scope(memory, processes)
+            self.enforced = {MEMORY, PROCESSES, CPU}
+            return
+        name = f"{PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
+        values = {file: processes if file == "pids.max" else memory * (file != "memory.swap.max") for file in LIMITS}
+        for parent in _parents():
+            folder = parent / name
+            try:
+                folder.mkdir()
+            except OSError:  # read-only, not ours, or a kind that knows no such groups
+                continue
+            self.folders.append(folder)
+            self.enforced |= {LIMITS[file] for file, value in values.items() if _set(folder / file, value)} - {""}
+        if self.cpu_seconds() is not None:
+            self.enforced.add(CPU)
+
+    def join(self) -> list[str]:
+        """Files into which the process writes its number before it becomes the student's."""
+        return [str(folder / "cgroup.procs") for folder in self.folders]
+
+    def started(self, pid: int) -> None:
+        """Find the scope that systemd has made for the process."""
+        if self.command:
+            place = next(line for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines() if line[:3] == "0::")
+            self.folders = [Path("/sys/fs/cgroup") / place[3:].lstrip("/")]
+
+    def cpu_seconds(self) -> float | None:
+        """CPU time of all processes that were ever in the group; None where the kernel does not count it."""
+        for folder in self.folders:
+            if (found := _numbers(folder / "cpu.stat").get("usage_usec")) is not None:
+                return found / 1e6
+            if used := _read(folder / "cpuacct.usage"):
+                return int(used) / 1e9
+        return None
+
+    def out_of_memory(self) -> bool:
+        """Whether the kernel has ended a process because of the group's memory."""
+        files = (folder / file for folder in self.folders for file in ("memory.events", "memory.oom_control"))
+        return any(_numbers(file).get("oom_kill", 0) for file in files)
+
+    def kill(self) -> None:
+        """End all processes of the group."""
+        for folder in self.folders:
+            if not _set(folder / "cgroup.kill", 1):
+                for pid in _read(folder / "cgroup.procs").split():
+                    try:
+                        os.kill(int(pid), signal.SIGKILL)
+                    except OSError:
+                        continue
+
+    def close(self) -> None:
+        """End all processes and remove the group; systemd removes its own."""
+        self.kill()
+        for folder in [] if self.command else self.folders:
+            for _ in range(200):  # the kernel takes a moment to let the ended processes go
+                try:
+                    folder.rmdir()
+                    break
+                except FileNotFoundError:
+                    break
+                except OSError:
+                    time.sleep(0.01)
+
+
+@cache
+def enforced() -> frozenset[str]:
+    """What of a sandbox's processes together the kernel limits on this computer, for this user."""
+    for parent in _parents():  # what a grader that was killed has left
+        for folder in parent.glob(f"{PREFIX}*"):
+            if not Path(f"/proc/{folder.name.removeprefix(PREFIX).partition('_')[0]}").exists():
+                left = ControlGroup.__new__(ControlGroup)
+                left.folders, left.command = [folder], []
+                left.close()
+    group = ControlGroup(memory=2**30, processes=64)
+    group.close()
+    return frozenset(group.enforced)
+
+
+@cache
+def _systemd() -> bool:
+    if not Path("/run/systemd/system").is_dir() or shutil.which("systemd-run") is None:
+        return False
+    try:
+        return subprocess.run([*_scope(2**30, 64), "true"], capture_output=True, timeout=20).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def _scope(memory: int, processes: int) -> list[str]:
+    unit = f"--unit={PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
+    limits = [f"--property={name}" for name in (f"MemoryMax={memory}", "MemorySwapMax=0", f"TasksMax={processes}")]
+    return ["systemd-run", *(["--user"] * (os.geteuid() != 0)), "--scope", "--quiet", "--collect", unit, *limits, "--"]
+
+
+def _parents() -> list[Path]:
+    """The grader's own group in each hierarchy that can count or limit."""
+    mounts: dict[str, tuple[str, str]] = {}
+    for line in _read(Path("/proc/self/mountinfo")).splitlines():
+        words = line.split()
+        kind, options = words[words.index("-") + 1], words[-1].split(",")
+        for name in [""] if kind == "cgroup2" else options if kind == "cgroup" else []:
+            mounts[name] = (words[3], words[4])
+    found: dict[Path, None] = {}
+    for line in _read(Path("/proc/self/cgroup")).splitlines():
+        _, names, place = line.split(":", 2)
+        for name in names.split(","):
+            if name in ("", "memory", "pids", "cpuacct") and name in mounts:
+                found[Path(mounts[name][1]) / os.path.relpath(place, mounts[name][0])] = None
+    return list(found)
+
+
+def _set(file: Path, value: int) -> bool:
+    try:
+        with file.open("r+") as there:  # never made anew
+            there.write(str(value))
+    except OSError:
+        return False
+    return True
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # there is none, or its process is gone
+        return ""
+
+
+def _numbers(file: Path) -> dict[str, int]:
+    """The lines "name number" of a file."""
+    return {name: int(value) for name, value in (line.split() for line in _read(file).splitlines())}

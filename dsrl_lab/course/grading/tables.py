@@ -1,0 +1,79 @@
+"""The lecturer's tables: one line for each student, one for each exercise."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from dsrl_lab.course.grading.grading import Result
+from dsrl_lab.files import whole_file
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_tables(folder: Path, assignment: str, graded: Mapping[str, Result], *, absent: Sequence[str] = ()) -> None:
+    """Write ``<assignment>.csv`` (one line for each student) and ``<assignment>_questions.csv``.
+
+    What was not graded, or not handed in, has no score: the columns are empty, and ``problem`` gives the reason.
+    """
+    first = next(iter(graded.values()), Result())
+    names, out_of = [mark.question for mark in first.marks], sum(mark.out_of for mark in first.marks)
+    rows = [["student", "score", "out_of", *names, "problem", "notes", "worth_a_look"]]
+    for student, result in graded.items():
+        points = ["" if result.fault else str(points) for points in (result.score, *(m.points for m in result.marks))]
+        problem = f"not graded: {result.fault}" if result.fault else result.problem
+        rows.append(
+            [student, points[0], str(out_of), *points[1:], problem, " | ".join(result.notes), " ".join(result.look)]
+        )
+    rows += [[student, "", str(out_of), *[""] * len(names), "not handed in", "", ""] for student in absent]
+    write_whole(folder / f"{assignment}.csv", _csv(rows))
+    write_whole(folder / f"{assignment}_questions.csv", _csv(by_question(list(graded.values()))))
+
+
+def by_question(results: Sequence[Result]) -> list[list[str]]:
+    """Per exercise: how many passed, the mean, the correlation with the rest of the score, misconceptions found.
+
+    *With the rest* is the correlation of an exercise's points with the points of all others: near 0 or below, the
+    exercise asks something else than its fellows, or is broken.
+    """
+    rows = [["question", "out_of", "mean", "all_points", "half", "none", "with_the_rest", "misconceptions"]]
+    results = [result for result in results if not result.fault]
+    for marks in zip(*(result.marks for result in results), strict=True):
+        points = [mark.points for mark in marks]
+        rest = [result.score - own for result, own in zip(results, points, strict=True)]
+        known = Counter(mark.known_as for mark in marks if mark.known_as)
+        full, none = (sum(value == wanted for value in points) for wanted in (marks[0].out_of, 0))
+        numbers = [marks[0].out_of, f"{statistics.mean(points):.2f}", full, len(points) - full - none, none]
+        misconceptions = "; ".join(f"{count} x {name}" for name, count in known.most_common())
+        rows.append([marks[0].question, *map(str, numbers), _correlation(points, rest), misconceptions])
+    return rows
+
+
+def _correlation(a: Sequence[float], b: Sequence[float]) -> str:
+    try:
+        return f"{statistics.correlation(a, b):.2f}"
+    except statistics.StatisticsError:  # fewer than two, or no spread
+        return ""
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> str:
+    """CSV in which no word of a student's is taken for a formula by a spreadsheet."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([_no_formula(" ".join(value.split())) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _no_formula(text: str) -> str:
+    number = re.fullmatch(r"-?\d+(\.\d+)?", text) is not None
+    return f"'{text}" if text.startswith(FORMULA) and not number else text
+
+
+def write_whole(place: Path, text: str) -> None:
+    """Write a file whole; what is no UTF-8 becomes a question mark."""
+    with whole_file(place) as temporary:
+        temporary.write_bytes(text.encode("utf-8", "replace"))
