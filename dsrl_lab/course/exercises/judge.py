@@ -110,9 +110,7 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
 
 def _gives(exercise: Exercise, answer: Answer, cases: list[Case], results: list[Result]) -> bool:
     try:
-        return all(
-            _equal(got, as_result(exercise.run(answer, case))) for got, case in zip(results, cases, strict=True)
-        )
+        return all(_equal(got, as_result(exercise.run(answer, case))) for got, case in zip(results, cases, strict=True))
     except Exception:  # a wrong answer that cannot be called with these inputs explains nothing
         return False
 
