@@ -110,9 +110,7 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
 
 def _gives(exercise: Exercise, answer: Answer, cases: list[Case], results: list[Result]) -> bool:
     try:
-        return all(
-            _equal(got, as_result(exercise.run(answer, case))) for got, case in zip(results, cases, strict=True)
-        )
+        return all(_equal(got, as_result(exercise.run(answer, case))) for got, case in zip(results, cases, strict=True))
     except Exception:  # a wrong answer that cannot be called with these inputs explains nothing
         return False
 
@@ -210,7 +208,7 @@ def _difference_by_name(got: Result, expected: dict[str, Tensor]) -> str:
     missing, extra = ([name for name in a if name not in b] for a, b in ((expected, got), (got, expected)))
     parts = [
         f"{len(names)} of {len(total)} names {what}: {', '.join(f'`{name}`' for name in names[:3])}"
-        + (", ..." if len(names) > 3 else "")
+        + (" and others" if len(names) > 3 else "")
         for names, total, what in ((missing, expected, "are missing"), (extra, got, "do not belong there"))
         if names
     ]
@@ -237,13 +235,13 @@ def describe(value: Any) -> str:
 
     Example:
         >>> describe([torch.ones(2), torch.ones(3)]), describe({"x": torch.ones(2)}), describe((8, 4))
-        ('a list of 2: a tensor (2,), a tensor (3,)', "a dictionary of 1: 'x'", '(8, 4)')
+        ('a list of 2 (a tensor (2,), a tensor (3,))', "a dictionary of 1 ('x')", '(8, 4)')
     """
     if isinstance(value, Tensor):
         return f"a tensor {tuple(value.shape)}"
     if isinstance(value, dict):
-        return f"a dictionary of {len(value)}: {', '.join(map(repr, list(value)[:3]))}{', ...' * (len(value) > 3)}"
+        return f"a dictionary of {len(value)} ({', '.join(map(repr, list(value)[:3]))}{', ...' * (len(value) > 3)})"
     if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
         shown = ", ".join(map(describe, value[:3]))
-        return f"a {type(value).__name__} of {len(value)}: {shown}{', ...' * (len(value) > 3)}"
+        return f"a {type(value).__name__} of {len(value)} ({shown}{', ...' * (len(value) > 3)})"
     return repr(value) if len(repr(value)) <= 120 else f"{repr(value)[:110]} ..."

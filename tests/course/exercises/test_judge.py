@@ -118,7 +118,7 @@ def test_one_too_many_among_millions_is_wrong() -> None:
 def test_dictionaries_are_compared_by_name_and_never_dumped() -> None:
     right = EXERCISES["07.5"].solution
     half = check("07.5", lambda state: dict([*list(right(state).items())[:2], ("extra", torch.ones(1))])).message
-    assert "5 of 7 names are missing: `host." in half and ", ..." in half
+    assert "5 of 7 names are missing: `host." in half and " and others" in half
     assert "1 of 3 names do not belong there: `extra`" in half
     other = check("07.5", lambda state: {name: 2 * value for name, value in right(state).items()}).message
     assert other.startswith("`host.stage2.0.weight`: ") and "6 more differ." in other
@@ -126,7 +126,7 @@ def test_dictionaries_are_compared_by_name_and_never_dumped() -> None:
     for name, answer in (("07.5", lambda state: {}), ("02.3", lambda *case: case[0][0].sum())):
         message = check(name, answer).message
         assert "tensor(" not in message and len(message) < 400
-    assert "a list of 2: a tensor (2, 3, 3, 2), a tensor (2, 3, 6, 4)" in message
+    assert "a list of 2 (a tensor (2, 3, 3, 2), a tensor (2, 3, 6, 4))" in message
 
 
 @pytest.mark.parametrize("name", ["02.3", "06.3", "06.5", "07.1", "09.3", "10.3"])
