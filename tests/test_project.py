@@ -42,13 +42,40 @@ def test_every_dependency_is_bounded_below() -> None:
     assert unbounded == []
 
 
-def test_library_files_are_short_enough_to_read() -> None:
-    long = {
-        str(path.relative_to(ROOT)): lines
-        for path in (ROOT / "dsrl_lab").rglob("*.py")
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 350
-    }
-    assert long == {}
+ANNEXES = ("streets", "results", "course", "tools", "widgets", "cli")
+
+
+def lines_of(*paths: Path, suffixes: tuple[str, ...] = (".py", ".js", ".css")) -> int:
+    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))]
+    return sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files if file.suffix in suffixes)
+
+
+def test_no_file_holds_more_than_a_reader_can_follow() -> None:
+    paths = [path for path in (ROOT / "dsrl_lab").rglob("*") if path.suffix in (".py", ".js", ".css")]
+    assert {str(path.relative_to(ROOT)): lines_of(path) for path in paths if lines_of(path) > 400} == {}
+
+
+def test_the_core_is_small_and_so_is_the_whole() -> None:
+    core = [path for path in (ROOT / "dsrl_lab").iterdir() if path.name not in ANNEXES]
+    assert lines_of(*core) <= 10_000
+    assert lines_of(ROOT / "dsrl_lab") <= 30_000
+
+
+def test_the_layout_is_that_of_the_map() -> None:
+    rooms = {path.name for path in (ROOT / "dsrl_lab").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert rooms == {*ANNEXES, "datasets", "metrics", "models", "plots", "recipes", "training"}
+    assert not {"utils", "common", "helpers"} & {path.stem for path in (ROOT / "dsrl_lab").rglob("*")}
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_readmes_map_begins_with_the_core_and_its_line_counts_are_true(readme: str) -> None:
+    """Counts are given in hundreds of lines for rooms, in tens for files."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(dsrl_lab/[^`]+)` \| (\d[\d,]*) \|", text, re.MULTILINE)
+    assert rows[0][0] == "dsrl_lab/dsrl.py" and {f"dsrl_lab/{annex}/" for annex in ANNEXES} <= {name for name, _ in rows}
+    for name, stated in rows:
+        path, unit = ROOT / name, 100 if name.endswith("/") else 10
+        assert abs(int(stated.replace(",", "")) - lines_of(path)) <= unit, (name, stated, lines_of(path))
 
 
 @pytest.mark.parametrize("target", ["reproduce", "test", "lab", "check"])
