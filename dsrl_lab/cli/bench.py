@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +15,7 @@ app = App(help="Measure speed and memory, side by side in one run.", no_args_is_
 
 @app.command()
 def affinity(
-    rounds: Annotated[int, typer.Option(help="Timed turns of each form; the median counts.")] = 5,
+    rounds: Annotated[int, typer.Option(help="Timed rounds; the median counts.")] = 5,
 ) -> None:
     """Dense against tiled feature affinity: seconds forward and backward, and extra memory."""
     from dsrl_lab.cli.console import output
@@ -32,19 +33,16 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Another value for a field of all rows: network.sisr_width=16."),
     ] = None,
-    steps: Annotated[int, typer.Option(help="Timed steps of each row, in turns.")] = 10,
-    record: Annotated[Path | None, typer.Option(help="Add a line to this record.")] = None,
+    steps: Annotated[int, typer.Option(help="Timed steps of each row.")] = 10,
+    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
 ) -> None:
-    """Images per second in training: baseline, + SSSR, + SISR, + FA in turns."""
+    """Images per second in training: baseline, + SSSR, + SISR, + FA side by side."""
     from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench import training as bench
-    from dsrl_lab.training.record import append
 
     rows = bench.run(setting, changes=changes or [], steps=steps)
     output.print(bench.table(rows))
-    if record is not None:
-        append(record, bench.to_record(rows, setting=setting, changes=changes or [], steps=steps))
-        output.print(f"added to {record}", highlight=False)
+    _add(record, "training_pace", rows, setting=setting, changes=changes or [], steps=steps)
 
 
 @app.command(name="compile")
@@ -54,21 +52,18 @@ def compile_(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Another value for a field of the recipe: train.batch_size=4.")
     ] = None,
-    steps: Annotated[int, typer.Option(help="Timed steps of each, in turns.")] = 10,
-    record: Annotated[Path | None, typer.Option(help="Add a line to this record.")] = None,
+    steps: Annotated[int, typer.Option(help="Timed steps of each.")] = 10,
+    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
 ) -> None:
-    """A training step eager against compiled, in turns; compiling takes a minute or more, and a C++ compiler."""
+    """A training step eager against compiled; compiling takes a minute or more, and needs a C++ compiler."""
     from dsrl_lab.cli.console import output
-    from dsrl_lab.tools.bench import compiled as bench
-    from dsrl_lab.tools.bench.training import table
-    from dsrl_lab.training.record import append
+    from dsrl_lab.tools.bench import training as bench
 
-    measured = bench.run(setting, row=row, changes=changes or [], steps=steps)
-    output.print(table(measured.rows))
-    output.print(f"the first compiled step took {measured.compile_seconds:.0f} s", highlight=False)
-    if record is not None:
-        append(record, bench.to_record(measured, setting=setting, row=row, changes=changes or [], steps=steps))
-        output.print(f"added to {record}", highlight=False)
+    rows, seconds = bench.run_compiled(setting, row=row, changes=changes or [], steps=steps)
+    output.print(bench.table(rows))
+    output.print(f"the first compiled step took {seconds:.0f} s", highlight=False)
+    facts = {"setting": setting, "row": row, "changes": changes or [], "steps": steps, "compile_seconds": seconds}
+    _add(record, "compile_pace", rows, **facts)
 
 
 @app.command()
@@ -80,9 +75,10 @@ def networks(
 ) -> None:
     """Latency, training pace, MACs and share of the machine's own matrix product rate of each network."""
     from dsrl_lab.cli.console import output
-    from dsrl_lab.tools.bench import networks as bench
+    from dsrl_lab.models import SEGMENTATION
+    from dsrl_lab.tools.bench import cost as bench
 
-    output.print(bench.table(bench.run(names, input_size)))
+    output.print(bench.table(bench.run(names or list(SEGMENTATION), input_size, batch_size=4)))
 
 
 @app.command()
@@ -126,9 +122,9 @@ def cost(
     ] = None,
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (256, 512),
     plot: Annotated[
-        Path, typer.Option(help="Where the log-log plot of cost against input size goes: .svg and .png.")
-    ] = Path("runs/cost"),
-    plan: Annotated[str, typer.Option(help="A recipe: only plan its hours and memory on 1, 8 and 64 GPUs.")] = "",
+        Path | None, typer.Option(help="Draw MACs and activations against input size: PLOT.svg and PLOT.png.")
+    ] = None,
+    plan: Annotated[str, typer.Option(help="A recipe: estimate its hours and memory on 1, 8 and 64 GPUs.")] = "",
     gpu: Annotated[str, typer.Option(help="Of the plan: T4, V100, A100 or H100.")] = "A100",
     utilisation: Annotated[float, typer.Option(help="Of the plan: share of the GPU's peak that is reached.")] = 0.2,
     cores: Annotated[int, typer.Option(help="Of the plan: cores that read pictures for each GPU.")] = 8,
@@ -138,19 +134,25 @@ def cost(
 ) -> None:
     """Parameters, MACs with and without transposed convolutions, activation memory and latency of networks.
 
-    Beside the table a log-log plot is drawn of MACs and activations from a quarter of the input's sides to four times.
-    [bold]--plan RECIPE[/bold] reckons a training run on GPUs instead, feature affinity's tiled cost included.
+    [bold]--plot[/bold] draws MACs and activations, both axes logarithmic, from a quarter of the input's sides to four
+    times. [bold]--plan RECIPE[/bold] estimates a training run on GPUs instead, feature affinity's tiled cost included.
     """
     if plan:
         _plan(plan, gpu, utilisation, cores, decode_ms)
         return
     from dsrl_lab.cli.console import output
+    from dsrl_lab.cli.places import folder_for_results
+    from dsrl_lab.tools.bench import cost as bench
+
+    if plot is not None:
+        folder_for_results(plot.parent)
+    output.print(bench.table(bench.run(names, input_size)))
+    if plot is None:
+        return
     from dsrl_lab.plots.theme import theme
     from dsrl_lab.results.costs import cost_figure
     from dsrl_lab.results.writing import write
-    from dsrl_lab.tools.bench import cost as bench
 
-    output.print(bench.table(bench.run(names, input_size)))
     with theme():
         files = write(cost_figure(bench.sweep(names, input_size)), plot.with_suffix(""))
     output.print(f"cost against input size: {', '.join(map(str, files))}", highlight=False)
@@ -202,22 +204,19 @@ def deployment(
     input_size: Annotated[
         tuple[int, int] | None, typer.Option(help="H W of the input; the setting's own by default.")
     ] = None,
-    rounds: Annotated[int, typer.Option(help="Timed turns of each variant.")] = 15,
-    record: Annotated[Path | None, typer.Option(help="Add a line to this record.")] = None,
+    rounds: Annotated[int, typer.Option(help="Timed rounds.")] = 15,
+    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
 ) -> None:
     """Latency of baseline, DSRL and DSRL with SISR left in, as ratios: in PyTorch and in onnxruntime, on one thread."""
     from dataclasses import asdict
 
     from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench import deployment as bench
-    from dsrl_lab.training.record import append
 
     size = input_size or bench.input_size_of(setting)
     rows = bench.run(setting, input_size=size, rounds=rounds)
     output.print(bench.table([asdict(row) for row in rows], title=f"{setting}, {size[0]}x{size[1]}, one thread"))
-    if record is not None:
-        append(record, bench.to_record(rows, setting=setting, input_size=size, rounds=rounds))
-        output.print(f"added to {record}", highlight=False)
+    _add(record, "deployment", rows, setting=setting, input_size=list(size), rounds=rounds, threads=1)
 
 
 @app.command()
@@ -227,15 +226,24 @@ def decode(
     processes: Annotated[list[int] | None, typer.Option(help="That share a batch; 1 and 2 by default.")] = None,
     workers: Annotated[list[int] | None, typer.Option(help="Threads of each; 0 and 2 by default.")] = None,
     batches: Annotated[int, typer.Option(help="Read once from files, once from memory.")] = 4,
-    record: Annotated[Path | None, typer.Option(help="Add a line to this record.")] = None,
+    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
 ) -> None:
     """Pictures per second from files to batches: sharded over processes, and over threads in each."""
     from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench import decode as bench
-    from dsrl_lab.training.record import append
 
     rows = bench.run(recipe, data, processes=processes or (1, 2), workers=workers or (0, 2), batches=batches)
     output.print(bench.table(rows))
-    if record is not None:
-        append(record, bench.to_record(rows, recipe))
-        output.print(f"added to {record}", highlight=False)
+    _add(record, "decode", rows, recipe=recipe)
+
+
+def _add(record: Path | None, kind: str, rows: Sequence[Any], **facts: Any) -> None:
+    """Add a measurement to a record, where one is named."""
+    if record is None:
+        return
+    from dsrl_lab.cli.console import output
+    from dsrl_lab.tools.bench.report import to_record
+    from dsrl_lab.training.record import append
+
+    append(record, to_record(kind, rows, **facts))
+    output.print(f"added to {record}", highlight=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
@@ -26,6 +28,16 @@ def progress_bar() -> Progress:
         console=errors,
         transient=False,
     )
+
+
+@contextmanager
+def on_stop(kept: Callable[[], str]) -> Iterator[None]:
+    """At Ctrl-C print what was kept and how to go on, and end with exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        errors.print(f"Stopped. {kept()}", markup=False, highlight=False, style="yellow", soft_wrap=True)
+        raise typer.Exit(130) from None
 
 
 def follow(records: Iterable[TrainRecord], *, title: str, iterations: int) -> TrainRecord | None:

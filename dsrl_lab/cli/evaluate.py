@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit.")],
+    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx.")],
     dataset: Annotated[str, typer.Option(help="streets, camvid, cityscapes; street_people, lsp, coco.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
     split: Annotated[str, typer.Option(help="Any split that is there.")] = "val",
@@ -25,7 +25,7 @@ def evaluate(
     input_size: Annotated[
         tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained by default.")
     ] = None,
-    length: Annotated[int, typer.Option(help="How many pictures are drawn (streets only).")] = 100,
+    length: Annotated[int, typer.Option(min=1, help="How many pictures are drawn (streets only).")] = 100,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirror image (people only).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -38,15 +38,12 @@ def evaluate(
     from dsrl_lab import experiments
     from dsrl_lab.cli.console import output, progress_bar
     from dsrl_lab.datasets.people import POSE_DATASETS
-    from dsrl_lab.tools import export as deployment
-    from dsrl_lab.training.build import load_task_model
+    from dsrl_lab.tools.prediction import open_network
     from dsrl_lab.training.config import NetworkConfig
     from dsrl_lab.training.evaluate import evaluate_segmentation
 
-    model, loaded = load_task_model(checkpoint)
-    size = deployment.chosen_input_size(input_size, loaded.description, checkpoint)
-    deployment.check_serves(model, size)
-    scale = NetworkConfig.from_json(loaded.description["network"]).upscale_factor
+    model, description, size = open_network(checkpoint, input_size=input_size)
+    scale = NetworkConfig.from_json(description["network"]).upscale_factor
     if dataset in POSE_DATASETS:
         high_size = (size[0] * scale, size[1] * scale)
         scores = _score_people(model, dataset, split, data, length=length, high_size=high_size, scale=scale, flip=flip)
@@ -118,7 +115,7 @@ def _people_table(scores: dict[str, Any], title: str) -> Table:
 
 
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx or .pt2.")],
+    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx.")],
     pictures: Annotated[Path, typer.Argument(help="A picture, a video, or a folder of them.")],
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("predictions"),
     dataset: Annotated[str, typer.Option(help="Whose class colours to use; the checkpoint's by default.")] = "",
@@ -128,46 +125,55 @@ def predict(
 ) -> None:
     """Predict masks: an overlay (NAME_overlay.png, or .mp4) and raw ids (NAME_ids.png, or a folder of frames) each.
 
-    Videos need PyAV, the extra named video.
+    What is there already, made of the same network and picture, is kept. Videos need PyAV, the extra named video.
     """
-    from dsrl_lab.cli.console import errors, output, progress_bar
+    from dsrl_lab.cli.console import errors, on_stop, output, progress_bar
     from dsrl_lab.cli.places import folder_for_results
-    from dsrl_lab.tools import prediction
+    from dsrl_lab.tools import prediction, video
 
     predictor = prediction.open_predictor(checkpoint, dataset=dataset, input_size=input_size)
-    paths = prediction.find_inputs(pictures)
+    found = prediction.find_inputs(pictures)
     folder_for_results(out)
     problems: list[str] = []
-    with progress_bar() as progress:
+    new = there = 0
+    paths = found.paths
+    rest = "the same command goes on with the rest" + ", a video from its start" * any(map(prediction.is_video, paths))
+    with progress_bar() as progress, on_stop(lambda: f"{new + there} of {len(paths)} are done, in {out}; {rest}."):
         bar = progress.add_task("predicting", total=len(paths))
         for path, name in zip(paths, prediction.output_names(paths), strict=True):
             try:
                 if prediction.is_video(path):
+                    made = False
                     frames = progress.add_task(path.name, total=None)
-                    for done, total in prediction.predict_video(predictor, path, out, name):
+                    for done, total in video.predict_video(predictor, path, out, name):
+                        made = True
                         progress.update(frames, completed=done, total=total)
                 else:
-                    prediction.predict_picture(predictor, path, out, name)
+                    made = prediction.predict_picture(predictor, path, out, name)
+                new, there = new + made, there + (not made)
             except ValueError as error:  # the others are worth having
                 problems.append(str(error))
             progress.update(bar, advance=1)
     if len(problems) == len(paths):
         raise ValueError("; ".join(problems))
-    output.print(f"{len(paths) - len(problems)} overlays and masks in {out}")
-    for problem in problems:
-        errors.print(f"left out: {problem}", markup=False, highlight=False, style="yellow")
+    before = f", {there} of them from before" if there else ""
+    output.print(f"{new + there} overlays and masks in {out}{before}", highlight=False, soft_wrap=True)
+    notes = [f"not taken for input: {len(found.results)} results of dsrl-lab predict"] if found.results else []
+    notes += [f"neither pictures nor videos: {prediction.shorten(found.others)}"] if found.others else []
+    for note in (*notes, *(f"left out: {problem}" for problem in problems)):
+        errors.print(note, markup=False, highlight=False, style="yellow", soft_wrap=True)
     if problems:
         raise typer.Exit(1)
 
 
 def submit(
-    checkpoint: Annotated[Path, typer.Argument(help="Trained on Cityscapes: .safetensors, .onnx or .pt2.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Trained on Cityscapes: .safetensors, or exported .onnx.")],
     data: Annotated[Path, typer.Option(help="Folder that holds leftImg8bit/ and gtFine/.")],
     split: Annotated[str, typer.Option(help="test for the server; val to score at home.")] = "test",
     out: Annotated[Path, typer.Option(help="Folder for the label-id PNGs and submission.zip.")] = Path("submission"),
 ) -> None:
     """Write the files that the Cityscapes server takes; on val also score them, by the official scripts beside ours."""
-    from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.cli.console import on_stop, output, progress_bar
     from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.datasets.cityscapes import Cityscapes
     from dsrl_lab.tools import prediction, submission
@@ -176,16 +182,27 @@ def submit(
     predictor = prediction.open_predictor(checkpoint, dataset="cityscapes")
     pictures = Cityscapes(data, split)
     folder_for_results(out)
-    with progress_bar() as progress:
+    finished = 0
+    stopped = on_stop(
+        lambda: f"{finished} of {len(pictures)} are done, in {out}; the same command goes on with the rest."
+    )
+    with stopped, progress_bar() as progress:
         bar = progress.add_task(f"cityscapes {split}", total=len(pictures))
+
+        def follow(done: int, _: int) -> None:
+            nonlocal finished
+            finished = done
+            progress.update(bar, completed=done)
+
         archive = submission.write_submission(
             predictor.network,
             pictures,
             out,
             input_size=predictor.input_size,
-            progress=lambda done, _: progress.update(bar, completed=done),
+            identity=predictor.identity,
+            progress=follow,
         )
-    output.print(f"{len(pictures)} files, and all of them in {archive}", highlight=False)
+    output.print(f"{len(pictures)} files, and all of them in {archive}", highlight=False, soft_wrap=True)
     if split != "test":
         ours = evaluate_segmentation(predictor.network, pictures, input_size=predictor.input_size).miou
         official, _ = submission.official_miou(data, split, out)

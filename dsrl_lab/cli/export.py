@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,17 +13,24 @@ CALIBRATION_PICTURES = 32
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit.")],
-    format: Annotated[str, typer.Option(help="onnx or torch-export.")] = "onnx",
+    format: Annotated[
+        str, typer.Option(help="onnx, which this kit reads too, or torch-export, for other programs.")
+    ] = "onnx",
     precision: Annotated[str, typer.Option(help="float32; int8 (onnx) or bf16 (torch-export).")] = "float32",
-    out: Annotated[Path | None, typer.Option(help="The file to write; beside the checkpoint by default.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write; NAME.onnx, NAME_int8.onnx, ... beside the checkpoint if none."),
+    ] = None,
     input_size: Annotated[
         tuple[int, int] | None, typer.Option(help="H W of the images that the file takes; as trained by default.")
     ] = None,
     dataset: Annotated[str, typer.Option(help="For int8 and --score; the checkpoint's by default.")] = "",
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
     score: Annotated[bool, typer.Option("--score", help="Score the file and PyTorch on val: the loss.")] = False,
-    length: Annotated[int, typer.Option(help="How many pictures are drawn for val (streets only).")] = 100,
-    record: Annotated[Path | None, typer.Option(help="Add what was measured to this record, as a line.")] = None,
+    length: Annotated[int, typer.Option(min=1, help="How many pictures are drawn for val (streets only).")] = 100,
+    record: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Add what was measured to this record, as a line.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the deployed network alone (SISR and affinity stay behind) and hold its logits to PyTorch's.
@@ -33,17 +39,18 @@ def export(
     costs.
     """
     from dsrl_lab import experiments
-    from dsrl_lab.cli.console import output
+    from dsrl_lab.cli.console import on_stop, output
     from dsrl_lab.cli.places import folder_for_results
-    from dsrl_lab.tools import export as deployment
+    from dsrl_lab.tools.export import writing
+    from dsrl_lab.tools.input_size import chosen_size
     from dsrl_lab.training import record as records
     from dsrl_lab.training.build import load_task_model
     from dsrl_lab.training.config import NetworkConfig
     from dsrl_lab.training.evaluate import evaluate_segmentation
 
-    deployment.check_choice(format, precision, out)
+    writing.check_choice(checkpoint, format, precision, out)
     model, loaded = load_task_model(checkpoint)
-    size = deployment.chosen_input_size(input_size, loaded.description, checkpoint)
+    size = chosen_size(input_size, loaded.description, checkpoint)
     scale = NetworkConfig.from_json(loaded.description["network"]).upscale_factor
     full = (size[0] * scale, size[1] * scale)
     name = dataset or str(loaded.description.get("dataset") or "streets")
@@ -52,18 +59,20 @@ def export(
         val = experiments.open_split(name, "val", data, size=full, length=length)
     if precision == "int8":
         train = experiments.open_split(name, "train", data, size=full, length=max(length, CALIBRATION_PICTURES))
-        calibration = deployment.calibration_pictures(train, size, number=CALIBRATION_PICTURES)
+        calibration = writing.calibration_pictures(train, size, number=CALIBRATION_PICTURES)
     if out is not None:
         folder_for_results(out.parent)
-    made = deployment.export(
-        checkpoint, out, format=format, precision=precision, input_size=size, calibration=calibration
-    )
-    answer = asdict(made) | {"path": str(made.path)}
-    if score:
-        networks = {"miou": deployment.ExportedNetwork(made.path), "pytorch_miou": model}
-        for key, network in networks.items():
-            answer[key] = evaluate_segmentation(network, val, input_size=made.input_size).miou
-        answer |= {"split": val.split, "pictures": len(val)}
+    kept = "Nothing was written"
+    with on_stop(lambda: f"{kept}; the same command starts anew."):
+        made = writing.export(
+            checkpoint, out, format=format, precision=precision, input_size=size, calibration=calibration
+        )
+        kept = f"{made.path} is whole, but was not scored"
+        answer = made.to_json()
+        if score:
+            for key, network in {"miou": made.network, "pytorch_miou": model}.items():
+                answer[key] = evaluate_segmentation(network, val, input_size=made.input_size).miou
+            answer |= {"split": val.split, "pictures": len(val)}
     if record is not None:
         named = {"checkpoint": f"{checkpoint.parent.name}/{checkpoint.name}", "path": made.path.name}
         records.append(record, {"kind": "export", **answer, **named, "dataset": name, **records.environment()})

@@ -31,8 +31,8 @@ ENGLISH = "en"
 MEASURE = """
 import json
 from dataclasses import asdict
-from dsrl_lab.tools.bench.process_usage import spent
-print(json.dumps(asdict(spent())))
+from dsrl_lab.tools.bench.process_usage import process_usage
+print(json.dumps(asdict(process_usage())))
 """
 """The last cell that a kernel runs; it is not part of the notebook."""
 

@@ -1,52 +1,63 @@
-"""Using a trained network: pictures, a folder of pictures or a video in; overlays and raw masks out.
+"""Using a trained network: pictures or a folder of them in; overlays and raw masks out (videos: ``tools.video``).
 
-The network may be a checkpoint of this kit or a file that ``dsrl-lab export`` wrote. Each picture keeps its own size:
-it is reduced for the network, and the logits are enlarged bilinearly before the argmax, class by class where all at
-once would take more than a gigabyte. A video's sound is not copied.
+The network may be a checkpoint of this kit or its ONNX export. Each picture keeps its own size: it is resized for the
+network, and the logits are enlarged bilinearly before the argmax, class by class where all at once would take more than
+a gigabyte. Every result carries a mark, the SHA-256 of the network, its options and the picture: so a stopped run goes
+on where it was, results are not taken for input, and no other file is overwritten.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor, nn
 
+from dsrl_lab import __version__
 from dsrl_lab.datasets.base import ClassTable
 from dsrl_lab.datasets.class_tables import CLASS_TABLES
 from dsrl_lab.datasets.people import POSE_DATASETS
-from dsrl_lab.datasets.pictures import PICTURE_SUFFIXES, list_pictures, read_image
+from dsrl_lab.datasets.pictures import PICTURE_SUFFIXES, read_image
+from dsrl_lab.files import sha256, whole_file
 from dsrl_lab.layers import resize
 from dsrl_lab.models import POSE
 from dsrl_lab.plots.masks import Picture, blend
-from dsrl_lab.tools.export import FORMATS, ExportedNetwork, check_serves, chosen_input_size
+from dsrl_lab.tools.export.exported import FORMATS, ExportedNetwork
+from dsrl_lab.tools.input_size import check_takes, chosen_size
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import predict_logits, predict_mask
 
 AT_ONCE = 2**28  # enlarged logits, of all classes: a gigabyte
 STRIP = 512  # rows
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
+KEY = "dsrl-lab"  # of the mark in a result
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network with what is needed to use it.
+    """A network with what is needed to use it."""
 
-    Attributes:
-        network: maps normalised images to logits.
-        table: names and colours of its classes.
-        input_size: (H, W) that it receives.
-    """
-
-    network: nn.Module
+    network: nn.Module  # maps images in [0, 1] to logits
     table: ClassTable
-    input_size: tuple[int, int]
+    input_size: tuple[int, int]  # (H, W) that it receives
+    identity: str = ""  # the network's file, input size and classes, for the results' marks
+
+    def mark(self, path: Path) -> str:
+        """What the results of a picture or video are made of, 64 hexadecimal digits."""
+        try:
+            return hashlib.sha256(f"{self.identity} {sha256(path)}".encode()).hexdigest()
+        except OSError as error:
+            raise ValueError(f"cannot read {path} ({error.strerror}); restore it, or leave it out") from error
 
     def mask(self, image: Tensor) -> Tensor:
         """Class ids of a picture at its own size.
@@ -71,31 +82,41 @@ class Predictor:
         return np.concatenate([blend(part, self.table.paint(ids)) for part, ids in strips])
 
 
-def open_predictor(path: Path, *, dataset: str = "", input_size: tuple[int, int] | None = None) -> Predictor:
-    """Open a checkpoint (.safetensors) or an exported network (.onnx, .pt2).
+def open_network(
+    path: Path, *, input_size: tuple[int, int] | None = None
+) -> tuple[Any, dict[str, Any], tuple[int, int]]:
+    """Open a checkpoint (.safetensors) or an exported network (.onnx): network, description and input size (H, W).
 
-    Args:
-        path: of the file.
-        dataset: whose names and colours to use; what the file says by default.
-        input_size: (H, W) that a checkpoint's network receives; as trained by default. Exported files have one alone.
+    The input size of a checkpoint is that of its training by default; an exported file has one alone.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file is damaged, does not say its data set or input size, or has other classes.
+        ValueError: the file is damaged or a .pt2, has no input size, or cannot take the one that is asked for.
     """
-    network: nn.Module
     if path.suffix in FORMATS.values():
-        network = ExportedNetwork(path)
-        description, size = network.description, network.input_size
-        if input_size not in (None, size):
-            raise ValueError(f"{path} takes images of {size}, not {input_size}; export again with --input-size")
-    else:
-        network, loaded = load_task_model(path)
-        description = loaded.description
-        size = chosen_input_size(input_size, description, path)
-        check_serves(network, size)
-    table = _class_table(dataset or description.get("dataset"), description["network"], path)
-    return Predictor(network, table, size)
+        exported = ExportedNetwork(path)
+        if input_size not in (None, exported.input_size):
+            raise ValueError(
+                f"{path} takes images of {exported.input_size}, not {input_size}; export again with --input-size"
+            )
+        return exported, exported.description, exported.input_size
+    network, loaded = load_task_model(path)
+    size = chosen_size(input_size, loaded.description, path)
+    check_takes(network, size)
+    return network, loaded.description, size
+
+
+def open_predictor(path: Path, *, dataset: str = "", input_size: tuple[int, int] | None = None) -> Predictor:
+    """Open a network to predict masks with the names and colours of a data set, the file's by default.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: as for ``open_network``; or the file does not name its data set, or has other classes.
+    """
+    network, description, size = open_network(path, input_size=input_size)
+    name = dataset or description.get("dataset")
+    table = _class_table(name, description["network"], path)
+    return Predictor(network, table, size, f"{__version__} {sha256(path)} {size} {name}")
 
 
 def _class_table(dataset: Any, network: dict[str, Any], path: Path) -> ClassTable:
@@ -106,31 +127,63 @@ def _class_table(dataset: Any, network: dict[str, Any], path: Path) -> ClassTabl
         )
     if not isinstance(dataset, str) or dataset not in CLASS_TABLES:
         raise ValueError(
-            f"unknown data set {str(dataset or '')[:60]!r} for the classes of {path}; say --dataset with one of "
+            f"unknown data set {str(dataset or '')[:60]!r} for the classes of {path}; give --dataset with one of "
             f"{', '.join(CLASS_TABLES)}"
         )
     table, classes = CLASS_TABLES[dataset], network["num_classes"]
     if table.num_classes != classes:
-        raise ValueError(f"{path} has {classes} classes, {dataset} has {table.num_classes}; say another --dataset")
+        raise ValueError(f"{path} has {classes} classes, {dataset} has {table.num_classes}; give another --dataset")
     return table
 
 
-def find_inputs(path: Path) -> tuple[Path, ...]:
-    """Pictures and videos at a path: the file itself, or what lies in the folder, by name.
+@dataclass(frozen=True)
+class Inputs:
+    """What was found at a path."""
+
+    paths: tuple[Path, ...]  # pictures and videos, by name
+    results: tuple[str, ...] = ()  # of ``predict``, which are no input
+    others: tuple[str, ...] = ()  # other files, and folders; hidden ones are not counted
+
+
+def find_inputs(path: Path) -> Inputs:
+    """Pictures and videos at a path: the file itself, or what lies in the folder.
 
     Raises:
         FileNotFoundError: nothing there.
         ValueError: a folder without pictures and videos.
     """
     if path.is_file():
-        return (path,)
+        return Inputs((path,))
     if not path.is_dir():
         raise FileNotFoundError(f"no picture, video or folder at {path}; check the path")
-    found = [*list_pictures(path), *(p for p in path.iterdir() if is_video(p) and not p.name.startswith("."))]
-    if not found:
+    paths, results, others = [], [], []
+    for entry in sorted(path.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.suffix.lower() not in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES) or not (
+            entry.is_file() or (entry.is_symlink() and not entry.exists())  # a dangling link is named when it is read
+        ):
+            others.append(entry.name + "/" * entry.is_dir())
+        elif entry.stem.endswith(("_ids", "_overlay")) and result_mark(entry) is not None:
+            results.append(entry.name)
+        else:
+            paths.append(entry)
+    if not paths:
         kinds = ", ".join((*PICTURE_SUFFIXES, *VIDEO_SUFFIXES))
-        raise ValueError(f"no pictures or videos in {path}; expected files that end in {kinds}")
-    return tuple(sorted(found))
+        found = f"; found {len(results)} results of dsrl-lab predict and {shorten(others)}" if results or others else ""
+        raise ValueError(f"no pictures or videos in {path}; expected files that end in {kinds}{found}")
+    return Inputs(tuple(paths), tuple(results), tuple(others))
+
+
+def shorten(names: Sequence[str]) -> str:
+    """A number of things and the first of their names.
+
+    Example:
+        >>> shorten(["a.gif", "b/", "c.txt", "d.txt"]), shorten(["a.gif"])
+        ('4 others (a.gif, b/, c.txt, ...)', '1 other (a.gif)')
+    """
+    first = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{len(names)} other{'s' * (len(names) != 1)}" + (f" ({first})" if names else "")
 
 
 def is_video(path: Path) -> bool:
@@ -139,90 +192,70 @@ def is_video(path: Path) -> bool:
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
-    """Names for the results: stems, or whole names where two stems are the same.
+    """Names for the results, all different: stems, or whole names where a stem is another's, too; case does not count.
 
     Example:
-        >>> output_names([Path("a.png"), Path("b.png"), Path("b.jpg")])
-        ['a', 'b.png', 'b.jpg']
+        >>> output_names([Path("a.png"), Path("b.png"), Path("B.jpg"), Path("b.png.tif")])
+        ['a', 'b.png', 'B.jpg', 'b.png.tif']
     """
-    stems = Counter(path.stem for path in paths)
-    return [path.stem if stems[path.stem] == 1 else path.name for path in paths]
+    taken = Counter(path.stem.casefold() for path in paths) + Counter(path.name.casefold() for path in paths)
+    return [path.stem if taken[path.stem.casefold()] == 1 else path.name for path in paths]
 
 
-def predict_picture(predictor: Predictor, path: Path, out: Path, name: str) -> None:
+def result_mark(path: Path) -> str | None:
+    """The mark in a result of ``predict``; None for other files, and where there is none."""
+    try:
+        if is_video(path):
+            with path.open("rb") as file:
+                file.seek(-len(KEY) - 65, os.SEEK_END)
+                key, _, mark = file.read().decode("ascii").partition(" ")
+            return mark if key == KEY else None
+        with Image.open(path) as picture:
+            return picture.info.get(KEY)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+
+
+def is_done(mark: str, *results: Path) -> bool:
+    """Whether results are there already, made of the same.
+
+    Raises:
+        ValueError: a file of another origin stands in their place.
+    """
+    found = [result_mark(path) for path in results]
+    for path, its_mark in zip(results, found, strict=True):
+        if its_mark is None and path.exists():
+            raise ValueError(
+                f"{path} is there and is no result of this dsrl-lab; move it, or name another folder with --out"
+            )
+    return all(its_mark == mark for its_mark in found)
+
+
+def save_picture(pixels: NDArray[np.uint8], path: Path, mark: str) -> None:
+    """Write a PNG whole, with its mark."""
+    info = PngInfo()
+    info.add_text(KEY, mark)
+    with whole_file(path) as temporary:
+        Image.fromarray(pixels).save(temporary, pnginfo=info)
+
+
+def predict_picture(predictor: Predictor, path: Path, out: Path, name: str) -> bool:
     """Write ``<name>_overlay.png`` and ``<name>_ids.png`` (class ids, one channel) for a picture.
 
+    Returns:
+        False if both were there already.
+
     Raises:
-        ValueError: the picture is damaged.
+        ValueError: the picture cannot be read, the network's logits are not finite, or a file of another origin stands
+            in a result's place.
+        OSError: a result cannot be written.
     """
+    overlay, ids = out / f"{name}_overlay.png", out / f"{name}_ids.png"
+    mark = predictor.mark(path)
+    if is_done(mark, overlay, ids):
+        return False
     image = read_image(path)
     mask = predictor.mask(image)
-    Image.fromarray(mask.byte().numpy()).save(out / f"{name}_ids.png")
-    Image.fromarray(predictor.overlay(image, mask)).save(out / f"{name}_overlay.png")
-
-
-def predict_video(predictor: Predictor, path: Path, out: Path, name: str) -> Iterator[tuple[int, int | None]]:
-    """Write ``<name>_overlay.mp4`` and the frames' ids as ``<name>_ids/000000.png``, ...
-
-    Yields:
-        (frames done, frames in all or None where the file does not say), after each frame.
-
-    Raises:
-        ValueError: the file is damaged or has no video; frames before the damage are kept as ids.
-        ModuleNotFoundError: PyAV is not installed; the message says how to get it.
-    """
-    av = _import_av()
-    ids = out / f"{name}_ids"
-    ids.mkdir(parents=True, exist_ok=True)
-    target, unfinished = out / f"{name}_overlay.mp4", out / f"{name}_overlay.mp4.part"
-    done = 0
-    try:
-        with av.open(path) as source, av.open(unfinished, "w", format="mp4") as sink:
-            if not source.streams.video:
-                raise ValueError(f"{path} has no video in it; give a video file or a picture")
-            stream = source.streams.video[0]
-            stream.thread_type = "AUTO"
-            written: Any = None
-            for frame in source.decode(stream):
-                picture = frame.to_ndarray(format="rgb24")
-                image = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
-                mask = predictor.mask(image)
-                Image.fromarray(mask.byte().numpy()).save(ids / f"{done:06d}.png")
-                overlay = _even(predictor.overlay(image, mask))
-                if written is None:
-                    written = _add_stream(av, sink, stream.average_rate or 25, overlay)
-                sink.mux(written.encode(av.VideoFrame.from_ndarray(overlay, format="rgb24")))
-                done += 1
-                yield done, stream.frames or None
-            if written is None:
-                raise ValueError(f"{path} holds no frame that can be decoded; take another copy")
-            sink.mux(written.encode(None))
-        unfinished.replace(target)
-    except av.error.FFmpegError as error:
-        raise ValueError(
-            f"cannot decode {path} ({error}); {done} frames came before the damage, their ids are in {ids}"
-        ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _import_av() -> Any:
-    try:
-        import av
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{error}: videos need an extra: pip install dsrl-lab[video]") from error
-    return av
-
-
-def _add_stream(av: Any, sink: Any, rate: Any, overlay: Picture) -> Any:
-    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    stream = sink.add_stream(codec, rate=rate)
-    stream.height, stream.width = overlay.shape[:2]
-    stream.pix_fmt = "yuv420p"
-    return stream
-
-
-def _even(picture: Picture) -> Picture:
-    """Repeat the last row or column of odd sides: the codec takes even ones alone."""
-    height, width = picture.shape[:2]
-    return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    save_picture(predictor.overlay(image, mask), overlay, mark)
+    save_picture(mask.byte().numpy(), ids, mark)
+    return True

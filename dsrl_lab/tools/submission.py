@@ -1,6 +1,6 @@
 """Files for the Cityscapes benchmark server, and the official pixel score beside ours.
 
-The server wants one PNG for each picture: label ids (not train ids) in one channel, at the picture's own size, named
+The server takes one PNG for each picture: label ids (not train ids) in one channel, at the picture's own size, named
 like the picture; zipped without folders around them. The official score (cityscapesScripts,
 ``evalPixelLevelSemanticLabeling``) reads these files and pools pixels over the split; ours does the same without files,
 and a test holds them against each other.
@@ -8,15 +8,17 @@ and a test holds them against each other.
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from torch import nn
 
 from dsrl_lab.datasets.cityscapes import Cityscapes, to_label_ids
+from dsrl_lab.files import whole_file
+from dsrl_lab.tools.prediction import is_done, save_picture
 from dsrl_lab.training.evaluate import predict_mask
 
 SUFFIX = "_pred_labelIds.png"
@@ -29,6 +31,7 @@ def write_submission(
     *,
     input_size: tuple[int, int],
     protocol: str = "logits",
+    identity: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Predict a split and write ``<picture>_pred_labelIds.png`` for each, and all of them as submission.zip.
@@ -39,13 +42,15 @@ def write_submission(
         out: folder for the files.
         input_size: (H, W) that the network receives.
         protocol: "logits" or "labels", see ``training.evaluate``.
+        identity: of the network (``Predictor.identity``); what was written with the same is not predicted again.
         progress: called with (done, all) after each picture.
 
     Returns:
         The zip file.
 
     Raises:
-        ValueError: the network has not 19 classes, or an unknown protocol.
+        ValueError: not 19 classes, logits that are not finite, an unknown protocol, or a file of another origin there.
+        OSError: a file cannot be written.
     """
     classes = getattr(network, "num_classes", None)
     if classes != dataset.class_table.num_classes:
@@ -53,16 +58,19 @@ def write_submission(
             f"expected a network with {dataset.class_table.num_classes} classes, got {classes}; "
             "a submission to Cityscapes needs one that was trained on Cityscapes"
         )
-    out.mkdir(parents=True, exist_ok=True)
     files = []
     for index, name in enumerate(dataset.names):
-        mask = predict_mask(network, dataset[index].image, input_size=input_size, protocol=protocol)
+        image = dataset[index].image
+        made_of = f"{identity} {protocol} {hashlib.sha256(image.numpy().tobytes()).hexdigest()}"
+        mark = hashlib.sha256(made_of.encode()).hexdigest()
         files.append(out / f"{name}{SUFFIX}")
-        Image.fromarray(to_label_ids(mask.cpu()).numpy().astype(np.uint8)).save(files[-1])
+        if not is_done(mark, files[-1]) or not identity:
+            mask = predict_mask(network, image, input_size=input_size, protocol=protocol)
+            save_picture(to_label_ids(mask.cpu()).numpy().astype(np.uint8), files[-1], mark)
         if progress is not None:
             progress(index + 1, len(dataset))
     archive = out / "submission.zip"
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as sink:  # the PNGs are compressed already
+    with whole_file(archive) as temporary, zipfile.ZipFile(temporary, "w") as sink:  # PNGs are compressed already
         for file in files:
             sink.write(file, file.name)
     return archive
@@ -73,12 +81,12 @@ def official_miou(dataset_root: Path, split: str, predictions: Path) -> tuple[fl
 
     Args:
         dataset_root: the folder that holds gtFine/.
-        split: which split's masks to score against.
+        split: whose masks to score against.
         predictions: folder of ``write_submission``.
 
     Raises:
         ModuleNotFoundError: cityscapesScripts is not installed; the message says how to get it.
-        ValueError: a picture has no prediction.
+        ValueError: there are no masks, or a picture has no prediction.
     """
     try:
         from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official  # noqa: N813
@@ -87,12 +95,17 @@ def official_miou(dataset_root: Path, split: str, predictions: Path) -> tuple[fl
             f"{error}: the official score needs cityscapesScripts: pip install --no-deps cityscapesscripts "
             "pyquaternion appdirs (its other dependencies are here, and one of them shadows Python's own typing)"
         ) from error
-    truths = sorted((dataset_root / "gtFine" / split).glob("*/*_gtFine_labelIds.png"))
+    masks = dataset_root / "gtFine" / split
+    truths = sorted(masks.glob("*/*_gtFine_labelIds.png"))
+    if not truths:
+        raise ValueError(f"expected masks CITY/*_gtFine_labelIds.png in {masks}, found none; check --data and --split")
     files = [predictions / f"{path.name.removesuffix('_gtFine_labelIds.png')}{SUFFIX}" for path in truths]
     missing = [file for file in files if not file.is_file()]
-    if missing or not truths:
-        first = f", the first is {missing[0]}" if missing else ""
-        raise ValueError(f"{len(missing)} of {len(truths)} predictions are missing{first}; predict the whole split")
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {len(truths)} predictions are missing, the first is {missing[0]}; "
+            "predict the whole split"
+        )
     official.args.quiet = True
     official.args.JSONOutput = False
     official.args.evalInstLevelScore = False

@@ -88,15 +88,40 @@ def predict_logits(model: nn.Module, image: Tensor, *, input_size: tuple[int, in
     Args:
         model: a segmenter.
         image: a picture at its full size.
-        input_size: (H, W) that the picture is reduced to (antialiased) for the network.
+        input_size: (H, W) that the picture is reduced to (antialiased) for the network; smaller ones are enlarged.
 
     Shape:
         - image: (3, H, W) in [0, 1]
         - output: (1, K, h, w)
+
+    Raises:
+        ValueError: logits that are not finite.
     """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))  # exported: none
+    size = max(image.shape[-2], input_size[0]), max(image.shape[-1], input_size[1])
+    enlarged = image if size == tuple(image.shape[-2:]) else resize(image[None], size)[0]
     with evaluating(model):
-        return model(reduce_image(image.to(device), input_size)[None])
+        return check_finite(model(reduce_image(enlarged.to(device), input_size)[None]))
+
+
+def check_finite(logits: Tensor, *, source: str = "the network") -> Tensor:
+    """Give logits back, or refuse them: the argmax of NaN is class 0, and a comparison with NaN passes many a guard.
+
+    Raises:
+        ValueError: a logit is NaN or infinite.
+
+    Example:
+        >>> check_finite(torch.tensor([0.5, float("nan")]))
+        Traceback (most recent call last):
+            ...
+        ValueError: expected finite logits, the network gives NaN or infinity; ...
+    """
+    if not bool(logits.isfinite().all()):
+        raise ValueError(
+            f"expected finite logits, {source} gives NaN or infinity; its weights are damaged or their training "
+            "diverged: take another checkpoint"
+        )
+    return logits
 
 
 def predict_mask(model: nn.Module, image: Tensor, *, input_size: tuple[int, int], protocol: str = "logits") -> Tensor:

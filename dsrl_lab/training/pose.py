@@ -38,7 +38,7 @@ from dsrl_lab.metrics.keypoints import KeypointPrediction, oks_average_precision
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.models.pose.heatmaps import decode_heatmaps, flip_test, gaussian_heatmaps
 from dsrl_lab.training.config import TrainConfig
-from dsrl_lab.training.evaluate import evaluating, number_or_none
+from dsrl_lab.training.evaluate import check_finite, evaluating, number_or_none
 from dsrl_lab.training.objectives import DSRLObjective
 from dsrl_lab.training.processes import all_reduce_sum, broadcast_buffers, shard
 
@@ -201,7 +201,7 @@ def find_joints(
         Joints (N, J, 2) and how sure the network is of each (N, J).
     """
     crops = PersonCrops(people, (input_size[0] * upscale_factor, input_size[1] * upscale_factor))
-    device = next(model.parameters()).device
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))  # exported: none
     broadcast_buffers(model, fabric)
     joints, scores = (torch.zeros(len(people), people.joint_table.num_joints, *last) for last in ((2,), ()))
     for batch in shard(-(-len(people) // BATCH), fabric):
@@ -213,7 +213,7 @@ def find_joints(
         image = low_res.to(device)
         with evaluating(model):
             heatmaps = flip_test(model, image, people.joint_table.pairs) if flip else model(image)
-        found = decode_heatmaps(heatmaps.cpu(), crops.size)
+        found = decode_heatmaps(check_finite(heatmaps.cpu()), crops.size)
         joints[start:stop] = torch.stack(list(map(transform_joints, found.joints, matrices)))
         scores[start:stop] = found.scores
         if progress is not None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from dsrl_lab import cli
-from dsrl_lab.tools import export as deployment
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.config import NetworkConfig, TrainConfig
@@ -43,12 +41,13 @@ def test_a_program_reads_file_and_scores(deployed: Path) -> None:
     result = RUNNER.invoke(cli.app, [*arguments, "--score", "--length", "2", "--json", "--record", str(kept)])
     assert result.exit_code == 0, result.output + repr(result.exception)
     answer = json.loads(result.stdout[result.stdout.index("{") :])
-    assert Path(answer["path"]) == deployed.with_suffix(".pt2") and deployed.with_suffix(".pt2").is_file()
+    made = deployed.with_name("deployed_bf16.pt2")
+    assert Path(answer["path"]) == made and made.is_file()
     assert answer["miou"] == pytest.approx(answer["pytorch_miou"], abs=0.05)
     assert answer["output_size"] == [32, 48]
     (line,) = record.read(kept)
     assert line["kind"] == "export" and line["precision"] == "bf16" and line["pictures"] == 2
-    assert line["miou"] == answer["miou"] and line["path"] == "deployed.pt2"  # no folder of this machine
+    assert line["miou"] == answer["miou"] and line["path"] == "deployed_bf16.pt2"  # no folder of this machine
 
 
 def test_eight_bits_take_pictures_of_train(deployed: Path) -> None:
@@ -103,8 +102,33 @@ def test_eight_bits_do_not_warn_of_what_they_do_themselves(deployed: Path, caplo
     assert [entry for entry in caplog.records if entry.name == "root"] == []
 
 
-def test_a_file_that_cannot_be_finished_is_not_left(deployed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dsrl_lab.tools.export.archive.TEXTS", {"target": re.compile("nothing")})
-    with pytest.raises(ValueError, match="is not allowed as target"):
-        deployment.export(deployed, format="torch-export")
+@pytest.mark.parametrize(
+    ("place", "kept"),
+    [
+        ("dsrl_lab.tools.export.writing._write_torch_export", "Nothing was written; the same command starts anew."),
+        ("dsrl_lab.training.evaluate.evaluate_segmentation", "deployed.pt2 is whole, but was not scored; the same"),
+    ],
+)
+def test_ctrl_c_ends_in_one_true_sentence(
+    deployed: Path, monkeypatch: pytest.MonkeyPatch, place: str, kept: str
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, stop)
+    command = ["export", str(deployed), "--format", "torch-export", "--score", "--length", "2"]
+    result = RUNNER.invoke(cli.app, command)
+    assert result.exit_code == 130 and f"Stopped. {kept}".split("Stopped. ")[1] in result.output.replace("\n", "")
+    assert deployed.with_suffix(".pt2").exists() == ("whole" in kept)
+
+
+@pytest.mark.parametrize("option", [["--length", "0"], ["--length", "-1"], ["--record", "."]])
+def test_options_out_of_range_are_refused_before_anything_is_written(deployed: Path, option: list[str]) -> None:
+    result = RUNNER.invoke(cli.app, ["export", str(deployed), "--score", "--format", "torch-export", *option])
+    assert result.exit_code == 2 and option[0] in result.output
     assert not deployed.with_suffix(".pt2").exists()
+
+
+def test_what_is_exported_already_is_named(deployed: Path) -> None:
+    error = RUNNER.invoke(cli.app, ["export", str(deployed.with_suffix(".onnx"))]).exception
+    assert "deployed.onnx is exported already; name the checkpoint that it came from" in str(error)

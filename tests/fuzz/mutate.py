@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import pickle
 import random
 import struct
-import zipfile
 import zlib
 from collections.abc import Callable
 from typing import Any
-
-import torch
 
 STRANGE: tuple[Any, ...] = (
     None,
@@ -156,69 +150,6 @@ def known_header(data: bytes, dice: random.Random) -> bytes:
     if data[:4] == b"\x89PNG":
         return png_header(data, dice)
     return json_value(data, dice) if data[:1] == b"{" else safetensors_header(data, dice)
-
-
-class _Payload:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, ("touch outside",)
-
-
-def hostile_pickle(dice: random.Random) -> bytes:
-    """A pickle that would run a command, plain or as ``torch.save`` packs it."""
-    if dice.random() < 0.5:
-        return pickle.dumps(_Payload())
-    sink = io.BytesIO()
-    torch.save(_Payload(), sink)
-    return sink.getvalue()
-
-
-HOSTILE_MEMBERS = (
-    "data/sample_inputs/model.pt",
-    "data/weights/model.pt",
-    "data/weights/weight_0",
-    "data/constants/model.pt",
-    "data/constants/tensor_0",
-    "data/constants/opaque_obj_0",
-    "data/constants/custom_obj_0",
-    "data/aotinductor/model/net.so",
-    "data/aotinductor/model/net.cpp",
-)
-
-
-def pt2_member(data: bytes, dice: random.Random) -> bytes:
-    """A .pt2 with one member strange, hostile, doubled, dropped or renamed; its checksums are right."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = {name: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError):  # damaged before
-        return flip(data, dice)
-    folder = next(iter(members)).split("/")[0]
-    name, kind = dice.choice(list(members)), dice.random()
-    named = {place.partition("/")[2]: place for place in members}
-    texts = [place for place in members if place.endswith(".json")]
-    if kind < 0.5:
-        place = dice.choice(texts)
-        members[place] = json.dumps(strange_value(json.loads(members[place]), dice)).encode()
-    elif kind < 0.75:
-        place = dice.choice(HOSTILE_MEMBERS)
-        members[f"{folder}/{place}"] = hostile_pickle(dice)
-        config = named.get(f"{place.rpartition('/')[0]}/model_{place.split('/')[1]}_config.json")
-        if config is not None:
-            values = json.loads(members[config])
-            entry = {"path_name": place.rpartition("/")[2], "is_param": False, "use_pickle": True, "tensor_meta": None}
-            values["config"][dice.choice([*values["config"], "more"])] = entry
-            members[config] = json.dumps(values).encode()
-    elif kind < 0.85:
-        members[name] = dice.choice(BYTES)(members[name] or b"\0", dice)
-    elif kind < 0.95:
-        members[dice.choice((f"{folder}/{dice.choice(HOSTILE_MEMBERS)}", "../outside", "/outside"))] = members.pop(name)
-    else:
-        del members[name]
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", dice.choice((zipfile.ZIP_STORED,) * 9 + (zipfile.ZIP_DEFLATED,))) as archive:
-        for place, content in members.items():
-            archive.writestr(place, content)
-    return sink.getvalue()
 
 
 def onnx_part(data: bytes, dice: random.Random) -> bytes:

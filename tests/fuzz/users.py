@@ -18,7 +18,7 @@ from dsrl_lab.recipes import Recipe, find_recipe, with_changes
 from dsrl_lab.results.claims import findings
 from dsrl_lab.results.records import find_runs
 from dsrl_lab.tools import prediction
-from dsrl_lab.tools.export import export
+from dsrl_lab.tools.export.writing import export
 from tests.fuzz import mutate
 from tests.fuzz.doors import Door, encoded, streets_checkpoint
 
@@ -42,14 +42,6 @@ def predict(folder: Path) -> Door:
         return use(place, "net.safetensors")
 
     return Door(good, read, (mutate.known_header,) * 4, heavy=True)
-
-
-def pt2(folder: Path) -> Door:
-    made = export(streets_checkpoint(folder), folder / "net.pt2", format="torch-export").path
-    special = (mutate.pt2_member,) * 4
-    return Door(
-        {"net.pt2": made.read_bytes()}, lambda place, name: use(place, name, encoded("png")), special, heavy=True
-    )
 
 
 def onnx(folder: Path) -> Door:
@@ -104,7 +96,6 @@ def verdicts(folder: Path) -> Door:
 
 
 USERS: dict[str, Callable[[Path], Door]] = {
-    "pt2": pt2,
     "onnx": onnx,
     "predict": predict,
     "evaluate": scored,

@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
-import sys
+import errno
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from typer.testing import CliRunner
 
 from dsrl_lab import cli
 from dsrl_lab.datasets.class_tables import CLASS_TABLES
 from dsrl_lab.tools import prediction
-from dsrl_lab.tools.export import export
+from dsrl_lab.tools.export.writing import export
 from dsrl_lab.tools.prediction import (
     Predictor,
     find_inputs,
     open_predictor,
     output_names,
     predict_picture,
-    predict_video,
+    result_mark,
 )
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.config import NetworkConfig, TrainConfig
+from tests.tools.test_video import PREDICTOR, Brightness, half_bright, write_video
 
-NEEDS_VIDEO = "install the extra: pip install dsrl-lab[video]"
-
-
-class Brightness(nn.Module):
-    """Class 1 where a picture is bright, class 0 elsewhere: an oracle."""
-
-    num_classes = 11
-
-    def forward(self, image: Tensor) -> Tensor:
-        logits = torch.zeros(len(image), 11, *image.shape[-2:])
-        logits[:, 0], logits[:, 1] = -image.mean(1), image.mean(1)
-        logits[:, 2:] = -10
-        return logits
-
-
-PREDICTOR = Predictor(Brightness(), CLASS_TABLES["streets"], (16, 24))
-
-
-def half_bright(height: int, width: int, *, left: bool) -> np.ndarray:
-    picture = np.zeros((height, width, 3), dtype=np.uint8)
-    picture[:, : width // 2] = 255 * left
-    picture[:, width // 2 :] = 255 * (not left)
-    return picture
+NEEDS_ONNX = "install the extra: pip install dsrl-lab[export]"
 
 
 @pytest.fixture(scope="module")
@@ -60,21 +40,6 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train = TrainConfig(input_size=(16, 24), iterations=1)
     description = {"network": network.to_json(), "train": train.to_json(), "dataset": "streets", "deployed": True}
     checkpoint.save(path, build_dsrl(network).task_model, description)
-    return path
-
-
-@pytest.fixture
-def video(tmp_path: Path) -> Path:
-    """Six frames of odd sides; the bright half changes from left to right after three."""
-    av = pytest.importorskip("av", reason=NEEDS_VIDEO)
-    path = tmp_path / "drive.avi"
-    with av.open(path, "w") as sink:
-        stream = sink.add_stream("mjpeg", rate=5)  # takes odd sides
-        stream.height, stream.width, stream.pix_fmt = 33, 49, "yuvj444p"
-        for number in range(6):
-            picture = half_bright(33, 49, left=number < 3)
-            sink.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        sink.mux(stream.encode(None))
     return path
 
 
@@ -90,51 +55,81 @@ def test_a_picture_gives_ids_and_overlay_of_its_own_size(tmp_path: Path) -> None
     assert np.abs(overlay[0, 40] - sky / 2).max() <= 1  # half of the class colour on black
 
 
-def test_a_video_gives_every_frame(video: Path, tmp_path: Path) -> None:
-    av = pytest.importorskip("av", reason=NEEDS_VIDEO)
-    out = tmp_path / "out"
-    steps = list(predict_video(PREDICTOR, video, out, "drive"))
-    assert [done for done, _ in steps] == [1, 2, 3, 4, 5, 6]
-    assert {total for _, total in steps} <= {6, None}
-    names = sorted(path.name for path in (out / "drive_ids").iterdir())
-    assert names == [f"{number:06d}.png" for number in range(6)]
-    first, last = (np.asarray(Image.open(out / "drive_ids" / name)) for name in (names[0], names[-1]))
-    assert first.shape == (33, 49) and (first[:, :20] == 1).all() and (last[:, 30:] == 1).all()
-    with av.open(out / "drive_overlay.mp4") as made:
-        frames = [frame.to_ndarray(format="rgb24") for frame in made.decode(video=0)]
-        assert float(made.streams.video[0].average_rate) == pytest.approx(5)
-    assert len(frames) == 6 and frames[0].shape == (34, 50, 3)  # the codec's even sides
-    assert not list(out.glob("*.part"))
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["a.png", "b.png", "b.mp4"], ["a", "b.png", "b.mp4"]),
+        (["a.jpg", "a.png", "a.png.tif"], ["a.jpg", "a.png", "a.png.tif"]),  # whose stem is a whole name
+        (["A.png", "a.jpg"], ["A.png", "a.jpg"]),  # one file where case does not count
+        (["a.b.png", "a.png"], ["a.b", "a"]),
+    ],
+)
+def test_names_do_not_collide(files: list[str], names: list[str]) -> None:
+    assert output_names(list(map(Path, files))) == names
 
 
-def test_a_damaged_video_is_named_and_leaves_nothing_half_done(video: Path, tmp_path: Path) -> None:
-    video.write_bytes(b"RIFF\x00\x00\x00\x00AVI " + b"\x13" * 500)
-    with pytest.raises(ValueError, match=r"drive.avi"):
-        list(predict_video(PREDICTOR, video, tmp_path / "out", "drive"))
-    assert not list((tmp_path / "out").glob("*.mp4*"))
+def test_a_picture_smaller_than_the_network_takes_is_enlarged(tmp_path: Path) -> None:
+    for height, width in ((6, 8), (40, 8), (1, 1)):
+        Image.fromarray(half_bright(height, width, left=True)).save(tmp_path / "icon.png")
+        predict_picture(PREDICTOR, tmp_path / "icon.png", tmp_path, f"icon{height}")
+        ids = np.asarray(Image.open(tmp_path / f"icon{height}_ids.png"))
+        assert ids.shape == (height, width)
+        assert (ids[:, : width // 2] == 1).all() and (ids[:, -(width // 2) :] == 0).all()
 
 
-def test_sound_alone_is_no_video(tmp_path: Path) -> None:
-    import wave
+def test_logits_that_are_not_finite_give_no_mask(tmp_path: Path) -> None:
+    class Spoilt(Brightness):
+        def forward(self, image: Tensor) -> Tensor:
+            logits = super().forward(image)
+            logits[:, 5, 0, 0] = float("nan")
+            return logits
 
-    pytest.importorskip("av", reason=NEEDS_VIDEO)
-    with wave.open(str(tmp_path / "horn.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(b"\0\0" * 800)
-    with pytest.raises(ValueError, match="has no video in it"):
-        list(predict_video(PREDICTOR, tmp_path / "horn.wav", tmp_path / "out", "horn"))
-
-
-def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install dsrl-lab\[video\]"):
-        next(predict_video(PREDICTOR, tmp_path / "a.mp4", tmp_path, "a"))
+    Image.fromarray(half_bright(32, 48, left=True)).save(tmp_path / "a.png")
+    predictor = Predictor(Spoilt(), CLASS_TABLES["streets"], (16, 24))
+    with pytest.raises(ValueError, match="expected finite logits"):
+        predict_picture(predictor, tmp_path / "a.png", tmp_path, "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_names_do_not_collide() -> None:
-    assert output_names([Path("a.png"), Path("b.png"), Path("b.mp4")]) == ["a", "b.png", "b.mp4"]
+def test_results_of_the_same_are_kept_and_of_another_replaced(tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    Image.fromarray(half_bright(32, 48, left=True)).save(source)
+    assert predict_picture(PREDICTOR, source, tmp_path, "a")
+    first = (tmp_path / "a_ids.png").read_bytes()
+    assert not predict_picture(PREDICTOR, source, tmp_path, "a")
+    (tmp_path / "a_overlay.png").unlink()  # as if it had been stopped between the two
+    assert predict_picture(PREDICTOR, source, tmp_path, "a") and (tmp_path / "a_overlay.png").exists()
+    Image.fromarray(half_bright(32, 48, left=False)).save(source)
+    assert predict_picture(PREDICTOR, source, tmp_path, "a")
+    assert (tmp_path / "a_ids.png").read_bytes() != first
+    other = Predictor(Brightness(), CLASS_TABLES["streets"], (16, 24), identity="another network")
+    assert predict_picture(other, source, tmp_path, "a")
+
+
+def test_a_file_of_another_origin_is_not_overwritten(tmp_path: Path) -> None:
+    for name in ("a.png", "a_ids.png"):  # a picture, and the mask that its owner drew
+        Image.fromarray(half_bright(32, 48, left=True)).save(tmp_path / name)
+    before = (tmp_path / "a_ids.png").read_bytes()
+    with pytest.raises(ValueError, match="a_ids.png is there and is no result .*name another folder with --out"):
+        predict_picture(PREDICTOR, tmp_path / "a.png", tmp_path, "a")
+    assert (tmp_path / "a_ids.png").read_bytes() == before and not (tmp_path / "a_overlay.png").exists()
+
+
+def test_a_full_disk_names_the_file_and_leaves_nothing_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(half_bright(32, 48, left=True)).save(tmp_path / "a.png")
+    whole = Image.Image.save
+
+    def full(self: Image.Image, path: Path, **options: object) -> None:
+        whole(self, path, **options)
+        path.write_bytes(path.read_bytes()[:50])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(OSError, match="cannot write .*a_overlay.png: the disk is full, .* MB are free"):
+        predict_picture(PREDICTOR, tmp_path / "a.png", tmp_path, "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_inputs_are_found_or_named(tmp_path: Path) -> None:
@@ -144,11 +139,32 @@ def test_inputs_are_found_or_named(tmp_path: Path) -> None:
         find_inputs(tmp_path)
     for name in ("b.MP4", "a.jpg", ".hidden.mp4", "notes.txt"):
         (tmp_path / name).touch()
-    assert [path.name for path in find_inputs(tmp_path)] == ["a.jpg", "b.MP4"]
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "gone.png").symlink_to(tmp_path / "absent.png")
+    found = find_inputs(tmp_path)
+    assert [path.name for path in found.paths] == ["a.jpg", "b.MP4", "gone.png"]
+    assert found.others == ("folder.png/", "notes.txt") and found.results == ()
+    with pytest.raises(ValueError, match="cannot read .*gone.png"):
+        predict_picture(PREDICTOR, tmp_path / "gone.png", tmp_path, "gone")
+
+
+def test_results_are_not_taken_for_input_whatever_their_folder(tmp_path: Path) -> None:
+    for name in ("x.png", "y_ids.png"):  # the second is a picture that is only called so
+        Image.fromarray(half_bright(32, 48, left=True)).save(tmp_path / name)
+        predict_picture(PREDICTOR, tmp_path / name, tmp_path, name[:-4])
+    found = find_inputs(tmp_path)
+    assert [path.name for path in found.paths] == ["x.png", "y_ids.png"]
+    assert set(found.results) == {"x_ids.png", "x_overlay.png", "y_ids_ids.png", "y_ids_overlay.png"}
+    for path in found.paths:
+        path.unlink()
+    with pytest.raises(ValueError, match="found 4 results of dsrl-lab predict and 0 others"):
+        find_inputs(tmp_path)
+    assert result_mark(tmp_path / "absent.png") is result_mark(tmp_path) is None
 
 
 def test_checkpoints_and_exported_files_open_alike(deployed: Path, tmp_path: Path) -> None:
-    made = export(deployed, tmp_path / "net.pt2", format="torch-export").path
+    pytest.importorskip("onnxruntime", reason=NEEDS_ONNX)
+    made = export(deployed, tmp_path / "net.onnx").path
     ours, theirs = open_predictor(deployed), open_predictor(made)
     assert ours.input_size == theirs.input_size == (16, 24)
     image = torch.rand(3, 32, 48)
@@ -156,7 +172,7 @@ def test_checkpoints_and_exported_files_open_alike(deployed: Path, tmp_path: Pat
     assert open_predictor(deployed, input_size=(32, 48)).input_size == (32, 48)
     with pytest.raises(ValueError, match=r"takes images of \(16, 24\), not \(8, 8\)"):
         open_predictor(made, input_size=(8, 8))
-    with pytest.raises(ValueError, match="unknown data set 'kitti'.*say --dataset with one of"):
+    with pytest.raises(ValueError, match="unknown data set 'kitti'.*give --dataset with one of"):
         open_predictor(deployed, dataset="kitti")
     with pytest.raises(ValueError, match="has 11 classes, cityscapes has 19"):
         open_predictor(deployed, dataset="cityscapes")
@@ -166,16 +182,69 @@ def test_a_checkpoint_without_input_size_wants_one(tmp_path: Path) -> None:
     network = NetworkConfig(host="tinynet", num_classes=11, host_options={"width": 0.25})
     description = {"network": network.to_json(), "deployed": True, "dataset": "streets"}
     checkpoint.save(tmp_path / "net.safetensors", build_dsrl(network).task_model, description)
-    with pytest.raises(ValueError, match="does not say its input size; give it with --input-size"):
+    with pytest.raises(ValueError, match="does not name its input size; give it with --input-size"):
         open_predictor(tmp_path / "net.safetensors")
 
 
-def test_the_command_goes_on_past_a_damaged_file_and_says_so(deployed: Path, video: Path, tmp_path: Path) -> None:
+def test_a_pt2_is_answered_with_what_to_take_instead(deployed: Path, tmp_path: Path) -> None:
+    made = export(deployed, tmp_path / "net.pt2", format="torch-export").path
+    for command in (["predict", str(made), str(tmp_path)], ["evaluate", str(made), "--dataset", "streets"]):
+        message = str(CliRunner().invoke(cli.app, command).exception)
+        assert "take the checkpoint that it came from (.safetensors), or export that as ONNX" in message
+
+
+def test_an_exported_network_is_scored_by_the_command(deployed: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason=NEEDS_ONNX)
+    made = export(deployed, tmp_path / "net.onnx").path
+    options = ["--dataset", "streets", "--length", "2", "--json"]
+    scores = [CliRunner().invoke(cli.app, ["evaluate", str(path), *options]) for path in (made, deployed)]
+    theirs, ours = (json.loads(result.stdout[result.stdout.index("{") :])["miou"] for result in scores)
+    assert theirs == pytest.approx(ours, abs=0.02)
+
+
+def test_the_command_goes_on_where_it_was_stopped(
+    deployed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in "abc":
+        Image.fromarray(half_bright(32, 48, left=True)).save(folder / f"{name}.png")
+    predicted, read = [], prediction.read_image
+
+    def stopping(path: Path) -> Tensor:
+        predicted.append(path.name)
+        if predicted == ["a.png", "b.png"]:
+            raise KeyboardInterrupt
+        return read(path)
+
+    monkeypatch.setattr(prediction, "read_image", stopping)
+    command = ["predict", str(deployed), str(folder), "--out", str(out)]
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 130
+    assert (
+        "Stopped. 1 of 3 are done, in" in result.output and "the same command goes on with the rest." in result.output
+    )
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 0 and predicted == ["a.png", "b.png", "b.png", "c.png"]
+    assert "3 overlays and masks in" in result.output and "1 of them from before" in result.output
+
+
+def test_the_command_names_what_it_did_not_use(deployed: Path, tmp_path: Path) -> None:
+    Image.fromarray(half_bright(32, 48, left=True)).save(tmp_path / "x.png")
+    (tmp_path / "a.gif").touch()
+    command = ["predict", str(deployed), str(tmp_path), "--out", str(tmp_path)]
+    for expected in ("1 overlays and masks", "2 results of dsrl-lab predict"):
+        result = CliRunner().invoke(cli.app, command)
+        assert result.exit_code == 0 and expected in result.output and "1 other (a.gif)" in result.output
+    assert {path.name for path in tmp_path.iterdir()} == {"a.gif", "x.png", "x_ids.png", "x_overlay.png"}
+
+
+def test_the_command_goes_on_past_a_damaged_file_and_says_so(deployed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     Image.fromarray(half_bright(32, 48, left=True)).save(folder / "good.png")
     (folder / "torn.png").write_bytes((folder / "good.png").read_bytes()[:40])
-    video.rename(folder / "drive.avi")
+    write_video(folder / "drive.avi")
     result = CliRunner().invoke(cli.app, ["predict", str(deployed), str(folder), "--out", str(tmp_path / "out")])
     assert result.exit_code == 1 and "2 overlays and masks" in result.output and "cannot decode" in result.output
     made = {path.name for path in (tmp_path / "out").iterdir()}
@@ -212,7 +281,7 @@ def write_checkpoint(path: Path, **changes: object) -> Path:
     ("changes", "message"),
     [
         ({"train": {"input_size": 3}}, "expected an input size H W of two positive whole numbers, .* got 3 "),
-        ({"dataset": ["a"]}, r"unknown data set \"\['a'\]\" for the classes of .*say --dataset"),
+        ({"dataset": ["a"]}, r"unknown data set \"\['a'\]\" for the classes of .*give --dataset"),
         ({"dataset": None}, "unknown data set '' for the classes of"),
         ({"dataset": "lsp"}, r"expected a segmentation network, .* pose net \(tinynet, trained on lsp\)"),
     ],

@@ -33,7 +33,8 @@ class ByColour(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         logits = torch.zeros(len(image), 19, *image.shape[-2:])
-        logits[:, 10], logits[:, 0] = image.mean(1), 0.3 - image.mean(1).abs()
+        grey = 4 * image.mean(1) - 2
+        logits[:, 10], logits[:, 0] = grey, 0.3 - grey.abs()
         logits[:, 2] = 0.1
         return logits
 
@@ -55,6 +56,29 @@ def test_files_are_what_the_server_takes(root: Path, tmp_path: Path) -> None:
     picture = Image.open(tmp_path / f"{pictures.names[0]}_pred_labelIds.png")
     ids = np.asarray(picture)
     assert picture.mode == "L" and ids.shape == SIZE and set(np.unique(ids)) <= set(TRAIN_TO_LABEL)
+
+
+def test_a_stopped_submission_goes_on_and_is_whole(root: Path, tmp_path: Path) -> None:
+    class Stopping(ByColour):
+        calls, stop = 0, 2
+
+        def forward(self, image: Tensor) -> Tensor:
+            self.calls += 1
+            if self.calls == self.stop:
+                raise KeyboardInterrupt
+            return super().forward(image)
+
+    network, pictures = Stopping(), Cityscapes(root, "val")
+    with pytest.raises(KeyboardInterrupt):
+        write_submission(network, pictures, tmp_path, input_size=(32, 64), identity="net 1")
+    assert [path.name for path in tmp_path.iterdir()] == [f"{pictures.names[0]}_pred_labelIds.png"]
+    archive = write_submission(network, pictures, tmp_path, input_size=(32, 64), identity="net 1")
+    assert network.calls == 4 and len(zipfile.ZipFile(archive).namelist()) == 3
+    write_submission(network, pictures, tmp_path, input_size=(32, 64), identity="net 2")
+    assert network.calls == 7  # another network: all anew
+    (tmp_path / f"{pictures.names[0]}_pred_labelIds.png").write_bytes(b"by hand")
+    with pytest.raises(ValueError, match="_pred_labelIds.png is there and is no result of this dsrl-lab"):
+        write_submission(network, pictures, tmp_path, input_size=(32, 64), identity="net 2")
 
 
 @pytest.mark.parametrize("protocol", ["logits", "labels"])
@@ -93,6 +117,8 @@ def test_other_classes_and_missing_files_are_named(root: Path, tmp_path: Path) -
     pytest.importorskip("cityscapesscripts", reason=NEEDS_SCRIPTS)
     with pytest.raises(ValueError, match="3 of 3 predictions are missing, the first is .*_pred_labelIds.png"):
         official_miou(root, "val", tmp_path)
+    with pytest.raises(ValueError, match="expected masks .*gtFine/vla, found none; check --data and --split"):
+        official_miou(root, "vla", tmp_path)
 
 
 def test_missing_scripts_are_named(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

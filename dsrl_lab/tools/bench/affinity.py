@@ -1,33 +1,29 @@
 """What feature affinity costs: the dense and the tiled loss side by side (``dsrl-lab bench affinity``).
 
-Seconds are those of one forward and backward pass. The methods take turns in one process, so that other work on the
-machine slows both; the speed-up is the median of the ratios of neighbouring turns. A quiet machine is wanted: threads
-wait for each other in every tile, so on cores that others use two threads measure the neighbours (OpenMP's waiting
-threads spin). There, take ``threads=1``, or set ``OMP_WAIT_POLICY=passive`` before Python starts.
-
-Extra memory is the peak of a process's resident memory during one pass minus what it held before, when the inputs and
-the mathematics libraries were already there; each figure comes from a process of its own, because an allocator does
-not give everything back.
+Seconds are of one forward and backward pass. The methods alternate in one process, so that other work on the machine
+slows both; the speed-up is the median of the ratios of the same round. Threads wait for each other in every tile: on
+cores that other processes use, take one thread, or set ``OMP_WAIT_POLICY=passive`` before Python starts. Memory is
+measured in a fresh process each time, because an allocator does not give everything back.
 """
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from statistics import median
-from types import TracebackType
 from typing import Literal, TypeVar
 
-import psutil
 import torch
 from rich.table import Table
 from torch import Tensor
 
 from dsrl_lab.affinity import feature_affinity_loss
+from dsrl_lab.tools.bench.process_usage import PeakMemory
+from dsrl_lab.tools.bench.ratios import alternate
+from dsrl_lab.tools.bench.report import to_table
 
 Method = Literal["dense", "tiled"]
 Result = TypeVar("Result")
@@ -42,25 +38,15 @@ class Case:
     methods: tuple[Method, ...] = ("dense", "tiled")
 
 
-CASES = (
-    Case(size=(64, 128)),
-    Case(size=(128, 256), methods=("tiled",)),  # dense: 4 GiB for each matrix
-)
-"""The sizes of a 512x1024 and of a 1024x2048 output at 1/8 per side."""
+# The sizes of a 512x1024 and of a 1024x2048 output at 1/8 per side; dense: 4 GiB for each matrix of the second.
+CASES = (Case(size=(64, 128)), Case(size=(128, 256), methods=("tiled",)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One method at one size.
+    """One method at one size (H, W): median seconds, and megabytes (10^6 bytes) beyond the inputs.
 
-    Attributes:
-        method: "dense" or "tiled".
-        size: positions (H, W).
-        channels: channels of each of the two maps.
-        seconds: forward and backward, median.
-        extra_megabytes: peak memory beyond the inputs, in units of 10^6 bytes.
-        speedup: how many times faster than dense; None where dense was not run.
-        memory_ratio: how many times less extra memory than dense; None where dense was not run or nothing was seen.
+    ``speedup`` and ``memory_ratio`` are dense over this method; None where dense was not run or nothing was measured.
     """
 
     method: Method
@@ -72,79 +58,31 @@ class Row:
     memory_ratio: float | None
 
 
-class PeakMemory:
-    """Watches this process's resident memory from a thread, every half millisecond, on any platform.
-
-    Example:
-        >>> import mmap
-        >>> with PeakMemory() as memory:
-        ...     fresh = mmap.mmap(-1, 32_000_000)  # a tensor could get pages that this process already has
-        ...     _ = fresh.write(bytes(32_000_000))
-        >>> memory.extra_megabytes > 20
-        True
-    """
-
-    def __enter__(self) -> PeakMemory:
-        self._process = psutil.Process()
-        self._before = self._peak = self._process.memory_info().rss
-        self._done = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._done.set()
-        self._watcher.join()
-        self._look()
-
-    @property
-    def extra_megabytes(self) -> float:
-        """The highest reading minus the first, in units of 10^6 bytes."""
-        return (self._peak - self._before) / 1e6
-
-    def _look(self) -> None:
-        self._peak = max(self._peak, self._process.memory_info().rss)
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.0005):
-            self._look()
-
-
 def _maps(size: tuple[int, int], channels: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(1, channels, *size, generator=generator).requires_grad_() for _ in range(2))
     return a, b
 
 
-def _step(method: Method, q: Literal[1, 2], a: Tensor, b: Tensor) -> float:
-    """Seconds of one forward and backward pass."""
+def _step(method: Method, a: Tensor, b: Tensor) -> None:
     a.grad = b.grad = None
-    start = time.perf_counter()
-    feature_affinity_loss(a, b, q=q, method=method).backward()
-    return time.perf_counter() - start
+    feature_affinity_loss(a, b, method=method).backward()
 
 
-def _measure_memory(method: Method, case: Case, q: Literal[1, 2], threads: int) -> float:
+def _measure_memory(method: Method, case: Case, threads: int) -> float:
     torch.set_num_threads(threads)
-    _step(method, q, *_maps((16, 16), case.channels))  # loads the libraries
+    _step(method, *_maps((16, 16), case.channels))  # loads the libraries
     a, b = _maps(case.size, case.channels)
     with PeakMemory() as memory:
-        _step(method, q, a, b)
+        _step(method, a, b)
     return memory.extra_megabytes
 
 
-def _measure_seconds(case: Case, q: Literal[1, 2], threads: int, rounds: int) -> dict[Method, list[float]]:
+def _measure_seconds(case: Case, threads: int, rounds: int) -> dict[Method, list[float]]:
     torch.set_num_threads(threads)
     a, b = _maps(case.size, case.channels)
-    seconds: dict[Method, list[float]] = {method: [] for method in case.methods}
-    for method in case.methods:
-        _step(method, q, a, b)  # warms up
-    for _ in range(rounds):
-        for method in case.methods:
-            seconds[method].append(_step(method, q, a, b))
-    return seconds
+    timed = alternate({method: partial(_step, method, a, b) for method in case.methods}, rounds, untimed=1)
+    return {method: timed[method].clock for method in case.methods}
 
 
 def _in_fresh_process(function: Callable[..., Result], *arguments: object) -> Result:
@@ -152,19 +90,10 @@ def _in_fresh_process(function: Callable[..., Result], *arguments: object) -> Re
         return pool.submit(function, *arguments).result()
 
 
-def run(
-    cases: Sequence[Case] = CASES, *, q: Literal[1, 2] = 1, threads: int | None = None, rounds: int = 5
-) -> list[Row]:
+def run(cases: Sequence[Case] = CASES, *, threads: int | None = None, rounds: int = 5) -> list[Row]:
     """Measure each method of each case, forward and backward; about a minute on two cores for the default cases.
 
-    Args:
-        cases: what to measure.
-        q: the loss's exponent.
-        threads: threads that torch uses; None for the number it uses now.
-        rounds: timed turns of each method, after one that is not timed.
-
-    Returns:
-        One row per case and method, in the order of the cases.
+    Threads are torch's, as many as it uses now by default; one more round is not timed.
 
     Raises:
         ValueError: fewer than one thread or round.
@@ -174,49 +103,41 @@ def run(
         raise ValueError(f"expected at least 1 thread and 1 round, got {threads} and {rounds}")
     rows = []
     for case in cases:
-        seconds = _in_fresh_process(_measure_seconds, case, q, threads, rounds)
-        megabytes = {m: _in_fresh_process(_measure_memory, m, case, q, threads) for m in case.methods}
-        for method in case.methods:
-            speedup = memory_ratio = None
-            if "dense" in case.methods:
-                turns = zip(seconds["dense"], seconds[method], strict=True)
-                speedup = median(dense / ours for dense, ours in turns)
-                memory_ratio = megabytes["dense"] / megabytes[method] if megabytes[method] else None
+        seconds = _in_fresh_process(_measure_seconds, case, threads, rounds)
+        megabytes = {m: _in_fresh_process(_measure_memory, m, case, threads) for m in case.methods}
+        for method, size in megabytes.items():
+            dense = "dense" in megabytes
             rows.append(
                 Row(
                     method=method,
                     size=case.size,
                     channels=case.channels,
                     seconds=median(seconds[method]),
-                    extra_megabytes=megabytes[method],
-                    speedup=speedup,
-                    memory_ratio=memory_ratio,
+                    extra_megabytes=size,
+                    speedup=median(map(float.__truediv__, seconds["dense"], seconds[method])) if dense else None,
+                    memory_ratio=megabytes["dense"] / size if dense and size else None,
                 )
             )
     return rows
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """Rows as a table for the terminal.
+    """Rows as a table for the terminal."""
 
-    Example:
-        >>> from rich.console import Console
-        >>> row = Row(method="tiled", size=(8, 16), channels=4, seconds=0.5, extra_megabytes=3.0, speedup=None,
-        ...           memory_ratio=None)
-        >>> table([row]).row_count
-        1
-    """
-    drawn = Table(title="Feature affinity loss, forward and backward")
-    for heading in ("positions", "channels", "method", "seconds", "extra memory", "faster", "smaller"):
-        drawn.add_column(heading, justify="left" if heading == "method" else "right")
-    for row in rows:
-        drawn.add_row(
+    def times(ratio: float | None) -> str:
+        return "-" if ratio is None else f"{ratio:.1f}x"
+
+    lines = (
+        (
+            row.method,
             f"{row.size[0]}x{row.size[1]}",
             f"{row.channels} + {row.channels}",
-            row.method,
             f"{row.seconds:.3f}",
             f"{row.extra_megabytes:.0f} MB",
-            "-" if row.speedup is None else f"{row.speedup:.1f}x",
-            "-" if row.memory_ratio is None else f"{row.memory_ratio:.1f}x",
+            times(row.speedup),
+            times(row.memory_ratio),
         )
-    return drawn
+        for row in rows
+    )
+    headings = "method", "positions", "channels", "seconds", "extra memory", "faster", "smaller"
+    return to_table("Feature affinity loss, forward and backward", headings, lines)

@@ -1,62 +1,57 @@
-"""What a network costs before anything is trained (``dsrl-lab cost``): parameters, multiply-adds, activations, latency.
+"""What networks cost (``dsrl-lab cost``), and how fast they train (``dsrl-lab bench networks``).
 
-The two columns of multiply-adds stand side by side because of a trap in DSRL's own numbers: a counter that overlooks
-transposed convolutions finds the network with the authors' SSSR head as cheap as without, when it costs 87 % more.
-
-Parameters, multiply-adds and activations are counted on the meta device, where only shapes are computed; the latency is
-measured.
+A counter that overlooks transposed convolutions finds a network with the authors' SSSR head as cheap as without, when
+it costs 87 % more: so both counts are shown. Counts are made on the meta device, where only shapes are computed.
+Multiply-adds say little about seconds: a depthwise convolution has few and waits for memory. So the rate is shown as a
+share of the machine's own matrix product rate, measured in the same rounds; it can pass 100 %.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from statistics import median
 
 import torch
 from rich.table import Table
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from dsrl_lab.complexity import complexity, latency
+from dsrl_lab.complexity import complexity
+from dsrl_lab.kernels import use_fast_kernels
 from dsrl_lab.models import SEGMENTATION
+from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.tools.bench.catalogue import find
+from dsrl_lab.tools.bench.ratios import alternate
+from dsrl_lab.tools.bench.report import to_table
+from dsrl_lab.tools.input_size import check_takes
 
-FACTORS = (0.25, 0.5, 1, 2, 4)
-"""Of both sides of the input, for a plot of cost against input size."""
+FACTORS = (0.25, 0.5, 1, 2, 4)  # of both sides of the input, for a plot of cost against input size
+GEMM_SIDE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """The cost of one network at one size.
+    """The cost of one network for one image; None where it was not measured."""
 
-    Attributes:
-        name: as in the catalogue.
-        input_size: (H, W) of the one image that goes in.
-        parameters: all of them; auxiliary heads, which only training runs, are included.
-        macs: multiply-adds of one image, transposed convolutions included.
-        macs_without_transposed: what a counter of plain convolutions finds.
-        activation_bytes: outputs of all layers of one float32 image, as training would keep them.
-        seconds: median latency of one image; None where it was not measured.
-    """
-
-    name: str
-    input_size: tuple[int, int]
-    parameters: int
-    macs: int
-    macs_without_transposed: int
-    activation_bytes: int
-    seconds: float | None
+    name: str  # as in the catalogue
+    input_size: tuple[int, int]  # (H, W)
+    parameters: int  # auxiliary heads, which only training runs, are included
+    macs: int  # multiply-adds, transposed convolutions included
+    macs_without_transposed: int  # what a counter of plain convolutions finds
+    activation_bytes: int  # outputs of all layers in float32, as training would keep them
+    seconds: float | None = None  # latency in evaluation, median
+    gemm_share: float | None = None  # multiply-adds per second over the rate of a 1024^3 float32 matrix product
+    images_per_second: float | None = None  # in training: forward, loss, backward, optimizer step
 
 
 def activation_bytes(model: nn.Module, input_size: tuple[int, int]) -> int:
-    """Add up the outputs of all leaf modules for one RGB image, in bytes.
+    """Bytes of the outputs of all leaf modules for one RGB image of size (H, W).
 
-    In-place layers and what functions compute between modules (sums, concatenations, resizing) are not counted, so this
-    is a measure to compare networks by and not the memory of a process.
-
-    Args:
-        model: any network of RGB images; on the meta device nothing is computed.
-        input_size: (H, W) of the image.
+    In-place layers and what functions compute between modules (sums, concatenations, resizing) are not counted: a
+    measure to compare networks by, not the memory of a process.
 
     Example:
         >>> activation_bytes(nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.ReLU(inplace=True)), (4, 5))
@@ -81,57 +76,78 @@ def activation_bytes(model: nn.Module, input_size: tuple[int, int]) -> int:
     return total
 
 
+def training_loss(network: nn.Module, images: Tensor) -> Tensor:
+    """A loss of the usual cost: cross-entropy at full size for segmenters, squared error for the others.
+
+    Shape:
+        - images: (N, 3, H, W)
+        - output: scalar
+    """
+    if not isinstance(network, DensePredictor):
+        return torch.stack([scale.square().mean() for scale in network(images).scales]).sum()
+    head = network.forward_head(network.forward_features(images))
+    outputs = [network.to_output_size(logits, images) for logits in (head.logits, *head.auxiliary)]
+    if network.spec.output_stride > 1:  # heat-maps of a pose net
+        return torch.stack([output.square().mean() for output in outputs]).sum()
+    mask = torch.zeros(len(images), *outputs[0].shape[-2:], dtype=torch.int64)
+    return torch.stack([F.cross_entropy(output, mask) for output in outputs]).sum()
+
+
 def run(
     names: Sequence[str] | None = None,
     input_size: tuple[int, int] = (256, 512),
     *,
     num_classes: int = 19,
     runs: int = 3,
+    batch_size: int = 0,
 ) -> list[Row]:
-    """Count and time networks.
+    """Count networks, and time them in alternation, their layers in the fast exact forms that training uses.
 
     Args:
         names: of the catalogue; None for all segmentation hosts, each without and with the authors' SSSR head.
-        input_size: (H, W) of the input.
+        input_size: (H, W).
         num_classes: outputs of the segmentation networks.
-        runs: timed runs of each network after two that are not timed; 0 to count only, which takes no time at any size.
+        runs: timed runs of each, after two that are not timed; 0 to count only.
+        batch_size: images of a timed training step, at least 2 (BatchNorm); 0 to time none.
 
     Raises:
-        ValueError: an unknown name, or a size that a network cannot serve.
+        ValueError: an unknown name, a number out of its range, or a size that a network cannot take.
 
     Example:
         >>> (row,) = run(["espnetv2+deconvolution"], (256, 512), num_classes=20, runs=0)
         >>> f"{row.macs / 1e6:.0f} M, overlooked: {(row.macs - row.macs_without_transposed) / 1e6:.0f} M"
         '1264 M, overlooked: 590 M'
     """
-    rows = []
-    for name, build in find(names or _hosts_and_heads(), num_classes=num_classes).items():
+    if runs < 0 or batch_size < 0 or batch_size == 1 or (batch_size and not runs):
+        raise ValueError(f"expected at least 2 images per step and 1 run, or 0 for none, got {batch_size} and {runs}")
+    builders = find(names or _hosts_and_heads(), num_classes=num_classes)
+    rows: list[Row] = []
+    calls: dict[str, Callable[[], object]] = {}
+    for name, build in builders.items():
         with torch.device("meta"):
-            counted = _count(name, build().eval(), input_size)
-        rows.append(replace(counted, seconds=latency(build(), input_size, runs=runs)) if runs else counted)
+            rows.append(_count(name, build().eval(), input_size))
+        if runs:
+            network = use_fast_kernels(build())
+            calls[f"{name} product"] = _product()
+            calls[f"{name} infer"] = functools.partial(_infer, network, torch.rand(1, 3, *input_size))
+            if batch_size:
+                optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
+                calls[name] = functools.partial(_train, network, optimizer, torch.rand(batch_size, 3, *input_size))
+    if not runs:
+        return rows
+    seconds = {name: timed.clock for name, timed in alternate(calls, runs).items()}
+    for place, row in enumerate(rows):
+        infer, product = seconds[f"{row.name} infer"], seconds[f"{row.name} product"]
+        share = median(row.macs / GEMM_SIDE**3 * b / a for a, b in zip(infer, product, strict=True))
+        pace = batch_size / median(seconds[row.name]) if batch_size else None
+        rows[place] = replace(row, seconds=median(infer), gemm_share=share, images_per_second=pace)
     return rows
 
 
 def sweep(
-    names: Sequence[str] | None = None,
-    input_size: tuple[int, int] = (256, 512),
-    *,
-    num_classes: int = 19,
-    factors: Sequence[float] = FACTORS,
+    names: Sequence[str] | None = None, input_size: tuple[int, int] = (256, 512), *, factors: Sequence[float] = FACTORS
 ) -> list[Row]:
-    """Count networks, without timing them, at a range of input sizes around one.
-
-    Args:
-        names: as in ``run``.
-        input_size: (H, W) in the middle.
-        num_classes: outputs of the segmentation networks.
-        factors: of both sides.
-
-    Returns:
-        A row for each network and size; sizes that a network refuses (sides under its stride, say) are left out.
-
-    Raises:
-        ValueError: an unknown name.
+    """Count networks at factors of an input size; sizes that a network cannot take are left out.
 
     Example:
         >>> small, large = sweep(["tinynet"], (64, 128), factors=(1, 2))
@@ -140,7 +156,7 @@ def sweep(
     """
     rows = []
     height, width = input_size
-    for name, build in find(names or _hosts_and_heads(), num_classes=num_classes).items():
+    for name, build in find(names or _hosts_and_heads()).items():
         with torch.device("meta"):
             blank = build().eval()
         for factor in factors:
@@ -154,6 +170,7 @@ def _hosts_and_heads() -> list[str]:
 
 
 def _count(name: str, blank: nn.Module, input_size: tuple[int, int]) -> Row:
+    check_takes(blank, input_size)
     counted = complexity(blank, input_size)
     return Row(
         name=name,
@@ -162,29 +179,45 @@ def _count(name: str, blank: nn.Module, input_size: tuple[int, int]) -> Row:
         macs=counted.macs,
         macs_without_transposed=counted.macs_without_transposed,
         activation_bytes=activation_bytes(blank, input_size),
-        seconds=None,
     )
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """Show the rows side by side.
+def _product() -> Callable[[], Tensor]:
+    a, b = torch.randn(GEMM_SIDE, GEMM_SIDE), torch.randn(GEMM_SIDE, GEMM_SIDE)
+    return lambda: a @ b
 
-    Example:
-        >>> table(run(["espcn"], (32, 64), runs=0)).row_count
-        1
-    """
+
+def _infer(network: nn.Module, image: Tensor) -> None:
+    network.eval()
+    with torch.inference_mode():
+        network(image)
+
+
+def _train(network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor) -> None:
+    network.train()
+    optimizer.zero_grad()
+    training_loss(network, images).backward()
+    optimizer.step()
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Show the rows side by side; share: of the matrix product's rate."""
     sizes = ", ".join(dict.fromkeys(f"{height}x{width}" for height, width in (row.input_size for row in rows)))
-    drawn = Table(title=f"cost of one image, input {sizes}")
-    drawn.add_column("network")
-    for heading in ("parameters", "MACs", "without transposed", "activations", "latency"):
-        drawn.add_column(heading, justify="right")
-    for row in rows:
-        drawn.add_row(
+    lines = (
+        (
             row.name,
             f"{row.parameters / 1e6:.3f} M",
             f"{row.macs / 1e9:.3f} G",
             f"{row.macs_without_transposed / 1e9:.3f} G",
             f"{row.activation_bytes / 1e6:.1f} MB",
             "-" if row.seconds is None else f"{1e3 * row.seconds:.0f} ms",
+            "-" if row.gemm_share is None else f"{100 * row.gemm_share:.0f} %",
+            "-" if row.images_per_second is None else f"{row.images_per_second:.2f}",
         )
-    return drawn
+        for row in rows
+    )
+    counts = "parameters", "MACs", "without\ntransposed", "activations"
+    headings = "network", *counts, "latency", "share", "training\nimages/s"
+    return to_table(
+        f"cost of one image, input {sizes}, {torch.get_num_threads()} thread(s)", headings, lines, dense=True
+    )

@@ -1,20 +1,20 @@
 """How fast pictures reach a network (``dsrl-lab bench decode``): from files and memory, over processes and threads.
 
-Training shards its decoding: each process makes its own part of every batch (``Batches`` with rank and world_size), and
-within a process threads may make the next one. This runs that very code, without a network: files are decoded, cropped,
-mirrored and reduced as the recipe says. The first pass reads files; the second finds the pictures decoded in memory.
-Evaluation reads too, and then counts confusions and outlines at the picture's own size: a picture of that is timed as
-well. Plans (``bench.plan``) take all three from the record: ``measured``.
+Each process makes its own part of every batch (``Batches`` with rank and world_size), and threads may make the next one
+meanwhile: the code that training runs, without a network. The first pass reads files; the second finds the pictures
+decoded in memory. Evaluation also counts confusions and outlines at the picture's own size, so that is timed as well.
+Plans (``bench.plan``) take all three from the record: ``measured``.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from dsrl_lab.datasets.pose import PoseDataset
 from dsrl_lab.metrics import BoundaryScore, SegmentationScore
 from dsrl_lab.recipes import Recipe, find_recipe
 from dsrl_lab.tools.bench.drawn_cityscapes import write_drawn_cityscapes
+from dsrl_lab.tools.bench.report import to_table
 from dsrl_lab.training import record
 from dsrl_lab.training.examples import Batches
 from dsrl_lab.training.objectives import Objective, SegmentationObjective
@@ -34,22 +35,15 @@ from dsrl_lab.training.pose import PoseObjective
 
 DRAWN = 16
 RECORD = experiments.REPOSITORY / "data" / "runs" / "deployment.jsonl"
-PATIENCE = 600  # seconds for all processes to start and answer
+TIMEOUT = 600  # seconds for all processes to start and answer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One way to read.
+    """One way to read ``pictures``, once from files and once from memory, where they are decoded.
 
-    Attributes:
-        processes: that share every batch.
-        workers: threads of each; 0 makes examples in the process's own thread.
-        pictures: read once from files, then once from memory.
-        files_per_second: pictures per second over all processes, from files to stacked batches.
-        memory_per_second: the same for pictures that were decoded before.
-        processor_seconds: of all processes, per picture from a file.
-        memory_processor_seconds: the same for pictures that were decoded before.
-        scoring_seconds: processor seconds to score one picture of the validation split at its own size; people: 0.
+    Rates are over all processes; processor seconds are of one picture, and so is ``scoring_seconds``, at its own size
+    (0 for people). ``workers`` are threads of each process; 0 makes examples in the process's own thread.
     """
 
     processes: int
@@ -66,29 +60,23 @@ class Row:
 class Reading:
     """What a picture takes of a core's time, from a record.
 
-    Attributes:
-        file_seconds: from its file to an example: image and mask decoded, cropped, mirrored, reduced.
-        memory_seconds: to an example if it was decoded before.
-        scoring_seconds: to score it in evaluation, after it was read.
-        source: which record says so.
+    Raises:
+        ValueError: seconds that are negative or not finite.
     """
 
-    file_seconds: float
-    memory_seconds: float
-    scoring_seconds: float
-    source: str
+    file_seconds: float  # from its file to an example: decoded, cropped, mirrored, reduced
+    memory_seconds: float  # to an example if it was decoded before
+    scoring_seconds: float  # to score it in evaluation, after it was read
+    source: str  # the record it comes from
+
+    def __post_init__(self) -> None:
+        seconds = self.file_seconds, self.memory_seconds, self.scoring_seconds
+        if not all(0 <= one < math.inf for one in seconds):
+            raise ValueError(f"expected seconds of at least 0 for a picture, got {seconds} ({self.source})")
 
 
 def recorded(path: Path = RECORD) -> dict[str, list[Row]]:
-    """What a record says about reading: recipe to the rows of its last measurement.
-
-    Args:
-        path: JSON lines as ``dsrl-lab bench decode`` leaves them with ``--record``; lines of older forms are passed by.
-
-    Example:
-        >>> "cityscapes_espnetv2_dsrl" in recorded()
-        True
-    """
+    """The rows of each recipe's last measurement in a record; lines of older forms are skipped."""
     lines = record.read(path) if path.is_file() else []
     names = {field.name for field in fields(Row)}
     decoded = [line for line in lines if line["kind"] == "decode" and names == line["rows"][0].keys()]
@@ -99,12 +87,11 @@ def measured(dataset: str, path: Path = RECORD) -> Reading:
     """What reading took where it was measured last: medians over the ways to read.
 
     Args:
-        dataset: of a recipe; where the record has none of its pictures, Cityscapes' stand for them, and ``source`` says
-            so.
-        path: JSON lines as ``dsrl-lab bench decode`` leaves them with ``--record``.
+        dataset: of a recipe; where the record has none of its pictures, Cityscapes' are used, and ``source`` tells.
+        path: as in ``recorded``.
 
     Raises:
-        ValueError: there is no such record, or nothing in it was decoded.
+        ValueError: there is no such record, or no measurement of reading in it.
 
     Example:
         >>> reading = measured("cityscapes")
@@ -115,16 +102,16 @@ def measured(dataset: str, path: Path = RECORD) -> Reading:
     if not of:
         raise ValueError(
             f"expected a line of kind 'decode' in {path}, found none; measure it with dsrl-lab bench decode --record "
-            f"{path}, or say what a picture takes (--decode-ms)"
+            f"{path}, or give what a picture takes (--decode-ms)"
         )
     recipe, rows = of.get(dataset) or of.get("cityscapes") or next(iter(of.values()))
     place = path.relative_to(experiments.REPOSITORY) if path.is_relative_to(experiments.REPOSITORY) else path
-    strange = "" if dataset in of else f", which has no pictures of {dataset}"
+    missing = "" if dataset in of else f", which has no pictures of {dataset}"
     return Reading(
         file_seconds=statistics.median(row.processor_seconds for row in rows),
         memory_seconds=statistics.median(row.memory_processor_seconds for row in rows),
         scoring_seconds=statistics.median(row.scoring_seconds for row in rows),
-        source=f"{place.as_posix()}, bench decode of {recipe}{strange}",
+        source=f"{place.as_posix()}, bench decode of {recipe}{missing}",
     )
 
 
@@ -139,17 +126,20 @@ def run(
     """Read batches of a recipe's training split, each combination for itself.
 
     Args:
-        recipe: any recipe; its batch size (smaller where the split is short), crop and scale count.
+        recipe: its batch size (smaller where the split is short), crop and scale count.
         root: folder of its data set; without one, 16 drawn full-size pictures in Cityscapes' layout.
         processes: how many share a batch.
         workers: threads of each process.
         batches: of each pass.
 
     Raises:
-        ValueError: an unknown recipe, a batch that the processes cannot share, fewer than 1 batch, or no data.
+        ValueError: an unknown recipe, a batch that the processes cannot share, a number too small, or no data.
     """
-    if batches < 1:
-        raise ValueError(f"expected at least 1 batch, got {batches}")
+    if batches < 1 or min(processes) < 1 or min(workers) < 0:
+        raise ValueError(
+            "expected at least 1 batch, 1 process and 0 threads each, "
+            f"got {batches}, {min(processes)} and {min(workers)}"
+        )
     found = find_recipe(recipe)
     with tempfile.TemporaryDirectory() as folder:
         if root is None and found.dataset == "cityscapes":
@@ -163,32 +153,28 @@ def run(
 def _measure(recipe: Recipe, root: Path | None, processes: int, workers: int, batches: int) -> Row:
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(processes), context.Queue()
-    started = [
-        context.Process(
-            target=_read, args=(recipe, root, rank, processes, workers, batches, barrier, answers), daemon=True
-        )
-        for rank in range(processes)
-    ]
+    shared = processes, workers, batches, barrier, answers
+    started = [context.Process(target=_read, args=(recipe, root, rank, *shared)) for rank in range(processes)]
     for process in started:
+        process.daemon = True
         process.start()
-    told = [answers.get(timeout=PATIENCE) for _ in started]
+    replies = [answers.get(timeout=TIMEOUT) for _ in started]
     for process in started:
         process.join()
-    failures = [answer for answer in told if isinstance(answer, str)]
+    failures = [reply for reply in replies if isinstance(reply, str)]
     if failures:
-        raise ValueError(max(failures, key=len))  # the others only say that the first has left
+        raise ValueError(max(failures, key=len))  # the others only report that the first has left
     pictures = batches * recipe.train.batch_size
-    files, memory = (max(answer[place] for answer in told) for place in (0, 1))
-    spent = [sum(answer[place] for answer in told) / pictures for place in (2, 3)]
+    files, memory, files_used, memory_used, scoring = zip(*replies, strict=True)
     return Row(
         processes=processes,
         workers=workers,
         pictures=pictures,
-        files_per_second=pictures / files,
-        memory_per_second=pictures / memory,
-        processor_seconds=spent[0],
-        memory_processor_seconds=spent[1],
-        scoring_seconds=statistics.median(answer[4] for answer in told),
+        files_per_second=pictures / max(files),
+        memory_per_second=pictures / max(memory),
+        processor_seconds=sum(files_used) / pictures,
+        memory_processor_seconds=sum(memory_used) / pictures,
+        scoring_seconds=statistics.median(scoring),
     )
 
 
@@ -199,31 +185,23 @@ def _read(
     try:
         torch.set_num_threads(1)
         train, val = experiments.open_data(recipe, root)
-        scale = recipe.network.upscale_factor
+        scale, size = recipe.network.upscale_factor, recipe.train.batch_size
         task: Objective = SegmentationObjective(recipe.train, scale)
         if isinstance(train, PoseDataset):
             task = PoseObjective(recipe.train, train.joint_table, scale)
-        shard = Batches(
-            train,
-            task.example,
-            batch_size=recipe.train.batch_size,
-            seed=0,
-            rank=rank,
-            world_size=processes,
-            workers=workers,
-        )
+        shard = Batches(train, task.example, batch_size=size, seed=0, rank=rank, world_size=processes, workers=workers)
         seconds, used = [], []
         for _ in ("files", "memory"):
-            barrier.wait(PATIENCE)
-            clock, spent = time.perf_counter(), time.process_time()
+            barrier.wait(TIMEOUT)
+            clock, processor = time.perf_counter(), time.process_time()
             for iteration in range(batches):
                 shard(iteration)
             seconds.append(time.perf_counter() - clock)
-            used.append(time.process_time() - spent)
+            used.append(time.process_time() - processor)
         shard.close()
         scored = _score(val[0], recipe.network.num_classes) if isinstance(val, SegmentationDataset) else 0.0
         answers.put((*seconds, *used, scored))
-    except Exception as error:  # told to the process that waits for an answer
+    except Exception as error:  # for the process that waits for an answer
         barrier.abort()
         answers.put(str(error))
 
@@ -238,18 +216,17 @@ def _score(sample: Sample, num_classes: int) -> float:
     return time.process_time() - clock
 
 
-def to_record(rows: Sequence[Row], recipe: str) -> dict[str, Any]:
-    """One line for a record: what was measured, on what, and with which versions."""
-    return {"kind": "decode", "recipe": recipe, "rows": [asdict(row) for row in rows], **record.environment()}
-
-
 def table(rows: Sequence[Row]) -> Table:
     """Show the ways to read side by side."""
-    shown = Table(title="pictures per second, from the file to the batch")
-    for column in ("processes", "threads each", "from files", "decoded before", "core's ms a picture", "to score one"):
-        shown.add_column(column, justify="right")
-    for row in rows:
-        paces = f"{row.files_per_second:.1f}", f"{row.memory_per_second:.1f}"
-        spent = f"{1000 * row.processor_seconds:.0f}", f"{1000 * row.scoring_seconds:.0f}"
-        shown.add_row(str(row.processes), str(row.workers), *paces, *spent)
-    return shown
+    lines = (
+        (
+            f"{row.processes} x {row.workers}",
+            f"{row.files_per_second:.1f}",
+            f"{row.memory_per_second:.1f}",
+            f"{1000 * row.processor_seconds:.0f}",
+            f"{1000 * row.scoring_seconds:.0f}",
+        )
+        for row in rows
+    )
+    headings = "processes x threads each", "from files", "decoded before", "core's ms a picture", "to score one"
+    return to_table("pictures per second, from the file to the batch", headings, lines)

@@ -1,14 +1,12 @@
-"""What a training run will take on 1, 8 or 64 GPUs, reckoned before anything is rented.
+"""What a training run will take on 1, 8 or 64 GPUs, estimated before anything is rented (``dsrl-lab cost --plan``).
 
 From counts: multiply-adds of the whole network (forward once, backward twice as much), feature affinity's own products,
-layers' outputs, parameters. Affinity stands apart, because it is computed in float32 whatever the precision, and a GPU
-is slower at that by a factor of 5 to 16. From the record of ``bench decode``: what a core needs to read a picture, and
-to score one. From the reader: how much of a GPU's peak is used in practice. It is arithmetic that can be checked, and
-no measurement: a first run of a hundred iterations tells how far the assumed utilisation is off, and the plan is then
-drawn again with it.
+layers' outputs, parameters. Affinity stands apart: it runs in float32 whatever the precision, 5 to 16 times slower on a
+GPU. From the record of ``bench decode``: a core's time to read a picture, and to score one. Assumed: the share of a
+GPU's peak that is reached. A first run of a hundred iterations shows how far that is off.
 
-Deviations from reality, on purpose: gradients' exchange and the optimizer's step are not counted (they are small for
-networks of a few million parameters), nor are PSNR and SSIM of the SISR branch at the end.
+Left out: the exchange of gradients and the optimizer's step (small for networks of a few million parameters), and PSNR
+and SSIM of the SISR branch at the end.
 """
 
 from __future__ import annotations
@@ -26,61 +24,42 @@ from dsrl_lab.datasets.people import POSE_DATASETS
 from dsrl_lab.recipes import Recipe
 from dsrl_lab.tools.bench.cost import activation_bytes
 from dsrl_lab.tools.bench.decode import Reading, measured
+from dsrl_lab.tools.bench.report import to_table
 from dsrl_lab.training.build import build_dsrl
 
 FLOAT = 4  # bytes
 VALIDATION = {"cityscapes": 500, "coco": 6352, "camvid": 101}
-"""Pictures of a validation split (people, of COCO 2017); drawn data sets say theirs in the recipe."""
+"""Pictures of a validation split (people, of COCO 2017); recipes of drawn data have their own number."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accelerator:
-    """A GPU by its data sheet.
+    """A GPU by its data sheet: floating-point operations per second."""
 
-    Attributes:
-        name: as it is sold.
-        peak: floating-point operations per second of its matrix units, in mixed precision, without sparsity.
-        float32_peak: floating-point operations per second in float32 proper; PyTorch leaves TF32 off.
-        memory: bytes.
-    """
-
-    name: str
-    peak: float
-    float32_peak: float
-    memory: float
+    peak: float  # of its matrix units in mixed precision, without sparsity
+    float32_peak: float  # proper: PyTorch leaves TF32 off
 
 
 # T4 and V100 have no bfloat16: there train.precision=16-mixed is what reaches the first peak.
 ACCELERATORS = {
-    "T4": Accelerator(name="T4", peak=65e12, float32_peak=8.1e12, memory=16e9),
-    "V100": Accelerator(name="V100", peak=125e12, float32_peak=15.7e12, memory=16e9),  # SXM2
-    "A100": Accelerator(name="A100", peak=312e12, float32_peak=19.5e12, memory=40e9),
-    "H100": Accelerator(name="H100", peak=989e12, float32_peak=67e12, memory=80e9),  # SXM
+    "T4": Accelerator(peak=65e12, float32_peak=8.1e12),
+    "V100": Accelerator(peak=125e12, float32_peak=15.7e12),  # SXM2
+    "A100": Accelerator(peak=312e12, float32_peak=19.5e12),
+    "H100": Accelerator(peak=989e12, float32_peak=67e12),  # SXM
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageCost:
-    """What one training image of a recipe costs.
+    """What one training image of a recipe costs."""
 
-    Attributes:
-        forward_macs: of the whole network, both branches.
-        deployed_macs: of what is left at inference.
-        affinity_macs: of the tiled affinity loss and its gradient; 0 without affinity.
-        activation_bytes: outputs of all layers in float32, which the backward pass needs.
-        dense_affinity_bytes: of one affinity matrix if it were built.
-        tiled_affinity_bytes: of what the tiled loss holds: both maps as unit vectors, twice, with a gradient, and two
-            tiles, which all images of a batch share.
-        parameters: of the whole network.
-    """
-
-    forward_macs: int
-    deployed_macs: int
-    affinity_macs: int
-    activation_bytes: int
-    dense_affinity_bytes: int
-    tiled_affinity_bytes: int
-    parameters: int
+    forward_macs: int  # of the whole network, both branches
+    deployed_macs: int  # of what is left at inference
+    affinity_macs: int  # of the tiled affinity loss and its gradient; 0 without affinity
+    activation_bytes: int  # outputs of all layers in float32, which the backward pass needs
+    dense_affinity_bytes: int  # of one affinity matrix, if it were built
+    tiled_affinity_bytes: int  # both maps as unit vectors, twice, with a gradient, and two tiles, which a batch shares
+    parameters: int  # of the whole network
 
     @property
     def training_macs(self) -> int:
@@ -89,15 +68,10 @@ class ImageCost:
 
 
 def affinity_macs(positions: int, channels: int, *, tile: int = GPU_TILE) -> int:
-    """Multiply-adds of the tiled affinity loss of one image, gradient included.
+    """Multiply-adds of the tiled affinity loss of one image and its gradient.
 
-    Each pair of tiles on or above the diagonal is compared once (half of all products), and its slopes go back to
-    both sides (all of them): about 1.5 P^2 K, with K the channels of both maps together.
-
-    Args:
-        positions: P, of the grid that is compared.
-        channels: K, of both feature maps together.
-        tile: positions on a side of a tile.
+    Each pair of tiles (of ``tile`` positions a side) on or above the diagonal is compared once, half of all products,
+    and its gradients go back to both sides, all of them: about 1.5 P^2 K, K the channels of both maps together.
 
     Example:
         >>> affinity_macs(4, 3, tile=4), affinity_macs(4, 3, tile=1)  # 16 + 16 products, and 10 + 16
@@ -109,17 +83,7 @@ def affinity_macs(positions: int, channels: int, *, tile: int = GPU_TILE) -> int
 
 
 def image_cost(recipe: Recipe) -> ImageCost:
-    """Count what one training image of a recipe costs; nothing is computed but shapes.
-
-    Args:
-        recipe: any experiment.
-
-    Example:
-        >>> from dsrl_lab.recipes import find_recipe
-        >>> cost = image_cost(find_recipe("streets_tinynet_dsrl"))
-        >>> cost.training_macs > 3 * cost.deployed_macs, cost.affinity_macs > 0
-        (True, True)
-    """
+    """Count what one training image of a recipe costs; only shapes are computed."""
     size, network = recipe.train.input_size, recipe.network
     with torch.device("meta"):
         dsrl = build_dsrl(network).eval()
@@ -140,38 +104,26 @@ def image_cost(recipe: Recipe) -> ImageCost:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A run on a number of GPUs.
-
-    Attributes:
-        gpus: how many.
-        per_gpu: images on each, per iteration.
-        iterations: so many that as many images are seen as the recipe says.
-        learning_rate: the recipe's, in proportion to the batch.
-        compute_hours: of the arithmetic, feature affinity's left out.
-        affinity_hours: of feature affinity, in float32.
-        decode_hours: if only reading pictures took time.
-        evaluation_hours: of all evaluations, in which the network, its pictures and their scores wait for each other.
-        memory: bytes on each GPU: weights, gradients, momentum, activations, affinity.
-    """
+    """A run on a number of GPUs."""
 
     gpus: int
-    per_gpu: int
-    iterations: int
-    learning_rate: float
-    compute_hours: float
-    affinity_hours: float
-    decode_hours: float
-    evaluation_hours: float
-    memory: float
+    per_gpu: int  # images on each, per iteration
+    iterations: int  # so many that as many images are seen as in the recipe
+    learning_rate: float  # the recipe's, in proportion to the batch
+    compute_hours: float  # of the arithmetic without feature affinity
+    affinity_hours: float  # of feature affinity, in float32
+    decode_hours: float  # if only reading pictures took time
+    evaluation_hours: float  # of all evaluations; reading, network and scoring do not overlap there
+    memory: float  # bytes on each GPU: weights, gradients, momentum, activations, affinity
 
     @property
     def hours(self) -> float:
-        """By the clock: reading goes on beside computing, so the slower of the two, and then evaluation."""
+        """By the clock: reading overlaps with computing, so the slower of the two, and then evaluation."""
         return max(self.compute_hours + self.affinity_hours, self.decode_hours) + self.evaluation_hours
 
     @property
     def gpu_hours(self) -> float:
-        """What is paid for."""
+        """Hours times GPUs."""
         return self.gpus * self.hours
 
     @property
@@ -190,21 +142,19 @@ def plan(
     utilisation: float = 0.2,
     reading: Reading | None = None,
     cores: int = 8,
-    least_per_gpu: int = 2,
 ) -> Plan:
-    """Plan a recipe on ``gpus`` GPUs, with as many images seen as it says.
+    """Plan a recipe on a number of GPUs, with as many images seen as it has.
 
     Args:
         recipe: any experiment.
         gpus: how many.
         accelerator: which.
         utilisation: share of its peaks that is reached; a fifth is good for networks of many small layers.
-        reading: what a picture takes of a core's time; by default what the kit's record says (``decode.measured``).
+        reading: what a picture takes of a core's time; by default from the kit's record (``decode.measured``).
         cores: that read pictures for each GPU.
-        least_per_gpu: images that each GPU gets at least; BatchNorm wants two.
 
     Raises:
-        ValueError: a number that makes no sense, or no record of reading.
+        ValueError: a number out of its range, or no record of reading.
 
     Example:
         >>> from dsrl_lab.recipes import find_recipe
@@ -213,13 +163,13 @@ def plan(
         >>> one.per_gpu, many.per_gpu, many.iterations * many.per_gpu * 64 == one.iterations * one.per_gpu
         (16, 2, True)
     """
-    if gpus < 1 or cores < 1 or least_per_gpu < 1 or not 0 < utilisation <= 1:
+    if min(gpus, cores) < 1 or not 0 < utilisation <= 1:
         raise ValueError(
-            "expected at least 1 GPU, core and image, and a utilisation above 0 and at most 1, "
-            f"got {gpus}, {cores}, {least_per_gpu} and {utilisation}"
+            "expected at least 1 GPU and core, and a utilisation above 0 and at most 1, "
+            f"got {gpus}, {cores} and {utilisation}"
         )
     cost, train, reading = image_cost(recipe), recipe.train, reading or measured(recipe.dataset)
-    per_gpu = max(least_per_gpu, -(-train.batch_size // gpus))
+    per_gpu = max(2, -(-train.batch_size // gpus))  # BatchNorm needs two
     images = train.iterations * train.batch_size
     peak = accelerator.peak if "mixed" in train.precision else accelerator.float32_peak
     per_second = gpus * peak * utilisation / 2  # multiply-adds, of two operations each
@@ -243,7 +193,7 @@ def plan(
 
 
 def _scored_pictures(recipe: Recipe) -> int:
-    """Pictures that a run scores, one by one: each time it is due, at the end, and masks once more as labels."""
+    """Pictures that a run scores: each time it is due, at the end, and masks once more by the labels' protocol."""
     train, pose = recipe.train, recipe.dataset in POSE_DATASETS
     pictures = recipe.pictures[1] if recipe.pictures else VALIDATION.get(recipe.dataset, 0)
     due = train.iterations // train.evaluate_every if train.evaluate_every else 0
@@ -252,20 +202,9 @@ def _scored_pictures(recipe: Recipe) -> int:
 
 
 def table(plans: Sequence[Plan], title: str = "") -> Table:
-    """Show plans side by side: hours of each part, and by the clock, where reading goes on beside computing.
-
-    Example:
-        >>> from dsrl_lab.recipes import find_recipe
-        >>> table([plan(find_recipe("streets_tinynet_dsrl"), gpus) for gpus in (1, 8)]).row_count
-        2
-    """
-    drawn = Table(title=title, padding=(0, 1, 0, 0))  # twelve columns, in 110 characters
-    parts = "arithmetic", "FA", "reading", "scoring"
-    headings = "GPUs", "images\neach", "steps", "rate", *parts, "time", "waits for", "GPU\nhours", "memory\neach"
-    for heading in headings:
-        drawn.add_column(heading, justify="right")
-    for one in plans:
-        drawn.add_row(
+    """Show plans side by side: hours of each part, and by the clock, where reading overlaps with computing."""
+    lines = (
+        (
             str(one.gpus),
             str(one.per_gpu),
             f"{one.iterations:,}",
@@ -276,7 +215,11 @@ def table(plans: Sequence[Plan], title: str = "") -> Table:
             f"{one.gpu_hours:.0f}",
             f"{one.memory / 1e9:.1f} GB",
         )
-    return drawn
+        for one in plans
+    )
+    parts = "arithmetic", "FA", "reading", "scoring"
+    headings = "GPUs", "images\neach", "steps", "rate", *parts, "time", "waits for", "GPU\nhours", "memory\neach"
+    return to_table(title, headings, lines, dense=True)  # in 110 characters
 
 
 def _by_the_clock(hours: float) -> str:

@@ -1,16 +1,17 @@
-"""What a process has used since it began: processor seconds and the most memory it ever held."""
+"""What a process has used: processor seconds, and the most memory it ever held, by the kernel's own account."""
 
 from __future__ import annotations
 
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spent:
+class ProcessUsage:
     """What this process has used so far.
 
     Attributes:
@@ -22,20 +23,54 @@ class Spent:
     peak_megabytes: float
 
 
-def spent() -> Spent:
-    """What this process has used so far.
+def process_usage() -> ProcessUsage:
+    """Processor time and peak memory of this process since it began.
 
     Example:
-        >>> before = spent()
-        >>> before.cpu_seconds > 0, before.peak_megabytes > 10
+        >>> before = process_usage()
+        >>> before.cpu_seconds > 0, process_usage().peak_megabytes >= before.peak_megabytes > 10
         (True, True)
-        >>> spent().peak_megabytes >= before.peak_megabytes
+    """
+    PeakMemory.highest = max(PeakMemory.highest, _peak_bytes())
+    return ProcessUsage(cpu_seconds=round(time.process_time(), 2), peak_megabytes=round(PeakMemory.highest / 1e6, 1))
+
+
+class PeakMemory:
+    """The most memory that this process holds within a block, beyond what it held before.
+
+    Linux can be asked to forget its high-water mark; elsewhere a peak before the block hides a lower one in it, so use
+    a fresh process there. A block that reuses memory which the process has kept adds nothing.
+
+    Attributes:
+        extra_megabytes: in units of 10^6 bytes, after the block.
+
+    Example:
+        >>> import mmap
+        >>> with PeakMemory() as memory:
+        ...     with mmap.mmap(-1, 32_000_000) as fresh:
+        ...         _ = fresh.write(bytes(32_000_000))
+        >>> memory.extra_megabytes > 30
         True
     """
-    return Spent(cpu_seconds=round(time.process_time(), 2), peak_megabytes=round(_peak_bytes() / 1e6, 1))
+
+    highest = 0  # bytes: the kernel forgets, and its own count is not exact to the page
+
+    def __enter__(self) -> PeakMemory:
+        PeakMemory.highest = max(PeakMemory.highest, _peak_bytes())
+        forget = Path("/proc/self/clear_refs")
+        if forget.exists():
+            forget.write_text("5", encoding="ascii")
+        self._before = psutil.Process().memory_info().rss
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.extra_megabytes = max(0, _peak_bytes() - self._before) / 1e6
 
 
 def _peak_bytes() -> int:
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss would include the process that started this one
+        return 1024 * next(int(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line)
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
     import resource

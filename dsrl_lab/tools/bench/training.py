@@ -1,12 +1,17 @@
-"""What the parts of DSRL cost in training: the four main rows step in turns, on the same batches, in one run."""
+"""Training steps timed side by side: the four main rows (``bench train``), or eager and compiled (``bench compile``).
+
+Rows alternate on the same batches in one run; a cost is the ratio to the first row's step of the same round. Pictures
+are noise, weights random. Compiled is what ``TrainConfig.compile`` compiles: the network, forward and backward; loss,
+affinity and optimizer stay eager. It need not be faster: eager layers run in the fast exact forms of
+``dsrl_lab.kernels``, and a compiled network is made of their plain forms, which the compiler fuses.
+"""
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from statistics import median
 
 import torch
 from rich.table import Table
@@ -15,8 +20,8 @@ from dsrl_lab.datasets.base import Sample
 from dsrl_lab.kernels import keep_freed_memory
 from dsrl_lab.recipes import find_recipe, with_changes
 from dsrl_lab.rows import MAIN_ROWS
-from dsrl_lab.tools.bench.ratios import ratio_to
-from dsrl_lab.training import record
+from dsrl_lab.tools.bench.ratios import alternate, ratio_to
+from dsrl_lab.tools.bench.report import to_table
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.config import Recipe
 from dsrl_lab.training.examples import Batches, DecodedSamples
@@ -24,59 +29,73 @@ from dsrl_lab.training.loop import default_fabric, train_step
 from dsrl_lab.training.objectives import SegmentationObjective
 from dsrl_lab.training.optim import build_optimizer
 
-UNTIMED = 2  # rounds: the first steps load kernels and fill caches
-
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the ablation in training.
-
-    Attributes:
-        title: as the ablation names it.
-        images_per_second: by the clock, from the median step.
-        cost: processor time of a step over the baseline's in the same turn, median.
-        spread: its quartiles.
-    """
+    """One row of the ablation in training."""
 
     title: str
-    images_per_second: float
-    cost: float
-    spread: tuple[float, float]
+    images_per_second: float  # by the clock, from the median step
+    cost: float  # processor time of a step over the first row's in the same round, median
+    spread: tuple[float, float]  # its quartiles
 
 
 def run(setting: str = "streets_tinynet_45x60", *, changes: Sequence[str] = (), steps: int = 10) -> list[Row]:
-    """Time training steps of baseline, + SSSR, + SISR and + FA in turns.
+    """Time training steps of baseline, + SSSR, + SISR and + FA.
 
     Args:
-        setting: of the recipes; pictures are noise, weights random.
+        setting: of the recipes.
         changes: to every row, as ``recipes.with_changes`` takes them.
         steps: timed steps of each row, after two that are not timed.
 
     Raises:
         ValueError: no such setting or field, or fewer than 2 steps.
     """
-    rows = [with_changes(find_recipe(f"{setting}_{row}"), changes) for row in MAIN_ROWS]
+    recipes = [with_changes(find_recipe(f"{setting}_{row}"), changes) for row in MAIN_ROWS]
     _check_steps(steps)
     keep_freed_memory()
-    turns = [TimedSteps(row) for row in rows]
-    take_turns(turns, steps)
-    return [one.row(one.recipe.title, against=turns[0]) for one in turns]
+    return _rows({recipe.title: Steps(recipe) for recipe in recipes}, steps)
 
 
-class TimedSteps:
-    """One recipe's training steps, each timed: pictures are noise, weights random.
+def run_compiled(
+    setting: str, *, row: str = "dsrl", changes: Sequence[str] = (), steps: int = 10
+) -> tuple[list[Row], float]:
+    """Time one recipe's training steps, eager and compiled.
 
     Args:
-        recipe: of a segmentation setting.
-        compiled: let torch.compile fuse the network, as ``TrainConfig.compile`` does.
+        setting: of the recipes.
+        row: of the ablation.
+        changes: as in ``run``.
+        steps: as in ``run``.
 
-    Attributes:
-        seconds: of each timed step, by the clock.
-        spent: processor seconds of each timed step, over all threads.
+    Returns:
+        The eager and the compiled row, and the seconds of the first compiled step, which compiles.
+
+    Raises:
+        ValueError: no such recipe or field, fewer than 2 steps, or no compiler that PyTorch can use.
     """
+    _check_steps(steps)
+    recipe = with_changes(find_recipe(f"{setting}_{row}"), changes)
+    keep_freed_memory()
+    both = {"eager": Steps(recipe), "compiled": Steps(recipe, compiled=True)}
+    clock = time.perf_counter()
+    try:
+        both["compiled"]()
+    except RuntimeError as error:
+        raise ValueError(
+            f"PyTorch could not compile the step ({str(error).partition(chr(10))[0][:200]}); torch.compile needs a "
+            "compiler, on a CPU a C++ compiler: install g++ or clang"
+        ) from error
+    seconds = time.perf_counter() - clock
+    return _rows(both, steps), seconds
+
+
+class Steps:
+    """A segmentation recipe's training steps, one each call; compiled where torch.compile is to fuse the network."""
 
     def __init__(self, recipe: Recipe, *, compiled: bool = False) -> None:
-        self.recipe, config, scale = recipe, recipe.train, recipe.network.upscale_factor
+        self.recipe, self.number = recipe, 0
+        config, scale = recipe.train, recipe.network.upscale_factor
         size = (config.input_size[0] * scale, config.input_size[1] * scale)
         draw = torch.Generator().manual_seed(0)
         masks = torch.randint(0, recipe.network.num_classes, (config.batch_size, *size), generator=draw)
@@ -89,45 +108,15 @@ class TimedSteps:
         self.fabric = default_fabric(config)
         optimizer = build_optimizer(network, config)
         self.network, self.optimizer = self.fabric.setup(torch.compile(network) if compiled else network, optimizer)  # type: ignore[arg-type]
-        self.seconds: list[float] = []
-        self.spent: list[float] = []
 
-    def step(self, number: int) -> float:
-        """Take one step and note what it took.
-
-        Args:
-            number: of the step; it says which pictures and crops are drawn.
-
-        Returns:
-            The step's loss.
-        """
-        clock, processor = time.perf_counter(), time.process_time()
-        batch, config = self.batch(number), self.recipe.train
+    def __call__(self) -> float:
+        """Take the next step and give its loss."""
+        batch, config, number = self.batch(self.number), self.recipe.train, self.number
         terms = train_step(
             self.network, self.optimizer, self.objective, batch, config, iteration=number, fabric=self.fabric
         )
-        self.seconds.append(time.perf_counter() - clock)
-        self.spent.append(time.process_time() - processor)
+        self.number += 1
         return float(terms.total)
-
-    def row(self, title: str, *, against: TimedSteps) -> Row:
-        """What was measured, as ratios to another's steps of the same turns."""
-        pace = self.recipe.train.batch_size / statistics.median(self.seconds)
-        return Row(title, pace, *ratio_to(against.spent, self.spent))
-
-
-def take_turns(turns: Sequence[TimedSteps], steps: int) -> None:
-    """Let each take a step, ``steps`` times over, after two rounds that are not timed.
-
-    Args:
-        turns: who steps, in this order.
-        steps: timed steps of each.
-    """
-    for number in range(steps + UNTIMED):
-        for one in turns:
-            one.step(number)
-    for one in turns:
-        del one.seconds[:-steps], one.spent[:-steps]
 
 
 def _check_steps(steps: int) -> None:
@@ -135,24 +124,21 @@ def _check_steps(steps: int) -> None:
         raise ValueError(f"expected at least 2 steps, got {steps}")
 
 
-def to_record(rows: Sequence[Row], *, setting: str, changes: Sequence[str], steps: int) -> dict[str, Any]:
-    """One line for a record: what was measured, on what, and with which versions."""
-    return {
-        "kind": "training_pace",
-        "setting": setting,
-        "changes": list(changes),
-        "steps": steps,
-        "rows": [asdict(row) for row in rows],
-        **record.environment(),
-    }
+def _rows(timed: dict[str, Steps], steps: int) -> list[Row]:
+    seconds = alternate(timed, steps)
+    first = next(iter(seconds.values())).processor
+    rows = []
+    for title, (clock, processor) in seconds.items():
+        pace = timed[title].recipe.train.batch_size / median(clock)
+        rows.append(Row(title, pace, *ratio_to(first, processor)))
+    return rows
 
 
 def table(rows: Sequence[Row]) -> Table:
     """Show the rows side by side; the first is what the others are compared with."""
-    shown = Table(title="training pace, rows in turns on the same batches")
-    for column in ("row", "images/s", f"step against {rows[0].title}", "quartiles"):
-        shown.add_column(column, justify="left" if column == "row" else "right")
-    for row in rows:
-        low, high = row.spread
-        shown.add_row(row.title, f"{row.images_per_second:.1f}", f"{row.cost:.2f}x", f"{low:.2f} to {high:.2f}")
-    return shown
+    lines = (
+        (row.title, f"{row.images_per_second:.1f}", f"{row.cost:.2f}x", f"{row.spread[0]:.2f} to {row.spread[1]:.2f}")
+        for row in rows
+    )
+    headings = "row", "images/s", f"step against {rows[0].title}", "quartiles"
+    return to_table("training pace, rows in alternation on the same batches", headings, lines)

@@ -1,4 +1,4 @@
-"""Reading pace: shares and counts fit, mistakes are told from the process that met them; no timed assertions."""
+"""Reading pace: shares and counts fit, mistakes are reported from the process that met them; no timed assertions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from dsrl_lab.tools.bench.decode import Row, measured, run, table, to_record
+from dsrl_lab.tools.bench.decode import Reading, Row, measured, run, table
 from dsrl_lab.tools.bench.drawn_cityscapes import write_drawn_cityscapes
+from dsrl_lab.tools.bench.report import to_record
 from dsrl_lab.training import record
 
 
@@ -38,10 +39,10 @@ def test_people_are_read_too() -> None:
 
 def decoded(recipe: str, seconds: list[float]) -> dict:
     paces = {"processes": 1, "workers": 0, "pictures": 4, "files_per_second": 5.0, "memory_per_second": 50.0}
-    spent = [
+    costs = [
         {"processor_seconds": one, "memory_processor_seconds": one / 10, "scoring_seconds": 2 * one} for one in seconds
     ]
-    return {"kind": "decode", "recipe": recipe, "rows": [paces | one for one in spent]}
+    return {"kind": "decode", "recipe": recipe, "rows": [paces | one for one in costs]}
 
 
 def test_a_reading_is_the_last_of_its_data_set_and_says_where_it_stands(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_a_reading_is_the_last_of_its_data_set_and_says_where_it_stands(tmp_path
 
 
 def test_a_record_and_a_table_hold_every_way(rows: list[Row]) -> None:
-    line = to_record(rows, "streets_tinynet_baseline")
+    line = to_record("decode", rows, recipe="streets_tinynet_baseline")
     assert line["kind"] == "decode" and line["rows"][1]["processes"] == 2 and "versions" in line
     console = Console(width=100)
     with console.capture() as capture:
@@ -67,7 +68,11 @@ def test_a_record_and_a_table_hold_every_way(rows: list[Row]) -> None:
 
 
 def test_mistakes_come_back_from_the_process_that_met_them(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="at least 1 batch"):
-        run(batches=0)
+    for wrong in ({"batches": 0}, {"processes": (0,)}, {"workers": (-1,)}):
+        with pytest.raises(ValueError, match="expected at least 1 batch, 1 process and 0 threads each"):
+            run(**wrong)  # type: ignore[arg-type]
+    for seconds in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=r"expected seconds of at least 0 .*\(by hand\)"):
+            Reading(file_seconds=seconds, memory_seconds=0, scoring_seconds=0, source="by hand")
     with pytest.raises(ValueError, match="no CamVid at"):
         run("camvid_espnetv2_baseline", tmp_path, processes=(1,), workers=(0,), batches=1)

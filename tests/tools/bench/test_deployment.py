@@ -7,7 +7,8 @@ import torch
 from rich.console import Console
 
 from dsrl_lab.complexity import complexity
-from dsrl_lab.tools.bench.deployment import KEPT, Row, run, table, to_record, variants
+from dsrl_lab.tools.bench.deployment import KEPT, Row, run, table, variants
+from dsrl_lab.tools.bench.report import to_record
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_ratios_are_of_the_baseline(rows: list[Row]) -> None:
 
 
 def test_a_record_is_shown_as_the_rows_are(rows: list[Row]) -> None:
-    line = to_record(rows, setting="streets_tinynet", input_size=(32, 48), rounds=2)
+    line = to_record("deployment", rows, setting="streets_tinynet", rounds=2, threads=1)
     assert line["kind"] == "deployment" and line["threads"] == 1 and len(line["rows"]) == 7
     console = Console(width=160)
     with console.capture() as capture:
@@ -67,3 +68,5 @@ def test_mistakes_are_named() -> None:
         run("streets_tinynet", rounds=0)
     with pytest.raises(ValueError, match="unknown recipe 'nowhere_baseline'"):
         run("nowhere")
+    with pytest.raises(ValueError, match=r"expected an input size H W .*got \(0, 8\)"):
+        run("streets_tinynet", input_size=(0, 8))

@@ -118,14 +118,14 @@ def test_memory_grows_with_the_images_of_a_gpu() -> None:
 
 @pytest.mark.parametrize("wrong", [{"utilisation": 0.0}, {"utilisation": 1.5}, {"cores": 0}])
 def test_mistakes_are_named(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="expected at least 1 GPU, core and image"):
+    with pytest.raises(ValueError, match="expected at least 1 GPU and core"):
         plan(find_recipe("streets_tinynet_dsrl"), 1, **wrong)
 
 
 def test_the_command_line_plans_one_eight_and_sixty_four_gpus() -> None:
-    told = CliRunner().invoke(cli.app, ["cost", "--plan", "cityscapes_espnetv2_dsrl", "--gpu", "T4"])
-    assert told.exit_code == 0, told.output + repr(told.exception)
-    text = " ".join(told.output.split())
+    shown = CliRunner().invoke(cli.app, ["cost", "--plan", "cityscapes_espnetv2_dsrl", "--gpu", "T4"])
+    assert shown.exit_code == 0, shown.output + repr(shown.exception)
+    text = " ".join(shown.output.split())
     assert "T4 at 20%" in text and "one dense matrix: 256 MiB" in text
     reading = measured("cityscapes")
     assert f"reading a picture: {1000 * reading.file_seconds:.0f} ms" in text and "deployment.jsonl" in text

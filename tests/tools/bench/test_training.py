@@ -1,15 +1,17 @@
-"""Training pace, timed side by side: the four rows are four networks, ratios are of the baseline; nothing is timed."""
+"""Training pace, timed side by side: which networks step, whose ratios they are, what is recorded; nothing is timed."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from dsrl_lab.recipes import find_recipe
 from dsrl_lab.rows import MAIN_ROWS
 from dsrl_lab.tools.bench import training as bench
+from dsrl_lab.tools.bench.report import to_record
 
 SMALL = ["train.input_size=[32,40]", "train.batch_size=2"]
 
@@ -33,8 +35,9 @@ def test_each_row_trains_its_own_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_record_says_what_was_changed_and_shown() -> None:
     rows = [bench.Row("baseline", 20.0, 1.0, (1.0, 1.0)), bench.Row("+ SSSR", 16.0, 1.25, (1.2, 1.3))]
-    line = bench.to_record(rows, setting="streets_tinynet", changes=SMALL, steps=2)
+    line = to_record("training_pace", rows, setting="streets_tinynet", changes=SMALL, steps=2)
     assert line["changes"] == SMALL and line["rows"][1]["cost"] == 1.25 and line["kind"] == "training_pace"
+    assert {"setting", "changes", "steps", "rows", "commit", "versions"} < line.keys()
     console = Console(width=120)
     with console.capture() as capture:
         console.print(bench.table(rows))
@@ -46,3 +49,42 @@ def test_mistakes_are_named() -> None:
         bench.run("nowhere")
     with pytest.raises(ValueError, match="at least 2 steps, got 1"):
         bench.run("streets_tinynet", steps=1)
+    with pytest.raises(ValueError, match="unknown recipe 'nowhere_dsrl'"):
+        bench.run_compiled("nowhere")
+    with pytest.raises(ValueError, match="at least 2 steps, got 1"):
+        bench.run_compiled("streets_tinynet", steps=1)
+
+
+def test_eager_and_compiled_take_the_same_steps_and_only_one_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def instead(network: torch.nn.Module) -> Any:  # compiling takes a minute, and a compiler
+        asked.append(network)
+        return network
+
+    monkeypatch.setattr(torch, "compile", instead)
+    (eager, compiled), seconds = bench.run_compiled(
+        "streets_tinynet", changes=[*SMALL, "network.sisr_width=8"], steps=3
+    )
+    assert len(asked) == 1 and seconds > 0
+    assert (eager.title, eager.cost, eager.spread) == ("eager", 1.0, (1.0, 1.0)) and compiled.title == "compiled"
+    assert compiled.spread[0] <= compiled.cost <= compiled.spread[1]
+
+
+def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_compiler(network: torch.nn.Module) -> Any:
+        def fail(image: torch.Tensor) -> Any:
+            raise RuntimeError("No working C++ compiler found\nand a page more")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", without_compiler)
+    with pytest.raises(ValueError, match=r"\(No working C\+\+ compiler found\); .* install g\+\+ or clang"):
+        bench.run_compiled("streets_tinynet", row="baseline", changes=SMALL, steps=2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_step_is_compiled_and_timed() -> None:
+    (eager, compiled), _ = bench.run_compiled("streets_tinynet", row="baseline", changes=SMALL, steps=2)
+    assert eager.images_per_second > 0 and compiled.images_per_second > 0

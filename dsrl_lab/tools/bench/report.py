@@ -1,0 +1,37 @@
+"""What every measurement gives: a table for the terminal and one line for a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from dsrl_lab.training import record
+
+
+def to_record(kind: str, rows: Sequence[Any], **facts: Any) -> dict[str, Any]:
+    """A measurement's rows (dataclasses) and facts, the machine and the versions, as one JSON object.
+
+    Example:
+        >>> line = to_record("training_pace", [], setting="streets_tinynet", steps=10)
+        >>> line["kind"], line["steps"], line["rows"], "versions" in line
+        ('training_pace', 10, [], True)
+    """
+    return {"kind": kind, "rows": [asdict(row) for row in rows], **record.environment(), **facts}
+
+
+def to_table(title: str, headings: Sequence[str], lines: Iterable[Sequence[str]], *, dense: bool = False) -> Table:
+    """Lines of cells under headings: names, in the first column, to the left, numbers to the right.
+
+    Example:
+        >>> to_table("pace", ["network", "latency"], [["tinynet", "3 ms"], ["dabnet", "9 ms"]]).row_count
+        2
+    """
+    table = Table(title=title, padding=(0, 1, 0, 0) if dense else (0, 1))
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left")
+    for cells in lines:
+        table.add_row(*cells)
+    return table
