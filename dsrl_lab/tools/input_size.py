@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from dsrl_lab.datasets.pictures import MAX_PIXELS
 from dsrl_lab.models.base import DensePredictor
-from dsrl_lab.training.evaluate import evaluating
 
 
 def check_size(value: object, *, source: str = "--input-size") -> tuple[int, int]:
@@ -73,19 +72,17 @@ def check_takes(model: nn.Module, input_size: tuple[int, int]) -> None:
         if isinstance(output, Tensor):
             largest = max(largest, output.numel() * output.element_size())
 
-    weights = {name: tensor.to("meta") for name, tensor in (*model.named_parameters(), *model.named_buffers())}
-    handles = [module.register_forward_hook(compare) for module in model.modules()]
+    blank = copy.deepcopy(model).to("meta").eval()
+    for module in blank.modules():
+        module.register_forward_hook(compare)
     try:
-        with evaluating(model):
-            functional_call(model, weights, (image,))
+        with torch.no_grad():
+            blank(image)
     except RuntimeError as error:  # maps that vanish on the way down
         raise ValueError(
             f"{type(model).__name__} cannot take images of (H, W) = {tuple(input_size)} ({error}); "
             "give another size with --input-size H W"
         ) from error
-    finally:
-        for handle in handles:
-            handle.remove()
     memory = psutil.virtual_memory().total
     if largest > memory:
         raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import ClassVar
 
 import psutil
 import pytest
@@ -18,9 +19,11 @@ from dsrl_lab.training.config import NetworkConfig
 class Counting(nn.Sequential):
     """Two convolutions that note the devices of what they compute."""
 
+    devices: ClassVar[list[str]] = []
+
     def __init__(self) -> None:
         super().__init__(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3, stride=2))
-        self.devices: list[str] = []
+        self.devices.clear()
 
     def forward(self, image: Tensor) -> Tensor:
         self.devices.append(image.device.type)
@@ -48,7 +51,9 @@ def test_maps_that_vanish_and_sides_under_the_stride_are_refused() -> None:
     bisenet = SEGMENTATION["bisenet"](3)
     with pytest.raises(ValueError, match="BiSeNet needs sides of at least 32"):
         check_takes(bisenet, (31, 64))
-    check_takes(build_dsrl(NetworkConfig(host="pspnet", num_classes=3, sssr="sub_pixel")).task_model, (64, 96))
+    model = build_dsrl(NetworkConfig(host="pspnet", num_classes=3, sssr="sub_pixel")).task_model.eval()
+    check_takes(model, (64, 96))
+    assert model(torch.rand(1, 3, 64, 96)).shape == (1, 3, 128, 192)  # all of it is still on the CPU
 
 
 def test_more_than_the_machine_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
