@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from dsrl_lab import cli
 from dsrl_lab.datasets.cityscapes import TRAIN_TO_LABEL, Cityscapes
+from dsrl_lab.layers import Normalise
 from dsrl_lab.tools.bench.drawn_cityscapes import write_drawn_cityscapes
 from dsrl_lab.tools.submission import official_miou, write_submission
 from dsrl_lab.training import checkpoint
@@ -33,7 +34,7 @@ class ByColour(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         logits = torch.zeros(len(image), 19, *image.shape[-2:])
-        grey = 4 * image.mean(1) - 2
+        grey = Normalise()(image).mean(1)
         logits[:, 10], logits[:, 0] = grey, 0.3 - grey.abs()
         logits[:, 2] = 0.1
         return logits
