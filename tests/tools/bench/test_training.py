@@ -72,11 +72,12 @@ def test_eager_and_compiled_take_the_same_steps_and_only_one_is_compiled(monkeyp
 
 
 def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_compiler(network: torch.nn.Module) -> Any:
-        def fail(image: torch.Tensor) -> Any:
+    def without_compiler(network: torch.nn.Module) -> torch.nn.Module:
+        def fail(*_: Any) -> Any:
             raise RuntimeError("No working C++ compiler found\nand a page more")
 
-        return fail
+        network.register_forward_pre_hook(fail)
+        return network
 
     monkeypatch.setattr(torch, "compile", without_compiler)
     with pytest.raises(ValueError, match=r"\(No working C\+\+ compiler found\); .* install g\+\+ or clang"):
