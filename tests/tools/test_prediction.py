@@ -231,12 +231,12 @@ def test_the_command_goes_on_where_it_was_stopped(
 
 def test_the_command_names_what_it_did_not_use(deployed: Path, tmp_path: Path) -> None:
     Image.fromarray(half_bright(32, 48, left=True)).save(tmp_path / "x.png")
-    (tmp_path / "a.gif").touch()
+    (tmp_path / "notes.txt").touch()
     command = ["predict", str(deployed), str(tmp_path), "--out", str(tmp_path)]
     for expected in ("1 overlays and masks", "2 results of dsrl-lab predict"):
         result = CliRunner().invoke(cli.app, command)
-        assert result.exit_code == 0 and expected in result.output and "1 other (a.gif)" in result.output
-    assert {path.name for path in tmp_path.iterdir()} == {"a.gif", "x.png", "x_ids.png", "x_overlay.png"}
+        assert result.exit_code == 0 and expected in result.output and "1 other (notes.txt)" in result.output
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "x.png", "x_ids.png", "x_overlay.png"}
 
 
 def test_the_command_goes_on_past_a_damaged_file_and_says_so(deployed: Path, tmp_path: Path) -> None:
