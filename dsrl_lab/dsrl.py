@@ -40,13 +40,10 @@ class SSSRHead(nn.Module, ABC):
 
 
 class BilinearHead(SSSRHead):
-    """The host's logits, enlarged bilinearly, with no layers at all. The control for "is it only the finer labels?".
+    """The host's logits, to be enlarged bilinearly, with no layers. The control for "is it only the finer labels?".
 
     With ``classes``, their number, {BatchNorm, PReLU} act on the class maps: all of ``DeconvolutionHead`` but the
     deconvolutions. The control for "is it only the normalisation?".
-
-    Shape:
-        - output.logits, result: (N, K, h, w)
     """
 
     def __init__(self, classes: int = 0) -> None:
@@ -64,11 +61,7 @@ class DeconvolutionHead(SSSRHead):
     The class maps at half the host's output size pass log2(2 * upscale_factor) blocks of {transposed 3x3, stride 2, no
     bias, K -> K; BatchNorm; PReLU}; the last block's output is the logits, with no convolution after it. A host whose
     class maps are coarser has them enlarged bilinearly to that size first (the release has only ESPNetv2).
-
-    Args:
-        host: the network whose class maps are enlarged.
-        upscale_factor: a power of two.
-        depthwise: the kit's cheap form, 1 / K of the cost: each class map is enlarged by itself, at first bilinearly.
+    ``depthwise`` is the kit's cheap form, 1 / K of the cost: each class map is enlarged by itself, at first bilinearly.
 
     Shape:
         - output.logits: (N, K, h, w) at ``host.spec.logits_stride``
@@ -108,13 +101,8 @@ class SubPixelHead(SSSRHead):
     """A cheap head of the kit: bilinear logits plus a sub-pixel residual from the last features.
 
     {1x1 C -> width, BatchNorm, ReLU; 1x1 width -> K * r^2; pixel shuffle r} gives the residual. Its last layer starts
-    at zero, so that training starts from the host's own prediction and has nothing to win back.
-
-    Args:
-        host: the network whose head features (``head_channels`` at ``head_stride`` of its spec) are read.
-        upscale_factor: sides of the output over sides of the input.
-        width: channels between the two convolutions; the knob for cost.
-        factor: r, the magnification of the shuffle; by default all the way from the head's stride to the output.
+    at zero, so that training starts from the host's own prediction. ``factor`` is r; by default the shuffle enlarges
+    from the head's stride to the output in one step.
 
     Shape:
         - output.logits: (N, K, h, w); output.features: (N, C, h', w')
@@ -137,8 +125,7 @@ class SubPixelHead(SSSRHead):
     def forward(self, output: HeadOutput) -> Tensor:
         """Add the residual to the enlarged logits."""
         residual = self.shuffle(self.expand(self.reduce(output.features)))
-        size = (residual.shape[-2], residual.shape[-1])
-        return resize(output.logits, size, align_corners=self.align_corners) + residual
+        return resize(output.logits, residual.shape[-2:], align_corners=self.align_corners) + residual
 
 
 SSSR_HEADS: dict[str, Callable[..., SSSRHead]] = {
@@ -151,13 +138,9 @@ SSSR_HEADS: dict[str, Callable[..., SSSRHead]] = {
 
 
 class SuperResolved(DensePredictor):
-    """A host with an SSSR head: itself a dense predictor, with an output larger than its input. This is deployed.
+    """A host with an SSSR head: itself a dense predictor, whose output is ``upscale_factor`` times larger.
 
-    It announces all that its host does; only ``output_size`` is larger.
-
-    Shape:
-        - image: (N, 3, H, W) in [0, 1]
-        - output: (N, K, upscale_factor * H / output_stride, ...)
+    It announces all that its host does; only ``output_size`` differs.
     """
 
     def __init__(self, host: DensePredictor, sssr_head: SSSRHead, *, upscale_factor: int = 2) -> None:
@@ -189,19 +172,13 @@ class SISRHead(nn.Module):
     are added. Without, the deepest map alone is doubled by {3x3 width -> 4 * width, pixel shuffle 2, ReLU} until it
     reaches the shallowest map's stride, as in Figure 4. {3x3, BatchNorm, ReLU} twice, and a 3x3 sub-pixel layer that
     starts from a grey image without a checkerboard (ICNR) give the result. (ESPCN has no BatchNorm; without it the
-    branch hardly learns at a segmenter's learning rate.)
-
-    Args:
-        host: the network whose encoder is shared.
-        upscale_factor: sides of the image to reconstruct over sides of the input.
-        width: channels throughout, and of the features that affinity compares.
-        fuse: start from all encoder maps, or from the deepest alone.
-        residual: predict what bilinear enlargement of the input misses, not the image itself.
+    branch hardly learns at a segmenter's learning rate.) With ``residual`` the head predicts what bilinear enlargement
+    of the input misses, not the image itself.
 
     Shape:
         - features: as ``host.forward_features`` gives them
-        - result: image (N, 3, h * r, w * r) and features (N, width, h, w), with h, w of the shallowest map and
-          r = its stride * upscale_factor
+        - result: image (N, 3, h * r, w * r) and features (N, width, h, w) for affinity, with h, w of the shallowest map
+          and r = its stride * upscale_factor
     """
 
     def __init__(
@@ -231,7 +208,7 @@ class SISRHead(nn.Module):
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Reconstruct the image, or its residual; give it and the features before its last layer."""
-        size = (features[0].shape[-2], features[0].shape[-1])
+        size = features[0].shape[-2:]
         if self.fuse:
             maps = zip(self.project, features, strict=True)
             x = torch.stack([resize(project(feature), size) for project, feature in maps]).sum(0)
@@ -276,7 +253,7 @@ class DSRL(nn.Module):
             (controls), a head of your own, or None for the plain host at its own output size.
         sisr: whether to add the SISR head, or one of your own.
         affinity: whether to compare the branches; needs ``sisr``.
-        affinity_stride: output pixels per position of the affinity matrix; 8 in the paper's account.
+        affinity_stride: output pixels per position of the affinity matrix; 8 as in the paper.
         detach_sisr: stop the affinity's gradient at the SISR features (whether the paper does is not known).
 
     Shape:
@@ -317,9 +294,7 @@ class DSRL(nn.Module):
             if sssr not in SSSR_HEADS:
                 raise ValueError(f"unknown SSSR head {sssr!r}; choose one of {', '.join(SSSR_HEADS)}, or None")
             sssr = SSSR_HEADS[sssr](host, upscale_factor=upscale_factor)
-        self.task_model: DensePredictor = (
-            host if sssr is None else SuperResolved(host, sssr, upscale_factor=upscale_factor)
-        )
+        self.task_model = host if sssr is None else SuperResolved(host, sssr, upscale_factor=upscale_factor)
         self.sisr_head: SISRHead | None = None
         if sisr is not False:
             self.sisr_head = SISRHead(host, upscale_factor=upscale_factor) if sisr is True else sisr
@@ -334,8 +309,8 @@ class DSRL(nn.Module):
         features = self.task_model.forward_features(self.task_model.normalise(image))
         head = self.task_model.forward_head(features)
         logits = self.task_model.to_output_size(head.logits, image)
-        size, align_corners = (logits.shape[-2], logits.shape[-1]), self.task_model.spec.align_corners
-        auxiliary = tuple(resize(extra, size, align_corners=align_corners) for extra in head.auxiliary)
+        align_corners = self.task_model.spec.align_corners
+        auxiliary = tuple(resize(x, logits.shape[-2:], align_corners=align_corners) for x in head.auxiliary)
         if self.sisr_head is None:
             return DSRLOutput(logits, auxiliary=auxiliary)
         high_size = (self.upscale_factor * image.shape[-2], self.upscale_factor * image.shape[-1])
@@ -345,18 +320,14 @@ class DSRL(nn.Module):
             super_res = super_res + resize(image, high_size)
         if self.transform is None:
             return DSRLOutput(logits, super_res, auxiliary=auxiliary)
-        taught = sisr_features.detach() if self.detach_sisr else sisr_features
-        compared = self._compared(head.features, taught, high_size)
+        sisr_features = sisr_features.detach() if self.detach_sisr else sisr_features
+        compared = self._compared(head.features, sisr_features, high_size)
         return DSRLOutput(logits, super_res, *compared, auxiliary)
 
     def compared_features(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """What feature affinity would compare: both branches' last features, at the affinity's positions.
+        """The features (N, C, h, w) of task and SISR that feature affinity would compare.
 
         Without a feature transform the task's features are the host's own.
-
-        Shape:
-            - image: (N, 3, H, W) in [0, 1]
-            - output: (N, C', h, w) of the task and (N, C'', h, w) of SISR
 
         Raises:
             ValueError: there is no SISR head to compare with.

@@ -1,4 +1,4 @@
-"""Scores, each with the convention it follows: pooled mIoU and boundary F, PSNR and SSIM, PCK and OKS-AP."""
+"""Scores, each with its convention: pooled mIoU and boundary F, PSNR and SSIM, PCK and OKS-AP."""
 
 from dsrl_lab.metrics.images import luminance, psnr, ssim
 from dsrl_lab.metrics.keypoints import (

@@ -13,8 +13,12 @@ from torch.nn import functional as F
 
 from dsrl_lab.complexity import complexity
 from dsrl_lab.models.segmentation import espnetv2_blocks as blocks
-from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2, from_released_checkpoint
-from dsrl_lab.models.segmentation.espnetv2_release import CAMVID_FROM_CITYSCAPES, our_name
+from dsrl_lab.models.segmentation.espnetv2 import (
+    CAMVID_FROM_CITYSCAPES,
+    ESPNetv2,
+    from_released_checkpoint,
+    our_name,
+)
 
 WEIGHTS = Path("weights/espnetv2_cityscapes")
 

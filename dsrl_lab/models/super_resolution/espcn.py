@@ -2,12 +2,11 @@
 
 Source: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
 Neural Network" (CVPR 2016), section 3: 5x5-64, 3x3-32, 3x3-C*s^2, tanh, periodic shuffling. ICNR is Aitken et al.,
-"Checkerboard artifact free sub-pixel convolution" (2017), section 3.2. DSRL borrows this enlargement for its SISR
-branch.
+"Checkerboard artifact free sub-pixel convolution" (2017), section 3.2.
 
-Deviations: the picture is counted from mid-grey, so that the zero padding that keeps the size means grey and not
-black; the last layer starts by ICNR, the whole network as a nearest-neighbour enlargement. After 1500 steps the two
-together were worth 0.8 dB on Set5 x2 (one seed).
+Deviations: mid-grey is subtracted, so that the zero padding that keeps the size means grey and not black; the last
+layer starts by ICNR, the whole network as a nearest-neighbour enlargement. After 1500 steps the two together were worth
+0.8 dB on Set5 x2 (one seed).
 """
 
 from __future__ import annotations
@@ -28,16 +27,11 @@ def icnr_(
 ) -> Tensor:
     """Fill the weight of a sub-pixel convolution in place so that it starts without a checkerboard.
 
-    The s^2 filters whose outputs land side by side after pixel shuffle are made equal: the untrained layer is
-    a convolution followed by nearest-neighbour enlargement.
-
-    Args:
-        weight: of the convolution before ``pixel_shuffle``.
-        upscale_factor: s of the shuffle.
-        initializer: fills the (C, in_channels, kH, kW) filters that are then repeated.
+    The s^2 filters whose outputs are neighbours after pixel shuffle are made equal: the untrained layer is a
+    convolution followed by nearest-neighbour enlargement. ``initializer`` fills the filters that are then repeated.
 
     Shape:
-        - weight: (C * s^2, in_channels, kH, kW)
+        - weight: (C * s^2, in_channels, kH, kW), of the convolution before ``pixel_shuffle``
 
     Raises:
         ValueError: the output channels are no multiple of s^2.
@@ -45,8 +39,8 @@ def icnr_(
     Example:
         >>> conv = nn.Conv2d(8, 3 * 4, 3, padding=1, bias=False)
         >>> _ = icnr_(conv.weight, upscale_factor=2)
-        >>> picture = nn.functional.pixel_shuffle(conv(torch.rand(1, 8, 5, 5)), 2)
-        >>> torch.equal(picture[..., ::2, ::2], picture[..., 1::2, 1::2])
+        >>> image = nn.functional.pixel_shuffle(conv(torch.rand(1, 8, 5, 5)), 2)
+        >>> torch.equal(image[..., ::2, ::2], image[..., 1::2, 1::2])
         True
     """
     phases = upscale_factor**2
@@ -64,12 +58,6 @@ class SubPixelConv(nn.Sequential):
 
     A transposed convolution of stride s and kernel k * s gives the same maps with the same multiply-adds:
     each phase of its kernel is one filter here.
-
-    Args:
-        in_channels: channels that come in.
-        out_channels: channels that go out.
-        upscale_factor: s.
-        kernel_size: odd side k of the convolution at the small size.
 
     Example:
         >>> SubPixelConv(8, 3, 2)(torch.zeros(1, 8, 5, 6)).shape
@@ -90,21 +78,14 @@ class SubPixelConv(nn.Sequential):
 
 
 class ESPCN(SuperResolver):
-    """Two convolutions at the small size and a sub-pixel convolution.
-
-    Args:
-        upscale_factor: 2, 3, 4 or 8.
-        channels: C, 1 for luminance or 3 for RGB.
+    """Two convolutions at the small size and a sub-pixel convolution; an ``upscale_factor`` of 2, 3, 4 or 8.
 
     Raises:
         ValueError: an unknown factor, or no channel.
 
     Example:
-        >>> net = ESPCN(2, channels=1)
-        >>> sum(p.numel() for p in net.parameters())
+        >>> sum(p.numel() for p in ESPCN(2, channels=1).parameters())
         21284
-        >>> net(torch.zeros(1, 1, 8, 9)).image.shape
-        torch.Size([1, 1, 16, 18])
     """
 
     framework = "post-upsampling"
@@ -118,13 +99,13 @@ class ESPCN(SuperResolver):
         _start_as_nearest_neighbour(extract, shrink, self.enlarge.conv, channels)
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) -> one picture (N, C, s * h, s * w)."""
+        """(N, C, h, w) -> one image (N, C, s * h, s * w)."""
         return (self.enlarge(self.body(low_res - MID_GREY)) + MID_GREY,)
 
 
 @torch.no_grad()
 def _start_as_nearest_neighbour(extract: nn.Conv2d, shrink: nn.Conv2d, last: nn.Conv2d, channels: int) -> None:
-    """Let the first C filters of each layer hand the picture on, weak enough for tanh to be nearly linear."""
+    """Let the first C filters of each layer copy the image, weak enough for tanh to be nearly linear."""
     gain = 0.5
     phases = last.out_channels // channels
     last.weight *= 0.1

@@ -19,20 +19,16 @@ class FSRCNN(SuperResolver):
     Args:
         upscale_factor: 2, 3, 4 or 8.
         channels: C, 1 for luminance or 3 for RGB.
-        width: channels at both ends of the hourglass.
-        waist: channels inside.
-        depth: 3x3 layers inside.
+        width: d, channels at both ends of the hourglass.
+        waist: s, channels inside.
+        depth: m, 3x3 layers inside.
 
     Raises:
         ValueError: an unknown factor, or no channel.
 
     Example:
-        >>> import torch
-        >>> net = FSRCNN(3, channels=1)
-        >>> sum(p.numel() for p in net.parameters())
+        >>> sum(p.numel() for p in FSRCNN(3, channels=1).parameters())
         12809
-        >>> net(torch.zeros(1, 1, 8, 9)).image.shape
-        torch.Size([1, 1, 24, 27])
     """
 
     framework = "post-upsampling"
@@ -56,7 +52,7 @@ class FSRCNN(SuperResolver):
         nn.init.zeros_(self.enlarge.bias)
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) -> one picture (N, C, s * h, s * w)."""
+        """(N, C, h, w) -> one image (N, C, s * h, s * w)."""
         return (self.enlarge(self.body(low_res)),)
 
 

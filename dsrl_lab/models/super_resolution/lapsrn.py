@@ -1,4 +1,4 @@
-"""LapSRN: double the picture level by level, each level adding the detail that is missing (progressive).
+"""LapSRN: double the image level by level, each level adding the detail that is missing (progressive).
 
 Source: Lai, Huang, Ahuja, Yang, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution" (CVPR 2017),
 section 3 and Figure 1. Per level, on the feature path ten 3x3-64 with LeakyReLU 0.2 and a transposed convolution 4x4,
@@ -24,11 +24,11 @@ WIDTH = 64
 def bilinear_(weight: Tensor) -> Tensor:
     """Fill the weight of a transposed convolution of stride 2 in place: bilinear enlargement of each channel.
 
-    Args:
-        weight: (in_channels, out_channels / groups, 4, 4), square or depthwise.
+    Shape:
+        - weight: (C, C, 4, 4), or (C, 1, 4, 4) if depthwise
 
     Raises:
-        ValueError: another kernel size, or neither square nor depthwise.
+        ValueError: another shape.
 
     Example:
         >>> double = nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1, bias=False)
@@ -48,12 +48,7 @@ def bilinear_(weight: Tensor) -> Tensor:
 
 
 class LapSRN(SuperResolver):
-    """A Laplacian pyramid of convolutions.
-
-    Args:
-        upscale_factor: 2, 4 or 8; log2 of it is the number of levels.
-        channels: C, 1 for luminance or 3 for RGB.
-        depth: 3x3 layers per level.
+    """A Laplacian pyramid of log2(``upscale_factor``) levels, each of ``depth`` 3x3 layers.
 
     Raises:
         ValueError: a factor that is no power of two up to 8, or no channel.
@@ -79,7 +74,7 @@ class LapSRN(SuperResolver):
             nn.init.normal_(residual.weight, std=1e-3)
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) -> pictures of 2, 4, ... s times the size."""
+        """(N, C, h, w) -> images of 2, 4, ... s times the size."""
         features, image = self.stem(low_res), low_res
         scales = []
         for feature_level, residual, image_level in zip(
