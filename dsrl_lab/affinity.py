@@ -24,8 +24,6 @@ Letters: N images, P positions, C channels (K = C_a + C_b together); a tensor's 
 
 # ruff: noqa: N803, N806 - the capitals are the axes
 
-from __future__ import annotations
-
 from itertools import combinations_with_replacement
 from typing import Any, Literal
 

@@ -6,8 +6,6 @@ are the operations that PyTorch executes, so functional calls count like modules
 modules only and misses the deconvolutions of their own head: ``macs_without_transposed`` is what it would report.
 """
 
-from __future__ import annotations
-
 import math
 import statistics
 import time

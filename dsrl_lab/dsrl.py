@@ -13,8 +13,6 @@ Deviations, each where the paper is silent: the SISR head starts from all encode
 feature transform follows that reduction, because a 1x1 convolution there costs 1/16 of one before.
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -59,13 +57,10 @@ class DeconvolutionHead(SSSRHead):
     """The authors' released head: deconvolutions (transposed convolutions) on the class maps.
 
     The class maps at half the host's output size pass log2(2 * upscale_factor) blocks of {transposed 3x3, stride 2, no
-    bias, K -> K; BatchNorm; PReLU}; the last block's output is the logits, with no convolution after it. A host whose
-    class maps are coarser has them enlarged bilinearly to that size first (the release has only ESPNetv2).
-    ``depthwise`` is the kit's cheap form, 1 / K of the cost: each class map is enlarged by itself, at first bilinearly.
-
-    Shape:
-        - output.logits: (N, K, h, w) at ``host.spec.logits_stride``
-        - result: (N, K, upscale_factor * H, upscale_factor * W) for an input of (H, W), both even
+    bias, K -> K; BatchNorm; PReLU}; the last block's output, (N, K, upscale_factor * H, upscale_factor * W) for an even
+    input of (H, W), is the logits. A host whose class maps are coarser has them enlarged bilinearly to that size first
+    (the release has only ESPNetv2). ``depthwise`` is the kit's cheap form, 1 / K of the cost: each class map is
+    enlarged by itself, at first bilinearly.
 
     Raises:
         ValueError: ``upscale_factor`` is no power of two.
@@ -100,13 +95,9 @@ class DeconvolutionHead(SSSRHead):
 class SubPixelHead(SSSRHead):
     """A cheap head of the kit: bilinear logits plus a sub-pixel residual from the last features.
 
-    {1x1 C -> width, BatchNorm, ReLU; 1x1 width -> K * r^2; pixel shuffle r} gives the residual. Its last layer starts
-    at zero, so that training starts from the host's own prediction. ``factor`` is r; by default the shuffle enlarges
-    from the head's stride to the output in one step.
-
-    Shape:
-        - output.logits: (N, K, h, w); output.features: (N, C, h', w')
-        - result: (N, K, r * h', r * w')
+    {1x1 C -> width, BatchNorm, ReLU; 1x1 width -> K * r^2; pixel shuffle r} gives the residual at r times the features'
+    size. Its last layer starts at zero, so that training starts from the host's own prediction. ``factor`` is r; by
+    default the shuffle enlarges from the head's stride to the output in one step.
     """
 
     def __init__(
@@ -173,12 +164,10 @@ class SISRHead(nn.Module):
     reaches the shallowest map's stride, as in Figure 4. {3x3, BatchNorm, ReLU} twice, and a 3x3 sub-pixel layer that
     starts from a grey image without a checkerboard (ICNR) give the result. (ESPCN has no BatchNorm; without it the
     branch hardly learns at a segmenter's learning rate.) With ``residual`` the head predicts what bilinear enlargement
-    of the input misses, not the image itself.
+    misses.
 
-    Shape:
-        - features: as ``host.forward_features`` gives them
-        - result: image (N, 3, h * r, w * r) and features (N, width, h, w) for affinity, with h, w of the shallowest map
-          and r = its stride * upscale_factor
+    It returns the image (N, 3, h * r, w * r) and the features (N, width, h, w) for affinity, with h, w of the
+    shallowest map and r = its stride * upscale_factor.
     """
 
     def __init__(
@@ -226,21 +215,14 @@ class FeatureTransform(ConvNormAct):
 
 
 class DSRLOutput(NamedTuple):
-    """What a DSRL network gives, in training and in evaluation alike; parts it does not have are None.
+    """What a DSRL network gives, in training and in evaluation alike; parts it does not have are None."""
 
-    Attributes:
-        logits: (N, K, H', W') with (H', W') = ``task_model.output_size``.
-        super_res: (N, 3, sH, sW), the reconstructed image, about [0, 1].
-        task_features: (N, C', h, w), the transformed segmentation features that enter feature affinity.
-        sisr_features: (N, C'', h, w), the super-resolution features that enter feature affinity.
-        auxiliary: the host's auxiliary logits, each (N, K, H', W'); empty in evaluation.
-    """
-
-    logits: Tensor
-    super_res: Tensor | None = None
+    logits: Tensor  # (N, K, H', W') with (H', W') = ``task_model.output_size``
+    super_res: Tensor | None = None  # (N, 3, sH, sW), the reconstructed image, about [0, 1]
+    # (N, C', h, w), the transformed segmentation features that enter feature affinity.
     task_features: Tensor | None = None
-    sisr_features: Tensor | None = None
-    auxiliary: tuple[Tensor, ...] = ()
+    sisr_features: Tensor | None = None  # (N, C'', h, w), the super-resolution features that enter feature affinity
+    auxiliary: tuple[Tensor, ...] = ()  # the host's auxiliary logits, each (N, K, H', W'); empty in evaluation
 
 
 class DSRL(nn.Module):

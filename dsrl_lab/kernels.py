@@ -1,21 +1,18 @@
 """Exact faster forms of layers on a CPU: the same values and gradients, up to rounding.
 
 Source: our own measurements (PyTorch 2.14, oneDNN 3.12, one AVX-512 core, batches of 8 maps of 100 x 100 positions).
-Light networks are made of layers whose plain form is slow there, above all in the backward pass:
+The plain forms of some layers are slow there, above all in the backward pass:
 
 - PReLU's own backward pass is not vectorised: 15 ms for 2.7 million values; 5 ms here.
 - Almost everything is faster on channels-last maps (BatchNorm 8 against 1.6 ms, a transposed convolution 38 against
   5 ms), so convolutions convert their input; the layers after them keep the order.
 - Dilated or strided depthwise convolutions have no fast backward pass. The gradient of the input is a convolution
   with the flipped kernel; that of the kernel is an undilated one on the maps' phases: 3 ms against 0.5 ms.
-- A 1x1 convolution of a small batch on one thread takes a slow path that a batch of single rows does not: 27 against
-  8 ms for four groups.
+- A 1x1 convolution of a small batch on one thread is slow, one of a batch of single rows is not: 27 against 8 ms.
 - A group with one output is a depthwise convolution, summed: 16 against 8 ms.
 
 On other devices, in other types than float32, under autocast, tracing or compilation the plain form runs.
 """
-
-from __future__ import annotations
 
 import ctypes
 import functools

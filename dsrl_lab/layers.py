@@ -1,7 +1,5 @@
 """Blocks that three or more networks share, and the one resize that all of them call."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

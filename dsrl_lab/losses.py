@@ -6,8 +6,6 @@ means the same at every size and batch, of images in units of ImageNet's standar
 normalises would give them. In [0, 1] it would be some 20 times smaller: w1 = 0.1 would hardly train the SISR branch.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

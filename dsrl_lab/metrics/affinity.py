@@ -4,8 +4,6 @@ Source: effective rank after Roy and Vetterli, "The effective rank", EUSIPCO 200
 share of pairs that are in the right order (Mann and Whitney).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch
@@ -13,17 +11,12 @@ from torch import Tensor
 
 
 class AffinityStatistics(NamedTuple):
-    """Three numbers of one affinity matrix.
+    """Three numbers of one affinity matrix."""
 
-    Attributes:
-        mean: of all entries; near 1, all positions are alike.
-        effective_rank: exp of the entropy of the matrix's eigenvalues, from 1 (all positions alike) to P.
-        auc: share in [0, 1] of (same-class pair, other pair) with the larger affinity in the same-class pair, ties
-            counted half; 0.5 is chance. NaN where one of the two kinds of pairs is missing.
-    """
-
-    mean: float
-    effective_rank: float
+    mean: float  # of all entries; near 1, all positions are alike
+    effective_rank: float  # exp of the entropy of the matrix's eigenvalues, from 1 (all positions alike) to P
+    # Share in [0, 1] of (same-class pair, other pair) with the larger affinity in the same-class pair, ties
+    # counted half; 0.5 is chance. NaN where one of the two kinds of pairs is missing.
     auc: float
 
 

@@ -7,8 +7,6 @@ float64. Nothing is clamped or rounded here: tables of the field round images to
 is ``y_channel=True`` with ``crop_border`` equal to the upscale factor.
 """
 
-from __future__ import annotations
-
 import math
 
 from torch import Tensor
@@ -86,9 +84,6 @@ def psnr(
         y_channel: compare the luminance of RGB images.
         data_range: the largest value an image can have: 1.0, or 255, which images of whole numbers need.
 
-    Returns:
-        A float64 scalar.
-
     Raises:
         ValueError: shapes that differ, nothing left within the border, ``y_channel`` without 3 channels, values
             that are not finite, or whole numbers without their ``data_range``.
@@ -110,12 +105,6 @@ def ssim(
     """Structural similarity, at most 1 (equal images), the mean over images; arguments and errors as those of ``psnr``.
 
     Images have at least 11 pixels a side within the border.
-
-    Example:
-        >>> import torch
-        >>> image = torch.rand(1, 3, 16, 16)
-        >>> ssim(image, image)
-        tensor(1., dtype=torch.float64)
     """
     pred, target = _to_compare(pred, target, crop_border, y_channel, data_range, smallest=SSIM_WINDOW)
     places = pred.shape[-2] - SSIM_WINDOW + 1  # torchmetrics also averages windows over a mirrored border; they are cut

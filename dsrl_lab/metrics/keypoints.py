@@ -4,8 +4,6 @@ PCK: a joint is right within alpha times the person's torso, measured from left 
 on Leeds Sports Pose); over marked joints of people whose torso is marked. OKS-AP: COCO's own evaluation.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import math
@@ -19,15 +17,10 @@ from torch import Tensor
 
 
 class PckScores(NamedTuple):
-    """Percentage of correct keypoints, as fractions.
+    """Percentage of correct keypoints, as fractions."""
 
-    Attributes:
-        mean: mean of ``joints`` over the joints that were marked at least once.
-        joints: (J,) float64, share of each joint's marked occurrences that were found; NaN if there is none.
-    """
-
-    mean: float
-    joints: Tensor
+    mean: float  # mean of ``joints`` over the joints that were marked at least once
+    joints: Tensor  # (J,) float64, share of each joint's marked occurrences that were found; NaN if there is none
 
 
 def pck(pred: Tensor, target: Tensor, visible: Tensor, *, alpha: float, torso: tuple[int, int] = (9, 2)) -> PckScores:
@@ -58,7 +51,8 @@ def pck(pred: Tensor, target: Tensor, visible: Tensor, *, alpha: float, torso: t
             f"{tuple(pred.shape)}, {tuple(target.shape)} and {tuple(visible.shape)}"
         )
     if not (alpha >= 0 and pred.isfinite().all()):
-        raise ValueError(f"expected alpha >= 0 and finite joints, got alpha={alpha} and, in pred, NaN or infinity")
+        finite = "finite" if pred.isfinite().all() else "NaN or infinite"
+        raise ValueError(f"expected alpha >= 0 and finite joints, got alpha={alpha} and {finite} joints")
     pred, target = pred.double(), target.double()
     length = (target[:, torso[0]] - target[:, torso[1]]).norm(dim=-1, keepdim=True)
     measurable = (visible[:, list(torso)] > 0).all(1, keepdim=True) & (length > 0)
@@ -69,37 +63,22 @@ def pck(pred: Tensor, target: Tensor, visible: Tensor, *, alpha: float, torso: t
 
 
 class KeypointPrediction(NamedTuple):
-    """One person that a pose net found.
+    """One person that a pose net found."""
 
-    Attributes:
-        image_id: the image's id in the annotations.
-        joints: (17, 2), x and y in pixels, in COCO's order.
-        score: how sure the net is; larger is surer.
-    """
-
-    image_id: int
-    joints: Tensor
-    score: float
+    image_id: int  # the image's id in the annotations
+    joints: Tensor  # (17, 2), x and y in pixels, in COCO's order
+    score: float  # how sure the net is; larger is surer
 
 
 class KeypointAveragePrecision(NamedTuple):
-    """COCO's keypoint scores, each in [0, 1]; NaN where no person counts.
+    """COCO's keypoint scores, each in [0, 1]; NaN where no person counts."""
 
-    Attributes:
-        ap: average precision, the mean over object keypoint similarities 0.50, 0.55, ... 0.95.
-        ap50: at 0.50.
-        ap75: at 0.75.
-        ap_medium: of people of 32^2 to 96^2 pixels.
-        ap_large: of larger people.
-        ar: average recall, the mean over the same similarities.
-    """
-
-    ap: float
-    ap50: float
-    ap75: float
-    ap_medium: float
-    ap_large: float
-    ar: float
+    ap: float  # average precision, the mean over object keypoint similarities 0.50, 0.55, ... 0.95
+    ap50: float  # at 0.50
+    ap75: float  # at 0.75
+    ap_medium: float  # of people of 32^2 to 96^2 pixels
+    ap_large: float  # of larger people
+    ar: float  # average recall, the mean over the same similarities
 
 
 def oks_average_precision(annotations: Path, predictions: Sequence[KeypointPrediction]) -> KeypointAveragePrecision:

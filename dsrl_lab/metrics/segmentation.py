@@ -6,8 +6,6 @@ class; deviations: boundary pixels are pooled over the set where they average ov
 class does not count for it, and the tolerance is in pixels where theirs is a share of the image's diagonal.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from typing import NamedTuple
@@ -50,17 +48,12 @@ def _class_ids(pred_or_logits: Tensor, mask: Tensor, num_classes: int, ignore_in
 
 
 class SegmentationScores(NamedTuple):
-    """Pooled scores of a segmenter.
+    """Pooled scores of a segmenter."""
 
-    Attributes:
-        miou: mean of ``iou`` over the classes that have one.
-        iou: (K,) float64, intersection over union of each class in [0, 1]; NaN if it neither occurs nor is predicted.
-        pixel_accuracy: share of labelled pixels that are right, in [0, 1].
-    """
-
-    miou: float
+    miou: float  # mean of ``iou`` over the classes that have one
+    # (K,) float64, intersection over union of each class in [0, 1]; NaN if it neither occurs nor is predicted.
     iou: Tensor
-    pixel_accuracy: float
+    pixel_accuracy: float  # share of labelled pixels that are right, in [0, 1]
 
 
 class SegmentationScore:
@@ -71,11 +64,8 @@ class SegmentationScore:
     Example:
         >>> score = SegmentationScore(num_classes=3)
         >>> score.update(torch.tensor([[[0, 0, 1, 1]]]), torch.tensor([[[0, 1, 1, 255]]]))
-        >>> miou, iou, pixel_accuracy = score.compute()
-        >>> iou.tolist()  # class 2 is nowhere
+        >>> score.compute().iou.tolist()  # class 2 is nowhere
         [0.5, 0.5, nan]
-        >>> round(miou, 3), round(pixel_accuracy, 3)
-        (0.5, 0.667)
     """
 
     def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
@@ -121,19 +111,13 @@ class SegmentationScore:
 
 
 class BoundaryScores(NamedTuple):
-    """Pooled boundary scores of a segmenter, each in [0, 1].
+    """Pooled boundary scores of a segmenter, each in [0, 1]."""
 
-    Attributes:
-        mean: mean of ``f`` over the classes that have one.
-        f: (K,) float64, harmonic mean of precision and recall; NaN where neither side has a boundary of the class.
-        precision: (K,) share of predicted boundary pixels with a true one of the class near by; NaN if there is none.
-        recall: (K,) share of true boundary pixels with a predicted one of the class near by; NaN if there is none.
-    """
-
-    mean: float
-    f: Tensor
+    mean: float  # mean of ``f`` over the classes that have one
+    f: Tensor  # (K,) float64, harmonic mean of precision and recall; NaN where neither side has a boundary of the class
+    # (K,) share of predicted boundary pixels with a true one of the class near by; NaN if there is none.
     precision: Tensor
-    recall: Tensor
+    recall: Tensor  # (K,) share of true boundary pixels with a predicted one of the class near by; NaN if there is none
 
 
 class BoundaryScore:

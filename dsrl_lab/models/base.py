@@ -4,8 +4,6 @@ A network that keeps this contract can be handed to DSRL, whatever its task. The
 ``forward_head`` follows timm; announced channels and strides follow segmentation_models.pytorch.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,46 +14,31 @@ from dsrl_lab.layers import BATCHNORM_REMEDY, Normalise, resize
 
 
 class HeadOutput(NamedTuple):
-    """What a head gives back, in training and in evaluation alike.
+    """What a head gives back, in training and in evaluation alike."""
 
-    Attributes:
-        logits: (N, K, h, w), the prediction at the head's own resolution, before any final resize.
-        features: (N, C, h', w'), the last features before the prediction layer, where feature affinity is measured.
-        auxiliary: logits of auxiliary heads, each (N, K, h'', w''); empty in evaluation and for most networks.
-    """
-
-    logits: Tensor
+    logits: Tensor  # (N, K, h, w), the prediction at the head's own resolution, before any final resize
+    # (N, C, h', w'), the last features before the prediction layer, where feature affinity is measured.
     features: Tensor
+    # Logits of auxiliary heads, each (N, K, h'', w''); empty in evaluation and for most networks.
     auxiliary: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictorSpec:
-    """What a dense predictor announces; one object, so that a wrapper passes on all of it.
+    """What a dense predictor announces; one object, so that a wrapper passes on all of it."""
 
-    Attributes:
-        num_classes: K, the channels of the logits (classes, or joints of a pose net).
-        feature_channels: channels of each map of ``forward_features``, shallow to deep.
-        feature_strides: input pixels per step of each of those maps; never decreasing.
-        head_channels: channels of ``HeadOutput.features``.
-        head_stride: input pixels per step of ``HeadOutput.features``.
-        logits_stride: input pixels per step of ``HeadOutput.logits``.
-        size_divisor: the input's sides must be multiples of it.
-        output_stride: input pixels per output pixel of ``forward``: 1 for segmentation, 4 for heat-maps of a pose net.
-        align_corners: corner convention wherever logits are resized, in ``forward`` and in an SSSR head.
-        class_layers: names of the submodules that predict logits: new for a new set of classes, whatever weights the
-            rest starts from, so they learn at the rate of all new layers.
-    """
-
-    num_classes: int
-    feature_channels: tuple[int, ...]
-    feature_strides: tuple[int, ...]
-    head_channels: int
-    head_stride: int
-    logits_stride: int
-    size_divisor: int = 1
+    num_classes: int  # K, the channels of the logits (classes, or joints of a pose net)
+    feature_channels: tuple[int, ...]  # channels of each map of ``forward_features``, shallow to deep
+    feature_strides: tuple[int, ...]  # input pixels per step of each of those maps; never decreasing
+    head_channels: int  # channels of ``HeadOutput.features``
+    head_stride: int  # input pixels per step of ``HeadOutput.features``
+    logits_stride: int  # input pixels per step of ``HeadOutput.logits``
+    size_divisor: int = 1  # the input's sides must be multiples of it
+    # Input pixels per output pixel of ``forward``: 1 for segmentation, 4 for heat-maps of a pose net.
     output_stride: int = 1
-    align_corners: bool = False
+    align_corners: bool = False  # corner convention wherever logits are resized, in ``forward`` and in an SSSR head
+    # Names of the submodules that predict logits: new for a new set of classes, whatever weights the rest starts
+    # from, so they learn at the rate of all new layers.
     class_layers: tuple[str, ...] = ()
 
 

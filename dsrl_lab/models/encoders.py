@@ -11,9 +11,6 @@ Deviations:
       dilated encoder computes the values of the strided one, at more positions.
 """
 
-from __future__ import annotations
-
-import hashlib
 import re
 from pathlib import Path
 from pickle import UnpicklingError
@@ -23,23 +20,18 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights, mobilenet_v2
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from dsrl_lab import files
 from dsrl_lab.layers import ConvNormAct
 
 OUTPUT_STRIDES = (8, 16, 32)
 
 
 class Encoder(nn.Module):
-    """Gives a tuple of maps from shallow to deep.
+    """Gives a tuple of maps from shallow to deep."""
 
-    Attributes:
-        channels: channels of each map.
-        strides: input pixels per step of each map; never decreasing.
-        torchvision_name: torchvision's name of the network whose weights fit; None if there is none.
-    """
-
-    channels: tuple[int, ...]
-    strides: tuple[int, ...]
-    torchvision_name: str | None = None
+    channels: tuple[int, ...]  # channels of each map
+    strides: tuple[int, ...]  # input pixels per step of each map; never decreasing
+    torchvision_name: str | None = None  # torchvision's name of the network whose weights fit; None if there is none
 
 
 def _strides(output_stride: int) -> tuple[int, ...]:
@@ -134,15 +126,11 @@ class ResNetEncoder(Encoder):
 class MobileNetV2Encoder(Encoder):
     """MobileNetV2 without its last 1x1 convolution and classifier: the last map of each stride, sides rounded up.
 
-    Blocks beyond ``output_stride`` (8, 16 or 32) are dilated.
-
-    Raises:
-        ValueError: an unknown output stride.
+    Blocks beyond ``output_stride`` (8, 16 or 32; others raise ValueError) are dilated.
 
     Example:
-        >>> encoder = MobileNetV2Encoder(output_stride=16)
-        >>> encoder.channels, encoder.strides
-        ((24, 32, 96, 320), (4, 8, 16, 16))
+        >>> MobileNetV2Encoder(output_stride=16).strides
+        (4, 8, 16, 16)
     """
 
     LAST_BLOCKS = (3, 6, 13, 17)  # of stride 4, 8, 16 and 32
@@ -185,11 +173,6 @@ def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha2
     Raises:
         ValueError: no such file or name, a failed download, no digest to compare with, a digest that differs, an
             encoder that torchvision has no weights for, or a file of something else.
-
-    Example:
-        >>> load_torchvision_weights(MobileNetV2Encoder(), "IMAGENET1K_V3")
-        Traceback (most recent call last):
-        ValueError: no file and no torchvision weights of mobilenet_v2 are called 'IMAGENET1K_V3'; ...
     """
     name = encoder.torchvision_name
     if name is None:
@@ -226,8 +209,7 @@ def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha2
 
 
 def _digest_in_name(path: Path) -> str | None:
-    """The digits at the end of a file's name: resnet50-11ad3fa6.pth -> 11ad3fa6."""
-    found = re.search(r"-([0-9a-f]{8,64})$", path.stem)
+    found = re.search(r"-([0-9a-f]{8,64})$", path.stem)  # resnet50-11ad3fa6.pth
     return found[1] if found else None
 
 
@@ -237,7 +219,6 @@ def _verify(path: Path, expected: str | None) -> None:
             f"no SHA-256 to verify {path.name} with: expected 8 to 64 hexadecimal digits, got {expected!r}; "
             "pass them as sha256=..."
         )
-    with path.open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    actual = files.sha256(path)
     if not actual.startswith(expected.lower()):
         raise ValueError(f"{path} has SHA-256 {actual}, expected {expected}; delete the file and fetch it again")

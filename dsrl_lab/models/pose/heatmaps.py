@@ -15,8 +15,6 @@ Coordinate Representation", CVPR 2020):
       and the tail whole, so that a decoded target is within a quarter pixel of the joint.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -30,15 +28,10 @@ Pairs = Sequence[tuple[int, int]]
 
 
 class Keypoints(NamedTuple):
-    """Joints read from heat-maps.
+    """Joints read from heat-maps."""
 
-    Attributes:
-        joints: (N, J, 2), x and y in pixels of the image.
-        scores: (N, J), the heat-maps' maxima; about 1 for a joint that the net is sure of.
-    """
-
-    joints: Tensor
-    scores: Tensor
+    joints: Tensor  # (N, J, 2), x and y in pixels of the image
+    scores: Tensor  # (N, J), the heat-maps' maxima; about 1 for a joint that the net is sure of
 
 
 def _grid_to_grid(joints: Tensor, from_size: Size, to_size: Size) -> Tensor:
@@ -131,20 +124,15 @@ def flip_heatmaps(heatmaps: Tensor, pairs: Pairs) -> Tensor:
         >>> flip_heatmaps(torch.tensor([[left, right]]), [(0, 1)]).tolist()
         [[[[3.0, 2.0]], [[0.0, 1.0]]]]
     """
-    return heatmaps.flip(-1)[:, _swapped(heatmaps.shape[1], pairs)]
-
-
-def _swapped(num_joints: int, pairs: Pairs) -> list[int]:
-    """Order of the joints with left and right exchanged."""
-    order = list(range(num_joints))
+    order = list(range(heatmaps.shape[1]))
     named = [joint for pair in pairs for joint in pair]
     if len(set(named)) != len(named) or any(joint not in order for joint in named):
         raise ValueError(
-            f"expected pairs of joints 0..{num_joints - 1}, each joint in one pair at most, got {tuple(pairs)}"
+            f"expected pairs of joints 0..{len(order) - 1}, each joint in one pair at most, got {tuple(pairs)}"
         )
     for left, right in pairs:
         order[left], order[right] = right, left
-    return order
+    return heatmaps.flip(-1)[:, order]
 
 
 def flip_test(model: DensePredictor, image: Tensor, pairs: Pairs) -> Tensor:

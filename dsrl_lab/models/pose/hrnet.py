@@ -15,8 +15,6 @@ Deviations:
       starts as the release's, with heat-maps near zero, where most of each target is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import reduce
 
@@ -46,16 +44,11 @@ class Branches(nn.Module):
 
 
 class Exchange(nn.Module):
-    """Each branch receives the sum of all branches, brought to its channels and size.
+    """Each branch receives the sum of all branches, brought to its channels and size; the first ``outputs`` do, or all.
 
     A coarser map comes by {1x1, BatchNorm, nearest enlargement}, a finer one by 3x3 convolutions of stride 2, one per
     halving, that change its channels in the last step only. ``widths`` are the branches' channels, finest first, each
-    of half the size of the one before; the first ``outputs`` of them receive, all by default. Results are not negative.
-
-    Example:
-        >>> maps = torch.zeros(2, 8, 7, 5), torch.zeros(2, 16, 4, 3)
-        >>> [tuple(x.shape) for x in Exchange((8, 16))(maps)]
-        [(2, 8, 7, 5), (2, 16, 4, 3)]
+    of half the size of the one before. Results are not negative.
     """
 
     def __init__(self, widths: Sequence[int], *, outputs: int | None = None) -> None:
@@ -106,17 +99,15 @@ class HRNet(DensePredictor):
         width: channels of the finest branch; each coarser one has twice as many.
         modules: modules of the stages with two, three and four branches.
         blocks: residual blocks per branch of a module, and of the first stage.
-        stem_width: channels of the two convolutions before the first stage, whose output has four times as many;
-            None for min(64, 2 * width). The release has 64 at all widths.
+        stem_width: channels of the two convolutions before the first stage; None for min(64, 2 * width).
 
     Raises:
         ValueError: an argument is not positive, ``modules`` are not three; on use: no RGB batch, a side under 32, or
             training on one image of 32 x 32.
 
     Example:
-        >>> network = HRNet(14, width=8, modules=(1, 1, 1), blocks=1).eval()
-        >>> network.spec.feature_channels, network(torch.zeros(1, 3, 64, 48)).shape
-        ((64, 8, 16, 32, 64), torch.Size([1, 14, 16, 12]))
+        >>> HRNet(14, width=8, modules=(1, 1, 1), blocks=1).eval()(torch.zeros(1, 3, 64, 48)).shape
+        torch.Size([1, 14, 16, 12])
     """
 
     def __init__(

@@ -10,8 +10,6 @@ Deviations:
     - The heads' convolutions keep torch's default initialisation.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -112,18 +110,13 @@ class FeatureFusion(nn.Module):
 
 
 class BiSeNet(DensePredictor):
-    """BiSeNet on ResNet-18 or Xception39; logits at stride 8, two auxiliary heads in training.
-
-    Sides of at least 32. The paper weights each auxiliary loss by 1.
+    """BiSeNet on ``resnet18`` or ``xception39``; two auxiliary heads in training (weight 1 in the paper).
 
     Raises:
         ValueError: an unknown encoder, a batch of one in training, or an image with a side under 32.
 
     Example:
-        >>> model = BiSeNet(19, encoder="xception39").eval()
-        >>> model.spec.feature_channels, model.spec.feature_strides, model.spec.head_channels
-        ((128, 128, 256), (8, 16, 32), 64)
-        >>> model(torch.zeros(1, 3, 33, 64)).shape
+        >>> BiSeNet(19, encoder="xception39").eval()(torch.zeros(1, 3, 33, 64)).shape
         torch.Size([1, 19, 33, 64])
     """
 

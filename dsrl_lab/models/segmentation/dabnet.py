@@ -6,8 +6,6 @@ the authors' release, with the same layers, widths, BatchNorm epsilon, parameter
 Deviation: max-pooling rounds up, so that odd sizes fit the convolution beside it.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -69,16 +67,13 @@ class DownSampler(nn.Module):
 
 
 class DABNet(DensePredictor):
-    """DABNet with 3 and 6 blocks; its last map (stride 8) goes straight into a 1x1 classifier. Sides of at least 8.
+    """DABNet with 3 and 6 blocks; its last map (stride 8) goes straight into a 1x1 classifier.
 
     Raises:
         ValueError: an image with a side under 8, or training on a single image of 8x8.
 
     Example:
-        >>> model = DABNet(19).eval()
-        >>> model.spec.feature_channels, model.spec.feature_strides, model.spec.head_channels
-        ((35, 131, 259), (2, 4, 8), 259)
-        >>> model(torch.zeros(1, 3, 33, 64)).shape
+        >>> DABNet(19).eval()(torch.zeros(1, 3, 33, 64)).shape
         torch.Size([1, 19, 33, 64])
     """
 

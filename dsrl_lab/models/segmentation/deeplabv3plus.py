@@ -14,8 +14,6 @@ Deviations:
     - The decoder's convolutions keep torch's default initialisation; BatchNorm follows each of them.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -43,22 +41,16 @@ class ASPP(nn.Module):
 
 
 class DeepLabv3Plus(DensePredictor):
-    """DeepLabv3+ with a ResNet or MobileNetV2 encoder; logits at stride 4.
+    """DeepLabv3+ on ``resnet101``, ``resnet50`` or ``mobilenet_v2``; logits at stride 4.
 
-    Args:
-        num_classes: K.
-        encoder: ``resnet101``, ``resnet50`` or ``mobilenet_v2``.
-        output_stride: stride of the deep map, and least side of an image: 16, or 8 for 3.4 times the encoder's MACs.
+    ``output_stride`` is that of the deep map: 16, or 8 for 3.4 times the encoder's MACs.
 
     Raises:
         ValueError: an unknown encoder, an output stride other than 8 and 16, a batch of one in training, or an image
             smaller than the output stride.
 
     Example:
-        >>> model = DeepLabv3Plus(19, encoder="mobilenet_v2").eval()
-        >>> model.spec.feature_channels, model.spec.feature_strides, model.spec.head_channels
-        ((24, 256), (4, 16), 256)
-        >>> model(torch.zeros(1, 3, 33, 64)).shape
+        >>> DeepLabv3Plus(19, encoder="mobilenet_v2").eval()(torch.zeros(1, 3, 33, 64)).shape
         torch.Size([1, 19, 33, 64])
     """
 

@@ -6,8 +6,6 @@ Deviations: any input size works (see ``espnetv2_blocks``); the width of the pyr
 the number of classes; ``forward_head`` stops at half the input size, where the official DSRL head starts.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,24 +22,17 @@ DECODER_CHANNELS = (64, 48, 32)
 
 
 class ESPNetv2(DensePredictor):
-    """ESPNetv2 segmentation network.
+    """ESPNetv2 of ``width`` 0.5, 1.0, 1.5 or 2.0; the release has 20 outputs (Cityscapes' 19 and background).
 
-    ``HeadOutput.features`` is the 32-channel map at half the input size that enters the last pyramid: the last
-    place where the decoder is wide. This is our choice. Taken literally, "the last features before the prediction
-    layer" are the last pyramid's p channels (10 for Cityscapes), each made by a group of its own: too few and too
-    separate for cosine similarities, and too narrow a start for a super-resolution head.
-
-    Args:
-        num_classes: outputs; the release has 20 (the 19 Cityscapes classes and background).
-        width: 0.5, 1.0, 1.5 or 2.0.
-        pyramid_channels: width p of the four pyramids; None for the release's min(num_classes // 2, 16).
+    ``HeadOutput.features`` is the 32-channel map at half the input size that enters the last pyramid. This is our
+    choice: taken literally, "the last features before the prediction layer" are that pyramid's ``pyramid_channels`` (p;
+    None for the release's min(num_classes // 2, 16)), each made by a group of its own: too few and too separate for
+    cosine similarities, and too narrow a start for a super-resolution head.
 
     Raises:
         ValueError: the width is unknown, or a channel count is below 1.
 
     Example:
-        >>> ESPNetv2(11, width=0.5).eval()(torch.zeros(1, 3, 45, 60)).shape
-        torch.Size([1, 11, 45, 60])
         >>> sum(p.numel() for p in ESPNetv2(20, width=2.0).parameters())
         789242
     """
@@ -118,31 +109,18 @@ class ESPNetv2(DensePredictor):
 # sky, building, pole, road, sidewalk, vegetation, traffic sign, fence, car, person, rider.
 CAMVID_FROM_CITYSCAPES = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12)
 
-# Applied in this order to each released name: first the places, then the parts inside them.
+# Applied in this order to each released name, once its levels are strides: first the places, then the parts in them.
 RENAMING = (
-    (r"^base_net\.level1\.", "stem."),
-    (r"^base_net\.level2_0\.", "down4."),
-    (r"^base_net\.level3_0\.", "down8."),
-    (r"^base_net\.level3\.", "stage8."),
-    (r"^base_net\.level4_0\.", "down16."),
-    (r"^base_net\.level4\.", "stage16."),
-    (r"^bu_dec_l4\.merge_layer\.3\.", "classifier."),
-    (r"^bu_dec_l1\.(merge_layer\.3|br\.br)\b", r"widen16.\1"),
-    (r"^bu_dec_l2\.(merge_layer\.3|br\.br)\b", r"widen8.\1"),
-    (r"^bu_dec_l3\.(merge_layer\.3|br\.br)\b", r"widen4.\1"),
-    (r"^(widen\d+)\.merge_layer\.3\.", r"\1.0."),
-    (r"^(widen\d+)\.br\.br\.0\.", r"\1.1."),
-    (r"^(widen\d+)\.br\.br\.1\.", r"\1.2."),
-    (r"^bu_dec_l1\.", "pyramid16."),
-    (r"^bu_dec_l2\.", "pyramid8."),
-    (r"^bu_dec_l3\.", "pyramid4."),
-    (r"^bu_dec_l4\.", "pyramid2."),
-    (r"^merge_enc_dec_l2\.", "join8.skip."),
-    (r"^merge_enc_dec_l3\.", "join4.skip."),
-    (r"^merge_enc_dec_l4\.", "join2.skip."),
-    (r"^bu_br_l2\.", "join8.normalise."),
-    (r"^bu_br_l3\.", "join4.normalise."),
-    (r"^bu_br_l4\.", "join2.normalise."),
+    (r"^base_net\.level2\.", "stem."),
+    (r"^base_net\.level(\d+)_0\.", r"down\1."),
+    (r"^base_net\.level(\d+)\.", r"stage\1."),
+    (r"^bu_dec_l2\.merge_layer\.3\.", "classifier."),
+    (r"^bu_dec_l(\d+)\.merge_layer\.3\.", r"widen\1.0."),
+    (r"^bu_dec_l(\d+)\.br\.br\.0\.", r"widen\1.1."),
+    (r"^bu_dec_l(\d+)\.br\.br\.1\.", r"widen\1.2."),
+    (r"^bu_dec_l(\d+)\.", r"pyramid\1."),
+    (r"^merge_enc_dec_l(\d+)\.", r"join\1.skip."),
+    (r"^bu_br_l(\d+)\.", r"join\1.normalise."),
     (r"^(down\d+)\.eesp\.module_act\.weight$", r"\1.unused_slope"),
     (r"^(down\d+)\.act\.", r"\1.activation."),
     (r"\.eesp\.", ".core."),
@@ -171,6 +149,8 @@ def our_name(name: str) -> str:
         >>> our_name("base_net.level4.6.proj_1x1.bn.running_var")
         'stage16.6.project.1.running_var'
     """
+    name = re.sub(r"^(base_net\.level)(\d)", lambda match: f"{match[1]}{2 ** int(match[2])}", name)
+    name = re.sub(r"^(\w+_l)(\d)", lambda match: f"{match[1]}{2 ** (5 - int(match[2]))}", name)
     for pattern, replacement in RENAMING:
         name = re.sub(pattern, replacement, name)
     return name
@@ -242,11 +222,6 @@ def from_released_checkpoint(
 
     Raises:
         ValueError: the file is no complete ESPNetv2 release, or ``class_map`` does not fit.
-
-    Example:
-        >>> from_released_checkpoint("absent.pth")
-        Traceback (most recent call last):
-        ValueError: no checkpoint at absent.pth; ...
     """
     state, width = read_release(path)
     released_classes, pyramid_channels = state["classifier.weight"].shape[:2]

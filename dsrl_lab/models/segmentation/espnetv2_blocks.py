@@ -6,8 +6,6 @@ Deviation: the decoder's maps take the size of the skip they join, so any input 
 multiples of 16 nothing changes.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 

@@ -9,8 +9,6 @@ Deviations:
     - The heads' convolutions keep torch's default initialisation; BatchNorm follows each of them.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -33,21 +31,16 @@ class PyramidPooling(nn.Module):
 
 
 class PSPNet(DensePredictor):
-    """PSPNet on a ResNet of output stride 8; one auxiliary head in training (weight 0.4 in the paper).
+    """PSPNet on ``resnet50``, ``resnet101`` or ``resnet18``; one auxiliary head in training (weight 0.4 in the paper).
 
-    Args:
-        num_classes: K.
-        encoder: ``resnet50``, ``resnet101``, or ``resnet18`` for small machines.
-        deep_stem: three 3x3 convolutions as stem, as published; False for torchvision's 7x7 and its weights.
+    The encoder's output stride is 8. ``deep_stem`` is the published stem of three 3x3 convolutions, or torchvision's
+    7x7.
 
     Raises:
         ValueError: an unknown encoder, a batch of one in training, or an image with a side under 8.
 
     Example:
-        >>> model = PSPNet(19, encoder="resnet18").eval()
-        >>> model.spec.feature_channels, model.spec.feature_strides, model.spec.head_channels
-        ((64, 128, 256, 512), (4, 8, 8, 8), 512)
-        >>> model(torch.zeros(1, 3, 33, 64)).shape
+        >>> PSPNet(19, encoder="resnet18").eval()(torch.zeros(1, 3, 33, 64)).shape
         torch.Size([1, 19, 33, 64])
     """
 

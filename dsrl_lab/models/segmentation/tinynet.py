@@ -5,8 +5,6 @@ Source: ours; residual blocks (He et al., 2016) in an encoder of stride 8, and a
 machine's peak than the depthwise and grouped convolutions of ESPNetv2.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from dsrl_lab.layers import ConvNormAct, resize

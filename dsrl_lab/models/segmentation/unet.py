@@ -8,8 +8,6 @@ Deviations: zero padding keeps the size, where the paper crops; BatchNorm after 
 by default, where the paper has four and 64; any size works, because pooling rounds up and the enlarged map is cropped.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -39,10 +37,7 @@ class Up(nn.Module):
 class UNet(DensePredictor):
     """U-Net: 0.5 M parameters at width 16 and depth 3; every level of it costs about the same.
 
-    Args:
-        num_classes: K.
-        width: channels at full size; doubled at each pooling.
-        depth: poolings; the deepest map has stride 2^depth, which is the least side of an image.
+    It has ``width`` channels at full size, doubled at each of ``depth`` poolings; the deepest stride is 2^depth.
 
     Raises:
         ValueError: ``num_classes``, ``width`` or ``depth`` is below 1; on a call: a side is below 2^depth.

@@ -7,8 +7,6 @@ as in MATLAB's ``imresize``; ``interpolate(mode="bicubic")`` has a = -3/4.
 Letters: N batch, C channels of the image, h w low-resolution sides, s upscale factor.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
 
@@ -18,15 +16,11 @@ from torch.nn import functional as F
 
 
 class SuperResolution(NamedTuple):
-    """What a super-resolver gives back, in training and in evaluation alike.
+    """What a super-resolver gives back, in training and in evaluation alike."""
 
-    Attributes:
-        image: (N, C, s * h, s * w), the super-resolved image, about [0, 1] and not clipped.
-        scales: each image that is supervised, small to large; the last is ``image``, and the only one unless the
-            network is progressive.
-    """
-
-    image: Tensor
+    image: Tensor  # (N, C, s * h, s * w), the super-resolved image, about [0, 1] and not clipped
+    # Each image that is supervised, small to large; the last is ``image``, and the only one unless the network
+    # is progressive.
     scales: tuple[Tensor, ...]
 
 
@@ -64,16 +58,12 @@ class BicubicUpsample(nn.Module):
 class SuperResolver(nn.Module, ABC):
     """A network that magnifies images by s. A subclass writes ``forward_scales``.
 
-    Attributes:
-        framework: the family in the survey's division.
-        upscale_factors: the factors the network is specified for.
-
     Raises:
-        ValueError: ``upscale_factor`` is not among them, or ``channels`` is below 1.
+        ValueError: ``upscale_factor`` is not among the class's, or ``channels`` is below 1.
     """
 
-    framework: ClassVar[str]
-    upscale_factors: ClassVar[tuple[int, ...]]
+    framework: ClassVar[str]  # the family in the survey's division
+    upscale_factors: ClassVar[tuple[int, ...]]  # the factors the network is specified for
 
     def __init__(self, upscale_factor: int, *, channels: int) -> None:
         if upscale_factor not in self.upscale_factors:

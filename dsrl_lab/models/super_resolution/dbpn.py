@@ -8,8 +8,6 @@ Deviations: initial weights keep the variance from unit to unit; an optional ``g
 enlargement to the output. The committed small network uses it, to train in minutes.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -73,15 +71,9 @@ class DownProjection(nn.Module):
 
 
 class DBPN(SuperResolver):
-    """Dense deep back-projection for an ``upscale_factor`` of 2, 4 or 8.
+    """Dense deep back-projection: ``stages`` up-projections (T) with units of ``width`` channels.
 
-    Args:
-        upscale_factor: s.
-        channels: C, 1 for luminance or 3 for RGB.
-        stages: T, the number of up-projections.
-        width: channels of the projection units.
-        stem_width: channels of the first convolution; 4 * ``width`` if not given, as in the paper.
-        global_skip: add the bicubic enlargement to the output.
+    ``stem_width`` is 4 * ``width`` if not given, as in the paper; ``global_skip`` adds the bicubic enlargement.
 
     Raises:
         ValueError: a factor the paper gives no kernel for, or a count below 1.

@@ -9,9 +9,8 @@ layer starts by ICNR, the whole network as a nearest-neighbour enlargement. Afte
 0.8 dB on Set5 x2 (one seed).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,19 +68,9 @@ class SubPixelConv(nn.Sequential):
         icnr_(conv.weight, upscale_factor)
         super().__init__(conv, nn.PixelShuffle(upscale_factor))
 
-    @property
-    def conv(self) -> nn.Conv2d:
-        """The convolution before the shuffle."""
-        conv = self[0]
-        assert isinstance(conv, nn.Conv2d)
-        return conv
-
 
 class ESPCN(SuperResolver):
-    """Two convolutions at the small size and a sub-pixel convolution; an ``upscale_factor`` of 2, 3, 4 or 8.
-
-    Raises:
-        ValueError: an unknown factor, or no channel.
+    """Two convolutions at the small size and a sub-pixel convolution; errors as ``SuperResolver``.
 
     Example:
         >>> sum(p.numel() for p in ESPCN(2, channels=1).parameters())
@@ -96,7 +85,7 @@ class ESPCN(SuperResolver):
         extract, shrink = nn.Conv2d(channels, 64, 5, padding=2), nn.Conv2d(64, 32, 3, padding=1)
         self.body = nn.Sequential(extract, nn.Tanh(), shrink, nn.Tanh())
         self.enlarge = SubPixelConv(32, channels, upscale_factor)
-        _start_as_nearest_neighbour(extract, shrink, self.enlarge.conv, channels)
+        _start_as_nearest_neighbour(extract, shrink, self.enlarge[0], channels)
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
         """(N, C, h, w) -> one image (N, C, s * h, s * w)."""
@@ -104,14 +93,13 @@ class ESPCN(SuperResolver):
 
 
 @torch.no_grad()
-def _start_as_nearest_neighbour(extract: nn.Conv2d, shrink: nn.Conv2d, last: nn.Conv2d, channels: int) -> None:
+def _start_as_nearest_neighbour(extract: nn.Conv2d, shrink: nn.Conv2d, last: Any, channels: int) -> None:
     """Let the first C filters of each layer copy the image, weak enough for tanh to be nearly linear."""
     gain = 0.5
     phases = last.out_channels // channels
     last.weight *= 0.1
     for layer in (extract, shrink, last):
-        assert layer.bias is not None
-        nn.init.zeros_(layer.bias)
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     for c in range(min(channels, shrink.out_channels)):
         for layer, weight in ((extract, gain), (shrink, 1.0)):
             layer.weight[c] = 0

@@ -10,8 +10,6 @@ Deviations: the feature path's transposed convolutions start as a bilinear enlar
 the residuals near zero; for C > 1 the image path enlarges each colour by itself.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -48,14 +46,10 @@ def bilinear_(weight: Tensor) -> Tensor:
 
 
 class LapSRN(SuperResolver):
-    """A Laplacian pyramid of log2(``upscale_factor``) levels, each of ``depth`` 3x3 layers.
-
-    Raises:
-        ValueError: a factor that is no power of two up to 8, or no channel.
+    """A Laplacian pyramid of log2(s) levels, each of ``depth`` 3x3 layers; errors as ``SuperResolver``.
 
     Example:
-        >>> result = LapSRN(4, channels=1)(torch.zeros(1, 1, 8, 9))
-        >>> [tuple(scale.shape[-2:]) for scale in result.scales]
+        >>> [tuple(scale.shape[-2:]) for scale in LapSRN(4, channels=1)(torch.zeros(1, 1, 8, 9)).scales]
         [(16, 18), (32, 36)]
     """
 
@@ -77,9 +71,8 @@ class LapSRN(SuperResolver):
         """(N, C, h, w) -> images of 2, 4, ... s times the size."""
         features, image = self.stem(low_res), low_res
         scales = []
-        for feature_level, residual, image_level in zip(
-            self.feature_levels, self.residuals, self.image_levels, strict=True
-        ):
+        levels = zip(self.feature_levels, self.residuals, self.image_levels, strict=True)
+        for feature_level, residual, image_level in levels:
             features = feature_level(features)  # (N, 64, 2h, 2w), then 4h, ...
             image = image_level(image) + residual(features)
             scales.append(image)
@@ -99,7 +92,5 @@ def _double(channels: int, *, groups: int = 1) -> nn.ConvTranspose2d:
 
 
 def _feature_level(depth: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for _ in range(depth):
-        layers += [_conv(WIDTH, WIDTH), nn.LeakyReLU(0.2)]
+    layers = [layer for _ in range(depth) for layer in (_conv(WIDTH, WIDTH), nn.LeakyReLU(0.2))]
     return nn.Sequential(*layers, _double(WIDTH), nn.LeakyReLU(0.2))

@@ -9,8 +9,6 @@ keeps the size (the paper trains with valid convolutions); training starts from 
 which needs far more steps.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -18,10 +16,7 @@ from dsrl_lab.models.super_resolution.base import BicubicUpsample, SuperResolver
 
 
 class SRCNN(SuperResolver):
-    """Three convolutions over a bicubic enlargement; an ``upscale_factor`` of 2, 3, 4 or 8.
-
-    Raises:
-        ValueError: an unknown factor, or no channel.
+    """Three convolutions over a bicubic enlargement; errors as ``SuperResolver``.
 
     Example:
         >>> sum(p.numel() for p in SRCNN(2, channels=1).parameters())
@@ -53,13 +48,10 @@ class SRCNN(SuperResolver):
         """
         for layer in (self.extract, self.map, self.reconstruct):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            assert layer.bias is not None
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         self.reconstruct.weight *= 0.01
         for c in range(min(self.channels, self.map.out_channels)):
-            self.extract.weight[c] = 0
-            self.map.weight[c] = 0
-            self.reconstruct.weight[:, c] = 0
+            self.extract.weight[c] = self.map.weight[c] = self.reconstruct.weight[:, c] = 0
             for layer in (self.extract, self.map, self.reconstruct):
                 middle = layer.kernel_size[0] // 2
                 layer.weight[c, c, middle, middle] = 1
