@@ -76,14 +76,10 @@ def _unit_vectors(features: Tensor, p: float) -> Tensor:
 
 
 def affinity_matrix(features: Tensor, p: float = 2.0) -> Tensor:
-    """Similarity of each position with each other position: S of the paper.
+    """Similarity of each position of a map (N, C, H, W) with each other: S of the paper, (N, P, P), in row-major order.
 
     Computed in float32 at least, inside autocast too. NaN and infinity come out as NaN. ``p`` is the norm that brings
     each position to length 1, from 1 to infinity; 2 gives cosines in [-1, 1].
-
-    Shape:
-        - features: (N, C, H, W) of at least 2 channels
-        - output: (N, P, P) with P = H * W, positions in row-major order
 
     Raises:
         ValueError: no (N, C, H, W) shape, fewer than 2 channels, or p below 1.

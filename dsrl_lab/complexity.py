@@ -87,16 +87,12 @@ def _names_of_running_modules(model: nn.Module, running: list[str]) -> Iterator[
     handles = []
     for name, module in model.named_modules():
         handles.append(module.register_forward_pre_hook(lambda *_, name=name: running.append(name)))
-        handles.append(module.register_forward_hook(lambda *_: _drop_last(running), always_call=True))
+        handles.append(module.register_forward_hook(lambda *_: running.__delitem__(-1), always_call=True))
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _drop_last(running: list[str]) -> None:
-    running.pop()
 
 
 @contextmanager
@@ -151,10 +147,6 @@ def latency(
 
     Raises:
         ValueError: ``runs`` or ``threads`` or a side of ``input_size`` is below 1.
-
-    Example:
-        >>> latency(nn.Conv2d(3, 8, 3), (16, 16), runs=3, threads=1) > 0
-        True
     """
     if runs < 1 or (threads is not None and threads < 1):
         raise ValueError(f"expected at least 1 run and 1 thread, got runs={runs}, threads={threads}")

@@ -238,12 +238,8 @@ class DSRL(nn.Module):
         affinity_stride: output pixels per position of the affinity matrix; 8 as in the paper.
         detach_sisr: stop the affinity's gradient at the SISR features (whether the paper does is not known).
 
-    Shape:
-        - image: (N, 3, H, W) in [0, 1]
-        - output: ``DSRLOutput``
-
     Raises:
-        ValueError: an unknown head, affinity without SISR, or an input the host cannot serve.
+        ValueError: an unknown head, affinity without SISR, or an input the host cannot use.
 
     Example:
         >>> from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
@@ -286,7 +282,7 @@ class DSRL(nn.Module):
             self.transform = FeatureTransform(host.spec.head_channels, int(width))  # type: ignore[arg-type]
 
     def forward(self, image: Tensor) -> DSRLOutput:
-        """Run both branches."""
+        """Run both branches on an image (N, 3, H, W) in [0, 1]."""
         self.task_model.check_input(image)
         features = self.task_model.forward_features(self.task_model.normalise(image))
         head = self.task_model.forward_head(features)

@@ -68,13 +68,9 @@ class FastPReLU(nn.PReLU):
 
 
 def phases(x: Tensor, period: tuple[int, ...]) -> Tensor:
-    """Split a map into the submaps of every ``period``-th row and column, stacked along the batch.
+    """Split a map into the submaps of every ``period``-th row and column: (N * period_h * period_w, C, h, w).
 
     What is dilated by ``period`` on the map is dense on its phases. Sides are padded with zeros to multiples.
-
-    Shape:
-        - x: (N, C, H, W)
-        - output: (N * period_h * period_w, C, ceil(H / period_h), ceil(W / period_w))
 
     Example:
         >>> phases(torch.arange(5.0).view(1, 1, 1, 5), (1, 2))[:, 0, 0]

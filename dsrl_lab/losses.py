@@ -87,13 +87,9 @@ def reconstruction_loss(super_res: Tensor, high_res: Tensor) -> Tensor:
 
 
 def heatmap_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
-    """Half the squared error of each joint's heat-map, the mean over joints; invisible joints count as zero.
+    """Half the squared error of heat-maps (N, J, h, w), the mean over joints; invisible joints count as zero.
 
-    Source: the official HRNet training code's JointsMSELoss with target weights.
-
-    Shape:
-        - heatmaps, target: (N, J, h, w); visible: (N, J) with 1 or 0
-        - output: scalar
+    Source: the official HRNet training code's JointsMSELoss with target weights. ``visible`` (N, J) is 1 or 0.
 
     Raises:
         ValueError: shapes differ.

@@ -21,11 +21,7 @@ class AffinityStatistics(NamedTuple):
 
 
 def affinity_statistics(affinity: Tensor, labels: Tensor, *, ignore_index: int = 255) -> AffinityStatistics:
-    """Describe an affinity matrix of cosines against class labels of its positions.
-
-    Shape:
-        - affinity: (P, P), symmetric, positive semi-definite
-        - labels: (P,) class ids, ``ignore_index`` where nothing is known
+    """Describe an affinity matrix (P, P) of cosines against class labels (P,) of its positions.
 
     Raises:
         ValueError: shapes that do not fit, or affinities that are not finite.

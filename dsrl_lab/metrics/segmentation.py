@@ -78,11 +78,7 @@ class SegmentationScore:
         self.confusion = torch.zeros(self.num_classes, self.num_classes, dtype=torch.int64)
 
     def update(self, pred_or_logits: Tensor, mask: Tensor) -> None:
-        """Add a batch.
-
-        Shape:
-            - pred_or_logits: (N, H, W) class ids, or (N, K, H, W) floating-point logits at the mask's size
-            - mask: (N, H, W) class ids, ``ignore_index`` where nothing is known
+        """Add a batch: class ids (N, H, W) or floating-point logits (N, K, H, W), and a mask (N, H, W) of class ids.
 
         Raises:
             ValueError: shapes that do not fit, a class id out of range, or logits that are not finite.

@@ -100,11 +100,10 @@ class DensePredictor(nn.Module, ABC):
             )
 
     def check_positions(self, image: Tensor) -> None:
-        """Refuse an image smaller than a step of the deepest map, or a single position to train BatchNorm on.
+        """Refuse an image with a side under the deepest stride, or a single position to train BatchNorm on.
 
         Raises:
-            ValueError: a side is shorter than the deepest stride (the message names the size to enlarge to), or the
-                network trains on one image whose deepest map has one position.
+            ValueError: the message names the size to enlarge to, or how to train.
         """
         stride, (height, width) = self.spec.feature_strides[-1], image.shape[-2:]
         if height < stride or width < stride:

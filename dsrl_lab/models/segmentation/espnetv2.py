@@ -210,15 +210,11 @@ def output_sources(
 def from_released_checkpoint(
     path: str | Path, *, num_classes: int | None = None, class_map: Sequence[int | None] | None = None
 ) -> ESPNetv2:
-    """Build ESPNetv2 from a released EdgeNets checkpoint, strictly: every tensor is used, none is left over.
+    """Build ESPNetv2 from an ``espnetv2_s_<width>_city_<W>x<H>.pth`` of EdgeNets, strictly: every tensor is used.
 
     The width, the pyramids' channels and the number of outputs are read from the tensors' shapes. With another
-    number of classes exactly two tensors change, ``classifier.weight`` and ``classifier.bias``.
-
-    Args:
-        path: an ``espnetv2_s_<width>_city_<W>x<H>.pth`` file of the release.
-        num_classes: outputs of the new network, drawn fresh if not the release's 20; None keeps those.
-        class_map: for each new class the released output whose row it starts from, or None for a fresh row.
+    ``num_classes`` the two tensors of ``classifier`` are drawn fresh; ``class_map`` names for each new class the
+    released output whose row it starts from, or None for a fresh row.
 
     Raises:
         ValueError: the file is no complete ESPNetv2 release, or ``class_map`` does not fit.

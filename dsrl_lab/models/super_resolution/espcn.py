@@ -24,13 +24,10 @@ MID_GREY = 0.5
 def icnr_(
     weight: Tensor, upscale_factor: int, initializer: Callable[[Tensor], Tensor] = nn.init.kaiming_normal_
 ) -> Tensor:
-    """Fill the weight of a sub-pixel convolution in place so that it starts without a checkerboard.
+    """Fill the weight (C * s^2, in_channels, kH, kW) of a sub-pixel convolution in place so that no checkerboard shows.
 
     The s^2 filters whose outputs are neighbours after pixel shuffle are made equal: the untrained layer is a
     convolution followed by nearest-neighbour enlargement. ``initializer`` fills the filters that are then repeated.
-
-    Shape:
-        - weight: (C * s^2, in_channels, kH, kW), of the convolution before ``pixel_shuffle``
 
     Raises:
         ValueError: the output channels are no multiple of s^2.
@@ -44,10 +41,7 @@ def icnr_(
     """
     phases = upscale_factor**2
     if weight.shape[0] % phases:
-        raise ValueError(
-            f"expected output channels that are a multiple of upscale_factor^2 = {phases}, got {weight.shape[0]}; "
-            "a sub-pixel convolution needs channels * upscale_factor^2 filters"
-        )
+        raise ValueError(f"expected output channels, a multiple of upscale_factor^2 = {phases}, got {weight.shape[0]}")
     filters = initializer(weight.new_empty(weight.shape[0] // phases, *weight.shape[1:]))
     return weight.copy_(filters.repeat_interleave(phases, dim=0))
 
@@ -55,12 +49,8 @@ def icnr_(
 class SubPixelConv(nn.Sequential):
     """Convolution to C * s^2 channels, then pixel shuffle: (N, in, h, w) -> (N, out, s * h, s * w).
 
-    A transposed convolution of stride s and kernel k * s gives the same maps with the same multiply-adds:
-    each phase of its kernel is one filter here.
-
-    Example:
-        >>> SubPixelConv(8, 3, 2)(torch.zeros(1, 8, 5, 6)).shape
-        torch.Size([1, 3, 10, 12])
+    A transposed convolution of stride s and kernel k * s gives the same maps with the same multiply-adds: each phase of
+    its kernel is one filter here.
     """
 
     def __init__(self, in_channels: int, out_channels: int, upscale_factor: int, *, kernel_size: int = 3) -> None:

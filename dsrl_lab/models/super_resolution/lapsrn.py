@@ -1,10 +1,9 @@
 """LapSRN: double the image level by level, each level adding the detail that is missing (progressive).
 
 Source: Lai, Huang, Ahuja, Yang, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution" (CVPR 2017),
-section 3 and Figure 1. Per level, on the feature path ten 3x3-64 with LeakyReLU 0.2 and a transposed convolution 4x4,
-on the image path a transposed convolution 4x4; a 3x3 predicts the residual that is added to the image; every level is
-supervised with the Charbonnier loss. Levels do not share weights and no convolution has a bias, as in the widespread
-port (0.870 M parameters for x4).
+section 3 and Figure 1. Per level, ten 3x3-64 with LeakyReLU 0.2 and a transposed convolution 4x4 on the feature path, a
+transposed convolution 4x4 on the image path, and a 3x3 that predicts the residual between them; every level is
+supervised. Levels do not share weights and no convolution has a bias (0.870 M parameters for x4).
 
 Deviations: the feature path's transposed convolutions start as a bilinear enlargement of each channel by itself, and
 the residuals near zero; for C > 1 the image path enlarges each colour by itself.
