@@ -17,7 +17,7 @@ POSITIONS_AT_ONCE = 2**18  # of SSIM's window: convolutions in float64 take some
 
 
 def luminance(image: Tensor, *, data_range: float = 1.0) -> Tensor:
-    """Y of ITU-R BT.601 as MATLAB's ``rgb2ycbcr`` has it: (..., 1, H, W), black at 16/255 of the range.
+    """Y of ITU-R BT.601 (MATLAB's ``rgb2ycbcr``): (..., 1, H, W), black at 16/255, white at 235/255 of the range.
 
     Raises:
         ValueError: the image is not RGB (..., 3, H, W), or of whole numbers without their ``data_range``.

@@ -218,6 +218,7 @@ RELEASED_LOGITS = {
 @pytest.mark.parametrize("name", RELEASED_LOGITS)
 def test_released_weights_give_the_released_networks_outputs(real_data: Path, name: str) -> None:
     network = from_released_checkpoint(real_data / WEIGHTS / name).eval()
+    network.normalise = torch.nn.Identity()  # EdgeNets' network takes the picture as it is
     image = torch.sin(torch.arange(3 * 64 * 96) * 0.01).view(1, 3, 64, 96)
     with torch.no_grad():
         got = network(image)[0, ::4, 20, 30]
