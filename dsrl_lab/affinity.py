@@ -1,16 +1,15 @@
 """Feature affinity, the paper's heart: which pixels look alike, and do two networks agree about it?
 
 Source: Wang et al., "Dual Super-Resolution Learning for Semantic Segmentation", CVPR 2020, the equations of S_ij and
-L_fa. p = 2 is the authors' own word (their repository); q = 1 is second-hand.
+L_fa. p = 2 is stated in the authors' repository; q = 1 is second-hand.
 
 Feature maps are read as P = H * W positions, each a vector of C channels brought to length 1 in the p-norm:
 
     S_ij = x_i . x_j                                affinity: cosine similarity if p = 2
     L_fa = mean over images, i and j of |S_ij(a) - S_ij(b)|^q
 
-Choices that the paper leaves open: the batch is averaged, not summed; q = 2 squares the difference (any norm of a
-single number is its absolute value, so a literal q = 2 would repeat q = 1); a position whose features are all zero has
-no direction: its affinity with everything is 0 and it receives no gradient.
+Choices that the paper leaves open: the batch is averaged, not summed; q = 2 squares the difference; a position whose
+features are all zero has no direction: its affinity with everything is 0 and it receives no gradient.
 
 S has P * P entries: 256 MiB in float32 for 64 x 128 positions, 4 GiB for 128 x 256, and autograd keeps several of them.
 The tiled loss gives the same value and gradient and never builds S. It rests on four facts about D = S(a) - S(b):
@@ -18,14 +17,12 @@ The tiled loss gives the same value and gradient and never builds S. It rests on
 1. D is one product, [a b] [a -b]^T: a tile of it costs one matrix multiplication of C_a + C_b channels.
 2. D is symmetric: the tiles on and above the diagonal are enough.
 3. |d|^q = d * slope, with slope = sign(d) for q = 1 and slope = d for q = 2, and its derivative is q * slope.
-4. So the gradient of the sum over D, with respect to [a b], is 2 q * slope [a -b]: a product with the tile at hand.
+4. So the gradient of the sum over D, with respect to [a b], is 2 q * slope [a -b]: a product with the same tile.
 
 Letters: N images, P positions, C channels (K = C_a + C_b together); a tensor's axes are the capitals in its name.
 """
 
 # ruff: noqa: N803, N806 - the capitals are the axes
-
-from __future__ import annotations
 
 from itertools import combinations_with_replacement
 from typing import Any, Literal
@@ -33,20 +30,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-NO_DIRECTION = 1e-8
-"""A vector whose p-norm does not exceed this has no direction; float16's smallest positive number is 6e-8."""
-
+# A vector whose largest channel does not exceed this has no direction. Gradients grow as 1 / length: a smaller number
+# would let them overflow in float32.
+NO_DIRECTION = 1e-30
+# A tile's side: 512 keeps a float32 tile (1 MiB) in a core's cache; a GPU wants fewer, larger products (16 MiB).
 CPU_TILE, GPU_TILE = 512, 2048
-"""A tile's side: 512 keeps a float32 tile (1 MiB) in a core's cache; a GPU wants fewer, larger products (16 MiB)."""
 
 
 def tile_for(device: torch.device) -> int:
-    """Side of a tile in positions that suits a device; value and gradient are the same with any.
-
-    Example:
-        >>> tile_for(torch.device("cpu")), tile_for(torch.device("cuda"))
-        (512, 2048)
-    """
+    """Side of a tile in positions that suits a device; value and gradient are the same with any."""
     return CPU_TILE if device.type == "cpu" else GPU_TILE
 
 
@@ -76,22 +68,18 @@ def _check_pair(a: Tensor, b: Tensor) -> None:
 def _unit_vectors(features: Tensor, p: float) -> Tensor:
     """(N, C, H, W) -> (N, P, C) in float32 at least; p-norm 1 at each position, 0 where there is no direction."""
     x_NPC = features.flatten(2).mT.to(torch.promote_types(features.dtype, torch.float32))
+    largest_NP1 = torch.linalg.vector_norm(x_NPC.detach(), ord=torch.inf, dim=-1, keepdim=True)
+    # A power of two brings the largest channel near 1, so that no square over- or underflows; it rounds nothing.
+    x_NPC = torch.ldexp(x_NPC, -torch.frexp(largest_NP1).exponent.clamp(-100, 100))
     norm_NP1 = torch.linalg.vector_norm(x_NPC, ord=p, dim=-1, keepdim=True)
-    return x_NPC / norm_NP1.masked_fill(norm_NP1 <= NO_DIRECTION, torch.inf)
+    return x_NPC / norm_NP1.masked_fill(largest_NP1 <= NO_DIRECTION, torch.inf)
 
 
 def affinity_matrix(features: Tensor, p: float = 2.0) -> Tensor:
-    """Similarity of each position with each other position: S of the paper.
+    """Similarity of each position of a map (N, C, H, W) with each other: S of the paper, (N, P, P), in row-major order.
 
-    Computed in float32 at least, inside autocast too. NaN and infinity come out as NaN.
-
-    Args:
-        features: a feature map with at least 2 channels, any float dtype.
-        p: the norm that brings each position to length 1, from 1 to infinity; 2 gives cosines in [-1, 1].
-
-    Shape:
-        - features: (N, C, H, W)
-        - output: (N, P, P) with P = H * W, positions in row-major order
+    Computed in float32 at least, inside autocast too. NaN and infinity come out as NaN. ``p`` is the norm that brings
+    each position to length 1, from 1 to infinity; 2 gives cosines in [-1, 1].
 
     Raises:
         ValueError: no (N, C, H, W) shape, fewer than 2 channels, or p below 1.
@@ -110,7 +98,7 @@ def affinity_matrix(features: Tensor, p: float = 2.0) -> Tensor:
 
 
 class _TiledAffinityLoss(torch.autograd.Function):
-    """Mean over N, i and j of |a_i . a_j - b_i . b_j|^q; its gradient is made on the way and kept until asked for."""
+    """Mean over N, i and j of |a_i . a_j - b_i . b_j|^q; its gradient is computed in the forward pass and kept."""
 
     @staticmethod
     def forward(ctx: Any, a_NPC: Tensor, b_NPC: Tensor, q: int, tile: int) -> Tensor:
@@ -167,9 +155,9 @@ def feature_affinity_loss(
 ) -> Tensor:
     """How far two feature maps disagree about which positions look alike: L_fa of the paper.
 
-    The value does not change if either map is scaled, if both are permuted in the same way, or if the batch is
-    repeated; it is 0 for two equal maps. Detach a map to make it the teacher: it then costs no gradient. Computed in
-    float32 at least, inside autocast too. NaN and infinity come out as NaN.
+    The value does not change if either map is scaled (lengths from 1e-30 on), if both are permuted in the same way, or
+    if the batch is repeated; it is 0 for two equal maps. Detach a map to make it the teacher: it then costs no
+    gradient. Computed in float32 at least, inside autocast too. NaN and infinity come out as NaN.
 
     Args:
         a: a feature map with at least 2 channels, any float dtype.
@@ -180,8 +168,7 @@ def feature_affinity_loss(
         tile: side of a tile in positions; what suits the device (``tile_for``) by default.
 
     Shape:
-        - a: (N, C_a, H, W)
-        - b: (N, C_b, H, W)
+        - a: (N, C_a, H, W); b: (N, C_b, H, W)
         - output: (), at least 0; with p = 2 at most 2 for q = 1 and at most 4 for q = 2
 
     Raises:

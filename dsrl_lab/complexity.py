@@ -1,17 +1,15 @@
 """What a network costs: parameters, true multiply-adds, seconds.
 
-Source: 1 MAC = one multiply-add of a convolution, a transposed convolution or a matrix product (linear layers); FLOPs =
-2 x MACs. Normalisation, activations, pooling, resizing and biases are not counted; taps that fall on padding are. The
-counter listens to the operations that PyTorch executes, so functional calls count like modules. The authors' counter
-sums ``Conv2d`` modules only and so does not see the deconvolutions of their own head: ``macs_without_transposed`` is
-what it would report.
+1 MAC = one multiply-add of a convolution, a transposed convolution or a matrix product (linear layers); FLOPs = 2 x
+MACs. Normalisation, activations, pooling, resizing and biases are not counted; taps that fall on padding are. Counted
+are the operations that PyTorch executes, so functional calls count like modules. The authors' counter sums ``Conv2d``
+modules only and misses the deconvolutions of their own head: ``macs_without_transposed`` is what it would report.
 """
-
-from __future__ import annotations
 
 import math
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,13 +26,7 @@ MATRIX_PRODUCTS = (aten.mm.default, aten.addmm.default, aten.bmm.default, aten.b
 
 
 class LayerMacs(NamedTuple):
-    """Multiply-adds of one layer.
-
-    Attributes:
-        name: of the module that ran the operation, as in ``named_modules``; "" for the network itself.
-        kind: what the operation is.
-        macs: multiply-adds for one image.
-    """
+    """Multiply-adds of one layer for one image; ``name`` is that of ``named_modules``, "" for the network itself."""
 
     name: str
     kind: Kind
@@ -43,12 +35,7 @@ class LayerMacs(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Complexity:
-    """The cost of one forward pass over one image.
-
-    Attributes:
-        parameters: all parameters, frozen ones too.
-        layers: multiply-adds by layer, in order of execution.
-    """
+    """The cost of one forward pass over one image: all parameters, and the layers in order of execution."""
 
     parameters: int
     layers: tuple[LayerMacs, ...]
@@ -66,13 +53,13 @@ class Complexity:
     @property
     def macs_by_layer(self) -> dict[str, int]:
         """Multiply-adds by layer name, those of a layer that runs more than once added up."""
-        totals: dict[str, int] = {}
+        totals: Counter[str] = Counter()
         for layer in self.layers:
-            totals[layer.name] = totals.get(layer.name, 0) + layer.macs
-        return totals
+            totals[layer.name] += layer.macs
+        return dict(totals)
 
 
-class _Counter(TorchDispatchMode):
+class _MacCounter(TorchDispatchMode):
     """Notes each counted operation under the name of the module that is running."""
 
     def __init__(self) -> None:
@@ -100,16 +87,12 @@ def _names_of_running_modules(model: nn.Module, running: list[str]) -> Iterator[
     handles = []
     for name, module in model.named_modules():
         handles.append(module.register_forward_pre_hook(lambda *_, name=name: running.append(name)))
-        handles.append(module.register_forward_hook(lambda *_: _drop_last(running), always_call=True))
+        handles.append(module.register_forward_hook(lambda *_: running.__delitem__(-1), always_call=True))
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _drop_last(running: list[str]) -> None:
-    running.pop()
 
 
 @contextmanager
@@ -134,14 +117,9 @@ def _blank_image(model: nn.Module, input_size: tuple[int, int], channels: int) -
 
 
 def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int = 3) -> Complexity:
-    """Count parameters and multiply-adds of one image's forward pass, in evaluation.
+    """Count parameters and multiply-adds of one forward pass over an image of ``input_size`` (H, W), in evaluation.
 
     The network is left as it was: training and evaluation modes, statistics, hooks.
-
-    Args:
-        model: any network that maps an image batch to whatever it likes.
-        input_size: (H, W) of the image, in pixels.
-        channels: of the image.
 
     Raises:
         ValueError: a side of ``input_size`` is below 1.
@@ -151,11 +129,9 @@ def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int =
         >>> cost = complexity(block, (4, 5))
         >>> cost.parameters, cost.macs_by_layer  # 4 x 5 positions x (3 x 8 x 9 or 8 x 2 x 4)
         (290, {'0': 4320, '1': 1280})
-        >>> cost.macs, cost.macs_without_transposed
-        (5600, 4320)
     """
     image = _blank_image(model, input_size, channels)
-    counter = _Counter()
+    counter = _MacCounter()
     with _evaluating(model), _names_of_running_modules(model, counter.running), counter:
         model(image)
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -165,21 +141,12 @@ def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int =
 def latency(
     model: nn.Module, input_size: tuple[int, int], *, runs: int = 11, threads: int | None = None, channels: int = 3
 ) -> float:
-    """Median seconds of one image's forward pass, in evaluation, after two runs to warm up.
+    """Median seconds of one forward pass over an image of ``input_size`` (H, W), in evaluation, after two warm-up runs.
 
-    Args:
-        model: the network, on the device to measure.
-        input_size: (H, W) of the image, in pixels.
-        runs: timed runs.
-        threads: CPU threads to use; None for PyTorch's present number. The present number is restored.
-        channels: of the image.
+    The network's device is measured. ``threads`` of the CPU (None: PyTorch's present number) are used and set back.
 
     Raises:
         ValueError: ``runs`` or ``threads`` or a side of ``input_size`` is below 1.
-
-    Example:
-        >>> latency(nn.Conv2d(3, 8, 3), (16, 16), runs=3, threads=1) > 0
-        True
     """
     if runs < 1 or (threads is not None and threads < 1):
         raise ValueError(f"expected at least 1 run and 1 thread, got runs={runs}, threads={threads}")

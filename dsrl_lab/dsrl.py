@@ -13,8 +13,6 @@ Deviations, each where the paper is silent: the SISR head starts from all encode
 feature transform follows that reduction, because a 1x1 convolution there costs 1/16 of one before.
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -40,13 +38,10 @@ class SSSRHead(nn.Module, ABC):
 
 
 class BilinearHead(SSSRHead):
-    """The host's logits, enlarged bilinearly, with no layers at all. The control for "is it only the finer labels?".
+    """The host's logits, to be enlarged bilinearly, with no layers. The control for "is it only the finer labels?".
 
     With ``classes``, their number, {BatchNorm, PReLU} act on the class maps: all of ``DeconvolutionHead`` but the
     deconvolutions. The control for "is it only the normalisation?".
-
-    Shape:
-        - output.logits, result: (N, K, h, w)
     """
 
     def __init__(self, classes: int = 0) -> None:
@@ -62,17 +57,10 @@ class DeconvolutionHead(SSSRHead):
     """The authors' released head: deconvolutions (transposed convolutions) on the class maps.
 
     The class maps at half the host's output size pass log2(2 * upscale_factor) blocks of {transposed 3x3, stride 2, no
-    bias, K -> K; BatchNorm; PReLU}; the last block's output is the logits, with no convolution after it. A host whose
-    class maps are coarser has them enlarged bilinearly to that size first (the release has only ESPNetv2).
-
-    Args:
-        host: the network whose class maps are enlarged.
-        upscale_factor: a power of two.
-        depthwise: the kit's cheap form, 1 / K of the cost: each class map is enlarged by itself, at first bilinearly.
-
-    Shape:
-        - output.logits: (N, K, h, w) at ``host.spec.logits_stride``
-        - result: (N, K, upscale_factor * H, upscale_factor * W) for an input of (H, W), both even
+    bias, K -> K; BatchNorm; PReLU}; the last block's output, (N, K, upscale_factor * H, upscale_factor * W) for an even
+    input of (H, W), is the logits. A host whose class maps are coarser has them enlarged bilinearly to that size first
+    (the release has only ESPNetv2). ``depthwise`` is the kit's cheap form, 1 / K of the cost: each class map is
+    enlarged by itself, at first bilinearly.
 
     Raises:
         ValueError: ``upscale_factor`` is no power of two.
@@ -107,18 +95,9 @@ class DeconvolutionHead(SSSRHead):
 class SubPixelHead(SSSRHead):
     """A cheap head of the kit: bilinear logits plus a sub-pixel residual from the last features.
 
-    {1x1 C -> width, BatchNorm, ReLU; 1x1 width -> K * r^2; pixel shuffle r} gives the residual. Its last layer starts
-    at zero, so that training starts from the host's own prediction and has nothing to win back.
-
-    Args:
-        host: the network whose head features (``head_channels`` at ``head_stride`` of its spec) are read.
-        upscale_factor: sides of the output over sides of the input.
-        width: channels between the two convolutions; the knob for cost.
-        factor: r, the magnification of the shuffle; by default all the way from the head's stride to the output.
-
-    Shape:
-        - output.logits: (N, K, h, w); output.features: (N, C, h', w')
-        - result: (N, K, r * h', r * w')
+    {1x1 C -> width, BatchNorm, ReLU; 1x1 width -> K * r^2; pixel shuffle r} gives the residual at r times the features'
+    size. Its last layer starts at zero, so that training starts from the host's own prediction. ``factor`` is r; by
+    default the shuffle enlarges from the head's stride to the output in one step.
     """
 
     def __init__(
@@ -137,8 +116,7 @@ class SubPixelHead(SSSRHead):
     def forward(self, output: HeadOutput) -> Tensor:
         """Add the residual to the enlarged logits."""
         residual = self.shuffle(self.expand(self.reduce(output.features)))
-        size = (residual.shape[-2], residual.shape[-1])
-        return resize(output.logits, size, align_corners=self.align_corners) + residual
+        return resize(output.logits, residual.shape[-2:], align_corners=self.align_corners) + residual
 
 
 SSSR_HEADS: dict[str, Callable[..., SSSRHead]] = {
@@ -151,13 +129,9 @@ SSSR_HEADS: dict[str, Callable[..., SSSRHead]] = {
 
 
 class SuperResolved(DensePredictor):
-    """A host with an SSSR head: itself a dense predictor, with an output larger than its input. This is deployed.
+    """A host with an SSSR head: itself a dense predictor, whose output is ``upscale_factor`` times larger.
 
-    It announces all that its host does; only ``output_size`` is larger.
-
-    Shape:
-        - image: (N, 3, H, W) in [0, 1]
-        - output: (N, K, upscale_factor * H / output_stride, ...)
+    It announces all that its host does; only ``output_size`` differs.
     """
 
     def __init__(self, host: DensePredictor, sssr_head: SSSRHead, *, upscale_factor: int = 2) -> None:
@@ -189,19 +163,11 @@ class SISRHead(nn.Module):
     are added. Without, the deepest map alone is doubled by {3x3 width -> 4 * width, pixel shuffle 2, ReLU} until it
     reaches the shallowest map's stride, as in Figure 4. {3x3, BatchNorm, ReLU} twice, and a 3x3 sub-pixel layer that
     starts from a grey image without a checkerboard (ICNR) give the result. (ESPCN has no BatchNorm; without it the
-    branch hardly learns at a segmenter's learning rate.)
+    branch hardly learns at a segmenter's learning rate.) With ``residual`` the head predicts what bilinear enlargement
+    misses.
 
-    Args:
-        host: the network whose encoder is shared.
-        upscale_factor: sides of the image to reconstruct over sides of the input.
-        width: channels throughout, and of the features that affinity compares.
-        fuse: start from all encoder maps, or from the deepest alone.
-        residual: predict what bilinear enlargement of the input misses, not the image itself.
-
-    Shape:
-        - features: as ``host.forward_features`` gives them
-        - result: image (N, 3, h * r, w * r) and features (N, width, h, w), with h, w of the shallowest map and
-          r = its stride * upscale_factor
+    It returns the image (N, 3, h * r, w * r) and the features (N, width, h, w) for affinity, with h, w of the
+    shallowest map and r = its stride * upscale_factor.
     """
 
     def __init__(
@@ -231,7 +197,7 @@ class SISRHead(nn.Module):
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Reconstruct the image, or its residual; give it and the features before its last layer."""
-        size = (features[0].shape[-2], features[0].shape[-1])
+        size = features[0].shape[-2:]
         if self.fuse:
             maps = zip(self.project, features, strict=True)
             x = torch.stack([resize(project(feature), size) for project, feature in maps]).sum(0)
@@ -249,21 +215,14 @@ class FeatureTransform(ConvNormAct):
 
 
 class DSRLOutput(NamedTuple):
-    """What a DSRL network gives, in training and in evaluation alike; parts it does not have are None.
+    """What a DSRL network gives, in training and in evaluation alike; parts it does not have are None."""
 
-    Attributes:
-        logits: (N, K, H', W') with (H', W') = ``task_model.output_size``.
-        super_res: (N, 3, sH, sW), the reconstructed image, about [0, 1].
-        task_features: (N, C', h, w), the transformed segmentation features that enter feature affinity.
-        sisr_features: (N, C'', h, w), the super-resolution features that enter feature affinity.
-        auxiliary: the host's auxiliary logits, each (N, K, H', W'); empty in evaluation.
-    """
-
-    logits: Tensor
-    super_res: Tensor | None = None
+    logits: Tensor  # (N, K, H', W') with (H', W') = ``task_model.output_size``
+    super_res: Tensor | None = None  # (N, 3, sH, sW), the reconstructed image, about [0, 1]
+    # (N, C', h, w), the transformed segmentation features that enter feature affinity.
     task_features: Tensor | None = None
-    sisr_features: Tensor | None = None
-    auxiliary: tuple[Tensor, ...] = ()
+    sisr_features: Tensor | None = None  # (N, C'', h, w), the super-resolution features that enter feature affinity
+    auxiliary: tuple[Tensor, ...] = ()  # the host's auxiliary logits, each (N, K, H', W'); empty in evaluation
 
 
 class DSRL(nn.Module):
@@ -276,15 +235,11 @@ class DSRL(nn.Module):
             (controls), a head of your own, or None for the plain host at its own output size.
         sisr: whether to add the SISR head, or one of your own.
         affinity: whether to compare the branches; needs ``sisr``.
-        affinity_stride: output pixels per position of the affinity matrix; 8 in the paper's account.
+        affinity_stride: output pixels per position of the affinity matrix; 8 as in the paper.
         detach_sisr: stop the affinity's gradient at the SISR features (whether the paper does is not known).
 
-    Shape:
-        - image: (N, 3, H, W) in [0, 1]
-        - output: ``DSRLOutput``
-
     Raises:
-        ValueError: an unknown head, affinity without SISR, or an input the host cannot serve.
+        ValueError: an unknown head, affinity without SISR, or an input the host cannot use.
 
     Example:
         >>> from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
@@ -317,9 +272,7 @@ class DSRL(nn.Module):
             if sssr not in SSSR_HEADS:
                 raise ValueError(f"unknown SSSR head {sssr!r}; choose one of {', '.join(SSSR_HEADS)}, or None")
             sssr = SSSR_HEADS[sssr](host, upscale_factor=upscale_factor)
-        self.task_model: DensePredictor = (
-            host if sssr is None else SuperResolved(host, sssr, upscale_factor=upscale_factor)
-        )
+        self.task_model = host if sssr is None else SuperResolved(host, sssr, upscale_factor=upscale_factor)
         self.sisr_head: SISRHead | None = None
         if sisr is not False:
             self.sisr_head = SISRHead(host, upscale_factor=upscale_factor) if sisr is True else sisr
@@ -329,13 +282,13 @@ class DSRL(nn.Module):
             self.transform = FeatureTransform(host.spec.head_channels, int(width))  # type: ignore[arg-type]
 
     def forward(self, image: Tensor) -> DSRLOutput:
-        """Run both branches."""
+        """Run both branches on an image (N, 3, H, W) in [0, 1]."""
         self.task_model.check_input(image)
         features = self.task_model.forward_features(self.task_model.normalise(image))
         head = self.task_model.forward_head(features)
         logits = self.task_model.to_output_size(head.logits, image)
-        size, align_corners = (logits.shape[-2], logits.shape[-1]), self.task_model.spec.align_corners
-        auxiliary = tuple(resize(extra, size, align_corners=align_corners) for extra in head.auxiliary)
+        align_corners = self.task_model.spec.align_corners
+        auxiliary = tuple(resize(x, logits.shape[-2:], align_corners=align_corners) for x in head.auxiliary)
         if self.sisr_head is None:
             return DSRLOutput(logits, auxiliary=auxiliary)
         high_size = (self.upscale_factor * image.shape[-2], self.upscale_factor * image.shape[-1])
@@ -345,18 +298,14 @@ class DSRL(nn.Module):
             super_res = super_res + resize(image, high_size)
         if self.transform is None:
             return DSRLOutput(logits, super_res, auxiliary=auxiliary)
-        taught = sisr_features.detach() if self.detach_sisr else sisr_features
-        compared = self._compared(head.features, taught, high_size)
+        sisr_features = sisr_features.detach() if self.detach_sisr else sisr_features
+        compared = self._compared(head.features, sisr_features, high_size)
         return DSRLOutput(logits, super_res, *compared, auxiliary)
 
     def compared_features(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """What feature affinity would compare: both branches' last features, at the affinity's positions.
+        """The features (N, C, h, w) of task and SISR that feature affinity would compare.
 
         Without a feature transform the task's features are the host's own.
-
-        Shape:
-            - image: (N, 3, H, W) in [0, 1]
-            - output: (N, C', h, w) of the task and (N, C'', h, w) of SISR
 
         Raises:
             ValueError: there is no SISR head to compare with.

@@ -1,25 +1,18 @@
 """Exact faster forms of layers on a CPU: the same values and gradients, up to rounding.
 
 Source: our own measurements (PyTorch 2.14, oneDNN 3.12, one AVX-512 core, batches of 8 maps of 100 x 100 positions).
-Light networks are made of layers whose plain form is slow there, above all in the backward pass:
+The plain forms of some layers are slow there, above all in the backward pass:
 
 - PReLU's own backward pass is not vectorised: 15 ms for 2.7 million values; 5 ms here.
 - Almost everything is faster on channels-last maps (BatchNorm 8 against 1.6 ms, a transposed convolution 38 against
-  5 ms), so convolutions turn their input; what follows keeps the order.
+  5 ms), so convolutions convert their input; the layers after them keep the order.
 - Dilated or strided depthwise convolutions have no fast backward pass. The gradient of the input is a convolution
-  with the kernel turned; that of the kernel is an undilated one on the maps' phases: 3 ms against 0.5 ms.
-- A 1x1 convolution of a small batch on one thread takes a slow path that a batch of single rows does not: 27 against
-  8 ms for four groups.
+  with the flipped kernel; that of the kernel is an undilated one on the maps' phases: 3 ms against 0.5 ms.
+- A 1x1 convolution of a small batch on one thread is slow, one of a batch of single rows is not: 27 against 8 ms.
 - A group with one output is a depthwise convolution, summed: 16 against 8 ms.
 
-``use_fast_kernels`` gives a network's layers these forms in place; parameters, names and state dictionary stay as they
-are. On other devices, in other types than float32, under autocast, tracing or compilation the plain form runs.
-
-Asking for memory costs too: Linux takes a big block back when it is freed and gives fresh pages, each filled with
-zeros, at the next step. ``keep_freed_memory`` ends that.
+On other devices, in other types than float32, under autocast, tracing or compilation the plain form runs.
 """
-
-from __future__ import annotations
 
 import ctypes
 import functools
@@ -75,13 +68,9 @@ class FastPReLU(nn.PReLU):
 
 
 def phases(x: Tensor, period: tuple[int, ...]) -> Tensor:
-    """Take a map apart into the submaps of every ``period``-th row and column, stacked along the batch.
+    """Split a map into the submaps of every ``period``-th row and column: (N * period_h * period_w, C, h, w).
 
     What is dilated by ``period`` on the map is dense on its phases. Sides are padded with zeros to multiples.
-
-    Shape:
-        - x: (N, C, H, W)
-        - output: (N * period_h * period_w, C, ceil(H / period_h), ceil(W / period_w))
 
     Example:
         >>> phases(torch.arange(5.0).view(1, 1, 1, 5), (1, 2))[:, 0, 0]
@@ -117,8 +106,8 @@ class _Depthwise(torch.autograd.Function):
         grad = _channels_last(grad)
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:
-            turned = weight.flip(2, 3)
-            grad_x = F.conv2d(grad, turned, None, 1, _same(weight, dilation), dilation, len(weight))
+            flipped = weight.flip(2, 3)
+            grad_x = F.conv2d(grad, flipped, None, 1, _same(weight, dilation), dilation, len(weight))
         if ctx.needs_input_grad[1]:
             grad, x = phases(grad, dilation), phases(x, dilation)
             args = ([1, 1], _same(weight, (1, 1)), [1, 1], False, [0, 0], len(weight), [False, True, False])
@@ -177,18 +166,9 @@ class FastConvTranspose2d(nn.ConvTranspose2d):
 
 
 class ShuffledConv2d(nn.Conv2d):
-    """Channel shuffle, then a grouped 3x3 convolution with one output per group.
+    """Channel shuffle, then a grouped 3x3 convolution: (N, views * channels, H, W) to (N, channels, H, W).
 
-    The input holds ``views`` maps of ``channels`` channels one after the other; the shuffle makes the views of one
-    channel neighbours, and the convolution makes one output channel of them.
-
-    Shape:
-        - x: (N, views * channels, H, W)
-        - output: (N, channels, H, W)
-
-    Example:
-        >>> ShuffledConv2d(5, 10)(torch.zeros(1, 50, 6, 7)).shape
-        torch.Size([1, 10, 6, 7])
+    The shuffle makes the ``views`` of one channel neighbours; the convolution makes one output channel of them.
     """
 
     def __init__(self, views: int, channels: int) -> None:
@@ -222,7 +202,7 @@ FAST_FORMS: dict[type[nn.Module], type[nn.Module]] = {
 def use_fast_kernels(network: Network) -> Network:
     """Give the layers of a network their fast forms, in place, and return it.
 
-    Nothing but speed and the last digits change; a second call changes nothing.
+    Only speed and the last digits change: parameters, names and state dictionary stay. A second call changes nothing.
 
     Example:
         >>> network = use_fast_kernels(nn.Sequential(nn.Conv2d(3, 8, 1), nn.PReLU(8)))
@@ -242,23 +222,15 @@ MALLOC_TRIM_THRESHOLD, MALLOC_MMAP_MAX = -1, -4
 
 @functools.cache
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory it frees for its next use: nothing changes but speed (and what ``top`` shows).
+    """Let this process keep the memory it frees; return whether that could be set (GNU's C library only).
 
-    A training step frees and asks for the same large blocks again and again. Where the C library is GNU's, blocks then
-    come from one heap that is not given back; elsewhere nothing is done.
-
-    Returns:
-        Whether it could be asked for; a second call asks no more.
-
-    Example:
-        >>> keep_freed_memory() in (True, False)
-        True
+    Each training step frees and allocates the same large blocks, and Linux fills every fresh page with zeros. Nothing
+    changes but speed, and the memory that ``top`` shows.
     """
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # another C library
         return False
-    wishes = {MALLOC_MMAP_MAX: 0, MALLOC_TRIM_THRESHOLD: 2**31 - 1}
-    taken = [mallopt(name, value) for name, value in wishes.items()]
-    return all(taken)
+    accepted = [mallopt(MALLOC_MMAP_MAX, 0), mallopt(MALLOC_TRIM_THRESHOLD, 2**31 - 1)]
+    return all(accepted)

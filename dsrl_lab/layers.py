@@ -1,9 +1,4 @@
-"""Blocks that three or more networks share, and the one resize that all of them call.
-
-Source: standard convolution-normalisation-activation grammar of the field; nothing here is specific to DSRL.
-"""
-
-from __future__ import annotations
+"""Blocks that three or more networks share, and the one resize that all of them call."""
 
 import torch
 from torch import Tensor, nn
@@ -11,14 +6,14 @@ from torch.nn import functional as F
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+BATCHNORM_REMEDY = (
+    "train with at least two images per batch, or freeze BatchNorm: "
+    "for m in model.modules(): isinstance(m, nn.BatchNorm2d) and m.eval()"
+)
 
 
-def resize(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
-    """Resize feature maps or logits bilinearly; a no-op when the size already fits.
-
-    Shape:
-        - x: (N, C, h, w), any float dtype
-        - output: (N, C, H, W) with (H, W) = ``size``
+def resize(x: Tensor, size: tuple[int, ...], *, align_corners: bool = False) -> Tensor:
+    """Resize maps (N, C, h, w) bilinearly to ``size`` (H, W); nothing is done where it already fits.
 
     Example:
         >>> resize(torch.zeros(1, 3, 4, 5), (8, 10)).shape
@@ -30,11 +25,7 @@ def resize(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> 
 
 
 class Normalise(nn.Module):
-    """Subtract ImageNet's mean colour and divide by its deviation; the numbers are in no checkpoint.
-
-    Shape:
-        - image: (N, 3, H, W) in [0, 1]
-        - output: the same, about zero mean and unit deviation
+    """ImageNet's normalisation of images (N, 3, H, W) in [0, 1]; its numbers are in no checkpoint.
 
     Example:
         >>> float(Normalise()(torch.full((1, 3, 1, 1), 0.485))[0, 0])
@@ -55,23 +46,12 @@ class Normalise(nn.Module):
 
 
 class ConvNormAct(nn.Sequential):
-    """Convolution without bias, BatchNorm, activation; "same" padding for odd kernels at stride 1.
+    """Convolution without bias, BatchNorm, activation: (N, C, H, W) to (N, C', H / stride, W / stride), rounded up.
 
-    Args:
-        in_channels: channels that come in.
-        out_channels: channels that go out.
-        kernel_size: odd side of the kernel, or an (H, W) pair.
-        stride: step of the convolution.
-        dilation: spacing of the kernel's taps.
-        groups: channel groups.
-        activation: a factory for the activation; called with ``out_channels`` if it is ``nn.PReLU``; None for none.
-
-    Shape:
-        - input: (N, in_channels, H, W)
-        - output: (N, out_channels, ceil(H / stride), ceil(W / stride))
+    ``kernel_size`` is odd, or a pair (H, W) of odd sides. ``activation`` is a class, called with ``out_channels`` if
+    it is ``nn.PReLU`` and with nothing otherwise, or None.
 
     Example:
-        >>> import torch
         >>> ConvNormAct(3, 8, 3, stride=2)(torch.zeros(1, 3, 9, 9)).shape
         torch.Size([1, 8, 5, 5])
     """
@@ -87,23 +67,41 @@ class ConvNormAct(nn.Sequential):
         groups: int = 1,
         activation: type[nn.Module] | None = nn.ReLU,
     ) -> None:
-        kernel_h, kernel_w = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
-        padding = (dilation * (kernel_h - 1) // 2, dilation * (kernel_w - 1) // 2)
-        blocks: list[nn.Module] = [
-            nn.Conv2d(
-                in_channels,
-                out_channels,
-                (kernel_h, kernel_w),
-                stride=stride,
-                padding=padding,
-                dilation=dilation,
-                groups=groups,
-                bias=False,
-            ),
-            nn.BatchNorm2d(out_channels),
-        ]
-        if activation is nn.PReLU:
-            blocks.append(nn.PReLU(out_channels))
-        elif activation is not None:
-            blocks.append(activation())
-        super().__init__(*blocks)
+        sides = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+        padding = (dilation * (sides[0] // 2), dilation * (sides[1] // 2))
+        conv = nn.Conv2d(in_channels, out_channels, sides, stride, padding, dilation, groups=groups, bias=False)
+        layers: list[nn.Module] = [conv, nn.BatchNorm2d(out_channels)]
+        if activation is not None:
+            layers.append(nn.PReLU(out_channels) if activation is nn.PReLU else activation())
+        super().__init__(*layers)
+
+
+class PooledContext(nn.Module):
+    """Average over ``bins`` x ``bins`` parts of the map, then {1x1, BatchNorm, activation}: (N, C', bins, bins).
+
+    Source: one block of PSPNet's pyramid (2017), DeepLabv3's image-level branch (2017) and BiSeNet's attention (2018).
+
+    Raises:
+        ValueError: training with one image and one bin, where BatchNorm has a single value per channel.
+
+    Example:
+        >>> PooledContext(8, 4)(torch.zeros(1, 8, 5, 7))
+        Traceback (most recent call last):
+        ValueError: global pooling leaves one value per channel of a batch of one, ...
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, bins: int = 1, activation: type[nn.Module] | None = nn.ReLU
+    ) -> None:
+        super().__init__()
+        self.bins = bins
+        self.project = ConvNormAct(in_channels, out_channels, 1, activation=activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool and project."""
+        if x.shape[0] * self.bins == 1 and self.project[1].training:
+            raise ValueError(
+                "global pooling leaves one value per channel of a batch of one, and BatchNorm needs more; "
+                + BATCHNORM_REMEDY
+            )
+        return self.project(F.adaptive_avg_pool2d(x, self.bins))

@@ -1,13 +1,10 @@
 """The losses of the kit, and the DSRL objective that adds them up.
 
 Source: Wang et al., CVPR 2020, equations 2 to 5: L = L_ce + w1 * L_mse + w2 * L_fa with w1 = 0.1 and w2 = 1.0.
-The paper does not say whether L_mse is a sum or a mean over the pixels of an image, nor in which units. Here it is a
-mean over pixels and channels, so that w1 means the same at every size and batch, of pictures in units of ImageNet's
-standard deviations, as a loader that normalises would hand them to both branches. In [0, 1] it would be some 20 times
-smaller, and w1 = 0.1 would leave the SISR branch hardly learning.
+The paper gives neither the reduction nor the units of L_mse. Here it is a mean over pixels and channels, so that w1
+means the same at every size and batch, of images in units of ImageNet's standard deviations, as a loader that
+normalises would give them. In [0, 1] it would be some 20 times smaller: w1 = 0.1 would hardly train the SISR branch.
 """
-
-from __future__ import annotations
 
 from typing import NamedTuple
 
@@ -29,25 +26,21 @@ def segmentation_loss(
     """Cross-entropy, the mean over all pixels of the batch that are not ignored.
 
     Args:
-        logits: raw scores.
-        mask: class ids; ``ignore_index`` marks pixels that do not count.
-        ignore_index: the id that is left out.
+        logits: (N, K, H, W).
+        mask: (N, H, W) class ids.
+        ignore_index: the id of pixels that do not count.
         class_weights: (K,), one weight per class, or None for equal weights.
-        normaliser: scalar that the sum is divided by in place of this batch's own count (of weights); for training
-            in several processes, where the count is that of the whole batch.
+        normaliser: scalar that the sum is divided by in place of this batch's own ``pixel_count``; for training in
+            several processes, where the count is that of the whole batch.
 
-    Shape:
-        - logits: (N, K, H, W); mask: (N, H, W)
-        - output: scalar, 0 where every pixel is ignored
+    Returns:
+        A scalar, 0 where every pixel is ignored.
 
     Raises:
-        ValueError: logits and mask differ in size, or a class id is not below K.
+        ValueError: logits and mask differ in size.
 
     Example:
-        >>> logits = torch.zeros(2, 4, 3, 3)
-        >>> mask = torch.full((2, 3, 3), 255)
-        >>> mask[:, 0, 0] = 1
-        >>> round(segmentation_loss(logits, mask).item(), 4)  # ln 4
+        >>> round(segmentation_loss(torch.zeros(2, 4, 1, 2), torch.tensor([[[1, 255]], [[2, 255]]])).item(), 4)  # ln 4
         1.3863
     """
     if logits.shape[0] != mask.shape[0] or logits.shape[-2:] != mask.shape[-2:]:
@@ -55,6 +48,7 @@ def segmentation_loss(
             f"expected logits (N, K, H, W) and a mask (N, H, W) of the same N, H, W, got {tuple(logits.shape)} and "
             f"{tuple(mask.shape)}; resize the logits, or reduce the mask with nearest neighbour"
         )
+    mask = mask.long()
     total = F.cross_entropy(logits, mask, weight=class_weights, ignore_index=ignore_index, reduction="sum")
     if normaliser is None:
         normaliser = pixel_count(mask, ignore_index=ignore_index, class_weights=class_weights)
@@ -62,11 +56,7 @@ def segmentation_loss(
 
 
 def pixel_count(mask: Tensor, *, ignore_index: int = IGNORE_INDEX, class_weights: Tensor | None = None) -> Tensor:
-    """Count the pixels that enter ``segmentation_loss``, each with its class's weight.
-
-    Shape:
-        - mask: (N, H, W) class ids
-        - output: scalar float32
+    """Count the pixels that enter ``segmentation_loss``, each with its class's weight: a float32 scalar.
 
     Example:
         >>> pixel_count(torch.tensor([[[0, 1, 255]]])).item()
@@ -75,15 +65,11 @@ def pixel_count(mask: Tensor, *, ignore_index: int = IGNORE_INDEX, class_weights
     counted = mask != ignore_index
     if class_weights is None:
         return counted.sum().float()
-    return class_weights[mask[counted]].sum()
+    return class_weights[mask[counted].long()].sum()
 
 
 def reconstruction_loss(super_res: Tensor, high_res: Tensor) -> Tensor:
-    """Mean squared error between the super-resolved and the original image, over pixels and channels.
-
-    Shape:
-        - super_res, high_res: (N, 3, H, W), in one unit; the training loop hands both over normalised
-        - output: scalar
+    """Mean squared error of two images (N, 3, H, W) over pixels and channels; the loop passes both normalised.
 
     Raises:
         ValueError: the two differ in shape (broadcasting would hide it).
@@ -101,13 +87,9 @@ def reconstruction_loss(super_res: Tensor, high_res: Tensor) -> Tensor:
 
 
 def heatmap_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
-    """Half the squared error of each joint's heat-map, the mean over joints; invisible joints count as zero.
+    """Half the squared error of heat-maps (N, J, h, w), the mean over joints; invisible joints count as zero.
 
-    Source: the official HRNet training code's JointsMSELoss with target weights.
-
-    Shape:
-        - heatmaps, target: (N, J, h, w); visible: (N, J) with 1 or 0
-        - output: scalar
+    Source: the official HRNet training code's JointsMSELoss with target weights. ``visible`` (N, J) is 1 or 0.
 
     Raises:
         ValueError: shapes differ.

@@ -172,6 +172,27 @@ def test_scale_does_not_matter(method: Any, p: float) -> None:
     torch.testing.assert_close(feature_affinity_loss(a, factor * b, p=p, method=method, tile=TILE), loss)
 
 
+@pytest.mark.parametrize("exponent", [-66, -30, 30, 66, 120])  # 2^-66 = 1e-20, 2^66 = 7e19, 2^120 = 1e36
+@pytest.mark.parametrize("p", [1.0, 2.0, math.inf])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_power_of_two_in_float32_changes_no_digit(method: Any, p: float, exponent: int) -> None:
+    a, b = (x.detach().float() for x in pair())
+    factor = 2.0**exponent
+    loss, gradient, of_b = value_and_gradients(a, b, p=p, method=method, tile=TILE)
+    scaled, small_gradient, same_of_b = value_and_gradients(a * factor, b, p=p, method=method, tile=TILE)
+    assert loss > 0.01 and torch.equal(scaled, loss) and torch.equal(same_of_b, of_b)
+    torch.testing.assert_close(small_gradient.double() * factor, gradient.double(), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e-9, 1e18, 1e20])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_value_is_free_of_scale_from_1e_minus_20_to_1e20(method: Any, scale: float) -> None:
+    a, b = (x.detach().float() for x in pair())
+    loss = feature_affinity_loss(a, b, method=method, tile=TILE)
+    torch.testing.assert_close(feature_affinity_loss(scale * a, b / scale, method=method, tile=TILE), loss)
+    torch.testing.assert_close(affinity_matrix(scale * a), affinity_matrix(a))
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_batch_is_the_mean_of_its_images(method: Any) -> None:
     a, b = pair(images=3)

@@ -80,3 +80,10 @@ def test_losses_pass_gradcheck() -> None:
     assert torch.autograd.gradcheck(lambda x: segmentation_loss(x, mask), logits)
     image, target = torch.rand(1, 3, 2, 2, dtype=torch.float64, requires_grad=True), torch.rand(1, 3, 2, 2).double()
     assert torch.autograd.gradcheck(lambda x: reconstruction_loss(x, target), image)
+
+
+def test_masks_of_bytes_are_class_ids() -> None:
+    logits, mask, weights = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4)), torch.tensor([1.0, 2.0, 0.5])
+    mask[0, 0] = 255
+    of_bytes = segmentation_loss(logits, mask.to(torch.uint8), class_weights=weights)
+    torch.testing.assert_close(of_bytes, segmentation_loss(logits, mask, class_weights=weights), rtol=0, atol=0)

@@ -1,10 +1,8 @@
-"""What an affinity matrix knows: how alike positions are, how many directions there are, whether it separates classes.
+"""What an affinity matrix shows: how alike positions are, how many directions there are, whether it separates classes.
 
 Source: effective rank after Roy and Vetterli, "The effective rank", EUSIPCO 2007; the area under the ROC curve as the
 share of pairs that are in the right order (Mann and Whitney).
 """
-
-from __future__ import annotations
 
 from typing import NamedTuple
 
@@ -13,29 +11,20 @@ from torch import Tensor
 
 
 class AffinityStatistics(NamedTuple):
-    """Three numbers of one affinity matrix.
+    """Three numbers of one affinity matrix."""
 
-    Attributes:
-        mean: of all entries; near 1, positions are told apart by nothing.
-        effective_rank: exp of the entropy of the matrix's eigenvalues, from 1 (all positions alike) to P.
-        auc: share in [0, 1] of (same-class pair, other pair) with the larger affinity in the same-class pair, ties
-            counted half; 0.5 knows nothing of classes. NaN where one of the two kinds of pairs is missing.
-    """
-
-    mean: float
-    effective_rank: float
+    mean: float  # of all entries; near 1, all positions are alike
+    effective_rank: float  # exp of the entropy of the matrix's eigenvalues, from 1 (all positions alike) to P
+    # Share in [0, 1] of (same-class pair, other pair) with the larger affinity in the same-class pair, ties
+    # counted half; 0.5 is chance. NaN where one of the two kinds of pairs is missing.
     auc: float
 
 
 def affinity_statistics(affinity: Tensor, labels: Tensor, *, ignore_index: int = 255) -> AffinityStatistics:
-    """Describe an affinity matrix of cosines against class labels of its positions.
-
-    Shape:
-        - affinity: (P, P), symmetric, positive semi-definite
-        - labels: (P,) class ids, ``ignore_index`` where nothing is known
+    """Describe an affinity matrix (P, P) of cosines against class labels (P,) of its positions.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not fit, or affinities that are not finite.
 
     Example:
         >>> affinity = torch.tensor([[1.0, 0.9, 0.1], [0.9, 1.0, 0.2], [0.1, 0.2, 1.0]])
@@ -48,6 +37,8 @@ def affinity_statistics(affinity: Tensor, labels: Tensor, *, ignore_index: int =
             f"expected an affinity matrix (P, P) and labels (P,), got {tuple(affinity.shape)} and "
             f"{tuple(labels.shape)}; reduce the mask to the features' positions"
         )
+    if not affinity.isfinite().all():
+        raise ValueError("expected finite affinities, got NaN or infinity; check the network's weights and its input")
     spectrum = torch.linalg.eigvalsh(affinity.double()).clamp(min=0)
     share = spectrum / spectrum.sum()
     rank = float(torch.exp(-(share * share.clamp(min=1e-300).log()).sum()))

@@ -1,13 +1,13 @@
-"""Scores of super-resolved images: torchmetrics behind the switches of the super-resolution field.
+"""Scores of super-resolved images: torchmetrics with the conventions of the super-resolution field.
 
-PSNR: of each image over all its values, then the mean over images; infinite for equal images. SSIM: Wang et al., IEEE
-TIP 2004, with a Gaussian window of 11 pixels and sigma 1.5, K1 = 0.01, K2 = 0.03, population covariances; the mean over
-the positions where the window fits, over channels and over images, as scikit-image's "to match Wang et al." settings.
-Both are computed in float64. Nothing is clamped or rounded here: tables of the field round images to 8 bits first.
-"PSNR-Y" of those tables is ``y_channel=True`` with ``crop_border`` equal to the upscale factor.
+PSNR: of each image over all its values, then the mean over images. SSIM: Wang et al., IEEE TIP 2004, with a Gaussian
+window of 11 pixels and sigma 1.5, K1 = 0.01, K2 = 0.03, population covariances; the mean over the positions where the
+window fits, over channels and over images, as scikit-image's "to match Wang et al." settings. Both are computed in
+float64. Nothing is clamped or rounded here: tables of the field round images to 8 bits first. "PSNR-Y" of those tables
+is ``y_channel=True`` with ``crop_border`` equal to the upscale factor.
 """
 
-from __future__ import annotations
+import math
 
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
@@ -17,14 +17,10 @@ POSITIONS_AT_ONCE = 2**18  # of SSIM's window: convolutions in float64 take some
 
 
 def luminance(image: Tensor, *, data_range: float = 1.0) -> Tensor:
-    """Y of ITU-R BT.601 as MATLAB's ``rgb2ycbcr`` has it: black at 16/255, white at 235/255 of the range.
-
-    Shape:
-        - image: (..., 3, H, W) in [0, data_range], RGB
-        - output: (..., 1, H, W)
+    """Y of ITU-R BT.601 (MATLAB's ``rgb2ycbcr``): (..., 1, H, W), black at 16/255, white at 235/255 of the range.
 
     Raises:
-        ValueError: the image has not three channels.
+        ValueError: the image is not RGB (..., 3, H, W), or of whole numbers without their ``data_range``.
 
     Example:
         >>> import torch
@@ -36,15 +32,26 @@ def luminance(image: Tensor, *, data_range: float = 1.0) -> Tensor:
             f"expected RGB images of shape (..., 3, H, W), got {tuple(image.shape)}; what is luminance already needs "
             "no conversion"
         )
-    red, green, blue = image.unbind(-3)
+    red, green, blue = _as_floats(image, data_range).unbind(-3)
     return ((16 * data_range + 65.481 * red + 128.553 * green + 24.966 * blue) / 255).unsqueeze(-3)
+
+
+def _as_floats(image: Tensor, data_range: float) -> Tensor:
+    """Whole numbers become float64, if their range is named."""
+    if not 0 < data_range < math.inf:
+        raise ValueError(f"expected a positive data_range, got {data_range}; 1.0 for [0, 1], 255 for bytes")
+    if image.is_floating_point():
+        return image
+    if data_range == 1:
+        raise ValueError(f"expected images in [0, 1], got {image.dtype}; pass data_range=255, or divide them by 255")
+    return image.double()
 
 
 def _to_compare(
     pred: Tensor, target: Tensor, crop_border: int, y_channel: bool, data_range: float, smallest: int
 ) -> tuple[Tensor, Tensor]:
     """Both images in float64, as luminance if wanted, without the border."""
-    if pred.ndim != 4 or pred.shape != target.shape:
+    if pred.ndim != 4 or pred.shape != target.shape or not len(pred):
         raise ValueError(
             f"expected two image batches of one shape (N, C, H, W), got {tuple(pred.shape)} and {tuple(target.shape)}; "
             "bring the prediction to the target's size"
@@ -54,12 +61,13 @@ def _to_compare(
             f"expected at least {smallest} pixels a side within the border, got (H, W) = {tuple(pred.shape[-2:])} and "
             f"crop_border={crop_border}; crop less or score larger images"
         )
-    pred, target = pred.double(), target.double()
+    pred, target = _as_floats(pred, data_range).double(), _as_floats(target, data_range).double()
+    if not (pred.isfinite().all() and target.isfinite().all()):
+        raise ValueError("expected finite images, got NaN or infinity; check the network's weights and its input")
     if y_channel:
         pred, target = luminance(pred, data_range=data_range), luminance(target, data_range=data_range)
-    height, width = pred.shape[-2:]
-    inner = (..., slice(crop_border, height - crop_border), slice(crop_border, width - crop_border))
-    return pred[inner], target[inner]
+    rows, columns = (slice(crop_border, side - crop_border) for side in pred.shape[-2:])
+    return pred[..., rows, columns], target[..., rows, columns]
 
 
 def psnr(
@@ -67,22 +75,18 @@ def psnr(
 ) -> Tensor:
     """Peak signal-to-noise ratio in dB: 10 log10(data_range^2 / mean squared error), the mean over images.
 
-    Nothing is clamped or rounded: tables of the field round to 8 bits first. "PSNR-Y" is ``y_channel=True`` with
-    ``crop_border`` equal to the upscale factor.
+    A pair of equal images has none and is left out of the mean; if all pairs are equal, the result is infinite.
 
     Args:
-        pred: images.
-        target: the truth.
+        pred: images (N, C, H, W).
+        target: the truth, of the same shape.
         crop_border: pixels left out on each side.
         y_channel: compare the luminance of RGB images.
-        data_range: the largest value an image can have, 1.0 or 255.
-
-    Shape:
-        - pred, target: (N, C, H, W)
-        - output: () float64
+        data_range: the largest value an image can have: 1.0, or 255, which images of whole numbers need.
 
     Raises:
-        ValueError: shapes that differ, nothing left within the border, or ``y_channel`` without 3 channels.
+        ValueError: shapes that differ, nothing left within the border, ``y_channel`` without 3 channels, values
+            that are not finite, or whole numbers without their ``data_range``.
 
     Example:
         >>> import torch
@@ -90,26 +94,17 @@ def psnr(
         tensor(20.0000, dtype=torch.float64)
     """
     pred, target = _to_compare(pred, target, crop_border, y_channel, data_range, smallest=1)
-    return peak_signal_noise_ratio(pred, target, data_range=data_range, dim=(1, 2, 3))
+    each = peak_signal_noise_ratio(pred, target, data_range=data_range, dim=(1, 2, 3), reduction="none")
+    differ = each.isfinite()
+    return each[differ].mean() if differ.any() else each.mean()
 
 
 def ssim(
     pred: Tensor, target: Tensor, *, crop_border: int = 0, y_channel: bool = False, data_range: float = 1.0
 ) -> Tensor:
-    """Structural similarity, at most 1 (equal images), the mean over images; arguments as those of ``psnr``.
+    """Structural similarity, at most 1 (equal images), the mean over images; arguments and errors as those of ``psnr``.
 
-    Shape:
-        - pred, target: (N, C, H, W), at least 11 pixels a side within the border
-        - output: () float64
-
-    Raises:
-        ValueError: shapes that differ, fewer than 11 pixels a side, or ``y_channel`` without 3 channels.
-
-    Example:
-        >>> import torch
-        >>> image = torch.rand(1, 3, 16, 16)
-        >>> ssim(image, image)
-        tensor(1., dtype=torch.float64)
+    Images have at least 11 pixels a side within the border.
     """
     pred, target = _to_compare(pred, target, crop_border, y_channel, data_range, smallest=SSIM_WINDOW)
     places = pred.shape[-2] - SSIM_WINDOW + 1  # torchmetrics also averages windows over a mirrored border; they are cut

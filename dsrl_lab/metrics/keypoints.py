@@ -1,13 +1,12 @@
-"""Scores of pose nets: PCK, ours, and OKS-AP, a thin door onto pycocotools.
+"""Scores of pose nets: PCK, ours, and OKS-AP by pycocotools.
 
 PCK: a joint is right within alpha times the person's torso, measured from left shoulder to right hip (the usual choice
-on Leeds Sports Pose); over marked joints of people whose torso is marked. OKS-AP: COCO's own evaluation, pycocotools.
+on Leeds Sports Pose); over marked joints of people whose torso is marked. OKS-AP: COCO's own evaluation.
 """
-
-from __future__ import annotations
 
 import contextlib
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,35 +17,26 @@ from torch import Tensor
 
 
 class PckScores(NamedTuple):
-    """Percentage of correct keypoints, as fractions.
+    """Percentage of correct keypoints, as fractions."""
 
-    Attributes:
-        mean: mean of ``joints`` over the joints that were marked at least once.
-        joints: (J,) float64, share of each joint's marked occurrences that were found; NaN if there is none.
-    """
-
-    mean: float
-    joints: Tensor
+    mean: float  # mean of ``joints`` over the joints that were marked at least once
+    joints: Tensor  # (J,) float64, share of each joint's marked occurrences that were found; NaN if there is none
 
 
 def pck(pred: Tensor, target: Tensor, visible: Tensor, *, alpha: float, torso: tuple[int, int] = (9, 2)) -> PckScores:
-    """Share of joints found within ``alpha`` times the person's torso; hand over the whole set at once.
+    """Share of joints found within ``alpha`` times the person's torso; pass the whole set at once.
 
-    People whose torso ends are not both marked, or coincide, have no yardstick and are left out.
+    People whose torso ends are not both marked, or coincide, cannot be measured and are left out.
 
     Args:
-        pred: found joints (x, y), in pixels.
-        target: true joints (x, y), in pixels.
-        visible: where a joint is marked.
+        pred: found joints (N, J, 2), x and y in pixels.
+        target: true joints, of the same shape.
+        visible: (N, J), above 0 where a joint is marked.
         alpha: tolerance as a share of the torso, usually 0.2.
         torso: indices of left shoulder and right hip; the default is LSP's order, COCO's is (5, 12).
 
-    Shape:
-        - pred, target: (N, J, 2)
-        - visible: (N, J)
-
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not fit, a negative ``alpha``, or found joints that are not finite.
 
     Example:
         >>> import torch
@@ -60,59 +50,45 @@ def pck(pred: Tensor, target: Tensor, visible: Tensor, *, alpha: float, torso: t
             "expected pred and target of shape (N, J, 2) and visible of shape (N, J), got "
             f"{tuple(pred.shape)}, {tuple(target.shape)} and {tuple(visible.shape)}"
         )
+    if not (alpha >= 0 and pred.isfinite().all()):
+        finite = "finite" if pred.isfinite().all() else "NaN or infinite"
+        raise ValueError(f"expected alpha >= 0 and finite joints, got alpha={alpha} and {finite} joints")
     pred, target = pred.double(), target.double()
-    shoulder, hip = torso
-    yardstick = (target[:, shoulder] - target[:, hip]).norm(dim=-1)
-    measurable = (visible[:, shoulder] > 0) & (visible[:, hip] > 0) & (yardstick > 0)
-    counted = (visible > 0) & measurable[:, None]
-    found = counted & ((pred - target).norm(dim=-1) <= alpha * yardstick[:, None])
+    length = (target[:, torso[0]] - target[:, torso[1]]).norm(dim=-1, keepdim=True)
+    measurable = (visible[:, list(torso)] > 0).all(1, keepdim=True) & (length > 0)
+    counted = (visible > 0) & measurable
+    found = counted & ((pred - target).norm(dim=-1) <= alpha * length)
     joints = found.sum(0).double() / counted.sum(0)
     return PckScores(float(joints.nanmean()), joints)
 
 
 class KeypointPrediction(NamedTuple):
-    """One person that a pose net found.
+    """One person that a pose net found."""
 
-    Attributes:
-        image_id: the picture's id in the annotations.
-        joints: (17, 2), x and y in pixels, in COCO's order.
-        score: how sure the net is; larger is surer.
-    """
-
-    image_id: int
-    joints: Tensor
-    score: float
+    image_id: int  # the image's id in the annotations
+    joints: Tensor  # (17, 2), x and y in pixels, in COCO's order
+    score: float  # how sure the net is; larger is surer
 
 
 class KeypointAveragePrecision(NamedTuple):
-    """COCO's keypoint scores, each in [0, 1]; NaN where no person counts.
+    """COCO's keypoint scores, each in [0, 1]; NaN where no person counts."""
 
-    Attributes:
-        ap: average precision, the mean over object keypoint similarities 0.50, 0.55, ... 0.95.
-        ap50: at 0.50.
-        ap75: at 0.75.
-        ap_medium: of people of 32^2 to 96^2 pixels.
-        ap_large: of larger people.
-        ar: average recall, the mean over the same similarities.
-    """
-
-    ap: float
-    ap50: float
-    ap75: float
-    ap_medium: float
-    ap_large: float
-    ar: float
+    ap: float  # average precision, the mean over object keypoint similarities 0.50, 0.55, ... 0.95
+    ap50: float  # at 0.50
+    ap75: float  # at 0.75
+    ap_medium: float  # of people of 32^2 to 96^2 pixels
+    ap_large: float  # of larger people
+    ar: float  # average recall, the mean over the same similarities
 
 
 def oks_average_precision(annotations: Path, predictions: Sequence[KeypointPrediction]) -> KeypointAveragePrecision:
-    """Score found people against all annotated people, those of pictures without a prediction too.
+    """Score found people against all annotated people, those of images without a prediction too.
 
-    Args:
-        annotations: a ``person_keypoints_*.json`` file of COCO.
-        predictions: found people, at most 20 of each picture count.
+    ``annotations`` is a ``person_keypoints_*.json`` file of COCO; at most 20 people of each image count.
 
     Raises:
-        ValueError: no prediction, a wrong number of joints, or an image id that the annotations do not know.
+        ValueError: no prediction, a wrong number of joints, values that are not finite, or an image id that the
+            annotations do not have.
         FileNotFoundError: the annotations are not there.
     """
     if not predictions:
@@ -121,16 +97,18 @@ def oks_average_precision(annotations: Path, predictions: Sequence[KeypointPredi
     for person in predictions:
         if person.joints.shape != (17, 2):
             raise ValueError(f"expected 17 joints (x, y) in COCO's order, got shape {tuple(person.joints.shape)}")
+        if not (person.joints.isfinite().all() and math.isfinite(person.score)):
+            raise ValueError(f"expected finite joints and score, got NaN or infinity for image {person.image_id}")
         keypoints = [value for x, y in person.joints.tolist() for value in (x, y, 1)]
         found.append(
             {"image_id": person.image_id, "category_id": 1, "keypoints": keypoints, "score": float(person.score)}
         )
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
         truth = COCO(str(annotations))
-        strangers = sorted({person.image_id for person in predictions} - set(truth.getImgIds()))
-        if strangers:
+        unknown = sorted({person.image_id for person in predictions} - set(truth.getImgIds()))
+        if unknown:
             raise ValueError(
-                f"expected image ids of {annotations}, got {strangers[:5]}; score the split that was predicted"
+                f"expected image ids of {annotations}, got {unknown[:5]}; score the split that was predicted"
             )
         evaluation = COCOeval(truth, truth.loadRes(found), iouType="keypoints")
         evaluation.evaluate()

@@ -1,12 +1,10 @@
 """Scores of segmenters, pooled over the whole set.
 
-mIoU: one confusion matrix for the set, as PASCAL VOC and Cityscapes have it, never a mean over pictures; counted by
+mIoU: one confusion matrix for the set, as PASCAL VOC and Cityscapes have it, never a mean over images; counted by
 torchmetrics. Boundary F: Csurka et al., "What is a good evaluation measure for semantic segmentation?", BMVC 2013, per
-class; deviation: boundary pixels are pooled over the set where they average over pictures, so that a picture without a
-class says nothing about it, and the tolerance is given in pixels where they take a share of the picture's diagonal.
+class; deviations: boundary pixels are pooled over the set where they average over images, so that an image without a
+class does not count for it, and the tolerance is in pixels where theirs is a share of the image's diagonal.
 """
-
-from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
@@ -21,7 +19,7 @@ NO_BOUNDARY = -1
 
 
 def _class_ids(pred_or_logits: Tensor, mask: Tensor, num_classes: int, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Predicted and true class ids, both (N, H, W) and checked; logits become their argmax."""
+    """Predicted and true class ids, both int64 (N, H, W) and checked; logits become their argmax."""
     pred = pred_or_logits
     if pred.is_floating_point():
         if pred.ndim != 4 or pred.shape[1] != num_classes:
@@ -29,12 +27,15 @@ def _class_ids(pred_or_logits: Tensor, mask: Tensor, num_classes: int, ignore_in
                 f"expected logits of shape (N, {num_classes}, H, W), got {tuple(pred.shape)}; "
                 "build the score with the network's number of classes"
             )
+        if not pred.isfinite().all():
+            raise ValueError("expected finite logits, got NaN or infinity; check the network's weights and its input")
         pred = pred.argmax(1)
     if pred.ndim != 3 or pred.shape != mask.shape:
         raise ValueError(
             f"expected prediction and mask of one shape (N, H, W), got {tuple(pred.shape)} and {tuple(mask.shape)}; "
             "resize the logits to the mask's size before scoring"
         )
+    pred, mask = pred.long(), mask.long()  # bytes cannot hold a boundary's mark, nor a negative id
     labelled = mask != ignore_index
     for name, ids in (("mask", mask), ("prediction", pred)):
         wrong = labelled & ((ids < 0) | (ids >= num_classes))
@@ -47,37 +48,24 @@ def _class_ids(pred_or_logits: Tensor, mask: Tensor, num_classes: int, ignore_in
 
 
 class SegmentationScores(NamedTuple):
-    """Pooled scores of a segmenter.
+    """Pooled scores of a segmenter."""
 
-    Attributes:
-        miou: mean of ``iou`` over the classes that have one.
-        iou: (K,) float64, intersection over union of each class in [0, 1]; NaN if it neither occurs nor is predicted.
-        pixel_accuracy: share of labelled pixels that are right, in [0, 1].
-    """
-
-    miou: float
+    miou: float  # mean of ``iou`` over the classes that have one
+    # (K,) float64, intersection over union of each class in [0, 1]; NaN if it neither occurs nor is predicted.
     iou: Tensor
-    pixel_accuracy: float
+    pixel_accuracy: float  # share of labelled pixels that are right, in [0, 1]
 
 
 class SegmentationScore:
     """Collects one confusion matrix over a whole set; make a fresh one, or reset it, for each evaluation.
 
-    Args:
-        num_classes: K.
-        ignore_index: the mask's id of pixels that do not count.
-
-    Attributes:
-        confusion: (K, K) int64, pixels of true class (row) that were given a class (column).
+    ``confusion`` is (K, K) int64: pixels of true class (row) that were given a class (column).
 
     Example:
         >>> score = SegmentationScore(num_classes=3)
         >>> score.update(torch.tensor([[[0, 0, 1, 1]]]), torch.tensor([[[0, 1, 1, 255]]]))
-        >>> miou, iou, pixel_accuracy = score.compute()
-        >>> iou.tolist()  # class 2 is nowhere
+        >>> score.compute().iou.tolist()  # class 2 is nowhere
         [0.5, 0.5, nan]
-        >>> round(miou, 3), round(pixel_accuracy, 3)
-        (0.5, 0.667)
     """
 
     def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
@@ -90,14 +78,10 @@ class SegmentationScore:
         self.confusion = torch.zeros(self.num_classes, self.num_classes, dtype=torch.int64)
 
     def update(self, pred_or_logits: Tensor, mask: Tensor) -> None:
-        """Add a batch.
-
-        Shape:
-            - pred_or_logits: (N, H, W) class ids, or (N, K, H, W) floating-point logits at the mask's size
-            - mask: (N, H, W) class ids, ``ignore_index`` where nothing is known
+        """Add a batch: class ids (N, H, W) or floating-point logits (N, K, H, W), and a mask (N, H, W) of class ids.
 
         Raises:
-            ValueError: shapes that do not fit, or a class id out of range.
+            ValueError: shapes that do not fit, a class id out of range, or logits that are not finite.
         """
         pred, mask = _class_ids(pred_or_logits, mask, self.num_classes, self.ignore_index)
         batch = multiclass_confusion_matrix(
@@ -106,11 +90,7 @@ class SegmentationScore:
         self.confusion += batch.cpu()
 
     def add_up(self, over_processes: Callable[[Tensor], Tensor]) -> None:
-        """Make this the score of all processes' pictures.
-
-        Args:
-            over_processes: sums a tensor over the processes.
-        """
+        """Make this the score of all processes' images; ``over_processes`` sums a tensor over the processes."""
         self.confusion = over_processes(self.confusion)
 
     def compute(self) -> SegmentationScores:
@@ -127,31 +107,21 @@ class SegmentationScore:
 
 
 class BoundaryScores(NamedTuple):
-    """Pooled boundary scores of a segmenter, each in [0, 1].
+    """Pooled boundary scores of a segmenter, each in [0, 1]."""
 
-    Attributes:
-        mean: mean of ``f`` over the classes that have one.
-        f: (K,) float64, harmonic mean of precision and recall; NaN where neither side has a boundary of the class.
-        precision: (K,) share of predicted boundary pixels with a true one of the class near by; NaN if there is none.
-        recall: (K,) share of true boundary pixels with a predicted one of the class near by; NaN if there is none.
-    """
-
-    mean: float
-    f: Tensor
+    mean: float  # mean of ``f`` over the classes that have one
+    f: Tensor  # (K,) float64, harmonic mean of precision and recall; NaN where neither side has a boundary of the class
+    # (K,) share of predicted boundary pixels with a true one of the class near by; NaN if there is none.
     precision: Tensor
-    recall: Tensor
+    recall: Tensor  # (K,) share of true boundary pixels with a predicted one of the class near by; NaN if there is none
 
 
 class BoundaryScore:
-    """Boundary F: are the outlines in the right place? Tells more than IoU about poles, signs and fences.
+    """Boundary F: are the outlines in the right place? More sensitive than IoU for poles, signs and fences.
 
-    A boundary pixel of a class is one of its pixels with a 4-neighbour of another class; neither the picture's border
-    nor the edge of an ignored region makes a boundary. "Near by" is Euclidean distance of pixel centres.
-
-    Args:
-        num_classes: K.
-        tolerance: pixels that a boundary may be off.
-        ignore_index: the mask's id of pixels that do not count.
+    A boundary pixel of a class is one of its pixels with a 4-neighbour of another class; neither the image's border nor
+    the edge of an ignored region makes a boundary. "Near by" is a Euclidean distance of pixel centres of at most
+    ``tolerance`` pixels.
 
     Example:
         >>> pole = torch.zeros(1, 5, 9, dtype=torch.int64)
@@ -185,7 +155,7 @@ class BoundaryScore:
             self._all[side] += torch.bincount(ours[ours != NO_BOUNDARY], minlength=self.num_classes).cpu()
 
     def add_up(self, over_processes: Callable[[Tensor], Tensor]) -> None:
-        """Make this the score of all processes' pictures, as ``SegmentationScore.add_up``."""
+        """Make this the score of all processes' images, as ``SegmentationScore.add_up``."""
         self._near, self._all = over_processes(self._near), over_processes(self._all)
 
     def compute(self) -> BoundaryScores:

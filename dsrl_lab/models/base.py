@@ -1,11 +1,8 @@
 """The contract of every dense predictor: encoder features, then a head, then logits.
 
-A network that keeps this contract can be handed to DSRL, whatever its task: the segmenters and the pose net of this kit
-do, and so can yours. The split into ``forward_features`` and ``forward_head`` follows timm; announced channels and
-strides follow segmentation_models.pytorch; the one frozen spec and the typed output are ours.
+A network that keeps this contract can be handed to DSRL, whatever its task. The split into ``forward_features`` and
+``forward_head`` follows timm; announced channels and strides follow segmentation_models.pytorch.
 """
-
-from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -13,61 +10,43 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from dsrl_lab.layers import Normalise, resize
+from dsrl_lab.layers import BATCHNORM_REMEDY, Normalise, resize
 
 
 class HeadOutput(NamedTuple):
-    """What a head gives back, in training and in evaluation alike.
+    """What a head gives back, in training and in evaluation alike."""
 
-    Attributes:
-        logits: (N, K, h, w), the prediction at the head's own resolution, before any final resize.
-        features: (N, C, h', w'), the last features before the prediction layer, where feature affinity is measured.
-        auxiliary: logits of auxiliary heads, each (N, K, h'', w''); empty in evaluation and for most networks.
-    """
-
-    logits: Tensor
+    logits: Tensor  # (N, K, h, w), the prediction at the head's own resolution, before any final resize
+    # (N, C, h', w'), the last features before the prediction layer, where feature affinity is measured.
     features: Tensor
+    # Logits of auxiliary heads, each (N, K, h'', w''); empty in evaluation and for most networks.
     auxiliary: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictorSpec:
-    """What a dense predictor announces. It is one object, so that a wrapper hands on all of it and can drop nothing.
+    """What a dense predictor announces; one object, so that a wrapper passes on all of it."""
 
-    Attributes:
-        num_classes: K, the channels of the logits (classes, or joints of a pose net).
-        feature_channels: channels of each map of ``forward_features``, shallow to deep.
-        feature_strides: input pixels per step of each of those maps; never decreasing.
-        head_channels: channels of ``HeadOutput.features``.
-        head_stride: input pixels per step of ``HeadOutput.features``.
-        logits_stride: input pixels per step of ``HeadOutput.logits``.
-        size_divisor: the input's sides must be multiples of it; 1 (any size) unless the network says otherwise.
-        output_stride: input pixels per output pixel of ``forward``: 1 for segmentation, 4 for heat-maps of a pose net.
-        align_corners: corner convention wherever logits are resized, in ``forward`` and in an SSSR head.
-        class_layers: names of the submodules that predict logits. They are new for a new set of classes, whatever
-            weights the rest starts from, and learn at the rate of all new layers.
-    """
-
-    num_classes: int
-    feature_channels: tuple[int, ...]
-    feature_strides: tuple[int, ...]
-    head_channels: int
-    head_stride: int
-    logits_stride: int
-    size_divisor: int = 1
+    num_classes: int  # K, the channels of the logits (classes, or joints of a pose net)
+    feature_channels: tuple[int, ...]  # channels of each map of ``forward_features``, shallow to deep
+    feature_strides: tuple[int, ...]  # input pixels per step of each of those maps; never decreasing
+    head_channels: int  # channels of ``HeadOutput.features``
+    head_stride: int  # input pixels per step of ``HeadOutput.features``
+    logits_stride: int  # input pixels per step of ``HeadOutput.logits``
+    size_divisor: int = 1  # the input's sides must be multiples of it
+    # Input pixels per output pixel of ``forward``: 1 for segmentation, 4 for heat-maps of a pose net.
     output_stride: int = 1
-    align_corners: bool = False
+    align_corners: bool = False  # corner convention wherever logits are resized, in ``forward`` and in an SSSR head
+    # Names of the submodules that predict logits: new for a new set of classes, whatever weights the rest starts
+    # from, so they learn at the rate of all new layers.
     class_layers: tuple[str, ...] = ()
 
 
 class DensePredictor(nn.Module, ABC):
     """A network that gives K values for each position of an image.
 
-    A subclass calls ``super().__init__()``, sets ``self.spec`` and writes the two methods.
-
-    Attributes:
-        spec: what the network announces.
-        normalise: what is done to an image in [0, 1] first; ImageNet's statistics unless the subclass has others.
+    A subclass calls ``super().__init__()``, sets ``self.spec`` and writes the two abstract methods. ``normalise`` is
+    applied to an image in [0, 1] first: ImageNet's statistics, unless the subclass replaces it.
     """
 
     spec: PredictorSpec
@@ -100,7 +79,7 @@ class DensePredictor(nn.Module, ABC):
         return resize(logits, size, align_corners=self.spec.align_corners)
 
     def check_input(self, image: Tensor) -> None:
-        """Refuse an input that the network cannot serve.
+        """Refuse an input that the network cannot use.
 
         Raises:
             ValueError: the image is not (N, 3, H, W), or a side is no multiple of ``size_divisor``; the message names
@@ -120,12 +99,26 @@ class DensePredictor(nn.Module, ABC):
                 f"pad or resize the image to {padded}"
             )
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Predict logits.
+    def check_positions(self, image: Tensor) -> None:
+        """Refuse an image with a side under the deepest stride, or a single position to train BatchNorm on.
 
-        Shape:
-            - image: (N, 3, H, W) in [0, 1]
-            - output: (N, K, H / output_stride, W / output_stride), rounded up
+        Raises:
+            ValueError: the message names the size to enlarge to, or how to train.
         """
+        stride, (height, width) = self.spec.feature_strides[-1], image.shape[-2:]
+        if height < stride or width < stride:
+            raise ValueError(
+                f"{type(self).__name__} needs sides of at least {stride}, its deepest stride, got (H, W) = "
+                f"{(height, width)}; enlarge or pad the image to {(max(height, stride), max(width, stride))}"
+            )
+        one_position = len(image) == 1 and height <= stride and width <= stride
+        if one_position and any(isinstance(m, nn.BatchNorm2d) and m.training for m in self.modules()):
+            raise ValueError(
+                f"{type(self).__name__} cannot train on one image of {(height, width)}: its deepest map has one "
+                f"position, and BatchNorm needs more than one value per channel; {BATCHNORM_REMEDY}"
+            )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Predict logits: (N, 3, H, W) in [0, 1] to (N, K, H / output_stride, W / output_stride), rounded up."""
         self.check_input(image)
         return self.to_output_size(self.forward_head(self.forward_features(self.normalise(image))).logits, image)

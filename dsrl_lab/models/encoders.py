@@ -1,21 +1,16 @@
 """Encoders: ResNet-18/50/101 and MobileNetV2 of torchvision, announced as maps from shallow to deep.
 
-Sources: He et al., "Deep Residual Learning" (CVPR 2016); Sandler et al., "MobileNetV2" (CVPR 2018); both made
-of torchvision's blocks under torchvision's parameter names, so that its ImageNet weights fit strictly.
-Dilation in place of stride: Chen et al., "Rethinking Atrous Convolution" (2017), section 3. Deep stem:
-PSPNet's release.
+Sources: He et al., "Deep Residual Learning" (CVPR 2016); Sandler et al., "MobileNetV2" (CVPR 2018); torchvision's
+blocks and parameter names, so that its ImageNet weights load strictly. Dilation in place of stride: Chen et al.,
+"Rethinking Atrous Convolution" (2017), section 3. Deep stem: PSPNet's release.
 
 Deviations:
     - The classifier is left out; so is MobileNetV2's last 1x1 convolution to 1280 channels, as in DeepLab.
-    - A dilated stage of a ResNet dilates all its 3x3 convolutions, the first one too, as DeepLab and PSPNet
-      do. In MobileNetV2 the block that loses its stride keeps its dilation, and the blocks after it double
-      theirs: then the dilated encoder computes the very values of the strided one, at more positions; a test
-      shows it.
+    - A dilated stage of a ResNet dilates all its 3x3 convolutions, the first one too, as DeepLab and PSPNet do. In
+      MobileNetV2 the block that loses its stride keeps its dilation, and the blocks after it double theirs: so the
+      dilated encoder computes the values of the strided one, at more positions.
 """
 
-from __future__ import annotations
-
-import hashlib
 import re
 from pathlib import Path
 from pickle import UnpicklingError
@@ -25,39 +20,30 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights, mobilenet_v2
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from dsrl_lab import files
 from dsrl_lab.layers import ConvNormAct
 
 OUTPUT_STRIDES = (8, 16, 32)
 
 
 class Encoder(nn.Module):
-    """What every encoder announces; its ``forward`` gives a tuple of maps from shallow to deep.
+    """Gives a tuple of maps from shallow to deep."""
 
-    Attributes:
-        channels: channels of each map.
-        strides: input pixels per step of each map; never decreasing.
-        torchvision_name: torchvision's name of the network whose weights fit; None if there is none.
-    """
-
-    channels: tuple[int, ...]
-    strides: tuple[int, ...]
-    torchvision_name: str | None = None
+    channels: tuple[int, ...]  # channels of each map
+    strides: tuple[int, ...]  # input pixels per step of each map; never decreasing
+    torchvision_name: str | None = None  # torchvision's name of the network whose weights fit; None if there is none
 
 
-def _check_output_stride(output_stride: int) -> None:
+def _strides(output_stride: int) -> tuple[int, ...]:
     if output_stride not in OUTPUT_STRIDES:
         raise ValueError(f"output_stride must be one of {OUTPUT_STRIDES}, got {output_stride}")
+    return tuple(min(stride, output_stride) for stride in (4, 8, 16, 32))
 
 
 def _stage(
-    block: type[BasicBlock | Bottleneck],
-    in_channels: int,
-    width: int,
-    *,
-    stride: int,
-    dilations: tuple[int, ...],
+    block: type[BasicBlock | Bottleneck], in_channels: int, width: int, *, stride: int, dilations: tuple[int, ...]
 ) -> nn.Sequential:
-    """Residual blocks, one per dilation; the first has the stride and, if it must, a projected shortcut."""
+    """Residual blocks, one per dilation; the first has the stride and, where needed, a projected shortcut."""
     out_channels = block.expansion * width
     blocks: list[nn.Module] = []
     for dilation in dilations:
@@ -74,17 +60,13 @@ def _stage(
 
 
 class ResNetEncoder(Encoder):
-    """ResNet without its classifier: the outputs of the four stages.
+    """ResNet without its classifier: the outputs of the four stages, sides rounded up.
 
     Args:
         name: ``resnet18``, ``resnet50`` or ``resnet101``.
         output_stride: stride of the deepest map, 8, 16 or 32; the stages beyond it are dilated.
         multi_grid: factors on the dilation of the last stage's blocks, one per block; (1, 2, 4) in DeepLab.
         deep_stem: three 3x3 convolutions to 64, 64 and 128 channels instead of one 7x7 to 64.
-
-    Shape:
-        - input: (N, 3, H, W)
-        - output: four maps as announced by ``channels`` and ``strides``; sides are H / stride, rounded up
 
     Raises:
         ValueError: an unknown name or output stride, or a multi-grid without one factor per block.
@@ -93,31 +75,23 @@ class ResNetEncoder(Encoder):
         >>> encoder = ResNetEncoder("resnet18", output_stride=16)
         >>> encoder.channels, encoder.strides
         ((64, 128, 256, 512), (4, 8, 16, 16))
-        >>> [tuple(x.shape[-2:]) for x in encoder(torch.zeros(2, 3, 64, 97))]
-        [(16, 25), (8, 13), (4, 7), (4, 7)]
     """
 
     NAMES = ("resnet18", "resnet50", "resnet101")
 
     def __init__(
-        self,
-        name: str,
-        *,
-        output_stride: int = 32,
-        multi_grid: tuple[int, ...] | None = None,
-        deep_stem: bool = False,
+        self, name: str, *, output_stride: int = 32, multi_grid: tuple[int, ...] = (), deep_stem: bool = False
     ) -> None:
         super().__init__()
         if name not in self.NAMES:
             raise ValueError(f"unknown ResNet {name!r}; known are {', '.join(self.NAMES)}")
-        _check_output_stride(output_stride)
+        self.strides = _strides(output_stride)
         block = BasicBlock if name == "resnet18" else Bottleneck
         repeats = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}[name]
         grid = multi_grid or (1,) * repeats[3]
         if len(grid) != repeats[3]:
             raise ValueError(f"multi_grid needs {repeats[3]} factors, one per block of {name}'s last stage, got {grid}")
         self.channels = tuple(block.expansion * width for width in (64, 128, 256, 512))
-        self.strides = tuple(min(stride, output_stride) for stride in (4, 8, 16, 32))
         self.torchvision_name = None if deep_stem else name
         _, stride8, stride16, stride32 = self.strides
         dilations16 = (16 // stride16,) * repeats[2]
@@ -131,17 +105,17 @@ class ResNetEncoder(Encoder):
         self.bn1 = nn.BatchNorm2d(stem_channels)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        channels = self.channels
+        channels4, channels8, channels16, _ = self.channels
         self.layer1 = _stage(block, stem_channels, 64, stride=1, dilations=(1,) * repeats[0])
-        self.layer2 = _stage(block, channels[0], 128, stride=2, dilations=(1,) * repeats[1])
-        self.layer3 = _stage(block, channels[1], 256, stride=stride16 // stride8, dilations=dilations16)
-        self.layer4 = _stage(block, channels[2], 512, stride=stride32 // stride16, dilations=dilations32)
+        self.layer2 = _stage(block, channels4, 128, stride=2, dilations=(1,) * repeats[1])
+        self.layer3 = _stage(block, channels8, 256, stride=stride16 // stride8, dilations=dilations16)
+        self.layer4 = _stage(block, channels16, 512, stride=stride32 // stride16, dilations=dilations32)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Encode an image; see the class for the shapes."""
+        """Encode a normalised image."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(image))))  # stride 4
         stage1 = self.layer1(x)
         stage2 = self.layer2(stage1)
@@ -150,34 +124,22 @@ class ResNetEncoder(Encoder):
 
 
 class MobileNetV2Encoder(Encoder):
-    """MobileNetV2 without its last 1x1 convolution and classifier: the last map of each stride.
+    """MobileNetV2 without its last 1x1 convolution and classifier: the last map of each stride, sides rounded up.
 
-    Args:
-        output_stride: stride of the deepest map, 8, 16 or 32; the blocks beyond it are dilated.
-
-    Shape:
-        - input: (N, 3, H, W)
-        - output: four maps as announced by ``channels`` and ``strides``; sides are H / stride, rounded up
-
-    Raises:
-        ValueError: an unknown output stride.
+    Blocks beyond ``output_stride`` (8, 16 or 32; others raise ValueError) are dilated.
 
     Example:
-        >>> encoder = MobileNetV2Encoder(output_stride=16)
-        >>> encoder.channels, encoder.strides
-        ((24, 32, 96, 320), (4, 8, 16, 16))
-        >>> [tuple(x.shape[-2:]) for x in encoder(torch.zeros(2, 3, 64, 97))]
-        [(16, 25), (8, 13), (4, 7), (4, 7)]
+        >>> MobileNetV2Encoder(output_stride=16).strides
+        (4, 8, 16, 16)
     """
 
     LAST_BLOCKS = (3, 6, 13, 17)  # of stride 4, 8, 16 and 32
 
     def __init__(self, *, output_stride: int = 32) -> None:
         super().__init__()
-        _check_output_stride(output_stride)
+        self.strides = _strides(output_stride)
         self.features = mobilenet_v2(weights=None).features[:-1]
         self.channels = (24, 32, 96, 320)
-        self.strides = tuple(min(stride, output_stride) for stride in (4, 8, 16, 32))
         self.torchvision_name = "mobilenet_v2"
         stride, dilation = 2, 1  # after the stem
         for block in self.features[1:]:
@@ -190,7 +152,7 @@ class MobileNetV2Encoder(Encoder):
                 stride *= depthwise.stride[0]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Encode an image; see the class for the shapes."""
+        """Encode a normalised image."""
         maps = []
         x = image
         for index, block in enumerate(self.features):
@@ -201,26 +163,16 @@ class MobileNetV2Encoder(Encoder):
 
 
 def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha256: str | None = None) -> None:
-    """Load ImageNet weights that torchvision has published; no constructor ever does.
+    """Load torchvision's ImageNet weights, strictly; no constructor ever does.
 
-    A path is read where it lies. A name (``IMAGENET1K_V1``, ...) is downloaded into ``torch.hub``'s cache, unless it is
-    there already. Either way the file's SHA-256 is verified before its content is looked at. Loading is strict; left
-    out are only the classifier and MobileNetV2's last convolution, which the encoder does not have.
-
-    Args:
-        encoder: a ``ResNetEncoder`` without deep stem, or a ``MobileNetV2Encoder``.
-        path_or_name: a file of torchvision's, or the name of one of its weights for this network.
-        sha256: the expected digest: 64 hexadecimal digits, or the first 8 or more of them; by default the 8
-            that torchvision puts at the end of the file's name.
+    A path is read where it is. A name (``IMAGENET1K_V1``, ...) is downloaded into ``torch.hub``'s cache, unless it is
+    there already. ``sha256`` holds the 64 digits expected, or the first 8 or more; by default the 8 that torchvision
+    puts at the end of the file's name. It is verified before the content is read. Left out are only the classifier and
+    MobileNetV2's last convolution, which the encoder does not have.
 
     Raises:
         ValueError: no such file or name, a failed download, no digest to compare with, a digest that differs, an
-            encoder that torchvision has no weights for, or a file with something else in it.
-
-    Example:
-        >>> load_torchvision_weights(MobileNetV2Encoder(), "IMAGENET1K_V3")
-        Traceback (most recent call last):
-        ValueError: no file and no torchvision weights of mobilenet_v2 are called 'IMAGENET1K_V3'; ...
+            encoder that torchvision has no weights for, or a file of something else.
     """
     name = encoder.torchvision_name
     if name is None:
@@ -257,8 +209,7 @@ def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha2
 
 
 def _digest_in_name(path: Path) -> str | None:
-    """The digits that torchvision puts at the end of a file's name: resnet50-11ad3fa6.pth -> 11ad3fa6."""
-    found = re.search(r"-([0-9a-f]{8,64})$", path.stem)
+    found = re.search(r"-([0-9a-f]{8,64})$", path.stem)  # resnet50-11ad3fa6.pth
     return found[1] if found else None
 
 
@@ -268,7 +219,6 @@ def _verify(path: Path, expected: str | None) -> None:
             f"no SHA-256 to verify {path.name} with: expected 8 to 64 hexadecimal digits, got {expected!r}; "
             "pass them as sha256=..."
         )
-    with path.open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    actual = files.sha256(path)
     if not actual.startswith(expected.lower()):
         raise ValueError(f"{path} has SHA-256 {actual}, expected {expected}; delete the file and fetch it again")

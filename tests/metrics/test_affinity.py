@@ -46,3 +46,5 @@ def test_two_clusters_have_rank_two_and_are_told_apart() -> None:
 def test_shapes_that_do_not_fit_are_named() -> None:
     with pytest.raises(ValueError, match=r"labels \(P,\), got \(4, 4\) and \(3,\)"):
         affinity_statistics(torch.eye(4), torch.zeros(3))
+    with pytest.raises(ValueError, match="expected finite affinities, got NaN or infinity"):
+        affinity_statistics(torch.full((3, 3), math.nan), torch.zeros(3))

@@ -138,3 +138,36 @@ def test_ssim_needs_its_window(photo: Tensor) -> None:
     assert ssim(small, small, crop_border=1).item() == pytest.approx(1)
     with pytest.raises(ValueError, match="at least 11 pixels a side"):
         ssim(small, small, crop_border=2)
+
+
+def test_a_pair_of_equal_images_is_left_out_of_the_mean() -> None:
+    target = torch.zeros(3, 1, 4, 4)
+    pred = torch.stack([torch.full((1, 4, 4), value) for value in (0.1, 0.0, 0.01)])  # 20 dB, equal, 40 dB
+    assert psnr(pred, target).item() == pytest.approx((20 + 40) / 2)
+    assert psnr(target, target).item() == math.inf
+
+
+def test_whole_numbers_score_as_the_same_numbers_in_floats() -> None:
+    corners = torch.tensor([[[[0, 255]], [[0, 255]], [[0, 255]]]], dtype=torch.uint8)
+    assert luminance(corners, data_range=255).flatten().tolist() == pytest.approx([16, 235])
+    target = torch.randint(0, 250, (2, 3, 16, 16), dtype=torch.uint8)
+    pred = target + 5  # mean squared error 25
+    assert psnr(pred, target, data_range=255).item() == pytest.approx(20 * math.log10(255 / 5))
+    expected = ssim(pred.double() / 255, target.double() / 255, y_channel=True)
+    assert ssim(pred, target, data_range=255, y_channel=True).item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("score", [psnr, ssim])
+def test_values_that_cannot_be_scored_are_refused(score: Any, photo: Tensor) -> None:
+    for bad in (math.nan, math.inf):
+        broken = photo.clone()
+        broken[0, 0, 0, 0] = bad
+        with pytest.raises(ValueError, match="expected finite images, got NaN or infinity"):
+            score(broken, photo)
+    with pytest.raises(ValueError, match=r"images in \[0, 1\], got torch.uint8; pass data_range=255"):
+        score(photo, photo.to(torch.uint8))
+    for data_range in (0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="expected a positive data_range, got"):
+            score(photo, photo, data_range=data_range)
+    with pytest.raises(ValueError, match="two image batches of one shape"):
+        score(photo[:0], photo[:0])

@@ -73,6 +73,16 @@ def test_pck_refuses_shapes_that_do_not_fit() -> None:
             pck(*wrong, alpha=0.2)
 
 
+def test_joints_that_are_not_finite_and_a_negative_tolerance_are_refused() -> None:
+    pred, target, visible = people()
+    for bad in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="expected alpha >= 0 and finite joints"):
+            pck(pred.index_fill(0, torch.tensor([3]), bad), target, visible, alpha=0.2)
+    for alpha in (-0.1, math.nan):
+        with pytest.raises(ValueError, match=f"expected alpha >= 0 and finite joints, got alpha={alpha}"):
+            pck(pred, target, visible, alpha=alpha)
+
+
 # --- OKS-AP -----------------------------------------------------------------------------------------------------------
 
 
@@ -137,6 +147,9 @@ def test_predictions_that_cannot_be_scored(tmp_path: Path) -> None:
         oks_average_precision(annotations, [KeypointPrediction(0, joints[:14], 1.0)])
     with pytest.raises(ValueError, match=r"image ids of .*person_keypoints.json, got \[7\]"):
         oks_average_precision(annotations, [KeypointPrediction(7, joints, 1.0)])
+    for broken in (KeypointPrediction(0, joints, math.nan), KeypointPrediction(0, joints / 0, 1.0)):
+        with pytest.raises(ValueError, match="finite joints and score, got NaN or infinity for image 0"):
+            oks_average_precision(annotations, [broken])
     with pytest.raises(FileNotFoundError):
         oks_average_precision(tmp_path / "absent.json", [KeypointPrediction(0, joints, 1.0)])
 

@@ -213,3 +213,23 @@ def test_mistakes_are_named(score: SegmentationScore | BoundaryScore) -> None:
 def test_negative_tolerance_is_refused() -> None:
     with pytest.raises(ValueError, match="tolerance of 0 or more pixels, got -1"):
         BoundaryScore(2, tolerance=-1)
+
+
+@pytest.mark.parametrize("kind", [SegmentationScore, BoundaryScore])
+def test_masks_of_bytes_score_as_those_of_int64(kind: type[SegmentationScore] | type[BoundaryScore]) -> None:
+    pred, mask = scene()
+    scores = [kind(K) for _ in range(2)]
+    scores[0].update(pred, mask)
+    scores[1].update(pred.to(torch.uint8), mask.to(torch.uint8))
+    for usual, of_bytes in zip(scores[0].compute(), scores[1].compute(), strict=True):
+        torch.testing.assert_close(torch.as_tensor(of_bytes), torch.as_tensor(usual), rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("score", [SegmentationScore(K), BoundaryScore(K)], ids=["iou", "boundary"])
+def test_logits_that_are_not_finite_are_refused(score: SegmentationScore | BoundaryScore, bad: float) -> None:
+    _, mask = scene()
+    logits = torch.randn(len(mask), K, *mask.shape[1:])
+    logits[1, 2, 3, 4] = bad
+    with pytest.raises(ValueError, match="expected finite logits, got NaN or infinity; check the network's weights"):
+        score.update(logits, mask)

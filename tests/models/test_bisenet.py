@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from dsrl_lab.models.segmentation.bisenet import AttentionRefinement, BiSeNet, FeatureFusion
-from dsrl_lab.models.xception39 import Xception39Encoder
+from dsrl_lab.models.segmentation.bisenet import AttentionRefinement, BiSeNet, FeatureFusion, Xception39Encoder
 
 
 def test_attention_refinement_weighs_each_channel_by_one_number_between_0_and_1() -> None:

@@ -14,7 +14,7 @@ import torchvision
 from torch import nn
 
 from dsrl_lab.models.encoders import Encoder, MobileNetV2Encoder, ResNetEncoder, load_torchvision_weights
-from dsrl_lab.models.xception39 import Xception39Encoder
+from dsrl_lab.models.segmentation.bisenet import Xception39Encoder
 
 
 def build(name: str, output_stride: int = 32) -> Encoder:

@@ -191,3 +191,11 @@ def test_what_is_no_heat_map_is_refused(shape: tuple[int, ...]) -> None:
 def test_pairs_that_do_not_fit_are_refused(pairs: tuple[tuple[int, int], ...]) -> None:
     with pytest.raises(ValueError, match=r"expected pairs of joints 0\.\.4, each joint in one pair at most, got"):
         flip_heatmaps(torch.zeros(1, 5, 4, 4), pairs)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_heatmaps_that_are_not_finite_are_refused(bad: float) -> None:
+    heatmaps = torch.zeros(1, 2, 4, 4)
+    heatmaps[0, 1, 2, 2] = bad
+    with pytest.raises(ValueError, match="expected finite heat-maps, got NaN or infinity"):
+        decode_heatmaps(heatmaps, (16, 16))

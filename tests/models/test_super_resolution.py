@@ -153,16 +153,14 @@ def test_a_sub_pixel_convolution_is_a_transposed_convolution() -> None:
     """Shi et al., "Is the deconvolution layer the same as a convolutional layer?" (2016), here as an identity."""
     s, k = 2, 3
     sub_pixel = SubPixelConv(4, 3, s, kernel_size=k)
-    weight = sub_pixel.conv.weight.detach()  # (3 s^2, 4, k, k)
+    weight = sub_pixel[0].weight.detach()  # (3 s^2, 4, k, k)
     weight = torch.randn_like(weight)
-    sub_pixel.conv.weight.data.copy_(weight)
+    sub_pixel[0].weight.data.copy_(weight)
     phases = weight.view(3, s, s, 4, k, k).flip(-2, -1)  # a transposed convolution runs its taps backwards
     kernel = phases.permute(3, 0, 4, 1, 5, 2).reshape(4, 3, k * s, k * s)
     image = torch.randn(2, 4, 6, 5)
-    transposed = F.conv_transpose2d(
-        image, kernel, sub_pixel.conv.bias.detach()[:: s * s], stride=s, padding=(k // 2) * s
-    )
-    sub_pixel.conv.bias.data.copy_(sub_pixel.conv.bias.data[:: s * s].repeat_interleave(s * s))
+    transposed = F.conv_transpose2d(image, kernel, sub_pixel[0].bias.detach()[:: s * s], stride=s, padding=(k // 2) * s)
+    sub_pixel[0].bias.data.copy_(sub_pixel[0].bias.data[:: s * s].repeat_interleave(s * s))
     torch.testing.assert_close(sub_pixel(image), transposed)
 
 

@@ -1,6 +1,6 @@
 """Pose nets, and the heat-maps they are trained on and read from."""
 
+# ruff: noqa: F401 - names for other rooms
+
 from dsrl_lab.models.pose.heatmaps import Keypoints, decode_heatmaps, flip_heatmaps, flip_test, gaussian_heatmaps
 from dsrl_lab.models.pose.hrnet import HRNet
-
-__all__ = ["HRNet", "Keypoints", "decode_heatmaps", "flip_heatmaps", "flip_test", "gaussian_heatmaps"]

@@ -3,19 +3,17 @@
 Source: Sun et al., "Deep High-Resolution Representation Learning for Human Pose Estimation" (CVPR 2019), section 3:
 Gaussians of deviation 2 for 64x48 heat-maps, joints at the maximum, shifted a quarter pixel towards the second highest.
 
-One convention of coordinates holds for pictures, heat-maps and their enlargements: pixel (0, 0) has its centre at
-(0, 0), and a picture of any size covers the same scene, as in ``layers.resize`` (``align_corners=False``). So x in a
-picture of width W lies at (x + 1/2) * w / W - 1/2 in a heat-map of width w, and mirroring takes x to W - 1 - x.
+One convention of coordinates holds for images, heat-maps and their enlargements: pixel (0, 0) has its centre at
+(0, 0), and an image of any size covers the same scene, as in ``layers.resize`` (``align_corners=False``). So x in an
+image of width W lies at (x + 1/2) * w / W - 1/2 in a heat-map of width w, and mirroring takes x to W - 1 - x.
 
 Deviations (as argued by Huang et al., "The Devil is in the Details", CVPR 2020, and Zhang et al., "Distribution-Aware
 Coordinate Representation", CVPR 2020):
     - The release divides x by the stride without the half pixels; its mirrored heat-maps miss by 3/4 pixel, which it
-      mends by moving them one pixel. Here they fit, and nothing is moved.
+      corrects by moving them one pixel. Here they fit, and nothing is moved.
     - The release rounds the Gaussian's centre to a pixel and cuts it off at three deviations; here the centre is exact
       and the tail whole, so that a decoded target is within a quarter pixel of the joint.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -30,15 +28,10 @@ Pairs = Sequence[tuple[int, int]]
 
 
 class Keypoints(NamedTuple):
-    """Joints read from heat-maps.
+    """Joints read from heat-maps."""
 
-    Attributes:
-        joints: (N, J, 2), x and y in pixels of the picture.
-        scores: (N, J), the heat-maps' maxima; about 1 for a joint that the net is sure of.
-    """
-
-    joints: Tensor
-    scores: Tensor
+    joints: Tensor  # (N, J, 2), x and y in pixels of the image
+    scores: Tensor  # (N, J), the heat-maps' maxima; about 1 for a joint that the net is sure of
 
 
 def _grid_to_grid(joints: Tensor, from_size: Size, to_size: Size) -> Tensor:
@@ -51,15 +44,14 @@ def gaussian_heatmaps(joints: Tensor, visible: Tensor, *, image_size: Size, size
     """Draw the target of each joint: a Gaussian of height 1 around it; nothing for a joint that is not marked.
 
     Args:
-        joints: x and y in pixels of the picture.
-        visible: above 0 where a joint is marked.
-        image_size: (H, W) of the picture, low or high resolution: whichever the joints are pixels of.
-        size: (H, W) of the heat-maps.
+        joints: (N, J, 2), x and y in pixels of the image.
+        visible: (N, J), above 0 where a joint is marked.
+        image_size: (H, W) of the image that the joints are pixels of.
+        size: (h, w) of the heat-maps.
         sigma: deviation in heat-map pixels; twice as large on heat-maps of twice the size draws the same shape.
 
-    Shape:
-        - joints: (N, J, 2); visible: (N, J)
-        - output: (N, J, h, w) with (h, w) = ``size``, in [0, 1], of the joints' type
+    Returns:
+        (N, J, h, w) in [0, 1], of the joints' type.
 
     Raises:
         ValueError: shapes that do not fit, a side or ``sigma`` that is not positive.
@@ -88,17 +80,11 @@ def gaussian_heatmaps(joints: Tensor, visible: Tensor, *, image_size: Size, size
 def decode_heatmaps(heatmaps: Tensor, image_size: Size) -> Keypoints:
     """Read each joint at its heat-map's maximum, a quarter pixel towards the higher neighbour on either axis.
 
-    At the border, and between equal neighbours, nothing is moved.
-
-    Args:
-        heatmaps: of a pose net, or targets.
-        image_size: (H, W) of the picture whose pixels the joints are wanted in.
-
-    Shape:
-        - heatmaps: (N, J, h, w)
+    At the border, and between equal neighbours, nothing is moved. Heat-maps are (N, J, h, w); joints are in pixels of
+    an image of ``image_size`` (H, W).
 
     Raises:
-        ValueError: no heat-maps (N, J, h, w).
+        ValueError: no heat-maps (N, J, h, w), or values that are not finite.
 
     Example:
         >>> heatmaps = torch.tensor([[[[0.0, 0.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.0, 0.0]]]])
@@ -107,6 +93,8 @@ def decode_heatmaps(heatmaps: Tensor, image_size: Size) -> Keypoints:
     """
     if heatmaps.ndim != 4 or 0 in heatmaps.shape[-2:]:
         raise ValueError(f"expected heat-maps of shape (N, J, h, w), got {tuple(heatmaps.shape)}")
+    if not heatmaps.isfinite().all():
+        raise ValueError("expected finite heat-maps, got NaN or infinity; check the network's weights and its input")
     height, width = heatmaps.shape[-2:]
     values = heatmaps.flatten(2).float()  # a coordinate needs more digits than bfloat16 has
     scores, place = values.max(dim=-1)
@@ -124,50 +112,31 @@ def decode_heatmaps(heatmaps: Tensor, image_size: Size) -> Keypoints:
 
 
 def flip_heatmaps(heatmaps: Tensor, pairs: Pairs) -> Tensor:
-    """Turn heat-maps of a picture into those of its mirror image, and back.
+    """Turn heat-maps (N, J, h, w) of an image into those of its mirror image, and back.
 
-    Args:
-        heatmaps: one channel per joint.
-        pairs: indices of left-right partners, whose channels change places.
-
-    Shape:
-        - heatmaps: (N, J, h, w); output: the same
+    ``pairs`` are the indices of left-right partners, whose channels change places.
 
     Raises:
-        ValueError: a pair names a joint that is not there, or a joint has two partners.
+        ValueError: a pair names a joint that does not exist, or a joint has two partners.
 
     Example:
         >>> left, right = [[1.0, 0.0]], [[2.0, 3.0]]
         >>> flip_heatmaps(torch.tensor([[left, right]]), [(0, 1)]).tolist()
         [[[[3.0, 2.0]], [[0.0, 1.0]]]]
     """
-    return heatmaps.flip(-1)[:, _swapped(heatmaps.shape[1], pairs)]
-
-
-def _swapped(num_joints: int, pairs: Pairs) -> list[int]:
-    """Order of the joints with left and right exchanged."""
-    order = list(range(num_joints))
+    order = list(range(heatmaps.shape[1]))
     named = [joint for pair in pairs for joint in pair]
     if len(set(named)) != len(named) or any(joint not in order for joint in named):
         raise ValueError(
-            f"expected pairs of joints 0..{num_joints - 1}, each joint in one pair at most, got {tuple(pairs)}"
+            f"expected pairs of joints 0..{len(order) - 1}, each joint in one pair at most, got {tuple(pairs)}"
         )
     for left, right in pairs:
         order[left], order[right] = right, left
-    return order
+    return heatmaps.flip(-1)[:, order]
 
 
 def flip_test(model: DensePredictor, image: Tensor, pairs: Pairs) -> Tensor:
-    """Average a pose net's heat-maps of a picture with those of its mirror image, turned back.
-
-    Args:
-        model: in evaluation; the deployed network of a ``DSRL`` will do.
-        image: normalised.
-        pairs: indices of left-right partners.
-
-    Shape:
-        - image: (N, 3, H, W)
-        - output: (N, J, h, w), as ``model`` gives them
+    """Average a pose net's heat-maps (N, J, h, w) of an image with those of its mirror image, flipped back.
 
     Raises:
         ValueError: ``pairs`` do not fit the joints.

@@ -1,48 +1,36 @@
-"""HRNet: a pose net that never leaves the high resolution; coarser branches run beside it and exchange with it.
+"""HRNet: a pose net that keeps the high resolution throughout; coarser branches run beside it and exchange with it.
 
 Source: Sun, Xiao, Liu, Wang, "Deep High-Resolution Representation Learning for Human Pose Estimation" (CVPR 2019),
-section 3 and the settings of HRNet-W32; residual blocks are torchvision's (He et al. 2016). The release's parameters
-and MACs are met.
+section 3 and the settings of HRNet-W32, with the release's parameters and MACs; residual blocks are torchvision's.
 
-Where encoder and head part: the encoder ends with the four branches of the last module, before they meet; the head is
-that meeting at the finest branch and the 1x1 prediction. So super-resolution, which shares the encoder, trains every
-branch, and affinity compares what the heat-maps are read from.
+The encoder ends with the four branches of the last module, before they meet; the head is that meeting at the finest
+branch and the 1x1 prediction. So super-resolution, which shares the encoder, trains every branch, and affinity compares
+what the heat-maps are read from.
 
 Deviations:
-    - A coarser map is enlarged to the finer branch's size, not by its factor: any input size is served, odd ones too.
+    - A coarser map is enlarged to the finer branch's size, not by its factor: any input size works, odd ones too.
     - The stem has min(64, 2 * width) channels and the first stage ``blocks`` bottlenecks, so that a small net is small
       throughout; at width 32 both are the release's.
-    - Convolutions start as ResNet's do (the release: normal, deviation 0.001, which BatchNorm takes out again); the
-      prediction starts as the release's, with heat-maps near zero, where most of each target is.
+    - Convolutions start as ResNet's do (the release: normal, deviation 0.001, which BatchNorm cancels); the prediction
+      starts as the release's, with heat-maps near zero, where most of each target is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from functools import reduce
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from dsrl_lab.layers import ConvNormAct
 from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
-from dsrl_lab.models.segmentation.pooling import check_positions
 
 Maps = tuple[Tensor, ...]
 
 
 class Branches(nn.Module):
-    """Residual blocks on each branch, every branch for itself.
-
-    Shape:
-        - input and output: one map (N, C_i, H_i, W_i) for each entry of ``widths``
-
-    Example:
-        >>> import torch
-        >>> maps = torch.zeros(2, 8, 6, 4), torch.zeros(2, 16, 3, 2)
-        >>> [tuple(x.shape) for x in Branches((8, 16), blocks=2)(maps)]
-        [(2, 8, 6, 4), (2, 16, 3, 2)]
-    """
+    """Residual blocks on each branch separately; one map (N, C_i, H_i, W_i) for each width, in and out."""
 
     def __init__(self, widths: Sequence[int], *, blocks: int) -> None:
         super().__init__()
@@ -56,24 +44,11 @@ class Branches(nn.Module):
 
 
 class Exchange(nn.Module):
-    """Each branch receives the sum of all branches, brought to its channels and size.
+    """Each branch receives the sum of all branches, brought to its channels and size; the first ``outputs`` do, or all.
 
     A coarser map comes by {1x1, BatchNorm, nearest enlargement}, a finer one by 3x3 convolutions of stride 2, one per
-    halving, that change its channels in the last step only.
-
-    Args:
-        widths: channels of the branches, finest first; each has half the size of the one before.
-        outputs: how many branches receive, counted from the finest; None for all.
-
-    Shape:
-        - input: one map (N, C_i, H_i, W_i) for each branch, H_i+1 = ceil(H_i / 2)
-        - output: the first ``outputs`` of these shapes, non-negative
-
-    Example:
-        >>> import torch
-        >>> maps = torch.zeros(2, 8, 7, 5), torch.zeros(2, 16, 4, 3)
-        >>> [tuple(x.shape) for x in Exchange((8, 16))(maps)]
-        [(2, 8, 7, 5), (2, 16, 4, 3)]
+    halving, that change its channels in the last step only. ``widths`` are the branches' channels, finest first, each
+    of half the size of the one before. Results are not negative.
     """
 
     def __init__(self, widths: Sequence[int], *, outputs: int | None = None) -> None:
@@ -102,57 +77,37 @@ class Exchange(nn.Module):
             assert isinstance(paths, nn.ModuleList)
             arrived = [path(x) for path, x in zip(paths, maps, strict=True)]
             coarser = [F.interpolate(x, size=size, mode="nearest") for x in arrived[receiver + 1 :]]
-            total = arrived[0]
-            for x in (*arrived[1 : receiver + 1], *coarser):
-                total = total + x
-            received.append(F.relu(total))
+            received.append(F.relu(reduce(torch.add, [*arrived[: receiver + 1], *coarser])))
         return tuple(received)
 
 
 class HighResolutionModule(nn.Sequential):
-    """The unit of HRNet: ``Branches``, then ``Exchange`` between all of them.
-
-    Example:
-        >>> import torch
-        >>> maps = torch.zeros(2, 8, 6, 4), torch.zeros(2, 16, 3, 2)
-        >>> [tuple(x.shape) for x in HighResolutionModule((8, 16), blocks=1)(maps)]
-        [(2, 8, 6, 4), (2, 16, 3, 2)]
-    """
+    """The unit of HRNet: ``Branches``, then ``Exchange`` between all of them."""
 
     def __init__(self, widths: Sequence[int], *, blocks: int) -> None:
         super().__init__(Branches(widths, blocks=blocks), Exchange(widths))
 
 
 class HRNet(DensePredictor):
-    """HRNet for human pose: one heat-map per joint at a quarter of the input's sides.
+    """HRNet for human pose: one heat-map per joint at a quarter of the input's sides, rounded up.
 
-    HRNet-W32 is the default; ``HRNet(14, width=8, modules=(1, 1, 1), blocks=2)`` trains on a laptop.
-
-    Announced are the first stage's map (stride 4) and the last module's four branches (strides 4, 8, 16, 32).
+    HRNet-W32 is the default; ``HRNet(14, width=8, modules=(1, 1, 1), blocks=2)`` trains on a laptop. Announced are the
+    first stage's map (stride 4) and the last module's four branches (strides 4, 8, 16, 32).
 
     Args:
         num_classes: J, the joints.
         width: channels of the finest branch; each coarser one has twice as many.
         modules: modules of the stages with two, three and four branches.
         blocks: residual blocks per branch of a module, and of the first stage.
-        stem_width: channels of the two convolutions before the first stage, whose output has four times as many;
-            None for min(64, 2 * width). The release has 64 at all widths.
-
-    Shape:
-        - input: (N, 3, H, W) in [0, 1], any size of at least 32
-        - output: (N, J, ceil(H / 4), ceil(W / 4))
+        stem_width: channels of the two convolutions before the first stage; None for min(64, 2 * width).
 
     Raises:
         ValueError: an argument is not positive, ``modules`` are not three; on use: no RGB batch, a side under 32, or
             training on one image of 32 x 32.
 
     Example:
-        >>> import torch
-        >>> network = HRNet(14, width=8, modules=(1, 1, 1), blocks=1).eval()
-        >>> network(torch.zeros(1, 3, 64, 48)).shape
+        >>> HRNet(14, width=8, modules=(1, 1, 1), blocks=1).eval()(torch.zeros(1, 3, 64, 48)).shape
         torch.Size([1, 14, 16, 12])
-        >>> network.spec.feature_channels
-        (64, 8, 16, 32, 64)
     """
 
     def __init__(
@@ -193,9 +148,7 @@ class HRNet(DensePredictor):
         bottlenecks = (Bottleneck(4 * stem, stem) for _ in range(blocks - 1))
         self.stage1 = nn.Sequential(Bottleneck(stem, stem, downsample=widen), *bottlenecks)
 
-        self.enter2 = nn.ModuleList(
-            [ConvNormAct(4 * stem, widths[0]), ConvNormAct(4 * stem, widths[1], stride=2)],
-        )
+        self.enter2 = nn.ModuleList([ConvNormAct(4 * stem, widths[0]), ConvNormAct(4 * stem, widths[1], stride=2)])
         self.stage2 = nn.Sequential(*(HighResolutionModule(widths[:2], blocks=blocks) for _ in range(modules[0])))
         self.enter3 = ConvNormAct(widths[1], widths[2], stride=2)
         self.stage3 = nn.Sequential(*(HighResolutionModule(widths[:3], blocks=blocks) for _ in range(modules[1])))
@@ -205,9 +158,6 @@ class HRNet(DensePredictor):
 
         self.gather = Exchange(widths, outputs=1)
         self.predict = nn.Conv2d(width, num_classes, 1)
-        self._initialise()
-
-    def _initialise(self) -> None:
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
@@ -216,7 +166,7 @@ class HRNet(DensePredictor):
 
     def forward_features(self, image: Tensor) -> Maps:
         """Encode a normalised image into the first stage's map and the four branches of the last module."""
-        check_positions(self, image)
+        self.check_positions(image)
         feat4 = self.stage1(self.stem(image))
         maps = self.stage2(tuple(enter(feat4) for enter in self.enter2))
         maps = self.stage3((*maps, self.enter3(maps[-1])))

@@ -1,7 +1,7 @@
 """BiSeNet: a shallow path keeps the detail, a deep path gathers the context, attention joins the two.
 
 Source: Yu et al., "BiSeNet: Bilateral Segmentation Network" (ECCV 2018), and the first author's release (TorchSeg),
-whose layers and widths this file follows: its parameters and MACs agree.
+with the same layers, parameters and MACs; ImageNet weights of its Xception39 exist only there.
 
 Deviations:
     - Bilinear resizing with ``align_corners=False`` (the release: True).
@@ -10,30 +10,78 @@ Deviations:
     - The heads' convolutions keep torch's default initialisation.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dsrl_lab.layers import ConvNormAct, resize
+from dsrl_lab.layers import ConvNormAct, PooledContext, resize
 from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.encoders import Encoder, ResNetEncoder
-from dsrl_lab.models.segmentation.pooling import PooledContext, check_positions
-from dsrl_lab.models.xception39 import Xception39Encoder
+
+
+def _separable(
+    in_channels: int, out_channels: int, *, stride: int = 1, activation: type[nn.Module] | None = nn.ReLU
+) -> nn.Sequential:
+    """Depthwise 3x3, then 1x1 with BatchNorm and activation; nothing between the two."""
+    depthwise = nn.Conv2d(in_channels, in_channels, 3, stride, padding=1, groups=in_channels, bias=False)
+    return nn.Sequential(depthwise, ConvNormAct(in_channels, out_channels, 1, activation=activation))
+
+
+class XceptionBlock(nn.Module):
+    """Three separable convolutions beside a shortcut: (N, C, H, W) to (N, 4 * width, H / stride, W / stride)."""
+
+    def __init__(self, in_channels: int, width: int, *, stride: int = 1) -> None:
+        super().__init__()
+        out_channels = 4 * width
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or in_channels != out_channels:
+            self.shortcut = _separable(in_channels, out_channels, stride=stride, activation=None)
+        self.residual = nn.Sequential(
+            _separable(in_channels, width, stride=stride),
+            _separable(width, width),
+            _separable(width, out_channels, activation=None),
+        )
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the residual to the shortcut."""
+        return self.relu(self.shortcut(x) + self.residual(x))
+
+
+class Xception39Encoder(Encoder):
+    """Xception39 without its classifier: the outputs of its three stages, sides rounded up.
+
+    A 3x3 stem of 8 channels, max-pooling, then 4, 8 and 4 blocks whose widths 16, 32 and 64 are expanded fourfold.
+
+    Example:
+        >>> [tuple(x.shape) for x in Xception39Encoder()(torch.zeros(2, 3, 64, 97))]
+        [(2, 64, 8, 13), (2, 128, 4, 7), (2, 256, 2, 4)]
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels = (64, 128, 256)
+        self.strides = (8, 16, 32)
+        self.stem = nn.Sequential(ConvNormAct(3, 8, 3, stride=2), nn.MaxPool2d(3, stride=2, padding=1))
+        in_channels = 8
+        stages = []
+        for width, repeats in ((16, 4), (32, 8), (64, 4)):
+            blocks = [XceptionBlock(in_channels, width, stride=2)]
+            blocks += [XceptionBlock(4 * width, width) for _ in range(repeats - 1)]
+            stages.append(nn.Sequential(*blocks))
+            in_channels = 4 * width
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Encode a normalised image."""
+        maps = [self.stem(image)]  # stride 4
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return tuple(maps[1:])
 
 
 class AttentionRefinement(nn.Module):
-    """ARM: a 3x3 convolution whose channels are weighted by what the whole image says.
-
-    Shape:
-        - input: (N, in_channels, H, W)
-        - output: (N, out_channels, H, W)
-
-    Example:
-        >>> AttentionRefinement(8, 4)(torch.zeros(2, 8, 5, 7)).shape
-        torch.Size([2, 4, 5, 7])
-    """
+    """ARM: a 3x3 convolution whose channels are weighted by the whole image; (N, C, H, W) to (N, C', H, W)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -41,62 +89,34 @@ class AttentionRefinement(nn.Module):
         self.context = PooledContext(out_channels, out_channels, activation=None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve and weigh; see the class for the shapes."""
+        """Convolve and weight."""
         x = self.conv(x)
         return x * torch.sigmoid(self.context(x))
 
 
 class FeatureFusion(nn.Module):
-    """FFM: joins the two paths with a 1x1 convolution and adds its channels once more, weighted.
-
-    Shape:
-        - detail, context: (N, C, H, W) each
-        - output: (N, 2 * C, H, W)
-
-    Example:
-        >>> x = torch.zeros(2, 4, 5, 7)
-        >>> FeatureFusion(8)(x, x).shape
-        torch.Size([2, 8, 5, 7])
-    """
+    """FFM: joins two maps (N, C, H, W) by a 1x1 convolution and adds its channels again, weighted: (N, 2 * C, H, W)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.join = ConvNormAct(channels, channels, 1)
-        self.attention = nn.Sequential(
-            nn.Conv2d(channels, channels, 1, bias=False),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 1, bias=False),
-            nn.Sigmoid(),
-        )
+        first, second = (nn.Conv2d(channels, channels, 1, bias=False) for _ in range(2))
+        self.attention = nn.Sequential(first, nn.ReLU(inplace=True), second, nn.Sigmoid())
 
     def forward(self, detail: Tensor, context: Tensor) -> Tensor:
-        """Join and weigh; see the class for the shapes."""
+        """Join and weight."""
         x = self.join(torch.cat([detail, context], dim=1))
         return x + x * self.attention(F.adaptive_avg_pool2d(x, 1))
 
 
 class BiSeNet(DensePredictor):
-    """BiSeNet on ResNet-18 or Xception39; logits at stride 8, two auxiliary heads in training.
-
-    Args:
-        num_classes: channels of the logits.
-        encoder: of the context path, ``resnet18`` or ``xception39``.
-
-    Attributes:
-        auxiliary_weight: weight of each auxiliary loss in the paper (1).
-
-    Shape:
-        - image: (N, 3, H, W), sides of at least 32
-        - output: (N, num_classes, H, W)
+    """BiSeNet on ``resnet18`` or ``xception39``; two auxiliary heads in training (weight 1 in the paper).
 
     Raises:
         ValueError: an unknown encoder, a batch of one in training, or an image with a side under 32.
 
     Example:
-        >>> model = BiSeNet(19, encoder="xception39").eval()
-        >>> model.spec.feature_channels, model.spec.feature_strides, model.spec.head_channels
-        ((128, 128, 256), (8, 16, 32), 64)
-        >>> model(torch.zeros(1, 3, 33, 64)).shape
+        >>> BiSeNet(19, encoder="xception39").eval()(torch.zeros(1, 3, 33, 64)).shape
         torch.Size([1, 19, 33, 64])
     """
 
@@ -139,17 +159,17 @@ class BiSeNet(DensePredictor):
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
         """Give the spatial path's map and the context path's two deepest."""
-        check_positions(self, image)
+        self.check_positions(image)
         *_, feat16, feat32 = self.encoder(image)
         return self.spatial_path(image), feat16, feat32
 
     def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
-        """Carry the context up to stride 8, join the detail, classify; in training also at strides 16 and 8."""
+        """Enlarge the context to stride 8, join the detail, classify; in training also at strides 16 and 8."""
         detail8, feat16, feat32 = features
         context32 = self.attention32(feat32) + self.global_context(feat32)
-        context16 = self.refine32(resize(context32, (feat16.shape[-2], feat16.shape[-1])))
+        context16 = self.refine32(resize(context32, feat16.shape[-2:]))
         summed = self.attention16(feat16) + context16
-        context8 = self.refine16(resize(summed, (detail8.shape[-2], detail8.shape[-1])))
+        context8 = self.refine16(resize(summed, detail8.shape[-2:]))
         last = self.last(self.fusion(detail8, context8))
         auxiliary = (self.auxiliary16(context16), self.auxiliary8(context8)) if self.training else ()
         return HeadOutput(self.classify(last), last, auxiliary)

@@ -1,87 +1,55 @@
 """DABNet: blocks with a plain and a dilated depthwise branch side by side, and no decoder at all.
 
 Source: Li et al., "DABNet: Depth-wise Asymmetric Bottleneck for Real-time Semantic Segmentation" (BMVC 2019), and
-the authors' release, whose layers, widths and BatchNorm epsilon this file follows: parameters and MACs agree.
+the authors' release, with the same layers, widths, BatchNorm epsilon, parameters and MACs.
 
-Deviations:
-    - Max-pooling rounds up, so that odd sizes fit the convolution beside it; even sizes are not affected.
+Deviation: max-pooling rounds up, so that odd sizes fit the convolution beside it.
 """
-
-from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
-from dsrl_lab.models.segmentation.pooling import check_positions
 
 
 def _norm_act(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.BatchNorm2d(channels, eps=1e-3), nn.PReLU(channels))
 
 
-def _conv_norm_act(
-    in_channels: int,
-    out_channels: int,
-    kernel_size: tuple[int, int] = (3, 3),
-    *,
-    stride: int = 1,
-    dilation: int = 1,
-    groups: int = 1,
-) -> nn.Sequential:
-    padding = (dilation * (kernel_size[0] // 2), dilation * (kernel_size[1] // 2))
-    conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups=groups, bias=False)
+def _conv_norm_act(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
     return nn.Sequential(conv, _norm_act(out_channels))
 
 
+def _asymmetric(channels: int, dilation: int) -> nn.Sequential:
+    """Depthwise 3x1, then depthwise 1x3, each with BatchNorm and PReLU."""
+    layers: list[nn.Module] = []
+    for side, padding in (((3, 1), (dilation, 0)), ((1, 3), (0, dilation))):
+        conv = nn.Conv2d(channels, channels, side, 1, padding, dilation, groups=channels, bias=False)
+        layers.append(nn.Sequential(conv, _norm_act(channels)))
+    return nn.Sequential(*layers)
+
+
 class AsymmetricBottleneck(nn.Module):
-    """DAB block: halve the channels, look near and far with 3x1 and 1x3 depthwise filters, restore, add.
-
-    Args:
-        channels: even number of channels that come in and go out.
-        dilation: of the far branch.
-
-    Shape:
-        - input and output: (N, channels, H, W)
-
-    Example:
-        >>> AsymmetricBottleneck(8, dilation=4)(torch.zeros(2, 8, 5, 7)).shape
-        torch.Size([2, 8, 5, 7])
-    """
+    """DAB block on (N, C, H, W), C even: halve the channels, filter near and far, restore, add."""
 
     def __init__(self, channels: int, *, dilation: int) -> None:
         super().__init__()
         half = channels // 2
-
-        def branch(dilation: int) -> nn.Sequential:
-            return nn.Sequential(
-                _conv_norm_act(half, half, (3, 1), dilation=dilation, groups=half),
-                _conv_norm_act(half, half, (1, 3), dilation=dilation, groups=half),
-            )
-
         self.reduce = nn.Sequential(_norm_act(channels), _conv_norm_act(channels, half))
-        self.near = branch(1)
-        self.far = branch(dilation)
+        self.near = _asymmetric(half, 1)
+        self.far = _asymmetric(half, dilation)
         self.restore = nn.Sequential(_norm_act(half), nn.Conv2d(half, channels, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the two branches to the input; see the class for the shapes."""
+        """Add the two branches to the input."""
         reduced = self.reduce(x)
         return x + self.restore(self.near(reduced) + self.far(reduced))
 
 
 class DownSampler(nn.Module):
-    """Halve the sides with a strided 3x3; where channels grow, max-pooled input makes up part of the output.
-
-    Shape:
-        - input: (N, in_channels, H, W)
-        - output: (N, out_channels, ceil(H / 2), ceil(W / 2))
-
-    Example:
-        >>> DownSampler(6, 16)(torch.zeros(2, 6, 5, 8)).shape
-        torch.Size([2, 16, 3, 4])
-    """
+    """Halve the sides, rounded up, with a strided 3x3; where channels grow, max-pooled input is part of the output."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -91,7 +59,7 @@ class DownSampler(nn.Module):
         self.norm_act = _norm_act(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Halve the sides; see the class for the shapes."""
+        """Halve the sides."""
         halved = self.conv(x)
         if self.grows:
             halved = torch.cat([halved, F.max_pool2d(x, 2, ceil_mode=True)], dim=1)
@@ -101,21 +69,11 @@ class DownSampler(nn.Module):
 class DABNet(DensePredictor):
     """DABNet with 3 and 6 blocks; its last map (stride 8) goes straight into a 1x1 classifier.
 
-    Args:
-        num_classes: channels of the logits.
-
-    Shape:
-        - image: (N, 3, H, W), sides of at least 8
-        - output: (N, num_classes, H, W)
-
     Raises:
         ValueError: an image with a side under 8, or training on a single image of 8x8.
 
     Example:
-        >>> model = DABNet(19).eval()
-        >>> model.spec.feature_channels, model.spec.feature_strides, model.spec.head_channels
-        ((35, 131, 259), (2, 4, 8), 259)
-        >>> model(torch.zeros(1, 3, 33, 64)).shape
+        >>> DABNet(19).eval()(torch.zeros(1, 3, 33, 64)).shape
         torch.Size([1, 19, 33, 64])
     """
 
@@ -144,7 +102,7 @@ class DABNet(DensePredictor):
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
         """Give the maps at strides 2, 4 and 8, each joined with the averaged image and normalised."""
-        check_positions(self, image)
+        self.check_positions(image)
         image2 = F.avg_pool2d(image, 3, stride=2, padding=1)
         image4 = F.avg_pool2d(image2, 3, stride=2, padding=1)
         image8 = F.avg_pool2d(image4, 3, stride=2, padding=1)

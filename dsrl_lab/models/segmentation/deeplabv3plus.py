@@ -1,14 +1,11 @@
 """DeepLabv3+: dilated pyramid pooling on a deep encoder, refined with one shallow map.
 
 Source: Chen et al., "Encoder-Decoder with Atrous Separable Convolution" (ECCV 2018), with the plain (not separable)
-convolutions, the widths and the dropout rates of jfzhang95's PyTorch release.
+convolutions, the widths and the dropout rates of jfzhang95's PyTorch release. The paper counts the pyramid to the
+encoder (section 3.1), so the deep map of ``forward_features`` is the pyramid's output, before dropout.
 
-The encoder of the paper ends with the pyramid (section 3.1: its 256 channels are "the encoder output"), so the deep
-map of ``forward_features`` is the pyramid's output, before dropout.
-
-Against that release: ResNet-101 agrees in parameters and MACs, MobileNetV2 in parameters. The release's MobileNetV2
-counts 0.7 % more MACs, because it pads a block's input before the 1x1 expansion and so expands the padding as well;
-ours pads at the depthwise convolution, as torchvision does. A test adds the padding up and meets the number.
+ResNet-101 agrees with that release in parameters and MACs, MobileNetV2 in parameters. The release's MobileNetV2
+counts 0.7 % more MACs, because it pads a block's input before the 1x1 expansion and so expands the padding as well.
 
 Deviations:
     - Bilinear resizing with ``align_corners=False`` (the release: True).
@@ -17,33 +14,16 @@ Deviations:
     - The decoder's convolutions keep torch's default initialisation; BatchNorm follows each of them.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
-from dsrl_lab.layers import ConvNormAct, resize
+from dsrl_lab.layers import ConvNormAct, PooledContext, resize
 from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.encoders import Encoder, MobileNetV2Encoder, ResNetEncoder
-from dsrl_lab.models.segmentation.pooling import PooledContext, check_positions
 
 
 class ASPP(nn.Module):
-    """ASPP: a 1x1, three dilated 3x3 convolutions and the image's average, concatenated and projected.
-
-    Args:
-        in_channels: channels that come in.
-        out_channels: channels of each branch and of the output.
-        dilations: of the three 3x3 convolutions.
-
-    Shape:
-        - input: (N, in_channels, H, W)
-        - output: (N, out_channels, H, W)
-
-    Example:
-        >>> ASPP(8, 4)(torch.zeros(2, 8, 5, 7)).shape
-        torch.Size([2, 4, 5, 7])
-    """
+    """A 1x1, dilated 3x3 convolutions and the image's average, concatenated and projected to (N, C', H, W)."""
 
     def __init__(self, in_channels: int, out_channels: int = 256, *, dilations: tuple[int, ...] = (6, 12, 18)) -> None:
         super().__init__()
@@ -53,7 +33,7 @@ class ASPP(nn.Module):
         self.project = ConvNormAct((len(dilations) + 2) * out_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Look at several reaches at once; see the class for the shapes."""
+        """Concatenate and project."""
         height, width = x.shape[-2:]
         context = self.context(x).expand(-1, -1, height, width)
         branches = [self.pointwise(x), *(branch(x) for branch in self.dilated), context]
@@ -61,26 +41,16 @@ class ASPP(nn.Module):
 
 
 class DeepLabv3Plus(DensePredictor):
-    """DeepLabv3+ with a ResNet or MobileNetV2 encoder; logits at stride 4.
+    """DeepLabv3+ on ``resnet101``, ``resnet50`` or ``mobilenet_v2``; logits at stride 4.
 
-    Args:
-        num_classes: channels of the logits.
-        encoder: ``resnet101``, ``resnet50`` or ``mobilenet_v2``.
-        output_stride: stride of the deep map: 16, or 8 for a finer map and an encoder of 3.4 times the MACs.
-
-    Shape:
-        - image: (N, 3, H, W), sides of at least ``output_stride``
-        - output: (N, num_classes, H, W)
+    ``output_stride`` is that of the deep map: 16, or 8 for 3.4 times the encoder's MACs.
 
     Raises:
-        ValueError: an unknown encoder, an output stride other than 8 and 16, a batch of one in training, or
-            an image smaller than the output stride.
+        ValueError: an unknown encoder, an output stride other than 8 and 16, a batch of one in training, or an image
+            smaller than the output stride.
 
     Example:
-        >>> model = DeepLabv3Plus(19, encoder="mobilenet_v2").eval()
-        >>> model.spec.feature_channels, model.spec.feature_strides, model.spec.head_channels
-        ((24, 256), (4, 16), 256)
-        >>> model(torch.zeros(1, 3, 33, 64)).shape
+        >>> DeepLabv3Plus(19, encoder="mobilenet_v2").eval()(torch.zeros(1, 3, 33, 64)).shape
         torch.Size([1, 19, 33, 64])
     """
 
@@ -117,7 +87,7 @@ class DeepLabv3Plus(DensePredictor):
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
         """Give the encoder's map at stride 4 and the pyramid's output."""
-        check_positions(self, image)
+        self.check_positions(image)
         feat4, *_, deep = self.encoder(image)
         return feat4, self.pyramid(deep)
 
@@ -125,6 +95,6 @@ class DeepLabv3Plus(DensePredictor):
         """Enlarge the deep map, join the shallow one, refine, classify; all at stride 4."""
         feat4, deep = features
         low = self.low(feat4)
-        deep = resize(self.pyramid_dropout(deep), (low.shape[-2], low.shape[-1]))
+        deep = resize(self.pyramid_dropout(deep), low.shape[-2:])
         fused = self.fuse(torch.cat([deep, low], dim=1))
         return HeadOutput(self.classify(fused), fused)

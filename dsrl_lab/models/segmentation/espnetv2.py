@@ -1,16 +1,14 @@
-"""ESPNetv2 for segmentation, the light host of the DSRL paper.
+"""ESPNetv2 for segmentation, the light host of the DSRL paper, and its released checkpoints.
 
 Source: Mehta et al., "ESPNetv2", CVPR 2019; widths, repeats and decoder from the authors' EdgeNets release
 (MIT): 0.7892 M parameters and 674.46 M MACs for width 2.0, 20 outputs, 256x512 input.
 Deviations: any input size works (see ``espnetv2_blocks``); the width of the pyramids can be chosen apart from
-the number of classes; ``forward_head`` stops at half the input size, where the official DSRL head takes over.
+the number of classes; ``forward_head`` stops at half the input size, where the official DSRL head starts.
 """
 
-from __future__ import annotations
-
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -18,43 +16,23 @@ from torch import Tensor, nn
 from dsrl_lab.layers import ConvNormAct
 from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.segmentation.espnetv2_blocks import EESP, DecoderStep, DownSampler, PyramidPool, shrink
-from dsrl_lab.models.segmentation.espnetv2_release import output_sources, read_release
 
-ENCODER_CHANNELS = {
-    0.5: (16, 32, 64, 128),
-    1.0: (32, 64, 128, 256),
-    1.5: (32, 96, 192, 384),
-    2.0: (32, 128, 256, 512),
-}
+ENCODER_CHANNELS = {0.5: (16, 32, 64, 128), 1.0: (32, 64, 128, 256), 1.5: (32, 96, 192, 384), 2.0: (32, 128, 256, 512)}
 DECODER_CHANNELS = (64, 48, 32)
-LARGEST_PYRAMID_CHANNELS = 16
 
 
 class ESPNetv2(DensePredictor):
-    """ESPNetv2 segmentation network.
+    """ESPNetv2 of ``width`` 0.5, 1.0, 1.5 or 2.0; the release has 20 outputs (Cityscapes' 19 and background).
 
-    ``HeadOutput.features`` is the 32-channel map at half the input size that enters the last pyramid: the last
-    place where the decoder is wide. This is our choice. Taken literally, "the last features before the prediction
-    layer" are the last pyramid's p channels (10 for Cityscapes), each made by a group of its own: too few and too
-    separate for cosine similarities to say much, and too narrow a start for a super-resolution head.
-
-    Args:
-        num_classes: outputs; the release has 20 (the 19 Cityscapes classes and background).
-        width: 0.5, 1.0, 1.5 or 2.0.
-        pyramid_channels: width p of the four pyramids; None for the release's min(num_classes // 2, 16).
+    ``HeadOutput.features`` is the 32-channel map at half the input size that enters the last pyramid. This is our
+    choice: taken literally, "the last features before the prediction layer" are that pyramid's ``pyramid_channels`` (p;
+    None for the release's min(num_classes // 2, 16)), each made by a group of its own: too few and too separate for
+    cosine similarities, and too narrow a start for a super-resolution head.
 
     Raises:
         ValueError: the width is unknown, or a channel count is below 1.
 
-    Shape:
-        - input: (N, 3, H, W) in [0, 1], any size
-        - output: (N, num_classes, H, W)
-
     Example:
-        >>> import torch
-        >>> network = ESPNetv2(11, width=0.5).eval()
-        >>> network(torch.zeros(1, 3, 45, 60)).shape
-        torch.Size([1, 11, 45, 60])
         >>> sum(p.numel() for p in ESPNetv2(20, width=2.0).parameters())
         789242
     """
@@ -66,7 +44,7 @@ class ESPNetv2(DensePredictor):
         if num_classes < 1:
             raise ValueError(f"expected at least 1 class, got {num_classes}; pass the number of outputs")
         if pyramid_channels is None:
-            pyramid_channels = max(1, min(num_classes // 2, LARGEST_PYRAMID_CHANNELS))
+            pyramid_channels = max(1, min(num_classes // 2, 16))
         if pyramid_channels < 1:
             raise ValueError(f"expected pyramid_channels of 1 or more, got {pyramid_channels}")
         self.width = width
@@ -102,38 +80,11 @@ class ESPNetv2(DensePredictor):
         self.join2 = DecoderStep(d2, c2)
         self.pyramid2 = PyramidPool(d2, pyramid_channels)
         self.classifier = nn.Conv2d(pyramid_channels, num_classes, 1)
-        self._initialise()
-
-    def _initialise(self) -> None:
-        """Draw the weights as the release does."""
-        for module in self.modules():
+        for module in self.modules():  # as the release draws them
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-
-    @classmethod
-    def from_released_checkpoint(
-        cls,
-        path: str | Path,
-        *,
-        num_classes: int | None = None,
-        class_map: Sequence[int | None] | None = None,
-    ) -> Self:
-        """Build the network of a released EdgeNets checkpoint; see the function of the same name."""
-        state, width = read_release(path)
-        released_classes, pyramid_channels = state["classifier.weight"].shape[:2]
-        sources = output_sources(released_classes, num_classes, class_map)
-        network = cls(len(sources), width=width, pyramid_channels=pyramid_channels)
-        fresh = network.state_dict()
-        for name in ("classifier.weight", "classifier.bias"):
-            rows = [fresh[name][row] if source is None else state[name][source] for row, source in enumerate(sources)]
-            state[name] = torch.stack(rows)
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            raise ValueError(f"{path} is an incomplete or altered release: {error}; fetch it again") from error
-        return network
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
         """Encode a normalised image into maps of stride 2, 4, 8 and 16."""
@@ -154,27 +105,130 @@ class ESPNetv2(DensePredictor):
         return HeadOutput(logits=self.classifier(self.pyramid2(x)), features=x)
 
 
+# The Cityscapes outputs (train ids; 19 = background) that CamVid's 11 classes can start from, in CamVid's order:
+# sky, building, pole, road, sidewalk, vegetation, traffic sign, fence, car, person, rider.
+CAMVID_FROM_CITYSCAPES = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12)
+
+# Applied in this order to each released name, once its levels are strides: first the places, then the parts in them.
+RENAMING = (
+    (r"^base_net\.level2\.", "stem."),
+    (r"^base_net\.level(\d+)_0\.", r"down\1."),
+    (r"^base_net\.level(\d+)\.", r"stage\1."),
+    (r"^bu_dec_l2\.merge_layer\.3\.", "classifier."),
+    (r"^bu_dec_l(\d+)\.merge_layer\.3\.", r"widen\1.0."),
+    (r"^bu_dec_l(\d+)\.br\.br\.0\.", r"widen\1.1."),
+    (r"^bu_dec_l(\d+)\.br\.br\.1\.", r"widen\1.2."),
+    (r"^bu_dec_l(\d+)\.", r"pyramid\1."),
+    (r"^merge_enc_dec_l(\d+)\.", r"join\1.skip."),
+    (r"^bu_br_l(\d+)\.", r"join\1.normalise."),
+    (r"^(down\d+)\.eesp\.module_act\.weight$", r"\1.unused_slope"),
+    (r"^(down\d+)\.act\.", r"\1.activation."),
+    (r"\.eesp\.", ".core."),
+    (r"\.module_act\.", ".activation."),
+    (r"\.inp_reinf\.", ".reinforce."),
+    (r"\.proj_1x1\.", ".project."),
+    (r"\.spp_dw\.(\d)\.conv\.", r".branches.\1."),
+    (r"\.br_after_cat\.bn\.", ".merge.0."),
+    (r"\.br_after_cat\.act\.", ".merge.1."),
+    (r"\.conv_1x1_exp\.", ".expand."),
+    (r"\.projection_layer\.cbr\.", ".project."),
+    (r"\.merge_layer\.0\.br\.", ".normalise."),
+    (r"\.merge_layer\.2\.cbr\.", ".fuse."),
+    (r"\.wt_layer\.1\.", ".gate."),
+    (r"\.expansion_layer\.cbr\.", ".project."),
+    (r"\.conv\.", ".0."),
+    (r"\.bn\.", ".1."),
+    (r"\.act\.", ".2."),
+)
+
+
+def our_name(name: str) -> str:
+    """Our name of a tensor of EdgeNets' release; the map is one to one: no tensor is dropped, merged or reshaped.
+
+    Example:
+        >>> our_name("base_net.level4.6.proj_1x1.bn.running_var")
+        'stage16.6.project.1.running_var'
+    """
+    name = re.sub(r"^(base_net\.level)(\d)", lambda match: f"{match[1]}{2 ** int(match[2])}", name)
+    name = re.sub(r"^(\w+_l)(\d)", lambda match: f"{match[1]}{2 ** (5 - int(match[2]))}", name)
+    for pattern, replacement in RENAMING:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def read_release(path: str | Path) -> tuple[dict[str, Tensor], float]:
+    """Read a released checkpoint: its tensors under our names, and the width of the network they belong to.
+
+    Raises:
+        ValueError: there is no such file, or it is no released ESPNetv2 segmentation checkpoint.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"no checkpoint at {path}; give the path of an EdgeNets espnetv2_s_*_city_*.pth file")
+    try:
+        released = torch.load(path, map_location="cpu", weights_only=True)
+        state = {our_name(name): tensor for name, tensor in released.items()}
+        widths = {128: 0.5, 256: 1.0, 384: 1.5, 512: 2.0}
+        width = widths[state["down16.activation.weight"].numel()]
+    except Exception as error:
+        raise ValueError(
+            f"{path} is no released ESPNetv2 segmentation checkpoint ({type(error).__name__}: {error}); "
+            "give the path of an EdgeNets espnetv2_s_*_city_*.pth file"
+        ) from error
+    return state, width
+
+
+def output_sources(
+    released_classes: int, num_classes: int | None, class_map: Sequence[int | None] | None
+) -> tuple[int | None, ...]:
+    """For each output of a new network the released output it starts from, or None for a fresh one.
+
+    Raises:
+        ValueError: ``class_map`` names outputs that do not exist, or its length is not ``num_classes``.
+
+    Example:
+        >>> output_sources(20, None, (10, 2, None)), output_sources(20, 2, None)
+        ((10, 2, None), (None, None))
+    """
+    if class_map is None:
+        kept = num_classes is None or num_classes == released_classes
+        return tuple(range(released_classes)) if kept else (None,) * (num_classes or 0)
+    if num_classes not in (None, len(class_map)):
+        raise ValueError(
+            f"expected one class_map entry for each of {num_classes} classes, got {len(class_map)}; "
+            "make them agree, or leave num_classes out"
+        )
+    wrong = [entry for entry in class_map if entry is not None and not 0 <= entry < released_classes]
+    if wrong:
+        raise ValueError(
+            f"expected class_map entries in 0..{released_classes - 1} or None, got {wrong}; "
+            "name released outputs, None for a fresh one"
+        )
+    return tuple(class_map)
+
+
 def from_released_checkpoint(
     path: str | Path, *, num_classes: int | None = None, class_map: Sequence[int | None] | None = None
 ) -> ESPNetv2:
-    """Build ESPNetv2 from a released EdgeNets checkpoint, strictly: every tensor is used, none is left over.
+    """Build ESPNetv2 from an ``espnetv2_s_<width>_city_<W>x<H>.pth`` of EdgeNets, strictly: every tensor is used.
 
     The width, the pyramids' channels and the number of outputs are read from the tensors' shapes. With another
-    number of classes exactly two tensors change, ``classifier.weight`` and ``classifier.bias``; the last pyramid
-    stays as released.
-
-    Args:
-        path: an ``espnetv2_s_<width>_city_<W>x<H>.pth`` file of the release.
-        num_classes: outputs of the new network, drawn fresh if not the release's 20; None keeps those.
-        class_map: for each new class the released output whose row it starts from, or None for a fresh row.
+    ``num_classes`` the two tensors of ``classifier`` are drawn fresh; ``class_map`` names for each new class the
+    released output whose row it starts from, or None for a fresh row.
 
     Raises:
         ValueError: the file is no complete ESPNetv2 release, or ``class_map`` does not fit.
-
-    Example:
-        >>> from_released_checkpoint("absent.pth")
-        Traceback (most recent call last):
-        ...
-        ValueError: no checkpoint at absent.pth; ...
     """
-    return ESPNetv2.from_released_checkpoint(path, num_classes=num_classes, class_map=class_map)
+    state, width = read_release(path)
+    released_classes, pyramid_channels = state["classifier.weight"].shape[:2]
+    sources = output_sources(released_classes, num_classes, class_map)
+    network = ESPNetv2(len(sources), width=width, pyramid_channels=pyramid_channels)
+    fresh = network.state_dict()
+    for name in ("classifier.weight", "classifier.bias"):
+        rows = [fresh[name][row] if source is None else state[name][source] for row, source in enumerate(sources)]
+        state[name] = torch.stack(rows)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{path} is an incomplete or altered release: {error}; fetch it again") from error
+    return network

@@ -6,8 +6,7 @@ Deviation: the decoder's maps take the size of the skip they join, so any input 
 multiples of 16 nothing changes.
 """
 
-from __future__ import annotations
-
+import itertools
 import math
 
 import torch
@@ -19,16 +18,10 @@ from dsrl_lab.layers import ConvNormAct, resize
 
 BRANCHES = 4
 PYRAMID_SCALES = (2.0, 1.5, 1.0, 0.5, 0.1)
-SMALLEST_PYRAMID_SIDE = 5
 
 
 class NormAct(nn.Sequential):
-    """BatchNorm, then PReLU with one slope per channel.
-
-    Example:
-        >>> NormAct(8)(torch.zeros(1, 8, 4, 4)).shape
-        torch.Size([1, 8, 4, 4])
-    """
+    """BatchNorm, then PReLU with one slope per channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(nn.BatchNorm2d(channels), nn.PReLU(channels))
@@ -37,7 +30,7 @@ class NormAct(nn.Sequential):
 def branch_dilations(receptive_limit: int) -> tuple[int, ...]:
     """Dilations of the four parallel branches, ascending.
 
-    Branch i wants a kernel of side 3 + 2i; one that exceeds ``receptive_limit`` falls back to side 3.
+    Branch i has a kernel of side 3 + 2i; one that exceeds ``receptive_limit`` has side 3 instead.
 
     Example:
         >>> branch_dilations(9), branch_dilations(7)
@@ -51,23 +44,10 @@ def branch_dilations(receptive_limit: int) -> tuple[int, ...]:
 class EESPCore(nn.Module):
     """Reduce, split, transform, merge: the part that EESP and the down-sampler share.
 
-    A grouped 1x1 reduces to a quarter of the output channels; four depthwise 3x3 convolutions with growing
-    dilation look at that map; branch i adds the result of branch i - 1, against gridding; a grouped 1x1 mixes
-    what was joined.
+    A grouped 1x1 reduces to a quarter of the output channels; four depthwise 3x3 convolutions with growing dilation
+    read that map; branch i adds the result of branch i - 1, against gridding; a grouped 1x1 mixes their concatenation.
 
-    Args:
-        in_channels: a multiple of 4.
-        out_channels: a multiple of 16.
-        stride: of the depthwise convolutions.
-        receptive_limit: largest kernel side that a dilated branch may cover.
-
-    Shape:
-        - x: (N, in_channels, H, W)
-        - output: (N, out_channels, ceil(H / stride), ceil(W / stride))
-
-    Example:
-        >>> EESPCore(32, 96, stride=2, receptive_limit=13)(torch.zeros(1, 32, 9, 16)).shape
-        torch.Size([1, 96, 5, 8])
+    (N, in_channels, H, W), a multiple of 4, to (N, out_channels, H / stride, W / stride), a multiple of 16; rounded up.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int, receptive_limit: int) -> None:
@@ -82,26 +62,14 @@ class EESPCore(nn.Module):
         self.expand = ConvNormAct(out_channels, out_channels, 1, groups=BRANCHES, activation=None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Transform the map; see the class for shapes."""
+        """Transform the map."""
         reduced = self.project(x)
-        sums: list[Tensor] = []
-        for branch in self.branches:
-            result = branch(reduced)
-            sums.append(result + sums[-1] if sums else result)
+        sums = list(itertools.accumulate(branch(reduced) for branch in self.branches))
         return self.expand(self.merge(torch.cat(sums, dim=1)))
 
 
 class EESP(EESPCore):
-    """Extremely efficient spatial pyramid of depthwise dilated convolutions, with a residual.
-
-    Shape:
-        - x: (N, channels, H, W), channels a multiple of 16
-        - output: as the input
-
-    Example:
-        >>> EESP(64, receptive_limit=7)(torch.zeros(1, 64, 4, 6)).shape
-        torch.Size([1, 64, 4, 6])
-    """
+    """Extremely efficient spatial pyramid of depthwise dilated convolutions, with a residual."""
 
     def __init__(self, channels: int, *, receptive_limit: int) -> None:
         super().__init__(channels, channels, stride=1, receptive_limit=receptive_limit)
@@ -113,36 +81,15 @@ class EESP(EESPCore):
 
 
 def shrink(x: Tensor) -> Tensor:
-    """Halve the sides by averages over 3x3 positions, zeros around the map counted.
-
-    Shape:
-        - x: (N, C, H, W)
-        - output: (N, C, ceil(H / 2), ceil(W / 2))
-
-    Example:
-        >>> shrink(torch.ones(1, 1, 4, 4))[0, 0]
-        tensor([[0.4444, 0.6667],
-                [0.6667, 1.0000]])
-    """
+    """Halve the sides, rounded up, by averages over 3x3 positions; zeros around the map are counted."""
     return F.avg_pool2d(x, 3, stride=2, padding=1)
 
 
 class DownSampler(nn.Module):
-    """Halve the sides: average pool beside a strided EESP, plus the shrunken input picture.
+    """Halve the sides, rounded up: average pool and a strided EESP, plus the network's input, shrunk likewise.
 
-    ``unused_slope`` is a leftover of the release: a PReLU that its down-samplers own but never apply (weight
-    decay shrank the released values to 4e-13). It is kept, frozen, so that released checkpoints load one to one
-    and parameter counts agree.
-
-    Shape:
-        - x: (N, in_channels, H, W)
-        - image: (N, 3, ceil(H / 2), ceil(W / 2)), the network's input, shrunk as often as the output
-        - output: (N, out_channels, ceil(H / 2), ceil(W / 2))
-
-    Example:
-        >>> down = DownSampler(32, 64, receptive_limit=13)
-        >>> down(torch.zeros(1, 32, 8, 9), torch.zeros(1, 3, 4, 5)).shape
-        torch.Size([1, 64, 4, 5])
+    ``unused_slope`` is a PReLU that the release's down-samplers own but never apply (weight decay shrank it to 4e-13).
+    It is kept, frozen, so that released checkpoints load one to one and parameter counts agree.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, receptive_limit: int) -> None:
@@ -156,37 +103,24 @@ class DownSampler(nn.Module):
         self.activation = nn.PReLU(out_channels)
 
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
-        """Halve the map and remind it of the picture."""
+        """Halve the map and add the image."""
         joined = torch.cat([shrink(x), self.core(x)], dim=1)
         return self.activation(joined + self.reinforce(image))
 
 
-def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+def scaled(size: tuple[int, ...], scale: float) -> tuple[int, int]:
     """Size of a pyramid's view: rounded up, and at least 5 per side.
 
     Example:
         >>> scaled((32, 64), 0.1)
         (5, 7)
     """
-    height, width = (max(SMALLEST_PYRAMID_SIDE, math.ceil(side * scale)) for side in size)
+    height, width = (max(5, math.ceil(side * scale)) for side in size)
     return height, width
 
 
 class PyramidPool(nn.Module):
-    """Efficient pyramid pooling: look at a narrow projection of the map at five scales and mix.
-
-    Args:
-        in_channels: channels that come in.
-        channels: p, the width of the projection and of the result.
-
-    Shape:
-        - x: (N, in_channels, H, W)
-        - output: (N, channels, H, W)
-
-    Example:
-        >>> PyramidPool(64, 10)(torch.zeros(1, 64, 6, 7)).shape
-        torch.Size([1, 10, 6, 7])
-    """
+    """Efficient pyramid pooling: filter a narrow projection of the map at five scales and mix: (N, p, H, W)."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -195,12 +129,11 @@ class PyramidPool(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False) for _ in PYRAMID_SCALES
         )
         self.normalise = NormAct(len(PYRAMID_SCALES) * channels)
-        self.fuse = nn.Sequential(
-            ShuffledConv2d(len(PYRAMID_SCALES), channels), nn.BatchNorm2d(channels), nn.PReLU(channels)
-        )
+        mix = ShuffledConv2d(len(PYRAMID_SCALES), channels)
+        self.fuse = nn.Sequential(mix, *NormAct(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool, look, and mix; see the class for shapes."""
+        """Project, filter at five scales, and mix."""
         x = self.project(x)
         size = (x.shape[-2], x.shape[-1])
         views = []
@@ -220,42 +153,22 @@ class PyramidPool(nn.Module):
 
 
 class GatedSkip(nn.Module):
-    """Project an encoder map for the decoder, each channel weighted by what the whole picture holds.
-
-    Shape:
-        - x: (N, in_channels, H, W)
-        - output: (N, out_channels, H, W)
-
-    Example:
-        >>> GatedSkip(128, 48)(torch.zeros(1, 128, 6, 7)).shape
-        torch.Size([1, 48, 6, 7])
-    """
+    """Project an encoder map for the decoder, each channel weighted by the whole image."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.gate = nn.Conv2d(in_channels, out_channels, 1, bias=False)
-        self.project = ConvNormAct(
-            in_channels, out_channels, 3, groups=math.gcd(in_channels, out_channels), activation=nn.PReLU
-        )
+        groups = math.gcd(in_channels, out_channels)
+        self.project = ConvNormAct(in_channels, out_channels, 3, groups=groups, activation=nn.PReLU)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Project and weight; see the class for shapes."""
+        """Project and weight."""
         weight = torch.sigmoid(self.gate(F.adaptive_avg_pool2d(x, 1)))
         return self.project(x) * weight
 
 
 class DecoderStep(nn.Module):
-    """Magnify the decoder's map to the encoder's next one, add the gated skip, normalise.
-
-    Shape:
-        - x: (N, channels, h, w), the decoder's map
-        - skip: (N, skip_channels, H, W), the encoder's map
-        - output: (N, channels, H, W)
-
-    Example:
-        >>> DecoderStep(64, 256)(torch.zeros(1, 64, 3, 4), torch.zeros(1, 256, 6, 7)).shape
-        torch.Size([1, 64, 6, 7])
-    """
+    """Magnify the decoder's map to the size of the encoder's next one, add the gated skip, normalise."""
 
     def __init__(self, channels: int, skip_channels: int) -> None:
         super().__init__()
@@ -263,6 +176,5 @@ class DecoderStep(nn.Module):
         self.normalise = NormAct(channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Join the two maps; see the class for shapes."""
-        size = (skip.shape[-2], skip.shape[-1])
-        return self.normalise(self.skip(skip) + resize(x, size, align_corners=True))
+        """Join the two maps."""
+        return self.normalise(self.skip(skip) + resize(x, skip.shape[-2:], align_corners=True))

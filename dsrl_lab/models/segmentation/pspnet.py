@@ -1,7 +1,7 @@
-"""PSPNet: averages over 1, 2, 3 and 6 bins per side, put beside a dilated ResNet's last map.
+"""PSPNet: averages over 1, 2, 3 and 6 bins per side, concatenated with a dilated ResNet's last map.
 
 Source: Zhao et al., "Pyramid Scene Parsing Network" (CVPR 2017); widths, deep stem and auxiliary head of the
-first author's PyTorch release (semseg), whose parameters and MACs this file meets.
+first author's PyTorch release (semseg), with the same parameters and MACs.
 
 Deviations:
     - ``align_corners=False``, and any input size: the release aligns corners and wants sides of 8k + 1.
@@ -9,32 +9,16 @@ Deviations:
     - The heads' convolutions keep torch's default initialisation; BatchNorm follows each of them.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
-from dsrl_lab.layers import ConvNormAct, resize
+from dsrl_lab.layers import ConvNormAct, PooledContext, resize
 from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.encoders import ResNetEncoder
-from dsrl_lab.models.segmentation.pooling import PooledContext, check_positions
 
 
 class PyramidPooling(nn.Module):
-    """The map beside its own averages over coarser and coarser bins, each enlarged back to the map's size.
-
-    Args:
-        in_channels: channels that come in.
-        bins: bins per side of each average; each gives ``in_channels // len(bins)`` channels.
-
-    Shape:
-        - input: (N, in_channels, H, W)
-        - output: (N, in_channels + len(bins) * (in_channels // len(bins)), H, W)
-
-    Example:
-        >>> PyramidPooling(8)(torch.zeros(2, 8, 9, 9)).shape
-        torch.Size([2, 16, 9, 9])
-    """
+    """The map (N, C, H, W) and its averages over bins, of C // len(bins) channels each, enlarged to its size."""
 
     def __init__(self, in_channels: int, *, bins: tuple[int, ...] = (1, 2, 3, 6)) -> None:
         super().__init__()
@@ -42,34 +26,21 @@ class PyramidPooling(nn.Module):
         self.contexts = nn.ModuleList(PooledContext(in_channels, width, bins=n) for n in bins)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool and concatenate; see the class for the shapes."""
-        size = (x.shape[-2], x.shape[-1])
-        return torch.cat([x, *(resize(context(x), size) for context in self.contexts)], dim=1)
+        """Pool and concatenate."""
+        return torch.cat([x, *(resize(context(x), x.shape[-2:]) for context in self.contexts)], dim=1)
 
 
 class PSPNet(DensePredictor):
-    """PSPNet on a ResNet of output stride 8; logits at stride 8, one auxiliary head in training.
+    """PSPNet on ``resnet50``, ``resnet101`` or ``resnet18``; one auxiliary head in training (weight 0.4 in the paper).
 
-    Args:
-        num_classes: channels of the logits.
-        encoder: ``resnet50``, ``resnet101``, or ``resnet18`` for small machines.
-        deep_stem: three 3x3 convolutions as stem, as published; False for torchvision's 7x7 and its weights.
-
-    Attributes:
-        auxiliary_weight: weight of the auxiliary loss in the paper (0.4).
-
-    Shape:
-        - image: (N, 3, H, W), sides of at least 8
-        - output: (N, num_classes, H, W)
+    The encoder's output stride is 8. ``deep_stem`` is the published stem of three 3x3 convolutions, or torchvision's
+    7x7.
 
     Raises:
         ValueError: an unknown encoder, a batch of one in training, or an image with a side under 8.
 
     Example:
-        >>> model = PSPNet(19, encoder="resnet18").eval()
-        >>> model.spec.feature_channels, model.spec.feature_strides, model.spec.head_channels
-        ((64, 128, 256, 512), (4, 8, 8, 8), 512)
-        >>> model(torch.zeros(1, 3, 33, 64)).shape
+        >>> PSPNet(19, encoder="resnet18").eval()(torch.zeros(1, 3, 33, 64)).shape
         torch.Size([1, 19, 33, 64])
     """
 
@@ -101,7 +72,7 @@ class PSPNet(DensePredictor):
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
         """Give the outputs of the encoder's four stages."""
-        check_positions(self, image)
+        self.check_positions(image)
         return self.encoder(image)
 
     def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:

@@ -1,11 +1,9 @@
-"""TinyNet: the kit's own small host, for laptops without a GPU and for notebooks that train before the reader.
+"""TinyNet: the kit's own small host, for laptops without a GPU and for notebooks that train in a minute.
 
 Source: ours; residual blocks (He et al., 2016) in an encoder of stride 8, and a decoder that adds skips of equal size
 (as in a feature pyramid, Lin et al., 2017). Plain 3x3 convolutions throughout: on a CPU they run far nearer to the
-machine's peak than the depthwise and grouped convolutions of ESPNetv2, so that a minute of training shows something.
+machine's peak than the depthwise and grouped convolutions of ESPNetv2.
 """
-
-from __future__ import annotations
 
 from torch import Tensor, nn
 
@@ -14,11 +12,7 @@ from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with BatchNorm around a shortcut, the second one dilated like the first.
-
-    Shape:
-        - input and output: (N, channels, H, W)
-    """
+    """Two 3x3 convolutions with BatchNorm, both dilated, around a shortcut; (N, C, H, W) to the same."""
 
     def __init__(self, channels: int, *, dilation: int = 1) -> None:
         super().__init__()
@@ -29,28 +23,19 @@ class ResidualBlock(nn.Module):
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the body's result to its input."""
+        """Add the residual to the input."""
         return self.activation(x + self.body(x))
 
 
 class TinyNet(DensePredictor):
-    """A small encoder-decoder for segmentation: 0.2 M parameters at width 1.
-
-    Args:
-        num_classes: K.
-        width: multiplier of all channels.
-
-    Shape:
-        - input: (N, 3, H, W) in [0, 1], any size of at least 8
-        - output: (N, K, H, W)
+    """A small encoder-decoder for segmentation: 0.2 M parameters at ``width`` 1, which multiplies all channels.
 
     Raises:
         ValueError: ``num_classes`` or ``width`` is not positive.
 
     Example:
         >>> import torch
-        >>> network = TinyNet(11).eval()
-        >>> network(torch.zeros(1, 3, 45, 61)).shape
+        >>> TinyNet(11).eval()(torch.zeros(1, 3, 45, 61)).shape
         torch.Size([1, 11, 45, 61])
     """
 
@@ -89,6 +74,6 @@ class TinyNet(DensePredictor):
     def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
         """Decode to logits and features at half the input size."""
         feat2, feat4, feat8 = features
-        x = self.refine4(self.lateral4(feat4) + resize(self.lateral8(feat8), (feat4.shape[-2], feat4.shape[-1])))
-        x = self.refine2(self.lateral2(feat2) + resize(x, (feat2.shape[-2], feat2.shape[-1])))
+        x = self.refine4(self.lateral4(feat4) + resize(self.lateral8(feat8), feat4.shape[-2:]))
+        x = self.refine2(self.lateral2(feat2) + resize(x, feat2.shape[-2:]))
         return HeadOutput(self.classifier(x), x)

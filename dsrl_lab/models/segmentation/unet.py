@@ -1,15 +1,12 @@
-"""U-Net in small: the encoder-decoder that keeps resolution by remembering it, for notebook 01 and as one more host.
+"""U-Net in small: an encoder-decoder with skips at every size, for notebook 01 and as one more host.
 
 Source: Ronneberger, Fischer, Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation" (MICCAI 2015),
 Figure 1: per level two 3x3 convolutions, max-pooling, channels doubled; on the way back a 2x2 transposed convolution,
-the encoder's map of that size laid beside it, two 3x3 convolutions; 1x1 to the classes at full size.
+concatenation with the encoder's map of that size, two 3x3 convolutions; 1x1 to the classes at full size.
 
 Deviations: zero padding keeps the size, where the paper crops; BatchNorm after each 3x3; three poolings and 16 channels
-by default, where the paper has four and 64; any size is served, because pooling rounds up and the enlarged map is cut
-to its partner.
+by default, where the paper has four and 64; any size works, because pooling rounds up and the enlarged map is cropped.
 """
-
-from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
@@ -23,17 +20,7 @@ def _level(in_channels: int, out_channels: int) -> nn.Sequential:
 
 
 class Up(nn.Module):
-    """Double a map, lay the encoder's map of that size beside it, and mix the two.
-
-    Args:
-        in_channels: of the deeper map.
-        out_channels: of the encoder's map, and of the result.
-
-    Shape:
-        - deep: (N, in_channels, h, w)
-        - skip: (N, out_channels, H, W) with h = ceil(H / 2), w = ceil(W / 2)
-        - output: (N, out_channels, H, W)
-    """
+    """Double the deep map, concatenate the skip of that size, and mix the two: (N, out_channels, H, W), as the skip."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -50,24 +37,15 @@ class Up(nn.Module):
 class UNet(DensePredictor):
     """U-Net: 0.5 M parameters at width 16 and depth 3; every level of it costs about the same.
 
-    Args:
-        num_classes: K.
-        width: channels at full size; doubled at each pooling.
-        depth: poolings; the deepest map has stride 2^depth.
-
-    Shape:
-        - input: (N, 3, H, W) in [0, 1], any size of at least 2^depth
-        - output: (N, K, H, W)
+    It has ``width`` channels at full size, doubled at each of ``depth`` poolings; the deepest stride is 2^depth.
 
     Raises:
         ValueError: ``num_classes``, ``width`` or ``depth`` is below 1; on a call: a side is below 2^depth.
 
     Example:
         >>> network = UNet(11, width=8).eval()
-        >>> network(torch.zeros(1, 3, 45, 61)).shape
-        torch.Size([1, 11, 45, 61])
-        >>> network.spec.feature_channels
-        (8, 16, 32, 64)
+        >>> network.spec.feature_channels, network(torch.zeros(1, 3, 45, 61)).shape
+        ((8, 16, 32, 64), torch.Size([1, 11, 45, 61]))
     """
 
     def __init__(self, num_classes: int, *, width: int = 16, depth: int = 3) -> None:
@@ -96,23 +74,9 @@ class UNet(DensePredictor):
         )
         self.classifier = nn.Conv2d(width, num_classes, 1)
 
-    def check_input(self, image: Tensor) -> None:
-        """Refuse what is no RGB batch, or smaller than one step of the deepest map.
-
-        Raises:
-            ValueError: the message names the size to enlarge to.
-        """
-        super().check_input(image)
-        height, width = image.shape[-2:]
-        least = self.spec.feature_strides[-1]
-        if min(height, width) < least:
-            raise ValueError(
-                f"UNet needs sides of at least {least}, its deepest stride, got (H, W) = {(height, width)}; "
-                f"enlarge or pad the image to {(max(height, least), max(width, least))}"
-            )
-
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
         """Encode a normalised image into maps of stride 1, 2, ... 2^depth."""
+        self.check_positions(image)
         features = [self.encoder[0](image)]
         for level in list(self.encoder)[1:]:
             features.append(level(self.pool(features[-1])))

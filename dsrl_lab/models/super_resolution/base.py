@@ -1,13 +1,11 @@
-"""What every super-resolver promises: a low-resolution picture in, every scale up to the full one out.
+"""The contract of every super-resolver: a low-resolution image in, every scale up to the full one out.
 
 Source: the division into frameworks (pre-upsampling, post-upsampling, progressive, iterative up-and-down) is that of
 the survey by Wang, Chen and Hoi (2020), section 3.1. Bicubic interpolation is Keys' kernel with a = -1/2 (Keys 1981),
-as in MATLAB's ``imresize``; ``interpolate(mode="bicubic")`` has a = -3/4. The typed output is ours.
+as in MATLAB's ``imresize``; ``interpolate(mode="bicubic")`` has a = -3/4.
 
-Letters: N batch, C channels of the picture, h w low-resolution sides, s upscale factor.
+Letters: N batch, C channels of the image, h w low-resolution sides, s upscale factor.
 """
-
-from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
@@ -18,30 +16,19 @@ from torch.nn import functional as F
 
 
 class SuperResolution(NamedTuple):
-    """What a super-resolver gives back, in training and in evaluation alike.
+    """What a super-resolver gives back, in training and in evaluation alike."""
 
-    Attributes:
-        image: (N, C, s * h, s * w), the super-resolved picture, about [0, 1] and not clipped.
-        scales: each picture the network forms on the way, shallow to final; the last one is ``image``. One
-            entry, save for progressive networks, whose every level is supervised.
-    """
-
-    image: Tensor
+    image: Tensor  # (N, C, s * h, s * w), the super-resolved image, about [0, 1] and not clipped
+    # Each image that is supervised, small to large; the last is ``image``, and the only one unless the network
+    # is progressive.
     scales: tuple[Tensor, ...]
 
 
 class BicubicUpsample(nn.Module):
-    """Bicubic magnification as one sub-pixel convolution without parameters.
+    """Bicubic magnification as one sub-pixel convolution without parameters: (N, C, h, w) to (N, C, s * h, s * w).
 
-    A linear filter is known by its answer to one bright pixel. That answer, cut into s x s phases, is the
+    A linear filter is determined by its response to one bright pixel. That response, cut into s x s phases, is the
     kernel of a 5x5 convolution to s^2 channels; pixel shuffle puts the phases in their places.
-
-    Args:
-        upscale_factor: s, at least 2.
-
-    Shape:
-        - input: (N, C, h, w), any channel count
-        - output: (N, C, s * h, s * w)
 
     Example:
         >>> BicubicUpsample(3)(torch.ones(1, 2, 4, 5)).shape
@@ -53,10 +40,10 @@ class BicubicUpsample(nn.Module):
     def __init__(self, upscale_factor: int) -> None:
         super().__init__()
         s = self.upscale_factor = upscale_factor
-        spark = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
-        spark[..., 4, 4] = 1
-        answer = F.interpolate(spark, scale_factor=s, mode="bicubic", antialias=True)  # antialias: a = -1/2
-        phases = answer[0, 0, 2 * s : 7 * s, 2 * s : 7 * s].reshape(5, s, 5, s).flip(0, 2)
+        impulse = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
+        impulse[..., 4, 4] = 1
+        response = F.interpolate(impulse, scale_factor=s, mode="bicubic", antialias=True)  # antialias: a = -1/2
+        phases = response[0, 0, 2 * s : 7 * s, 2 * s : 7 * s].reshape(5, s, 5, s).flip(0, 2)
         kernel = phases.permute(1, 3, 0, 2).reshape(s * s, 1, 5, 5).float()
         self.register_buffer("kernel", kernel, persistent=False)
 
@@ -69,27 +56,20 @@ class BicubicUpsample(nn.Module):
 
 
 class SuperResolver(nn.Module, ABC):
-    """A network that magnifies pictures. A subclass writes ``forward_scales``.
-
-    Args:
-        upscale_factor: s, one of the class's ``upscale_factors``.
-        channels: C, 1 for luminance or 3 for RGB; any count from 1 up.
-
-    Attributes:
-        framework: the family in the survey's division.
-        upscale_factors: the factors the network is specified for.
+    """A network that magnifies images by s. A subclass writes ``forward_scales``.
 
     Raises:
-        ValueError: ``upscale_factor`` is not among them, or ``channels`` is below 1.
+        ValueError: ``upscale_factor`` is not among the class's, or ``channels`` is below 1.
     """
 
-    framework: ClassVar[str]
-    upscale_factors: ClassVar[tuple[int, ...]]
+    framework: ClassVar[str]  # the family in the survey's division
+    upscale_factors: ClassVar[tuple[int, ...]]  # the factors the network is specified for
 
     def __init__(self, upscale_factor: int, *, channels: int) -> None:
         if upscale_factor not in self.upscale_factors:
+            *others, last = self.upscale_factors
             raise ValueError(
-                f"{type(self).__name__} is specified for upscale_factor {_list(self.upscale_factors)}, "
+                f"{type(self).__name__} is specified for upscale_factor {', '.join(map(str, others))} or {last}, "
                 f"got {upscale_factor}; choose one of these, or a network of another framework"
             )
         if channels < 1:
@@ -100,10 +80,10 @@ class SuperResolver(nn.Module, ABC):
 
     @abstractmethod
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """Magnify (N, C, h, w) into pictures of growing size; the last one is s times the input."""
+        """Magnify (N, C, h, w) into images of growing size; the last one is s times the input."""
 
     def check_input(self, low_res: Tensor) -> None:
-        """Refuse what is no batch of pictures with the network's channels.
+        """Refuse what is no batch of images with the network's channels.
 
         Raises:
             ValueError: the shape is not (N, channels, h, w).
@@ -116,19 +96,7 @@ class SuperResolver(nn.Module, ABC):
             )
 
     def forward(self, low_res: Tensor) -> SuperResolution:
-        """Super-resolve.
-
-        Shape:
-            - low_res: (N, C, h, w) in [0, 1]
-            - output: ``SuperResolution`` with ``image`` (N, C, s * h, s * w)
-
-        Raises:
-            ValueError: the shape is not (N, channels, h, w).
-        """
+        """Super-resolve (N, C, h, w) in [0, 1]; errors as in ``check_input``."""
         self.check_input(low_res)
         scales = self.forward_scales(low_res)
         return SuperResolution(scales[-1], scales)
-
-
-def _list(factors: tuple[int, ...]) -> str:
-    return f"{', '.join(str(factor) for factor in factors[:-1])} or {factors[-1]}"

@@ -1,55 +1,38 @@
-"""DBPN: go up and down again and again, feeding back what each trip lost (iterative up-and-down sampling).
+"""DBPN: go up and down again and again, feeding back what each round trip lost (iterative up-and-down sampling).
 
 Source: Haris, Shakhnarovich, Ukita, "Deep Back-Projection Networks for Super-Resolution" (CVPR 2018), sections 3 and
-4: up- and down-projection units with dense connections (D-DBPN), T up and T - 1 down units; the last layer sees all T
-high-resolution maps. ``width`` is the paper's n_R = 64, ``stem_width`` its n_0 = 256, and T = 7. Kernel, stride and
-padding per factor are the paper's: x2 6/2/2, x4 8/4/2, x8 12/8/2.
+4: up- and down-projection units with dense connections (D-DBPN), T up and T - 1 down units; the last layer reads all T
+high-resolution maps. ``width`` is the paper's n_R = 64, ``stem_width`` its n_0 = 256, and T = 7.
 
 Deviations: initial weights keep the variance from unit to unit; an optional ``global_skip`` adds the bicubic
-enlargement to the output, which the paper does not have. The committed small network uses it, to train in minutes.
+enlargement to the output. The committed small network uses it, to train in minutes.
 """
-
-from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from dsrl_lab.models.super_resolution.base import BicubicUpsample, SuperResolver
 
-
-class _Sampling(NamedTuple):
-    kernel_size: int
-    stride: int
-    padding: int
+# Kernel size, stride and padding for each upscale factor.
+SAMPLING = {2: (6, 2, 2), 4: (8, 4, 2), 8: (12, 8, 2)}
 
 
-SAMPLING = {2: _Sampling(6, 2, 2), 4: _Sampling(8, 4, 2), 8: _Sampling(12, 8, 2)}
+def _up(width: int, upscale_factor: int) -> nn.Sequential:
+    return nn.Sequential(nn.ConvTranspose2d(width, width, *SAMPLING[upscale_factor]), nn.PReLU())
 
 
-class _Up(nn.Sequential):
-    """Transposed convolution and PReLU: (N, width, h, w) -> (N, width, s * h, s * w)."""
-
-    def __init__(self, width: int, sampling: _Sampling) -> None:
-        super().__init__(nn.ConvTranspose2d(width, width, *sampling), nn.PReLU())
+def _down(width: int, upscale_factor: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(width, width, *SAMPLING[upscale_factor]), nn.PReLU())
 
 
-class _Down(nn.Sequential):
-    """Strided convolution and PReLU: (N, width, s * h, s * w) -> (N, width, h, w)."""
-
-    def __init__(self, width: int, sampling: _Sampling) -> None:
-        super().__init__(nn.Conv2d(width, width, *sampling), nn.PReLU())
+def _reduction(in_channels: int, width: int) -> nn.Module:
+    return nn.Identity() if in_channels == width else nn.Sequential(nn.Conv2d(in_channels, width, 1), nn.PReLU())
 
 
 class UpProjection(nn.Module):
     """Enlarge, reduce again, and add the enlarged error of the round trip.
 
-    Args:
-        in_channels: channels that come in; reduced to ``width`` by 1x1 and PReLU unless they are ``width``
-            already.
-        width: channels of the unit.
-        upscale_factor: 2, 4 or 8.
+    Other input channels than ``width`` are first reduced by 1x1 and PReLU.
 
     Example:
         >>> UpProjection(16, 8, 2)(torch.zeros(1, 16, 5, 6)).shape
@@ -58,11 +41,10 @@ class UpProjection(nn.Module):
 
     def __init__(self, in_channels: int, width: int, upscale_factor: int) -> None:
         super().__init__()
-        sampling = SAMPLING[upscale_factor]
         self.reduce = _reduction(in_channels, width)
-        self.first_up = _Up(width, sampling)
-        self.down = _Down(width, sampling)
-        self.second_up = _Up(width, sampling)
+        self.first_up = _up(width, upscale_factor)
+        self.down = _down(width, upscale_factor)
+        self.second_up = _up(width, upscale_factor)
 
     def forward(self, low: Tensor) -> Tensor:
         """(N, in_channels, h, w) -> (N, width, s * h, s * w)."""
@@ -72,20 +54,14 @@ class UpProjection(nn.Module):
 
 
 class DownProjection(nn.Module):
-    """The mirror of ``UpProjection``: reduce, enlarge again, and add the reduced error of the round trip.
-
-    Example:
-        >>> DownProjection(16, 8, 2)(torch.zeros(1, 16, 10, 12)).shape
-        torch.Size([1, 8, 5, 6])
-    """
+    """The mirror of ``UpProjection``: reduce, enlarge again, and add the reduced error of the round trip."""
 
     def __init__(self, in_channels: int, width: int, upscale_factor: int) -> None:
         super().__init__()
-        sampling = SAMPLING[upscale_factor]
         self.reduce = _reduction(in_channels, width)
-        self.first_down = _Down(width, sampling)
-        self.up = _Up(width, sampling)
-        self.second_down = _Down(width, sampling)
+        self.first_down = _down(width, upscale_factor)
+        self.up = _up(width, upscale_factor)
+        self.second_down = _down(width, upscale_factor)
 
     def forward(self, high: Tensor) -> Tensor:
         """(N, in_channels, s * h, s * w) -> (N, width, h, w)."""
@@ -95,22 +71,15 @@ class DownProjection(nn.Module):
 
 
 class DBPN(SuperResolver):
-    """Dense deep back-projection.
+    """Dense deep back-projection: ``stages`` up-projections (T) with units of ``width`` channels.
 
-    Args:
-        upscale_factor: 2, 4 or 8.
-        channels: C, 1 for luminance or 3 for RGB.
-        stages: T, the number of up-projections, at least 1.
-        width: channels of the projection units.
-        stem_width: channels of the first convolution; 4 * ``width`` if not given, as in the paper.
-        global_skip: add the bicubic enlargement to the output.
+    ``stem_width`` is 4 * ``width`` if not given, as in the paper; ``global_skip`` adds the bicubic enlargement.
 
     Raises:
         ValueError: a factor the paper gives no kernel for, or a count below 1.
 
     Example:
-        >>> net = DBPN(2, stages=2, width=16)
-        >>> net(torch.zeros(1, 3, 8, 9)).image.shape
+        >>> DBPN(2, stages=2, width=16)(torch.zeros(1, 3, 8, 9)).image.shape
         torch.Size([1, 3, 16, 18])
     """
 
@@ -134,12 +103,8 @@ class DBPN(SuperResolver):
                 f"expected stages, width and stem_width of at least 1, got {stages}, {width} and {stem_width}; "
                 "the paper's network has 7, 64 and 256"
             )
-        self.stem = nn.Sequential(
-            nn.Conv2d(channels, stem_width, 3, padding=1),
-            nn.PReLU(),
-            nn.Conv2d(stem_width, width, 1),
-            nn.PReLU(),
-        )
+        extract, reduce = nn.Conv2d(channels, stem_width, 3, padding=1), nn.Conv2d(stem_width, width, 1)
+        self.stem = nn.Sequential(extract, nn.PReLU(), reduce, nn.PReLU())
         # The second unit of each kind sees one map; from then on each sees all maps of the other size so far.
         self.ups = nn.ModuleList(UpProjection(max(1, stage) * width, width, upscale_factor) for stage in range(stages))
         self.downs = nn.ModuleList(
@@ -150,7 +115,7 @@ class DBPN(SuperResolver):
         self._initialise()
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) -> one picture (N, C, s * h, s * w)."""
+        """(N, C, h, w) -> one image (N, C, s * h, s * w)."""
         highs = [self.ups[0](self.stem(low_res))]
         lows: list[Tensor] = []
         for down, up in zip(self.downs, self.ups[1:], strict=True):
@@ -160,7 +125,7 @@ class DBPN(SuperResolver):
         return (image if self.enlarge is None else image + self.enlarge(low_res),)
 
     def _initialise(self) -> None:
-        """He's values, weaker inside the units so that each keeps the variance of what comes in.
+        """He's values, weaker inside the units so that each keeps the variance of its input.
 
         With a variance gain g per layer, a unit gives g + g(g^2 + 1) times the variance: 1 for g = 0.45.
         """
@@ -176,9 +141,3 @@ class DBPN(SuperResolver):
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         nn.init.normal_(self.reconstruct.weight, std=1e-3)
-
-
-def _reduction(in_channels: int, width: int) -> nn.Module:
-    if in_channels == width:
-        return nn.Identity()
-    return nn.Sequential(nn.Conv2d(in_channels, width, 1), nn.PReLU())

@@ -6,33 +6,19 @@ Source: Dong, Loy, Tang, "Accelerating the Super-Resolution Convolutional Neural
 Deviation: none in the layers. The deconvolution starts at N(0, 0.001) as in the paper, the others at He's values.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from dsrl_lab.models.super_resolution.base import SuperResolver
 
 
 class FSRCNN(SuperResolver):
-    """An hourglass of thin convolutions at the small size, enlarged by a transposed convolution.
+    """An hourglass of thin convolutions, enlarged by a transposed convolution; errors as ``SuperResolver``.
 
-    Args:
-        upscale_factor: 2, 3, 4 or 8.
-        channels: C, 1 for luminance or 3 for RGB.
-        width: channels at both ends of the hourglass.
-        waist: channels inside.
-        depth: 3x3 layers inside.
-
-    Raises:
-        ValueError: an unknown factor, or no channel.
+    It has ``width`` (d) channels at both ends, ``waist`` (s) inside, and ``depth`` (m) 3x3 layers.
 
     Example:
-        >>> import torch
-        >>> net = FSRCNN(3, channels=1)
-        >>> sum(p.numel() for p in net.parameters())
+        >>> sum(p.numel() for p in FSRCNN(3, channels=1).parameters())
         12809
-        >>> net(torch.zeros(1, 1, 8, 9)).image.shape
-        torch.Size([1, 1, 24, 27])
     """
 
     framework = "post-upsampling"
@@ -52,17 +38,15 @@ class FSRCNN(SuperResolver):
             width, channels, 9, stride=upscale_factor, padding=4, output_padding=upscale_factor - 1
         )
         nn.init.normal_(self.enlarge.weight, std=0.001)
-        assert self.enlarge.bias is not None
-        nn.init.zeros_(self.enlarge.bias)
+        nn.init.zeros_(self.enlarge.bias)  # type: ignore[arg-type]
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) -> one picture (N, C, s * h, s * w)."""
+        """(N, C, h, w) -> one image (N, C, s * h, s * w)."""
         return (self.enlarge(self.body(low_res)),)
 
 
 def _conv_prelu(in_channels: int, out_channels: int, kernel_size: int) -> tuple[nn.Conv2d, nn.PReLU]:
     conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
     nn.init.kaiming_normal_(conv.weight, a=0.25, nonlinearity="leaky_relu")
-    assert conv.bias is not None
-    nn.init.zeros_(conv.bias)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
     return conv, nn.PReLU(out_channels)

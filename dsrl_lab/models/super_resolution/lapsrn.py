@@ -1,16 +1,13 @@
-"""LapSRN: double the picture level by level, each level adding the detail that is missing (progressive).
+"""LapSRN: double the image level by level, each level adding the detail that is missing (progressive).
 
 Source: Lai, Huang, Ahuja, Yang, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution" (CVPR 2017),
-section 3 and Figure 1. Per level, on the feature path ten 3x3-64 with LeakyReLU 0.2 and a transposed convolution 4x4,
-on the image path a transposed convolution 4x4; a 3x3 predicts the residual that is added to the image; every level is
-supervised with the Charbonnier loss. Levels do not share weights and no convolution has a bias, as in the widespread
-port (0.870 M parameters for x4).
+section 3 and Figure 1. Per level, ten 3x3-64 with LeakyReLU 0.2 and a transposed convolution 4x4 on the feature path, a
+transposed convolution 4x4 on the image path, and a 3x3 that predicts the residual between them; every level is
+supervised. Levels do not share weights and no convolution has a bias (0.870 M parameters for x4).
 
 Deviations: the feature path's transposed convolutions start as a bilinear enlargement of each channel by itself, and
 the residuals near zero; for C > 1 the image path enlarges each colour by itself.
 """
-
-from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
@@ -24,11 +21,11 @@ WIDTH = 64
 def bilinear_(weight: Tensor) -> Tensor:
     """Fill the weight of a transposed convolution of stride 2 in place: bilinear enlargement of each channel.
 
-    Args:
-        weight: (in_channels, out_channels / groups, 4, 4), square or depthwise.
+    Shape:
+        - weight: (C, C, 4, 4), or (C, 1, 4, 4) if depthwise
 
     Raises:
-        ValueError: another kernel size, or neither square nor depthwise.
+        ValueError: another shape.
 
     Example:
         >>> double = nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1, bias=False)
@@ -48,19 +45,10 @@ def bilinear_(weight: Tensor) -> Tensor:
 
 
 class LapSRN(SuperResolver):
-    """A Laplacian pyramid of convolutions.
-
-    Args:
-        upscale_factor: 2, 4 or 8; log2 of it is the number of levels.
-        channels: C, 1 for luminance or 3 for RGB.
-        depth: 3x3 layers per level.
-
-    Raises:
-        ValueError: a factor that is no power of two up to 8, or no channel.
+    """A Laplacian pyramid of log2(s) levels, each of ``depth`` 3x3 layers; errors as ``SuperResolver``.
 
     Example:
-        >>> result = LapSRN(4, channels=1)(torch.zeros(1, 1, 8, 9))
-        >>> [tuple(scale.shape[-2:]) for scale in result.scales]
+        >>> [tuple(scale.shape[-2:]) for scale in LapSRN(4, channels=1)(torch.zeros(1, 1, 8, 9)).scales]
         [(16, 18), (32, 36)]
     """
 
@@ -79,12 +67,11 @@ class LapSRN(SuperResolver):
             nn.init.normal_(residual.weight, std=1e-3)
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) -> pictures of 2, 4, ... s times the size."""
+        """(N, C, h, w) -> images of 2, 4, ... s times the size."""
         features, image = self.stem(low_res), low_res
         scales = []
-        for feature_level, residual, image_level in zip(
-            self.feature_levels, self.residuals, self.image_levels, strict=True
-        ):
+        levels = zip(self.feature_levels, self.residuals, self.image_levels, strict=True)
+        for feature_level, residual, image_level in levels:
             features = feature_level(features)  # (N, 64, 2h, 2w), then 4h, ...
             image = image_level(image) + residual(features)
             scales.append(image)
@@ -104,7 +91,5 @@ def _double(channels: int, *, groups: int = 1) -> nn.ConvTranspose2d:
 
 
 def _feature_level(depth: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for _ in range(depth):
-        layers += [_conv(WIDTH, WIDTH), nn.LeakyReLU(0.2)]
+    layers = [layer for _ in range(depth) for layer in (_conv(WIDTH, WIDTH), nn.LeakyReLU(0.2))]
     return nn.Sequential(*layers, _double(WIDTH), nn.LeakyReLU(0.2))
