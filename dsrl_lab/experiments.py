@@ -1,8 +1,8 @@
 """Running a recipe: open its data, build its network, fit, score, and leave records and checkpoints.
 
-The command line, the notebooks and the tests all come through ``run``. A run's folder holds ``record.jsonl``,
-``latest.safetensors`` (to go on from) and the network to use: ``deployed.safetensors`` (the task model alone, SISR left
-behind), or ``best.safetensors`` of a super-resolution network (the weights that the held-out pictures chose).
+A run's folder holds ``record.jsonl``, ``latest.safetensors`` (to resume from) and the network to use:
+``deployed.safetensors`` (the task model alone, without SISR), or ``best.safetensors`` of a super-resolution network
+(the weights that the held-out pictures chose).
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ from dsrl_lab.models.encoders import Encoder, load_torchvision_weights
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl, build_super_resolver
 from dsrl_lab.training.config import Recipe, SuperResolutionRecipe
-from dsrl_lab.training.evaluate import evaluate_affinity, evaluate_segmentation, evaluate_super_resolution
+from dsrl_lab.training.evaluate import (
+    check_not_empty,
+    evaluate_affinity,
+    evaluate_segmentation,
+    evaluate_super_resolution,
+)
 from dsrl_lab.training.examples import Batches
 from dsrl_lab.training.folder import RunFolder
 from dsrl_lab.training.loop import default_fabric, fit
@@ -43,24 +48,16 @@ COUNTED_INPUT = (128, 256)  # (h, w) that a super-resolver's MACs are for: 256x5
 
 @dataclass
 class Experiment:
-    """A recipe with its data open and its network built.
+    """A recipe with its data open and its network built."""
 
-    Attributes:
-        recipe: with its seed.
-        model: what is trained.
-        samples: what it learns from.
-        objective: what it learns.
-        description: how to build it again, for the header of checkpoints.
-    """
-
-    recipe: Recipe | SuperResolutionRecipe
+    recipe: Recipe | SuperResolutionRecipe  # with its seed
     model: Any
-    samples: Any
+    samples: Any  # that it learns from
     objective: Any
-    description: dict[str, Any]
+    description: dict[str, Any]  # how to build it again, for the header of checkpoints
 
     def first_line(self) -> dict[str, Any]:
-        """What the record says of the data and the network's cost."""
+        """Numbers of pictures and the network's cost, for the record's first line."""
         raise NotImplementedError
 
     def final_scores(self, trained: dict[str, Any], directory: Path, fabric: Fabric) -> list[dict[str, Any]]:
@@ -69,12 +66,7 @@ class Experiment:
 
 
 def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *, held_out: bool = False) -> Experiment:
-    """Open a recipe's data, check what will be scored, and build its network.
-
-    Args:
-        recipe: with its seed.
-        root: folder of the data set.
-        held_out: train on the first part of the training split and score on the held-out rest.
+    """Open a recipe's data, check every split that will be scored, and build its network; arguments as in ``run``.
 
     Raises:
         ValueError: the recipe and the data do not fit each other, or a picture cannot be scored.
@@ -93,6 +85,7 @@ def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *,
     model = build(recipe, root=root, seed=recipe.train.seed)
     description = {"recipe": recipe.name, "network": recipe.network.to_json(), "dataset": recipe.dataset}
     scale = recipe.network.upscale_factor
+    check_scoreable(val_set, recipe.train.input_size)
     if isinstance(train_set, PoseDataset):
         assert isinstance(val_set, PoseDataset)
         objective = PoseObjective(recipe.train, train_set.joint_table, scale, val_set)
@@ -101,26 +94,17 @@ def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *,
     further = None
     if recipe.further_split is not None and not held_out:
         further = open_recipe_split(recipe, recipe.further_split, root)
-    for split in (val_set, further):
-        if split is not None:
-            check_scoreable(split, recipe.train.input_size)
+        check_scoreable(further, recipe.train.input_size)
     weights = class_weights_of(train_set, recipe.train.class_balance)
-    return _Segmentation(
-        recipe,
-        model,
-        train_set,
-        SegmentationObjective(recipe.train, scale, val_set, weights),
-        description,
-        val_set,
-        further,
-    )
+    learnt = SegmentationObjective(recipe.train, scale, val_set, weights)
+    return _Segmentation(recipe, model, train_set, learnt, description, val_set, further)
 
 
 def build(recipe: Recipe, *, root: Path | None = None, seed: int = 0) -> DSRL:
     """Build a recipe's network as training starts from it: released weights, or an encoder's, where it names them.
 
     Raises:
-        FileNotFoundError: the released file is nowhere; the message tells how to get it.
+        FileNotFoundError: the released file is nowhere; the message names the command that gets it.
         ValueError: the host has no release that the kit can read, or no encoder of torchvision's.
     """
     network, host = recipe.network, None
@@ -154,18 +138,18 @@ def run(
 
     Args:
         recipe: the experiment.
-        directory: where record and checkpoints go.
+        directory: for record and checkpoints.
         root: folder of the data set.
-        seed: of every draw.
+        seed: of every draw, from 0 to 2^63 - 1.
         resume: go on where an earlier run in the same folder stopped; a finished one is left as it is.
-        held_out: train on the first part of the training split and score on the held-out rest.
+        held_out: train on the first part of the training split and score on its last quarter; for choices.
         fabric: device, precision, processes.
 
     Yields:
         The records of ``fit``; after the last one the final scores are in ``record.jsonl``.
 
     Raises:
-        FileExistsError: the folder already holds a run, and ``resume`` was not asked for.
+        FileExistsError: the folder already holds a run, and ``resume`` is not set.
         BlockingIOError: another process is running in the folder.
         ValueError: the recipe, the data and the folder do not fit each other.
     """
@@ -178,19 +162,11 @@ def run(
         if fabric.broadcast(folder.is_finished()):
             return
         experiment = prepare(recipe, root, held_out=held_out)
-        folder.open_record({"kind": "run"} | identity | experiment.first_line() | record.environment())
         objective: Objective = experiment.objective
         batches = Batches.for_run(experiment.samples, objective.example, recipe.train, fabric)
-        for line in fit(
-            experiment.model,
-            objective,
-            batches,
-            recipe.train,
-            directory=directory,
-            resume=resume,
-            description=experiment.description,
-            fabric=fabric,
-        ):
+        folder.open_record({"kind": "run"} | identity | experiment.first_line() | record.environment())
+        saved: dict[str, Any] = {"directory": directory, "resume": resume, "description": experiment.description}
+        for line in fit(experiment.model, objective, batches, recipe.train, fabric=fabric, **saved):
             folder.append(line.to_json())
             yield line
         trained = fabric.broadcast(folder.last_line())
@@ -201,6 +177,10 @@ def run(
             )
         for last in experiment.final_scores(trained, directory, fabric):
             folder.append(last)
+
+
+def _lengths(splits: list[Any]) -> dict[str, Any]:
+    return {"pictures": {split.split: len(split) for split in splits}}
 
 
 def _cost(recipe: Recipe | SuperResolutionRecipe, model: DSRL) -> dict[str, Any]:
@@ -215,11 +195,10 @@ def _cost(recipe: Recipe | SuperResolutionRecipe, model: DSRL) -> dict[str, Any]
 
 
 def _keep_deployed(experiment: Experiment, directory: Path, scores: dict[str, Any], fabric: Fabric) -> None:
+    header = {"train": experiment.recipe.train.to_json(), "deployed": True, "scores": scores}
     if fabric.is_global_zero:
-        header = {"train": experiment.recipe.train.to_json(), "deployed": True, "scores": scores}
-        checkpoint.save(
-            directory / "deployed.safetensors", experiment.model.task_model, experiment.description | header
-        )
+        path, network = directory / "deployed.safetensors", experiment.model.task_model
+        checkpoint.save(path, network, experiment.description | header)
 
 
 def _end(recipe: Recipe | SuperResolutionRecipe, trained: dict[str, Any], **scores: Any) -> dict[str, Any]:
@@ -234,10 +213,10 @@ class _Segmentation(Experiment):
 
     def first_line(self) -> dict[str, Any]:
         splits = [self.samples, self.validation, *([] if self.further is None else [self.further])]
-        return {"pictures": {split.split: len(split) for split in splits}} | _cost(self.recipe, self.model)
+        return _lengths(splits) | _cost(self.recipe, self.model)
 
     def final_scores(self, trained: dict[str, Any], directory: Path, fabric: Fabric) -> list[dict[str, Any]]:
-        """Masks by both protocols, and once on a further split; what SISR draws and what affinity knows."""
+        """Masks by both protocols, and once on a further split; SISR's pictures and both branches' affinities."""
         size, network = self.recipe.train.input_size, self.model.task_model
         labels = evaluate_segmentation(network, self.validation, input_size=size, protocol="labels", fabric=fabric)
         scores: dict[str, Any] = {"logits": trained["metrics"], "labels": labels.to_json()}
@@ -258,11 +237,10 @@ class _Pose(Experiment):
     validation: PoseDataset
 
     def first_line(self) -> dict[str, Any]:
-        splits = (self.samples, self.validation)
-        return {"pictures": {split.split: len(split) for split in splits}} | _cost(self.recipe, self.model)
+        return _lengths([self.samples, self.validation]) | _cost(self.recipe, self.model)
 
     def final_scores(self, trained: dict[str, Any], directory: Path, fabric: Fabric) -> list[dict[str, Any]]:
-        """Joints beside the mean pose, which never looks; what SISR draws."""
+        """Joints beside the mean pose; SISR's pictures."""
         size, scale = self.recipe.train.input_size, self.model.upscale_factor
         control = evaluate_mean_pose(self.samples, self.validation, input_size=size, upscale_factor=scale)
         scores = {"keypoints": trained["metrics"], "mean_pose": control.to_json()}
@@ -304,6 +282,8 @@ def _super_resolution(recipe: SuperResolutionRecipe, root: Path | None) -> Exper
     factor = network.upscale_factor
     train, validation = (T91(root, split=split, upscale_factor=factor).pairs for split in ("train", "val"))
     benchmarks = {name: SRBenchmark(root, name, upscale_factor=factor).pairs for name in BENCHMARKS}
+    for name, pairs in {"the held-out part of T91": validation, **benchmarks}.items():
+        check_not_empty(pairs, name)
     model: nn.Module = build_super_resolver(network, seed=recipe.train.seed)
     objective = SuperResolutionObjective(recipe.train, train, factor, network.loss, validation)
     description = {"recipe": recipe.name, "config": network.to_json()}

@@ -1,10 +1,9 @@
-"""Experiments: settings as functions, rows as objects; together they give a ``Recipe``, what a run needs but the seed.
+"""Experiments: a setting is a function that gives the baseline's ``Recipe``, and a ``rows.Row`` changes parts of it.
 
-A setting is a function that gives the baseline's recipe; a ``rows.Row`` says what a row of the ablation changes in it.
 Names on the command line are ``<setting>_<row>``: ``streets_tinynet_dsrl``, ``camvid_drives_depthwise``.
 
-All rows of an ablation have the same pictures, the same iterations, the same draws for a seed, one corner convention
-(``NetworkConfig.align_corners``), one learning rate for all new layers, and labels that no grid favours
+All rows of an ablation have the same pictures, iterations and draws for a seed, one corner convention
+(``NetworkConfig.align_corners``), one learning rate for all new layers, and labels that favour no grid
 (``SegmentationObjective.task_loss``).
 """
 
@@ -54,8 +53,8 @@ def with_row(recipe: Recipe, name: str) -> Recipe:
     """Turn a setting's baseline into another row of its ablation.
 
     Raises:
-        ValueError: unknown row (the message lists those there are), a recipe that is another row already, or a row that
-            needs an input size of its own where the setting has none for it.
+        ValueError: unknown row (the message lists them), a recipe that is another row already, or a row that needs an
+            input size of its own where the setting has none for it.
 
     Example:
         >>> with_row(streets_tinynet(), "dsrl").name
@@ -124,14 +123,12 @@ def find_recipe(name: str) -> Recipe:
 
 
 def with_changes(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    """Give fields of a recipe other values, as ``--set`` of the command line says them.
+    """Give fields of a recipe other values, each ``train.<field>=<JSON>`` or ``network.<field>=<JSON>``.
 
-    Args:
-        recipe: where to start.
-        changes: each ``train.<field>=<JSON value>`` or ``network.<field>=<JSON value>``; words need no quotes.
+    Words need no quotes.
 
     Raises:
-        ValueError: no such field, or a change that is not of this form.
+        ValueError: no such field, a value that it cannot have, or a change that is not of this form.
 
     Example:
         >>> with_changes(streets_tinynet(), ["train.iterations=10", "network.sssr=bilinear"]).train.iterations
@@ -145,10 +142,7 @@ def with_changes(recipe: Recipe, changes: Sequence[str]) -> Recipe:
             raise ValueError(f"expected train.<field>=<value> or network.<field>=<value>, got {change!r}")
         try:
             values[room][field_name] = json.loads(text)
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             values[room][field_name] = text
-    return replace(
-        recipe,
-        train=TrainConfig.from_json(values["train"]),
-        network=NetworkConfig.from_json(values["network"]),
-    )
+    train, network = TrainConfig.from_json(values["train"]), NetworkConfig.from_json(values["network"])
+    return replace(recipe, train=train, network=network)

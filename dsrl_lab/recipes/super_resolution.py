@@ -10,11 +10,7 @@ from dsrl_lab.training.config import SuperResolutionRecipe, SuperResolverConfig,
 def super_resolution_recipes() -> dict[str, SuperResolutionRecipe]:
     """The four frameworks, x2, by name, the cheapest first.
 
-    Command: ``dsrl-lab train-sisr super_resolution_espcn --data ROOT``. Hardware: 1 CPU core. Minutes: 5 to 60.
-
-    Example:
-        >>> list(super_resolution_recipes())[0]
-        'super_resolution_espcn'
+    Command: ``dsrl-lab train-sisr super_resolution_espcn --data ROOT``. 1 CPU core, 5 to 60 minutes.
     """
 
     def of(network: SuperResolverConfig, title: str, target_psnr: float, **train: Any) -> SuperResolutionRecipe:

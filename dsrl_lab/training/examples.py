@@ -1,8 +1,7 @@
 """From a data set to batches: decoded once, drawn from (seed, iteration, slot) alone.
 
-Every random choice of a step follows from the run's seed and the step's number, so a run that was interrupted goes on
-with exactly the pictures, crops and flips it would have had, and two rows of an ablation with the same seed see the
-same ones. No sampler and no random state needs to be saved.
+Every random choice of a step follows from the run's seed and the step's number. So a resumed run sees the pictures,
+crops and flips that it would have seen, and so do all rows of an ablation with one seed; no random state is saved.
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ class DecodedSamples(SegmentationDataset):
 
     Args:
         dataset: pictures in [0, 1] with masks of ids below 256; a list of samples will do for training.
-        budget: bytes to keep at most; what comes beyond them is decoded each time.
+        budget: bytes to keep at most; samples beyond are decoded each time.
 
     Raises:
-        ValueError: on reading a sample of a data set whose mask holds an id that its class table does not.
+        ValueError: on reading a sample whose mask holds an id that the class table does not.
 
     Example:
         >>> sample = Sample(torch.rand(3, 4, 6), torch.zeros(4, 6, dtype=torch.long), "a")
@@ -84,25 +83,21 @@ class DecodedSamples(SegmentationDataset):
 class Samples(Protocol):
     """What batches are drawn from: any data set of known length."""
 
-    def __len__(self) -> int:
-        """How many samples."""
-
-    def __getitem__(self, index: int, /) -> Any:
-        """Sample ``index``."""
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
 
 
 class Batches:
     """Batches by iteration number: ``batches(i)`` is batch i of the run, whoever asks and whenever.
 
     Args:
-        samples: pictures with masks (or people with joints), best decoded once.
-        example: makes an example of a sample and a generator: joint transform, reduction, ...
+        samples: pictures with masks, or people with joints.
+        example: makes an example, a named tuple of tensors, of a sample and a generator.
         batch_size: examples per step over all processes.
         seed: of order and augmentation.
         rank: which process this is.
-        world_size: how many processes share a batch; each takes its own part of it.
-        workers: threads that make the examples, and those of the next batch while the network learns from this one;
-            0 makes them in the caller's thread. The examples are the same.
+        world_size: how many processes share a batch, each its own part.
+        workers: threads that make this batch and the next one during a step; 0 for none. The examples are the same.
 
     Raises:
         ValueError: the data set is empty, or the batch cannot be shared equally.
@@ -142,22 +137,12 @@ class Batches:
         fabric: Fabric | None = None,
     ) -> Self:
         """Make the batches that a run's configuration asks for, this process's part of them."""
-        return cls(
-            samples,
-            example,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            rank=0 if fabric is None else fabric.global_rank,
-            world_size=1 if fabric is None else fabric.world_size,
-            workers=config.workers,
-        )
+        place = {} if fabric is None else {"rank": fabric.global_rank, "world_size": fabric.world_size}
+        of_run = {"batch_size": config.batch_size, "seed": config.seed, "workers": config.workers}
+        return cls(samples, example, **of_run, **place)
 
     def __call__(self, iteration: int) -> Any:
-        """Make this process's part of batch ``iteration``: the tuple that ``example`` gives, its tensors stacked.
-
-        Shape:
-            - low_res: (n, 3, h, w); high_res: (n, 3, H, W); mask: (n, H, W) with n = batch_size / world_size
-        """
+        """Make this process's part of batch ``iteration``: the tuple of ``example``, its tensors stacked."""
         if self.pool is None:
             examples = [self._draw(iteration, slot) for slot in self._slots()]
         else:
@@ -167,7 +152,7 @@ class Batches:
         return type(examples[0])(*(torch.stack(parts) for parts in zip(*examples, strict=True)))
 
     def close(self) -> None:
-        """Stop the threads; what they have begun and nobody will ask for is dropped."""
+        """Stop the threads."""
         if self.pool is not None:
             self.pool.shutdown(wait=False, cancel_futures=True)
 

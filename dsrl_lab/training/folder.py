@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,18 +13,15 @@ import psutil
 
 from dsrl_lab.training import checkpoint, record
 
+NETWORKS = ("latest.safetensors", "best.safetensors", "deployed.safetensors")
 SAME = ("recipe", "held_out", "dataset", "network", "config", "train", "released", "seed")  # of a run that goes on
 
 
 class RunFolder:
-    """A folder that one run works in; others are refused while its process lives.
-
-    Args:
-        directory: of the run.
-        first_process: whether this process writes; the others of a run only read.
+    """A folder that one run works in; only the run's ``first_process`` writes.
 
     Raises:
-        BlockingIOError: another process is running in the folder.
+        BlockingIOError: on entering, if another process is running in the folder.
     """
 
     def __init__(self, directory: Path, *, first_process: bool = True) -> None:
@@ -41,7 +39,7 @@ class RunFolder:
                 descriptor = os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
             except FileExistsError:
                 owner = _read(self._lock)
-                if _lives(owner):
+                if _lives(owner) or (not owner and _is_new(self._lock)):
                     raise BlockingIOError(
                         f"{self.directory} is in use by process {owner.partition(' ')[0]}; wait for it, stop it, or "
                         f"name another folder with --out (if no such run lives, delete {self._lock})"
@@ -50,6 +48,8 @@ class RunFolder:
                 continue
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(me)
+            for unfinished in self.directory.glob(".unfinished-*.safetensors"):  # of a run here that was killed
+                unfinished.unlink()
             return self
 
     def __exit__(
@@ -59,13 +59,23 @@ class RunFolder:
             self._lock.unlink(missing_ok=True)
 
     def check(self, identity: dict[str, Any], *, resume: bool) -> None:
-        """Refuse to touch what another run has left here.
+        """Refuse to touch the work of another run; a record without a step, as an early error leaves it, is none.
 
         Raises:
-            FileExistsError: there is a run, and ``resume`` was not asked for.
-            ValueError: it is of another recipe, configuration or seed, or its checkpoint is gone.
+            FileExistsError: there is a run, and ``resume`` is not set.
+            ValueError: it is of another recipe, configuration or seed, or its record or checkpoint is gone.
         """
-        if not self.first_process or not self.record.exists():
+        if not self.first_process:
+            return
+        if not self.record.exists():
+            left = [name for name in NETWORKS if (self.directory / name).is_file()]
+            if left:
+                raise (ValueError if resume else FileExistsError)(
+                    f"{self.directory} holds {', '.join(left)} without {self.record.name}; nothing was touched: put it "
+                    "back, or name another folder with --out"
+                )
+            return
+        if self.last_line().get("kind") == "run" and not self.latest.is_file():
             return
         if not resume:
             raise FileExistsError(
@@ -79,9 +89,9 @@ class RunFolder:
                 f"{self.directory} holds a run of another {' and '.join(changed)} ({first.get('recipe')}, seed "
                 f"{first.get('seed')}); nothing was touched: resume with the same, or name another folder with --out"
             )
-        if not self.latest.is_file() and not self.is_finished() and self.last_line().get("kind") != "run":
+        if not self.latest.is_file() and not self.is_finished():
             raise ValueError(
-                f"{self.record} tells of a run whose checkpoint {self.latest.name} is gone; nothing was touched: "
+                f"{self.record} is of a run whose checkpoint {self.latest.name} is gone; nothing was touched: "
                 "put it back, or name another folder with --out"
             )
 
@@ -100,8 +110,7 @@ class RunFolder:
         if self.latest.is_file() and self.record.exists():
             record.truncate(self.record, checkpoint.progress(checkpoint.load(self.latest)).iteration)
         else:
-            self.record.unlink(missing_ok=True)
-            record.append(self.record, first_line)
+            record.write(self.record, [first_line])
 
     def append(self, line: dict[str, Any]) -> None:
         """Add a line to the record."""
@@ -110,7 +119,7 @@ class RunFolder:
 
 
 def _same(before: Any, now: Any) -> bool:
-    """Whether two values agree; fields that one of two tables lacks were not there in its version."""
+    """Whether two values agree; a field that one of two tables lacks was not there in its version."""
     if isinstance(before, dict) and isinstance(now, dict):
         return all(_same(before[name], now[name]) for name in before.keys() & now.keys())
     return bool(before == now)
@@ -121,6 +130,14 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError:
         return ""
+
+
+def _is_new(lock: Path) -> bool:
+    """Whether a lock file is so new that its process may not have written its name yet."""
+    try:
+        return time.time() - lock.stat().st_mtime < 60
+    except OSError:
+        return False
 
 
 def _lives(owner: str) -> bool:

@@ -1,9 +1,8 @@
 """The one training loop, open: ``fit`` yields a record every few iterations, and whoever asks for the next drives it.
 
-A notebook plots between two records, a widget shows them, the command line turns them into a progress bar. Stopping
-(closing the generator, Ctrl-C) leaves a checkpoint; starting again with ``resume`` goes on bit for bit, because all a
-step draws follows from the seed and its number. What is learnt is the objective's matter: segmentation, pose and
-super-resolution share this file.
+A notebook plots between two records, the command line draws a progress bar. Stopping (closing the generator, Ctrl-C)
+leaves a checkpoint; ``resume`` goes on bit for bit, because all draws of a step follow from the seed and its number.
+Segmentation, pose and super-resolution share this file; each has its objective.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -34,7 +33,7 @@ from dsrl_lab.training.record import TrainRecord
 
 def default_fabric(config: TrainConfig) -> Fabric:
     """One process, on the GPU where there is one."""
-    return Fabric(accelerator="auto", devices=1, precision=config.precision)  # type: ignore[arg-type]
+    return Fabric(accelerator="auto", devices=1, precision=config.precision)
 
 
 def fit(
@@ -53,20 +52,20 @@ def fit(
     Args:
         model: the network, a ``DSRL`` or a super-resolver; trained in place.
         objective: loss and score.
-        batches: batch i of the run, by its number; their threads, if any, are stopped at the end.
+        batches: batch i of the run; their threads are stopped at the end.
         config: of the run.
-        directory: where latest.safetensors and best.safetensors go; None for no checkpoints.
+        directory: for latest.safetensors and best.safetensors; None for no checkpoints.
         resume: go on from latest.safetensors if there is one.
         description: JSON for the checkpoints' headers ("network": what to build it from).
-        fabric: device, precision and processes; one process on the CPU or GPU at hand by default.
+        fabric: device, precision and processes; by default one process, on the GPU if there is one.
 
     Yields:
         Records; the last has ``iteration == config.iterations`` and the final scores.
 
     Raises:
-        FloatingPointError: the loss is no finite number; the last checkpoint is from before.
-        ValueError: checkpoint and network do not fit each other, picture and mask do not fit the network, parts of
-            unequal size, or ``sync_batch_norm`` without several GPUs.
+        FloatingPointError: the loss or a weight is not finite; the last checkpoint is from before.
+        ValueError: network and checkpoint, pictures or masks do not fit, parts of unequal size, or ``sync_batch_norm``
+            without several GPUs.
     """
     fabric = fabric or default_fabric(config)
     fabric.launch()
@@ -84,9 +83,7 @@ def fit(
     try:
         while True:
             if not run.reported:
-                line = run.report(fabric)
-                run.reported = True
-                yield line
+                yield run.report(fabric)
             if run.iteration % config.checkpoint_every == 0 or run.iteration == config.iterations:
                 run.save()
             if run.iteration == config.iterations:
@@ -94,9 +91,8 @@ def fit(
             with _deferred_interrupt(), run.clock():
                 batch = batches(run.iteration)
                 batch = type(batch)(*(part.to(fabric.device) for part in batch))
-                run.count(
-                    train_step(wrapped, optimizer, objective, batch, config, iteration=run.iteration, fabric=fabric)
-                )
+                number = run.iteration
+                run.count(train_step(wrapped, optimizer, objective, batch, config, iteration=number, fabric=fabric))
     except (KeyboardInterrupt, GeneratorExit):
         run.save()
         raise
@@ -116,16 +112,8 @@ def train_step(
 ) -> LossTerms:
     """Take one optimizer step; several processes, or parts in turn, give the gradient of the whole batch.
 
+    Model and optimizer are as ``fabric.setup`` returns them, the batch is this process's part, iterations count from 0.
     Dropout draws from the seed and the iteration; the caller's random numbers are left as they were.
-
-    Args:
-        model: as ``fabric.setup`` gave it.
-        optimizer: as ``fabric.setup`` gave it.
-        objective: loss of a batch.
-        batch: a named tuple of tensors, this process's part.
-        config: of the run.
-        iteration: of the step, from 0.
-        fabric: device, precision and processes.
 
     Returns:
         The objective and its terms, detached, the mean over the batch.
@@ -172,8 +160,11 @@ def _check_share(config: TrainConfig, processes: int) -> None:
         )
 
 
+_COUNTERS = ("iteration", "seconds", "cpu_seconds", "reported", "steps", "step_seconds")
+
+
 class _Run:
-    """The state of a run: how far it is, what it has summed up since the last record, where it is saved."""
+    """The state of a run: how far it is, its sums since the last record, where it is saved."""
 
     def __init__(
         self,
@@ -219,14 +210,12 @@ class _Run:
         metrics = self.objective.evaluate(self.model, fabric) if due or self.iteration == config.iterations else {}
         self._keep_best(metrics)
         self._start_sums()
+        self.reported = True
         return TrainRecord(
             iteration=self.iteration,
             iterations=config.iterations,
             learning_rate=learning_rate_of(config, max(self.iteration - 1, 0)),
-            loss=means[0],
-            task=means[1],
-            sisr=means[2],
-            affinity=means[3],
+            **dict(zip(("loss", "task", "sisr", "affinity"), means, strict=True)),
             seconds=self.seconds,
             cpu_seconds=self.cpu_seconds,
             images_per_second=steps * config.batch_size / max(seconds, 1e-9),
@@ -236,30 +225,23 @@ class _Run:
     def save(self) -> None:
         if self.directory is None or not _is_first_process():
             return
-        self._check_finite(self.sums.tolist())
+        weights = [float(tensor.isfinite().all()) or math.nan for tensor in self.model.state_dict().values()]
+        self._check_finite(self.sums.tolist(), weights)
         checkpoint.save(self.directory / "latest.safetensors", self.model, self._state(), optimizer=self.optimizer)
 
     def _state(self) -> dict[str, Any]:
-        return self.description | {
-            "train": self.config.to_json(),
-            "iteration": self.iteration,
-            "seconds": self.seconds,
-            "cpu_seconds": self.cpu_seconds,
-            "best": None if self.best == float("-inf") else self.best,
-            "reported": self.reported,
-            "sums": self.sums.tolist(),
-            "steps": self.steps,
-            "step_seconds": self.step_seconds,
-        }
+        best = None if self.best == float("-inf") else self.best
+        state = {"train": self.config.to_json(), "best": best, "sums": self.sums.tolist()}
+        return self.description | state | {name: getattr(self, name) for name in _COUNTERS}
 
     def _keep_best(self, metrics: dict[str, Any]) -> None:
         score = metrics.get(self.objective.score)
-        if score is None or score <= self.best:
+        if score is None or not score > self.best:  # NaN is no best score
             return
-        self.best = score
         if self.directory is not None and _is_first_process():
-            description = self._state() | {"deployed": True, "metrics": metrics}
+            description = self._state() | {"deployed": True, "metrics": metrics, "best": score}
             checkpoint.save(self.directory / "best.safetensors", self.objective.deployed(self.model), description)
+        self.best = score  # after the file, so that an interrupted write is repeated by --resume
 
     def resume(self) -> None:
         path = self.directory / "latest.safetensors" if self.directory else None
@@ -278,19 +260,19 @@ class _Run:
             )
         checkpoint.load_model(self.model, loaded)
         checkpoint.load_optimizer(self.model, self.optimizer, loaded)
-        self.iteration, self.reported = state.iteration, state.reported
-        self.seconds, self.cpu_seconds = state.seconds, state.cpu_seconds
+        for name in _COUNTERS:
+            setattr(self, name, getattr(state, name))
         self.best = float("-inf") if state.best is None else state.best
         self.sums = torch.tensor(state.sums, dtype=torch.float64)
-        self.steps, self.step_seconds = state.steps, state.step_seconds
 
-    def _check_finite(self, values: list[float]) -> None:
-        if all(math.isfinite(value) for value in values):
+    def _check_finite(self, losses: list[float], weights: Sequence[float] = ()) -> None:
+        if all(map(math.isfinite, (*losses, *weights))):
             return
         kept = f"the last checkpoint in {self.directory} is from before" if self.directory else "none was kept"
         raise FloatingPointError(
-            f"the loss is not a finite number by iteration {self.iteration} (objective, task, SISR, affinity: "
-            f"{values}); {kept}. Lower the learning rate ({self.config.learning_rate}), or take precision='32-true'"
+            f"the loss or a weight is not a finite number by iteration {self.iteration} (objective, task, SISR, "
+            f"affinity: {losses}); {kept}. Lower the learning rate ({self.config.learning_rate}), or take "
+            "precision='32-true'"
         )
 
 

@@ -1,7 +1,7 @@
-"""Several processes as one: each scores its own part, and what was counted is added up; BatchNorm over all of them.
+"""Several processes as one: each scores its own part, and counts are added up; BatchNorm over all of them.
 
-What is added up are counts (whole numbers), and values for which each picture has a place of its own that all other
-processes leave at zero. Both are the same in any order, so the scores are those of one process to the last bit.
+Whole numbers, and values at places that all other processes leave at zero, have the same sum in any order. So the
+scores are those of one process to the last bit.
 """
 
 from __future__ import annotations
@@ -12,11 +12,7 @@ from torch import Tensor, nn
 
 
 def shard(length: int, fabric: Fabric | None = None) -> range:
-    """Which of ``length`` pictures this process scores: every so many-th, beginning with its own number.
-
-    Args:
-        length: how many there are.
-        fabric: the processes; None for one.
+    """Indices of the ``length`` pictures that this process scores.
 
     Example:
         >>> list(shard(3))
@@ -26,11 +22,7 @@ def shard(length: int, fabric: Fabric | None = None) -> range:
 
 
 def all_reduce_sum(tensor: Tensor, fabric: Fabric | None = None) -> Tensor:
-    """Sum of what the processes have; all of them must ask for it.
-
-    Args:
-        tensor: counts of this process, or values at its own places among zeros.
-        fabric: the processes; None for one.
+    """Sum of the processes' counts, or of values at places of their own; all of them must call this.
 
     Example:
         >>> all_reduce_sum(torch.tensor([2.0, 0.0]))
@@ -44,14 +36,7 @@ def all_reduce_sum(tensor: Tensor, fabric: Fabric | None = None) -> Tensor:
 
 
 def broadcast_buffers(model: nn.Module, fabric: Fabric | None = None) -> None:
-    """Give every process the first one's buffers: BatchNorm's statistics differ, since each saw its own pictures.
-
-    The first process's are those that checkpoints hold.
-
-    Args:
-        model: on this process; its buffers are written over.
-        fabric: the processes; None for one.
-    """
+    """Give every process the first one's buffers, which checkpoints hold: BatchNorm's statistics differ among them."""
     if fabric is None or fabric.world_size == 1:
         return
     for buffer in model.buffers():
@@ -59,14 +44,10 @@ def broadcast_buffers(model: nn.Module, fabric: Fabric | None = None) -> None:
 
 
 def synchronise_batch_norm(model: nn.Module, fabric: Fabric) -> None:
-    """Let every BatchNorm of a model see the pictures of all processes, as torch.nn.SyncBatchNorm; names stay.
-
-    Args:
-        model: changed in place, its own children at least.
-        fabric: several processes with a GPU each; PyTorch has no such BatchNorm for CPUs.
+    """Let every BatchNorm of a model see the pictures of all processes, in place; names stay.
 
     Raises:
-        ValueError: one process alone, or no GPUs.
+        ValueError: one process alone, or no GPUs, for which alone PyTorch has SyncBatchNorm.
     """
     if fabric.world_size == 1 or fabric.device.type != "cuda":
         raise ValueError(
@@ -77,10 +58,7 @@ def synchronise_batch_norm(model: nn.Module, fabric: Fabric) -> None:
 
 
 def leave_together() -> None:
-    """End the processes' connection, when all have come so far; left to the interpreter's end, it may abort one.
-
-    Nothing is done where there is none.
-    """
+    """End the connection of processes, if any, when all have arrived; at the interpreter's exit it may abort one."""
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
