@@ -75,12 +75,12 @@ def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *,
     if isinstance(recipe, SuperResolutionRecipe):
         return _super_resolution(recipe, root)
     train_set, val_set = open_data(recipe, root, held_out=held_out)
-    pose = isinstance(train_set, PoseDataset)
     table = train_set.joint_table if isinstance(train_set, PoseDataset) else train_set.class_table
-    if recipe.network.num_classes != len(table.names):
+    given, wanted = recipe.network.num_classes, len(table.names)
+    if given != wanted:
+        kind = "joints" if isinstance(train_set, PoseDataset) else "classes"
         raise ValueError(
-            f"the network gives {recipe.network.num_classes} {'joints' if pose else 'classes'}, {recipe.dataset} has "
-            f"{len(table.names)}: set network.num_classes={len(table.names)}"
+            f"the network gives {given} {kind}, {recipe.dataset} has {wanted}: set network.num_classes={wanted}"
         )
     model = build(recipe, root=root, seed=recipe.train.seed)
     description = {"recipe": recipe.name, "network": recipe.network.to_json(), "dataset": recipe.dataset}
@@ -157,7 +157,8 @@ def run(
     fabric = fabric or default_fabric(recipe.train)
     fabric.launch()
     identity = recipe.identity() | {"held_out": held_out, "seed": seed}
-    with RunFolder(directory, first_process=fabric.is_global_zero) as folder:
+    folder = RunFolder(directory, first_process=fabric.is_global_zero)
+    with folder.locked():
         folder.check(identity, resume=resume)
         if fabric.broadcast(folder.is_finished()):
             return
@@ -184,14 +185,9 @@ def _lengths(splits: list[Any]) -> dict[str, Any]:
 
 
 def _cost(recipe: Recipe | SuperResolutionRecipe, model: DSRL) -> dict[str, Any]:
-    deployed = complexity(model.task_model, input_size=recipe.train.input_size)
-    trained = complexity(model, input_size=recipe.train.input_size)
-    return {
-        "parameters": deployed.parameters,
-        "macs": deployed.macs,
-        "training_parameters": trained.parameters,
-        "training_macs": trained.macs,
-    }
+    deployed, trained = (complexity(part, input_size=recipe.train.input_size) for part in (model.task_model, model))
+    cost = {"parameters": deployed.parameters, "macs": deployed.macs}
+    return cost | {"training_parameters": trained.parameters, "training_macs": trained.macs}
 
 
 def _keep_deployed(experiment: Experiment, directory: Path, scores: dict[str, Any], fabric: Fabric) -> None:
@@ -276,9 +272,7 @@ class _SuperResolution(Experiment):
 def _super_resolution(recipe: SuperResolutionRecipe, root: Path | None) -> Experiment:
     network = recipe.network
     if root is None:
-        raise ValueError(
-            f"{recipe.name} needs its pictures: give --data ROOT, the folder that holds T91, Set5 and Set14"
-        )
+        raise ValueError(f"{recipe.name} needs its pictures: give --data ROOT, the folder of T91, Set5 and Set14")
     factor = network.upscale_factor
     train, validation = (T91(root, split=split, upscale_factor=factor).pairs for split in ("train", "val"))
     benchmarks = {name: SRBenchmark(root, name, upscale_factor=factor).pairs for name in BENCHMARKS}

@@ -25,27 +25,16 @@ class Style(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """One row of an ablation.
+    """One row of an ablation."""
 
-    Attributes:
-        name: at the end of a recipe's name.
-        title: for tables and figures.
-        style: how it is drawn.
-        adds: other row to the question that the difference of the two answers; the first is the row's parent.
-        network: what it changes in the setting's ``NetworkConfig``.
-        train: what it changes in the setting's ``TrainConfig``.
-        paper_row: row of the paper's Table 1 that it stands for; None for a control.
-        own_size: whether it needs an input size of its own, which the setting gives in ``Recipe.sizes``.
-    """
-
-    name: str
-    title: str
+    name: str  # at the end of a recipe's name
+    title: str  # for tables and figures
     style: Style
-    adds: Mapping[str, str] = field(default_factory=dict)
-    network: Mapping[str, Any] = field(default_factory=dict)
-    train: Mapping[str, Any] = field(default_factory=dict)
-    paper_row: str | None = None
-    own_size: bool = False
+    adds: Mapping[str, str] = field(default_factory=dict)  # other row: the question that the difference answers
+    network: Mapping[str, Any] = field(default_factory=dict)  # what it changes in the setting's NetworkConfig
+    train: Mapping[str, Any] = field(default_factory=dict)  # what it changes in the setting's TrainConfig
+    paper_row: str | None = None  # row of the paper's Table 1 that it stands for; None for a control
+    own_size: bool = False  # whether it needs an input size of its own, which is in the setting's Recipe.sizes
 
     @property
     def control(self) -> bool:
@@ -54,7 +43,7 @@ class Row:
 
     @property
     def parent(self) -> str | None:
-        """The row that lacks nothing but this one's last part; None for the baseline."""
+        """The first row of ``adds``, which lacks nothing but this one's last part; None for the baseline."""
         return next(iter(self.adds), None)
 
     @property

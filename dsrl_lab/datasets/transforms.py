@@ -27,10 +27,6 @@ class TrainingExample(NamedTuple):
     mask: Tensor  # (H, W) int64, 255 = ignored, the target of segmentation
 
 
-def _per_channel(values: tuple[float, ...], image: Tensor) -> Tensor:
-    return torch.tensor(values, dtype=image.dtype, device=image.device).view(-1, 1, 1)
-
-
 def normalise(image: Tensor) -> Tensor:
     """Centre a picture on ImageNet's mean, in units of its deviations: for SISR's loss; networks do it by themselves.
 
@@ -38,7 +34,8 @@ def normalise(image: Tensor) -> Tensor:
         - image: (3, H, W) or (N, 3, H, W), in [0, 1]
         - output: the same, about zero mean and unit deviation
     """
-    return (image - _per_channel(IMAGENET_MEAN, image)) / _per_channel(IMAGENET_STD, image)
+    mean, deviation = (image.new_tensor(values).view(-1, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return (image - mean) / deviation
 
 
 def _resample(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -155,7 +152,7 @@ class JointTransform:
 
     def _pad(self, image: Tensor, mask: Tensor, row: int, column: int) -> tuple[Tensor, Tensor]:
         height, width = mask.shape
-        canvas = _per_channel(IMAGENET_MEAN, image).expand(3, *self.output_size).clone()
+        canvas = image.new_tensor(IMAGENET_MEAN).view(3, 1, 1).expand(3, *self.output_size).clone()
         canvas[:, row : row + height, column : column + width] = image
         ids = mask.new_full(self.output_size, IGNORE_INDEX)
         ids[row : row + height, column : column + width] = mask

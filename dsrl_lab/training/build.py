@@ -21,38 +21,25 @@ from dsrl_lab.training.config import NetworkConfig, SuperResolverConfig
 _Model = TypeVar("_Model", bound=nn.Module)
 
 
-def build_host(network: NetworkConfig) -> DensePredictor:
-    """Construct the host by name, with random weights.
-
-    Raises:
-        ValueError: no host has this name; the message lists those there are.
-    """
-    hosts = SEGMENTATION | POSE
-    if network.host not in hosts:
-        raise ValueError(f"unknown host {network.host!r}; choose one of {', '.join(sorted(hosts))}")
-    return hosts[network.host](network.num_classes, **network.host_options)
-
-
 def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, seed: int = 0) -> DSRL:
     """Construct the whole network, its layers in their fast forms; new layers are drawn from ``seed``.
 
-    Args:
-        network: what to build.
-        host: one that is there already, with released weights say, in place of a new one.
-        seed: of the initial weights.
+    A ``host`` that is given, with released weights say, takes the place of a new one.
 
     Raises:
-        ValueError: an unknown host or head, or affinity without SISR.
+        ValueError: an unknown host or head, or affinity without SISR; names are listed.
 
     Example:
         >>> dsrl = build_dsrl(NetworkConfig(host="tinynet", num_classes=11, sssr="sub_pixel", sisr=True))
         >>> type(dsrl.task_model).__name__
         'SuperResolved'
     """
-    factor = network.upscale_factor
+    hosts, factor = SEGMENTATION | POSE, network.upscale_factor
+    if network.host not in hosts:
+        raise ValueError(f"unknown host {network.host!r}; choose one of {', '.join(sorted(hosts))}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        host = host or build_host(network)
+        host = host or hosts[network.host](network.num_classes, **network.host_options)
         host.spec = replace(host.spec, align_corners=network.align_corners)
         torch.manual_seed(seed + 1)  # the parts draw the same, whether or not the host has drawn
         sssr: str | SSSRHead | None = network.sssr

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import safetensors
@@ -37,23 +38,8 @@ class Checkpoint:
         return {name.removeprefix("model."): t for name, t in self.tensors.items() if name.startswith("model.")}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far the run of a checkpoint is."""
-
-    train: dict[str, Any]  # TrainConfig as JSON
-    iteration: int  # steps done
-    seconds: float  # in steps, by the clock
-    cpu_seconds: float  # in steps, processor time
-    best: float | None  # highest score so far
-    reported: bool  # whether the steps since the last record were reported
-    sums: list[float]  # of the four losses over those steps
-    steps: int  # how many they are
-    step_seconds: float  # in them
-
-
-def progress(checkpoint: Checkpoint) -> Progress:
-    """Read from a checkpoint's header how far its run is.
+def progress(checkpoint: Checkpoint) -> SimpleNamespace:
+    """How far the run of a checkpoint is, from its header: the entries of ``_PROGRESS`` as attributes.
 
     Raises:
         ValueError: an entry is missing or has another kind; the message names it.
@@ -72,7 +58,7 @@ def progress(checkpoint: Checkpoint) -> Progress:
                 f"expected {name} as {kind} in the header of {checkpoint.path}, {found}; it is no checkpoint to go on "
                 "from, or damaged: take latest.safetensors of a run, or start anew in another folder"
             )
-    return Progress(**{name: header[name] for name in _PROGRESS})
+    return SimpleNamespace(**{name: header[name] for name in _PROGRESS})
 
 
 def save(
@@ -221,8 +207,8 @@ def _is_whole(value: Any) -> bool:
 
 
 _PROGRESS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "train": ("a table", lambda value: isinstance(value, dict)),
-    "iteration": ("a whole number", _is_whole),
+    "train": ("a table", lambda value: isinstance(value, dict)),  # TrainConfig as JSON
+    "iteration": ("a whole number", _is_whole),  # steps done; seconds are those in steps
     "seconds": ("a number", lambda value: is_number(value) and value >= 0),
     "cpu_seconds": ("a number", lambda value: is_number(value) and value >= 0),
     "best": ("a number or null", lambda value: value is None or is_number(value)),

@@ -82,16 +82,19 @@ def predict_logits(model: nn.Module, image: Tensor, *, input_size: tuple[int, in
         return check_finite(model(reduce_image(enlarged.to(device), input_size)[None]))
 
 
+def check_not_empty(samples: Samples, split: str) -> None:
+    """Refuse to score nothing."""
+    if not len(samples):
+        raise ValueError(f"expected at least one picture in {split} to score, got none; check the data folder")
+
+
 def device_of(model: nn.Module) -> torch.device:
     """Where a model's parameters are; the CPU for one without (exported networks)."""
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 def check_finite(logits: Tensor, *, source: str = "the network") -> Tensor:
-    """Give logits back, or refuse them: the argmax of NaN is class 0, and a comparison with NaN passes many a guard.
-
-    Raises:
-        ValueError: a logit is NaN or infinite.
+    """Give logits back, or refuse NaN and infinity: the argmax of NaN is class 0, and NaN passes many comparisons.
 
     Example:
         >>> check_finite(torch.tensor([0.5, float("nan")]))
@@ -204,16 +207,6 @@ def evaluate_segmentation(
     )
 
 
-def check_not_empty(samples: Samples, split: str) -> None:
-    """Refuse to score nothing.
-
-    Raises:
-        ValueError: there are no samples.
-    """
-    if not len(samples):
-        raise ValueError(f"expected at least one picture in {split} to score, got none; check the data folder")
-
-
 def pooled_miou(counts: Tensor) -> float:
     """MIoU of some pictures together.
 
@@ -314,10 +307,5 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def number_or_none(value: float) -> float | None:
-    """A score as JSON can hold it: None for NaN, the score of a class or joint that does not occur.
-
-    Example:
-        >>> number_or_none(0.5), number_or_none(float("nan"))
-        (0.5, None)
-    """
+    """A score as JSON can hold it: None for NaN, the score of a class or joint that does not occur."""
     return None if value != value else value

@@ -50,9 +50,9 @@ def fit(
     """Train, and yield a record every ``config.record_every`` iterations.
 
     Args:
-        model: the network, a ``DSRL`` or a super-resolver; trained in place.
+        model: a ``DSRL`` or a super-resolver; trained in place.
         objective: loss and score.
-        batches: batch i of the run; their threads are stopped at the end.
+        batches: of the run; their threads are stopped at the end.
         config: of the run.
         directory: for latest.safetensors and best.safetensors; None for no checkpoints.
         resume: go on from latest.safetensors if there is one.
@@ -60,7 +60,7 @@ def fit(
         fabric: device, precision and processes; by default one process, on the GPU if there is one.
 
     Yields:
-        Records; the last has ``iteration == config.iterations`` and the final scores.
+        Records; the last has the final scores.
 
     Raises:
         FloatingPointError: the loss or a weight is not finite; the last checkpoint is from before.
@@ -212,12 +212,10 @@ class _Run:
         self._start_sums()
         self.reported = True
         return TrainRecord(
-            iteration=self.iteration,
+            **{name: getattr(self, name) for name in ("iteration", "seconds", "cpu_seconds")},
             iterations=config.iterations,
             learning_rate=learning_rate_of(config, max(self.iteration - 1, 0)),
             **dict(zip(("loss", "task", "sisr", "affinity"), means, strict=True)),
-            seconds=self.seconds,
-            cpu_seconds=self.cpu_seconds,
             images_per_second=steps * config.batch_size / max(seconds, 1e-9),
             metrics=metrics,
         )

@@ -43,24 +43,11 @@ class Objective(Protocol):
         """What of the model is left at inference."""
 
 
-class DSRLTask(Protocol):
-    """What differs from task to task."""
-
-    config: TrainConfig
-
-    def task_loss(self, logits: Tensor, batch: Any, count: Tensor) -> Tensor:
-        """The task's loss, summed over the batch and divided by ``count``."""
-
-
-def dsrl_loss(task: DSRLTask, output: DSRLOutput, batch: Any, *, iteration: int, count: Tensor) -> LossTerms:
+def dsrl_loss(task: DSRLObjective, output: DSRLOutput, batch: Any, *, iteration: int, count: Tensor) -> LossTerms:
     """The objective of the paper: task + w1 * SISR + w2 * feature affinity.
 
-    Args:
-        task: its loss is the main one.
-        output: of the network for ``batch.low_res``.
-        batch: with ``high_res``, the target of SISR.
-        iteration: of the step, for the ramp of the affinity's weight.
-        count: the task's sum is divided by it.
+    ``output`` is the network's for ``batch.low_res``, ``batch.high_res`` the target of SISR, ``count`` divides the
+    task's sum; the affinity's weight may rise with ``iteration``.
     """
     config = task.config
     main = task.task_loss(output.logits, batch, count)
@@ -73,15 +60,20 @@ def dsrl_loss(task: DSRLTask, output: DSRLOutput, batch: Any, *, iteration: int,
         target = output.sisr_features.roll(1, dims=0) if config.shuffle_affinity else output.sisr_features
         affinity = feature_affinity_loss(output.task_features, target, q=config.affinity_q)
     ramp = min(1.0, (iteration + 1) / config.ramp_iterations) if config.ramp_iterations else 1.0
-    return objective(
-        main, sisr, affinity, sisr_weight=config.sisr_weight, affinity_weight=ramp * config.affinity_weight
-    )
+    weights = {"sisr_weight": config.sisr_weight, "affinity_weight": ramp * config.affinity_weight}
+    return objective(main, sisr, affinity, **weights)
 
 
 class DSRLObjective:
     """What the objectives of all DSRL networks share."""
 
-    def loss(self: DSRLTask, model: nn.Module, batch: Any, *, iteration: int, count: Tensor) -> LossTerms:
+    config: TrainConfig
+
+    def task_loss(self, logits: Tensor, batch: Any, count: Tensor) -> Tensor:
+        """The task's loss, summed over the batch and divided by ``count``."""
+        raise NotImplementedError
+
+    def loss(self, model: nn.Module, batch: Any, *, iteration: int, count: Tensor) -> LossTerms:
         """The whole objective of a batch."""
         return dsrl_loss(self, model(batch.low_res), batch, iteration=iteration, count=count)
 

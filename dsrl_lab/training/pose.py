@@ -77,9 +77,8 @@ class PoseObjective(DSRLObjective):
 
     def target(self, example: PoseExample, size: tuple[int, int]) -> Tensor:
         """(N, J, h, w) Gaussians at the heat-maps' ``size`` (h, w); their deviation is in pixels of the crop."""
-        return gaussian_heatmaps(
-            example.joints, example.visible, image_size=self.high_size, size=size, sigma=self._sigma(size)
-        )
+        options: Any = {"image_size": self.high_size, "size": size, "sigma": self._sigma(size)}
+        return gaussian_heatmaps(example.joints, example.visible, **options)
 
     def task_loss(self, logits: Tensor, batch: PoseExample, count: Tensor) -> Tensor:
         """Squared error of marked joints' heat-maps, in units of a blank joint's, over ``count`` joints."""
@@ -215,10 +214,9 @@ def evaluate_pose(
             f"the network gives {model.num_classes} heat-maps, the data set has {table.num_joints} joints; "
             "evaluate on the data set it was trained on, or build it with that num_classes"
         )
-    found, scores = find_joints(
-        model, people, input_size=input_size, upscale_factor=upscale_factor, flip=flip, progress=progress, fabric=fabric
-    )
-    return _score(found, scores, people, input_size=input_size, flip=flip, fabric=fabric)
+    options: Any = {"upscale_factor": upscale_factor, "flip": flip, "progress": progress, "fabric": fabric}
+    found, scores = find_joints(model, people, input_size=input_size, **options)
+    return _score(found, scores, people, input_size, flip, fabric)
 
 
 def evaluate_mean_pose(
@@ -238,7 +236,7 @@ def evaluate_mean_pose(
     middle = torch.tensor([(size[1] - 1) / 2, (size[0] - 1) / 2])
     pose = torch.where(marked > 0, places / marked.clamp(min=1), middle)
     found = torch.stack([transform_joints(pose, crops.matrix(people[index])) for index in range(len(people))])
-    return _score(found, torch.ones(found.shape[:2]), people, input_size=input_size, flip=False)
+    return _score(found, torch.ones(found.shape[:2]), people, input_size, flip=False, fabric=None)
 
 
 def _crop_size(input_size: tuple[int, int], upscale_factor: int) -> tuple[int, int]:
@@ -246,13 +244,7 @@ def _crop_size(input_size: tuple[int, int], upscale_factor: int) -> tuple[int, i
 
 
 def _score(
-    found: Tensor,
-    scores: Tensor,
-    people: PoseDataset,
-    *,
-    input_size: tuple[int, int],
-    flip: bool,
-    fabric: Fabric | None = None,
+    found: Tensor, scores: Tensor, people: PoseDataset, input_size: tuple[int, int], flip: bool, fabric: Fabric | None
 ) -> PoseResult:
     table = people.joint_table
     target, visible = torch.zeros_like(found), torch.zeros_like(scores)

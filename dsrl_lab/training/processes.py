@@ -12,22 +12,12 @@ from torch import Tensor, nn
 
 
 def shard(length: int, fabric: Fabric | None = None) -> range:
-    """Indices of the ``length`` pictures that this process scores.
-
-    Example:
-        >>> list(shard(3))
-        [0, 1, 2]
-    """
+    """Indices of the ``length`` pictures that this process scores."""
     return range(length) if fabric is None else range(fabric.global_rank, length, fabric.world_size)
 
 
 def all_reduce_sum(tensor: Tensor, fabric: Fabric | None = None) -> Tensor:
-    """Sum of the processes' counts, or of values at places of their own; all of them must call this.
-
-    Example:
-        >>> all_reduce_sum(torch.tensor([2.0, 0.0]))
-        tensor([2., 0.])
-    """
+    """Sum of the processes' counts, or of values at places of their own; all of them must call this."""
     if fabric is None or fabric.world_size == 1:
         return tensor
     total = fabric.all_reduce(tensor.clone(), reduce_op="sum")

@@ -54,15 +54,9 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
 def open_split(
     dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int, town: int = 0
 ) -> SegmentationDataset:
-    """Open one split of a data set by name; its pictures are decoded (or drawn) once, for all that ask for it.
+    """Open one split of "streets", "camvid" or "cityscapes"; its pictures are decoded (or drawn) once for all callers.
 
-    Args:
-        dataset: "streets", "camvid" or "cityscapes" (people: ``datasets.people.open_people``).
-        split: "train", "val" or "test".
-        root: its folder; "streets" needs none.
-        size: (H, W) of drawn pictures ("streets" alone; so are the next two).
-        length: how many are drawn.
-        town: seed of the town that they are drawn in.
+    Streets need no ``root``; ``size`` (H, W), ``length`` and ``town``, a seed, are of drawn pictures alone.
 
     Raises:
         ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
