@@ -14,39 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from dsrl_lab.recipes.pose import coco_hrnet, lsp_hrnet, people_hrnet
-from dsrl_lab.recipes.segmentation import (
-    CITYSCAPES_HOSTS,
-    CITYSCAPES_SIZES,
-    LIGHT_HOSTS,
-    SWEEP_SIZES,
-    camvid_drives,
-    camvid_espnetv2,
-    camvid_espnetv2_long,
-    camvid_espnetv2_small,
-    cityscapes,
-    streets_host,
-    streets_tinynet,
-    streets_tinynet_small,
-    streets_towns,
-)
-from dsrl_lab.recipes.super_resolution import find_super_resolution_recipe, super_resolution_recipes
+from dsrl_lab.recipes import pose, segmentation
+from dsrl_lab.recipes.segmentation import CITYSCAPES_HOSTS, CITYSCAPES_SIZES, LIGHT_HOSTS, SWEEP_SIZES, cityscapes
+from dsrl_lab.recipes.super_resolution import find_super_resolution_recipe as find_super_resolution_recipe
+from dsrl_lab.recipes.super_resolution import super_resolution_recipes as super_resolution_recipes
 from dsrl_lab.rows import ROWS, find_row
 from dsrl_lab.training.config import NetworkConfig, Recipe, TrainConfig
-
-__all__ = [
-    "CITYSCAPES_HOSTS",
-    "CITYSCAPES_SIZES",
-    "LIGHT_HOSTS",
-    "SETTINGS",
-    "SWEEP_SIZES",
-    "find_recipe",
-    "find_super_resolution_recipe",
-    "recipe_names",
-    "super_resolution_recipes",
-    "with_changes",
-    "with_row",
-]
 
 
 def with_row(recipe: Recipe, name: str) -> Recipe:
@@ -57,7 +30,7 @@ def with_row(recipe: Recipe, name: str) -> Recipe:
             input size of its own where the setting has none for it.
 
     Example:
-        >>> with_row(streets_tinynet(), "dsrl").name
+        >>> with_row(SETTINGS["streets_tinynet"](), "dsrl").name
         'streets_tinynet_dsrl'
     """
     row = find_row(name)
@@ -79,21 +52,21 @@ def _rows_of(recipe: Recipe) -> list[str]:
 
 
 SETTINGS: dict[str, Callable[[], Recipe]] = {
-    "streets_tinynet": streets_tinynet,
-    "streets_tinynet_45x60": streets_tinynet_small,
-    **{f"streets_{host}": partial(streets_host, host) for host in LIGHT_HOSTS},
-    "streets_towns": streets_towns,
-    "streets_towns_400": partial(streets_towns, 400),
-    "camvid_espnetv2": camvid_espnetv2,
-    **{f"camvid_espnetv2_{h}x{w}": partial(camvid_espnetv2_small, (h, w)) for h, w in SWEEP_SIZES},
-    "camvid_espnetv2_45x60_long": camvid_espnetv2_long,
-    "camvid_drives": camvid_drives,
-    "camvid_drives_long": partial(camvid_drives, 4),
+    "streets_tinynet": segmentation.streets_tinynet,
+    "streets_tinynet_45x60": segmentation.streets_tinynet_small,
+    **{f"streets_{host}": partial(segmentation.streets_host, host) for host in LIGHT_HOSTS},
+    "streets_towns": segmentation.streets_towns,
+    "streets_towns_400": partial(segmentation.streets_towns, 400),
+    "camvid_espnetv2": segmentation.camvid_espnetv2,
+    **{f"camvid_espnetv2_{h}x{w}": partial(segmentation.camvid_espnetv2_small, (h, w)) for h, w in SWEEP_SIZES},
+    "camvid_espnetv2_45x60_long": segmentation.camvid_espnetv2_long,
+    "camvid_drives": segmentation.camvid_drives,
+    "camvid_drives_long": partial(segmentation.camvid_drives, 4),
     **{cityscapes(h, s).setting: partial(cityscapes, h, s) for h in CITYSCAPES_HOSTS for s in CITYSCAPES_SIZES},
-    "people_hrnet": people_hrnet,
-    "lsp_hrnet": lsp_hrnet,
-    "coco_hrnet_128": coco_hrnet,
-    "coco_hrnet_256": partial(coco_hrnet, (256, 192)),
+    "people_hrnet": pose.people_hrnet,
+    "lsp_hrnet": pose.lsp_hrnet,
+    "coco_hrnet_128": pose.coco_hrnet,
+    "coco_hrnet_256": partial(pose.coco_hrnet, (256, 192)),
 }
 
 
@@ -131,7 +104,7 @@ def with_changes(recipe: Recipe, changes: Sequence[str]) -> Recipe:
         ValueError: no such field, a value that it cannot have, or a change that is not of this form.
 
     Example:
-        >>> with_changes(streets_tinynet(), ["train.iterations=10", "network.sssr=bilinear"]).train.iterations
+        >>> with_changes(find_recipe("streets_tinynet_dsrl"), ["train.iterations=10"]).train.iterations
         10
     """
     values = {"train": recipe.train.to_json(), "network": recipe.network.to_json()}

@@ -18,6 +18,8 @@ from torch import Tensor
 from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset
 from dsrl_lab.training.config import TrainConfig
 
+Example = Callable[[Any, torch.Generator], Any]  # makes an example, a named tuple of tensors, of a sample
+
 
 def derived_seed(*numbers: int) -> int:
     """Mix whole numbers into one 63-bit seed, the same on every platform.
@@ -32,9 +34,7 @@ def derived_seed(*numbers: int) -> int:
 class DecodedSamples(SegmentationDataset):
     """A data set whose samples are decoded once and kept as bytes (a picture of 360x480 takes 0.7 MB).
 
-    Args:
-        dataset: pictures in [0, 1] with masks of ids below 256; a list of samples will do for training.
-        budget: bytes to keep at most; samples beyond are decoded each time.
+    Pictures are in [0, 1], mask ids below 256. Samples beyond ``budget`` bytes are decoded each time.
 
     Raises:
         ValueError: on reading a sample whose mask holds an id that the class table does not.
@@ -57,16 +57,17 @@ class DecodedSamples(SegmentationDataset):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Sample:
-        if index in self.kept:
-            image, mask, name = self.kept[index]
-            return Sample(image.float() / 255, mask.long(), name)
+        image, mask, name = self.kept.get(index) or self._read(index)
+        return Sample(image.float() / 255, mask.long(), name)
+
+    def _read(self, index: int) -> tuple[Tensor, Tensor, str]:
         sample = self.dataset[index]
         self._check_ids(sample)
         image, mask = (sample.image * 255).round().to(torch.uint8), sample.mask.to(torch.uint8)
         if self.room >= image.numel() + mask.numel():
             self.kept[index] = (image, mask, sample.name)
             self.room -= image.numel() + mask.numel()
-        return Sample(image.float() / 255, mask.long(), sample.name)
+        return image, mask, sample.name
 
     def _check_ids(self, sample: Sample) -> None:
         if not isinstance(self.dataset, SegmentationDataset):
@@ -90,14 +91,8 @@ class Samples(Protocol):
 class Batches:
     """Batches by iteration number: ``batches(i)`` is batch i of the run, whoever asks and whenever.
 
-    Args:
-        samples: pictures with masks, or people with joints.
-        example: makes an example, a named tuple of tensors, of a sample and a generator.
-        batch_size: examples per step over all processes.
-        seed: of order and augmentation.
-        rank: which process this is.
-        world_size: how many processes share a batch, each its own part.
-        workers: threads that make this batch and the next one during a step; 0 for none. The examples are the same.
+    ``batch_size`` counts the examples of a step over all processes, of which process ``rank`` of ``world_size`` makes
+    its own part. ``workers`` threads make this batch and the next one during a step; the examples are the same.
 
     Raises:
         ValueError: the data set is empty, or the batch cannot be shared equally.
@@ -106,7 +101,7 @@ class Batches:
     def __init__(
         self,
         samples: Samples,
-        example: Callable[[Any, torch.Generator], Any],
+        example: Example,
         *,
         batch_size: int,
         seed: int,
@@ -129,13 +124,7 @@ class Batches:
         self.order_of: tuple[int, Tensor] = (-1, torch.empty(0))
 
     @classmethod
-    def for_run(
-        cls,
-        samples: Samples,
-        example: Callable[[Any, torch.Generator], Any],
-        config: TrainConfig,
-        fabric: Fabric | None = None,
-    ) -> Self:
+    def for_run(cls, samples: Samples, example: Example, config: TrainConfig, fabric: Fabric | None = None) -> Self:
         """Make the batches that a run's configuration asks for, this process's part of them."""
         place = {} if fabric is None else {"rank": fabric.global_rank, "world_size": fabric.world_size}
         of_run = {"batch_size": config.batch_size, "seed": config.seed, "workers": config.workers}

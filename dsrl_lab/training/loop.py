@@ -13,13 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from dsrl_lab.losses import LossTerms
 from dsrl_lab.training import checkpoint
@@ -77,7 +78,7 @@ def fit(
         synchronise_batch_norm(model, fabric)
     network = torch.compile(model) if config.compile else model
     wrapped, optimizer = fabric.setup(network, build_optimizer(model, config))  # type: ignore[arg-type]
-    run = _Run(model, objective, config, optimizer.optimizer, directory, description or {})
+    run = _Run(model, objective, config, optimizer.optimizer, directory, description or {}, fabric.is_global_zero)
     if resume:
         run.resume()
     try:
@@ -163,26 +164,25 @@ def _check_share(config: TrainConfig, processes: int) -> None:
 _COUNTERS = ("iteration", "seconds", "cpu_seconds", "reported", "steps", "step_seconds")
 
 
+@dataclass
 class _Run:
     """The state of a run: how far it is, its sums since the last record, where it is saved."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        objective: Objective,
-        config: TrainConfig,
-        optimizer: torch.optim.Optimizer,
-        directory: Path | None,
-        description: dict[str, Any],
-    ) -> None:
-        self.model, self.objective, self.config, self.optimizer = model, objective, config, optimizer
-        self.directory, self.description = directory, description
-        self.iteration, self.seconds, self.cpu_seconds, self.best = 0, 0.0, 0.0, float("-inf")
-        self.reported = True
-        self._start_sums()
-
-    def _start_sums(self) -> None:
-        self.sums, self.steps, self.step_seconds = torch.zeros(4, dtype=torch.float64), 0, 0.0
+    model: nn.Module
+    objective: Objective
+    config: TrainConfig
+    optimizer: torch.optim.Optimizer
+    directory: Path | None
+    description: dict[str, Any]
+    writes: bool  # the first process alone
+    iteration: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    best: float = -math.inf
+    reported: bool = True
+    steps: int = 0
+    step_seconds: float = 0.0
+    sums: Tensor = field(default_factory=lambda: torch.zeros(4, dtype=torch.float64))
 
     @contextmanager
     def clock(self) -> Iterator[None]:
@@ -209,7 +209,7 @@ class _Run:
         due = bool(config.evaluate_every) and self.iteration % config.evaluate_every == 0
         metrics = self.objective.evaluate(self.model, fabric) if due or self.iteration == config.iterations else {}
         self._keep_best(metrics)
-        self._start_sums()
+        self.sums, self.steps, self.step_seconds = torch.zeros(4, dtype=torch.float64), 0, 0.0
         self.reported = True
         return TrainRecord(
             **{name: getattr(self, name) for name in ("iteration", "seconds", "cpu_seconds")},
@@ -221,14 +221,14 @@ class _Run:
         )
 
     def save(self) -> None:
-        if self.directory is None or not _is_first_process():
+        if self.directory is None or not self.writes:
             return
         weights = [float(tensor.isfinite().all()) or math.nan for tensor in self.model.state_dict().values()]
         self._check_finite(self.sums.tolist(), weights)
         checkpoint.save(self.directory / "latest.safetensors", self.model, self._state(), optimizer=self.optimizer)
 
     def _state(self) -> dict[str, Any]:
-        best = None if self.best == float("-inf") else self.best
+        best = None if self.best == -math.inf else self.best
         state = {"train": self.config.to_json(), "best": best, "sums": self.sums.tolist()}
         return self.description | state | {name: getattr(self, name) for name in _COUNTERS}
 
@@ -236,7 +236,7 @@ class _Run:
         score = metrics.get(self.objective.score)
         if score is None or not score > self.best:  # NaN is no best score
             return
-        if self.directory is not None and _is_first_process():
+        if self.directory is not None and self.writes:
             description = self._state() | {"deployed": True, "metrics": metrics, "best": score}
             checkpoint.save(self.directory / "best.safetensors", self.objective.deployed(self.model), description)
         self.best = score  # after the file, so that an interrupted write is repeated by --resume
@@ -260,7 +260,7 @@ class _Run:
         checkpoint.load_optimizer(self.model, self.optimizer, loaded)
         for name in _COUNTERS:
             setattr(self, name, getattr(state, name))
-        self.best = float("-inf") if state.best is None else state.best
+        self.best = -math.inf if state.best is None else state.best
         self.sums = torch.tensor(state.sums, dtype=torch.float64)
 
     def _check_finite(self, losses: list[float], weights: Sequence[float] = ()) -> None:
@@ -272,10 +272,6 @@ class _Run:
             f"affinity: {losses}); {kept}. Lower the learning rate ({self.config.learning_rate}), or take "
             "precision='32-true'"
         )
-
-
-def _is_first_process() -> bool:
-    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
 @contextmanager
