@@ -1,8 +1,7 @@
-"""Running a recipe: open its data, build its network, fit, score, and leave records and checkpoints.
+"""Running a recipe: open its data, build its network, fit, score, and leave a record and checkpoints in a folder.
 
-A run's folder holds ``record.jsonl``, ``latest.safetensors`` (to resume from) and the network to use:
-``deployed.safetensors`` (the task model alone, without SISR), or ``best.safetensors`` of a super-resolution network
-(the weights that the held-out pictures chose).
+``latest.safetensors`` is to resume from; ``deployed.safetensors`` (the task model alone, without SISR), or
+``best.safetensors`` of a super-resolution network (held-out pictures chose the weights), is the network to use.
 """
 
 from __future__ import annotations
@@ -23,15 +22,9 @@ from dsrl_lab.datasets.super_resolution import BENCHMARKS, T91, SRBenchmark
 from dsrl_lab.dsrl import DSRL, SuperResolved
 from dsrl_lab.models import RELEASES
 from dsrl_lab.models.encoders import Encoder, load_torchvision_weights
-from dsrl_lab.training import checkpoint, record
+from dsrl_lab.training import checkpoint, evaluate, record
 from dsrl_lab.training.build import build_dsrl, build_super_resolver
 from dsrl_lab.training.config import Recipe, SuperResolutionRecipe
-from dsrl_lab.training.evaluate import (
-    check_not_empty,
-    evaluate_affinity,
-    evaluate_segmentation,
-    evaluate_super_resolution,
-)
 from dsrl_lab.training.examples import Batches
 from dsrl_lab.training.folder import RunFolder
 from dsrl_lab.training.loop import default_fabric, fit
@@ -134,16 +127,10 @@ def run(
     held_out: bool = False,
     fabric: Fabric | None = None,
 ) -> Iterator[TrainRecord]:
-    """Run a recipe with one seed: train, score, and leave everything in ``directory``.
+    """Run a recipe with one seed (0 to 2^63 - 1): train, score, and leave record and checkpoints in ``directory``.
 
-    Args:
-        recipe: the experiment.
-        directory: for record and checkpoints.
-        root: folder of the data set.
-        seed: of every draw, from 0 to 2^63 - 1.
-        resume: go on where an earlier run in the same folder stopped; a finished one is left as it is.
-        held_out: train on the first part of the training split and score on its last quarter; for choices.
-        fabric: device, precision, processes.
+    With ``resume`` a run goes on where it stopped; a finished one is left as it is. ``held_out`` is for choices: train on
+    the first part of the training split and score on its last quarter. ``root`` is the folder of the data set.
 
     Yields:
         The records of ``fit``; after the last one the final scores are in ``record.jsonl``.
@@ -180,14 +167,12 @@ def run(
             folder.append(last)
 
 
-def _lengths(splits: list[Any]) -> dict[str, Any]:
-    return {"pictures": {split.split: len(split) for split in splits}}
-
-
-def _cost(recipe: Recipe | SuperResolutionRecipe, model: DSRL) -> dict[str, Any]:
-    deployed, trained = (complexity(part, input_size=recipe.train.input_size) for part in (model.task_model, model))
+def _pictures_and_cost(experiment: Experiment, splits: list[Any]) -> dict[str, Any]:
+    parts, size = (experiment.model.task_model, experiment.model), experiment.recipe.train.input_size
+    deployed, trained = (complexity(part, input_size=size) for part in parts)
     cost = {"parameters": deployed.parameters, "macs": deployed.macs}
-    return cost | {"training_parameters": trained.parameters, "training_macs": trained.macs}
+    cost |= {"training_parameters": trained.parameters, "training_macs": trained.macs}
+    return {"pictures": {split.split: len(split) for split in splits}} | cost
 
 
 def _keep_deployed(experiment: Experiment, directory: Path, scores: dict[str, Any], fabric: Fabric) -> None:
@@ -204,25 +189,30 @@ def _end(recipe: Recipe | SuperResolutionRecipe, trained: dict[str, Any], **scor
 
 @dataclass
 class _Segmentation(Experiment):
+    """Scores: masks by both protocols, and once on a further split; SISR's pictures and both branches' affinities."""
+
     validation: SegmentationDataset
     further: SegmentationDataset | None
 
     def first_line(self) -> dict[str, Any]:
         splits = [self.samples, self.validation, *([] if self.further is None else [self.further])]
-        return _lengths(splits) | _cost(self.recipe, self.model)
+        return _pictures_and_cost(self, splits)
 
     def final_scores(self, trained: dict[str, Any], directory: Path, fabric: Fabric) -> list[dict[str, Any]]:
-        """Masks by both protocols, and once on a further split; SISR's pictures and both branches' affinities."""
         size, network = self.recipe.train.input_size, self.model.task_model
-        labels = evaluate_segmentation(network, self.validation, input_size=size, protocol="labels", fabric=fabric)
+        labels = evaluate.evaluate_segmentation(
+            network, self.validation, input_size=size, protocol="labels", fabric=fabric
+        )
         scores: dict[str, Any] = {"logits": trained["metrics"], "labels": labels.to_json()}
         super_resolution = affinity = None
         if self.model.sisr_head is not None:
-            super_resolution = evaluate_super_resolution(self.model, self.validation, input_size=size, fabric=fabric)
-            affinity = evaluate_affinity(self.model, self.validation, input_size=size)
+            super_resolution = evaluate.evaluate_super_resolution(
+                self.model, self.validation, input_size=size, fabric=fabric
+            )
+            affinity = evaluate.evaluate_affinity(self.model, self.validation, input_size=size)
         lines = [_end(self.recipe, trained, **scores, super_resolution=super_resolution, affinity=affinity)]
         if self.further is not None:
-            fresh = evaluate_segmentation(network, self.further, input_size=size, fabric=fabric)
+            fresh = evaluate.evaluate_segmentation(network, self.further, input_size=size, fabric=fabric)
             lines.insert(0, {"kind": "scores"} | fresh.to_json() | {"counts": record.pack(fresh.counts)})
         _keep_deployed(self, directory, scores, fabric)
         return lines
@@ -233,23 +223,24 @@ class _Pose(Experiment):
     validation: PoseDataset
 
     def first_line(self) -> dict[str, Any]:
-        return _lengths([self.samples, self.validation]) | _cost(self.recipe, self.model)
+        return _pictures_and_cost(self, [self.samples, self.validation])
 
     def final_scores(self, trained: dict[str, Any], directory: Path, fabric: Fabric) -> list[dict[str, Any]]:
-        """Joints beside the mean pose; SISR's pictures."""
         size, scale = self.recipe.train.input_size, self.model.upscale_factor
         control = evaluate_mean_pose(self.samples, self.validation, input_size=size, upscale_factor=scale)
         scores = {"keypoints": trained["metrics"], "mean_pose": control.to_json()}
         super_resolution = None
         if self.model.sisr_head is not None:
             crops = PersonCrops(self.validation, (size[0] * scale, size[1] * scale))
-            super_resolution = evaluate_super_resolution(self.model, crops, input_size=size, fabric=fabric)
+            super_resolution = evaluate.evaluate_super_resolution(self.model, crops, input_size=size, fabric=fabric)
         _keep_deployed(self, directory, scores, fabric)
         return [_end(self.recipe, trained, **scores, super_resolution=super_resolution)]
 
 
 @dataclass
 class _SuperResolution(Experiment):
+    """Scores: Set5 and Set14 by the weights that the held-out pictures chose, beside bicubic interpolation."""
+
     benchmarks: dict[str, Any]
 
     def first_line(self) -> dict[str, Any]:
@@ -257,7 +248,6 @@ class _SuperResolution(Experiment):
         return {"parameters": cost.parameters, "macs": cost.macs, "macs_input_size": COUNTED_INPUT}
 
     def final_scores(self, trained: dict[str, Any], directory: Path, fabric: Fabric) -> list[dict[str, Any]]:
-        """Set5 and Set14 by the weights that the held-out pictures chose, beside bicubic interpolation."""
         best = directory / "best.safetensors"
         chosen = checkpoint.load(best)
         checkpoint.load_model(self.model, chosen)
@@ -277,7 +267,7 @@ def _super_resolution(recipe: SuperResolutionRecipe, root: Path | None) -> Exper
     train, validation = (T91(root, split=split, upscale_factor=factor).pairs for split in ("train", "val"))
     benchmarks = {name: SRBenchmark(root, name, upscale_factor=factor).pairs for name in BENCHMARKS}
     for name, pairs in {"the held-out part of T91": validation, **benchmarks}.items():
-        check_not_empty(pairs, name)
+        evaluate.check_not_empty(pairs, name)
     model: nn.Module = build_super_resolver(network, seed=recipe.train.seed)
     objective = SuperResolutionObjective(recipe.train, train, factor, network.loss, validation)
     description = {"recipe": recipe.name, "config": network.to_json()}

@@ -137,15 +137,7 @@ MAIN_ROWS = ("baseline", "sssr", "sisr", "dsrl")
 
 
 def find_row(name: str) -> Row:
-    """Look a row up by its name.
-
-    Raises:
-        ValueError: unknown row; the message lists those there are.
-
-    Example:
-        >>> find_row("dsrl").parent
-        'sisr'
-    """
+    """Look a row up by its name; a ValueError for an unknown one lists those there are."""
     if name not in ROWS:
         raise ValueError(f"unknown row {name!r}; choose one of {', '.join(ROWS)}")
     return ROWS[name]

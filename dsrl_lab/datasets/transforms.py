@@ -1,9 +1,7 @@
-"""Joint transforms of picture and mask, and the pair of resolutions that DSRL learns from.
+"""Joint transforms of picture and mask, and the pair of resolutions that DSRL learns from (section 3.1 of the paper).
 
 Source: one random draw for both, picture bilinear, mask nearest, padding ignored, as in torchvision's segmentation
-reference. Deviations: the picture is antialiased when it shrinks; the crop is cut before it is resized, which costs
-less; all randomness comes from the given generator. DSRL (Wang et al. 2020, section 3.1): the network's input is the
-reduced picture, its targets have full size.
+reference. Deviations: a picture that shrinks is antialiased; the crop is cut before it is resized, which costs less.
 """
 
 from __future__ import annotations
@@ -28,12 +26,7 @@ class TrainingExample(NamedTuple):
 
 
 def normalise(image: Tensor) -> Tensor:
-    """Centre a picture on ImageNet's mean, in units of its deviations: for SISR's loss; networks do it by themselves.
-
-    Shape:
-        - image: (3, H, W) or (N, 3, H, W), in [0, 1]
-        - output: the same, about zero mean and unit deviation
-    """
+    """Centre a picture (..., 3, H, W) in [0, 1] on ImageNet's mean, in units of its deviations, for SISR's loss."""
     mean, deviation = (image.new_tensor(values).view(-1, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return (image - mean) / deviation
 
@@ -47,11 +40,7 @@ def _resample(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def reduce_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Reduce a picture to ``size`` (H, W) with an antialiased bilinear (triangle) filter.
-
-    Shape:
-        - image: (3, H, W) or (N, 3, H, W)
-        - output: the same with (H, W) = ``size``; values stay within those of the picture up to rounding
+    """Reduce a picture (3, H, W) or (N, 3, H, W) to ``size`` (H, W) by an antialiased bilinear (triangle) filter.
 
     Raises:
         ValueError: ``size`` is larger than the picture or not positive.
@@ -66,11 +55,7 @@ def reduce_image(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def resize_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize ids by the nearest pixel centre, so that the mask stays on a bilinearly resized picture.
-
-    Shape:
-        - mask: (..., h, w)
-        - output: (..., H, W) with (H, W) = ``size``
+    """Resize ids (..., H, W) to ``size`` by the nearest pixel centre, as a bilinearly resized picture lies.
 
     Example:
         >>> resize_mask(torch.arange(6).view(1, 6), (1, 2))
@@ -88,11 +73,6 @@ def low_and_high(sample: Sample, upscale_factor: int) -> TrainingExample:
 
     Raises:
         ValueError: a side of the picture is no multiple of ``upscale_factor``.
-
-    Example:
-        >>> sample = Sample(torch.rand(3, 8, 12), torch.zeros(8, 12, dtype=torch.long), "a")
-        >>> low_and_high(sample, 2).low_res.shape
-        torch.Size([3, 4, 6])
     """
     height, width = sample.image.shape[-2:]
     if upscale_factor < 1 or height % upscale_factor or width % upscale_factor:

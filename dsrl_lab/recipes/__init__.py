@@ -1,10 +1,8 @@
 """Experiments: a setting is a function that gives the baseline's ``Recipe``, and a ``rows.Row`` changes parts of it.
 
-Names on the command line are ``<setting>_<row>``: ``streets_tinynet_dsrl``, ``camvid_drives_depthwise``.
-
 All rows of an ablation have the same pictures, iterations and draws for a seed, one corner convention
 (``NetworkConfig.align_corners``), one learning rate for all new layers, and labels that favour no grid
-(``SegmentationObjective.task_loss``).
+(``SegmentationObjective.task_loss``). Names are ``<setting>_<row>``: ``camvid_drives_depthwise``.
 """
 
 from __future__ import annotations
@@ -26,12 +24,8 @@ def with_row(recipe: Recipe, name: str) -> Recipe:
     """Turn a setting's baseline into another row of its ablation.
 
     Raises:
-        ValueError: unknown row (the message lists them), a recipe that is another row already, or a row that needs an
-            input size of its own where the setting has none for it.
-
-    Example:
-        >>> with_row(SETTINGS["streets_tinynet"](), "dsrl").name
-        'streets_tinynet_dsrl'
+        ValueError: an unknown row (the message lists them), a recipe that is no baseline, or a row that needs an input
+            size of its own where the setting has none for it.
     """
     row = find_row(name)
     if recipe.row != "baseline":
@@ -76,15 +70,7 @@ def recipe_names() -> list[str]:
 
 
 def find_recipe(name: str) -> Recipe:
-    """Look a recipe up by its name.
-
-    Raises:
-        ValueError: unknown name; the message lists settings and rows.
-
-    Example:
-        >>> find_recipe("camvid_espnetv2_dsrl").network.affinity
-        True
-    """
+    """Look a recipe up by its name; a ValueError for an unknown one lists settings and rows."""
     for setting, build in SETTINGS.items():
         row = name.removeprefix(f"{setting}_")
         if row != name and row in ROWS:
@@ -96,9 +82,7 @@ def find_recipe(name: str) -> Recipe:
 
 
 def with_changes(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    """Give fields of a recipe other values, each ``train.<field>=<JSON>`` or ``network.<field>=<JSON>``.
-
-    Words need no quotes.
+    """Give fields other values, each ``train.<field>=<JSON>`` or ``network.<field>=<JSON>``; words need no quotes.
 
     Raises:
         ValueError: no such field, a value that it cannot have, or a change that is not of this form.

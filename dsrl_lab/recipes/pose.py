@@ -58,23 +58,9 @@ def coco_hrnet(input_size: tuple[int, int] = (128, 96)) -> Recipe:
     weights, this from scratch.
     """
     height, _ = input_size
-    return Recipe(
-        setting=f"coco_hrnet_{height}",
-        dataset="coco",
-        network=NetworkConfig(host="hrnet", num_classes=17, host_options={"width": 32}),
-        train=TrainConfig(
-            input_size=input_size,
-            iterations=245_800,
-            batch_size=128,
-            optimizer="adam",
-            learning_rate=1e-3,
-            weight_decay=1e-4,
-            scale_range=(0.65, 1.35),
-            max_degrees=45,
-            heatmap_sigma=height / 16,  # on the baseline's heat-maps 1 for 128x96, 2 for 256x192, as is usual
-            record_every=200,
-            evaluate_every=20_000,
-            checkpoint_every=2_000,
-            workers=8,
-        ),
-    )
+    train = replace(people_hrnet().train, input_size=input_size, iterations=245_800, batch_size=128, learning_rate=1e-3)
+    # on the baseline's heat-maps the deviation is 1 for 128x96, 2 for 256x192, as is usual
+    train = replace(train, scale_range=(0.65, 1.35), max_degrees=45, heatmap_sigma=height / 16, workers=8)
+    train = replace(train, record_every=200, evaluate_every=20_000, checkpoint_every=2_000)
+    network = NetworkConfig(host="hrnet", num_classes=17, host_options={"width": 32})
+    return Recipe(setting=f"coco_hrnet_{height}", dataset="coco", network=network, train=train)

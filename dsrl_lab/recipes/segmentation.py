@@ -168,10 +168,6 @@ def cityscapes(host: str, input_size: tuple[int, int]) -> Recipe:
     augmentation: 90,000 iterations of 16 are ours. On fewer or smaller GPUs ``--set train.accumulate=4`` gives the same
     step in four parts. Command: ``torchrun --nproc-per-node 8 -m dsrl_lab train cityscapes_espnetv2_dsrl --data ROOT``.
     GPUs with bfloat16; hours and memory: ``dsrl-lab cost --plan``.
-
-    Example:
-        >>> cityscapes("espnetv2", (256, 512)).name, cityscapes("deeplabv3plus", (512, 1024)).name
-        ('cityscapes_espnetv2_baseline', 'cityscapes_deeplabv3plus_512x1024_baseline')
     """
     whole = 2 * input_size[0] / 1024
     size = "" if input_size == CITYSCAPES_SIZES[0] else f"_{input_size[0]}x{input_size[1]}"

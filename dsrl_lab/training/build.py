@@ -30,8 +30,7 @@ def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, se
         ValueError: an unknown host or head, or affinity without SISR; names are listed.
 
     Example:
-        >>> dsrl = build_dsrl(NetworkConfig(host="tinynet", num_classes=11, sssr="sub_pixel", sisr=True))
-        >>> type(dsrl.task_model).__name__
+        >>> type(build_dsrl(NetworkConfig(host="tinynet", num_classes=11, sssr="sub_pixel")).task_model).__name__
         'SuperResolved'
     """
     hosts, factor = SEGMENTATION | POSE, network.upscale_factor
@@ -49,23 +48,12 @@ def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, se
         if network.sisr:
             options: Any = {"width": network.sisr_width, "fuse": network.sisr_fuse, "residual": network.sisr_residual}
             sisr = SISRHead(host, upscale_factor=factor, **options)
-        dsrl = DSRL(
-            host,
-            upscale_factor=factor,
-            sssr=sssr,
-            sisr=sisr,
-            affinity=network.affinity,
-            affinity_stride=network.affinity_stride,
-            detach_sisr=network.detach_sisr,
-        )
-        return use_fast_kernels(dsrl)
+        options = {name: getattr(network, name) for name in ("affinity", "affinity_stride", "detach_sisr")}
+        return use_fast_kernels(DSRL(host, upscale_factor=factor, sssr=sssr, sisr=sisr, **options))
 
 
 def build_super_resolver(config: SuperResolverConfig, *, seed: int = 0) -> SuperResolver:
-    """Construct a super-resolution network, its weights drawn from ``seed``.
-
-    Raises:
-        ValueError: unknown network.
+    """Construct a super-resolution network, its weights drawn from ``seed``; a ValueError lists the names.
 
     Example:
         >>> build_super_resolver(SuperResolverConfig(network="espcn")).framework
@@ -83,12 +71,7 @@ def build_super_resolver(config: SuperResolverConfig, *, seed: int = 0) -> Super
 
 
 def load_super_resolver(path: Path) -> SuperResolver:
-    """Build the super-resolution network of a checkpoint and load its weights strictly, in evaluation mode.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or of another kind of network.
-    """
+    """Build the super-resolution network of a checkpoint and load it strictly; errors as ``load_task_model``."""
     loaded = checkpoint.load(path)
     if "config" not in loaded.description:
         raise ValueError(

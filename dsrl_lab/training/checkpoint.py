@@ -1,7 +1,7 @@
-"""Checkpoints: one safetensors file with its description in the header, written atomically and loaded strictly.
+"""Checkpoints: one safetensors file with its description in the header, written whole and loaded strictly.
 
-A file holds tensors (``model.*`` and, to resume a run, ``optimizer.<state>.<parameter>``) and JSON in the header: what
-network it is, how it was trained, how far. No pickle is ever read. A copy of the JSON beside the file is for people.
+Tensors are ``model.*`` and, to resume, ``optimizer.<state>.<parameter>``; the JSON is what network it is, how it was
+trained, how far. No pickle is ever read. A copy of the JSON beside the file is for people.
 """
 
 from __future__ import annotations
@@ -43,12 +43,6 @@ def progress(checkpoint: Checkpoint) -> SimpleNamespace:
 
     Raises:
         ValueError: an entry is missing or has another kind; the message names it.
-
-    Example:
-        >>> progress(Checkpoint(path=Path("latest.safetensors"), tensors={}, description={"train": {}}))
-        Traceback (most recent call last):
-            ...
-        ValueError: expected iteration as a whole number in the header of latest.safetensors, found none; ...
     """
     header = {"cpu_seconds": 0.0} | checkpoint.description  # no run counted them before 0.2
     for name, (kind, fits) in _PROGRESS.items():
@@ -193,12 +187,7 @@ def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> di
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value read from JSON is a finite number; true and false are none.
-
-    Example:
-        >>> is_number(0.5), is_number(float("nan")), is_number(True), is_number("0.5")
-        (True, False, False, False)
-    """
+    """Whether a value read from JSON is a finite number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e308
 
 

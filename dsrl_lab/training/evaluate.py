@@ -70,10 +70,7 @@ def predict_logits(model: nn.Module, image: Tensor, *, input_size: tuple[int, in
 
     Shape:
         - image: (3, H, W) in [0, 1]
-        - output: (1, K, h, w)
-
-    Raises:
-        ValueError: logits that are not finite.
+        - output: (1, K, h, w); a ValueError where they are not finite
     """
     device = device_of(model)
     size = max(image.shape[-2], input_size[0]), max(image.shape[-1], input_size[1])
@@ -110,24 +107,12 @@ def check_finite(logits: Tensor, *, source: str = "the network") -> Tensor:
     return logits
 
 
-@contextmanager
-def _naming(name: str) -> Iterator[None]:
-    """Put a picture's name before an error that scoring it raises."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-
-
 def predict_mask(model: nn.Module, image: Tensor, *, input_size: tuple[int, int], protocol: str = "logits") -> Tensor:
     """Class ids of one picture at its own size, by one of ``PROTOCOLS``.
 
     Shape:
         - image: (3, H, W) in [0, 1]
-        - output: (H, W) int64
-
-    Raises:
-        ValueError: unknown protocol, or logits that are not finite.
+        - output: (H, W) int64; a ValueError for an unknown protocol, or logits that are not finite
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
@@ -174,8 +159,10 @@ def evaluate_segmentation(
     part = shard(len(dataset), fabric)
     for done, index in enumerate(part, start=1):
         sample = dataset[index]
-        with _naming(sample.name):
+        try:
             pred = predict_mask(model, sample.image, input_size=input_size, protocol=protocol)[None].cpu()
+        except ValueError as error:
+            raise ValueError(f"{sample.name}: {error}") from error
         before = score.confusion.clone()
         score.update(pred, sample.mask[None])
         outlines.update(pred, sample.mask[None])
@@ -208,10 +195,7 @@ def evaluate_segmentation(
 
 
 def pooled_miou(counts: Tensor) -> float:
-    """MIoU of some pictures together.
-
-    Shape:
-        - counts: (pictures, 3, K) as in ``SegmentationResult``
+    """MIoU of some pictures together; counts (pictures, 3, K) as in ``SegmentationResult``.
 
     Example:
         >>> pooled_miou(torch.tensor([[[2, 0], [2, 1], [3, 0]], [[0, 4], [0, 4], [0, 4]]]))  # 2/3 and 4/5
@@ -245,14 +229,9 @@ def evaluate_affinity(
 ) -> dict[str, float]:
     """How well the two branches' affinities separate the classes, the mean over evenly spaced pictures.
 
-    Without a feature transform the host's last features stand for the task's.
-
-    Returns:
-        For "task" and "sisr", and for both with the mean over positions removed ("task_centred", ...), the three
-        numbers of ``AffinityStatistics``, as "task_auc", "sisr_centred_mean", ...
-
-    Raises:
-        ValueError: the network has no SISR head.
+    Without a feature transform the host's last features stand for the task's. Gives the three numbers of
+    ``AffinityStatistics`` for "task" and "sisr" ("task_auc", ...), and for both with the mean over positions removed
+    ("sisr_centred_mean", ...). A ValueError for a network without a SISR head.
     """
     _check_sisr(dsrl)
     device = device_of(dsrl)
@@ -276,9 +255,7 @@ def evaluate_super_resolution(
     """PSNR (dB) and SSIM of the SISR branch's image, RGB, the mean over pictures; bilinear enlargement beside it.
 
     Pictures are of one size, at least ``upscale_factor * input_size``; ``fabric`` as in ``evaluate_segmentation``.
-
-    Raises:
-        ValueError: the network has no SISR head, or its image is not finite.
+    A ValueError for a network without a SISR head, or an image that is not finite.
     """
     _check_sisr(dsrl)
     high_size = (input_size[0] * dsrl.upscale_factor, input_size[1] * dsrl.upscale_factor)

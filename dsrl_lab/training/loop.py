@@ -48,20 +48,11 @@ def fit(
     description: dict[str, Any] | None = None,
     fabric: Fabric | None = None,
 ) -> Iterator[TrainRecord]:
-    """Train, and yield a record every ``config.record_every`` iterations.
+    """Train ``model`` in place, and yield a record every ``config.record_every`` iterations; the last has the final scores.
 
-    Args:
-        model: a ``DSRL`` or a super-resolver; trained in place.
-        objective: loss and score.
-        batches: of the run; their threads are stopped at the end.
-        config: of the run.
-        directory: for latest.safetensors and best.safetensors; None for no checkpoints.
-        resume: go on from latest.safetensors if there is one.
-        description: JSON for the checkpoints' headers ("network": what to build it from).
-        fabric: device, precision and processes; by default one process, on the GPU if there is one.
-
-    Yields:
-        Records; the last has the final scores.
+    ``directory`` gets latest.safetensors, from which ``resume`` goes on, and best.safetensors; ``description`` is JSON for
+    their headers ("network": what to build it from). By default ``fabric`` is one process, on the GPU if there is one. The
+    threads of ``batches`` are stopped at the end.
 
     Raises:
         FloatingPointError: the loss or a weight is not finite; the last checkpoint is from before.

@@ -1,7 +1,7 @@
-"""Parameter groups by rule, and the poly learning rate.
+"""Parameter groups by rule, and schedules of the learning rate.
 
-A rule, not a list: a public re-implementation listed modules by hand, left the SISR decoder out, and reported that
-SISR does harm. Here every parameter that wants a gradient is in exactly one group, whatever its module.
+A rule, not a list: a public re-implementation listed modules by hand, left the SISR decoder out, and reported that SISR
+does harm. Here every parameter that needs a gradient is in exactly one group.
 """
 
 from __future__ import annotations
@@ -26,11 +26,7 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Sort a model's parameters by two rules: new or not, and a matrix (decays) or a vector (does not).
 
-    Args:
-        model: the whole network.
-        started: parameters that learn at the plain learning rate; all others are new.
-        weight_decay: of parameters of two dimensions and more; biases, norms and slopes have none.
-        head_learning_rate_multiplier: of the new ones; each group holds its ``multiplier``.
+    All parameters but those ``started`` are new; each group holds its ``multiplier`` of the learning rate.
 
     Example:
         >>> host = nn.Linear(2, 2)
@@ -65,9 +61,6 @@ def poly_learning_rate(
 ) -> float:
     """Learning rate of a step: learning_rate * (1 - iteration / iterations)^power, after a linear warm-up.
 
-    Raises:
-        ValueError: a step past the end, a negative step, or a negative warm-up.
-
     Example:
         >>> [poly_learning_rate(i, 4, learning_rate=1.0, power=1.0) for i in range(4)]
         [1.0, 0.75, 0.5, 0.25]
@@ -78,15 +71,7 @@ def poly_learning_rate(
 
 
 def cosine_learning_rate(iteration: int, iterations: int, *, learning_rate: float, warmup: int = 0) -> float:
-    """Learning rate of a step: linear rise over ``warmup`` steps, then half a cosine down to 1 % of the peak.
-
-    Raises:
-        ValueError: as ``poly_learning_rate``.
-
-    Example:
-        >>> [round(cosine_learning_rate(i, 5, learning_rate=1.0, warmup=1), 3) for i in range(5)]
-        [1.0, 1.0, 0.752, 0.258, 0.01]
-    """
+    """Learning rate of a step: linear rise over ``warmup`` steps, then half a cosine down to 1 % of the peak."""
     _check_step(iteration, iterations, warmup)
     if iteration < warmup:
         return learning_rate * (iteration + 1) / warmup

@@ -1,8 +1,5 @@
 """Pose nets in the same loop: heat-maps of joints as the task, PCK and OKS-AP as its scores.
 
-Nothing of DSRL changes: SSSR gives heat-maps at twice the size, SISR rebuilds the person's crop, feature affinity
-compares the two branches. The crop is cut at high resolution and then reduced for the network.
-
 The loss is the squared error of marked joints' heat-maps over that of one blank joint (pi sigma^2, the squared sum of a
 Gaussian). So it starts near 1 at every size, and w1 and w2 mean about what they mean beside cross-entropy. (The
 release's mean over pixels starts near 0.002 for 64x48, too small beside w1 = 0.1.)
@@ -61,14 +58,8 @@ class PoseObjective(DSRLObjective):
 
     def example(self, sample: PoseSample, generator: torch.Generator) -> PoseExample:
         """Cut the person out, scaled, turned and mirrored by one draw, and reduce the crop for the network."""
-        transform = PoseTransform(
-            self.high_size,
-            self.joint_table,
-            margin=MARGIN,
-            scale_range=self.config.scale_range,
-            max_degrees=self.config.max_degrees,
-            flip_probability=self.config.flip_probability,
-        )
+        drawn = {name: getattr(self.config, name) for name in ("scale_range", "max_degrees", "flip_probability")}
+        transform = PoseTransform(self.high_size, self.joint_table, margin=MARGIN, **drawn)
         return pose_low_and_high(transform(sample, generator), self.upscale_factor)
 
     def count(self, batch: PoseExample) -> Tensor:
@@ -118,14 +109,7 @@ class PoseResult:
 
 
 class PersonCrops:
-    """The people of a data set as evaluation crops them: at high resolution, (H, W) = ``size``, unturned.
-
-    Example:
-        >>> from dsrl_lab.datasets.people import StreetPeople
-        >>> crops = PersonCrops(StreetPeople("val", size=(64, 64), length=1), (48, 36))
-        >>> len(crops), crops[0].image.shape
-        (1, torch.Size([3, 48, 36]))
-    """
+    """The people of a data set as evaluation crops them: at high resolution, (H, W) = ``size``, unturned."""
 
     def __init__(self, people: PoseDataset, size: tuple[int, int]) -> None:
         self.people, self.size = people, size
@@ -152,19 +136,10 @@ def find_joints(
     progress: Callable[[int, int], None] | None = None,
     fabric: Fabric | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Find every person's joints, in pixels of their own picture.
+    """Find every person's joints (N, J, 2) as (x, y) pixels of their own picture, and the confidence in each (N, J).
 
-    Args:
-        model: a pose net, deployed or with its training-only half left aside (``dsrl.task_model``), or an exported one.
-        people: a split with joints.
-        input_size: (H, W) that the network receives.
-        upscale_factor: sides of the crop at high resolution over sides of the input.
-        flip: average heat-maps with those of the mirror image; doubles the cost.
-        progress: called with (done, all) after each batch.
-        fabric: processes that share the batches; each must call this and gets all joints. None for one.
-
-    Returns:
-        Joints (N, J, 2) as (x, y) pixels, and the network's confidence in each (N, J).
+    Crops at high resolution have ``upscale_factor`` times the input's sides. ``flip`` averages heat-maps with those of the
+    mirror image, which doubles the cost. Other arguments as in ``evaluate_segmentation``.
 
     Raises:
         ValueError: heat-maps that are not finite.
@@ -199,10 +174,9 @@ def evaluate_pose(
     progress: Callable[[int, int], None] | None = None,
     fabric: Fabric | None = None,
 ) -> PoseResult:
-    """Score a pose net on a whole split: PCK for all, and OKS-AP where the people are COCO's.
+    """Score a pose net on a whole split: PCK, and OKS-AP where the people are COCO's; arguments as ``find_joints``.
 
-    The person's box is given (``PoseSample.box``), as in most comparisons of pose nets; a detector's errors are not in
-    these scores. Arguments as in ``find_joints``.
+    The person's box is given (``PoseSample.box``), as in most comparisons of pose nets, without a detector's errors.
 
     Raises:
         ValueError: no people, another number of joints than the network's, or heat-maps that are not finite.
@@ -222,10 +196,7 @@ def evaluate_pose(
 def evaluate_mean_pose(
     train: PoseDataset, people: PoseDataset, *, input_size: tuple[int, int], upscale_factor: int = 2
 ) -> PoseResult:
-    """Score the control of every pose net, which gives everybody the mean pose of the training people in their crops.
-
-    A joint that is never marked stays in the middle.
-    """
+    """Score the control: everybody has the training people's mean pose; a joint never marked is in the middle."""
     size = _crop_size(input_size, upscale_factor)
     learnt, crops = PersonCrops(train, size), PersonCrops(people, size)
     places, marked = torch.zeros(train.joint_table.num_joints, 2), torch.zeros(train.joint_table.num_joints, 1)

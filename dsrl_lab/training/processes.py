@@ -1,8 +1,4 @@
-"""Several processes as one: each scores its own part, and counts are added up; BatchNorm over all of them.
-
-Whole numbers, and values at places that all other processes leave at zero, have the same sum in any order. So the
-scores are those of one process to the last bit.
-"""
+"""Several processes as one: each scores its own part, and sums that do not hang on their order give one's scores."""
 
 from __future__ import annotations
 

@@ -53,12 +53,7 @@ class TrainRecord:
 
 
 def environment() -> dict[str, Any]:
-    """Commit, versions and machine, for the first line of a record.
-
-    Example:
-        >>> sorted(environment())
-        ['commit', 'cores', 'device', 'platform', 'threads', 'versions']
-    """
+    """Commit, versions and machine, for the first line of a record."""
     packages = ("dsrl-lab", "torch", "torchvision", "numpy", "torchmetrics", "lightning-fabric")
     return {
         "commit": _commit(),
@@ -103,21 +98,13 @@ def pack(counts: Any) -> dict[str, Any]:
 
 
 def unpack(packed: dict[str, Any]) -> np.ndarray:
-    """Undo ``pack``.
-
-    Raises:
-        ValueError: the numbers do not fill the shape; the record is damaged.
-    """
+    """Undo ``pack``; a ValueError for numbers that do not fill the shape."""
     flat = np.frombuffer(zlib.decompress(base64.b85decode(packed["int32_zlib_base85"])), dtype="<i4")
     return flat.reshape(packed["shape"])
 
 
 def append(path: Path, line: dict[str, Any]) -> None:
-    """Add a line and bring it to the disk; numbers that JSON cannot hold become null.
-
-    Raises:
-        OSError: it cannot be written; the message names the file.
-    """
+    """Add a line and bring it to the disk; numbers that JSON cannot hold become null. An OSError names the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("a", encoding="utf-8") as file:
@@ -157,11 +144,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def truncate(path: Path, iteration: int) -> None:
-    """Drop lines beyond ``iteration`` and the final scores, which a resumed run will write again.
-
-    Raises:
-        ValueError: the record is damaged.
-    """
+    """Drop lines beyond ``iteration`` and the final scores, which a resumed run will write again."""
     lines = read(path)
     for line in lines:
         if not isinstance(line.get("iteration", 0), int | float):

@@ -35,11 +35,6 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
     """Cut a training split in two for choices: the first part of each sequence (``drive_of``), and its last ``share``.
 
     Neighbouring frames of a video look alike, so the cut is one per sequence and not at random.
-
-    Example:
-        >>> kept, held = hold_out(Streets("train", size=(8, 8), length=8), share=0.25)
-        >>> len(kept), len(held)
-        (6, 2)
     """
     sequences: dict[str, list[int]] = {}
     for index, name in enumerate(dataset.names):
@@ -114,11 +109,7 @@ def check_scoreable(dataset: SegmentationDataset | PoseDataset, input_size: tupl
 
 
 def find_released(name: str, root: Path | None) -> Path:
-    """Find a file of released weights: in ``weights`` beside the data's root, under DSRL_LAB_DATA, or under ``data``.
-
-    Raises:
-        FileNotFoundError: it is in none of them; the message names them and how to get it.
-    """
+    """Find released weights in ``weights`` beside the data's root, under DSRL_LAB_DATA or under ``data``."""
     folders = [root and root.resolve().parent, os.environ.get("DSRL_LAB_DATA"), REPOSITORY / "data"]
     places = [Path(folder) / "weights" for folder in folders if folder]
     for place in places:

@@ -1,8 +1,7 @@
 """Super-resolution networks in the same loop: patches of T91 as examples, PSNR on held-out pictures as the score.
 
-Source: the protocol of the field since SRCNN (Dong et al., TPAMI 2016): patches of T91, luminance only, PSNR on Y
-with a border of s pixels left out. Every scale that a network returns is supervised (LapSRN, CVPR 2017).
-Deviations: Adam with a cosine schedule and small batches for all. Held-out pictures of T91 choose the weights to keep.
+Source: the field's protocol since SRCNN (Dong et al., TPAMI 2016); every scale that a network returns is supervised
+(LapSRN, CVPR 2017). Deviations: Adam with a cosine schedule and small batches; held-out pictures choose the weights.
 """
 
 from __future__ import annotations
@@ -32,20 +31,11 @@ class PatchExample(NamedTuple):
 
 
 def charbonnier_loss(super_res: Tensor, high_res: Tensor, *, epsilon: float = 1e-3) -> Tensor:
-    """Mean of sqrt(d^2 + epsilon^2), an absolute difference without a corner (LapSRN, section 3).
-
-    Shape:
-        - super_res, high_res: (N, C, H, W)
-        - output: scalar, at least ``epsilon``
-    """
+    """Mean of sqrt(d^2 + epsilon^2), an absolute difference without a corner (LapSRN, section 3)."""
     return ((super_res - high_res).square() + epsilon**2).sqrt().mean()
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "charbonnier": charbonnier_loss,
-    "l1": F.l1_loss,
-    "mse": F.mse_loss,
-}
+LOSSES: dict[str, Callable[..., Tensor]] = {"charbonnier": charbonnier_loss, "l1": F.l1_loss, "mse": F.mse_loss}
 
 
 def super_resolution_loss(scales: Sequence[Tensor], high_res: Tensor, *, loss: str = "mse") -> Tensor:
@@ -53,10 +43,6 @@ def super_resolution_loss(scales: Sequence[Tensor], high_res: Tensor, *, loss: s
 
     Raises:
         ValueError: unknown loss, or the last scale has not the original's shape.
-
-    Example:
-        >>> super_resolution_loss([torch.zeros(1, 1, 4, 4)], torch.ones(1, 1, 4, 4), loss="l1").item()
-        1.0
     """
     if scales[-1].shape != high_res.shape:
         raise ValueError(
@@ -77,10 +63,7 @@ def score_pairs(model: nn.Module | None, pairs: Sequence[SRPair]) -> dict[str, f
     """Mean PSNR (dB) and SSIM over pictures, a border of s pixels left out; a ``model`` of None is bicubic.
 
     With one channel the scores are those of Y. Super-resolved pictures are clipped to [0, 1] and not rounded to whole
-    levels, which is worth below 0.05 dB.
-
-    Raises:
-        ValueError: no pictures, or an image that is not finite.
+    levels, which is worth below 0.05 dB. A ValueError for no pictures, or an image that is not finite.
 
     Example:
         >>> ramp = torch.linspace(0, 1, 32).expand(1, 32, 32)

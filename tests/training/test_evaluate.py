@@ -108,3 +108,48 @@ def test_evaluation_leaves_the_model_as_it_was() -> None:
     with evaluating(model):
         assert not any(module.training for module in model.modules())
     assert model.training and not model.encoder[1].training and model.classifier.training
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_logits_that_are_not_finite_are_not_scored(value: float) -> None:
+    class Spoilt(Fixed):
+        def forward(self, image: Tensor) -> Tensor:
+            logits = super().forward(image).clone()
+            logits[0, 2, 1, 3] = value  # of the class that wins nowhere
+            return logits
+
+    for protocol in ("logits", "labels"):
+        with pytest.raises(ValueError, match="a: expected finite logits, the network gives NaN or infinity.*another"):
+            evaluate_segmentation(Spoilt(), Halves(), input_size=(2, 4), protocol=protocol)
+
+
+def test_a_picture_of_sisr_that_is_not_finite_is_not_scored() -> None:
+    dsrl = DSRL(TwoLayers())
+    with torch.no_grad():
+        next(dsrl.sisr_head.parameters()).fill_(float("nan"))
+    with pytest.raises(ValueError, match="expected finite logits"):
+        evaluate_super_resolution(dsrl, Halves12(), input_size=(12, 16))
+
+
+def test_nothing_is_not_scored() -> None:
+    class Empty(Halves):
+        names = ()
+
+    with pytest.raises(ValueError, match="expected at least one picture in val to score, got none"):
+        evaluate_segmentation(Fixed(), Empty(), input_size=(2, 4))
+
+
+def test_a_picture_smaller_than_the_input_is_enlarged() -> None:
+    seen: list[Tensor] = []
+
+    class Watching(Fixed):
+        def forward(self, image: Tensor) -> Tensor:
+            seen.append(image)
+            return super().forward(image)
+
+    image = torch.rand(3, 4, 16)
+    for size in ((8, 32), (8, 4), (2, 32)):  # larger, and larger in one direction alone
+        assert predict_mask(Watching(), image, input_size=size).shape == (4, 16)
+        assert seen[-1].shape == (1, 3, *size)
+    constant = predict_mask(Watching(), torch.full((3, 4, 16), 0.5), input_size=(9, 31))
+    assert constant.shape == (4, 16) and seen[-1].flatten(2).std(-1).max() < 1e-6

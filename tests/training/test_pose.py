@@ -141,6 +141,15 @@ def test_a_net_for_other_joints_is_refused() -> None:
         evaluate_pose(oracle, people, input_size=(32, 32))
 
 
+def test_heat_maps_that_are_not_finite_are_not_scored() -> None:
+    oracle = Oracle(torch.zeros(1, 14, 2), (64, 64))
+    oracle.scale.data.fill_(float("nan"))
+    with pytest.raises(ValueError, match="expected finite logits, the network gives NaN or infinity"):
+        evaluate_pose(oracle, StreetPeople("val", size=(64, 64), length=1), input_size=(32, 32))
+    with pytest.raises(ValueError, match="expected at least one picture in val to score, got none"):
+        evaluate_pose(oracle, Listed([]), input_size=(32, 32))
+
+
 def test_adam_gets_the_same_groups_and_mistakes_are_named() -> None:
     net = DSRL(TwoLayers(), sssr=None, sisr=False, affinity=False)
     config = replace(CONFIG, optimizer="adam", weight_decay=0.1)
