@@ -96,9 +96,7 @@ def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *,
 def build(recipe: Recipe, *, root: Path | None = None, seed: int = 0) -> DSRL:
     """Build a recipe's network as training starts from it: released weights, or an encoder's, where it names them.
 
-    Raises:
-        FileNotFoundError: the released file is nowhere; the message names the command that gets it.
-        ValueError: the host has no release that the kit can read, or no encoder of torchvision's.
+    A FileNotFoundError names the command for a missing release; a host without release or encoder is a ValueError.
     """
     network, host = recipe.network, None
     if recipe.released is not None:
@@ -129,8 +127,8 @@ def run(
 ) -> Iterator[TrainRecord]:
     """Run a recipe with one seed (0 to 2^63 - 1): train, score, and leave record and checkpoints in ``directory``.
 
-    With ``resume`` a run goes on where it stopped; a finished one is left as it is. ``held_out`` is for choices: train on
-    the first part of the training split and score on its last quarter. ``root`` is the folder of the data set.
+    With ``resume`` a run goes on where it stopped; a finished one is left as it is. ``held_out`` is for choices: train
+    on the first part of the training split and score on its last quarter. ``root`` is the folder of the data set.
 
     Yields:
         The records of ``fit``; after the last one the final scores are in ``record.jsonl``.

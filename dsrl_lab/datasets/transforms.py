@@ -42,8 +42,7 @@ def _resample(image: Tensor, size: tuple[int, int]) -> Tensor:
 def reduce_image(image: Tensor, size: tuple[int, int]) -> Tensor:
     """Reduce a picture (3, H, W) or (N, 3, H, W) to ``size`` (H, W) by an antialiased bilinear (triangle) filter.
 
-    Raises:
-        ValueError: ``size`` is larger than the picture or not positive.
+    A ``size`` larger than the picture or not positive is a ValueError.
     """
     height, width = image.shape[-2:]
     if not (1 <= size[0] <= height and 1 <= size[1] <= width):
@@ -86,19 +85,10 @@ def low_and_high(sample: Sample, upscale_factor: int) -> TrainingExample:
 
 @dataclass(frozen=True)
 class JointTransform:
-    """Scale, crop and flip picture and mask by the same draw.
+    """Scale, crop and flip picture and mask by the same draw; a setting out of its range is a ValueError.
 
     The scale is uniform in ``scale_range``, the position of the crop uniform among those possible. A scaled picture
     smaller than the crop is put at a uniform position, surrounded by ImageNet's mean colour and by 255 in the mask.
-
-    Raises:
-        ValueError: a size or scale is not positive, the range is reversed, or the probability is not in [0, 1].
-
-    Example:
-        >>> transform = JointTransform((4, 6), (0.5, 2.0), 0.5)
-        >>> sample = Sample(torch.rand(3, 8, 12), torch.zeros(8, 12, dtype=torch.long), "a")
-        >>> transform(sample, torch.Generator().manual_seed(0)).image.shape
-        torch.Size([3, 4, 6])
     """
 
     output_size: tuple[int, int]  # (H, W) of the crop

@@ -156,8 +156,6 @@ CITYSCAPES_HOSTS: dict[str, dict[str, Any]] = {
     "espnetv2": {"width": 2.0},
     "deeplabv3plus": {"encoder": "resnet101"},  # the paper does not name its encoder
 }
-# torchvision's weights that an encoder starts from; for ESPNetv2's it has none, so that host starts from scratch.
-CITYSCAPES_ENCODER_WEIGHTS = {"deeplabv3plus": "IMAGENET1K_V1"}
 CITYSCAPES_SIZES = ((256, 512), (320, 640), (384, 768), (448, 896), (512, 1024))
 
 
@@ -186,5 +184,5 @@ def cityscapes(host: str, input_size: tuple[int, int]) -> Recipe:
             channels_last=True,
             workers=8,
         ),
-        encoder_weights=CITYSCAPES_ENCODER_WEIGHTS.get(host),
+        encoder_weights="IMAGENET1K_V1" if host == "deeplabv3plus" else None,  # torchvision has none for ESPNetv2
     )

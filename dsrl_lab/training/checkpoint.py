@@ -39,11 +39,7 @@ class Checkpoint:
 
 
 def progress(checkpoint: Checkpoint) -> SimpleNamespace:
-    """How far the run of a checkpoint is, from its header: the entries of ``_PROGRESS`` as attributes.
-
-    Raises:
-        ValueError: an entry is missing or has another kind; the message names it.
-    """
+    """How far the run of a checkpoint is: the entries of ``_PROGRESS``; a ValueError names a missing or wrong one."""
     header = {"cpu_seconds": 0.0} | checkpoint.description  # no run counted them before 0.2
     for name, (kind, fits) in _PROGRESS.items():
         if name not in header or not fits(header[name]):
@@ -145,8 +141,7 @@ def load_model(model: nn.Module, checkpoint: Checkpoint) -> None:
 def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
     """Load an optimizer's state (momentum, ...) by the names of the model's parameters.
 
-    Raises:
-        ValueError: a state is of no parameter of the model, of another shape, or of another optimizer.
+    A state of no parameter of the model, of another shape or of another optimizer is a ValueError.
     """
     parameters = dict(model.named_parameters())
     found: dict[str, set[str]] = {}

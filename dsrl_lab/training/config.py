@@ -91,12 +91,7 @@ class SuperResolverConfig(_Checked):
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """As ``_Checked.from_json``; before 0.2 a checkpoint's table held its training as well.
-
-        Example:
-            >>> SuperResolverConfig.from_json({"network": "espcn", "iterations": 40000, "patch_size": 48}).loss
-            'mse'
-        """
+        """As ``_Checked.from_json``; before 0.2 a checkpoint's table held its training as well."""
         before = {"iterations", "batch_size", "patch_size", "learning_rate", "warmup_iterations", "seed"}
         before |= {"record_every", "bfloat16"}
         if isinstance(values, dict):

@@ -29,16 +29,8 @@ def derived_seed(*numbers: int) -> int:
 class DecodedSamples(SegmentationDataset):
     """A data set whose samples are decoded once and kept as bytes (a picture of 360x480 takes 0.7 MB).
 
-    Pictures are in [0, 1], mask ids below 256. Samples beyond ``budget`` bytes are decoded each time.
-
-    Raises:
-        ValueError: on reading a sample whose mask holds an id that the class table does not.
-
-    Example:
-        >>> sample = Sample(torch.rand(3, 4, 6), torch.zeros(4, 6, dtype=torch.long), "a")
-        >>> kept = DecodedSamples([sample])
-        >>> bool((kept[0].image - sample.image).abs().max() <= 0.5 / 255)
-        True
+    Pictures are in [0, 1]; samples beyond ``budget`` bytes are decoded each time. A mask id that the class table does
+    not have is a ValueError that names the sample.
     """
 
     def __init__(self, dataset: SegmentationDataset | list[Sample], *, budget: int = 4 * 2**30) -> None:

@@ -48,11 +48,11 @@ def fit(
     description: dict[str, Any] | None = None,
     fabric: Fabric | None = None,
 ) -> Iterator[TrainRecord]:
-    """Train ``model`` in place, and yield a record every ``config.record_every`` iterations; the last has the final scores.
+    """Train ``model``, and yield a record every ``config.record_every`` iterations; the last has the final scores.
 
-    ``directory`` gets latest.safetensors, from which ``resume`` goes on, and best.safetensors; ``description`` is JSON for
-    their headers ("network": what to build it from). By default ``fabric`` is one process, on the GPU if there is one. The
-    threads of ``batches`` are stopped at the end.
+    ``directory`` gets latest.safetensors, from which ``resume`` goes on, and best.safetensors; ``description`` is JSON
+    for their headers ("network": what to build it from). By default ``fabric`` is one process, on the GPU if there is
+    one. The threads of ``batches`` are stopped at the end.
 
     Raises:
         FloatingPointError: the loss or a weight is not finite; the last checkpoint is from before.

@@ -27,12 +27,6 @@ def parameter_groups(
     """Sort a model's parameters by two rules: new or not, and a matrix (decays) or a vector (does not).
 
     All parameters but those ``started`` are new; each group holds its ``multiplier`` of the learning rate.
-
-    Example:
-        >>> host = nn.Linear(2, 2)
-        >>> model = nn.Sequential(host, nn.Linear(2, 1))
-        >>> [len(group["params"]) for group in parameter_groups(model, host.parameters(), weight_decay=0.1)]
-        [1, 1, 1, 1]
     """
     old = {id(parameter) for parameter in started}
     groups: dict[tuple[bool, bool], dict[str, Any]] = {}

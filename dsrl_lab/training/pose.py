@@ -138,8 +138,8 @@ def find_joints(
 ) -> tuple[Tensor, Tensor]:
     """Find every person's joints (N, J, 2) as (x, y) pixels of their own picture, and the confidence in each (N, J).
 
-    Crops at high resolution have ``upscale_factor`` times the input's sides. ``flip`` averages heat-maps with those of the
-    mirror image, which doubles the cost. Other arguments as in ``evaluate_segmentation``.
+    Crops at high resolution have ``upscale_factor`` times the input's sides. ``flip`` averages heat-maps with those of
+    the mirror image, which doubles the cost. Other arguments as in ``evaluate_segmentation``.
 
     Raises:
         ValueError: heat-maps that are not finite.

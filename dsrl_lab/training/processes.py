@@ -30,11 +30,7 @@ def broadcast_buffers(model: nn.Module, fabric: Fabric | None = None) -> None:
 
 
 def synchronise_batch_norm(model: nn.Module, fabric: Fabric) -> None:
-    """Let every BatchNorm of a model see the pictures of all processes, in place; names stay.
-
-    Raises:
-        ValueError: one process alone, or no GPUs, for which alone PyTorch has SyncBatchNorm.
-    """
+    """Let every BatchNorm of a model see the pictures of all processes, in place; names stay. Needs several GPUs."""
     if fabric.world_size == 1 or fabric.device.type != "cuda":
         raise ValueError(
             f"expected several processes with a GPU each for train.sync_batch_norm, got {fabric.world_size} on "

@@ -76,12 +76,7 @@ def _commit() -> str:
 
 
 def as_read(line: dict[str, Any]) -> dict[str, Any]:
-    """A line as it will be read again: tuples are lists, numbers that JSON cannot hold are null.
-
-    Example:
-        >>> as_read({"size": (1, 2), "score": float("nan")})
-        {'size': [1, 2], 'score': None}
-    """
+    """A line as it will be read again: tuples are lists, numbers that JSON cannot hold are null."""
     return json.loads(_text(line))
 
 
