@@ -1,8 +1,7 @@
-"""Running a recipe: open its data, build its network, fit, score, and leave records and checkpoints.
+"""Running a recipe: open its data, build its network, fit, score, and leave a record and checkpoints in a folder.
 
-The command line, the notebooks and the tests all come through ``run``. A run's folder holds ``record.jsonl``,
-``latest.safetensors`` (to go on from) and the network to use: ``deployed.safetensors`` (the task model alone, SISR left
-behind), or ``best.safetensors`` of a super-resolution network (the weights that the held-out pictures chose).
+``latest.safetensors`` is to resume from; ``deployed.safetensors`` (the task model alone, without SISR), or
+``best.safetensors`` of a super-resolution network (held-out pictures chose the weights), is the network to use.
 """
 
 from __future__ import annotations
@@ -23,10 +22,9 @@ from dsrl_lab.datasets.super_resolution import BENCHMARKS, T91, SRBenchmark
 from dsrl_lab.dsrl import DSRL, SuperResolved
 from dsrl_lab.models import RELEASES
 from dsrl_lab.models.encoders import Encoder, load_torchvision_weights
-from dsrl_lab.training import checkpoint, record
+from dsrl_lab.training import checkpoint, evaluate, record
 from dsrl_lab.training.build import build_dsrl, build_super_resolver
 from dsrl_lab.training.config import Recipe, SuperResolutionRecipe
-from dsrl_lab.training.evaluate import evaluate_affinity, evaluate_segmentation, evaluate_super_resolution
 from dsrl_lab.training.examples import Batches
 from dsrl_lab.training.folder import RunFolder
 from dsrl_lab.training.loop import default_fabric, fit
@@ -43,24 +41,16 @@ COUNTED_INPUT = (128, 256)  # (h, w) that a super-resolver's MACs are for: 256x5
 
 @dataclass
 class Experiment:
-    """A recipe with its data open and its network built.
+    """A recipe with its data open and its network built."""
 
-    Attributes:
-        recipe: with its seed.
-        model: what is trained.
-        samples: what it learns from.
-        objective: what it learns.
-        description: how to build it again, for the header of checkpoints.
-    """
-
-    recipe: Recipe | SuperResolutionRecipe
+    recipe: Recipe | SuperResolutionRecipe  # with its seed
     model: Any
-    samples: Any
+    samples: Any  # that it learns from
     objective: Any
-    description: dict[str, Any]
+    description: dict[str, Any]  # how to build it again, for the header of checkpoints
 
     def first_line(self) -> dict[str, Any]:
-        """What the record says of the data and the network's cost."""
+        """Numbers of pictures and the network's cost, for the record's first line."""
         raise NotImplementedError
 
     def final_scores(self, trained: dict[str, Any], directory: Path, fabric: Fabric) -> list[dict[str, Any]]:
@@ -69,12 +59,7 @@ class Experiment:
 
 
 def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *, held_out: bool = False) -> Experiment:
-    """Open a recipe's data, check what will be scored, and build its network.
-
-    Args:
-        recipe: with its seed.
-        root: folder of the data set.
-        held_out: train on the first part of the training split and score on the held-out rest.
+    """Open a recipe's data, check every split that will be scored, and build its network; arguments as in ``run``.
 
     Raises:
         ValueError: the recipe and the data do not fit each other, or a picture cannot be scored.
@@ -83,16 +68,17 @@ def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *,
     if isinstance(recipe, SuperResolutionRecipe):
         return _super_resolution(recipe, root)
     train_set, val_set = open_data(recipe, root, held_out=held_out)
-    pose = isinstance(train_set, PoseDataset)
     table = train_set.joint_table if isinstance(train_set, PoseDataset) else train_set.class_table
-    if recipe.network.num_classes != len(table.names):
+    given, wanted = recipe.network.num_classes, len(table.names)
+    if given != wanted:
+        kind = "joints" if isinstance(train_set, PoseDataset) else "classes"
         raise ValueError(
-            f"the network gives {recipe.network.num_classes} {'joints' if pose else 'classes'}, {recipe.dataset} has "
-            f"{len(table.names)}: set network.num_classes={len(table.names)}"
+            f"the network gives {given} {kind}, {recipe.dataset} has {wanted}: set network.num_classes={wanted}"
         )
     model = build(recipe, root=root, seed=recipe.train.seed)
     description = {"recipe": recipe.name, "network": recipe.network.to_json(), "dataset": recipe.dataset}
     scale = recipe.network.upscale_factor
+    check_scoreable(val_set, recipe.train.input_size)
     if isinstance(train_set, PoseDataset):
         assert isinstance(val_set, PoseDataset)
         objective = PoseObjective(recipe.train, train_set.joint_table, scale, val_set)
@@ -101,27 +87,16 @@ def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *,
     further = None
     if recipe.further_split is not None and not held_out:
         further = open_recipe_split(recipe, recipe.further_split, root)
-    for split in (val_set, further):
-        if split is not None:
-            check_scoreable(split, recipe.train.input_size)
+        check_scoreable(further, recipe.train.input_size)
     weights = class_weights_of(train_set, recipe.train.class_balance)
-    return _Segmentation(
-        recipe,
-        model,
-        train_set,
-        SegmentationObjective(recipe.train, scale, val_set, weights),
-        description,
-        val_set,
-        further,
-    )
+    learnt = SegmentationObjective(recipe.train, scale, val_set, weights)
+    return _Segmentation(recipe, model, train_set, learnt, description, val_set, further)
 
 
 def build(recipe: Recipe, *, root: Path | None = None, seed: int = 0) -> DSRL:
     """Build a recipe's network as training starts from it: released weights, or an encoder's, where it names them.
 
-    Raises:
-        FileNotFoundError: the released file is nowhere; the message tells how to get it.
-        ValueError: the host has no release that the kit can read, or no encoder of torchvision's.
+    A FileNotFoundError names the command for a missing release; a host without release or encoder is a ValueError.
     """
     network, host = recipe.network, None
     if recipe.released is not None:
@@ -150,22 +125,16 @@ def run(
     held_out: bool = False,
     fabric: Fabric | None = None,
 ) -> Iterator[TrainRecord]:
-    """Run a recipe with one seed: train, score, and leave everything in ``directory``.
+    """Run a recipe with one seed (0 to 2^63 - 1): train, score, and leave record and checkpoints in ``directory``.
 
-    Args:
-        recipe: the experiment.
-        directory: where record and checkpoints go.
-        root: folder of the data set.
-        seed: of every draw.
-        resume: go on where an earlier run in the same folder stopped; a finished one is left as it is.
-        held_out: train on the first part of the training split and score on the held-out rest.
-        fabric: device, precision, processes.
+    With ``resume`` a run goes on where it stopped; a finished one is left as it is. ``held_out`` is for choices: train
+    on the first part of the training split and score on its last quarter. ``root`` is the folder of the data set.
 
     Yields:
         The records of ``fit``; after the last one the final scores are in ``record.jsonl``.
 
     Raises:
-        FileExistsError: the folder already holds a run, and ``resume`` was not asked for.
+        FileExistsError: the folder already holds a run, and ``resume`` is not set.
         BlockingIOError: another process is running in the folder.
         ValueError: the recipe, the data and the folder do not fit each other.
     """
@@ -173,24 +142,17 @@ def run(
     fabric = fabric or default_fabric(recipe.train)
     fabric.launch()
     identity = recipe.identity() | {"held_out": held_out, "seed": seed}
-    with RunFolder(directory, first_process=fabric.is_global_zero) as folder:
+    folder = RunFolder(directory, first_process=fabric.is_global_zero)
+    with folder.locked():
         folder.check(identity, resume=resume)
         if fabric.broadcast(folder.is_finished()):
             return
         experiment = prepare(recipe, root, held_out=held_out)
-        folder.open_record({"kind": "run"} | identity | experiment.first_line() | record.environment())
         objective: Objective = experiment.objective
         batches = Batches.for_run(experiment.samples, objective.example, recipe.train, fabric)
-        for line in fit(
-            experiment.model,
-            objective,
-            batches,
-            recipe.train,
-            directory=directory,
-            resume=resume,
-            description=experiment.description,
-            fabric=fabric,
-        ):
+        folder.open_record({"kind": "run"} | identity | experiment.first_line() | record.environment())
+        saved: dict[str, Any] = {"directory": directory, "resume": resume, "description": experiment.description}
+        for line in fit(experiment.model, objective, batches, recipe.train, fabric=fabric, **saved):
             folder.append(line.to_json())
             yield line
         trained = fabric.broadcast(folder.last_line())
@@ -203,23 +165,19 @@ def run(
             folder.append(last)
 
 
-def _cost(recipe: Recipe | SuperResolutionRecipe, model: DSRL) -> dict[str, Any]:
-    deployed = complexity(model.task_model, input_size=recipe.train.input_size)
-    trained = complexity(model, input_size=recipe.train.input_size)
-    return {
-        "parameters": deployed.parameters,
-        "macs": deployed.macs,
-        "training_parameters": trained.parameters,
-        "training_macs": trained.macs,
-    }
+def _pictures_and_cost(experiment: Experiment, splits: list[Any]) -> dict[str, Any]:
+    parts, size = (experiment.model.task_model, experiment.model), experiment.recipe.train.input_size
+    deployed, trained = (complexity(part, input_size=size) for part in parts)
+    cost = {"parameters": deployed.parameters, "macs": deployed.macs}
+    cost |= {"training_parameters": trained.parameters, "training_macs": trained.macs}
+    return {"pictures": {split.split: len(split) for split in splits}} | cost
 
 
 def _keep_deployed(experiment: Experiment, directory: Path, scores: dict[str, Any], fabric: Fabric) -> None:
+    header = {"train": experiment.recipe.train.to_json(), "deployed": True, "scores": scores}
     if fabric.is_global_zero:
-        header = {"train": experiment.recipe.train.to_json(), "deployed": True, "scores": scores}
-        checkpoint.save(
-            directory / "deployed.safetensors", experiment.model.task_model, experiment.description | header
-        )
+        path, network = directory / "deployed.safetensors", experiment.model.task_model
+        checkpoint.save(path, network, experiment.description | header)
 
 
 def _end(recipe: Recipe | SuperResolutionRecipe, trained: dict[str, Any], **scores: Any) -> dict[str, Any]:
@@ -229,25 +187,30 @@ def _end(recipe: Recipe | SuperResolutionRecipe, trained: dict[str, Any], **scor
 
 @dataclass
 class _Segmentation(Experiment):
+    """Scores: masks by both protocols, and once on a further split; SISR's pictures and both branches' affinities."""
+
     validation: SegmentationDataset
     further: SegmentationDataset | None
 
     def first_line(self) -> dict[str, Any]:
         splits = [self.samples, self.validation, *([] if self.further is None else [self.further])]
-        return {"pictures": {split.split: len(split) for split in splits}} | _cost(self.recipe, self.model)
+        return _pictures_and_cost(self, splits)
 
     def final_scores(self, trained: dict[str, Any], directory: Path, fabric: Fabric) -> list[dict[str, Any]]:
-        """Masks by both protocols, and once on a further split; what SISR draws and what affinity knows."""
         size, network = self.recipe.train.input_size, self.model.task_model
-        labels = evaluate_segmentation(network, self.validation, input_size=size, protocol="labels", fabric=fabric)
+        labels = evaluate.evaluate_segmentation(
+            network, self.validation, input_size=size, protocol="labels", fabric=fabric
+        )
         scores: dict[str, Any] = {"logits": trained["metrics"], "labels": labels.to_json()}
         super_resolution = affinity = None
         if self.model.sisr_head is not None:
-            super_resolution = evaluate_super_resolution(self.model, self.validation, input_size=size, fabric=fabric)
-            affinity = evaluate_affinity(self.model, self.validation, input_size=size)
+            super_resolution = evaluate.evaluate_super_resolution(
+                self.model, self.validation, input_size=size, fabric=fabric
+            )
+            affinity = evaluate.evaluate_affinity(self.model, self.validation, input_size=size)
         lines = [_end(self.recipe, trained, **scores, super_resolution=super_resolution, affinity=affinity)]
         if self.further is not None:
-            fresh = evaluate_segmentation(network, self.further, input_size=size, fabric=fabric)
+            fresh = evaluate.evaluate_segmentation(network, self.further, input_size=size, fabric=fabric)
             lines.insert(0, {"kind": "scores"} | fresh.to_json() | {"counts": record.pack(fresh.counts)})
         _keep_deployed(self, directory, scores, fabric)
         return lines
@@ -258,24 +221,24 @@ class _Pose(Experiment):
     validation: PoseDataset
 
     def first_line(self) -> dict[str, Any]:
-        splits = (self.samples, self.validation)
-        return {"pictures": {split.split: len(split) for split in splits}} | _cost(self.recipe, self.model)
+        return _pictures_and_cost(self, [self.samples, self.validation])
 
     def final_scores(self, trained: dict[str, Any], directory: Path, fabric: Fabric) -> list[dict[str, Any]]:
-        """Joints beside the mean pose, which never looks; what SISR draws."""
         size, scale = self.recipe.train.input_size, self.model.upscale_factor
         control = evaluate_mean_pose(self.samples, self.validation, input_size=size, upscale_factor=scale)
         scores = {"keypoints": trained["metrics"], "mean_pose": control.to_json()}
         super_resolution = None
         if self.model.sisr_head is not None:
             crops = PersonCrops(self.validation, (size[0] * scale, size[1] * scale))
-            super_resolution = evaluate_super_resolution(self.model, crops, input_size=size, fabric=fabric)
+            super_resolution = evaluate.evaluate_super_resolution(self.model, crops, input_size=size, fabric=fabric)
         _keep_deployed(self, directory, scores, fabric)
         return [_end(self.recipe, trained, **scores, super_resolution=super_resolution)]
 
 
 @dataclass
 class _SuperResolution(Experiment):
+    """Scores: Set5 and Set14 by the weights that the held-out pictures chose, beside bicubic interpolation."""
+
     benchmarks: dict[str, Any]
 
     def first_line(self) -> dict[str, Any]:
@@ -283,7 +246,6 @@ class _SuperResolution(Experiment):
         return {"parameters": cost.parameters, "macs": cost.macs, "macs_input_size": COUNTED_INPUT}
 
     def final_scores(self, trained: dict[str, Any], directory: Path, fabric: Fabric) -> list[dict[str, Any]]:
-        """Set5 and Set14 by the weights that the held-out pictures chose, beside bicubic interpolation."""
         best = directory / "best.safetensors"
         chosen = checkpoint.load(best)
         checkpoint.load_model(self.model, chosen)
@@ -298,12 +260,12 @@ class _SuperResolution(Experiment):
 def _super_resolution(recipe: SuperResolutionRecipe, root: Path | None) -> Experiment:
     network = recipe.network
     if root is None:
-        raise ValueError(
-            f"{recipe.name} needs its pictures: give --data ROOT, the folder that holds T91, Set5 and Set14"
-        )
+        raise ValueError(f"{recipe.name} needs its pictures: give --data ROOT, the folder of T91, Set5 and Set14")
     factor = network.upscale_factor
     train, validation = (T91(root, split=split, upscale_factor=factor).pairs for split in ("train", "val"))
     benchmarks = {name: SRBenchmark(root, name, upscale_factor=factor).pairs for name in BENCHMARKS}
+    for name, pairs in {"the held-out part of T91": validation, **benchmarks}.items():
+        evaluate.check_not_empty(pairs, name)
     model: nn.Module = build_super_resolver(network, seed=recipe.train.seed)
     objective = SuperResolutionObjective(recipe.train, train, factor, network.loss, validation)
     description = {"recipe": recipe.name, "config": network.to_json()}

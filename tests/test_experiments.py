@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torchvision.models import resnet50
 
+from dsrl_lab import experiments
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.streets import Streets
@@ -99,6 +100,73 @@ def test_a_run_without_its_checkpoint_is_not_begun_anew_over_its_record(tmp_path
     assert (tmp_path / "record.jsonl").read_bytes() == before
 
 
+def test_a_network_without_its_record_is_not_trained_over(tmp_path: Path) -> None:
+    list(run(small(), directory=tmp_path))
+    (tmp_path / "record.jsonl").unlink()
+    for kept in ("latest.safetensors", "deployed.safetensors"):
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        for resume, kind in ((False, FileExistsError), (True, ValueError)):
+            with pytest.raises(kind, match=rf"holds .*{kept}.* without record.jsonl; nothing was touched: put it back"):
+                list(run(small(), directory=tmp_path, resume=resume))
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+        (tmp_path / kept).unlink()
+
+
+def test_a_damaged_record_is_named_and_nothing_is_touched(tmp_path: Path) -> None:
+    list(run(small(), directory=tmp_path))
+    lines = (tmp_path / "record.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "record.jsonl").write_text("".join([lines[0], "{torn\n", *lines[1:]]))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match=r"record\.jsonl, line 2: expected a JSON object"):
+        list(run(small(), directory=tmp_path, resume=True))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_resuming_a_finished_run_opens_no_data_and_scores_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(run(small(), directory=tmp_path))
+    monkeypatch.setattr(experiments, "prepare", lambda *a, **k: pytest.fail("a finished run was prepared again"))
+    assert list(run(small(), directory=tmp_path, resume=True)) == []
+
+
+def test_a_run_that_is_killed_between_its_last_scores_writes_them_once(tmp_path: Path) -> None:
+    recipe = replace(small("baseline"), pictures=(4, 2, 3), further_split="test", town_per_seed=True)
+    list(run(recipe, directory=tmp_path))
+    whole = record.read(tmp_path / "record.jsonl")
+    record.write(tmp_path / "record.jsonl", whole[:-1])  # "scores" is there, "end" is not
+    assert list(run(recipe, directory=tmp_path, resume=True)) == []
+    assert record.read(tmp_path / "record.jsonl") == whole
+
+
+def test_what_fails_before_the_first_step_leaves_the_folder_free(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="in 3 equal parts"):
+        list(run(small("baseline", "train.accumulate=3"), directory=tmp_path))
+    assert [line.iteration for line in run(small("baseline"), directory=tmp_path)] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("pictures", [(0, 2), (4, 0)])
+def test_an_empty_split_is_met_before_the_first_step(pictures: tuple[int, int], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"at least|expected at least one"):
+        list(run(replace(small("baseline"), pictures=pictures), directory=tmp_path))
+    assert not (tmp_path / "record.jsonl").exists()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, True])
+def test_a_seed_that_is_none_is_refused(seed: object, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected seed of at least 0, a whole number, got"):
+        list(run(small(), directory=tmp_path, seed=seed))  # type: ignore[arg-type]
+
+
+def test_only_files_that_a_killed_run_left_half_written_are_deleted(tmp_path: Path) -> None:
+    for name in (".unfinished-0123abcd.safetensors", ".unfinished-0123abcd.png", "mine.safetensors.part"):
+        (tmp_path / name).write_bytes(b"half")
+    list(run(small("baseline"), directory=tmp_path))
+    left = {path.name for path in tmp_path.iterdir()} - {"record.jsonl", "latest.json", "deployed.json", "best.json"}
+    networks = {"latest.safetensors", "best.safetensors", "deployed.safetensors"}
+    assert left - networks == {".unfinished-0123abcd.png", "mine.safetensors.part"}
+
+
 def test_a_folder_in_use_is_refused_and_a_dead_processs_lock_is_not(tmp_path: Path) -> None:
     records = run(small(), directory=tmp_path)
     next(records)
@@ -112,6 +180,11 @@ def test_a_folder_in_use_is_refused_and_a_dead_processs_lock_is_not(tmp_path: Pa
     (tmp_path / "run.lock").write_text(f"{child.pid} {began:.2f} {socket.gethostname()}")
     assert [line.iteration for line in run(small(), directory=tmp_path, resume=True)] == [4, 6]
     assert not (tmp_path / "run.lock").exists()
+    (tmp_path / "run.lock").touch()  # its process is about to write its name
+    with pytest.raises(BlockingIOError, match="in use by process unknown"):
+        list(run(small(), directory=tmp_path, resume=True))
+    os.utime(tmp_path / "run.lock", (0, 0))  # and this one was killed before it could
+    assert list(run(small(), directory=tmp_path, resume=True)) == []
 
 
 def test_what_will_be_scored_is_read_before_the_first_step(tmp_path: Path) -> None:

@@ -72,7 +72,9 @@ def test_readmes_map_begins_with_the_core_and_its_line_counts_are_true(readme: s
     """Counts are given in hundreds of lines for rooms, in tens for files."""
     text = (ROOT / readme).read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(dsrl_lab/[^`]+)` \| (\d[\d,]*) \|", text, re.MULTILINE)
-    assert rows[0][0] == "dsrl_lab/dsrl.py" and {f"dsrl_lab/{annex}/" for annex in ANNEXES} <= {name for name, _ in rows}
+    assert rows[0][0] == "dsrl_lab/dsrl.py" and {f"dsrl_lab/{annex}/" for annex in ANNEXES} <= {
+        name for name, _ in rows
+    }
     for name, stated in rows:
         path, unit = ROOT / name, 100 if name.endswith("/") else 10
         assert abs(int(stated.replace(",", "")) - lines_of(path)) <= unit, (name, stated, lines_of(path))

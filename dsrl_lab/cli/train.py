@@ -72,7 +72,7 @@ def train(
         devices=per_node,
         num_nodes=processes // per_node,
         strategy="ddp" if processes > 1 else "auto",
-        precision=chosen.train.precision,  # type: ignore[arg-type]
+        precision=chosen.train.precision,
     )
     fabric.launch()
     records = experiments.run(

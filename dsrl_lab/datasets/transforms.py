@@ -1,9 +1,7 @@
-"""Joint transforms of picture and mask, and the pair of resolutions that DSRL learns from.
+"""Joint transforms of picture and mask, and the pair of resolutions that DSRL learns from (section 3.1 of the paper).
 
-Source: one random draw for both, picture bilinear, mask nearest, padding ignored, as in torchvision's
-segmentation reference. Deviations: the picture is antialiased when it shrinks; the crop is cut before it
-is resized, which costs less; all randomness comes from the generator that is handed in.
-DSRL (Wang et al. 2020, section 3.1): the network's input is the reduced picture, its targets have full size.
+Source: one random draw for both, picture bilinear, mask nearest, padding ignored, as in torchvision's segmentation
+reference. Deviations: a picture that shrinks is antialiased; the crop is cut before it is resized, which costs less.
 """
 
 from __future__ import annotations
@@ -20,36 +18,17 @@ from dsrl_lab.layers import IMAGENET_MEAN, IMAGENET_STD
 
 
 class TrainingExample(NamedTuple):
-    """What one step of DSRL learns from.
+    """One example of DSRL; pictures are float32 in [0, 1]."""
 
-    Attributes:
-        low_res: (3, H / s, W / s) float32 in [0, 1], the network's input.
-        high_res: (3, H, W) float32 in [0, 1], the target of super-resolution.
-        mask: (H, W) int64, 255 = ignored, the target of segmentation.
-    """
-
-    low_res: Tensor
-    high_res: Tensor
-    mask: Tensor
-
-
-def _per_channel(values: tuple[float, ...], image: Tensor) -> Tensor:
-    return torch.tensor(values, dtype=image.dtype, device=image.device).view(-1, 1, 1)
+    low_res: Tensor  # (3, H / s, W / s), the network's input
+    high_res: Tensor  # (3, H, W), the target of super-resolution
+    mask: Tensor  # (H, W) int64, 255 = ignored, the target of segmentation
 
 
 def normalise(image: Tensor) -> Tensor:
-    """Give a picture in units of ImageNet's deviations, in which SISR's loss is taken; networks do it by themselves.
-
-    Shape:
-        - image: (3, H, W) or (N, 3, H, W), in [0, 1]
-        - output: the same, about zero mean and unit deviation
-
-    Example:
-        >>> grey = normalise(torch.full((3, 1, 1), 0.485))
-        >>> float(grey[0, 0, 0])
-        0.0
-    """
-    return (image - _per_channel(IMAGENET_MEAN, image)) / _per_channel(IMAGENET_STD, image)
+    """Centre a picture (..., 3, H, W) in [0, 1] on ImageNet's mean, in units of its deviations, for SISR's loss."""
+    mean, deviation = (image.new_tensor(values).view(-1, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return (image - mean) / deviation
 
 
 def _resample(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -61,22 +40,9 @@ def _resample(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def reduce_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Reduce a picture with an antialiased bilinear (triangle) filter.
+    """Reduce a picture (3, H, W) or (N, 3, H, W) to ``size`` (H, W) by an antialiased bilinear (triangle) filter.
 
-    Args:
-        image: the picture at its full size.
-        size: (H, W) to reach, in each direction at most that of the picture.
-
-    Shape:
-        - image: (3, H, W) or (N, 3, H, W)
-        - output: the same with (H, W) = ``size``; values stay within those of the picture up to rounding
-
-    Raises:
-        ValueError: ``size`` is larger than the picture or not positive.
-
-    Example:
-        >>> reduce_image(torch.rand(3, 8, 12), (4, 6)).shape
-        torch.Size([3, 4, 6])
+    A ``size`` larger than the picture or not positive is a ValueError.
     """
     height, width = image.shape[-2:]
     if not (1 <= size[0] <= height and 1 <= size[1] <= width):
@@ -88,11 +54,7 @@ def reduce_image(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def resize_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize ids by the nearest pixel centre, so that the mask stays on a bilinearly resized picture.
-
-    Shape:
-        - mask: (..., h, w)
-        - output: (..., H, W) with (H, W) = ``size``
+    """Resize ids (..., H, W) to ``size`` by the nearest pixel centre, as a bilinearly resized picture lies.
 
     Example:
         >>> resize_mask(torch.arange(6).view(1, 6), (1, 2))
@@ -108,17 +70,8 @@ def resize_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
 def low_and_high(sample: Sample, upscale_factor: int) -> TrainingExample:
     """Make the pair of resolutions: the input is the antialiased reduction of the picture itself.
 
-    Args:
-        sample: picture and mask at high resolution.
-        upscale_factor: s, how many times smaller the input is.
-
     Raises:
         ValueError: a side of the picture is no multiple of ``upscale_factor``.
-
-    Example:
-        >>> sample = Sample(torch.rand(3, 8, 12), torch.zeros(8, 12, dtype=torch.long), "a")
-        >>> low_and_high(sample, 2).low_res.shape
-        torch.Size([3, 4, 6])
     """
     height, width = sample.image.shape[-2:]
     if upscale_factor < 1 or height % upscale_factor or width % upscale_factor:
@@ -132,31 +85,15 @@ def low_and_high(sample: Sample, upscale_factor: int) -> TrainingExample:
 
 @dataclass(frozen=True)
 class JointTransform:
-    """Scale, crop and flip picture and mask by the same draw.
+    """Scale, crop and flip picture and mask by the same draw; a setting out of its range is a ValueError.
 
-    The scale is uniform in ``scale_range``, the position of the crop uniform among those possible. A scaled
-    picture that is smaller than the crop is put at a uniform position, surrounded by ImageNet's mean colour
-    (zero once normalised) and by 255 in the mask.
-
-    Args:
-        output_size: (H, W) of the crop.
-        scale_range: smallest and largest enlargement before the crop; (1.0, 1.0) keeps the size.
-        flip_probability: how often the crop is mirrored, in [0, 1].
-
-    Raises:
-        ValueError: a size or scale is not positive, the range is reversed, or the probability is
-            not in [0, 1].
-
-    Example:
-        >>> transform = JointTransform((4, 6), (0.5, 2.0), 0.5)
-        >>> sample = Sample(torch.rand(3, 8, 12), torch.zeros(8, 12, dtype=torch.long), "a")
-        >>> transform(sample, torch.Generator().manual_seed(0)).image.shape
-        torch.Size([3, 4, 6])
+    The scale is uniform in ``scale_range``, the position of the crop uniform among those possible. A scaled picture
+    smaller than the crop is put at a uniform position, surrounded by ImageNet's mean colour and by 255 in the mask.
     """
 
-    output_size: tuple[int, int]
-    scale_range: tuple[float, float] = (1.0, 1.0)
-    flip_probability: float = 0.5
+    output_size: tuple[int, int]  # (H, W) of the crop
+    scale_range: tuple[float, float] = (1.0, 1.0)  # smallest and largest enlargement before the crop
+    flip_probability: float = 0.5  # of mirroring left and right
 
     def __post_init__(self) -> None:
         if min(self.output_size) < 1:
@@ -185,7 +122,7 @@ class JointTransform:
 
     def _pad(self, image: Tensor, mask: Tensor, row: int, column: int) -> tuple[Tensor, Tensor]:
         height, width = mask.shape
-        canvas = _per_channel(IMAGENET_MEAN, image).expand(3, *self.output_size).clone()
+        canvas = image.new_tensor(IMAGENET_MEAN).view(3, 1, 1).expand(3, *self.output_size).clone()
         canvas[:, row : row + height, column : column + width] = image
         ids = mask.new_full(self.output_size, IGNORE_INDEX)
         ids[row : row + height, column : column + width] = mask

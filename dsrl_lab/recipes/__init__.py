@@ -1,11 +1,8 @@
-"""Experiments: settings as functions, rows as objects; together they give a ``Recipe``, what a run needs but the seed.
+"""Experiments: a setting is a function that gives the baseline's ``Recipe``, and a ``rows.Row`` changes parts of it.
 
-A setting is a function that gives the baseline's recipe; a ``rows.Row`` says what a row of the ablation changes in it.
-Names on the command line are ``<setting>_<row>``: ``streets_tinynet_dsrl``, ``camvid_drives_depthwise``.
-
-All rows of an ablation have the same pictures, the same iterations, the same draws for a seed, one corner convention
-(``NetworkConfig.align_corners``), one learning rate for all new layers, and labels that no grid favours
-(``SegmentationObjective.task_loss``).
+All rows of an ablation have the same pictures, iterations and draws for a seed, one corner convention
+(``NetworkConfig.align_corners``), one learning rate for all new layers, and labels that favour no grid
+(``SegmentationObjective.task_loss``). Names are ``<setting>_<row>``: ``camvid_drives_depthwise``.
 """
 
 from __future__ import annotations
@@ -15,51 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from dsrl_lab.recipes.pose import coco_hrnet, lsp_hrnet, people_hrnet
-from dsrl_lab.recipes.segmentation import (
-    CITYSCAPES_HOSTS,
-    CITYSCAPES_SIZES,
-    LIGHT_HOSTS,
-    SWEEP_SIZES,
-    camvid_drives,
-    camvid_espnetv2,
-    camvid_espnetv2_long,
-    camvid_espnetv2_small,
-    cityscapes,
-    streets_host,
-    streets_tinynet,
-    streets_tinynet_small,
-    streets_towns,
-)
-from dsrl_lab.recipes.super_resolution import find_super_resolution_recipe, super_resolution_recipes
+from dsrl_lab.recipes import pose, segmentation
+from dsrl_lab.recipes.segmentation import CITYSCAPES_HOSTS, CITYSCAPES_SIZES, LIGHT_HOSTS, SWEEP_SIZES, cityscapes
+from dsrl_lab.recipes.super_resolution import find_super_resolution_recipe as find_super_resolution_recipe
+from dsrl_lab.recipes.super_resolution import super_resolution_recipes as super_resolution_recipes
 from dsrl_lab.rows import ROWS, find_row
 from dsrl_lab.training.config import NetworkConfig, Recipe, TrainConfig
-
-__all__ = [
-    "CITYSCAPES_HOSTS",
-    "CITYSCAPES_SIZES",
-    "LIGHT_HOSTS",
-    "SETTINGS",
-    "SWEEP_SIZES",
-    "find_recipe",
-    "find_super_resolution_recipe",
-    "recipe_names",
-    "super_resolution_recipes",
-    "with_changes",
-    "with_row",
-]
 
 
 def with_row(recipe: Recipe, name: str) -> Recipe:
     """Turn a setting's baseline into another row of its ablation.
 
     Raises:
-        ValueError: unknown row (the message lists those there are), a recipe that is another row already, or a row that
-            needs an input size of its own where the setting has none for it.
-
-    Example:
-        >>> with_row(streets_tinynet(), "dsrl").name
-        'streets_tinynet_dsrl'
+        ValueError: an unknown row (the message lists them), a recipe that is no baseline, or a row that needs an input
+            size of its own where the setting has none for it.
     """
     row = find_row(name)
     if recipe.row != "baseline":
@@ -80,21 +46,21 @@ def _rows_of(recipe: Recipe) -> list[str]:
 
 
 SETTINGS: dict[str, Callable[[], Recipe]] = {
-    "streets_tinynet": streets_tinynet,
-    "streets_tinynet_45x60": streets_tinynet_small,
-    **{f"streets_{host}": partial(streets_host, host) for host in LIGHT_HOSTS},
-    "streets_towns": streets_towns,
-    "streets_towns_400": partial(streets_towns, 400),
-    "camvid_espnetv2": camvid_espnetv2,
-    **{f"camvid_espnetv2_{h}x{w}": partial(camvid_espnetv2_small, (h, w)) for h, w in SWEEP_SIZES},
-    "camvid_espnetv2_45x60_long": camvid_espnetv2_long,
-    "camvid_drives": camvid_drives,
-    "camvid_drives_long": partial(camvid_drives, 4),
+    "streets_tinynet": segmentation.streets_tinynet,
+    "streets_tinynet_45x60": segmentation.streets_tinynet_small,
+    **{f"streets_{host}": partial(segmentation.streets_host, host) for host in LIGHT_HOSTS},
+    "streets_towns": segmentation.streets_towns,
+    "streets_towns_400": partial(segmentation.streets_towns, 400),
+    "camvid_espnetv2": segmentation.camvid_espnetv2,
+    **{f"camvid_espnetv2_{h}x{w}": partial(segmentation.camvid_espnetv2_small, (h, w)) for h, w in SWEEP_SIZES},
+    "camvid_espnetv2_45x60_long": segmentation.camvid_espnetv2_long,
+    "camvid_drives": segmentation.camvid_drives,
+    "camvid_drives_long": partial(segmentation.camvid_drives, 4),
     **{cityscapes(h, s).setting: partial(cityscapes, h, s) for h in CITYSCAPES_HOSTS for s in CITYSCAPES_SIZES},
-    "people_hrnet": people_hrnet,
-    "lsp_hrnet": lsp_hrnet,
-    "coco_hrnet_128": coco_hrnet,
-    "coco_hrnet_256": partial(coco_hrnet, (256, 192)),
+    "people_hrnet": pose.people_hrnet,
+    "lsp_hrnet": pose.lsp_hrnet,
+    "coco_hrnet_128": pose.coco_hrnet,
+    "coco_hrnet_256": partial(pose.coco_hrnet, (256, 192)),
 }
 
 
@@ -104,15 +70,7 @@ def recipe_names() -> list[str]:
 
 
 def find_recipe(name: str) -> Recipe:
-    """Look a recipe up by its name.
-
-    Raises:
-        ValueError: unknown name; the message lists settings and rows.
-
-    Example:
-        >>> find_recipe("camvid_espnetv2_dsrl").network.affinity
-        True
-    """
+    """Look a recipe up by its name; a ValueError for an unknown one lists settings and rows."""
     for setting, build in SETTINGS.items():
         row = name.removeprefix(f"{setting}_")
         if row != name and row in ROWS:
@@ -124,17 +82,13 @@ def find_recipe(name: str) -> Recipe:
 
 
 def with_changes(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    """Give fields of a recipe other values, as ``--set`` of the command line says them.
-
-    Args:
-        recipe: where to start.
-        changes: each ``train.<field>=<JSON value>`` or ``network.<field>=<JSON value>``; words need no quotes.
+    """Give fields other values, each ``train.<field>=<JSON>`` or ``network.<field>=<JSON>``; words need no quotes.
 
     Raises:
-        ValueError: no such field, or a change that is not of this form.
+        ValueError: no such field, a value that it cannot have, or a change that is not of this form.
 
     Example:
-        >>> with_changes(streets_tinynet(), ["train.iterations=10", "network.sssr=bilinear"]).train.iterations
+        >>> with_changes(find_recipe("streets_tinynet_dsrl"), ["train.iterations=10"]).train.iterations
         10
     """
     values = {"train": recipe.train.to_json(), "network": recipe.network.to_json()}
@@ -145,10 +99,7 @@ def with_changes(recipe: Recipe, changes: Sequence[str]) -> Recipe:
             raise ValueError(f"expected train.<field>=<value> or network.<field>=<value>, got {change!r}")
         try:
             values[room][field_name] = json.loads(text)
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             values[room][field_name] = text
-    return replace(
-        recipe,
-        train=TrainConfig.from_json(values["train"]),
-        network=NetworkConfig.from_json(values["network"]),
-    )
+    train, network = TrainConfig.from_json(values["train"]), NetworkConfig.from_json(values["network"])
+    return replace(recipe, train=train, network=network)

@@ -11,8 +11,7 @@ from dsrl_lab.training.config import NetworkConfig, Recipe, TrainConfig
 def streets_tinynet() -> Recipe:
     """The embedded default: a small host on drawn streets, from scratch; the notebooks' networks are trained so.
 
-    Paper: Table 1 in small. Command: ``dsrl-lab train streets_tinynet_dsrl``. Hardware: 2 CPU cores. Minutes: about 2
-    a row.
+    Paper: Table 1 in small. Command: ``dsrl-lab train streets_tinynet_dsrl``. 2 CPU cores, about 2 minutes a row.
     """
     return Recipe(
         setting="streets_tinynet",
@@ -34,7 +33,7 @@ def streets_tinynet() -> Recipe:
 def streets_tinynet_small() -> Recipe:
     """The same at a quarter of the pixels, so that several seeds fit into minutes: what ``make reproduce`` trains.
 
-    Paper: Table 1 in small. Command: ``dsrl-lab reproduce``. Hardware: 2 CPU cores. Minutes: under 1 a row and seed.
+    Paper: Table 1 in small. Command: ``dsrl-lab reproduce``. 2 CPU cores, under 1 minute a row and seed.
     """
     tinynet = streets_tinynet()
     return replace(tinynet, setting="streets_tinynet_45x60", train=replace(tinynet.train, input_size=(45, 60)))
@@ -51,17 +50,10 @@ LIGHT_HOSTS: dict[str, dict[str, Any]] = {
 
 
 def streets_host(host: str) -> Recipe:
-    """Another host in TinyNet's place, from scratch on the same small drawn streets: does it learn, does a sign hold?
+    """A host of ``LIGHT_HOSTS`` in TinyNet's place, from scratch on the same small streets: does it learn?
 
-    Command: ``dsrl-lab train streets_dabnet_baseline``. Hardware: 1 CPU core. Minutes: about 1 a row with BiSeNet,
-    ESPNetv2 and DABNet, 3 with DeepLabv3+, 7 with PSPNet. One seed of a short run ranks no hosts.
-
-    Args:
-        host: a name in ``LIGHT_HOSTS``.
-
-    Example:
-        >>> streets_host("dabnet").name
-        'streets_dabnet_baseline'
+    Command: ``dsrl-lab train streets_dabnet_baseline``. 1 CPU core, about 1 minute a row with BiSeNet, ESPNetv2 and
+    DABNet, 3 with DeepLabv3+, 7 with PSPNet. One seed of a short run ranks no hosts.
     """
     tinynet = streets_tinynet_small()
     network = replace(tinynet.network, host=host, host_options=LIGHT_HOSTS[host])
@@ -71,15 +63,8 @@ def streets_host(host: str) -> Recipe:
 def streets_towns(train_scenes: int = 3000) -> Recipe:
     """Drawn streets at a real scale, another town for each seed: TinyNet, 64x128 to 128x256.
 
-    Design: ``data/runs/DESIGN.md``. Command: ``dsrl-lab train streets_towns_deconvolution_figure4 --seed 1``. Hardware:
-    1 CPU core. Minutes: about 20 a row and seed.
-
-    Args:
-        train_scenes: 3000, or 400 for the question whether SISR helps where labels are few.
-
-    Example:
-        >>> streets_towns().pictures
-        (3000, 100, 1000)
+    400 ``train_scenes`` ask whether SISR helps where labels are few. Design: ``data/runs/DESIGN.md``.
+    Command: ``dsrl-lab train streets_towns_deconvolution_figure4 --seed 1``. 1 CPU core, about 20 minutes a run.
     """
     tinynet = streets_tinynet()
     return replace(
@@ -98,7 +83,7 @@ def camvid_espnetv2() -> Recipe:
     """ESPNetv2 (width 1.0) on real CamVid from the weights released for Cityscapes, 180x240 to 360x480.
 
     Paper: Table 1's steps on another data set. Command: ``dsrl-lab train camvid_espnetv2_dsrl --data ROOT``.
-    Hardware: 1 CPU core. Minutes: about 15 a row.
+    1 CPU core, about 15 minutes a row.
     """
     return Recipe(
         setting="camvid_espnetv2",
@@ -124,16 +109,9 @@ def camvid_espnetv2_small(input_size: tuple[int, int]) -> Recipe:
     """ESPNetv2 on CamVid at a small input: the exploratory ablation with seeds and controls, one point of its sweep.
 
     The sub-pixel head costs at most 10 % of the host's true MACs. SISR weighs 1, as in the screening; the row ``paper``
-    takes the paper's 0.1. Its crops are cut from pictures of full size, so that things are larger in training than in
+    takes the paper's 0.1. Crops are cut from pictures of full size (360x480), so things are larger in training than in
     scoring; ``camvid_drives`` is without that fault. Command: ``dsrl-lab train camvid_espnetv2_90x120_detached
-    --data ROOT``. Hardware: 1 CPU core. Minutes: 3 to 5 at 90x120.
-
-    Args:
-        input_size: (H, W); the output has twice its sides, scores are those of pictures of 360x480.
-
-    Example:
-        >>> camvid_espnetv2_small((90, 120)).name
-        'camvid_espnetv2_90x120_baseline'
+    --data ROOT``. 1 CPU core, 3 to 5 minutes at 90x120.
     """
     large = camvid_espnetv2()
     height, width = input_size
@@ -142,12 +120,7 @@ def camvid_espnetv2_small(input_size: tuple[int, int]) -> Recipe:
         setting=f"camvid_espnetv2_{height}x{width}",
         network=replace(large.network, sssr_width=10, sssr_factor=2),
         train=replace(
-            large.train,
-            input_size=input_size,
-            iterations=600,
-            warmup_iterations=50,
-            class_balance=0.5,
-            sisr_weight=1.0,
+            large.train, input_size=input_size, iterations=600, warmup_iterations=50, class_balance=0.5, sisr_weight=1.0
         ),
     )
 
@@ -155,11 +128,7 @@ def camvid_espnetv2_small(input_size: tuple[int, int]) -> Recipe:
 def camvid_espnetv2_long() -> Recipe:
     """The smallest size trained four times as long: do SSSR, SISR and FA need length?
 
-    Command: ``dsrl-lab train camvid_espnetv2_45x60_long_paper --data ROOT``. Hardware: 1 CPU core. Minutes: about 5.
-
-    Example:
-        >>> camvid_espnetv2_long().train.iterations
-        2400
+    Command: ``dsrl-lab train camvid_espnetv2_45x60_long_paper --data ROOT``. 1 CPU core, about 5 minutes.
     """
     short = camvid_espnetv2_small(SWEEP_SIZES[0])
     train = replace(short.train, iterations=4 * short.train.iterations)
@@ -169,16 +138,9 @@ def camvid_espnetv2_long() -> Recipe:
 def camvid_drives(length: int = 1) -> Recipe:
     """CamVid, the confirmatory ablation: 90x120 to 180x240, scored on val and on the two drives of the test split.
 
-    Design: ``data/runs/DESIGN.md``. Scales run from the whole picture in the crop, which is how it is scored, to two
-    thirds of its sides. Command: ``dsrl-lab train camvid_drives_depthwise_figure4 --data ROOT``. Hardware: 1 CPU core.
-    Minutes: 3 to 5 a row and seed.
-
-    Args:
-        length: multiple of the iterations.
-
-    Example:
-        >>> camvid_drives().train.scale_range, camvid_drives(4).name
-        ((0.5, 0.75), 'camvid_drives_long_baseline')
+    Crops hold from the whole picture, which is how it is scored, to two thirds of its sides. ``length`` multiplies the
+    iterations. Design: ``data/runs/DESIGN.md``.
+    Command: ``dsrl-lab train camvid_drives_depthwise_figure4 --data ROOT``. 1 CPU core, 3 to 5 minutes a row and seed.
     """
     small = camvid_espnetv2_small((90, 120))
     return replace(
@@ -194,30 +156,21 @@ CITYSCAPES_HOSTS: dict[str, dict[str, Any]] = {
     "espnetv2": {"width": 2.0},
     "deeplabv3plus": {"encoder": "resnet101"},  # the paper does not name its encoder
 }
-# torchvision's weights that an encoder starts from; for ESPNetv2's it has none, so that host starts from scratch.
-CITYSCAPES_ENCODER_WEIGHTS = {"deeplabv3plus": "IMAGENET1K_V1"}
 CITYSCAPES_SIZES = ((256, 512), (320, 640), (384, 768), (448, 896), (512, 1024))
 
 
 def cityscapes(host: str, input_size: tuple[int, int]) -> Recipe:
-    """The paper's own experiments: one host at one input size; the output has twice its sides, the pictures 1024x2048.
+    """The paper's own experiments: one of ``CITYSCAPES_HOSTS`` at one input size; the pictures are 1024x2048.
 
-    256x512 is Table 1's, all five sizes are Figure 1's. The paper does not say its epochs, batch size, crop or
+    256x512 is Table 1's, all five sizes are Figure 1's. The paper does not give its epochs, batch size, crop or
     augmentation: 90,000 iterations of 16 are ours. On fewer or smaller GPUs ``--set train.accumulate=4`` gives the same
     step in four parts. Command: ``torchrun --nproc-per-node 8 -m dsrl_lab train cityscapes_espnetv2_dsrl --data ROOT``.
-    Hardware: GPUs with bfloat16; hours and memory: ``dsrl-lab cost --plan``.
-
-    Args:
-        host: a name in ``CITYSCAPES_HOSTS``.
-        input_size: (H, W) that the network receives.
-
-    Example:
-        >>> cityscapes("espnetv2", (256, 512)).name, cityscapes("deeplabv3plus", (512, 1024)).name
-        ('cityscapes_espnetv2_baseline', 'cityscapes_deeplabv3plus_512x1024_baseline')
+    GPUs with bfloat16; hours and memory: ``dsrl-lab cost --plan``.
     """
     whole = 2 * input_size[0] / 1024
+    size = "" if input_size == CITYSCAPES_SIZES[0] else f"_{input_size[0]}x{input_size[1]}"
     return Recipe(
-        setting=_cityscapes_name(host, input_size),
+        setting=f"cityscapes_{host}{size}",
         dataset="cityscapes",
         network=NetworkConfig(host=host, num_classes=19, host_options=CITYSCAPES_HOSTS[host]),
         train=TrainConfig(
@@ -231,11 +184,5 @@ def cityscapes(host: str, input_size: tuple[int, int]) -> Recipe:
             channels_last=True,
             workers=8,
         ),
-        encoder_weights=CITYSCAPES_ENCODER_WEIGHTS.get(host),
+        encoder_weights="IMAGENET1K_V1" if host == "deeplabv3plus" else None,  # torchvision has none for ESPNetv2
     )
-
-
-def _cityscapes_name(host: str, input_size: tuple[int, int]) -> str:
-    """Name of a setting; Table 1's size needs no mention."""
-    size = "" if input_size == CITYSCAPES_SIZES[0] else f"_{input_size[0]}x{input_size[1]}"
-    return f"cityscapes_{host}{size}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from dsrl_lab.dsrl import DSRL, SISRHead, SSSRHead, SubPixelHead
 from dsrl_lab.kernels import use_fast_kernels
@@ -16,74 +18,42 @@ from dsrl_lab.models.super_resolution import SuperResolver
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.config import NetworkConfig, SuperResolverConfig
 
-
-def build_host(network: NetworkConfig) -> DensePredictor:
-    """Construct the host by name, with random weights.
-
-    Raises:
-        ValueError: no host has this name; the message lists those there are.
-    """
-    hosts = SEGMENTATION | POSE
-    if network.host not in hosts:
-        raise ValueError(f"unknown host {network.host!r}; choose one of {', '.join(sorted(hosts))}")
-    return hosts[network.host](network.num_classes, **network.host_options)
+_Model = TypeVar("_Model", bound=nn.Module)
 
 
 def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, seed: int = 0) -> DSRL:
-    """Construct the whole network, its layers in their fast forms; the draws of new layers follow from ``seed``.
+    """Construct the whole network, its layers in their fast forms; new layers are drawn from ``seed``.
 
-    Args:
-        network: what to build.
-        host: a host that is there already (with released weights, say), in place of a new one.
-        seed: of the initial weights.
+    A ``host`` that is given, with released weights say, takes the place of a new one.
 
     Raises:
-        ValueError: an unknown host or head, or affinity without SISR.
+        ValueError: an unknown host or head, or affinity without SISR; names are listed.
 
     Example:
-        >>> dsrl = build_dsrl(NetworkConfig(host="tinynet", num_classes=11, sssr="sub_pixel", sisr=True))
-        >>> type(dsrl.task_model).__name__
+        >>> type(build_dsrl(NetworkConfig(host="tinynet", num_classes=11, sssr="sub_pixel")).task_model).__name__
         'SuperResolved'
     """
+    hosts, factor = SEGMENTATION | POSE, network.upscale_factor
+    if network.host not in hosts:
+        raise ValueError(f"unknown host {network.host!r}; choose one of {', '.join(sorted(hosts))}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        host = host or build_host(network)
+        host = host or hosts[network.host](network.num_classes, **network.host_options)
         host.spec = replace(host.spec, align_corners=network.align_corners)
         torch.manual_seed(seed + 1)  # the parts draw the same, whether or not the host has drawn
         sssr: str | SSSRHead | None = network.sssr
         if network.sssr == "sub_pixel":
-            sssr = SubPixelHead(
-                host,
-                upscale_factor=network.upscale_factor,
-                width=network.sssr_width,
-                factor=network.sssr_factor,
-            )
+            sssr = SubPixelHead(host, upscale_factor=factor, width=network.sssr_width, factor=network.sssr_factor)
         sisr: bool | SISRHead = False
         if network.sisr:
-            sisr = SISRHead(
-                host,
-                upscale_factor=network.upscale_factor,
-                width=network.sisr_width,
-                fuse=network.sisr_fuse,
-                residual=network.sisr_residual,
-            )
-        dsrl = DSRL(
-            host,
-            upscale_factor=network.upscale_factor,
-            sssr=sssr,
-            sisr=sisr,
-            affinity=network.affinity,
-            affinity_stride=network.affinity_stride,
-            detach_sisr=network.detach_sisr,
-        )
-        return use_fast_kernels(dsrl)
+            options: Any = {"width": network.sisr_width, "fuse": network.sisr_fuse, "residual": network.sisr_residual}
+            sisr = SISRHead(host, upscale_factor=factor, **options)
+        options = {name: getattr(network, name) for name in ("affinity", "affinity_stride", "detach_sisr")}
+        return use_fast_kernels(DSRL(host, upscale_factor=factor, sssr=sssr, sisr=sisr, **options))
 
 
 def build_super_resolver(config: SuperResolverConfig, *, seed: int = 0) -> SuperResolver:
-    """Construct a super-resolution network, its weights drawn from ``seed``.
-
-    Raises:
-        ValueError: unknown network.
+    """Construct a super-resolution network, its weights drawn from ``seed``; a ValueError lists the names.
 
     Example:
         >>> build_super_resolver(SuperResolverConfig(network="espcn")).framework
@@ -101,27 +71,17 @@ def build_super_resolver(config: SuperResolverConfig, *, seed: int = 0) -> Super
 
 
 def load_super_resolver(path: Path) -> SuperResolver:
-    """Build the super-resolution network of a checkpoint and load its weights strictly, in evaluation mode.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or of another kind of network.
-    """
+    """Build the super-resolution network of a checkpoint and load it strictly; errors as ``load_task_model``."""
     loaded = checkpoint.load(path)
     if "config" not in loaded.description:
         raise ValueError(
-            f"{path} holds no super-resolution network; train one with dsrl-lab train super_resolution_espcn"
+            f"{path} holds no super-resolution network; train one with dsrl-lab train-sisr super_resolution_espcn"
         )
-    model = build_super_resolver(SuperResolverConfig.from_json(loaded.description["config"]))
-    checkpoint.load_model(model, loaded)
-    return model.eval()
+    return _load(loaded, lambda: build_super_resolver(SuperResolverConfig.from_json(loaded.description["config"])))
 
 
 def load_task_model(path: Path) -> tuple[DensePredictor, checkpoint.Checkpoint]:
-    """Build the deployed network that a checkpoint describes and load it strictly, in evaluation mode.
-
-    Args:
-        path: of a checkpoint of a whole run (its training-only half is left aside) or of a deployed network.
+    """Build the deployed network of a checkpoint, of a whole run or deployed, and load it strictly for evaluation.
 
     Raises:
         FileNotFoundError: no such file.
@@ -137,23 +97,28 @@ def load_task_model(path: Path) -> tuple[DensePredictor, checkpoint.Checkpoint]:
         raise ValueError(
             f"the header of {path} does not say which network it holds; take a checkpoint that dsrl-lab train wrote"
         )
-    try:
+    deployed = bool(loaded.description.get("deployed"))
+
+    def build() -> Any:
         network = NetworkConfig.from_json(loaded.description["network"])
-        if deployed := bool(loaded.description.get("deployed")):
-            network = replace(network, sisr=False, affinity=False)
+        if deployed:
+            return build_dsrl(replace(network, sisr=False, affinity=False)).task_model
+        return build_dsrl(network)
+
+    model = _load(loaded, build)
+    return (model if deployed else model.task_model), loaded
+
+
+def _load(loaded: checkpoint.Checkpoint, build: Callable[[], _Model]) -> _Model:
+    try:
         with torch.device("meta"):  # sizes alone: a damaged header may ask for any amount of memory
-            frame = _part(build_dsrl(network), deployed)
+            frame = build()
     except Exception as error:  # any type and size may stand in a damaged header
         raise ValueError(
-            f"the header of {path} describes no network of this kit ({type(error).__name__}: {error}); "
+            f"the header of {loaded.path} describes no network of this kit ({type(error).__name__}: {error}); "
             "the file is damaged, or was written by a newer version"
         ) from error
     checkpoint.check_model(frame, loaded)
-    whole = build_dsrl(network)
-    checkpoint.load_model(_part(whole, deployed), loaded)
-    return whole.task_model.eval(), loaded
-
-
-def _part(dsrl: DSRL, deployed: bool) -> torch.nn.Module:
-    """What a checkpoint holds: the deployed network alone, or all."""
-    return dsrl.task_model if deployed else dsrl
+    model = build()
+    checkpoint.load_model(model, loaded)
+    return model.eval()

@@ -1,18 +1,16 @@
-"""Checkpoints: one safetensors file with its description in the header, written atomically and loaded strictly.
+"""Checkpoints: one safetensors file with its description in the header, written whole and loaded strictly.
 
-A file holds tensors (``model.*`` and, for runs that go on, ``optimizer.<state>.<parameter>``) and JSON in the header:
-what network it is, how it was trained, how far. No pickle is ever read. A copy of the JSON stands beside the file for
-people; the header is what counts. A killed or failed write leaves the earlier file as it was.
+Tensors are ``model.*`` and, to resume, ``optimizer.<state>.<parameter>``; the JSON is what network it is, how it was
+trained, how far. No pickle is ever read. A copy of the JSON beside the file is for people.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import safetensors
@@ -20,8 +18,11 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from dsrl_lab.files import whole_file
+
 DESCRIPTION = "dsrl_lab"
-OPTIMIZER_STATE = {"SGD": {"momentum_buffer"}, "Adam": {"step", "exp_avg", "exp_avg_sq"}}
+_WRAPPERS = {"module.": "DataParallel or DistributedDataParallel", "_orig_mod.": "torch.compile"}
+_OPTIMIZER_STATE = {"SGD": {"momentum_buffer"}, "Adam": {"step", "exp_avg", "exp_avg_sq"}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,45 +38,8 @@ class Checkpoint:
         return {name.removeprefix("model."): t for name, t in self.tensors.items() if name.startswith("model.")}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far the run of a checkpoint is.
-
-    Attributes:
-        train: how it is trained, as JSON.
-        iteration: steps done.
-        seconds: spent in them, by the clock.
-        cpu_seconds: the same in processor time.
-        best: highest score so far, or None.
-        reported: whether the steps since the last record were reported.
-        sums: of the four losses over those steps.
-        steps: how many they are.
-        step_seconds: spent in them.
-    """
-
-    train: dict[str, Any]
-    iteration: int
-    seconds: float
-    cpu_seconds: float
-    best: float | None
-    reported: bool
-    sums: list[float]
-    steps: int
-    step_seconds: float
-
-
-def progress(checkpoint: Checkpoint) -> Progress:
-    """Read from a checkpoint's header how far its run is.
-
-    Raises:
-        ValueError: an entry is missing or has another kind; the message names it.
-
-    Example:
-        >>> progress(Checkpoint(path=Path("latest.safetensors"), tensors={}, description={"train": {}}))
-        Traceback (most recent call last):
-            ...
-        ValueError: expected iteration as a whole number in the header of latest.safetensors, found none; ...
-    """
+def progress(checkpoint: Checkpoint) -> SimpleNamespace:
+    """How far the run of a checkpoint is: the entries of ``_PROGRESS``; a ValueError names a missing or wrong one."""
     header = {"cpu_seconds": 0.0} | checkpoint.description  # no run counted them before 0.2
     for name, (kind, fits) in _PROGRESS.items():
         if name not in header or not fits(header[name]):
@@ -84,49 +48,37 @@ def progress(checkpoint: Checkpoint) -> Progress:
                 f"expected {name} as {kind} in the header of {checkpoint.path}, {found}; it is no checkpoint to go on "
                 "from, or damaged: take latest.safetensors of a run, or start anew in another folder"
             )
-    return Progress(**{name: header[name] for name in _PROGRESS})
+    return SimpleNamespace(**{name: header[name] for name in _PROGRESS})
 
 
 def save(
-    path: Path,
-    model: nn.Module,
-    description: dict[str, Any],
-    *,
-    optimizer: torch.optim.Optimizer | None = None,
+    path: Path, model: nn.Module, description: dict[str, Any], *, optimizer: torch.optim.Optimizer | None = None
 ) -> None:
-    """Write a checkpoint atomically: to a temporary file, to the disk, then renamed.
-
-    Args:
-        path: where to; its folder is made.
-        model: whose parameters and buffers are kept.
-        description: JSON for the header.
-        optimizer: of the same model, for runs that go on.
+    """Write a model, and an optimizer's state to resume with; the earlier file stays until the new one is whole.
 
     Raises:
-        OSError: the file could not be written; the message says how much room there is, and that the earlier
-            checkpoint is intact.
+        OSError: the file cannot be written; the message names it and, on a full disk, the free room.
     """
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     if optimizer is not None:
         tensors |= _optimizer_tensors(model, optimizer)
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
+    _write(path, {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, description)
+    with whole_file(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+
+def copy_model(source: Path, target: Path) -> None:
+    """Copy a run's checkpoint without its optimizer, header and all."""
+    loaded = load(source)
+    _write(target, {n: tensor for n, tensor in loaded.tensors.items() if n.startswith("model.")}, loaded.description)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
     try:
-        safetensors.torch.save_file(tensors, temporary, metadata={DESCRIPTION: json.dumps(description)})
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        readable = path.with_suffix(".json.part")
-        readable.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        readable.replace(path.with_suffix(".json"))
-    except (OSError, safetensors.SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
-        free = shutil.disk_usage(path.parent).free / 2**20
-        raise OSError(
-            f"could not write the checkpoint {path} ({error}); {free:.0f} MiB are free there. "
-            "An earlier checkpoint, if there was one, is intact: make room and run again with --resume"
-        ) from error
+        with whole_file(path) as temporary:
+            safetensors.torch.save_file(tensors, temporary, metadata={DESCRIPTION: json.dumps(description)})
+    except OSError as error:
+        raise OSError(f"{error}. An earlier checkpoint is intact: run again with --resume") from error
 
 
 def load(path: Path) -> Checkpoint:
@@ -134,7 +86,7 @@ def load(path: Path) -> Checkpoint:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or was not written by this kit.
+        ValueError: it is damaged, or not of this kit.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}; train one with dsrl-lab train, or check the path")
@@ -156,14 +108,6 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(path=path, tensors=tensors, description=description)
 
 
-def copy_model(source: Path, target: Path) -> None:
-    """Copy a run's checkpoint without its optimizer, header and all."""
-    loaded = load(source)
-    tensors = {name: tensor for name, tensor in loaded.tensors.items() if name.startswith("model.")}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    safetensors.torch.save_file(tensors, target, metadata={DESCRIPTION: json.dumps(loaded.description)})
-
-
 def check_model(model: nn.Module, checkpoint: Checkpoint) -> None:
     """Compare names and shapes with a model's, which may be on the "meta" device.
 
@@ -178,20 +122,18 @@ def check_model(model: nn.Module, checkpoint: Checkpoint) -> None:
         for name in sorted(wanted.keys() & state.keys())
         if state[name].shape != wanted[name].shape
     ]
-    if problems:
-        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-        raise ValueError(
-            f"{checkpoint.path} does not fit this network: {shown}. "
-            "Build the network that its header describes (same host, classes and head)"
-        )
+    if not problems:
+        return
+    shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+    remedy = "Build the network that its header describes (same host, classes and head)"
+    for prefix, wrapper in _WRAPPERS.items():
+        if state and all(name.startswith(prefix) for name in state):
+            remedy = f"Its names begin with {prefix!r}, as {wrapper} leaves them: save the network inside the wrapper"
+    raise ValueError(f"{checkpoint.path} does not fit this network: {shown}. {remedy}")
 
 
 def load_model(model: nn.Module, checkpoint: Checkpoint) -> None:
-    """Load a model's tensors strictly.
-
-    Raises:
-        ValueError: a tensor is missing, left over, or has another shape; the message names them.
-    """
+    """Load a model's tensors strictly; errors as in ``check_model``."""
     check_model(model, checkpoint)
     model.load_state_dict(checkpoint.model_state(), strict=True)
 
@@ -199,8 +141,7 @@ def load_model(model: nn.Module, checkpoint: Checkpoint) -> None:
 def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
     """Load an optimizer's state (momentum, ...) by the names of the model's parameters.
 
-    Raises:
-        ValueError: a state belongs to a parameter that the model does not have, or is not what the optimizer keeps.
+    A state of no parameter of the model, of another shape or of another optimizer is a ValueError.
     """
     parameters = dict(model.named_parameters())
     found: dict[str, set[str]] = {}
@@ -224,7 +165,7 @@ def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoin
         state = torch.empty_like(parameter) if tensor.shape == parameter.shape else torch.empty_like(tensor)
         optimizer.state[parameter][key] = state.copy_(tensor)
     for parameter_name, keys in found.items():
-        if keys != OPTIMIZER_STATE.get(type(optimizer).__name__, keys):
+        if keys != _OPTIMIZER_STATE.get(type(optimizer).__name__, keys):
             raise ValueError(
                 f"{checkpoint.path}: {type(optimizer).__name__} does not go on from {', '.join(sorted(keys))} of "
                 f"{parameter_name}; the file is damaged or of another optimizer: start anew in another folder"
@@ -241,12 +182,7 @@ def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> di
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value of a header or a record is a finite number, as JSON writes one; true and false are none.
-
-    Example:
-        >>> is_number(0.5), is_number(float("nan")), is_number(True), is_number("0.5")
-        (True, False, False, False)
-    """
+    """Whether a value read from JSON is a finite number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e308
 
 
@@ -254,18 +190,14 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
-def _is_duration(value: Any) -> bool:
-    return is_number(value) and value >= 0
-
-
 _PROGRESS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "train": ("a table", lambda value: isinstance(value, dict)),
-    "iteration": ("a whole number", _is_whole),
-    "seconds": ("a number", _is_duration),
-    "cpu_seconds": ("a number", _is_duration),
+    "train": ("a table", lambda value: isinstance(value, dict)),  # TrainConfig as JSON
+    "iteration": ("a whole number", _is_whole),  # steps done; seconds are those in steps
+    "seconds": ("a number", lambda value: is_number(value) and value >= 0),
+    "cpu_seconds": ("a number", lambda value: is_number(value) and value >= 0),
     "best": ("a number or null", lambda value: value is None or is_number(value)),
     "reported": ("true or false", lambda value: isinstance(value, bool)),
     "sums": ("four numbers", lambda value: isinstance(value, list) and len(value) == 4 and all(map(is_number, value))),
     "steps": ("a whole number", _is_whole),
-    "step_seconds": ("a number", _is_duration),
+    "step_seconds": ("a number", lambda value: is_number(value) and value >= 0),
 }

@@ -1,10 +1,8 @@
-"""Scoring a segmenter the honest way, and the paper's released way beside it.
+"""Scoring a segmenter by two protocols; areas (IoU) and outlines (boundary F) are pooled over the whole set.
 
-"logits": the network's logits are enlarged bilinearly to the picture's own size, then the argmax is taken. "labels":
-the argmax is taken at the network's output size and the label map is enlarged by nearest neighbour, as the authors'
-released evaluation does; a larger output then gains by finer labels alone. Scores are pooled over the whole set. Beside
-the areas (IoU) stand the outlines (boundary F), which tell more about poles, signs and fences. Several processes share
-the pictures (``training.processes``); the scores are those of one, to the last bit.
+"logits": logits are enlarged bilinearly to the picture's own size, then the argmax is taken. "labels": the argmax is
+taken at the network's output size and enlarged by nearest neighbour, as the authors' released evaluation does; a larger
+output then gains by finer labels alone. Several processes that share the pictures give the scores of one, to the bit.
 """
 
 from __future__ import annotations
@@ -33,35 +31,20 @@ PROTOCOLS = ("logits", "labels")
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentationResult:
-    """Pooled scores of a segmenter on one split.
+    """Pooled scores of a segmenter on one split, each in [0, 1]."""
 
-    Attributes:
-        miou: mean of ``iou`` over the classes that occur.
-        pixel_accuracy: share of pixels that are right, in [0, 1].
-        iou: class name to intersection over union in [0, 1]; None for a class that does not occur.
-        thin_miou: mean of ``iou`` over the thin classes that occur.
-        boundary_f: class name to boundary F in [0, 1], 2 pixels tolerance at the pictures' size; None as for ``iou``.
-        thin_boundary_f: mean of ``boundary_f`` over the thin classes that occur.
-        protocol: "logits" or "labels", see the file's first lines.
-        split: which split was scored.
-        pictures: how many.
-        input_size: (H, W) that the network received.
-        drives: sequence of a video to mIoU over its pictures alone; the sequence is a name's part before the first "_".
-        counts: (pictures, 3, K) pixels of each picture and class: right, predicted, true. Not in ``to_json``.
-    """
-
-    miou: float
+    miou: float  # mean of ``iou`` over the classes that occur
     pixel_accuracy: float
-    iou: dict[str, float | None]
-    thin_miou: float | None
-    boundary_f: dict[str, float | None]
+    iou: dict[str, float | None]  # of each class by name; None for one that does not occur
+    thin_miou: float | None  # mean of ``iou`` over the thin classes that occur
+    boundary_f: dict[str, float | None]  # as ``iou``, 2 pixels tolerance at the pictures' size
     thin_boundary_f: float | None
     protocol: str
     split: str
     pictures: int
-    input_size: tuple[int, int]
-    drives: dict[str, float]
-    counts: Tensor
+    input_size: tuple[int, int]  # (H, W) that the network received
+    drives: dict[str, float]  # mIoU of each video sequence (``drive_of``); empty for one sequence
+    counts: Tensor  # (pictures, 3, K) pixels of each picture and class: right, predicted, true; not in ``to_json``
 
     def to_json(self) -> dict[str, Any]:
         """As a dictionary that JSON can hold."""
@@ -71,7 +54,7 @@ class SegmentationResult:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation without gradients, and back into what it was afterwards."""
+    """Put a model into evaluation without gradients; afterwards each module is as it was."""
     was_training = [module for module in model.modules() if module.training]
     model.eval()
     try:
@@ -83,32 +66,32 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def predict_logits(model: nn.Module, image: Tensor, *, input_size: tuple[int, int]) -> Tensor:
-    """Logits of one picture at the network's own output size.
-
-    Args:
-        model: a segmenter.
-        image: a picture at its full size.
-        input_size: (H, W) that the picture is reduced to (antialiased) for the network; smaller ones are enlarged.
+    """Logits of one picture, reduced to ``input_size`` (antialiased) or enlarged to it, at the network's output size.
 
     Shape:
         - image: (3, H, W) in [0, 1]
-        - output: (1, K, h, w)
-
-    Raises:
-        ValueError: logits that are not finite.
+        - output: (1, K, h, w); a ValueError where they are not finite
     """
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))  # exported: none
+    device = device_of(model)
     size = max(image.shape[-2], input_size[0]), max(image.shape[-1], input_size[1])
     enlarged = image if size == tuple(image.shape[-2:]) else resize(image[None], size)[0]
     with evaluating(model):
         return check_finite(model(reduce_image(enlarged.to(device), input_size)[None]))
 
 
-def check_finite(logits: Tensor, *, source: str = "the network") -> Tensor:
-    """Give logits back, or refuse them: the argmax of NaN is class 0, and a comparison with NaN passes many a guard.
+def check_not_empty(samples: Samples, split: str) -> None:
+    """Refuse to score nothing."""
+    if not len(samples):
+        raise ValueError(f"expected at least one picture in {split} to score, got none; check the data folder")
 
-    Raises:
-        ValueError: a logit is NaN or infinite.
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's parameters are; the CPU for one without (exported networks)."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+def check_finite(logits: Tensor, *, source: str = "the network") -> Tensor:
+    """Give logits back, or refuse NaN and infinity: the argmax of NaN is class 0, and NaN passes many comparisons.
 
     Example:
         >>> check_finite(torch.tensor([0.5, float("nan")]))
@@ -125,20 +108,11 @@ def check_finite(logits: Tensor, *, source: str = "the network") -> Tensor:
 
 
 def predict_mask(model: nn.Module, image: Tensor, *, input_size: tuple[int, int], protocol: str = "logits") -> Tensor:
-    """Class ids of one picture at its own size.
-
-    Args:
-        model: a segmenter.
-        image: a picture at its full size.
-        input_size: (H, W) that the network receives.
-        protocol: "logits" (bilinear) or "labels" (nearest neighbour).
+    """Class ids of one picture at its own size, by one of ``PROTOCOLS``.
 
     Shape:
         - image: (3, H, W) in [0, 1]
-        - output: (H, W) int64
-
-    Raises:
-        ValueError: unknown protocol.
+        - output: (H, W) int64; a ValueError for an unknown protocol, or logits that are not finite
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
@@ -164,13 +138,15 @@ def evaluate_segmentation(
         model: a segmenter without its training-only half (``dsrl.task_model``), or an exported one.
         dataset: a split with masks.
         input_size: (H, W) that the network receives.
-        protocol: "logits" (bilinear) or "labels" (nearest neighbour).
-        progress: called with (done, all) after each picture; of this process.
-        fabric: processes that share the pictures, each of which must call this and gets the whole result; None for one.
+        protocol: one of ``PROTOCOLS``.
+        progress: called with (done, all) after each picture of this process.
+        fabric: processes that share the pictures; each must call this and gets the whole result. None for one.
 
     Raises:
-        ValueError: the network and the data set differ in their number of classes, or an unknown protocol.
+        ValueError: no pictures, another number of classes than the network's, an unknown protocol, or logits that are
+            not finite (the message names the picture).
     """
+    check_not_empty(dataset, dataset.split)
     table = dataset.class_table
     if model.num_classes != table.num_classes:
         raise ValueError(
@@ -183,10 +159,13 @@ def evaluate_segmentation(
     part = shard(len(dataset), fabric)
     for done, index in enumerate(part, start=1):
         sample = dataset[index]
-        pred = predict_mask(model, sample.image, input_size=input_size, protocol=protocol)
+        try:
+            pred = predict_mask(model, sample.image, input_size=input_size, protocol=protocol)[None].cpu()
+        except ValueError as error:
+            raise ValueError(f"{sample.name}: {error}") from error
         before = score.confusion.clone()
-        score.update(pred[None].cpu(), sample.mask[None])
-        outlines.update(pred[None].cpu(), sample.mask[None])
+        score.update(pred, sample.mask[None])
+        outlines.update(pred, sample.mask[None])
         picture = score.confusion - before
         counts[index] = torch.stack([picture.diag(), picture.sum(0), picture.sum(1)])
         if progress is not None:
@@ -216,10 +195,7 @@ def evaluate_segmentation(
 
 
 def pooled_miou(counts: Tensor) -> float:
-    """MIoU of some pictures together.
-
-    Shape:
-        - counts: (pictures, 3, K) as in ``SegmentationResult``
+    """MIoU of some pictures together; counts (pictures, 3, K) as in ``SegmentationResult``.
 
     Example:
         >>> pooled_miou(torch.tensor([[[2, 0], [2, 1], [3, 0]], [[0, 4], [0, 4], [0, 4]]]))  # 2/3 and 4/5
@@ -230,7 +206,7 @@ def pooled_miou(counts: Tensor) -> float:
 
 
 def drive_of(name: str) -> str:
-    """The video sequence that a picture's name tells of, "" for none.
+    """The video sequence in a picture's name, its part before the first "_"; "" for none.
 
     Example:
         >>> drive_of("test/Seq05VD_f00000.png"), drive_of("val/000002")
@@ -241,7 +217,7 @@ def drive_of(name: str) -> str:
 
 
 def drive_scores(names: Sequence[str], counts: Tensor) -> dict[str, float]:
-    """Pooled mIoU of each video sequence; empty where the names tell of no more than one."""
+    """Pooled mIoU of each video sequence; empty for fewer than two."""
     places: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         places.setdefault(drive_of(name), []).append(index)
@@ -251,24 +227,14 @@ def drive_scores(names: Sequence[str], counts: Tensor) -> dict[str, float]:
 def evaluate_affinity(
     dsrl: DSRL, dataset: SegmentationDataset, *, input_size: tuple[int, int], pictures: int = 25
 ) -> dict[str, float]:
-    """What the two branches' affinities know of the classes, the mean over evenly spaced pictures.
+    """How well the two branches' affinities separate the classes, the mean over evenly spaced pictures.
 
-    Args:
-        dsrl: a network with a SISR head; without a feature transform the host's last features stand for the task's.
-        dataset: a split with masks, best one that was not trained on.
-        input_size: (H, W) that the network receives.
-        pictures: how many are looked at.
-
-    Returns:
-        For "task" and "sisr", and for both with the mean over positions removed ("task_centred", ...), the three
-        numbers of ``AffinityStatistics``, as "task_auc", "sisr_centred_mean", ...
-
-    Raises:
-        ValueError: the network has no SISR head.
+    Without a feature transform the host's last features stand for the task's. Gives the three numbers of
+    ``AffinityStatistics`` for "task" and "sisr" ("task_auc", ...), and for both with the mean over positions removed
+    ("sisr_centred_mean", ...). A ValueError for a network without a SISR head.
     """
-    if dsrl.sisr_head is None:
-        raise ValueError("this network has no SISR head; measure one that was trained with sisr=True")
-    device = next(dsrl.parameters()).device
+    _check_sisr(dsrl)
+    device = device_of(dsrl)
     sums: dict[str, list[float]] = {}
     for index in range(0, len(dataset), max(1, len(dataset) // pictures)):
         sample = dataset[index]
@@ -288,30 +254,28 @@ def evaluate_super_resolution(
 ) -> dict[str, float]:
     """PSNR (dB) and SSIM of the SISR branch's image, RGB, the mean over pictures; bilinear enlargement beside it.
 
-    Args:
-        dsrl: a network with a SISR head.
-        dataset: pictures of one size, at least ``upscale_factor * input_size``.
-        input_size: (H, W) that the network receives.
-        fabric: processes that share the pictures, as in ``evaluate_segmentation``.
-
-    Raises:
-        ValueError: the network has no SISR head.
+    Pictures are of one size, at least ``upscale_factor * input_size``; ``fabric`` as in ``evaluate_segmentation``.
+    A ValueError for a network without a SISR head, or an image that is not finite.
     """
-    if dsrl.sisr_head is None:
-        raise ValueError("this network has no SISR head; score one that was trained with sisr=True")
+    _check_sisr(dsrl)
     high_size = (input_size[0] * dsrl.upscale_factor, input_size[1] * dsrl.upscale_factor)
-    device = next(dsrl.parameters()).device
+    device = device_of(dsrl)
     broadcast_buffers(dsrl, fabric)
     scores = torch.zeros(len(dataset), 4, dtype=torch.float64)
     for index in shard(len(dataset), fabric):
         high_res = reduce_image(dataset[index].image, high_size)[None]
         low_res = reduce_image(high_res, input_size)
         with evaluating(dsrl):
-            super_res = dsrl(low_res.to(device)).super_res.clamp(0, 1).cpu()
+            super_res = check_finite(dsrl(low_res.to(device)).super_res.cpu()).clamp(0, 1)
         ours, bilinear = ((psnr(x, high_res), ssim(x, high_res)) for x in (super_res, resize(low_res, high_size)))
         scores[index] = torch.stack([*ours, *bilinear])
     means = all_reduce_sum(scores, fabric).mean(0).tolist()
     return dict(zip(("psnr", "ssim", "bilinear_psnr", "bilinear_ssim"), means, strict=True))
+
+
+def _check_sisr(dsrl: DSRL) -> None:
+    if dsrl.sisr_head is None:
+        raise ValueError("this network has no SISR head; score one that was trained with sisr=True")
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
@@ -320,10 +284,5 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def number_or_none(value: float) -> float | None:
-    """A score as JSON can hold it: None for NaN, the score of a class or joint that does not occur.
-
-    Example:
-        >>> number_or_none(0.5), number_or_none(float("nan"))
-        (0.5, None)
-    """
+    """A score as JSON can hold it: None for NaN, the score of a class or joint that does not occur."""
     return None if value != value else value

@@ -1,8 +1,7 @@
 """From a data set to batches: decoded once, drawn from (seed, iteration, slot) alone.
 
-Every random choice of a step follows from the run's seed and the step's number, so a run that was interrupted goes on
-with exactly the pictures, crops and flips it would have had, and two rows of an ablation with the same seed see the
-same ones. No sampler and no random state needs to be saved.
+Every random choice of a step follows from the run's seed and the step's number. So a resumed run sees the pictures,
+crops and flips that it would have seen, and so do all rows of an ablation with one seed; no random state is saved.
 """
 
 from __future__ import annotations
@@ -19,32 +18,19 @@ from torch import Tensor
 from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset
 from dsrl_lab.training.config import TrainConfig
 
+Example = Callable[[Any, torch.Generator], Any]  # makes an example, a named tuple of tensors, of a sample
+
 
 def derived_seed(*numbers: int) -> int:
-    """Mix whole numbers into one 63-bit seed, the same on every platform.
-
-    Example:
-        >>> derived_seed(0, 1) != derived_seed(1, 0)
-        True
-    """
+    """Mix whole numbers into one 63-bit seed, the same on every platform."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1
 
 
 class DecodedSamples(SegmentationDataset):
     """A data set whose samples are decoded once and kept as bytes (a picture of 360x480 takes 0.7 MB).
 
-    Args:
-        dataset: pictures in [0, 1] with masks of ids below 256; a list of samples will do for training.
-        budget: bytes to keep at most; what comes beyond them is decoded each time.
-
-    Raises:
-        ValueError: on reading a sample of a data set whose mask holds an id that its class table does not.
-
-    Example:
-        >>> sample = Sample(torch.rand(3, 4, 6), torch.zeros(4, 6, dtype=torch.long), "a")
-        >>> kept = DecodedSamples([sample])
-        >>> bool((kept[0].image - sample.image).abs().max() <= 0.5 / 255)
-        True
+    Pictures are in [0, 1]; samples beyond ``budget`` bytes are decoded each time. A mask id that the class table does
+    not have is a ValueError that names the sample.
     """
 
     def __init__(self, dataset: SegmentationDataset | list[Sample], *, budget: int = 4 * 2**30) -> None:
@@ -58,16 +44,17 @@ class DecodedSamples(SegmentationDataset):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Sample:
-        if index in self.kept:
-            image, mask, name = self.kept[index]
-            return Sample(image.float() / 255, mask.long(), name)
+        image, mask, name = self.kept.get(index) or self._read(index)
+        return Sample(image.float() / 255, mask.long(), name)
+
+    def _read(self, index: int) -> tuple[Tensor, Tensor, str]:
         sample = self.dataset[index]
         self._check_ids(sample)
         image, mask = (sample.image * 255).round().to(torch.uint8), sample.mask.to(torch.uint8)
         if self.room >= image.numel() + mask.numel():
             self.kept[index] = (image, mask, sample.name)
             self.room -= image.numel() + mask.numel()
-        return Sample(image.float() / 255, mask.long(), sample.name)
+        return image, mask, sample.name
 
     def _check_ids(self, sample: Sample) -> None:
         if not isinstance(self.dataset, SegmentationDataset):
@@ -84,25 +71,15 @@ class DecodedSamples(SegmentationDataset):
 class Samples(Protocol):
     """What batches are drawn from: any data set of known length."""
 
-    def __len__(self) -> int:
-        """How many samples."""
-
-    def __getitem__(self, index: int, /) -> Any:
-        """Sample ``index``."""
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
 
 
 class Batches:
     """Batches by iteration number: ``batches(i)`` is batch i of the run, whoever asks and whenever.
 
-    Args:
-        samples: pictures with masks (or people with joints), best decoded once.
-        example: makes an example of a sample and a generator: joint transform, reduction, ...
-        batch_size: examples per step over all processes.
-        seed: of order and augmentation.
-        rank: which process this is.
-        world_size: how many processes share a batch; each takes its own part of it.
-        workers: threads that make the examples, and those of the next batch while the network learns from this one;
-            0 makes them in the caller's thread. The examples are the same.
+    ``batch_size`` counts the examples of a step over all processes, of which process ``rank`` of ``world_size`` makes
+    its own part. ``workers`` threads make this batch and the next one during a step; the examples are the same.
 
     Raises:
         ValueError: the data set is empty, or the batch cannot be shared equally.
@@ -111,7 +88,7 @@ class Batches:
     def __init__(
         self,
         samples: Samples,
-        example: Callable[[Any, torch.Generator], Any],
+        example: Example,
         *,
         batch_size: int,
         seed: int,
@@ -134,30 +111,14 @@ class Batches:
         self.order_of: tuple[int, Tensor] = (-1, torch.empty(0))
 
     @classmethod
-    def for_run(
-        cls,
-        samples: Samples,
-        example: Callable[[Any, torch.Generator], Any],
-        config: TrainConfig,
-        fabric: Fabric | None = None,
-    ) -> Self:
+    def for_run(cls, samples: Samples, example: Example, config: TrainConfig, fabric: Fabric | None = None) -> Self:
         """Make the batches that a run's configuration asks for, this process's part of them."""
-        return cls(
-            samples,
-            example,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            rank=0 if fabric is None else fabric.global_rank,
-            world_size=1 if fabric is None else fabric.world_size,
-            workers=config.workers,
-        )
+        place = {} if fabric is None else {"rank": fabric.global_rank, "world_size": fabric.world_size}
+        of_run = {"batch_size": config.batch_size, "seed": config.seed, "workers": config.workers}
+        return cls(samples, example, **of_run, **place)
 
     def __call__(self, iteration: int) -> Any:
-        """Make this process's part of batch ``iteration``: the tuple that ``example`` gives, its tensors stacked.
-
-        Shape:
-            - low_res: (n, 3, h, w); high_res: (n, 3, H, W); mask: (n, H, W) with n = batch_size / world_size
-        """
+        """Make this process's part of batch ``iteration``: the tuple of ``example``, its tensors stacked."""
         if self.pool is None:
             examples = [self._draw(iteration, slot) for slot in self._slots()]
         else:
@@ -167,7 +128,7 @@ class Batches:
         return type(examples[0])(*(torch.stack(parts) for parts in zip(*examples, strict=True)))
 
     def close(self) -> None:
-        """Stop the threads; what they have begun and nobody will ask for is dropped."""
+        """Stop the threads."""
         if self.pool is not None:
             self.pool.shutdown(wait=False, cancel_futures=True)
 

@@ -1,88 +1,89 @@
-"""The folder of a run: who works in it, what may go on in it, and its record."""
+"""The folder of a run: who works in it, which run may resume in it, and its record."""
 
 from __future__ import annotations
 
 import os
 import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import psutil
 
 from dsrl_lab.training import checkpoint, record
 
-SAME = ("recipe", "held_out", "dataset", "network", "config", "train", "released", "seed")  # of a run that goes on
+NETWORKS = ("latest.safetensors", "best.safetensors", "deployed.safetensors")
+SAME = ("recipe", "held_out", "dataset", "network", "config", "train", "released", "seed")  # of a run that is resumed
 
 
 class RunFolder:
-    """A folder that one run works in; others are refused while its process lives.
-
-    Args:
-        directory: of the run.
-        first_process: whether this process writes; the others of a run only read.
-
-    Raises:
-        BlockingIOError: another process is running in the folder.
-    """
+    """A folder that one run works in; only the run's ``first_process`` writes."""
 
     def __init__(self, directory: Path, *, first_process: bool = True) -> None:
         self.directory, self.first_process = directory, first_process
         self.record, self.latest = directory / "record.jsonl", directory / "latest.safetensors"
-        self._lock = directory / "run.lock"
 
-    def __enter__(self) -> Self:
-        if not self.first_process:
-            return self
-        self.directory.mkdir(parents=True, exist_ok=True)
-        me = f"{os.getpid()} {psutil.Process().create_time():.2f} {socket.gethostname()}"
-        while True:
-            try:
-                descriptor = os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-            except FileExistsError:
-                owner = _read(self._lock)
-                if _lives(owner):
-                    raise BlockingIOError(
-                        f"{self.directory} is in use by process {owner.partition(' ')[0]}; wait for it, stop it, or "
-                        f"name another folder with --out (if no such run lives, delete {self._lock})"
-                    ) from None
-                self._lock.unlink(missing_ok=True)  # left by a process that was killed
-                continue
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(me)
-            return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.first_process:
-            self._lock.unlink(missing_ok=True)
-
-    def check(self, identity: dict[str, Any], *, resume: bool) -> None:
-        """Refuse to touch what another run has left here.
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out while one runs here.
 
         Raises:
-            FileExistsError: there is a run, and ``resume`` was not asked for.
-            ValueError: it is of another recipe, configuration or seed, or its checkpoint is gone.
+            BlockingIOError: another process runs here; the message names it.
         """
-        if not self.first_process or not self.record.exists():
+        if not self.first_process:
+            yield
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lock = self.directory / "run.lock"
+        while not _create(lock):
+            if owner := _owner(lock):
+                raise BlockingIOError(
+                    f"{self.directory} is in use by process {owner}; wait for it, stop it, or name another folder with "
+                    f"--out (if no such run lives, delete {lock})"
+                )
+            lock.unlink(missing_ok=True)  # left by a process that was killed
+        try:
+            for unfinished in self.directory.glob(".unfinished-*.safetensors"):  # so are these
+                unfinished.unlink()
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+    def check(self, identity: dict[str, Any], *, resume: bool) -> None:
+        """Refuse to touch the work of another run; a record without a step, as an early error leaves it, is none.
+
+        Raises:
+            FileExistsError: there is a run, and ``resume`` is not set.
+            ValueError: it is of another recipe, configuration or seed, or its record or checkpoint is gone.
+        """
+        if not self.first_process:
+            return
+        elsewhere = "or name another folder with --out"
+        left = [name for name in NETWORKS if (self.directory / name).is_file()]
+        if not self.record.exists():
+            if left:
+                raise (ValueError if resume else FileExistsError)(
+                    f"{self.directory} holds {', '.join(left)} without {self.record.name}; nothing was touched: put it "
+                    f"back, {elsewhere}"
+                )
+            return
+        if self.last_line().get("kind") == "run" and not left:
             return
         if not resume:
-            raise FileExistsError(
-                f"{self.record} is there already; go on with --resume, or name another folder with --out"
-            )
-        first = record.read(self.record)[0]
-        new = record.as_read(identity)
+            raise FileExistsError(f"{self.record} is there already; go on with --resume, {elsewhere}")
+        first, new = record.read(self.record)[0], record.as_read(identity)
         changed = [name for name in SAME if name in first and name in new and not _same(first[name], new[name])]
         if changed:
             raise ValueError(
                 f"{self.directory} holds a run of another {' and '.join(changed)} ({first.get('recipe')}, seed "
-                f"{first.get('seed')}); nothing was touched: resume with the same, or name another folder with --out"
+                f"{first.get('seed')}); nothing was touched: resume with the same, {elsewhere}"
             )
-        if not self.latest.is_file() and not self.is_finished() and self.last_line().get("kind") != "run":
+        if not self.latest.is_file() and not self.is_finished():
             raise ValueError(
-                f"{self.record} tells of a run whose checkpoint {self.latest.name} is gone; nothing was touched: "
-                "put it back, or name another folder with --out"
+                f"{self.record} is of a run whose checkpoint {self.latest.name} is gone; nothing was touched: put it "
+                f"back, {elsewhere}"
             )
 
     def is_finished(self) -> bool:
@@ -100,8 +101,7 @@ class RunFolder:
         if self.latest.is_file() and self.record.exists():
             record.truncate(self.record, checkpoint.progress(checkpoint.load(self.latest)).iteration)
         else:
-            self.record.unlink(missing_ok=True)
-            record.append(self.record, first_line)
+            record.write(self.record, [first_line])
 
     def append(self, line: dict[str, Any]) -> None:
         """Add a line to the record."""
@@ -110,25 +110,30 @@ class RunFolder:
 
 
 def _same(before: Any, now: Any) -> bool:
-    """Whether two values agree; fields that one of two tables lacks were not there in its version."""
+    """Whether two values agree; a field that one of two tables lacks was not there in its version."""
     if isinstance(before, dict) and isinstance(now, dict):
         return all(_same(before[name], now[name]) for name in before.keys() & now.keys())
     return bool(before == now)
 
 
-def _read(path: Path) -> str:
+def _create(lock: Path) -> bool:
+    """Create a lock file in this process's name, unless there is one."""
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
-
-
-def _lives(owner: str) -> bool:
-    """Whether the process that a lock file names is running; one on another machine is taken to."""
-    number, began, host = [*owner.split(" "), "", "", ""][:3]
-    if host != socket.gethostname():
-        return bool(owner)
-    try:
-        return abs(psutil.Process(int(number)).create_time() - float(began)) < 1
-    except (ValueError, psutil.NoSuchProcess):
+        with lock.open("x", encoding="utf-8") as file:
+            file.write(f"{os.getpid()} {psutil.Process().create_time():.2f} {socket.gethostname()}")
+    except FileExistsError:
         return False
+    return True
+
+
+def _owner(lock: Path) -> str:
+    """Number of the process that a lock file names, "" if it has ended; one on another machine is taken to live."""
+    try:
+        number, began, host = [*lock.read_text(encoding="utf-8").split(" "), "", "", ""][:3]
+        if not number:  # its process may be about to write its name
+            return "unknown" if time.time() - lock.stat().st_mtime < 60 else ""
+        if host != socket.gethostname():
+            return number
+        return number if abs(psutil.Process(int(number)).create_time() - float(began)) < 1 else ""
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return ""

@@ -1,9 +1,8 @@
 """The one training loop, open: ``fit`` yields a record every few iterations, and whoever asks for the next drives it.
 
-A notebook plots between two records, a widget shows them, the command line turns them into a progress bar. Stopping
-(closing the generator, Ctrl-C) leaves a checkpoint; starting again with ``resume`` goes on bit for bit, because all a
-step draws follows from the seed and its number. What is learnt is the objective's matter: segmentation, pose and
-super-resolution share this file.
+A notebook plots between two records, the command line draws a progress bar. Stopping (closing the generator, Ctrl-C)
+leaves a checkpoint; ``resume`` goes on bit for bit, because all draws of a step follow from the seed and its number.
+Segmentation, pose and super-resolution share this file; each has its objective.
 """
 
 from __future__ import annotations
@@ -12,15 +11,16 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from dsrl_lab.losses import LossTerms
 from dsrl_lab.training import checkpoint
@@ -34,7 +34,7 @@ from dsrl_lab.training.record import TrainRecord
 
 def default_fabric(config: TrainConfig) -> Fabric:
     """One process, on the GPU where there is one."""
-    return Fabric(accelerator="auto", devices=1, precision=config.precision)  # type: ignore[arg-type]
+    return Fabric(accelerator="auto", devices=1, precision=config.precision)
 
 
 def fit(
@@ -48,25 +48,16 @@ def fit(
     description: dict[str, Any] | None = None,
     fabric: Fabric | None = None,
 ) -> Iterator[TrainRecord]:
-    """Train, and yield a record every ``config.record_every`` iterations.
+    """Train ``model``, and yield a record every ``config.record_every`` iterations; the last has the final scores.
 
-    Args:
-        model: the network, a ``DSRL`` or a super-resolver; trained in place.
-        objective: loss and score.
-        batches: batch i of the run, by its number; their threads, if any, are stopped at the end.
-        config: of the run.
-        directory: where latest.safetensors and best.safetensors go; None for no checkpoints.
-        resume: go on from latest.safetensors if there is one.
-        description: JSON for the checkpoints' headers ("network": what to build it from).
-        fabric: device, precision and processes; one process on the CPU or GPU at hand by default.
-
-    Yields:
-        Records; the last has ``iteration == config.iterations`` and the final scores.
+    ``directory`` gets latest.safetensors, from which ``resume`` goes on, and best.safetensors; ``description`` is JSON
+    for their headers ("network": what to build it from). By default ``fabric`` is one process, on the GPU if there is
+    one. The threads of ``batches`` are stopped at the end.
 
     Raises:
-        FloatingPointError: the loss is no finite number; the last checkpoint is from before.
-        ValueError: checkpoint and network do not fit each other, picture and mask do not fit the network, parts of
-            unequal size, or ``sync_batch_norm`` without several GPUs.
+        FloatingPointError: the loss or a weight is not finite; the last checkpoint is from before.
+        ValueError: network and checkpoint, pictures or masks do not fit, parts of unequal size, or ``sync_batch_norm``
+            without several GPUs.
     """
     fabric = fabric or default_fabric(config)
     fabric.launch()
@@ -78,15 +69,13 @@ def fit(
         synchronise_batch_norm(model, fabric)
     network = torch.compile(model) if config.compile else model
     wrapped, optimizer = fabric.setup(network, build_optimizer(model, config))  # type: ignore[arg-type]
-    run = _Run(model, objective, config, optimizer.optimizer, directory, description or {})
+    run = _Run(model, objective, config, optimizer.optimizer, directory, description or {}, fabric.is_global_zero)
     if resume:
         run.resume()
     try:
         while True:
             if not run.reported:
-                line = run.report(fabric)
-                run.reported = True
-                yield line
+                yield run.report(fabric)
             if run.iteration % config.checkpoint_every == 0 or run.iteration == config.iterations:
                 run.save()
             if run.iteration == config.iterations:
@@ -94,9 +83,8 @@ def fit(
             with _deferred_interrupt(), run.clock():
                 batch = batches(run.iteration)
                 batch = type(batch)(*(part.to(fabric.device) for part in batch))
-                run.count(
-                    train_step(wrapped, optimizer, objective, batch, config, iteration=run.iteration, fabric=fabric)
-                )
+                number = run.iteration
+                run.count(train_step(wrapped, optimizer, objective, batch, config, iteration=number, fabric=fabric))
     except (KeyboardInterrupt, GeneratorExit):
         run.save()
         raise
@@ -116,16 +104,8 @@ def train_step(
 ) -> LossTerms:
     """Take one optimizer step; several processes, or parts in turn, give the gradient of the whole batch.
 
+    Model and optimizer are as ``fabric.setup`` returns them, the batch is this process's part, iterations count from 0.
     Dropout draws from the seed and the iteration; the caller's random numbers are left as they were.
-
-    Args:
-        model: as ``fabric.setup`` gave it.
-        optimizer: as ``fabric.setup`` gave it.
-        objective: loss of a batch.
-        batch: a named tuple of tensors, this process's part.
-        config: of the run.
-        iteration: of the step, from 0.
-        fabric: device, precision and processes.
 
     Returns:
         The objective and its terms, detached, the mean over the batch.
@@ -172,26 +152,28 @@ def _check_share(config: TrainConfig, processes: int) -> None:
         )
 
 
+_COUNTERS = ("iteration", "seconds", "cpu_seconds", "reported", "steps", "step_seconds")
+
+
+@dataclass
 class _Run:
-    """The state of a run: how far it is, what it has summed up since the last record, where it is saved."""
+    """The state of a run: how far it is, its sums since the last record, where it is saved."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        objective: Objective,
-        config: TrainConfig,
-        optimizer: torch.optim.Optimizer,
-        directory: Path | None,
-        description: dict[str, Any],
-    ) -> None:
-        self.model, self.objective, self.config, self.optimizer = model, objective, config, optimizer
-        self.directory, self.description = directory, description
-        self.iteration, self.seconds, self.cpu_seconds, self.best = 0, 0.0, 0.0, float("-inf")
-        self.reported = True
-        self._start_sums()
-
-    def _start_sums(self) -> None:
-        self.sums, self.steps, self.step_seconds = torch.zeros(4, dtype=torch.float64), 0, 0.0
+    model: nn.Module
+    objective: Objective
+    config: TrainConfig
+    optimizer: torch.optim.Optimizer
+    directory: Path | None
+    description: dict[str, Any]
+    writes: bool  # the first process alone
+    iteration: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    best: float = -math.inf
+    reported: bool = True
+    steps: int = 0
+    step_seconds: float = 0.0
+    sums: Tensor = field(default_factory=lambda: torch.zeros(4, dtype=torch.float64))
 
     @contextmanager
     def clock(self) -> Iterator[None]:
@@ -218,48 +200,37 @@ class _Run:
         due = bool(config.evaluate_every) and self.iteration % config.evaluate_every == 0
         metrics = self.objective.evaluate(self.model, fabric) if due or self.iteration == config.iterations else {}
         self._keep_best(metrics)
-        self._start_sums()
+        self.sums, self.steps, self.step_seconds = torch.zeros(4, dtype=torch.float64), 0, 0.0
+        self.reported = True
         return TrainRecord(
-            iteration=self.iteration,
+            **{name: getattr(self, name) for name in ("iteration", "seconds", "cpu_seconds")},
             iterations=config.iterations,
             learning_rate=learning_rate_of(config, max(self.iteration - 1, 0)),
-            loss=means[0],
-            task=means[1],
-            sisr=means[2],
-            affinity=means[3],
-            seconds=self.seconds,
-            cpu_seconds=self.cpu_seconds,
+            **dict(zip(("loss", "task", "sisr", "affinity"), means, strict=True)),
             images_per_second=steps * config.batch_size / max(seconds, 1e-9),
             metrics=metrics,
         )
 
     def save(self) -> None:
-        if self.directory is None or not _is_first_process():
+        if self.directory is None or not self.writes:
             return
-        self._check_finite(self.sums.tolist())
+        weights = [float(tensor.isfinite().all()) or math.nan for tensor in self.model.state_dict().values()]
+        self._check_finite(self.sums.tolist(), weights)
         checkpoint.save(self.directory / "latest.safetensors", self.model, self._state(), optimizer=self.optimizer)
 
     def _state(self) -> dict[str, Any]:
-        return self.description | {
-            "train": self.config.to_json(),
-            "iteration": self.iteration,
-            "seconds": self.seconds,
-            "cpu_seconds": self.cpu_seconds,
-            "best": None if self.best == float("-inf") else self.best,
-            "reported": self.reported,
-            "sums": self.sums.tolist(),
-            "steps": self.steps,
-            "step_seconds": self.step_seconds,
-        }
+        best = None if self.best == -math.inf else self.best
+        state = {"train": self.config.to_json(), "best": best, "sums": self.sums.tolist()}
+        return self.description | state | {name: getattr(self, name) for name in _COUNTERS}
 
     def _keep_best(self, metrics: dict[str, Any]) -> None:
         score = metrics.get(self.objective.score)
-        if score is None or score <= self.best:
+        if score is None or not score > self.best:  # NaN is no best score
             return
-        self.best = score
-        if self.directory is not None and _is_first_process():
-            description = self._state() | {"deployed": True, "metrics": metrics}
+        if self.directory is not None and self.writes:
+            description = self._state() | {"deployed": True, "metrics": metrics, "best": score}
             checkpoint.save(self.directory / "best.safetensors", self.objective.deployed(self.model), description)
+        self.best = score  # after the file, so that an interrupted write is repeated by --resume
 
     def resume(self) -> None:
         path = self.directory / "latest.safetensors" if self.directory else None
@@ -278,24 +249,20 @@ class _Run:
             )
         checkpoint.load_model(self.model, loaded)
         checkpoint.load_optimizer(self.model, self.optimizer, loaded)
-        self.iteration, self.reported = state.iteration, state.reported
-        self.seconds, self.cpu_seconds = state.seconds, state.cpu_seconds
-        self.best = float("-inf") if state.best is None else state.best
+        for name in _COUNTERS:
+            setattr(self, name, getattr(state, name))
+        self.best = -math.inf if state.best is None else state.best
         self.sums = torch.tensor(state.sums, dtype=torch.float64)
-        self.steps, self.step_seconds = state.steps, state.step_seconds
 
-    def _check_finite(self, values: list[float]) -> None:
-        if all(math.isfinite(value) for value in values):
+    def _check_finite(self, losses: list[float], weights: Sequence[float] = ()) -> None:
+        if all(map(math.isfinite, (*losses, *weights))):
             return
         kept = f"the last checkpoint in {self.directory} is from before" if self.directory else "none was kept"
         raise FloatingPointError(
-            f"the loss is not a finite number by iteration {self.iteration} (objective, task, SISR, affinity: "
-            f"{values}); {kept}. Lower the learning rate ({self.config.learning_rate}), or take precision='32-true'"
+            f"the loss or a weight is not a finite number by iteration {self.iteration} (objective, task, SISR, "
+            f"affinity: {losses}); {kept}. Lower the learning rate ({self.config.learning_rate}), or take "
+            "precision='32-true'"
         )
-
-
-def _is_first_process() -> bool:
-    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
 @contextmanager

@@ -1,7 +1,6 @@
-"""What is learnt: an objective gives the loop its loss and its score. Segmentation is here, pose is beside it.
+"""An objective gives the loop its loss and its score. Segmentation is here; pose and super-resolution are beside it.
 
-The paper's objective is one function, ``dsrl_loss``: the task's loss, SISR's and feature affinity's. A task only says
-what its own loss is and how much a batch counts for, so that several processes add up to one.
+The paper's objective is one function, ``dsrl_loss``: the task's loss, SISR's and feature affinity's.
 """
 
 from __future__ import annotations
@@ -24,48 +23,31 @@ from dsrl_lab.training.evaluate import evaluate_segmentation
 
 
 class Objective(Protocol):
-    """What the loop asks for. Batches are named tuples of tensors with ``low_res``, the network's input.
+    """What the loop asks for. Batches are named tuples of tensors with ``low_res``, the network's input."""
 
-    Attributes:
-        score: name among the metrics of the one that chooses the best weights; larger is better.
-    """
-
-    score: str
+    score: str  # the metric that chooses the best weights; larger is better
 
     def example(self, sample: Any, generator: torch.Generator) -> Any:
         """Make a training example of a sample; all draws come from the generator."""
 
     def count(self, batch: Any) -> Tensor:
-        """How much a batch counts for (pixels, joints): a scalar."""
+        """Pixels or joints that a batch counts for, a scalar, so that several processes add up to one."""
 
     def loss(self, model: Any, batch: Any, *, iteration: int, count: Tensor) -> LossTerms:
         """The whole objective of a batch, its task's sum divided by ``count``."""
 
     def evaluate(self, model: Any, fabric: Fabric | None = None) -> dict[str, Any]:
-        """Scores on the validation set, which the processes of ``fabric`` share; all of them get the whole."""
+        """Scores on the validation set, which the processes of ``fabric`` share; each gets the whole."""
 
     def deployed(self, model: Any) -> nn.Module:
         """What of the model is left at inference."""
 
 
-class DSRLTask(Protocol):
-    """The part of a DSRL objective that differs from task to task."""
-
-    config: TrainConfig
-
-    def task_loss(self, logits: Tensor, batch: Any, count: Tensor) -> Tensor:
-        """The task's loss, summed over the batch and divided by ``count``."""
-
-
-def dsrl_loss(task: DSRLTask, output: DSRLOutput, batch: Any, *, iteration: int, count: Tensor) -> LossTerms:
+def dsrl_loss(task: DSRLObjective, output: DSRLOutput, batch: Any, *, iteration: int, count: Tensor) -> LossTerms:
     """The objective of the paper: task + w1 * SISR + w2 * feature affinity.
 
-    Args:
-        task: whose loss is the main one.
-        output: what the network gave for ``batch.low_res``.
-        batch: with ``high_res``, the picture that SISR is asked for.
-        iteration: of the step, for the ramp of the affinity's weight.
-        count: what the task's sum is divided by.
+    ``output`` is the network's for ``batch.low_res``, ``batch.high_res`` the target of SISR, ``count`` divides the
+    task's sum; the affinity's weight may rise with ``iteration``.
     """
     config = task.config
     main = task.task_loss(output.logits, batch, count)
@@ -78,15 +60,20 @@ def dsrl_loss(task: DSRLTask, output: DSRLOutput, batch: Any, *, iteration: int,
         target = output.sisr_features.roll(1, dims=0) if config.shuffle_affinity else output.sisr_features
         affinity = feature_affinity_loss(output.task_features, target, q=config.affinity_q)
     ramp = min(1.0, (iteration + 1) / config.ramp_iterations) if config.ramp_iterations else 1.0
-    return objective(
-        main, sisr, affinity, sisr_weight=config.sisr_weight, affinity_weight=ramp * config.affinity_weight
-    )
+    weights = {"sisr_weight": config.sisr_weight, "affinity_weight": ramp * config.affinity_weight}
+    return objective(main, sisr, affinity, **weights)
 
 
 class DSRLObjective:
     """What the objectives of all DSRL networks share."""
 
-    def loss(self: DSRLTask, model: nn.Module, batch: Any, *, iteration: int, count: Tensor) -> LossTerms:
+    config: TrainConfig
+
+    def task_loss(self, logits: Tensor, batch: Any, count: Tensor) -> Tensor:
+        """The task's loss, summed over the batch and divided by ``count``."""
+        raise NotImplementedError
+
+    def loss(self, model: nn.Module, batch: Any, *, iteration: int, count: Tensor) -> LossTerms:
         """The whole objective of a batch."""
         return dsrl_loss(self, model(batch.low_res), batch, iteration=iteration, count=count)
 
@@ -97,29 +84,18 @@ class DSRLObjective:
 
 @dataclass(frozen=True)
 class SegmentationObjective(DSRLObjective):
-    """Semantic segmentation: joint transforms, cross-entropy against the whole mask, pooled mIoU at the pictures' size.
-
-    Args:
-        config: of the run.
-        upscale_factor: sides of the high resolution over sides of the input.
-        validation: what is scored; None for no evaluation.
-        class_weights: (K,) weights of the cross-entropy, or None.
-    """
+    """Semantic segmentation: joint transforms, cross-entropy against the whole mask, pooled mIoU of whole pictures."""
 
     config: TrainConfig
-    upscale_factor: int = 2
-    validation: SegmentationDataset | None = None
-    class_weights: Tensor | None = None
+    upscale_factor: int = 2  # sides of the high resolution over sides of the input
+    validation: SegmentationDataset | None = None  # None for no evaluation
+    class_weights: Tensor | None = None  # (K,) of the cross-entropy
     score = "miou"
 
     def example(self, sample: Sample, generator: torch.Generator) -> TrainingExample:
         """Scale, crop and flip, then reduce the picture for the network's input."""
-        height, width = self.config.input_size
-        transform = JointTransform(
-            (height * self.upscale_factor, width * self.upscale_factor),
-            self.config.scale_range,
-            self.config.flip_probability,
-        )
+        height, width = (side * self.upscale_factor for side in self.config.input_size)
+        transform = JointTransform((height, width), self.config.scale_range, self.config.flip_probability)
         return low_and_high(transform(sample, generator), self.upscale_factor)
 
     def count(self, batch: TrainingExample) -> Tensor:
@@ -129,8 +105,8 @@ class SegmentationObjective(DSRLObjective):
     def task_loss(self, logits: Tensor, batch: TrainingExample, count: Tensor) -> Tensor:
         """Cross-entropy against the whole mask; a coarser position answers for every label that it covers.
 
-        So the target of a coarse position is each class's share of its area. That has no bias and mirrors with the
-        picture. One pixel in four as its label shifts the mask; a majority vote loses what is one pixel wide.
+        So its target is each class's share of its area, which has no bias and mirrors with the picture. One pixel in
+        four as the label would shift the mask; a majority vote would lose things one pixel wide.
         """
         size = (batch.mask.shape[-2], batch.mask.shape[-1])
         if logits.shape[-2:] != size:
@@ -141,10 +117,8 @@ class SegmentationObjective(DSRLObjective):
         """Pooled scores on the validation set with bilinear logits; empty where there is none."""
         if self.validation is None:
             return {}
-        result = evaluate_segmentation(
-            self.deployed(model), self.validation, input_size=self.config.input_size, fabric=fabric
-        )
-        return result.to_json()
+        size = self.config.input_size
+        return evaluate_segmentation(model.task_model, self.validation, input_size=size, fabric=fabric).to_json()
 
     def _weights(self, device: torch.device) -> Tensor | None:
         return None if self.class_weights is None else self.class_weights.to(device)

@@ -1,7 +1,7 @@
-"""Parameter groups by rule, and the poly learning rate.
+"""Parameter groups by rule, and schedules of the learning rate.
 
-A rule, not a list: a public re-implementation listed modules by hand, left the SISR decoder out, and reported that
-SISR does harm. Here every parameter that wants a gradient is in exactly one group, whatever its module.
+A rule, not a list: a public re-implementation listed modules by hand, left the SISR decoder out, and reported that SISR
+does harm. Here every parameter that needs a gradient is in exactly one group.
 """
 
 from __future__ import annotations
@@ -26,20 +26,7 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Sort a model's parameters by two rules: new or not, and a matrix (decays) or a vector (does not).
 
-    Args:
-        model: the whole network.
-        started: parameters that learn at the plain learning rate; all others are new.
-        weight_decay: for parameters of two dimensions and more; biases, norms and slopes get none.
-        head_learning_rate_multiplier: for the new ones.
-
-    Returns:
-        Groups for an optimizer, each with its ``multiplier`` of the learning rate; empty groups are left out.
-
-    Example:
-        >>> host = nn.Linear(2, 2)
-        >>> model = nn.Sequential(host, nn.Linear(2, 1))
-        >>> [len(group["params"]) for group in parameter_groups(model, host.parameters(), weight_decay=0.1)]
-        [1, 1, 1, 1]
+    All parameters but those ``started`` are new; each group holds its ``multiplier`` of the learning rate.
     """
     old = {id(parameter) for parameter in started}
     groups: dict[tuple[bool, bool], dict[str, Any]] = {}
@@ -47,39 +34,38 @@ def parameter_groups(
         if not parameter.requires_grad:
             continue
         is_old, decays = id(parameter) in old, parameter.ndim > 1
-        group = groups.setdefault(
-            (is_old, decays),
-            {
-                "params": [],
-                "weight_decay": weight_decay if decays else 0.0,
-                "multiplier": 1.0 if is_old else head_learning_rate_multiplier,
-            },
-        )
-        group["params"].append(parameter)
+        multiplier, decay = 1.0 if is_old else head_learning_rate_multiplier, weight_decay if decays else 0.0
+        empty: dict[str, Any] = {"params": [], "weight_decay": decay, "multiplier": multiplier}
+        groups.setdefault((is_old, decays), empty)["params"].append(parameter)
     return list(groups.values())
 
 
 def host_parameters(dsrl: DSRL) -> list[nn.Parameter]:
-    """The host's parameters but its class layers', which are as new as the BatchNorm that an SSSR head puts after them.
+    """The host's parameters without its class layers', which are as new as the BatchNorm that an SSSR head adds.
 
-    If they learnt more slowly than what follows them, a row with a head would differ from the baseline in its learning
-    rate as well; a faster class layer alone gained a point of mIoU on CamVid.
+    Otherwise rows would differ in learning rate as well: a faster class layer alone gained a point of mIoU on CamVid.
     """
     host = dsrl.task_model.host if isinstance(dsrl.task_model, SuperResolved) else dsrl.task_model
     new = {id(p) for name in host.spec.class_layers for p in host.get_submodule(name).parameters()}
     return [parameter for parameter in host.parameters() if id(parameter) not in new]
 
 
-def cosine_learning_rate(iteration: int, iterations: int, *, learning_rate: float, warmup: int = 0) -> float:
-    """Learning rate of a step: linear rise over ``warmup`` steps, then half a cosine down to 1 % of the peak.
+def poly_learning_rate(
+    iteration: int, iterations: int, *, learning_rate: float, power: float = 0.9, warmup: int = 0
+) -> float:
+    """Learning rate of a step: learning_rate * (1 - iteration / iterations)^power, after a linear warm-up.
 
     Example:
-        >>> [round(cosine_learning_rate(i, 5, learning_rate=1.0, warmup=1), 3) for i in range(5)]
-        [1.0, 1.0, 0.752, 0.258, 0.01]
-
-    Raises:
-        ValueError: a step past the end, or a negative one or warm-up.
+        >>> [poly_learning_rate(i, 4, learning_rate=1.0, power=1.0) for i in range(4)]
+        [1.0, 0.75, 0.5, 0.25]
     """
+    _check_step(iteration, iterations, warmup)
+    rate = learning_rate * (1 - iteration / iterations) ** power
+    return rate * min(1.0, (iteration + 1) / warmup) if warmup else rate
+
+
+def cosine_learning_rate(iteration: int, iterations: int, *, learning_rate: float, warmup: int = 0) -> float:
+    """Learning rate of a step: linear rise over ``warmup`` steps, then half a cosine down to 1 % of the peak."""
     _check_step(iteration, iterations, warmup)
     if iteration < warmup:
         return learning_rate * (iteration + 1) / warmup
@@ -103,38 +89,13 @@ def learning_rate_of(config: TrainConfig, iteration: int) -> float:
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """SGD with momentum over ``parameter_groups``, as the paper trains, or Adam, as HRNet's release does.
-
-    In a network that is no ``DSRL`` nothing counts as new.
-    """
-    groups = parameter_groups(
-        model,
-        host_parameters(model) if isinstance(model, DSRL) else model.parameters(),
-        weight_decay=config.weight_decay,
-        head_learning_rate_multiplier=config.head_learning_rate_multiplier,
-    )
+    """SGD with momentum, as the paper trains, or Adam, as HRNet's release; outside a ``DSRL`` nothing counts as new."""
+    started = host_parameters(model) if isinstance(model, DSRL) else model.parameters()
+    decay, multiplier = config.weight_decay, config.head_learning_rate_multiplier
+    groups = parameter_groups(model, started, weight_decay=decay, head_learning_rate_multiplier=multiplier)
     if config.optimizer == "adam":
         return torch.optim.Adam(groups, lr=config.learning_rate)
     return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
-
-
-def poly_learning_rate(
-    iteration: int, iterations: int, *, learning_rate: float, power: float = 0.9, warmup: int = 0
-) -> float:
-    """Learning rate of a step: learning_rate * (1 - iteration / iterations)^power, after a linear warm-up.
-
-    Example:
-        >>> [round(poly_learning_rate(i, 4, learning_rate=1.0, power=1.0), 2) for i in range(4)]
-        [1.0, 0.75, 0.5, 0.25]
-        >>> round(poly_learning_rate(0, 4, learning_rate=1.0, power=1.0, warmup=2), 2)
-        0.5
-
-    Raises:
-        ValueError: a step past the end, or a negative one or warm-up.
-    """
-    _check_step(iteration, iterations, warmup)
-    rate = learning_rate * (1 - iteration / iterations) ** power
-    return rate * min(1.0, (iteration + 1) / warmup) if warmup else rate
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -1,13 +1,8 @@
 """Pose nets in the same loop: heat-maps of joints as the task, PCK and OKS-AP as its scores.
 
-Nothing of DSRL changes: SSSR gives heat-maps at twice the size, SISR rebuilds the person's crop, feature affinity
-compares the two branches. The crop at high resolution is cut first and then reduced for the network, so that what the
-network sees and what it is asked for come from the same pixels.
-
-The loss is the squared error of the heat-maps of marked joints, divided by what a network pays that leaves one joint
-blank (pi sigma^2, the squared sum of a Gaussian). So it starts near 1 at every size of heat-map, and the objective's
-weights w1 and w2 mean about what they mean beside cross-entropy. (The release's mean over pixels starts near 0.002
-for 64x48: beside w1 = 0.1 the joints would drown.)
+The loss is the squared error of marked joints' heat-maps over that of one blank joint (pi sigma^2, the squared sum of a
+Gaussian). So it starts near 1 at every size, and w1 and w2 mean about what they mean beside cross-entropy. (The
+release's mean over pixels starts near 0.002 for 64x48, too small beside w1 = 0.1.)
 """
 
 from __future__ import annotations
@@ -38,7 +33,7 @@ from dsrl_lab.metrics.keypoints import KeypointPrediction, oks_average_precision
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.models.pose.heatmaps import decode_heatmaps, flip_test, gaussian_heatmaps
 from dsrl_lab.training.config import TrainConfig
-from dsrl_lab.training.evaluate import check_finite, evaluating, number_or_none
+from dsrl_lab.training.evaluate import check_finite, check_not_empty, device_of, evaluating, number_or_none
 from dsrl_lab.training.objectives import DSRLObjective
 from dsrl_lab.training.processes import all_reduce_sum, broadcast_buffers, shard
 
@@ -48,37 +43,23 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class PoseObjective(DSRLObjective):
-    """Joints of one person: crops, Gaussian heat-maps at the network's own output size, PCK.
-
-    Args:
-        config: of the run.
-        joint_table: the joints' names and left-right partners.
-        upscale_factor: sides of the high-resolution crop over sides of the input.
-        validation: who is scored; None for no evaluation.
-    """
+    """Joints of one person: crops, Gaussian heat-maps at the network's own output size, PCK."""
 
     config: TrainConfig
     joint_table: JointTable
-    upscale_factor: int = 2
-    validation: PoseDataset | None = None
+    upscale_factor: int = 2  # sides of the high-resolution crop over sides of the input
+    validation: PoseDataset | None = None  # None for no evaluation
     score = "pck"
 
     @property
     def high_size(self) -> tuple[int, int]:
         """(H, W) of the crop at high resolution."""
-        height, width = self.config.input_size
-        return height * self.upscale_factor, width * self.upscale_factor
+        return _crop_size(self.config.input_size, self.upscale_factor)
 
     def example(self, sample: PoseSample, generator: torch.Generator) -> PoseExample:
         """Cut the person out, scaled, turned and mirrored by one draw, and reduce the crop for the network."""
-        transform = PoseTransform(
-            self.high_size,
-            self.joint_table,
-            margin=MARGIN,
-            scale_range=self.config.scale_range,
-            max_degrees=self.config.max_degrees,
-            flip_probability=self.config.flip_probability,
-        )
+        drawn = {name: getattr(self.config, name) for name in ("scale_range", "max_degrees", "flip_probability")}
+        transform = PoseTransform(self.high_size, self.joint_table, margin=MARGIN, **drawn)
         return pose_low_and_high(transform(sample, generator), self.upscale_factor)
 
     def count(self, batch: PoseExample) -> Tensor:
@@ -86,14 +67,9 @@ class PoseObjective(DSRLObjective):
         return batch.visible.sum()
 
     def target(self, example: PoseExample, size: tuple[int, int]) -> Tensor:
-        """Gaussians at the heat-maps' size; their deviation is so many pixels of the crop, whatever that size.
-
-        Shape:
-            - output: (N, J, h, w) with (h, w) = ``size``
-        """
-        return gaussian_heatmaps(
-            example.joints, example.visible, image_size=self.high_size, size=size, sigma=self._sigma(size)
-        )
+        """(N, J, h, w) Gaussians at the heat-maps' ``size`` (h, w); their deviation is in pixels of the crop."""
+        options: Any = {"image_size": self.high_size, "size": size, "sigma": self._sigma(size)}
+        return gaussian_heatmaps(example.joints, example.visible, **options)
 
     def task_loss(self, logits: Tensor, batch: PoseExample, count: Tensor) -> Tensor:
         """Squared error of marked joints' heat-maps, in units of a blank joint's, over ``count`` joints."""
@@ -106,13 +82,9 @@ class PoseObjective(DSRLObjective):
         """Scores on the validation people; empty where there are none."""
         if self.validation is None:
             return {}
-        return evaluate_pose(
-            model.task_model,
-            self.validation,
-            input_size=self.config.input_size,
-            upscale_factor=self.upscale_factor,
-            fabric=fabric,
-        ).to_json()
+        size, scale = self.config.input_size, self.upscale_factor
+        result = evaluate_pose(model.task_model, self.validation, input_size=size, upscale_factor=scale, fabric=fabric)
+        return result.to_json()
 
     def _sigma(self, size: tuple[int, int]) -> float:
         return self.config.heatmap_sigma * size[0] / self.high_size[0]
@@ -120,27 +92,16 @@ class PoseObjective(DSRLObjective):
 
 @dataclass(frozen=True, kw_only=True)
 class PoseResult:
-    """Scores of a pose net on one split.
+    """Scores of a pose net on one split, each in [0, 1]."""
 
-    Attributes:
-        pck: share of joints within 0.2 of the torso, the mean over joints.
-        pck_strict: the same within 0.1 of the torso.
-        joints: joint name to its share within 0.2; None for a joint that is never marked.
-        oks: COCO's keypoint scores by pycocotools; None for other data sets. A score that has no people is None.
-        split: who was scored.
-        people: how many.
-        input_size: (H, W) that the network received.
-        flip: whether heat-maps were averaged with the mirror image's.
-    """
-
-    pck: float
-    pck_strict: float
-    joints: dict[str, float | None]
-    oks: dict[str, float | None] | None
+    pck: float  # share of joints within 0.2 of the torso, the mean over joints
+    pck_strict: float  # the same within 0.1 of the torso
+    joints: dict[str, float | None]  # joint name to its share within 0.2; None for a joint that is never marked
+    oks: dict[str, float | None] | None  # COCO's keypoint scores by pycocotools; None for other data sets
     split: str
     people: int
-    input_size: tuple[int, int]
-    flip: bool
+    input_size: tuple[int, int]  # (H, W) that the network received
+    flip: bool  # whether heat-maps were averaged with the mirror image's
 
     def to_json(self) -> dict[str, Any]:
         """As a dictionary that JSON can hold."""
@@ -148,18 +109,7 @@ class PoseResult:
 
 
 class PersonCrops:
-    """The people of a data set as the network meets them in evaluation: cut out at high resolution, unturned.
-
-    Args:
-        people: who.
-        size: (H, W) of a crop.
-
-    Example:
-        >>> from dsrl_lab.datasets.people import StreetPeople
-        >>> crops = PersonCrops(StreetPeople("val", size=(64, 64), length=1), (48, 36))
-        >>> len(crops), crops[0].image.shape
-        (1, torch.Size([3, 48, 36]))
-    """
+    """The people of a data set as evaluation crops them: at high resolution, (H, W) = ``size``, unturned."""
 
     def __init__(self, people: PoseDataset, size: tuple[int, int]) -> None:
         self.people, self.size = people, size
@@ -186,22 +136,16 @@ def find_joints(
     progress: Callable[[int, int], None] | None = None,
     fabric: Fabric | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Find every person's joints, in pixels of their own picture.
+    """Find every person's joints (N, J, 2) as (x, y) pixels of their own picture, and the confidence in each (N, J).
 
-    Args:
-        model: a pose net.
-        people: who.
-        input_size: (H, W) that the network receives.
-        upscale_factor: sides of the crop at high resolution over sides of the input.
-        flip: average heat-maps with those of the mirror image.
-        progress: called with (done, all) after each batch.
-        fabric: processes that share the batches, each of which must call this and gets all joints; None for one.
+    Crops at high resolution have ``upscale_factor`` times the input's sides. ``flip`` averages heat-maps with those of
+    the mirror image, which doubles the cost. Other arguments as in ``evaluate_segmentation``.
 
-    Returns:
-        Joints (N, J, 2) and how sure the network is of each (N, J).
+    Raises:
+        ValueError: heat-maps that are not finite.
     """
-    crops = PersonCrops(people, (input_size[0] * upscale_factor, input_size[1] * upscale_factor))
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))  # exported: none
+    crops = PersonCrops(people, _crop_size(input_size, upscale_factor))
+    device = device_of(model)
     broadcast_buffers(model, fabric)
     joints, scores = (torch.zeros(len(people), people.joint_table.num_joints, *last) for last in ((2,), ()))
     for batch in shard(-(-len(people) // BATCH), fabric):
@@ -209,8 +153,7 @@ def find_joints(
         samples = [people[index] for index in range(start, stop)]
         matrices = [crops.matrix(sample) for sample in samples]
         cut = [crop_person(sample, matrix, crops.size) for sample, matrix in zip(samples, matrices, strict=True)]
-        low_res = torch.stack([pose_low_and_high(crop, upscale_factor).low_res for crop in cut])
-        image = low_res.to(device)
+        image = torch.stack([pose_low_and_high(crop, upscale_factor).low_res for crop in cut]).to(device)
         with evaluating(model):
             heatmaps = flip_test(model, image, people.joint_table.pairs) if flip else model(image)
         found = decode_heatmaps(check_finite(heatmaps.cpu()), crops.size)
@@ -231,47 +174,30 @@ def evaluate_pose(
     progress: Callable[[int, int], None] | None = None,
     fabric: Fabric | None = None,
 ) -> PoseResult:
-    """Score a pose net on a whole split: PCK for all, and OKS-AP where the people are COCO's.
+    """Score a pose net on a whole split: PCK, and OKS-AP where the people are COCO's; arguments as ``find_joints``.
 
-    The person's box is given (``PoseSample.box``), as in most comparisons of pose nets; a detector's errors are not in
-    these scores.
-
-    Args:
-        model: a pose net, deployed or with its training-only half left aside (``dsrl.task_model``).
-        people: a split with joints.
-        input_size: (H, W) that the network receives.
-        upscale_factor: sides of the crop at high resolution over sides of the input.
-        flip: average heat-maps with those of the mirror image; doubles the cost.
-        progress: called with (done, all) after each batch.
-        fabric: processes that share the people, as in ``find_joints``.
+    The person's box is given (``PoseSample.box``), as in most comparisons of pose nets, without a detector's errors.
 
     Raises:
-        ValueError: the network and the data set differ in their number of joints.
+        ValueError: no people, another number of joints than the network's, or heat-maps that are not finite.
     """
+    check_not_empty(people, people.split)
     table = people.joint_table
     if model.num_classes != table.num_joints:
         raise ValueError(
             f"the network gives {model.num_classes} heat-maps, the data set has {table.num_joints} joints; "
             "evaluate on the data set it was trained on, or build it with that num_classes"
         )
-    found, scores = find_joints(
-        model, people, input_size=input_size, upscale_factor=upscale_factor, flip=flip, progress=progress, fabric=fabric
-    )
-    return _score(found, scores, people, input_size=input_size, flip=flip, fabric=fabric)
+    options: Any = {"upscale_factor": upscale_factor, "flip": flip, "progress": progress, "fabric": fabric}
+    found, scores = find_joints(model, people, input_size=input_size, **options)
+    return _score(found, scores, people, input_size, flip, fabric)
 
 
 def evaluate_mean_pose(
     train: PoseDataset, people: PoseDataset, *, input_size: tuple[int, int], upscale_factor: int = 2
 ) -> PoseResult:
-    """Score the control of every pose net: it never looks, and gives everybody the mean pose of the training people.
-
-    Args:
-        train: whose mean pose, in crops as the network meets them; a joint that nobody has marked stays in the middle.
-        people: who is scored.
-        input_size: (H, W) that the network would receive.
-        upscale_factor: sides of the crop at high resolution over sides of the input.
-    """
-    size = (input_size[0] * upscale_factor, input_size[1] * upscale_factor)
+    """Score the control: everybody has the training people's mean pose; a joint never marked is in the middle."""
+    size = _crop_size(input_size, upscale_factor)
     learnt, crops = PersonCrops(train, size), PersonCrops(people, size)
     places, marked = torch.zeros(train.joint_table.num_joints, 2), torch.zeros(train.joint_table.num_joints, 1)
     for index in range(len(learnt)):
@@ -281,17 +207,15 @@ def evaluate_mean_pose(
     middle = torch.tensor([(size[1] - 1) / 2, (size[0] - 1) / 2])
     pose = torch.where(marked > 0, places / marked.clamp(min=1), middle)
     found = torch.stack([transform_joints(pose, crops.matrix(people[index])) for index in range(len(people))])
-    return _score(found, torch.ones(found.shape[:2]), people, input_size=input_size, flip=False)
+    return _score(found, torch.ones(found.shape[:2]), people, input_size, flip=False, fabric=None)
+
+
+def _crop_size(input_size: tuple[int, int], upscale_factor: int) -> tuple[int, int]:
+    return input_size[0] * upscale_factor, input_size[1] * upscale_factor
 
 
 def _score(
-    found: Tensor,
-    scores: Tensor,
-    people: PoseDataset,
-    *,
-    input_size: tuple[int, int],
-    flip: bool,
-    fabric: Fabric | None = None,
+    found: Tensor, scores: Tensor, people: PoseDataset, input_size: tuple[int, int], flip: bool, fabric: Fabric | None
 ) -> PoseResult:
     table = people.joint_table
     target, visible = torch.zeros_like(found), torch.zeros_like(scores)
@@ -316,9 +240,7 @@ def _oks(people: PoseDataset, found: Tensor, scores: Tensor) -> dict[str, float 
     coco = people.dataset if isinstance(people, DecodedPeople) else people
     if not isinstance(coco, CocoKeypoints):
         return None
-    predictions = [
-        KeypointPrediction(image_id, joints, float(score))
-        for image_id, joints, score in zip(coco.image_ids, found, scores.mean(1), strict=True)
-    ]
+    people_found = zip(coco.image_ids, found, scores.mean(1), strict=True)
+    predictions = [KeypointPrediction(image_id, joints, float(score)) for image_id, joints, score in people_found]
     result = oks_average_precision(coco.annotations, predictions)
     return {name: number_or_none(value) for name, value in result._asdict().items()}

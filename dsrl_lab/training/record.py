@@ -1,7 +1,7 @@
 """Records: JSON lines that say how a run was made and how it went; every figure and table is drawn from them.
 
 The first line (kind "run") holds recipe, config, seed, commit, versions, device, parameters and MACs; then come
-"train" lines with losses, "evaluation" lines with scores, and one "end" line. A torn last line, as a killed
+"train" lines with losses and scores, "scores" of a further split, and one "end" line. A torn last line, as a killed
 process leaves it, is dropped on reading.
 """
 
@@ -23,40 +23,28 @@ from typing import Any
 import numpy as np
 import torch
 
+from dsrl_lab.files import whole_file
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRecord:
-    """One line that ``fit`` yields: the state of a run after ``iteration`` of ``iterations`` steps.
+    """The state of a run, as ``fit`` yields it; losses are means over the steps since the last record."""
 
-    Attributes:
-        iteration: steps done.
-        iterations: steps planned.
-        learning_rate: of the last step.
-        loss: the objective, the mean over the steps since the last record; so are the three parts, unweighted.
-        task: the task's own loss.
-        sisr: mean squared error of the reconstruction.
-        affinity: feature affinity loss.
-        seconds: spent in steps since the run began, over all its sessions, by the clock.
-        cpu_seconds: the same in processor time, which a busy machine does not inflate.
-        images_per_second: since the last record.
-        metrics: scores on the validation set, where this record holds an evaluation.
-    """
-
-    iteration: int
-    iterations: int
-    learning_rate: float
-    loss: float
+    iteration: int  # steps done
+    iterations: int  # steps planned
+    learning_rate: float  # of the last step
+    loss: float  # the objective; its three terms follow, unweighted
     task: float
     sisr: float
     affinity: float
-    seconds: float
-    cpu_seconds: float = 0.0
-    images_per_second: float
-    metrics: dict[str, Any] = field(default_factory=dict)
+    seconds: float  # in steps since the run began, over all its sessions, by the clock
+    cpu_seconds: float = 0.0  # the same in processor time, which a busy machine does not inflate
+    images_per_second: float  # since the last record
+    metrics: dict[str, Any] = field(default_factory=dict)  # scores on the validation set, or empty
 
     @property
     def seconds_left(self) -> float:
-        """Estimate of what is still to come, from the mean pace so far."""
+        """Estimate from the mean pace so far."""
         return self.seconds / max(self.iteration, 1) * (self.iterations - self.iteration)
 
     def to_json(self) -> dict[str, Any]:
@@ -65,17 +53,12 @@ class TrainRecord:
 
 
 def environment() -> dict[str, Any]:
-    """Commit, versions and machine, for the first line of a record.
-
-    Example:
-        >>> sorted(environment())
-        ['commit', 'cores', 'device', 'platform', 'threads', 'versions']
-    """
+    """Commit, versions and machine, for the first line of a record."""
     packages = ("dsrl-lab", "torch", "torchvision", "numpy", "torchmetrics", "lightning-fabric")
     return {
         "commit": _commit(),
         "versions": {"python": platform.python_version()}
-        | {package: importlib.metadata.version(package) for package in packages},
+        | {name: importlib.metadata.version(name) for name in packages},
         "platform": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "cores": os.cpu_count(),
@@ -85,24 +68,16 @@ def environment() -> dict[str, Any]:
 
 def _commit() -> str:
     """Short hash of the kit's commit, with + where files were changed; "unknown" outside a checkout."""
-    here = Path(__file__).resolve().parent
+    command, here = ["git", "describe", "--always", "--dirty=+"], Path(__file__).resolve().parent
     try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+"], cwd=here, capture_output=True, text=True, check=True
-        )
+        return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return answer.stdout.strip()
 
 
 def as_read(line: dict[str, Any]) -> dict[str, Any]:
-    """A line as it will be read again: tuples are lists, numbers that JSON cannot hold are null.
-
-    Example:
-        >>> as_read({"size": (1, 2), "score": float("nan")})
-        {'size': [1, 2], 'score': None}
-    """
-    return json.loads(json.dumps(_finite(line)))
+    """A line as it will be read again: tuples are lists, numbers that JSON cannot hold are null."""
+    return json.loads(_text(line))
 
 
 def pack(counts: Any) -> dict[str, Any]:
@@ -118,29 +93,27 @@ def pack(counts: Any) -> dict[str, Any]:
 
 
 def unpack(packed: dict[str, Any]) -> np.ndarray:
-    """Undo ``pack``.
-
-    Raises:
-        ValueError: the numbers do not fill the shape; the record is damaged.
-    """
+    """Undo ``pack``; a ValueError for numbers that do not fill the shape."""
     flat = np.frombuffer(zlib.decompress(base64.b85decode(packed["int32_zlib_base85"])), dtype="<i4")
     return flat.reshape(packed["shape"])
 
 
 def append(path: Path, line: dict[str, Any]) -> None:
-    """Add a line and bring it to the disk; numbers that JSON cannot hold become null."""
+    """Add a line and bring it to the disk; numbers that JSON cannot hold become null. An OSError names the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(_finite(line)) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(_text(line))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror}; make room, then run again with --resume") from error
 
 
 def write(path: Path, lines: Iterable[dict[str, Any]]) -> None:
-    """Write a whole record at once: the file is the old one or the new one, never a half."""
-    replacement = path.with_suffix(path.suffix + ".part")
-    replacement.write_text("".join(json.dumps(_finite(line)) + "\n" for line in lines), encoding="utf-8")
-    replacement.replace(path)
+    """Write a whole record at once."""
+    with whole_file(path) as temporary:
+        temporary.write_text("".join(map(_text, lines)), encoding="utf-8")
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -166,19 +139,19 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def truncate(path: Path, iteration: int) -> None:
-    """Drop what a record says beyond ``iteration``, so that a resumed run does not say it twice.
-
-    Raises:
-        ValueError: the record is damaged.
-    """
+    """Drop lines beyond ``iteration`` and the final scores, which a resumed run will write again."""
     lines = read(path)
     for line in lines:
         if not isinstance(line.get("iteration", 0), int | float):
             raise ValueError(
                 f"{path}: expected a number of iterations, got {str(line['iteration'])[:60]!r}; it is damaged"
             )
-    kept = [line for line in lines if line.get("iteration", 0) <= iteration and line.get("kind") != "end"]
-    write(path, kept)
+    final = ("scores", "end")
+    write(path, [line for line in lines if line.get("iteration", 0) <= iteration and line.get("kind") not in final])
+
+
+def _text(line: dict[str, Any]) -> str:
+    return json.dumps(_finite(line)) + "\n"
 
 
 def _finite(value: Any) -> Any:
@@ -186,6 +159,4 @@ def _finite(value: Any) -> Any:
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,23 +10,17 @@ from dsrl_lab.datasets.base import Sample, SegmentationDataset
 from dsrl_lab.datasets.camvid import CamVid
 from dsrl_lab.datasets.cityscapes import Cityscapes
 from dsrl_lab.datasets.people import POSE_DATASETS, open_crowds
-from dsrl_lab.datasets.pose import PoseDataset
+from dsrl_lab.datasets.pose import PoseDataset, PoseSample
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.training.config import Recipe
-from dsrl_lab.training.evaluate import drive_of
+from dsrl_lab.training.evaluate import check_not_empty, drive_of
 from dsrl_lab.training.examples import DecodedSamples
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Part(SegmentationDataset):
-    """Some samples of a data set, as a split of its own.
-
-    Args:
-        dataset: where they come from.
-        split: name of the part.
-        indices: which.
-    """
+    """Some samples of a data set, as a split of its own."""
 
     def __init__(self, dataset: SegmentationDataset, split: str, indices: list[int]) -> None:
         self.dataset, self.indices = dataset, indices
@@ -41,25 +35,13 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
     """Cut a training split in two for choices: the first part of each sequence (``drive_of``), and its last ``share``.
 
     Neighbouring frames of a video look alike, so the cut is one per sequence and not at random.
-
-    Args:
-        dataset: a training split.
-        share: of each sequence that is held out.
-
-    Example:
-        >>> kept, held = hold_out(Streets("train", size=(8, 8), length=8), share=0.25)
-        >>> len(kept), len(held)
-        (6, 2)
     """
     sequences: dict[str, list[int]] = {}
     for index, name in enumerate(dataset.names):
         sequences.setdefault(drive_of(name), []).append(index)
-    kept: list[int] = []
-    held: list[int] = []
-    for indices in sequences.values():
-        cut = round(len(indices) * (1 - share))
-        kept += indices[:cut]
-        held += indices[cut:]
+    cuts = [(indices, round(len(indices) * (1 - share))) for indices in sequences.values()]
+    kept = [index for indices, cut in cuts for index in indices[:cut]]
+    held = [index for indices, cut in cuts for index in indices[cut:]]
     return Part(dataset, f"{dataset.split}, first part", kept), Part(dataset, f"{dataset.split}, held out", held)
 
 
@@ -67,15 +49,9 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
 def open_split(
     dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int, town: int = 0
 ) -> SegmentationDataset:
-    """Open one split of a data set by name; its pictures are decoded (or drawn) once, for all that ask for it.
+    """Open one split of "streets", "camvid" or "cityscapes"; its pictures are decoded (or drawn) once for all callers.
 
-    Args:
-        dataset: "streets", "camvid" or "cityscapes" (people: ``datasets.people.open_people``).
-        split: "train", "val", ...
-        root: its folder; "streets" needs none.
-        size: (H, W) of the pictures that are drawn ("streets" only).
-        length: how many are drawn ("streets" only).
-        town: seed of the town that they are drawn in ("streets" only).
+    Streets need no ``root``; ``size`` (H, W), ``length`` and ``town``, a seed, are of drawn pictures alone.
 
     Raises:
         ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
@@ -93,13 +69,7 @@ def open_split(
 def open_data(
     recipe: Recipe, root: Path | None, *, held_out: bool = False
 ) -> tuple[SegmentationDataset | PoseDataset, SegmentationDataset | PoseDataset]:
-    """Open what a recipe trains on and what it is scored on.
-
-    Args:
-        recipe: the experiment, with its seed.
-        root: folder of its data set.
-        held_out: score on the last quarter of the training split, and train on the rest; for choices.
-    """
+    """Open what a recipe trains on and what it is scored on: val, or the last quarter of train with ``held_out``."""
     if recipe.dataset in POSE_DATASETS:
         train_people, val_people = recipe.pictures or (0, 0)
         lengths = (train_people, val_people)
@@ -121,34 +91,27 @@ def _picture_size(recipe: Recipe) -> tuple[int, int]:
     return recipe.picture_size or (height * scale, width * scale)
 
 
-def check_scoreable(dataset: SegmentationDataset, input_size: tuple[int, int]) -> None:
+def check_scoreable(dataset: SegmentationDataset | PoseDataset, input_size: tuple[int, int]) -> None:
     """Read every picture of a split that will be scored, so that a fault shows before training and not after it.
 
     Raises:
-        ValueError: the split is empty, or a picture is smaller than the network's input; the message names it.
+        ValueError: the split is empty, or a picture of masks is smaller than the network's input; the message names it.
     """
-    if not len(dataset):
-        raise ValueError(f"expected at least one picture in {dataset.split} to score, got none; check the data folder")
-    for index, name in enumerate(dataset.names):
-        height, width = dataset[index].mask.shape
+    check_not_empty(dataset, dataset.split)
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        height, width = input_size if isinstance(sample, PoseSample) else sample.mask.shape
         if height < input_size[0] or width < input_size[1]:
             raise ValueError(
-                f"{name} of {dataset.split} is (H, W) = {(height, width)}, smaller than the network's input "
+                f"{sample.name} of {dataset.split} is (H, W) = {(height, width)}, smaller than the network's input "
                 f"{tuple(input_size)}; take it out of the split, or lower train.input_size"
             )
 
 
 def find_released(name: str, root: Path | None) -> Path:
-    """Find a file of released weights: under the data folder's neighbour ``weights``, DSRL_LAB_DATA or ``data``.
-
-    Raises:
-        FileNotFoundError: it is in none of them; the message says where was looked and how to get it.
-    """
-    places = [REPOSITORY / "data" / "weights"]
-    if "DSRL_LAB_DATA" in os.environ:
-        places.insert(0, Path(os.environ["DSRL_LAB_DATA"]) / "weights")
-    if root is not None:
-        places.insert(0, root.resolve().parent / "weights")
+    """Find released weights in ``weights`` beside the data's root, under DSRL_LAB_DATA or under ``data``."""
+    folders = [root and root.resolve().parent, os.environ.get("DSRL_LAB_DATA"), REPOSITORY / "data"]
+    places = [Path(folder) / "weights" for folder in folders if folder]
     for place in places:
         if (place / name).is_file():
             return place / name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 
 from dsrl_lab.training import checkpoint
-from dsrl_lab.training.checkpoint import load, load_model, load_optimizer, save
+from dsrl_lab.training.checkpoint import copy_model, load, load_model, load_optimizer, save
 
 
 def layer(out: int = 2) -> nn.Linear:
@@ -47,10 +48,10 @@ def test_a_failed_write_keeps_the_earlier_checkpoint(tmp_path: Path, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(checkpoint.safetensors.torch, "save_file", full)
-    with pytest.raises(OSError, match=r"No space left.*MiB are free.*--resume"):
+    with pytest.raises(OSError, match=r"cannot write .*latest.safetensors: the disk is full, .*MB are free.*--resume"):
         save(path, layer(), {"iteration": 2})
     assert path.read_bytes() == before
-    assert [file.name for file in tmp_path.glob("*.part")] == []
+    assert [file.name for file in tmp_path.glob(".*")] == []
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped header", "empty", "text"])
@@ -164,3 +165,35 @@ def test_an_optimizers_state_that_does_not_fit_is_named(name: str, tensor: torch
         checkpoint.load_optimizer(
             model, optimizer, checkpoint.Checkpoint(path=Path("a"), tensors={name: tensor}, description={})
         )
+
+
+@pytest.mark.parametrize(("prefix", "wrapper"), [("module.", "DistributedDataParallel"), ("_orig_mod.", "compile")])
+def test_names_that_a_wrapper_leaves_are_explained(prefix: str, wrapper: str, tmp_path: Path) -> None:
+    wrapped = nn.Module()
+    wrapped.add_module(prefix.removesuffix("."), layer())
+    save(tmp_path / "a.safetensors", wrapped, {})
+    with pytest.raises(ValueError, match=rf"begin with '{prefix}', as .*{wrapper} leaves them: save the network"):
+        load_model(layer(), load(tmp_path / "a.safetensors"))
+
+
+def test_files_get_the_mode_that_the_umask_asks_for(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        save(tmp_path / "a.safetensors", layer(), {})
+        copy_model(tmp_path / "a.safetensors", tmp_path / "new" / "b.safetensors")
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "a.safetensors", tmp_path / "a.json", tmp_path / "new" / "b.safetensors"):
+        assert path.stat().st_mode & 0o777 == 0o640, path
+    assert [path.name for path in tmp_path.rglob(".*")] == []
+
+
+def test_a_copy_is_the_model_with_its_header_and_without_its_optimizer(tmp_path: Path) -> None:
+    model = layer()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    save(tmp_path / "a.safetensors", model, {"iteration": 7}, optimizer=optimizer)
+    copy_model(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
+    copied = load(tmp_path / "b.safetensors")
+    assert copied.description == {"iteration": 7} and set(copied.tensors) == {"model.weight", "model.bias"}

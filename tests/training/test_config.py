@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dsrl_lab.training.config import NetworkConfig, TrainConfig
+from dsrl_lab.training.config import NetworkConfig, SuperResolverConfig, TrainConfig
 
 GOOD = TrainConfig(input_size=(8, 8), iterations=4)
 
@@ -37,3 +37,24 @@ def test_older_configurations_keep_their_corner_convention() -> None:
     assert NetworkConfig.from_json(old | {"sssr": "depthwise"}).align_corners is False
     assert NetworkConfig.from_json(old | {"host": "tinynet"}).align_corners is False
     assert NetworkConfig(host="espnetv2", num_classes=11).align_corners is False
+
+
+NETWORK = NetworkConfig(host="tinynet", num_classes=3)
+
+
+@pytest.mark.parametrize("config", [NETWORK, SuperResolverConfig(network="espcn")], ids=["network", "super-resolver"])
+@pytest.mark.parametrize("value", [[1, "a"], math.nan, -1, 0, 1.5, 2**64])
+def test_networks_are_checked_as_runs_are(config: Any, value: Any) -> None:
+    for field in dataclasses.fields(config):
+        with pytest.raises(ValueError, match=field.name):
+            dataclasses.replace(config, **{field.name: value})
+
+
+def test_none_and_options_are_taken_where_they_mean_something() -> None:
+    assert dataclasses.replace(NETWORK, sssr=None, sssr_factor=None, host_options={"width": 0.5}).sssr is None
+    for name, value in (("host", None), ("sisr", 1), ("sssr_factor", 0), ("host_options", "width")):
+        with pytest.raises(ValueError, match=name):
+            dataclasses.replace(NETWORK, **{name: value})
+    for kind in (NetworkConfig, SuperResolverConfig, TrainConfig):
+        with pytest.raises(ValueError, match=f"expected {kind.__name__} as a table of its fields, got"):
+            kind.from_json(["host"])  # type: ignore[arg-type]

@@ -119,8 +119,24 @@ def test_logits_that_are_not_finite_are_not_scored(value: float) -> None:
             return logits
 
     for protocol in ("logits", "labels"):
-        with pytest.raises(ValueError, match="expected finite logits, the network gives NaN or infinity"):
+        with pytest.raises(ValueError, match="a: expected finite logits, the network gives NaN or infinity.*another"):
             evaluate_segmentation(Spoilt(), Halves(), input_size=(2, 4), protocol=protocol)
+
+
+def test_a_picture_of_sisr_that_is_not_finite_is_not_scored() -> None:
+    dsrl = DSRL(TwoLayers())
+    with torch.no_grad():
+        next(dsrl.sisr_head.parameters()).fill_(float("nan"))
+    with pytest.raises(ValueError, match="expected finite logits"):
+        evaluate_super_resolution(dsrl, Halves12(), input_size=(12, 16))
+
+
+def test_nothing_is_not_scored() -> None:
+    class Empty(Halves):
+        names = ()
+
+    with pytest.raises(ValueError, match="expected at least one picture in val to score, got none"):
+        evaluate_segmentation(Fixed(), Empty(), input_size=(2, 4))
 
 
 def test_a_picture_smaller_than_the_input_is_enlarged() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -20,6 +21,7 @@ from torch import nn
 
 from dsrl_lab import affinity
 from dsrl_lab.datasets.base import Sample
+from dsrl_lab.dsrl import DSRL
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.loop import fit
 from dsrl_lab.training.objectives import SegmentationObjective
@@ -281,3 +283,38 @@ def test_a_compiled_network_gives_the_same_losses() -> None:
         plain, compiled = (train(None, iterations=4, record_every=1, compile=value) for value in (False, True))
     for mine, theirs in zip(plain, compiled, strict=True):
         assert theirs.loss == pytest.approx(mine.loss, abs=1e-3)
+
+
+def test_weights_that_are_not_finite_never_replace_a_checkpoint(tmp_path: Path) -> None:
+    """A step's loss is finite, and the step itself spoils a weight: the earlier file stays."""
+    train(tmp_path, iterations=3)
+    before = weights(tmp_path)
+    dsrl, config = network(), small_config(iterations=3)
+
+    class Spoils(SegmentationObjective):
+        def evaluate(self, model: DSRL, fabric: object = None) -> dict[str, float]:  # type: ignore[override]
+            with torch.no_grad():
+                model.task_model.host.encoder[0].weight[0, 0, 0, 0] = math.nan
+            return {}
+
+    objective, batches = learning(config, Spoils(config))
+    with pytest.raises(FloatingPointError, match="the loss or a weight is not a finite number by iteration 3"):
+        list(fit(dsrl, objective, batches, dataclasses.replace(config, checkpoint_every=3), directory=tmp_path))
+    after = checkpoint.load(tmp_path / "latest.safetensors")
+    assert after.description["iteration"] == 0 and all(tensor.isfinite().all() for tensor in after.tensors.values())
+    assert before.keys() >= {f"model.{name}" for name in dsrl.state_dict()}
+
+
+def test_a_score_that_is_not_a_number_is_never_the_best(tmp_path: Path) -> None:
+    scores = iter([0.5, math.nan, 0.4, 0.6])
+
+    class Scored(SegmentationObjective):
+        def evaluate(self, model: DSRL, fabric: object = None) -> dict[str, float]:  # type: ignore[override]
+            return {"miou": next(scores)}
+
+    config = small_config(iterations=4, evaluate_every=1, record_every=1)
+    kept = []
+    for line in fit(network(), *learning(config, Scored(config)), config, directory=tmp_path):
+        best = checkpoint.load(tmp_path / "best.safetensors").description
+        kept.append((line.iteration, best["iteration"], best["best"]))
+    assert kept == [(1, 1, 0.5), (2, 1, 0.5), (3, 1, 0.5), (4, 4, 0.6)]

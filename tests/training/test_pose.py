@@ -146,6 +146,8 @@ def test_heat_maps_that_are_not_finite_are_not_scored() -> None:
     oracle.scale.data.fill_(float("nan"))
     with pytest.raises(ValueError, match="expected finite logits, the network gives NaN or infinity"):
         evaluate_pose(oracle, StreetPeople("val", size=(64, 64), length=1), input_size=(32, 32))
+    with pytest.raises(ValueError, match="expected at least one picture in val to score, got none"):
+        evaluate_pose(oracle, Listed([]), input_size=(32, 32))
 
 
 def test_adam_gets_the_same_groups_and_mistakes_are_named() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from pathlib import Path
 
 import pytest
 
-from dsrl_lab.training.record import append, read, truncate
+from dsrl_lab.training.record import append, read, truncate, write
 
 
 def test_round_trip_and_numbers_that_json_cannot_hold(tmp_path: Path) -> None:
@@ -44,3 +46,20 @@ def test_truncating_a_damaged_record_names_it(tmp_path: Path) -> None:
     append(tmp_path / "record.jsonl", {"kind": "train", "iteration": "many"})
     with pytest.raises(ValueError, match="expected a number of iterations, got 'many'; it is damaged"):
         truncate(tmp_path / "record.jsonl", 5)
+
+
+def test_a_resumed_run_writes_its_final_scores_once(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    record = [{"kind": "run"}, {"kind": "train", "iteration": 5}, {"kind": "scores"}, {"kind": "end", "iteration": 5}]
+    write(path, record)
+    truncate(path, 5)
+    assert read(path) == record[:2]
+
+
+def test_a_line_that_cannot_be_written_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"cannot write .*record\.jsonl: No space left on device; make room.*--resume"):
+        append(tmp_path / "record.jsonl", {"kind": "run"})

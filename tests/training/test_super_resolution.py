@@ -124,6 +124,16 @@ def test_scoring_without_a_network_is_bicubic() -> None:
     assert 0 < scores["ssim"] < 1
 
 
+def test_what_is_empty_or_not_finite_is_not_scored() -> None:
+    net = ESPCN(2, channels=1)
+    with torch.no_grad():
+        next(net.parameters()).fill_(math.nan)
+    with pytest.raises(ValueError, match="expected finite logits, the network gives NaN or infinity"):
+        score_pairs(net, _pairs(1))
+    with pytest.raises(ValueError, match="expected at least one picture in the super-resolution set to score"):
+        score_pairs(None, [])
+
+
 def test_training_beats_its_start_and_bicubic() -> None:
     train, validation = _pairs(6), _pairs(2, first=90)
     config = dataclasses.replace(TINY, iterations=300, batch_size=4, record_every=150, evaluate_every=150)
@@ -234,6 +244,10 @@ def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "other.safetensors", ESPCN(2), {"network": "pspnet"})
     with pytest.raises(ValueError, match="holds no super-resolution network"):
         load_super_resolver(tmp_path / "other.safetensors")
+    for config in ("espcn", {"network": "espcn", "channels": "one"}, {"network": "dbpn", "stages": -1}):
+        checkpoint.save(tmp_path / "other.safetensors", ESPCN(2), {"config": config})
+        with pytest.raises(ValueError, match=r"the header of .*other\.safetensors describes no network of this kit"):
+            load_super_resolver(tmp_path / "other.safetensors")
 
 
 def test_recipes_are_named_after_themselves() -> None:
