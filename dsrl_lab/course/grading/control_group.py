@@ -1,7 +1,7 @@
-"""Control groups: what all processes of a sandbox use together, counted and limited by the kernel.
+"""Control groups: the kernel counts and limits what all processes of a sandbox use together.
 
-With systemd each sandbox is a scope of its own (``systemd-run --scope``). Elsewhere it is a folder below the grader's
-own group, of version 2 or 1, where this user may make one. ``enforced`` gives what that limits here.
+With systemd each sandbox is a scope (``systemd-run --scope``); elsewhere a folder below the grader's own group, of
+version 2 or 1, where this user may make one.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+from dsrl_lab.course.grading.processes import read
 
 PREFIX = "dsrl_lab_"
 MEMORY, PROCESSES, CPU = "memory of all processes", "number of all processes", "CPU time of all processes"
@@ -27,18 +30,12 @@ LIMITS = {  # by the file that sets it; those of versions 2 and 1
 
 
 class ControlGroup:
-    """A group for one process and all that it starts; ``close`` ends them all.
-
-    Args:
-        memory: bytes, page cache included.
-        processes: threads included.
-    """
+    """A group for one process and all that it starts, with a limit of bytes and of threads; ``close`` ends them all."""
 
     def __init__(self, *, memory: int, processes: int) -> None:
         self.folders: list[Path] = []
         self.enforced: set[str] = set()
-        self.command: list[str] = []
-        """Words to start the process with, before its own command."""
+        self.command: list[str] = []  # words to start the process with, before its own command
         if _systemd():
             self.command = _scope(memory, processes)
             self.enforced = {MEMORY, PROCESSES, CPU}
@@ -49,7 +46,7 @@ class ControlGroup:
             folder = parent / name
             try:
                 folder.mkdir()
-            except OSError:  # read-only, not ours, or a kind that knows no such groups
+            except OSError:  # read-only, not ours, or no such groups
                 continue
             self.folders.append(folder)
             self.enforced |= {LIMITS[file] for file, value in values.items() if _set(folder / file, value)} - {""}
@@ -71,7 +68,7 @@ class ControlGroup:
         for folder in self.folders:
             if (found := _numbers(folder / "cpu.stat").get("usage_usec")) is not None:
                 return found / 1e6
-            if used := _read(folder / "cpuacct.usage"):
+            if used := read(folder / "cpuacct.usage"):
                 return int(used) / 1e9
         return None
 
@@ -84,11 +81,9 @@ class ControlGroup:
         """End all processes of the group."""
         for folder in self.folders:
             if not _set(folder / "cgroup.kill", 1):
-                for pid in _read(folder / "cgroup.procs").split():
-                    try:
+                for pid in read(folder / "cgroup.procs").split():
+                    with suppress(OSError):
                         os.kill(int(pid), signal.SIGKILL)
-                    except OSError:
-                        continue
 
     def close(self) -> None:
         """End all processes and remove the group; systemd removes its own."""
@@ -106,8 +101,8 @@ class ControlGroup:
 
 @cache
 def enforced() -> frozenset[str]:
-    """What of a sandbox's processes together the kernel limits on this computer, for this user."""
-    for parent in _parents():  # what a grader that was killed has left
+    """What the kernel limits for all processes of a sandbox together, on this computer, for this user."""
+    for parent in _parents():  # what a killed grader has left
         for folder in parent.glob(f"{PREFIX}*"):
             if not Path(f"/proc/{folder.name.removeprefix(PREFIX).partition('_')[0]}").exists():
                 left = ControlGroup.__new__(ControlGroup)
@@ -135,15 +130,15 @@ def _scope(memory: int, processes: int) -> list[str]:
 
 
 def _parents() -> list[Path]:
-    """The grader's own group in each hierarchy that can count or limit."""
+    """The grader's own group in each hierarchy."""
     mounts: dict[str, tuple[str, str]] = {}
-    for line in _read(Path("/proc/self/mountinfo")).splitlines():
+    for line in read(Path("/proc/self/mountinfo")).splitlines():
         words = line.split()
         kind, options = words[words.index("-") + 1], words[-1].split(",")
         for name in [""] if kind == "cgroup2" else options if kind == "cgroup" else []:
             mounts[name] = (words[3], words[4])
     found: dict[Path, None] = {}
-    for line in _read(Path("/proc/self/cgroup")).splitlines():
+    for line in read(Path("/proc/self/cgroup")).splitlines():
         _, names, place = line.split(":", 2)
         for name in names.split(","):
             if name in ("", "memory", "pids", "cpuacct") and name in mounts:
@@ -153,20 +148,12 @@ def _parents() -> list[Path]:
 
 def _set(file: Path, value: int) -> bool:
     try:
-        with file.open("r+") as there:  # never made anew
+        with file.open("r+") as there:  # never creates it
             there.write(str(value))
     except OSError:
         return False
     return True
 
 
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # there is none, or its process is gone
-        return ""
-
-
 def _numbers(file: Path) -> dict[str, int]:
-    """The lines "name number" of a file."""
-    return {name: int(value) for name, value in (line.split() for line in _read(file).splitlines())}
+    return {name: int(value) for name, value in (line.split() for line in read(file).splitlines())}

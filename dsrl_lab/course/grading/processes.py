@@ -1,46 +1,41 @@
-"""Descendants, memory, CPU time and state of a process, from Linux's /proc; zeros and nothing for one that is gone."""
+"""Descendants, memory, CPU time and state of a process, from Linux's /proc; zeros for one that is gone."""
 
 from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
 
 
 def descendants(pid: int) -> list[int]:
-    """All descendants of a process, by the kernel's own lists: a look at every process there is would cost more."""
+    """All descendants of a process, by the kernel's own lists; to look at all processes would cost more."""
     found, queue = [], [pid]
     while queue:
-        for task in _entries(Path(f"/proc/{queue.pop()}/task")):
-            below = [int(child) for child in _read(task / "children").split()]
-            found += below
-            queue += below
+        with suppress(OSError):  # the process is gone
+            for task in list(Path(f"/proc/{queue.pop()}/task").iterdir()):
+                below = [int(child) for child in read(task / "children").split()]
+                found += below
+                queue += below
     return found
 
 
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:  # the process is gone
-        return []
-
-
-def _read(path: Path) -> str:
+def read(path: Path) -> str:
+    """A text of the kernel's; "" where there is none, or its process is gone."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # the process is gone
+    except OSError:
         return ""
 
 
 def own_memory(pid: int) -> int:
-    """Bytes of memory that are a process's alone, shared memory included; 0 when it is gone."""
-    lines = dict(line.split(":", 1) for line in _read(Path(f"/proc/{pid}/status")).splitlines() if ":" in line)
+    """Bytes of memory that only this process holds, and of shared memory."""
+    lines = dict(line.split(":", 1) for line in read(Path(f"/proc/{pid}/status")).splitlines() if ":" in line)
     return sum(1024 * int(lines[name].split()[0]) for name in ("RssAnon", "RssShmem") if name in lines)
 
 
 def _state(pid: int) -> list[str]:
-    """The kernel's line on a process, from its state on."""
-    return _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
 
 
 def cpu_time(pid: int) -> tuple[float, float]:
