@@ -1,8 +1,7 @@
-"""From a notebook's source to an assignment: the same cells, exercises cut into an answer, a check and a hidden check.
+"""From a notebook's source to an assignment: each exercise becomes an answer, a check and a hidden check.
 
-An exercise in a source is one code cell, the stub followed by ``check("06.2", affinity)``, and a later cell with
-``hint("06.2") + solution("06.2")``. In the assignment's source version they become nbgrader's cells; nbgrader itself
-cuts solutions and hidden tests out of the version that is released.
+An exercise is one code cell, the stub followed by ``check("06.2", affinity)``, and a later cell with
+``hint("06.2") + solution("06.2")``. nbgrader cuts solutions and hidden tests out of what is released.
 """
 
 from __future__ import annotations
@@ -23,7 +22,15 @@ from dsrl_lab.course.exercises.exercise import Exercise
 
 CODE_STUB = "raise NotImplementedError"
 SCHEMA = 3  # of nbgrader's metadata
-JUDGED = "judged"  # a name in the checks' cells that no answer has
+VISIBLE = """judged = check("{question.name}", {question.answer})
+display(judged)
+assert judged, judged.message"""  # no answer is called judged
+HIDDEN = """# {question.points} more points are given after you hand in, for inputs of other kinds.
+### BEGIN HIDDEN TESTS
+from dsrl_lab.course.grading.hidden_inputs import check_hidden
+
+assert check_hidden("{question.name}", {question.answer})
+### END HIDDEN TESTS"""
 RULES = """## How this is graded
 
 Write your answers in place of `raise NotImplementedError`; change no name, and leave the cells below each answer as
@@ -35,35 +42,20 @@ Before you hand in: `dsrl-lab classroom check {name}.ipynb`"""
 
 @dataclass(frozen=True)
 class Question:
-    """One exercise in an assignment.
+    """One exercise in an assignment."""
 
-    Attributes:
-        name: "06.2".
-        answer: name of the function that is asked for.
-        points: for each of the two halves, visible check and further inputs.
-    """
-
-    name: str
-    answer: str
-    points: int
+    name: str  # "06.2"
+    answer: str  # name of the function that is asked for
+    points: int  # for each half: the visible check, and the hidden one
 
     @property
     def stem(self) -> str:
-        """Its grade ids begin so.
-
-        Example:
-            >>> Question("06.2", "affinity", 2).stem
-            '06-2'
-        """
+        """The start of its grade ids, "06-2"."""
         return self.name.replace(".", "-")
 
 
 def questions(source: Path) -> list[Question]:
-    """The exercises of a notebook's source, in order.
-
-    Raises:
-        ValueError: an exercise cell is not of the one form.
-    """
+    """The exercises of a notebook's source; raises ValueError for an exercise cell of another form."""
     cells = jupytext.read(source).cells
     return [found for cell in cells if cell.cell_type == "code" and (found := _question(cell.source)) is not None]
 
@@ -71,11 +63,8 @@ def questions(source: Path) -> list[Question]:
 def source_version(source: Path) -> Any:
     """The assignment with solutions and hidden tests, marked so that nbgrader can cut them out.
 
-    Args:
-        source: a py:percent file of the one form.
-
     Raises:
-        ValueError: an exercise cell is not of that form, or there is no exercise.
+        ValueError: an exercise cell has another form, or there is no exercise.
     """
     number, name = source.stem[:2], source.stem
     asked = questions(source)
@@ -103,10 +92,8 @@ def _question(code: str) -> Question | None:
         exercise = find(str(call.args[0].value))
         answer = call.args[1].id
         if not code.lstrip().startswith(f"def {answer}(") or CODE_STUB not in code:
-            raise ValueError(
-                f"expected the cell of {exercise.name} to begin with the stub of {answer} and to end with its check; "
-                f"it begins with {code.lstrip()[:40]!r}"
-            )
+            parts = f"to begin with the stub of {answer} and to end with its check"
+            raise ValueError(f"expected the cell of {exercise.name} {parts}; it begins with {code.lstrip()[:40]!r}")
         return Question(exercise.name, answer, exercise.difficulty)
     return None
 
@@ -125,20 +112,10 @@ def _checks(code: str) -> Iterator[ast.Call]:
 def _cut(question: Question, code: str) -> list[Any]:
     stub = code[: code.rindex("check(")].rstrip()
     answer = stub.replace(CODE_STUB, _marked_solution(find(question.name)).lstrip())
-    visible = (
-        f'{JUDGED} = check("{question.name}", {question.answer})\ndisplay({JUDGED})\nassert {JUDGED}, {JUDGED}.message'
-    )
-    hidden = (
-        f"# {question.points} more points are given after you hand in, for inputs of other kinds.\n"
-        "### BEGIN HIDDEN TESTS\n"
-        "from dsrl_lab.course.grading.hidden_inputs import check_hidden\n\n"
-        f'assert check_hidden("{question.name}", {question.answer})\n'
-        "### END HIDDEN TESTS"
-    )
     return [
         _graded(f"{question.stem}-answer", answer, solution=True),
-        _graded(f"{question.stem}-check", visible, points=question.points),
-        _graded(f"{question.stem}-hidden", hidden, points=question.points),
+        _graded(f"{question.stem}-check", VISIBLE.format(question=question), points=question.points),
+        _graded(f"{question.stem}-hidden", HIDDEN.format(question=question), points=question.points),
     ]
 
 
@@ -151,14 +128,6 @@ def _marked_solution(exercise: Exercise) -> str:
 
 
 def _graded(grade_id: str, code: str, *, solution: bool = False, points: int = 0) -> Any:
-    marks: dict[str, Any] = {
-        "grade": not solution,
-        "grade_id": grade_id,
-        "locked": not solution,
-        "schema_version": SCHEMA,
-        "solution": solution,
-        "task": False,
-    }
-    if not solution:
-        marks["points"] = points
+    marks: dict[str, Any] = {"grade_id": grade_id, "schema_version": SCHEMA, "task": False, "solution": solution}
+    marks |= {"grade": not solution, "locked": not solution, **({} if solution else {"points": points})}
     return nbformat.v4.new_code_cell(code, id=grade_id, metadata={"nbgrader": marks})

@@ -1,4 +1,4 @@
-"""Control groups: the kernel counts and limits what all processes of a sandbox use together.
+"""What all processes of a sandbox use together: control groups, in which the kernel counts and limits, and /proc.
 
 With systemd each sandbox is a scope (``systemd-run --scope``); elsewhere a folder below the grader's own group, of
 version 2 or 1, where this user may make one.
@@ -7,6 +7,7 @@ version 2 or 1, where this user may make one.
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import shutil
 import signal
@@ -15,8 +16,6 @@ import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-
-from dsrl_lab.course.grading.processes import read
 
 PREFIX = "dsrl_lab_"
 MEMORY, PROCESSES, CPU = "memory of all processes", "number of all processes", "CPU time of all processes"
@@ -157,3 +156,52 @@ def _set(file: Path, value: int) -> bool:
 
 def _numbers(file: Path) -> dict[str, int]:
     return {name: int(value) for name, value in (line.split() for line in read(file).splitlines())}
+
+
+def descendants(pid: int) -> list[int]:
+    """All descendants of a process, by the kernel's own lists; to look at all processes would cost more."""
+    found, queue = [], [pid]
+    while queue:
+        with suppress(OSError):  # the process is gone
+            for task in list(Path(f"/proc/{queue.pop()}/task").iterdir()):
+                below = [int(child) for child in read(task / "children").split()]
+                found += below
+                queue += below
+    return found
+
+
+def read(path: Path) -> str:
+    """A text of the kernel's; "" where there is none, or its process is gone."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def own_memory(pid: int) -> int:
+    """Bytes of memory that only this process holds, and of shared memory."""
+    lines = dict(line.split(":", 1) for line in read(Path(f"/proc/{pid}/status")).splitlines() if ":" in line)
+    return sum(1024 * int(lines[name].split()[0]) for name in ("RssAnon", "RssShmem") if name in lines)
+
+
+def _state(pid: int) -> list[str]:
+    return read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+
+
+def cpu_time(pid: int) -> tuple[float, float]:
+    """CPU seconds of a process, and of those of its children that have ended."""
+    fields = _state(pid)[11:15] or ["0"] * 4
+    user, system, childrens_user, childrens_system = (int(field) for field in fields)
+    tick = os.sysconf("SC_CLK_TCK")
+    return (user + system) / tick, (childrens_user + childrens_system) / tick
+
+
+def wants_to_run(pid: int) -> bool:
+    """Whether a process runs, or waits for the disk."""
+    return _state(pid)[:1] in (["R"], ["D"])
+
+
+def kernel_version() -> tuple[int, int]:
+    """Major and minor version of the kernel."""
+    major, minor = platform.release().split("-")[0].split(".")[:2]
+    return int(major), int(minor)

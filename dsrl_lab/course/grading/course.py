@@ -56,28 +56,26 @@ class Graded:
 
 def submissions(course: Path, assignment: str) -> list[Submission]:
     """What was handed in, in nbgrader's layout ``submitted/<student>/<assignment>/``; links are not followed."""
+    place = Path(assignment, f"{assignment}.ipynb")
     return [
-        Submission(
-            os.fsencode(student.name).decode("utf-8", "backslashreplace"), assignment, path / f"{assignment}.ipynb"
-        )
+        Submission(os.fsencode(student.name).decode("utf-8", "backslashreplace"), assignment, student / place)
         for student in sorted(_folders(course / "submitted"))
-        for path in _folders(student)
-        if path.name == assignment
+        if student / assignment in _folders(student)
     ]
 
 
 def roster(course: Path) -> list[str]:
     """The names in ``roster.txt``, one on each line, if there is one."""
     place = course / "roster.txt"
-    return [name for line in place.read_text("utf-8").splitlines() if (name := line.strip())] if place.is_file() else []
+    lines = place.read_text("utf-8").splitlines() if place.is_file() else []
+    return [line.strip() for line in lines if line.strip()]
 
 
 def links(course: Path) -> list[str]:
     """Links among the submissions, which are not followed."""
     below = course / "submitted"
-    tops = list(below.iterdir()) if below.is_dir() else []
-    inner = [path for top in _folders(below) for path in top.iterdir()]
-    return sorted(str(path.relative_to(below)) for path in [*tops, *inner] if path.is_symlink())
+    places = [*below.glob("*"), *(path for folder in _folders(below) for path in folder.iterdir())]
+    return sorted(str(path.relative_to(below)) for path in places if path.is_symlink())
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -116,10 +114,8 @@ def grade_course(
     released = sorted(course.glob("release/*/*.ipynb"))
     wanted = [path for path in released if not only or path.stem in only or path.stem[:2] in only]
     if not wanted or not (course / "kit").is_dir():
-        raise ValueError(
-            f"expected a course with release/ and kit/ in {course}, and {', '.join(only) or 'an assignment'} in it; "
-            "build it with dsrl-lab classroom release"
-        )
+        parts = f"release/ and kit/ in {course}, and {', '.join(only) or 'an assignment'} in it"
+        raise ValueError(f"expected a course with {parts}; build it with dsrl-lab classroom release")
     handed_in = {path: found for path in wanted if (found := submissions(course, path.stem))}
     known = {one.student for found in handed_in.values() for one in found}
     if unknown := sorted(set(students) - known):
@@ -216,11 +212,9 @@ class _Grader:
         name = self.key.name
         page = self.course / "feedback" / file_name(submission.student) / name / f"{name}.html"
         write_whole(page, feedback.page(self.key, submission.student, result))
-        seconds = round(time.monotonic() - started, 2)
-        about = {"key": self._cache_key(content, problem), "student": submission.student, "seconds": seconds}
-        write_whole(
-            self._place(submission), json.dumps({**about, "in_force": self.in_force, **result.as_dict()}, indent=1)
-        )
+        about = {"key": self._cache_key(content, problem), "student": submission.student, "in_force": self.in_force}
+        about |= {"seconds": round(time.monotonic() - started, 2), **result.as_dict()}
+        write_whole(self._place(submission), json.dumps(about, indent=1))
         return result
 
     def _place(self, submission: Submission) -> Path:

@@ -77,7 +77,7 @@ class Result:
 
 def unreadable(key: AnswerKey, problem: str) -> Result:
     """The result of a submission that cannot be read: no points."""
-    return Result(marks=_nothing_earned(key, problem), problem=problem)
+    return Result(_nothing_earned(key, problem), problem=problem)
 
 
 def not_graded(key: AnswerKey, fault: str) -> Result:

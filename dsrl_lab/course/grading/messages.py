@@ -32,6 +32,11 @@ def clean(text: str, most: int = 20_000) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text[:most])
 
 
+def numbers(result: torch.Tensor | dict[str, torch.Tensor]) -> int:
+    """How many numbers a result has."""
+    return sum(part.numel() for part in (result.values() if isinstance(result, dict) else [result]))
+
+
 class _Once(list[Any]):
     """Tensors that may each be named once; a thousand names would cost the grader a thousand copies."""
 

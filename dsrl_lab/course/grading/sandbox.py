@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -24,14 +25,24 @@ from typing import Any, Self
 import psutil
 
 from dsrl_lab.course.grading import launch, walls
-from dsrl_lab.course.grading.control_group import MEMORY, ControlGroup
+from dsrl_lab.course.grading.control_group import (
+    MEMORY,
+    ControlGroup,
+    cpu_time,
+    descendants,
+    kernel_version,
+    own_memory,
+    wants_to_run,
+)
 from dsrl_lab.course.grading.messages import BadMessage, clean, receive, send
-from dsrl_lab.course.grading.processes import cpu_time, descendants, kernel_version, own_memory, wants_to_run
 
 START = "import json, os, sys; c = json.loads(sys.argv[1]); os.chdir('/tmp'); "
 DROP_ROOT = "os.setgroups([]); os.setresgid(*3 * (c['user'],)); os.setresuid(*3 * (c['user'],)); "
 SERVE = "sys.path[:0] = c['path']; from dsrl_lab.course.grading.worker import main; main(c['socket'], c['limits'])"
 AT_THE_START = 400 * 2**20  # bytes of memory that Python and PyTorch take
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "USER": "student", "LOGNAME": "student"}
+ENVIRONMENT |= {"MPLCONFIGDIR": "/tmp", "MPLBACKEND": "Agg"}
+ENVIRONMENT |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 KEPT_OUTPUT = 20_000
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 CPU_LIMIT = (-signal.SIGXCPU, 128 + signal.SIGXCPU)
@@ -121,7 +132,7 @@ class Sandbox:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=(theirs.fileno(), pipe),
-            env=self._environment() | (bus if self._group.command else {}),
+            env=ENVIRONMENT | (bus if self._group.command else {}),
             start_new_session=True,
         )
         theirs.close()
@@ -194,7 +205,7 @@ class Sandbox:
             return [*starter, *python]
         words = [str(shutil.which("bwrap")), *walls.name_spaces()]
         words += ["--seccomp", str(filter_pipe)] if launch.system_calls() else []
-        words += [word for pair in self._environment().items() for word in ("--setenv", *pair)]
+        words += [word for pair in ENVIRONMENT.items() for word in ("--setenv", *pair)]
         return [*starter, *words, *walls.mounts(self.kit, self.limits.file_bytes), "--", *python]
 
     def _most_processes(self, *, root: bool) -> int:
@@ -203,12 +214,6 @@ class Sandbox:
         found = [process.info for process in psutil.process_iter(["uids", "num_threads"])]
         mine = (one["num_threads"] or 1 for one in found if one["uids"] and one["uids"].real == os.getuid())
         return self.limits.processes + sum(mine)
-
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        home = {"HOME": "/tmp", "USER": "student", "LOGNAME": "student", "MPLCONFIGDIR": "/tmp", "MPLBACKEND": "Agg"}
-        return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **one, **home}
 
     def _watch(self) -> None:
         """Read what is printed and what all processes use, until the end."""
@@ -274,10 +279,8 @@ class Sandbox:
         members = [] if self.shut_in else descendants(self._process.pid)  # in a name space, all end with the first
         self._process.kill()
         for member in members:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(member, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
         self._group.kill()
 
     def _ended(self) -> None:

@@ -77,14 +77,12 @@ def hand_in(simulated: Simulated, release: Path, place: Path) -> None:
 
 def answer_text(name: str, kind: str) -> str:
     """Code of an answer as a student would hand it in."""
-    exercise = find(name)
-    answer = exercise.solution.__name__
+    answer, right = find(name).solution.__name__, find(name).solution_text
     if kind == ENDLESS:
         return f"def {answer}(*arguments):\n    while True:\n        pass"
-    if kind == RIGHT:
-        return exercise.solution_text
     double = "return 2 * torch.as_tensor(right(*arguments), dtype=torch.float64) + 1"
-    return f"import torch\n{exercise.solution_text}\nright = {answer}\ndef {answer}(*arguments):\n    {double}"
+    doubled = f"import torch\n{right}\nright = {answer}\ndef {answer}(*arguments):\n    {double}"
+    return right if kind == RIGHT else doubled
 
 
 def measure(
@@ -128,17 +126,16 @@ def measure(
 
         graded = grade_course(course, jobs=jobs, progress=look)[built.name]
         seconds = time.monotonic() - started
-    results = {one.submission.student: one.result for one in graded}
     submissions: list[dict[str, Any]] = [
         {
             "kind": "submission",
-            "student": one.student,
-            "cpu_seconds": results[one.student].cpu_seconds,
-            "peak_megabytes": round(results[one.student].peak_memory / 1e6, 1),
-            "points": {mark.question: mark.points for mark in results[one.student].marks},
-            "should_be": one.points,
+            "student": one.submission.student,
+            "cpu_seconds": one.result.cpu_seconds,
+            "peak_megabytes": round(one.result.peak_memory / 1e6, 1),
+            "points": {mark.question: mark.points for mark in one.result.marks},
+            "should_be": drawn.points,
         }
-        for one in simulated
+        for one, drawn in zip(sorted(graded, key=lambda one: one.submission.student), simulated, strict=True)
     ]
     lines = [
         {
@@ -186,14 +183,10 @@ def markdown(lines: Sequence[dict[str, Any]]) -> str:
 
 
 def update(guide: Path, lines: Sequence[dict[str, Any]]) -> bool:
-    """Write the table between a guide's markers; return whether that changed anything.
-
-    Raises:
-        ValueError: the markers are not there.
-    """
+    """Write the table between a guide's markers, or raise ValueError; return whether that changed anything."""
     text = guide.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
+    (before, begin, _), (_, end, after) = text.partition(BEGIN), text.partition(END)
+    if not begin or not end:
         raise ValueError(f"expected the markers {BEGIN} and {END} in {guide}; put them where the table belongs")
-    new = f"{text.partition(BEGIN)[0]}{BEGIN}\n{markdown(lines)}\n{END}{text.partition(END)[2]}"
-    write_whole(guide, new)
+    write_whole(guide, new := f"{before}{BEGIN}\n{markdown(lines)}\n{END}{after}")
     return new != text

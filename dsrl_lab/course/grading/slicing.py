@@ -55,10 +55,7 @@ def without_magics(code: str) -> str:
 
 
 def whole(cell: int, code: str) -> Unit:
-    r"""A cell as one unit.
-
-    Raises:
-        SyntaxError: it is not Python.
+    r"""A cell as one unit; raises SyntaxError if it is not Python.
 
     Example:
         >>> sorted(whole(3, "import torch\nx = torch.ones(n)").at_once)
@@ -68,10 +65,7 @@ def whole(cell: int, code: str) -> Unit:
 
 
 def statements(cell: int, code: str) -> list[Unit]:
-    r"""A cell as one unit for each statement.
-
-    Raises:
-        SyntaxError: it is not Python.
+    r"""A cell as one unit for each statement; raises SyntaxError if it is not Python.
 
     Example:
         >>> [sorted(unit.binds) for unit in statements(0, "a = 1\nb = c = a")]
@@ -84,18 +78,13 @@ def statements(cell: int, code: str) -> list[Unit]:
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
         text = "\n".join(lines[first - 1 : node.end_lineno])
         if isinstance(node, ast.Import | ast.ImportFrom) and len(node.names) > 1:
-            units += [_unit(cell, ast.unparse(_one_name(node, alias))) for alias in node.names]
+            one_each = [type(node)(**{**vars(node), "names": [alias]}) for alias in node.names]
+            units += [_unit(cell, ast.unparse(single)) for single in one_each]
         elif ";" in text:  # several on a line
             units.append(_unit(cell, ast.unparse(node)))
         else:
             units.append(_unit(cell, "\n" * (first - 1) + text))
     return units
-
-
-def _one_name(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.stmt:
-    if isinstance(node, ast.Import):
-        return ast.Import(names=[alias])
-    return ast.ImportFrom(module=node.module, names=[alias], level=node.level)
 
 
 def _unit(cell: int, code: str) -> Unit:
@@ -119,21 +108,19 @@ def _bound_first(tree: ast.Module) -> set[str]:
     bound: set[str] = set()
     used: set[str] = set()
 
-    def look(*nodes: ast.AST | None, store: bool = False) -> None:
-        found = [name for node in nodes if node is not None for name in ast.walk(node) if isinstance(name, ast.Name)]
-        used.update({name.id for name in found if not (store and isinstance(name.ctx, ast.Store))} - bound)
-        if store:
-            bound.update({name.id for name in found if isinstance(name.ctx, ast.Store)} - used)
+    def look(value: ast.AST, *targets: ast.AST) -> None:
+        found = [(part, name) for part in (value, *targets) for name in ast.walk(part) if isinstance(name, ast.Name)]
+        stored = {name.id for part, name in found if part is not value and isinstance(name.ctx, ast.Store)}
+        used.update({name.id for part, name in found if part is value or not isinstance(name.ctx, ast.Store)} - bound)
+        bound.update(stored - used)
 
     def run(statements: list[ast.stmt]) -> None:
         for node in statements:
             if isinstance(node, ast.For):
-                look(node.iter)
-                look(node.target, store=True)
+                look(node.iter, node.target)
                 run([*node.body, *node.orelse])
             elif isinstance(node, ast.Assign):
-                look(node.value)
-                look(*node.targets, store=True)
+                look(node.value, *node.targets)
             else:
                 look(node)
 
@@ -181,19 +168,13 @@ def needed_for(names: Sequence[str], units: Sequence[Unit]) -> list[Unit]:
         [0, 2]
     """
     modules = {name for unit in units if re.match(r"\s*(import|from)\s", unit.code) for name in unit.binds}
-    needed = set(names)
-    taken: set[int] = set()
+    needed, taken = set(names), [False] * len(units)
     while True:
-        more = {
-            number
-            for number, unit in enumerate(units)
-            if number not in taken and (unit.binds & needed or unit.changes & (needed - modules))
-        }
-        if not more:
-            return [units[number] for number in sorted(taken)]
-        taken |= more
-        for number in more:
-            needed |= units[number].at_once | units[number].later
+        more = [bool(unit.binds & needed or unit.changes & (needed - modules)) for unit in units]
+        if more == taken:
+            return [unit for unit, wanted in zip(units, taken, strict=True) if wanted]
+        taken = more
+        needed.update(*(unit.at_once | unit.later for unit, wanted in zip(units, taken, strict=True) if wanted))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import torch
 from dsrl_lab.course.exercises.bank import EXERCISES
 from dsrl_lab.course.exercises.calls import Case, call
 from dsrl_lab.course.exercises.judge import as_result
-from dsrl_lab.course.grading.messages import clean, receive, send
+from dsrl_lab.course.grading.messages import clean, numbers, receive, send
 from dsrl_lab.course.grading.slicing import Unit, needed_for, statements, whole
 
 REQUEST_LIMIT = 256 * 2**20
@@ -91,9 +91,8 @@ class Session:
             return ("NameError", f"there is no {answer}: the cell that defines it is missing or failed", "")
         try:
             result = as_result(run(self.names[answer], case))
-            numbers = sum(part.numel() for part in (result.values() if isinstance(result, dict) else [result]))
-            if numbers > most:
-                return ("ValueError", f"a result of {numbers} numbers; none is expected to be that large", "")
+            if numbers(result) > most:
+                return ("ValueError", f"a result of {numbers(result)} numbers; none is expected to be that large", "")
             return result
         except BaseException as error:
             return _described(error)
