@@ -66,7 +66,7 @@ def grade(
     only: Annotated[list[str] | None, typer.Option(help="Assignments, by name or number; all by default.")] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Submissions at once; 0: as many as there are cores.")] = 0,
     student: Annotated[list[str] | None, typer.Option(help="Grade these alone; the tables keep the others.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Grade anew what is graded already.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Grade even what has a grade.")] = False,
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Without a sandbox: students' code may do whatever you may.")
     ] = False,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,14 +78,19 @@ def source_version(source: Path) -> Any:
         else:
             text = re.sub(r'(hint\("[^"]+"\)) \+ solution\("[^"]+"\)', r"\1", cell.source)
             notebook.cells.append(plain(text, id=f"{number}-c{place:02d}"))
-    points = 2 * sum(question.points for question in asked)
-    rules = nbformat.v4.new_markdown_cell(RULES.format(points=points, name=name), id=f"{number}-rules")
-    notebook.cells.insert(1, rules)
+    rules = RULES.format(points=2 * sum(question.points for question in asked), name=name)
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell(rules, id=f"{number}-rules"))
     return notebook
 
 
 def _question(code: str) -> Question | None:
-    for call in _checks(code):
+    """The exercise that a cell asks, by its call of ``check``; None if it asks none."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:  # a magic command
+        return None
+    calls = (node.value for node in tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
+    for call in (call for call in calls if ast.unparse(call.func) == "check"):
         if len(call.args) != 2 or not isinstance(call.args[0], ast.Constant) or not isinstance(call.args[1], ast.Name):
             raise ValueError(f'expected check("06.2", function), got {ast.unparse(call)}; name the function first')
         exercise = find(str(call.args[0].value))
@@ -96,17 +100,6 @@ def _question(code: str) -> Question | None:
             raise ValueError(f"expected the cell of {exercise.name} {parts}; it begins with {code.lstrip()[:40]!r}")
         return Question(exercise.name, answer, exercise.difficulty)
     return None
-
-
-def _checks(code: str) -> Iterator[ast.Call]:
-    try:
-        tree = ast.parse(code)
-    except SyntaxError:  # a magic command: no exercise
-        return
-    for statement in tree.body:
-        call = statement.value if isinstance(statement, ast.Expr) else None
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "check":
-            yield call
 
 
 def _cut(question: Question, code: str) -> list[Any]:

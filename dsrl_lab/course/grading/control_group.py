@@ -49,8 +49,7 @@ class ControlGroup:
                 continue
             self.folders.append(folder)
             self.enforced |= {LIMITS[file] for file, value in values.items() if _set(folder / file, value)} - {""}
-        if self.cpu_seconds() is not None:
-            self.enforced.add(CPU)
+        self.enforced |= set() if self.cpu_seconds() is None else {CPU}
 
     def join(self) -> list[str]:
         """Files into which the process writes its number before it becomes the student's."""
@@ -88,14 +87,12 @@ class ControlGroup:
         """End all processes and remove the group; systemd removes its own."""
         self.kill()
         for folder in [] if self.command else self.folders:
-            for _ in range(200):  # the kernel takes a moment to let the ended processes go
-                try:
+            for _ in range(200):  # the kernel needs a moment to remove the ended processes
+                with suppress(OSError):
                     folder.rmdir()
+                if not folder.exists():
                     break
-                except FileNotFoundError:
-                    break
-                except OSError:
-                    time.sleep(0.01)
+                time.sleep(0.01)
 
 
 @cache
@@ -116,10 +113,9 @@ def enforced() -> frozenset[str]:
 def _systemd() -> bool:
     if not Path("/run/systemd/system").is_dir() or shutil.which("systemd-run") is None:
         return False
-    try:
+    with suppress(subprocess.TimeoutExpired):
         return subprocess.run([*_scope(2**30, 64), "true"], capture_output=True, timeout=20).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+    return False
 
 
 def _scope(memory: int, processes: int) -> list[str]:
@@ -146,12 +142,10 @@ def _parents() -> list[Path]:
 
 
 def _set(file: Path, value: int) -> bool:
-    try:
-        with file.open("r+") as there:  # never creates it
-            there.write(str(value))
-    except OSError:
-        return False
-    return True
+    with suppress(OSError), file.open("r+") as there:  # never creates it
+        there.write(str(value))
+        return True
+    return False
 
 
 def _numbers(file: Path) -> dict[str, int]:
@@ -172,10 +166,9 @@ def descendants(pid: int) -> list[int]:
 
 def read(path: Path) -> str:
     """A text of the kernel's; "" where there is none, or its process is gone."""
-    try:
+    with suppress(OSError):
         return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    return ""
 
 
 def own_memory(pid: int) -> int:

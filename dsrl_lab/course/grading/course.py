@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +24,9 @@ from urllib.parse import quote
 from dsrl_lab.course.grading import feedback
 from dsrl_lab.course.grading.answer_key import answer_key
 from dsrl_lab.course.grading.grading import Mark, Result, grade, not_graded, unreadable
-from dsrl_lab.course.grading.notebook_file import Unreadable, parse, read_bytes
+from dsrl_lab.course.grading.notebook_file import Unreadable, parse, read_bytes, write_whole
 from dsrl_lab.course.grading.sandbox import Limits, NotStarted
-from dsrl_lab.course.grading.tables import write_tables, write_whole
+from dsrl_lab.course.grading.tables import write_tables
 from dsrl_lab.course.grading.walls import protections
 from dsrl_lab.files import sha256
 
@@ -94,12 +95,12 @@ def grade_course(
     limits: Limits | None = None,
     progress: Callable[[Graded, int], None] | None = None,
 ) -> dict[str, list[Graded]]:
-    """Grade all submissions of a course; return the results by assignment.
+    """Grade the submissions of a course; return the results by assignment.
 
     Args:
         course: built by ``release``.
         only: assignments, by name or number; by default all.
-        students: whose submissions are graded, by default all. The tables keep the grades of the others.
+        students: by default all; the tables keep the grades of the others.
         again: grade even what has a grade.
         jobs: submissions at once; by default one for each core.
         unsafe: continue where there is no sandbox.
@@ -107,8 +108,7 @@ def grade_course(
         progress: called with each graded submission, and the number of all.
 
     Raises:
-        ValueError: nothing was released, an unknown student, an assignment's own solution does not get all points
-            here, or there is no sandbox and ``unsafe`` was not asked for.
+        ValueError: nothing was released, an unknown student, no sandbox, or an own solution without all points.
     """
     protections(unsafe=unsafe)
     released = sorted(course.glob("release/*/*.ipynb"))
@@ -193,10 +193,8 @@ class _Grader:
             return Graded(submission, kept, again=True) if kept else Graded(submission, self._grade(submission))
         except Exception as error:  # one bad notebook or a full disk must not stop the rest
             fault = f"the grader failed, and a person has to look ({type(error).__name__}: {error})"
-            try:
+            with suppress(OSError):
                 write_whole(self._place(submission).with_suffix(".trace"), traceback.format_exc())
-            except OSError as full:
-                fault = f"{fault}; {full}"
             return Graded(submission, not_graded(self.key, fault))
 
     def _grade(self, submission: Submission) -> Result:
@@ -209,11 +207,10 @@ class _Grader:
             result = grade(self.key, cells, self.course / "kit", limits=self.limits, unsafe=self.unsafe)
         except Unreadable as error:
             result = unreadable(self.key, str(error))
-        name = self.key.name
-        page = self.course / "feedback" / file_name(submission.student) / name / f"{name}.html"
+        page = self.course / "feedback" / file_name(submission.student) / self.key.name / f"{self.key.name}.html"
         write_whole(page, feedback.page(self.key, submission.student, result))
-        about = {"key": self._cache_key(content, problem), "student": submission.student, "in_force": self.in_force}
-        about |= {"seconds": round(time.monotonic() - started, 2), **result.as_dict()}
+        about = {"key": self._cache_key(content, problem), "student": submission.student, **result.as_dict()}
+        about |= {"in_force": self.in_force, "seconds": round(time.monotonic() - started, 2)}
         write_whole(self._place(submission), json.dumps(about, indent=1))
         return result
 
@@ -233,10 +230,8 @@ def _content(submission: Submission) -> tuple[bytes, str]:
 
 
 def _digest(kit: Path) -> str:
-    found = hashlib.sha256()
-    for path in sorted(path for path in kit.rglob("*") if path.suffix != ".pyc" and path.is_file()):
-        found.update(f"{path.relative_to(kit)} {sha256(path)}\n".encode())
-    return found.hexdigest()
+    files = sorted(path for path in kit.rglob("*") if path.suffix != ".pyc" and path.is_file())
+    return hashlib.sha256("".join(f"{path.relative_to(kit)} {sha256(path)}\n" for path in files).encode()).hexdigest()
 
 
 def _seed(place: Path) -> int:

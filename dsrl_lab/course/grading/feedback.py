@@ -21,8 +21,7 @@ def page(key: AnswerKey, student: str, result: Result) -> str:
     title = f"{key.name}: {result.score} of {key.out_of} points"
     parts = [
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{_safe(title)}</title><style>{STYLE}</style>',
-        f"<h1>{_safe(title)}</h1><p>{_safe(student)}</p>",
-        *([f"<p><strong>{_safe(result.problem)}</strong></p>"] if result.problem else []),
+        f"<h1>{_safe(title)}</h1><p>{_safe(student)}</p><p><strong>{_safe(result.problem)}</strong></p>",
     ]
     if result.notes:
         items = "".join(f"<li>{_safe(note)}</li>" for note in result.notes)

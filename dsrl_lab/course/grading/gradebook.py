@@ -7,6 +7,7 @@ is taken, as text.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,7 @@ import nbformat
 
 from dsrl_lab.course.grading.course import Graded, file_name
 from dsrl_lab.course.grading.grading import Mark
-from dsrl_lab.course.grading.notebook_file import Unreadable, read_bytes
-from dsrl_lab.course.grading.tables import write_whole
+from dsrl_lab.course.grading.notebook_file import Unreadable, read_bytes, write_whole
 
 COLLECTED = ("timestamp.txt", "submission_secret.txt")  # of ``nbgrader collect``; its other commands need them
 
@@ -26,11 +26,11 @@ def write_gradebook(course: Path, assignment: str, graded: Sequence[Graded]) -> 
     Returns:
         Students whose grades could not be written, with the reasons; None where there is no nbgrader or gradebook.
     """
+    place = course / "gradebook.db"
     try:
         from nbgrader.api import Gradebook
     except ImportError:
         return None
-    place = course / "gradebook.db"
     if not place.is_file():
         return None
     released = nbformat.read(course / "release" / assignment / f"{assignment}.ipynb", as_version=4)
@@ -51,11 +51,9 @@ def _write(book: Any, course: Path, released: Any, one: Graded) -> None:
     from nbgrader.utils import parse_utc
 
     student, assignment = one.submission.student, one.submission.assignment
-    collected = _collected(one)
-    try:
+    collected, handed_in = _collected(one), None
+    with suppress(Exception):  # not collected by nbgrader, or changed by the student
         handed_in = parse_utc(collected["timestamp.txt"].strip())
-    except Exception:  # not collected by nbgrader, or changed by the student
-        handed_in = None
     book.update_or_create_student(student)
     book.update_or_create_submission(assignment, student, timestamp=handed_in)
     for mark in one.result.marks:
@@ -80,10 +78,9 @@ def as_shown(released: Any, one: Graded) -> Any:
         answer.source = mark.code or answer.source
         check.outputs = [_text(f"{earned['check']} of {most} points. {mark.message}")]
         hidden.outputs = [_text(f"{earned['hidden']} of {most} points. {mark.hidden_message}")]
-    if notes := [text for text in (one.result.problem, *one.result.notes) if text]:
-        note = nbformat.v4.new_code_cell("# What was seen while it was graded", id="seen")
-        note.outputs = [_text("\n".join(notes))]
-        shown.cells.append(note)
+    if notes := "\n".join(filter(None, (one.result.problem, *one.result.notes))):
+        title = "# What was seen while it was graded"
+        shown.cells.append(nbformat.v4.new_code_cell(title, id="seen", outputs=[_text(notes)]))
     return shown
 
 
@@ -104,8 +101,6 @@ def _text(text: str) -> Any:
 def _collected(one: Graded) -> dict[str, str]:
     found = {}
     for name in COLLECTED:
-        try:
+        with suppress(Unreadable):
             found[name] = read_bytes(one.submission.path.with_name(name), largest=1000).decode("utf-8", "replace")
-        except Unreadable:
-            continue
     return found

@@ -81,7 +81,7 @@ def unreadable(key: AnswerKey, problem: str) -> Result:
 
 
 def not_graded(key: AnswerKey, fault: str) -> Result:
-    """The result where the grader failed: no score."""
+    """The result if the grader failed: no score."""
     return Result(marks=_nothing_earned(key, "It is not graded yet."), fault=clean(fault, 500))
 
 
@@ -174,8 +174,8 @@ class _Work:
 
     def result(self) -> Result:
         marks = [self._mark(task) for task in self.key.tasks]
-        handed_out = {word for source in self.key.frame for word in WORTH_A_LOOK.findall(source)}
-        words = {word for mark in marks for word in WORTH_A_LOOK.findall(mark.code)} - handed_out
+        words = set(WORTH_A_LOOK.findall(" ".join(mark.code for mark in marks)))
+        words.difference_update(WORTH_A_LOOK.findall(" ".join(self.key.frame)))
         return Result(
             marks=marks,
             notes=list(self.notes),
@@ -219,13 +219,12 @@ def _text(reply: Any) -> str:
 
 
 def _judge(box: Sandbox, task: Task, trial: Trial) -> Verdict:
-    cases, most = trial.cases, trial.most
+    cases, most = [tuple(case) for case in trial.cases], trial.most
     limit = 10_000 + len(cases) * (10_000 + 8 * most)
-    reply = box.ask("call", task.name, task.answer, [tuple(case) for case in cases], most, limit=limit)
+    reply = box.ask("call", task.name, task.answer, cases, most, limit=limit)
     if not isinstance(reply, list) or len(reply) != len(cases):
         raise Stopped(NO_SENSE)
-    results = Recorded(tuple(_result(one, most) for one in reply))
-    return judge(trial.exercise, results, seed=0)
+    return judge(trial.exercise, Recorded(tuple(_result(one, most) for one in reply)), seed=0)
 
 
 def _result(reply: Any, most: int) -> Numbers | Exception:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dsrl_lab.course.grading.notebook_file import Cell, parse, read_bytes
+from dsrl_lab.course.grading.notebook_file import Cell, parse, read_bytes, write_whole
 from dsrl_lab.course.grading.slicing import Unit, statements, used_too_early
-from dsrl_lab.files import whole_file
 
 RELEASED = Path(__file__).parent / "released"
 RawCell = dict[str, Any]
@@ -39,11 +38,7 @@ class Inspection:
 
 
 def inspect_notebook(notebook: Path, *, released: Path | None = None) -> Inspection:
-    """Compare a notebook with the one that was handed out.
-
-    Args:
-        notebook: to be handed in.
-        released: as it was handed out; by default the kit's own, found by the ids in the notebook.
+    """Compare a notebook with ``released``, as it was handed out; by default the kit's own, found by the ids.
 
     Raises:
         Unreadable: the notebook cannot be read.
@@ -54,10 +49,8 @@ def inspect_notebook(notebook: Path, *, released: Path | None = None) -> Inspect
         raise ValueError(f"{notebook.name} is empty: it has no cells; take the notebook that you worked in")
     frame = parse(read_bytes(released or _like(cells, notebook)))[1]["cells"]
     comparison = _Comparison([cell for cell in raw["cells"] if isinstance(cell, dict)], frame)
-    comparison.kinds()
-    comparison.copies()
-    comparison.lost()
-    comparison.changed()
+    for look in (comparison.kinds, comparison.copies, comparison.lost, comparison.changed):
+        look()
     raw["cells"] = comparison.cells
     if comparison.findings:
         raw["nbformat_minor"] = max(5, raw.get("nbformat_minor", 0))
@@ -69,14 +62,12 @@ def write_fixed(notebook: Path, inspection: Inspection) -> Path:
     beside = notebook.with_suffix(".before_check.ipynb")
     if not beside.exists():
         beside.write_bytes(notebook.read_bytes())
-    text = json.dumps(inspection.notebook, ensure_ascii=False, indent=1) + "\n"
-    with whole_file(notebook) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "replace"))
+    write_whole(notebook, json.dumps(inspection.notebook, ensure_ascii=False, indent=1) + "\n")
     return beside
 
 
 def _like(cells: Sequence[Cell], notebook: Path) -> Path:
-    ids = {cell.id for cell in cells} | {cell.grade_id for cell in cells} - {""}
+    ids = {name for cell in cells for name in (cell.id, cell.grade_id)} - {""}
     shared = {
         path: len(ids & {cell.id for cell in parse(path.read_bytes())[0]}) + 1000 * (path.name == notebook.name)
         for path in sorted(RELEASED.glob("*.ipynb"))
@@ -109,10 +100,6 @@ def _set_marks(cell: RawCell, twin: RawCell | None) -> None:
 
 def _grade_id(cell: RawCell) -> str:
     return str(_marks(cell).get("grade_id", ""))
-
-
-def _is_answer(grade_id: str) -> bool:
-    return grade_id.endswith("-answer")
 
 
 class _Comparison:
@@ -155,7 +142,7 @@ class _Comparison:
         """The copy that counts: of an answer the last that was changed, as when the notebook runs."""
         handed_out = self.graded.get(name) or self.by_id.get(name)
         worked_on = [cell for cell in twins if handed_out is not None and _source(cell) != _source(handed_out)]
-        return worked_on[-1] if worked_on and _is_answer(name) else twins[0]
+        return worked_on[-1] if worked_on and name.endswith("-answer") else twins[0]
 
     def lost(self) -> None:
         """Ids that are gone, and cells of the exercises that are gone."""
@@ -173,9 +160,9 @@ class _Comparison:
                 own = copy.deepcopy(twin)
                 self.cells.insert(place, own)
                 text = f"the check {grade_id} was deleted; it is back as cell {place + 1}"
-                if _is_answer(grade_id):
+                if grade_id.endswith("-answer"):
                     text = f"the answer {grade_id} was gone; write it in cell {place + 1}"
-                self.findings.append(Finding(text, fixable=not _is_answer(grade_id)))
+                self.findings.append(Finding(text, fixable=not grade_id.endswith("-answer")))
             own["id"] = twin["id"]
             place = self.number(own)
 
@@ -192,7 +179,7 @@ class _Comparison:
         """Checks whose text was changed, and marks that were."""
         for cell in self.cells:
             twin = self.graded.get(_grade_id(cell))
-            if twin is not None and not _is_answer(_grade_id(cell)) and _source(cell) != _source(twin):
+            if twin is not None and not _grade_id(cell).endswith("-answer") and _source(cell) != _source(twin):
                 self.fixed(f"the check {_grade_id(cell)} was changed")
                 cell["source"] = twin["source"]
             if twin is not None and _marks(cell) != _marks(twin):
@@ -203,7 +190,7 @@ class _Comparison:
         return [
             name.removesuffix("-answer").replace("-", ".")
             for name, cell in ((_grade_id(cell), cell) for cell in self.cells)
-            if _is_answer(name) and name in self.graded and _source(cell) == _source(self.graded[name])
+            if name.endswith("-answer") and name in self.graded and _source(cell) == _source(self.graded[name])
         ]
 
 

@@ -28,12 +28,7 @@ RECORDS, FRAMES = (Path("dsrl_lab", "course", room, "released") for room in ("ex
 
 
 def build_kit(repository: Path, folder: Path, *, released: Path) -> None:
-    """Write the student's copy of the kit.
-
-    Args:
-        repository: the teacher's checkout.
-        folder: of the copy; an earlier one is replaced.
-        released: nbgrader's release folder; notebooks are checked against its copies.
+    """Write the student's copy of a checkout to ``folder``, with ``released``, nbgrader's folder of releases.
 
     Raises:
         ValueError: ``repository`` is no checkout, or ``folder`` something else than a kit.
@@ -52,10 +47,9 @@ def build_kit(repository: Path, folder: Path, *, released: Path) -> None:
         shutil.copytree(repository / name, folder / name, ignore=_big, dirs_exist_ok=True)
     (folder / "README.md").write_text(README, encoding="utf-8")
     save(folder / RECORDS, list(EXERCISES.values()))
-    frames = folder / FRAMES
-    frames.mkdir(parents=True)
-    for notebook in sorted(released.glob("*/*.ipynb")):
-        shutil.copy2(notebook, frames / notebook.name)
+    (folder / FRAMES).mkdir(parents=True)
+    for notebook in released.glob("*/*.ipynb"):
+        shutil.copy2(notebook, folder / FRAMES / notebook.name)
     for path in [folder, *folder.rglob("*")]:  # another user runs students' code
         path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
     compileall.compile_dir(folder / "dsrl_lab", quiet=2)

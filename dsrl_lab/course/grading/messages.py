@@ -23,7 +23,7 @@ class BadMessage(ValueError):  # noqa: N818
 
 
 def clean(text: str, most: int = 20_000) -> str:
-    r"""A student's text for a table, a page or a database: no control characters, no half characters.
+    r"""A student's text for a table, a page or a database, without control characters and half characters.
 
     Example:
         >>> clean("a\tb\0\ud800c\n", 6)
@@ -90,14 +90,13 @@ def receive(line: socket.socket, *, limit: int, deadline: float | None = None) -
 
 
 def _exactly(line: socket.socket, count: int, deadline: float | None) -> bytes:
-    parts = bytearray()
-    while len(parts) < count:
+    found = bytearray()
+    while len(found) < count:
         line.settimeout(_left(deadline))
-        part = line.recv(min(count - len(parts), 1 << 20))
-        if not part:
+        if not (part := line.recv(min(count - len(found), 1 << 20))):
             raise EOFError("the other side is gone")
-        parts += part
-    return bytes(parts)
+        found += part
+    return bytes(found)
 
 
 def _left(deadline: float | None) -> float | None:

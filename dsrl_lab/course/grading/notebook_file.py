@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dsrl_lab.files import whole_file
+
 LARGEST = 8 * 2**20
 MOST_CELLS = 2_000
 
@@ -109,3 +111,9 @@ def _whole(text: str) -> str:
 def read(path: Path) -> list[Cell]:
     """Cells of a notebook file; raises Unreadable as ``read_bytes`` and ``parse`` do."""
     return parse(read_bytes(path), name=path.name)[0]
+
+
+def write_whole(place: Path, text: str) -> None:
+    """Write a file whole; what is not UTF-8 becomes a question mark."""
+    with whole_file(place) as temporary:
+        temporary.write_bytes(text.encode("utf-8", "replace"))

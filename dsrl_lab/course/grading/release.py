@@ -46,12 +46,7 @@ def assignments(folder: Path) -> list[Path]:
 
 
 def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> list[Released]:
-    """Build or renew a course; submissions stay.
-
-    Args:
-        course: folder of the course.
-        repository: the teacher's checkout, with ``notebooks/src``.
-        only: numbers of notebooks, "06"; by default all.
+    """Build or renew a course from a checkout; ``only`` numbers of notebooks, "06". Submissions stay.
 
     Raises:
         ValueError: nbgrader is not installed or fails, or a number has no exercises.

@@ -24,16 +24,8 @@ from typing import Any, Self
 
 import psutil
 
-from dsrl_lab.course.grading import launch, walls
-from dsrl_lab.course.grading.control_group import (
-    MEMORY,
-    ControlGroup,
-    cpu_time,
-    descendants,
-    kernel_version,
-    own_memory,
-    wants_to_run,
-)
+from dsrl_lab.course.grading import control_group, launch, walls
+from dsrl_lab.course.grading.control_group import ControlGroup, descendants
 from dsrl_lab.course.grading.messages import BadMessage, clean, receive, send
 
 START = "import json, os, sys; c = json.loads(sys.argv[1]); os.chdir('/tmp'); "
@@ -90,11 +82,7 @@ class NotStarted(RuntimeError):  # noqa: N818
 class Sandbox:
     """A student's process; after the ``with`` block it is gone, with all that it started.
 
-    Args:
-        kit: the student's copy of the kit.
-        limits: what it may use.
-        usage: of the submission's earlier processes; it grows.
-        unsafe: continue where there is no bubblewrap.
+    Without bubblewrap it starts only if ``unsafe``; ``usage``, of the submission's earlier processes, grows.
 
     Raises:
         ValueError: there is no bubblewrap, and not ``unsafe``.
@@ -209,7 +197,7 @@ class Sandbox:
         return [*starter, *words, *walls.mounts(self.kit, self.limits.file_bytes), "--", *python]
 
     def _most_processes(self, *, root: bool) -> int:
-        if root or (self.shut_in and kernel_version() >= (5, 14)):  # of a name space or user of its own
+        if root or (self.shut_in and control_group.kernel_version() >= (5, 14)):  # of a name space or user of its own
             return self.limits.processes
         found = [process.info for process in psutil.process_iter(["uids", "num_threads"])]
         mine = (one["num_threads"] or 1 for one in found if one["uids"] and one["uids"].real == os.getuid())
@@ -225,15 +213,18 @@ class Sandbox:
             if ended:
                 return
             family = descendants(self._process.pid)
-            self._seen.update({pid: cpu_time(pid) for pid in family})
-            held = sum(map(own_memory, family))
+            self._seen.update({pid: control_group.cpu_time(pid) for pid in family})
+            held = sum(map(control_group.own_memory, family))
             self.usage.peak_memory = max(self.usage.peak_memory, held)
-            counted = MEMORY in self._group.enforced  # else by what is seen, which counts a fork's pages twice
+            counted = (
+                control_group.MEMORY in self._group.enforced
+            )  # else by what is seen, which counts a fork's pages twice
             if self._group.out_of_memory() or (not counted and held > AT_THE_START + self.limits.memory):
                 self._stop(self._too_much)
             looked, since = time.monotonic(), time.monotonic() - looked
             if self._ready:
-                self._look_at_time(since, idle=self._asked is not None and not any(map(wants_to_run, family)))
+                idle = self._asked is not None and not any(map(control_group.wants_to_run, family))
+                self._look_at_time(since, idle=idle)
             time.sleep(0.1)
 
     def _look_at_time(self, since: float, *, idle: bool) -> None:

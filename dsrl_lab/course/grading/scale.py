@@ -23,8 +23,8 @@ import nbformat
 from dsrl_lab.course.exercises.bank import find
 from dsrl_lab.course.grading.assignment import Question
 from dsrl_lab.course.grading.course import Graded, grade_course
+from dsrl_lab.course.grading.notebook_file import write_whole
 from dsrl_lab.course.grading.release import release
-from dsrl_lab.course.grading.tables import write_whole
 from dsrl_lab.course.grading.walls import not_enforced, protections
 from dsrl_lab.training.record import environment, write
 
@@ -94,7 +94,7 @@ def measure(
     record: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Draw a class, grade it in a temporary folder and measure; return the record's lines.
+    """Draw ``number`` submissions, grade them in a temporary folder and measure; return the lines of the record.
 
     Args:
         repository: a checkout of the kit.
@@ -126,16 +126,17 @@ def measure(
 
         graded = grade_course(course, jobs=jobs, progress=look)[built.name]
         seconds = time.monotonic() - started
+    should_be = {one.student: one.points for one in simulated}
     submissions: list[dict[str, Any]] = [
         {
             "kind": "submission",
-            "student": one.submission.student,
+            "student": student,
             "cpu_seconds": one.result.cpu_seconds,
             "peak_megabytes": round(one.result.peak_memory / 1e6, 1),
             "points": {mark.question: mark.points for mark in one.result.marks},
-            "should_be": drawn.points,
+            "should_be": should_be[student],
         }
-        for one, drawn in zip(sorted(graded, key=lambda one: one.submission.student), simulated, strict=True)
+        for student, one in ((one.submission.student, one) for one in graded)
     ]
     lines = [
         {

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dsrl_lab.course.grading.grading import Result
-from dsrl_lab.files import whole_file
+from dsrl_lab.course.grading.notebook_file import write_whole
 
 FORMULA = re.compile(r"^(?=[=+@-])(?!-?\d+(\.\d+)?$)")  # the start of a text that is no number
 
@@ -24,9 +24,8 @@ def write_tables(folder: Path, assignment: str, graded: Mapping[str, Result], *,
     for student, result in graded.items():
         points = ["" if result.fault else str(points) for points in (result.score, *(m.points for m in result.marks))]
         problem = f"not graded: {result.fault}" if result.fault else result.problem
-        rows.append(
-            [student, points[0], str(out_of), *points[1:], problem, " | ".join(result.notes), " ".join(result.look)]
-        )
+        texts = (problem, " | ".join(result.notes), " ".join(result.look))
+        rows.append([student, points[0], str(out_of), *points[1:], *texts])
     rows += [[student, "", str(out_of), *[""] * len(names), "not handed in", "", ""] for student in absent]
     write_whole(folder / f"{assignment}.csv", _csv(rows))
     write_whole(folder / f"{assignment}_questions.csv", _csv(by_question(list(graded.values()))))
@@ -62,9 +61,3 @@ def _csv(rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO(newline="")
     csv.writer(text).writerows([FORMULA.sub("'", " ".join(value.split())) for value in row] for row in rows)
     return text.getvalue()
-
-
-def write_whole(place: Path, text: str) -> None:
-    """Write a file whole; what is not UTF-8 becomes a question mark."""
-    with whole_file(place) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "replace"))

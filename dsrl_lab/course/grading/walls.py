@@ -31,20 +31,13 @@ def bubblewrap() -> str:
     program = shutil.which("bwrap")
     if program is None:
         return NOT_INSTALLED
-    tried = subprocess.run(
-        [program, *name_spaces(), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"],
-        capture_output=True,
-        text=True,
-    )
+    command = [program, *name_spaces(), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    tried = subprocess.run(command, capture_output=True, text=True)
     return "" if tried.returncode == 0 else REFUSED.format(error=tried.stderr.strip()[:200])
 
 
 def protections(*, unsafe: bool = False) -> tuple[str, ...]:
-    """What is in force when a student's code runs here.
-
-    Raises:
-        ValueError: there is no bubblewrap, and ``unsafe`` was not asked for.
-    """
+    """What is in force when a student's code runs here; ValueError if there is no bubblewrap, and not ``unsafe``."""
     limits = ("time and address space of each process", "file size", "output", *sorted(control_group.enforced()))
     if reason := bubblewrap():
         if not unsafe:
@@ -96,12 +89,11 @@ def mounts(kit: Path, size: int) -> list[str]:
     """Options of bubblewrap: the system, Python, packages without the teacher's kit, the student's kit."""
     # First, so that a checkout or a Python below /tmp is mounted into it, not hidden under it.
     words = ["--size", str(size), "--perms", "1777", "--tmpfs", "/tmp"]
-    for name in SYSTEM:
-        folder = Path(name)
+    for folder in map(Path, SYSTEM):
         if folder.is_symlink():
-            words += ["--symlink", str(folder.readlink()), name]
+            words += ["--symlink", str(folder.readlink()), str(folder)]
         elif folder.is_dir():
-            words += ["--ro-bind", name, name]
+            words += ["--ro-bind", str(folder), str(folder)]
     words += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     shown = [Path(sys.base_prefix).resolve(), *packages()]
     for folder in shown:
@@ -111,8 +103,8 @@ def mounts(kit: Path, size: int) -> list[str]:
     for folder in shown:
         for path in (folder / "dsrl_lab", *folder.glob("dsrl_lab-*"), folder / "nbgrader"):
             words += ["--tmpfs", str(path), "--remount-ro", str(path)] if path.is_dir() else []
-    for folder in (kit, Path(__file__).resolve().parents[2]):
-        refuse_visible(folder)
+    refuse_visible(kit)
+    refuse_visible(Path(__file__).resolve().parents[2])
     # /proc is read-only, so that no process can write into the memory of the one that ends them all.
     words += ["--ro-bind", str(kit), KIT, "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
     words += ["--size", str(2**20), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]

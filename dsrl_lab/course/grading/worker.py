@@ -53,7 +53,8 @@ class Session:
     """
 
     def __init__(self) -> None:
-        self.names: dict[str, Any] = {"__name__": "__main__", "display": _nothing, "get_ipython": _nothing}
+        self.names: dict[str, Any] = {"__name__": "__main__"}
+        self.names |= dict.fromkeys(("display", "get_ipython"), lambda *arguments, **options: None)
         self.units: list[Unit] = []
 
     def prepare(self, cells: list[list[str]], answers: list[str]) -> dict[str, Any]:
@@ -98,10 +99,6 @@ class Session:
             return _described(error)
         finally:
             _flush()
-
-
-def _nothing(*arguments: Any, **options: Any) -> None:
-    return None
 
 
 def _flush() -> None:

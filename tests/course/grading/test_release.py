@@ -110,7 +110,7 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def library() -> str:
-    """The library without exercises: what it says itself is no secret."""
+    """The library without exercises: what it contains is no secret."""
     paths = [p for p in (REPOSITORY / "dsrl_lab").rglob("*.py") if not {"exercises", "grading"} & set(p.parts)]
     return "\n".join(normal(ast.unparse(ast.parse(path.read_bytes()))) for path in paths)
 

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from dsrl_lab.affinity import feature_affinity_loss
-from dsrl_lab.course.exercises.bank import EXERCISES, find
+from dsrl_lab.course.exercises.bank import find
 from dsrl_lab.course.exercises.calls import Answer, Case
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.judge import Verdict, judge
@@ -58,8 +58,3 @@ def check_hidden(name: str, answer: Answer, *, seed: int | None = None) -> Verdi
     """
     verdicts = [judge(exercise, answer, seed=seed) for exercise in hidden_variants(name)]
     return next((verdict for verdict in verdicts if not verdict), verdicts[-1])
-
-
-def unknown_draws() -> list[str]:
-    """Entries that belong to no exercise."""
-    return sorted(set(DRAWS) - set(EXERCISES))
