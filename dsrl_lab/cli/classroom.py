@@ -16,22 +16,25 @@ if TYPE_CHECKING:
 app = App(help="Hand notebooks out as assignments, check them, grade them in a sandbox.", no_args_is_help=True)
 
 
+def _print(text: str) -> None:
+    from dsrl_lab.cli.console import output
+
+    output.print(text, highlight=False, markup=False)
+
+
 @app.command()
 def release(
     course: Annotated[Path, typer.Argument(help="Folder of the course; it is made if it is not there.")],
     only: Annotated[list[str] | None, typer.Option(help="Numbers of notebooks, 06; all with exercises.")] = None,
 ) -> None:
     """Build an nbgrader course: source/, release/, and kit/, the students' copy of the library without solutions."""
-    from dsrl_lab.cli.console import output
     from dsrl_lab.course.grading.release import release as build
     from dsrl_lab.experiments import REPOSITORY
 
     for assignment in build(course, REPOSITORY, only=only or []):
         asked = ", ".join(question.name for question in assignment.questions)
-        output.print(f"{assignment.name}: {assignment.points} points for {asked}", highlight=False)
-    output.print(
-        f"hand out {course / 'release'} and {course / 'kit'}; keep everything else to yourself", highlight=False
-    )
+        _print(f"{assignment.name}: {assignment.points} points for {asked}")
+    _print(f"hand out {course / 'release'} and {course / 'kit'}; keep everything else to yourself")
 
 
 @app.command()
@@ -41,21 +44,20 @@ def check(
     released: Annotated[Path | None, typer.Option(help="The notebook as it was handed out.")] = None,
 ) -> None:
     """Inspect a notebook before you hand it in: ids, deleted checks, cells that only run out of order."""
-    from dsrl_lab.cli.console import output
     from dsrl_lab.course.grading.handin import inspect_notebook, write_fixed
 
     look = inspect_notebook(notebook, released=released)
     fixable = [finding for finding in look.findings if finding.fixable]
     if fix and fixable:
-        output.print(f"fixed; the file as it was: {write_fixed(notebook, look)}", highlight=False)
+        _print(f"fixed; the file as it was: {write_fixed(notebook, look)}")
     for finding in look.findings:
         sign = ("fixed" if fix else "--fix fixes") if finding.fixable else "for you"
-        output.print(f"  {sign}: {finding.text}", highlight=False, markup=False)
+        _print(f"  {sign}: {finding.text}")
     if look.open_answers:
-        output.print(f"still open: {', '.join(look.open_answers)}", highlight=False)
+        _print(f"still open: {', '.join(look.open_answers)}")
     if any(not finding.fixable or not fix for finding in look.findings):
         raise typer.Exit(1)
-    output.print("ready to hand in")
+    _print("ready to hand in")
 
 
 @app.command()
@@ -64,23 +66,23 @@ def grade(
     only: Annotated[list[str] | None, typer.Option(help="Assignments, by name or number; all by default.")] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Submissions at once; 0: as many as there are cores.")] = 0,
     student: Annotated[list[str] | None, typer.Option(help="Grade these alone; the tables keep the others.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Grade anew what is graded already.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Grade even what has a grade.")] = False,
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Without a sandbox: students' code may do whatever you may.")
     ] = False,
 ) -> None:
     """Grade every submission in a sandbox; write grades/*.csv, feedback/, and nbgrader's gradebook if there is one."""
-    from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.cli.console import progress_bar
     from dsrl_lab.course.grading.course import grade_course, links
     from dsrl_lab.course.grading.gradebook import write_gradebook
     from dsrl_lab.course.grading.messages import clean
     from dsrl_lab.course.grading.walls import not_enforced, protections
 
-    output.print(f"in force: {', '.join(protections(unsafe=unsafe))}", highlight=False)
+    _print(f"in force: {', '.join(protections(unsafe=unsafe))}")
     if missing := not_enforced(unsafe=unsafe):
-        output.print(f"not enforced by the kernel here: {', '.join(missing)}; see dsrl-lab doctor", highlight=False)
+        _print(f"not enforced by the kernel here: {', '.join(missing)}; see dsrl-lab doctor")
     for link in links(course):
-        output.print(f"not followed, a link: submitted/{link}", highlight=False, markup=False)
+        _print(f"not followed, a link: submitted/{link}")
     counted: Counter[str] = Counter()
     with progress_bar() as progress:
         bar = progress.add_task("grading", total=None)
@@ -97,22 +99,18 @@ def grade(
     for assignment, results in graded.items():
         scores = sorted(one.result.score for one in results if not one.result.fault)
         median = f"median {scores[len(scores) // 2]} points" if scores else "no score"
-        unreadable = sum(bool(one.result.problem) for one in results)
-        kept = sum(one.again for one in results)
-        output.print(
-            f"{assignment}: {len(results)} submissions, {median}, {unreadable} that could not be read, "
-            f"{kept} graded before; grades/{assignment}.csv",
-            highlight=False,
-        )
+        unreadable, kept = sum(bool(one.result.problem) for one in results), sum(one.again for one in results)
+        counts = f"{len(results)} submissions, {median}, {unreadable} that could not be read, {kept} graded before"
+        _print(f"{assignment}: {counts}; grades/{assignment}.csv")
         failed = write_gradebook(course, assignment, results)
         if failed is not None:
-            output.print(f"{assignment}: scores are in nbgrader's gradebook.db", highlight=False)
+            _print(f"{assignment}: scores are in nbgrader's gradebook.db")
         not_graded = {one.submission.student: one.result.fault for one in results if one.result.fault}
         for what, students in (("not graded", not_graded), ("not in gradebook.db", failed or {})):
             for name, why in students.items():
-                output.print(f"{assignment}: {what}: {clean(name)}: {clean(why)}", highlight=False, markup=False)
+                _print(f"{assignment}: {what}: {clean(name)}: {clean(why)}")
                 missed += 1
     if not graded:
-        output.print("nothing was handed in: expected submitted/<student>/<assignment>/<assignment>.ipynb")
+        _print("nothing was handed in: expected submitted/<student>/<assignment>/<assignment>.ipynb")
     if missed or not graded:
         raise typer.Exit(1 if missed else 2)

@@ -1,15 +1,13 @@
-"""From a notebook's source to an assignment: the same cells, exercises cut into an answer, a check and a hidden check.
+"""From a notebook's source to an assignment: each exercise becomes an answer, a check and a hidden check.
 
-An exercise in a source is one code cell, the stub followed by ``check("06.2", affinity)``, and a later cell with
-``hint("06.2") + solution("06.2")``. In the assignment's source version they become nbgrader's cells; nbgrader itself
-cuts solutions and hidden tests out of the version that is released.
+An exercise is one code cell, the stub followed by ``check("06.2", affinity)``, and a later cell with
+``hint("06.2") + solution("06.2")``. nbgrader cuts solutions and hidden tests out of what is released.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,15 @@ from dsrl_lab.course.exercises.exercise import Exercise
 
 CODE_STUB = "raise NotImplementedError"
 SCHEMA = 3  # of nbgrader's metadata
-JUDGED = "judged"  # a name in the checks' cells that no answer has
+VISIBLE = """judged = check("{question.name}", {question.answer})
+display(judged)
+assert judged, judged.message"""  # no answer is called judged
+HIDDEN = """# {question.points} more points are given after you hand in, for inputs of other kinds.
+### BEGIN HIDDEN TESTS
+from dsrl_lab.course.grading.hidden_inputs import check_hidden
+
+assert check_hidden("{question.name}", {question.answer})
+### END HIDDEN TESTS"""
 RULES = """## How this is graded
 
 Write your answers in place of `raise NotImplementedError`; change no name, and leave the cells below each answer as
@@ -35,35 +41,20 @@ Before you hand in: `dsrl-lab classroom check {name}.ipynb`"""
 
 @dataclass(frozen=True)
 class Question:
-    """One exercise in an assignment.
+    """One exercise in an assignment."""
 
-    Attributes:
-        name: "06.2".
-        answer: name of the function that is asked for.
-        points: for each of the two halves, visible check and further inputs.
-    """
-
-    name: str
-    answer: str
-    points: int
+    name: str  # "06.2"
+    answer: str  # name of the function that is asked for
+    points: int  # for each half: the visible check, and the hidden one
 
     @property
     def stem(self) -> str:
-        """Its grade ids begin so.
-
-        Example:
-            >>> Question("06.2", "affinity", 2).stem
-            '06-2'
-        """
+        """The start of its grade ids, "06-2"."""
         return self.name.replace(".", "-")
 
 
 def questions(source: Path) -> list[Question]:
-    """The exercises of a notebook's source, in order.
-
-    Raises:
-        ValueError: an exercise cell is not of the one form.
-    """
+    """The exercises of a notebook's source; raises ValueError for an exercise cell of another form."""
     cells = jupytext.read(source).cells
     return [found for cell in cells if cell.cell_type == "code" and (found := _question(cell.source)) is not None]
 
@@ -71,11 +62,8 @@ def questions(source: Path) -> list[Question]:
 def source_version(source: Path) -> Any:
     """The assignment with solutions and hidden tests, marked so that nbgrader can cut them out.
 
-    Args:
-        source: a py:percent file of the one form.
-
     Raises:
-        ValueError: an exercise cell is not of that form, or there is no exercise.
+        ValueError: an exercise cell has another form, or there is no exercise.
     """
     number, name = source.stem[:2], source.stem
     asked = questions(source)
@@ -90,55 +78,37 @@ def source_version(source: Path) -> Any:
         else:
             text = re.sub(r'(hint\("[^"]+"\)) \+ solution\("[^"]+"\)', r"\1", cell.source)
             notebook.cells.append(plain(text, id=f"{number}-c{place:02d}"))
-    points = 2 * sum(question.points for question in asked)
-    rules = nbformat.v4.new_markdown_cell(RULES.format(points=points, name=name), id=f"{number}-rules")
-    notebook.cells.insert(1, rules)
+    rules = RULES.format(points=2 * sum(question.points for question in asked), name=name)
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell(rules, id=f"{number}-rules"))
     return notebook
 
 
 def _question(code: str) -> Question | None:
-    for call in _checks(code):
+    """The exercise that a cell asks, by its call of ``check``; None if it asks none."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:  # a magic command
+        return None
+    calls = (node.value for node in tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
+    for call in (call for call in calls if ast.unparse(call.func) == "check"):
         if len(call.args) != 2 or not isinstance(call.args[0], ast.Constant) or not isinstance(call.args[1], ast.Name):
             raise ValueError(f'expected check("06.2", function), got {ast.unparse(call)}; name the function first')
         exercise = find(str(call.args[0].value))
         answer = call.args[1].id
         if not code.lstrip().startswith(f"def {answer}(") or CODE_STUB not in code:
-            raise ValueError(
-                f"expected the cell of {exercise.name} to begin with the stub of {answer} and to end with its check; "
-                f"it begins with {code.lstrip()[:40]!r}"
-            )
+            parts = f"to begin with the stub of {answer} and to end with its check"
+            raise ValueError(f"expected the cell of {exercise.name} {parts}; it begins with {code.lstrip()[:40]!r}")
         return Question(exercise.name, answer, exercise.difficulty)
     return None
-
-
-def _checks(code: str) -> Iterator[ast.Call]:
-    try:
-        tree = ast.parse(code)
-    except SyntaxError:  # a magic command: no exercise
-        return
-    for statement in tree.body:
-        call = statement.value if isinstance(statement, ast.Expr) else None
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "check":
-            yield call
 
 
 def _cut(question: Question, code: str) -> list[Any]:
     stub = code[: code.rindex("check(")].rstrip()
     answer = stub.replace(CODE_STUB, _marked_solution(find(question.name)).lstrip())
-    visible = (
-        f'{JUDGED} = check("{question.name}", {question.answer})\ndisplay({JUDGED})\nassert {JUDGED}, {JUDGED}.message'
-    )
-    hidden = (
-        f"# {question.points} more points are given after you hand in, for inputs of other kinds.\n"
-        "### BEGIN HIDDEN TESTS\n"
-        "from dsrl_lab.course.grading.hidden_inputs import check_hidden\n\n"
-        f'assert check_hidden("{question.name}", {question.answer})\n'
-        "### END HIDDEN TESTS"
-    )
     return [
         _graded(f"{question.stem}-answer", answer, solution=True),
-        _graded(f"{question.stem}-check", visible, points=question.points),
-        _graded(f"{question.stem}-hidden", hidden, points=question.points),
+        _graded(f"{question.stem}-check", VISIBLE.format(question=question), points=question.points),
+        _graded(f"{question.stem}-hidden", HIDDEN.format(question=question), points=question.points),
     ]
 
 
@@ -151,14 +121,6 @@ def _marked_solution(exercise: Exercise) -> str:
 
 
 def _graded(grade_id: str, code: str, *, solution: bool = False, points: int = 0) -> Any:
-    marks: dict[str, Any] = {
-        "grade": not solution,
-        "grade_id": grade_id,
-        "locked": not solution,
-        "schema_version": SCHEMA,
-        "solution": solution,
-        "task": False,
-    }
-    if not solution:
-        marks["points"] = points
+    marks: dict[str, Any] = {"grade_id": grade_id, "schema_version": SCHEMA, "task": False, "solution": solution}
+    marks |= {"grade": not solution, "locked": not solution, **({} if solution else {"points": points})}
     return nbformat.v4.new_code_cell(code, id=grade_id, metadata={"nbgrader": marks})

@@ -1,17 +1,19 @@
-"""Control groups: what all processes of a sandbox use together, counted and limited by the kernel.
+"""What all processes of a sandbox use together: control groups, in which the kernel counts and limits, and /proc.
 
-With systemd each sandbox is a scope of its own (``systemd-run --scope``). Elsewhere it is a folder below the grader's
-own group, of version 2 or 1, where this user may make one. ``enforced`` gives what that limits here.
+With systemd each sandbox is a scope (``systemd-run --scope``); elsewhere a folder below the grader's own group, of
+version 2 or 1, where this user may make one.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -27,18 +29,12 @@ LIMITS = {  # by the file that sets it; those of versions 2 and 1
 
 
 class ControlGroup:
-    """A group for one process and all that it starts; ``close`` ends them all.
-
-    Args:
-        memory: bytes, page cache included.
-        processes: threads included.
-    """
+    """A group for one process and all that it starts, with a limit of bytes and of threads; ``close`` ends them all."""
 
     def __init__(self, *, memory: int, processes: int) -> None:
         self.folders: list[Path] = []
         self.enforced: set[str] = set()
-        self.command: list[str] = []
-        """Words to start the process with, before its own command."""
+        self.command: list[str] = []  # words to start the process with, before its own command
         if _systemd():
             self.command = _scope(memory, processes)
             self.enforced = {MEMORY, PROCESSES, CPU}
@@ -49,12 +45,11 @@ class ControlGroup:
             folder = parent / name
             try:
                 folder.mkdir()
-            except OSError:  # read-only, not ours, or a kind that knows no such groups
+            except OSError:  # read-only, not ours, or no such groups
                 continue
             self.folders.append(folder)
             self.enforced |= {LIMITS[file] for file, value in values.items() if _set(folder / file, value)} - {""}
-        if self.cpu_seconds() is not None:
-            self.enforced.add(CPU)
+        self.enforced |= set() if self.cpu_seconds() is None else {CPU}
 
     def join(self) -> list[str]:
         """Files into which the process writes its number before it becomes the student's."""
@@ -71,7 +66,7 @@ class ControlGroup:
         for folder in self.folders:
             if (found := _numbers(folder / "cpu.stat").get("usage_usec")) is not None:
                 return found / 1e6
-            if used := _read(folder / "cpuacct.usage"):
+            if used := read(folder / "cpuacct.usage"):
                 return int(used) / 1e9
         return None
 
@@ -84,30 +79,26 @@ class ControlGroup:
         """End all processes of the group."""
         for folder in self.folders:
             if not _set(folder / "cgroup.kill", 1):
-                for pid in _read(folder / "cgroup.procs").split():
-                    try:
+                for pid in read(folder / "cgroup.procs").split():
+                    with suppress(OSError):
                         os.kill(int(pid), signal.SIGKILL)
-                    except OSError:
-                        continue
 
     def close(self) -> None:
         """End all processes and remove the group; systemd removes its own."""
         self.kill()
         for folder in [] if self.command else self.folders:
-            for _ in range(200):  # the kernel takes a moment to let the ended processes go
-                try:
+            for _ in range(200):  # the kernel needs a moment to remove the ended processes
+                with suppress(OSError):
                     folder.rmdir()
+                if not folder.exists():
                     break
-                except FileNotFoundError:
-                    break
-                except OSError:
-                    time.sleep(0.01)
+                time.sleep(0.01)
 
 
 @cache
 def enforced() -> frozenset[str]:
-    """What of a sandbox's processes together the kernel limits on this computer, for this user."""
-    for parent in _parents():  # what a grader that was killed has left
+    """What the kernel limits for all processes of a sandbox together, on this computer, for this user."""
+    for parent in _parents():  # what a killed grader has left
         for folder in parent.glob(f"{PREFIX}*"):
             if not Path(f"/proc/{folder.name.removeprefix(PREFIX).partition('_')[0]}").exists():
                 left = ControlGroup.__new__(ControlGroup)
@@ -122,10 +113,9 @@ def enforced() -> frozenset[str]:
 def _systemd() -> bool:
     if not Path("/run/systemd/system").is_dir() or shutil.which("systemd-run") is None:
         return False
-    try:
+    with suppress(subprocess.TimeoutExpired):
         return subprocess.run([*_scope(2**30, 64), "true"], capture_output=True, timeout=20).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+    return False
 
 
 def _scope(memory: int, processes: int) -> list[str]:
@@ -135,15 +125,15 @@ def _scope(memory: int, processes: int) -> list[str]:
 
 
 def _parents() -> list[Path]:
-    """The grader's own group in each hierarchy that can count or limit."""
+    """The grader's own group in each hierarchy."""
     mounts: dict[str, tuple[str, str]] = {}
-    for line in _read(Path("/proc/self/mountinfo")).splitlines():
+    for line in read(Path("/proc/self/mountinfo")).splitlines():
         words = line.split()
         kind, options = words[words.index("-") + 1], words[-1].split(",")
         for name in [""] if kind == "cgroup2" else options if kind == "cgroup" else []:
             mounts[name] = (words[3], words[4])
     found: dict[Path, None] = {}
-    for line in _read(Path("/proc/self/cgroup")).splitlines():
+    for line in read(Path("/proc/self/cgroup")).splitlines():
         _, names, place = line.split(":", 2)
         for name in names.split(","):
             if name in ("", "memory", "pids", "cpuacct") and name in mounts:
@@ -152,21 +142,59 @@ def _parents() -> list[Path]:
 
 
 def _set(file: Path, value: int) -> bool:
-    try:
-        with file.open("r+") as there:  # never made anew
-            there.write(str(value))
-    except OSError:
-        return False
-    return True
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # there is none, or its process is gone
-        return ""
+    with suppress(OSError), file.open("r+") as there:  # never creates it
+        there.write(str(value))
+        return True
+    return False
 
 
 def _numbers(file: Path) -> dict[str, int]:
-    """The lines "name number" of a file."""
-    return {name: int(value) for name, value in (line.split() for line in _read(file).splitlines())}
+    return {name: int(value) for name, value in (line.split() for line in read(file).splitlines())}
+
+
+def descendants(pid: int) -> list[int]:
+    """All descendants of a process, by the kernel's own lists; to look at all processes would cost more."""
+    found, queue = [], [pid]
+    while queue:
+        with suppress(OSError):  # the process is gone
+            for task in list(Path(f"/proc/{queue.pop()}/task").iterdir()):
+                below = [int(child) for child in read(task / "children").split()]
+                found += below
+                queue += below
+    return found
+
+
+def read(path: Path) -> str:
+    """A text of the kernel's; "" where there is none, or its process is gone."""
+    with suppress(OSError):
+        return path.read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
+def own_memory(pid: int) -> int:
+    """Bytes of memory that only this process holds, and of shared memory."""
+    lines = dict(line.split(":", 1) for line in read(Path(f"/proc/{pid}/status")).splitlines() if ":" in line)
+    return sum(1024 * int(lines[name].split()[0]) for name in ("RssAnon", "RssShmem") if name in lines)
+
+
+def _state(pid: int) -> list[str]:
+    return read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+
+
+def cpu_time(pid: int) -> tuple[float, float]:
+    """CPU seconds of a process, and of those of its children that have ended."""
+    fields = _state(pid)[11:15] or ["0"] * 4
+    user, system, childrens_user, childrens_system = (int(field) for field in fields)
+    tick = os.sysconf("SC_CLK_TCK")
+    return (user + system) / tick, (childrens_user + childrens_system) / tick
+
+
+def wants_to_run(pid: int) -> bool:
+    """Whether a process runs, or waits for the disk."""
+    return _state(pid)[:1] in (["R"], ["D"])
+
+
+def kernel_version() -> tuple[int, int]:
+    """Major and minor version of the kernel."""
+    major, minor = platform.release().split("-")[0].split(".")[:2]
+    return int(major), int(minor)

@@ -1,8 +1,8 @@
-"""Grading a whole course: all submissions, in parallel, resumable, tables after each student.
+"""Grading a whole course: all submissions, in parallel, resumable.
 
-What a submission earned is written at once (``grades/<assignment>/<student>.json``), under the SHA-256 of all that it
-depends on, so that a run that was killed goes on where it stopped. One bad notebook never stops the rest. A fault of
-the computer or of the course is never a zero: each assignment's own solution must first get all points.
+A grade is written at once, under the SHA-256 of all that it depends on, so that a run that was killed can continue. One
+bad notebook never stops the rest. A fault of the computer is never a zero: each assignment's own solution must first
+get all points.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,43 +24,31 @@ from urllib.parse import quote
 from dsrl_lab.course.grading import feedback
 from dsrl_lab.course.grading.answer_key import answer_key
 from dsrl_lab.course.grading.grading import Mark, Result, grade, not_graded, unreadable
-from dsrl_lab.course.grading.notebook_file import Unreadable, parse, read_bytes
+from dsrl_lab.course.grading.notebook_file import Unreadable, parse, read_bytes, write_whole
 from dsrl_lab.course.grading.sandbox import Limits, NotStarted
-from dsrl_lab.course.grading.tables import write_tables, write_whole
+from dsrl_lab.course.grading.tables import write_tables
 from dsrl_lab.course.grading.walls import protections
 from dsrl_lab.files import sha256
 
 FIELDS = ("notes", "look", "printed", "problem", "peak_memory", "cpu_seconds")
 STOPS = (
-    "{name}: its own solution got {score} of {out_of} points in the sandbox, so nothing was graded: {why}. Look at the "
-    "rights of the course's folder and at free memory, or build the course again with dsrl-lab classroom release"
+    "{name}: its own solution got {score} of {out_of} points in the sandbox, so nothing was graded: {why}. Check the "
+    "rights of the course's folder and the free memory, or build the course again with dsrl-lab classroom release"
 )
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One notebook that was handed in.
+    """One notebook that was handed in; there may be no file at ``path``."""
 
-    Attributes:
-        student: name of the student's folder, with escapes for bytes that are not UTF-8.
-        assignment: name of the assignment.
-        path: where the notebook should be; perhaps it is not.
-    """
-
-    student: str
+    student: str  # name of the folder, with escapes for bytes that are not UTF-8
     assignment: str
     path: Path
 
 
 @dataclass(frozen=True)
 class Graded:
-    """A submission and what it earned.
-
-    Attributes:
-        submission: that was graded.
-        result: what it earned.
-        again: whether the result was there already.
-    """
+    """A submission and what it earned; ``again`` if that was known from an earlier run."""
 
     submission: Submission
     result: Result
@@ -67,32 +56,27 @@ class Graded:
 
 
 def submissions(course: Path, assignment: str) -> list[Submission]:
-    """What was handed in for an assignment, by nbgrader's layout ``submitted/<student>/<assignment>/``.
-
-    Links are not followed: a student's folder that is a link is left out, and named by ``links``.
-    """
+    """What was handed in, in nbgrader's layout ``submitted/<student>/<assignment>/``; links are not followed."""
+    place = Path(assignment, f"{assignment}.ipynb")
     return [
-        Submission(
-            os.fsencode(student.name).decode("utf-8", "backslashreplace"), assignment, path / f"{assignment}.ipynb"
-        )
+        Submission(os.fsencode(student.name).decode("utf-8", "backslashreplace"), assignment, student / place)
         for student in sorted(_folders(course / "submitted"))
-        for path in _folders(student)
-        if path.name == assignment
+        if student / assignment in _folders(student)
     ]
 
 
 def roster(course: Path) -> list[str]:
-    """The class by ``roster.txt``, one name a line, if there is one: the tables then name who handed nothing in."""
+    """The names in ``roster.txt``, one on each line, if there is one."""
     place = course / "roster.txt"
-    return [name for line in place.read_text("utf-8").splitlines() if (name := line.strip())] if place.is_file() else []
+    lines = place.read_text("utf-8").splitlines() if place.is_file() else []
+    return [line.strip() for line in lines if line.strip()]
 
 
 def links(course: Path) -> list[str]:
     """Links among the submissions, which are not followed."""
     below = course / "submitted"
-    tops = list(below.iterdir()) if below.is_dir() else []
-    inner = [path for top in _folders(below) for path in top.iterdir()]
-    return sorted(str(path.relative_to(below)) for path in [*tops, *inner] if path.is_symlink())
+    places = [*below.glob("*"), *(path for folder in _folders(below) for path in folder.iterdir())]
+    return sorted(str(path.relative_to(below)) for path in places if path.is_symlink())
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -111,30 +95,27 @@ def grade_course(
     limits: Limits | None = None,
     progress: Callable[[Graded, int], None] | None = None,
 ) -> dict[str, list[Graded]]:
-    """Grade all submissions of a course; give the results by assignment.
+    """Grade the submissions of a course; return the results by assignment.
 
     Args:
-        course: that ``release`` built.
-        only: assignments, by name or number; all that were released by default.
-        students: whose submissions are graded; all by default. The tables keep the grades of the others.
-        again: grade anew what is graded already.
-        jobs: submissions at once; as many as there are cores by default.
-        unsafe: go on where there is no sandbox.
+        course: built by ``release``.
+        only: assignments, by name or number; by default all.
+        students: by default all; the tables keep the grades of the others.
+        again: grade even what has a grade.
+        jobs: submissions at once; by default one for each core.
+        unsafe: continue where there is no sandbox.
         limits: of each submission.
-        progress: called with each graded submission, and how many there are.
+        progress: called with each graded submission, and the number of all.
 
     Raises:
-        ValueError: nothing was released, an unknown student, an assignment's own solution does not get all points
-            here, or there is no sandbox and ``unsafe`` was not asked for.
+        ValueError: nothing was released, an unknown student, no sandbox, or an own solution without all points.
     """
     protections(unsafe=unsafe)
     released = sorted(course.glob("release/*/*.ipynb"))
     wanted = [path for path in released if not only or path.stem in only or path.stem[:2] in only]
     if not wanted or not (course / "kit").is_dir():
-        raise ValueError(
-            f"expected a course with release/ and kit/ in {course}, and {', '.join(only) or 'an assignment'} in it; "
-            "build it with dsrl-lab classroom release"
-        )
+        parts = f"release/ and kit/ in {course}, and {', '.join(only) or 'an assignment'} in it"
+        raise ValueError(f"expected a course with {parts}; build it with dsrl-lab classroom release")
     handed_in = {path: found for path in wanted if (found := submissions(course, path.stem))}
     known = {one.student for found in handed_in.values() for one in found}
     if unknown := sorted(set(students) - known):
@@ -172,8 +153,6 @@ def _all(
 
 
 class _Grader:
-    """Grades the submissions of one assignment."""
-
     def __init__(self, course: Path, release: Path, *, unsafe: bool, limits: Limits) -> None:
         self.course, self.unsafe, self.limits = course, unsafe, limits
         self.in_force = protections(unsafe=unsafe)
@@ -189,11 +168,7 @@ class _Grader:
         self.version = hashlib.sha256(repr(depends_on).encode()).hexdigest()
 
     def try_own_solution(self) -> None:
-        """Grade the assignment's own solution, as a submission would be.
-
-        Raises:
-            ValueError: it does not get all points: something is wrong here, and no submission can be graded.
-        """
+        """Grade the assignment's own solution; raise ValueError if it does not get all points here."""
         try:
             result = grade(self.key, self.key.solved, self.course / "kit", limits=self.limits, unsafe=self.unsafe)
         except (NotStarted, OSError) as error:
@@ -204,7 +179,7 @@ class _Grader:
             raise ValueError(STOPS.format(name=self.key.name, score=result.score, out_of=self.key.out_of, why=why))
 
     def kept(self, submission: Submission) -> Result | None:
-        """The grade that is there already, if nothing has changed that it depends on."""
+        """The earlier grade, if nothing has changed that it depends on."""
         try:
             found = json.loads(self._place(submission).read_text(encoding="utf-8"))
             if found["key"] != self._cache_key(*_content(submission)):
@@ -216,12 +191,10 @@ class _Grader:
     def __call__(self, submission: Submission, kept: Result | None) -> Graded:
         try:
             return Graded(submission, kept, again=True) if kept else Graded(submission, self._grade(submission))
-        except Exception as error:  # neither one bad notebook nor a full disk stops the rest
+        except Exception as error:  # one bad notebook or a full disk must not stop the rest
             fault = f"the grader failed, and a person has to look ({type(error).__name__}: {error})"
-            try:
+            with suppress(OSError):
                 write_whole(self._place(submission).with_suffix(".trace"), traceback.format_exc())
-            except OSError as full:
-                fault = f"{fault}; {full}"
             return Graded(submission, not_graded(self.key, fault))
 
     def _grade(self, submission: Submission) -> Result:
@@ -234,14 +207,11 @@ class _Grader:
             result = grade(self.key, cells, self.course / "kit", limits=self.limits, unsafe=self.unsafe)
         except Unreadable as error:
             result = unreadable(self.key, str(error))
-        name = self.key.name
-        page = self.course / "feedback" / file_name(submission.student) / name / f"{name}.html"
+        page = self.course / "feedback" / file_name(submission.student) / self.key.name / f"{self.key.name}.html"
         write_whole(page, feedback.page(self.key, submission.student, result))
-        seconds = round(time.monotonic() - started, 2)
-        about = {"key": self._cache_key(content, problem), "student": submission.student, "seconds": seconds}
-        write_whole(
-            self._place(submission), json.dumps({**about, "in_force": self.in_force, **result.as_dict()}, indent=1)
-        )
+        about = {"key": self._cache_key(content, problem), "student": submission.student, **result.as_dict()}
+        about |= {"in_force": self.in_force, "seconds": round(time.monotonic() - started, 2)}
+        write_whole(self._place(submission), json.dumps(about, indent=1))
         return result
 
     def _place(self, submission: Submission) -> Path:
@@ -252,7 +222,7 @@ class _Grader:
 
 
 def _content(submission: Submission) -> tuple[bytes, str]:
-    """What a submission's file holds, or why it cannot be taken."""
+    """A submission's file, or why it cannot be read."""
     try:
         return read_bytes(submission.path), ""
     except Unreadable as error:
@@ -260,26 +230,24 @@ def _content(submission: Submission) -> tuple[bytes, str]:
 
 
 def _digest(kit: Path) -> str:
-    """SHA-256 of all files of the kit."""
-    found = hashlib.sha256()
-    for path in sorted(path for path in kit.rglob("*") if path.suffix != ".pyc" and path.is_file()):
-        found.update(f"{path.relative_to(kit)} {sha256(path)}\n".encode())
-    return found.hexdigest()
+    files = sorted(path for path in kit.rglob("*") if path.suffix != ".pyc" and path.is_file())
+    return hashlib.sha256("".join(f"{path.relative_to(kit)} {sha256(path)}\n" for path in files).encode()).hexdigest()
 
 
 def _seed(place: Path) -> int:
-    """The class's secret: drawn once, so that all are tried on the same inputs, today and after a kill."""
+    """The class's secret, drawn once, so that all students get the same inputs."""
     if not place.is_file():
         write_whole(place, str(secrets.randbits(128)))
     return int(place.read_text(encoding="utf-8"))
 
 
 def file_name(student: str) -> str:
-    """A student's name as a file's: no separators, no leading dot, not too long; ordinary names stay as they are.
+    """A student's name as a file name: no separators, no leading dot, at most 150 characters.
 
     Example:
         >>> file_name("ada"), file_name("..%2F")
         ('ada', '%2E%2E%252F')
     """
-    safe = quote(student, safe=" @+,").replace(".", "%2E") if student.startswith(".") else quote(student, safe=" @+,")
+    safe = quote(student, safe=" @+,")
+    safe = safe.replace(".", "%2E") if safe.startswith(".") else safe
     return safe if len(safe) < 150 else f"{safe[:100]}-{hashlib.sha256(student.encode()).hexdigest()[:16]}"

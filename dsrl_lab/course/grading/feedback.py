@@ -1,12 +1,8 @@
-"""The page that a student gets back: answers, points, diagnoses. Nothing of the hidden inputs is on it.
-
-All that a student wrote is escaped; the page holds no script and loads nothing.
-"""
+"""The page that a student gets back: answers, points, diagnoses; nothing of the hidden inputs, no script."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
 
 from dsrl_lab.course.grading.answer_key import AnswerKey
 from dsrl_lab.course.grading.grading import Mark, Result
@@ -25,36 +21,28 @@ def page(key: AnswerKey, student: str, result: Result) -> str:
     title = f"{key.name}: {result.score} of {key.out_of} points"
     parts = [
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{_safe(title)}</title><style>{STYLE}</style>',
-        f"<h1>{_safe(title)}</h1><p>{_safe(student)}</p>",
-        *([f"<p><strong>{_safe(result.problem)}</strong></p>"] if result.problem else []),
-        *_notes(result),
-        *(_section(mark) for mark in result.marks),
+        f"<h1>{_safe(title)}</h1><p>{_safe(student)}</p><p><strong>{_safe(result.problem)}</strong></p>",
     ]
+    if result.notes:
+        items = "".join(f"<li>{_safe(note)}</li>" for note in result.notes)
+        parts.append(f"<h2>Cells that did not run</h2><ul>{items}</ul>")
+    parts += [_section(mark) for mark in result.marks]
     if result.printed.strip():
         parts.append(f"<h2>What your cells printed</h2><pre>{_safe(result.printed)}</pre>")
     return "\n".join([*parts, "</html>"])
-
-
-def _notes(result: Result) -> Iterator[str]:
-    if result.notes:
-        yield "<h2>Cells that did not run</h2><ul>"
-        yield from (f"<li>{_safe(note)}</li>" for note in result.notes)
-        yield "</ul>"
 
 
 def _section(mark: Mark) -> str:
     kind = "full" if mark.points == mark.out_of else "half" if mark.points else "none"
     sign = {"full": "✔", "half": "◐", "none": "✘"}[kind]
     known = f" · {mark.known_as}" if mark.known_as else ""
-    text = [
-        f'<section class="{kind}"><h2>{sign} {_safe(mark.question)}: {mark.points} of {mark.out_of} points'
-        f"{_safe(known)}</h2><p>{_safe(mark.message)}</p>"
-    ]
+    title = _safe(f"{sign} {mark.question}: {mark.points} of {mark.out_of} points{known}")
+    text = f'<section class="{kind}"><h2>{title}</h2><p>{_safe(mark.message)}</p>'
     if mark.hidden_message:
-        text.append(f"<p>Inputs of other kinds: {_safe(mark.hidden_message)}</p>")
+        text += f"<p>Inputs of other kinds: {_safe(mark.hidden_message)}</p>"
     if mark.code:
-        text.append(f"<details><summary>Your answer</summary><pre>{_safe(mark.code)}</pre></details>")
-    return "".join([*text, "</section>"])
+        text += f"<details><summary>Your answer</summary><pre>{_safe(mark.code)}</pre></details>"
+    return f"{text}</section>"
 
 
 def _safe(text: str) -> str:

@@ -1,12 +1,13 @@
-"""Grades where nbgrader's own tools look for them: its gradebook, and ``autograded/`` for its form grader.
+"""Grades for nbgrader's own tools: its gradebook, and ``autograded/`` for its form grader.
 
-nbgrader never runs students' code here, and what it shows in the teacher's browser holds nothing that could run there:
-of a submission only the answers' code is taken over, as text; outputs are ours, points and diagnoses.
+What nbgrader shows in the teacher's browser holds nothing that could run there: of a submission only the answers' code
+is taken, as text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +15,22 @@ import nbformat
 
 from dsrl_lab.course.grading.course import Graded, file_name
 from dsrl_lab.course.grading.grading import Mark
-from dsrl_lab.course.grading.notebook_file import Unreadable, read_bytes
-from dsrl_lab.course.grading.tables import write_whole
+from dsrl_lab.course.grading.notebook_file import Unreadable, read_bytes, write_whole
 
-COLLECTED = ("timestamp.txt", "submission_secret.txt")
-"""What ``nbgrader collect`` puts beside a notebook; its form grader and ``release_feedback`` want it back."""
+COLLECTED = ("timestamp.txt", "submission_secret.txt")  # of ``nbgrader collect``; its other commands need them
 
 
 def write_gradebook(course: Path, assignment: str, graded: Sequence[Graded]) -> dict[str, str] | None:
-    """Write an assignment's scores and its ``autograded/`` notebooks; None where there is no nbgrader or gradebook.
-
-    Points and comments that a person gave in the form grader stay. What was not graded is left out.
+    """Write an assignment's scores and its ``autograded/`` notebooks; keep what a person gave in the form grader.
 
     Returns:
-        Students whose grades could not be written, each with the reason.
+        Students whose grades could not be written, with the reasons; None where there is no nbgrader or gradebook.
     """
+    place = course / "gradebook.db"
     try:
         from nbgrader.api import Gradebook
     except ImportError:
         return None
-    place = course / "gradebook.db"
     if not place.is_file():
         return None
     released = nbformat.read(course / "release" / assignment / f"{assignment}.ipynb", as_version=4)
@@ -44,7 +41,7 @@ def write_gradebook(course: Path, assignment: str, graded: Sequence[Graded]) -> 
                 if not one.result.fault:
                     _write(book, course, released, one)
                     book.db.commit()
-            except Exception as error:  # one student's grade never stops the others'
+            except Exception as error:  # must not stop the others
                 book.db.rollback()
                 failed[one.submission.student] = f"{type(error).__name__}: {error}"[:300]
     return failed
@@ -54,16 +51,14 @@ def _write(book: Any, course: Path, released: Any, one: Graded) -> None:
     from nbgrader.utils import parse_utc
 
     student, assignment = one.submission.student, one.submission.assignment
-    collected = _collected(one)
-    try:
+    collected, handed_in = _collected(one), None
+    with suppress(Exception):  # not collected by nbgrader, or changed by the student
         handed_in = parse_utc(collected["timestamp.txt"].strip())
-    except Exception:  # not collected by nbgrader, or not what it wrote: the student could change it
-        handed_in = None
     book.update_or_create_student(student)
     book.update_or_create_submission(assignment, student, timestamp=handed_in)
     for mark in one.result.marks:
         for end, points in _halves(mark).items():
-            grade = book.find_grade(f"{_stem(mark)}-{end}", assignment, assignment, student)
+            grade = book.find_grade(_grade_id(mark, end), assignment, assignment, student)
             grade.auto_score = float(points)
             grade.needs_manual_grade = False
     shown = course / "autograded" / student / assignment
@@ -79,14 +74,13 @@ def as_shown(released: Any, one: Graded) -> Any:
     cells = {cell.id: cell for cell in shown.cells}
     for mark in one.result.marks:
         earned, most = _halves(mark), mark.out_of // 2
-        answer, check, hidden = (cells[f"{_stem(mark)}-{end}"] for end in ("answer", "check", "hidden"))
+        answer, check, hidden = (cells[_grade_id(mark, end)] for end in ("answer", "check", "hidden"))
         answer.source = mark.code or answer.source
         check.outputs = [_text(f"{earned['check']} of {most} points. {mark.message}")]
         hidden.outputs = [_text(f"{earned['hidden']} of {most} points. {mark.hidden_message}")]
-    if notes := [text for text in (one.result.problem, *one.result.notes) if text]:
-        note = nbformat.v4.new_code_cell("# What was seen while it was graded", id="seen")
-        note.outputs = [_text("\n".join(notes))]
-        shown.cells.append(note)
+    if notes := "\n".join(filter(None, (one.result.problem, *one.result.notes))):
+        title = "# What was seen while it was graded"
+        shown.cells.append(nbformat.v4.new_code_cell(title, id="seen", outputs=[_text(notes)]))
     return shown
 
 
@@ -95,20 +89,18 @@ def _halves(mark: Mark) -> dict[str, int]:
     return {"check": half * mark.passed, "hidden": mark.points - half * mark.passed}
 
 
-def _stem(mark: Mark) -> str:
-    return mark.question.replace(".", "-")
+def _grade_id(mark: Mark, end: str) -> str:
+    return f"{mark.question.replace('.', '-')}-{end}"
 
 
 def _text(text: str) -> Any:
-    """A text as output: a stream, which is shown letter by letter and never as HTML."""
+    """A stream, which is never shown as HTML."""
     return nbformat.v4.new_output("stream", name="stdout", text=text + "\n")
 
 
 def _collected(one: Graded) -> dict[str, str]:
     found = {}
     for name in COLLECTED:
-        try:
+        with suppress(Unreadable):
             found[name] = read_bytes(one.submission.path.with_name(name), largest=1000).decode("utf-8", "replace")
-        except Unreadable:
-            continue
     return found

@@ -1,8 +1,8 @@
-"""Grading one submission: what a student's functions return comes out of a sandbox and is judged here.
+"""Grading one submission: what a student's functions return in a sandbox is judged here.
 
-The student's process gets inputs and gives numbers. Expected numbers and the score stay in this process, so there is
-nothing in there to patch. All visible checks come first; once a hidden input has been sent, nothing of the student's
-process is kept but whether its numbers are right. If the process is stopped, the rest is tried without the culprit.
+The student's process gets inputs and returns numbers; expected numbers and the score stay here. All visible checks come
+first. Once a hidden input has been sent, nothing of the student's process is kept but whether its numbers are right.
+If the process is stopped, the rest is tried without the cell or answer that was running.
 """
 
 from __future__ import annotations
@@ -39,53 +39,30 @@ WORTH_A_LOOK = re.compile(
 
 @dataclass(frozen=True)
 class Mark:
-    """What one exercise of a submission earned.
+    """What one exercise of a submission earned."""
 
-    Attributes:
-        question: "06.2".
-        points: earned.
-        out_of: that could be earned.
-        passed: the visible check.
-        passed_hidden: inputs of other kinds.
-        known_as: name of the misconception that the visible check recognised; "" if none.
-        message: the diagnosis that self-study gives.
-        hidden_message: on the other inputs, in fixed words; "" if they were passed or not tried.
-        code: the student's own, as handed in.
-    """
-
-    question: str
+    question: str  # "06.2"
     points: int
     out_of: int
-    passed: bool
-    passed_hidden: bool
-    known_as: str
-    message: str
-    hidden_message: str = ""
-    code: str = ""
+    passed: bool  # the visible check
+    passed_hidden: bool  # inputs of other kinds
+    known_as: str  # the misconception that the visible check recognised; "" if none
+    message: str  # the diagnosis
+    hidden_message: str = ""  # on the other inputs, in fixed words; "" if they were passed or not tried
+    code: str = ""  # as handed in
 
 
 @dataclass
 class Result:
-    """What a submission earned, and what was seen on the way.
-
-    Attributes:
-        marks: one for each exercise.
-        notes: what the student should know: cells that failed or were stopped.
-        look: words in the answers that a person may want to look at.
-        printed: by the student's cells, before any hidden input was sent.
-        problem: why nothing could be taken of the submission; "" if it could.
-        fault: why the grader could not grade it, through no fault of the student; "" if it could.
-        peak_memory: bytes of its own that the student's processes held.
-        cpu_seconds: of the student's processes.
-    """
+    """What a submission earned."""
 
     marks: list[Mark] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    look: list[str] = field(default_factory=list)
-    printed: str = ""
-    problem: str = ""
-    fault: str = ""
-    peak_memory: int = 0
+    notes: list[str] = field(default_factory=list)  # for the student: cells that failed or were stopped
+    look: list[str] = field(default_factory=list)  # words in the answers that a person may want to see
+    printed: str = ""  # before any hidden input was sent
+    problem: str = ""  # why the submission could not be read
+    fault: str = ""  # why it is not graded, through no fault of the student
+    peak_memory: int = 0  # bytes of the student's processes
     cpu_seconds: float = 0.0
 
     @property
@@ -99,12 +76,12 @@ class Result:
 
 
 def unreadable(key: AnswerKey, problem: str) -> Result:
-    """The result of a submission that cannot be taken: nothing earned, and why."""
-    return Result(marks=_nothing_earned(key, problem), problem=problem)
+    """The result of a submission that cannot be read: no points."""
+    return Result(_nothing_earned(key, problem), problem=problem)
 
 
 def not_graded(key: AnswerKey, fault: str) -> Result:
-    """The result where the grader failed: no score, and why."""
+    """The result if the grader failed: no score."""
     return Result(marks=_nothing_earned(key, "It is not graded yet."), fault=clean(fault, 500))
 
 
@@ -115,11 +92,7 @@ def _nothing_earned(key: AnswerKey, message: str) -> list[Mark]:
 def grade(
     key: AnswerKey, cells: Sequence[Cell], kit: Path, *, limits: Limits | None = None, unsafe: bool = False
 ) -> Result:
-    """Grade a submission's cells.
-
-    Raises:
-        NotStarted: the sandbox does not start here.
-    """
+    """Grade a submission's cells; raises NotStarted if the sandbox does not start."""
     work = _Work(key, cells)
     while not work.done:
         with Sandbox(kit, limits, usage=work.usage, unsafe=unsafe) as box:
@@ -133,8 +106,6 @@ def grade(
 
 
 class _Work:
-    """One submission while it is graded: what is done, what was stopped."""
-
     def __init__(self, key: AnswerKey, cells: Sequence[Cell]) -> None:
         self.key = key
         self.cells = [_owned(cell, key) for cell in cells]
@@ -150,13 +121,13 @@ class _Work:
         self._retried: set[tuple[str, Any]] = set()
 
     def go_on(self, box: Sandbox) -> None:
-        """Run what the answers need, try every answer on its visible inputs, then those that passed on the hidden."""
+        """Run what the answers need; try all answers on visible inputs, then those that passed on hidden ones."""
         self._at = ("prepare", None)
         cells = [["frame", ""] if number in self.stopped_cells else cell for number, cell in enumerate(self.cells)]
-        plan = _Plan.of(box.ask("prepare", cells, [task.answer for task in self.key.tasks]))
-        for cell, message in plan.unreadable.items():
+        needed, unreadable = _plan(box.ask("prepare", cells, [task.answer for task in self.key.tasks]))
+        for cell, message in unreadable.items():
             self.note(f"Cell {cell + 1} cannot be read: {message}")
-        for unit, cell in enumerate(plan.cells):
+        for unit, cell in enumerate(needed):
             self._at = ("cell", cell)
             if message := _text(box.ask("run", unit, limit=10_000)):
                 self.note(f"Cell {cell + 1}: {message}")
@@ -173,17 +144,16 @@ class _Work:
         self.done = True
 
     def passed(self, task: Task) -> bool:
-        """Whether an exercise passed its visible check."""
         verdict = self.visible.get(task.name)
         return isinstance(verdict, Verdict) and verdict.passed
 
     def note(self, text: str) -> None:
-        """Tell the student something, unless hidden inputs were sent already."""
+        """Add a note for the student, unless hidden inputs were sent already."""
         if not self.sealed and len(self.notes) < MOST_NOTES:
             self.notes[text] = None
 
     def note_stop(self, stop: Stopped) -> None:
-        """Remember what was running when the process was stopped, so that it is left out next time."""
+        """Note what was running when the process was stopped, so that it is left out next time."""
         stage, where = self._at
         if stop.unexplained and self._at not in self._retried:  # perhaps the computer ran out of memory
             self._retried.add(self._at)
@@ -203,10 +173,9 @@ class _Work:
             self.done = True
 
     def result(self) -> Result:
-        """What was earned."""
         marks = [self._mark(task) for task in self.key.tasks]
-        handed_out = {word for source in self.key.frame for word in WORTH_A_LOOK.findall(source)}
-        words = {word for mark in marks for word in WORTH_A_LOOK.findall(mark.code)} - handed_out
+        words = set(WORTH_A_LOOK.findall(" ".join(mark.code for mark in marks)))
+        words.difference_update(WORTH_A_LOOK.findall(" ".join(self.key.frame)))
         return Result(
             marks=marks,
             notes=list(self.notes),
@@ -223,33 +192,24 @@ class _Work:
         passed, passed_hidden = self.passed(task), self.hidden.get(task.name, False)
         hidden_message = HIDDEN_FAILED if passed and not passed_hidden else ""
         code = "\n\n".join(s for s in self.sources if re.search(rf"^def {task.answer}\(", s, re.MULTILINE))
-        points = task.points * (passed + passed_hidden)
-        out_of = 2 * task.points
-        return Mark(
-            task.name, points, out_of, passed, passed_hidden, known_as, clean(message), hidden_message, clean(code)
-        )
+        points = (task.points * (passed + passed_hidden), 2 * task.points)
+        return Mark(task.name, *points, passed, passed_hidden, known_as, clean(message), hidden_message, clean(code))
 
 
 def _owned(cell: Cell, key: AnswerKey) -> list[str]:
-    """Whose a cell is; the teacher's own checks and hints, and all text, are left empty: they are not run."""
+    """Whose a cell is, and its code; checks that were handed out are not run."""
     if cell.kind != "code" or cell.source in key.never_run:
         return ["frame", ""]
     return ["frame" if cell.source in key.frame else "student", cell.source]
 
 
-@dataclass(frozen=True)
-class _Plan:
-    cells: list[int]
-    unreadable: dict[int, str]
-
-    @classmethod
-    def of(cls, reply: Any) -> _Plan:
-        """Believe nothing: no student's code has run yet, but a reply is a reply."""
-        try:
-            cells = [int(cell) for cell in reply["cells"]]
-            return cls(cells, {int(cell): _text(message) for cell, message in reply["unreadable"].items()})
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise Stopped(NO_SENSE) from error
+def _plan(reply: Any) -> tuple[list[int], dict[int, str]]:
+    """Numbers of the cells to run, and why some cannot be read."""
+    try:
+        cells = [int(cell) for cell in reply["cells"]]
+        return cells, {int(cell): _text(message) for cell, message in reply["unreadable"].items()}
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise Stopped(NO_SENSE) from error
 
 
 def _text(reply: Any) -> str:
@@ -259,13 +219,12 @@ def _text(reply: Any) -> str:
 
 
 def _judge(box: Sandbox, task: Task, trial: Trial) -> Verdict:
-    cases, most = trial.cases, trial.most
+    cases, most = [tuple(case) for case in trial.cases], trial.most
     limit = 10_000 + len(cases) * (10_000 + 8 * most)
-    reply = box.ask("call", task.name, task.answer, [tuple(case) for case in cases], most, limit=limit)
+    reply = box.ask("call", task.name, task.answer, cases, most, limit=limit)
     if not isinstance(reply, list) or len(reply) != len(cases):
         raise Stopped(NO_SENSE)
-    results = Recorded(tuple(_result(one, most) for one in reply))
-    return judge(trial.exercise, results, seed=0)
+    return judge(trial.exercise, Recorded(tuple(_result(one, most) for one in reply)), seed=0)
 
 
 def _result(reply: Any, most: int) -> Numbers | Exception:

@@ -1,7 +1,6 @@
-"""A last look before a notebook is handed in: what copying, deleting and trying things did to it.
+"""A notebook is inspected before it is handed in: it is compared with the one that was handed out; no code is run.
 
-The notebook is compared with the one that was handed out. Ids, kinds of cells and deleted or changed checks can be
-fixed; what only its author can fix (an order that does not run, a missing answer) is reported. No code is run.
+Ids, kinds of cells and deleted or changed checks can be fixed. What only its author can fix is reported.
 """
 
 from __future__ import annotations
@@ -14,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dsrl_lab.course.grading.notebook_file import Cell, parse, read_bytes
+from dsrl_lab.course.grading.notebook_file import Cell, parse, read_bytes, write_whole
 from dsrl_lab.course.grading.slicing import Unit, statements, used_too_early
-from dsrl_lab.files import whole_file
 
 RELEASED = Path(__file__).parent / "released"
 RawCell = dict[str, Any]
@@ -24,12 +22,7 @@ RawCell = dict[str, Any]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be.
-
-    Attributes:
-        text: what it is and, where ``--fix`` cannot fix it, what to do.
-        fixable: whether ``--fix`` fixes it.
-    """
+    """Something that is not as it should be; ``fixable`` if ``--fix`` fixes it."""
 
     text: str
     fixable: bool
@@ -37,39 +30,27 @@ class Finding:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found.
-
-    Attributes:
-        findings: in the order in which they were found.
-        notebook: as JSON, with all fixed that can be.
-        open_answers: names of exercises that are as they were handed out.
-    """
+    """What was found in a notebook."""
 
     findings: tuple[Finding, ...]
-    notebook: dict[str, Any]
-    open_answers: tuple[str, ...]
+    notebook: dict[str, Any]  # as JSON, with all fixed that can be
+    open_answers: tuple[str, ...]  # exercises that are as they were handed out
 
 
 def inspect_notebook(notebook: Path, *, released: Path | None = None) -> Inspection:
-    """Compare a notebook with the one that was handed out.
-
-    Args:
-        notebook: that is to be handed in.
-        released: the one that was handed out; by default the kit's own, found by the ids in the notebook.
+    """Compare a notebook with ``released``, as it was handed out; by default the kit's own, found by the ids.
 
     Raises:
-        Unreadable: the notebook cannot be taken at all.
-        ValueError: nothing that was handed out is like it.
+        Unreadable: the notebook cannot be read.
+        ValueError: it is empty, or like none that was handed out.
     """
     cells, raw = parse(read_bytes(notebook), name=notebook.name)
     if not cells:
         raise ValueError(f"{notebook.name} is empty: it has no cells; take the notebook that you worked in")
     frame = parse(read_bytes(released or _like(cells, notebook)))[1]["cells"]
     comparison = _Comparison([cell for cell in raw["cells"] if isinstance(cell, dict)], frame)
-    comparison.kinds()
-    comparison.copies()
-    comparison.lost()
-    comparison.changed()
+    for look in (comparison.kinds, comparison.copies, comparison.lost, comparison.changed):
+        look()
     raw["cells"] = comparison.cells
     if comparison.findings:
         raw["nbformat_minor"] = max(5, raw.get("nbformat_minor", 0))
@@ -77,18 +58,16 @@ def inspect_notebook(notebook: Path, *, released: Path | None = None) -> Inspect
 
 
 def write_fixed(notebook: Path, inspection: Inspection) -> Path:
-    """Write the fixed notebook; give the place beside it where the old one is kept."""
+    """Write the fixed notebook; return the file beside it that keeps the old one."""
     beside = notebook.with_suffix(".before_check.ipynb")
     if not beside.exists():
         beside.write_bytes(notebook.read_bytes())
-    text = json.dumps(inspection.notebook, ensure_ascii=False, indent=1) + "\n"
-    with whole_file(notebook) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "replace"))
+    write_whole(notebook, json.dumps(inspection.notebook, ensure_ascii=False, indent=1) + "\n")
     return beside
 
 
 def _like(cells: Sequence[Cell], notebook: Path) -> Path:
-    ids = {cell.id for cell in cells} | {cell.grade_id for cell in cells} - {""}
+    ids = {name for cell in cells for name in (cell.id, cell.grade_id)} - {""}
     shared = {
         path: len(ids & {cell.id for cell in parse(path.read_bytes())[0]}) + 1000 * (path.name == notebook.name)
         for path in sorted(RELEASED.glob("*.ipynb"))
@@ -123,13 +102,7 @@ def _grade_id(cell: RawCell) -> str:
     return str(_marks(cell).get("grade_id", ""))
 
 
-def _is_answer(grade_id: str) -> bool:
-    return grade_id.endswith("-answer")
-
-
 class _Comparison:
-    """A notebook's cells beside those that were handed out, while they are put in order."""
-
     def __init__(self, cells: list[RawCell], frame: list[RawCell]) -> None:
         self.cells = copy.deepcopy(cells)
         self.by_id = {cell["id"]: cell for cell in frame}
@@ -148,13 +121,10 @@ class _Comparison:
             twin = self.graded.get(_grade_id(cell)) or self.by_id.get(cell.get("id", ""))
             if twin is not None and cell.get("cell_type") != twin["cell_type"]:
                 self.fixed(f"cell {number + 1} was turned from {twin['cell_type']} into {cell.get('cell_type')}")
-                cell["cell_type"] = twin["cell_type"]
-                if twin["cell_type"] == "code":
-                    cell.pop("attachments", None)
-                    cell |= {"outputs": [], "execution_count": None}
-                else:
-                    cell.pop("outputs", None)
-                    cell.pop("execution_count", None)
+                for key in ("attachments", "outputs", "execution_count"):
+                    cell.pop(key, None)
+                code = twin["cell_type"] == "code"
+                cell |= {"cell_type": twin["cell_type"]} | ({"outputs": [], "execution_count": None} if code else {})
 
     def copies(self) -> None:
         """Two cells of one id or one grade id, as copy and paste leaves them."""
@@ -169,10 +139,10 @@ class _Comparison:
                         _set_marks(cell, None)
 
     def _original(self, twins: list[RawCell], name: str) -> RawCell:
-        """The copy that counts: of an answer the last that was worked on, as when the notebook runs."""
+        """The copy that counts: of an answer the last that was changed, as when the notebook runs."""
         handed_out = self.graded.get(name) or self.by_id.get(name)
         worked_on = [cell for cell in twins if handed_out is not None and _source(cell) != _source(handed_out)]
-        return worked_on[-1] if worked_on and _is_answer(name) else twins[0]
+        return worked_on[-1] if worked_on and name.endswith("-answer") else twins[0]
 
     def lost(self) -> None:
         """Ids that are gone, and cells of the exercises that are gone."""
@@ -189,16 +159,15 @@ class _Comparison:
             if own is None:
                 own = copy.deepcopy(twin)
                 self.cells.insert(place, own)
-                if _is_answer(grade_id):
+                text = f"the check {grade_id} was deleted; it is back as cell {place + 1}"
+                if grade_id.endswith("-answer"):
                     text = f"the answer {grade_id} was gone; write it in cell {place + 1}"
-                    self.findings.append(Finding(text, fixable=False))
-                else:
-                    self.fixed(f"the check {grade_id} was deleted; it is back as cell {place + 1}")
+                self.findings.append(Finding(text, fixable=not grade_id.endswith("-answer")))
             own["id"] = twin["id"]
             place = self.number(own)
 
     def _unmarked(self, twin: RawCell) -> RawCell | None:
-        """The last cell without marks that has the text, the id or the function of one that was handed out."""
+        """The last cell without marks that has the text, the id or the function of ``twin``."""
         function = _source(twin).split("(")[0]  # "def affinity"
         for cell in reversed(self.cells):
             same = _source(cell).strip() == _source(twin).strip() or cell.get("id") == twin["id"]
@@ -210,7 +179,7 @@ class _Comparison:
         """Checks whose text was changed, and marks that were."""
         for cell in self.cells:
             twin = self.graded.get(_grade_id(cell))
-            if twin is not None and not _is_answer(_grade_id(cell)) and _source(cell) != _source(twin):
+            if twin is not None and not _grade_id(cell).endswith("-answer") and _source(cell) != _source(twin):
                 self.fixed(f"the check {_grade_id(cell)} was changed")
                 cell["source"] = twin["source"]
             if twin is not None and _marks(cell) != _marks(twin):
@@ -219,9 +188,9 @@ class _Comparison:
 
     def still_open(self) -> list[str]:
         return [
-            _grade_id(cell).removesuffix("-answer").replace("-", ".")
-            for cell in self.cells
-            if _is_answer(_grade_id(cell)) and _source(cell) == _source(self.graded.get(_grade_id(cell), {"source": 0}))
+            name.removesuffix("-answer").replace("-", ".")
+            for name, cell in ((_grade_id(cell), cell) for cell in self.cells)
+            if name.endswith("-answer") and name in self.graded and _source(cell) == _source(self.graded[name])
         ]
 
 

@@ -1,7 +1,6 @@
-"""The student's copy of the kit: the library without solutions, oracles, wrong answers and hidden variants.
+"""The student's copy of the kit, without ``exercises/solutions`` and the teacher's side of ``grading``.
 
-Left out are whole files: ``exercises/solutions`` (its results go along as records, see ``exercises.released``) and the
-teacher's side of ``grading``. The library's own functions stay, because the notebooks use them.
+The results of solutions are in it as records, see ``exercises.released``.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ The library and the data of DSRL Lab for the assignments. Install it in an envir
 
     pip install -e ".[lab]"
 
-Open an assignment in JupyterLab, and look it over before you hand in: `dsrl-lab classroom check NOTEBOOK.ipynb`.
+Open an assignment in JupyterLab, and check it before you hand in: `dsrl-lab classroom check NOTEBOOK.ipynb`.
 Solutions stay with your teacher until the work is handed back.
 """
 ALONG = ("LICENSE", "pyproject.toml", "environment.yml")
@@ -29,25 +28,18 @@ RECORDS, FRAMES = (Path("dsrl_lab", "course", room, "released") for room in ("ex
 
 
 def build_kit(repository: Path, folder: Path, *, released: Path) -> None:
-    """Write the student's copy of the kit.
-
-    Args:
-        repository: the teacher's checkout.
-        folder: is replaced.
-        released: nbgrader's release folder; its notebooks go along, so that a notebook can be checked against them.
+    """Write the student's copy of a checkout to ``folder``, with ``released``, nbgrader's folder of releases.
 
     Raises:
-        ValueError: there is no checkout at ``repository``, or something stands at ``folder`` that is no kit.
+        ValueError: ``repository`` is no checkout, or ``folder`` something else than a kit.
     """
-    package = repository / "dsrl_lab"
     if not (repository / "pyproject.toml").is_file():
-        raise ValueError(
-            f"expected a checkout of the kit at {repository}, found no pyproject.toml; run from an editable install"
-        )
+        problem = f"expected a checkout of the kit at {repository}, found no pyproject.toml"
+        raise ValueError(f"{problem}; run from an editable install")
     if folder.exists() and not (folder / RECORDS).is_dir():
         raise ValueError(f"{folder} is no earlier kit and would be replaced; move it away or choose another folder")
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(package, folder / "dsrl_lab", ignore=_teachers_side)
+    shutil.copytree(repository / "dsrl_lab", folder / "dsrl_lab", ignore=_teachers_side)
     for name in ALONG:
         if (repository / name).is_file():
             shutil.copy2(repository / name, folder / name)
@@ -55,27 +47,21 @@ def build_kit(repository: Path, folder: Path, *, released: Path) -> None:
         shutil.copytree(repository / name, folder / name, ignore=_big, dirs_exist_ok=True)
     (folder / "README.md").write_text(README, encoding="utf-8")
     save(folder / RECORDS, list(EXERCISES.values()))
-    frames = folder / FRAMES
-    frames.mkdir(parents=True)
-    for notebook in sorted(released.glob("*/*.ipynb")):
-        shutil.copy2(notebook, frames / notebook.name)
-    for path in [folder, *folder.rglob("*")]:  # whoever runs a student's code may read it, and owns none of it
+    (folder / FRAMES).mkdir(parents=True)
+    for notebook in released.glob("*/*.ipynb"):
+        shutil.copy2(notebook, folder / FRAMES / notebook.name)
+    for path in [folder, *folder.rglob("*")]:  # another user runs students' code
         path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
     compileall.compile_dir(folder / "dsrl_lab", quiet=2)
 
 
 def _teachers_side(folder: str, names: list[str]) -> set[str]:
-    room = Path(folder).name
-    left = {name for name in names if name == "__pycache__"}
-    if room == "exercises":
-        left |= {"solutions"}
-    if room == "grading":
+    left = {"__pycache__", *(["solutions"] if Path(folder).name == "exercises" else [])}
+    if Path(folder).name == "grading":
         left |= {name for name in names if name.removesuffix(".py") not in STUDENTS_SIDE}
     return left
 
 
 def _big(folder: str, names: list[str]) -> set[str]:
-    """What was downloaded stays: only the kit's own small files go along."""
-    if Path(folder).name != "data":
-        return set()
-    return {name for name in names if name not in ("runs", "checkpoints", "README.md")}
+    """Downloads are not copied."""
+    return set(names) - {"runs", "checkpoints", "README.md"} if Path(folder).name == "data" else set()

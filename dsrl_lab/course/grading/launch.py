@@ -1,7 +1,6 @@
-"""The start of a sandbox: join the control group, take a fresh keyring, then become bubblewrap.
+"""The start of a sandbox, a program without imports of the kit: ``launch.py FILE... -- COMMAND...``.
 
-Run as a program by ``sandbox``, with the standard library alone: ``launch.py FILE... -- COMMAND...``. ``system_calls``
-is the filter that bubblewrap sets before the student's process begins.
+It joins the control group, takes a new keyring, and becomes bubblewrap, which sets the filter ``system_calls``.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import struct
 import sys
 
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # the kernel's numbers of architectures
+# Names of system calls, each with its number on x86_64 and on aarch64.
 REFUSED_CALLS = """
 ptrace 101 117, process_vm_readv 310 270, process_vm_writev 311 271, pidfd_getfd 438 438, kcmp 312 272
 add_key 248 217, request_key 249 218, keyctl 250 219
@@ -22,25 +22,18 @@ memfd_create 319 279, memfd_secret 447 447, shmget 29 194, semget 64 190, msgget
 bpf 321 280, perf_event_open 298 241, userfaultfd 323 282, io_uring_setup 425 425
 name_to_handle_at 303 264, open_by_handle_at 304 265, syslog 103 116
 """
-"""Names of system calls, each with its number on x86_64 and on aarch64."""
 REFUSED = {
     name: (int(x86_64), int(aarch64))
     for name, x86_64, aarch64 in (call.split() for call in REFUSED_CALLS.strip().replace("\n", ",").split(","))
 }
 CLONE, CLONE3 = (56, 220), (435, 435)
 NEW_NAME_SPACE = 0x7E020000  # any of clone's flags for name spaces
-ALLOW, NOT_PERMITTED, NO_SUCH_CALL = (
-    0x7FFF0000,
-    0x00050001,
-    0x00050026,
-)  # EPERM; ENOSYS, so that libc falls back to clone
+ALLOW, NOT_PERMITTED, NO_SUCH_CALL = 0x7FFF0000, 0x00050001, 0x00050026  # the last: libc falls back to clone
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 
 
 def system_calls(machine: str = platform.machine()) -> bytes:
-    """A filter in the kernel's BPF that refuses what a student's code has no use for; b"" for an unknown machine.
-
-    Refused are: tracing and reading other processes, keyrings, name spaces and mounts, memory outside of any process.
+    """A filter (BPF) against tracing, keyrings, name spaces, mounts, memory outside of processes; b"" if unknown.
 
     Example:
         >>> len(system_calls("x86_64")) % 8, system_calls("pdp11")
@@ -49,7 +42,7 @@ def system_calls(machine: str = platform.machine()) -> bytes:
     if machine not in MACHINES:
         return b""
     column = list(MACHINES).index(machine)
-    # Offsets in the kernel's record of a call: 0 its number, 4 the architecture, 16 the first argument.
+    # Offsets in the record of a call: 0 its number, 4 the architecture, 16 the first argument.
     steps = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, MACHINES[machine]), (RETURN, 0, 0, NOT_PERMITTED), (LOAD, 0, 0, 0)]
     steps += [(AT_LEAST, 0, 1, 0x40000000), (RETURN, 0, 0, NOT_PERMITTED)]  # x86_64's second table of calls
     for numbers, answer in [*((numbers, NOT_PERMITTED) for numbers in REFUSED.values()), (CLONE3, NO_SUCH_CALL)]:
@@ -60,7 +53,7 @@ def system_calls(machine: str = platform.machine()) -> bytes:
 
 
 def main(words: list[str]) -> None:
-    """Join the groups, take a fresh keyring, become the command."""
+    """Join the groups, take a new keyring, become the command."""
     end = words.index("--")
     for file in words[:end]:
         with open(file, "w") as members:  # noqa: PTH123 - pathlib would take as long to import as all the rest

@@ -1,7 +1,4 @@
-"""Messages between the grader and the process that runs a student's code: JSON and tensors, never pickle.
-
-A message is two lengths, a JSON header and a block of safetensors. Reading it runs no code, and stops at a limit.
-"""
+"""Messages between the grader and a student's process: two lengths, JSON and a block of safetensors, never pickle."""
 
 from __future__ import annotations
 
@@ -22,11 +19,11 @@ MOST_AXES = 16  # of a tensor
 
 
 class BadMessage(ValueError):  # noqa: N818
-    """What arrived is no message."""
+    """What came is no message."""
 
 
 def clean(text: str, most: int = 20_000) -> str:
-    r"""Text of a student's as it may stand in a table, a page or a database: no control characters, no half characters.
+    r"""A student's text for a table, a page or a database, without control characters and half characters.
 
     Example:
         >>> clean("a\tb\0\ud800c\n", 6)
@@ -35,8 +32,13 @@ def clean(text: str, most: int = 20_000) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text[:most])
 
 
+def numbers(result: torch.Tensor | dict[str, torch.Tensor]) -> int:
+    """How many numbers a result has."""
+    return sum(part.numel() for part in (result.values() if isinstance(result, dict) else [result]))
+
+
 class _Once(list[Any]):
-    """Tensors that are each taken once: named a thousand times, one would cost the grader a thousand copies."""
+    """Tensors that may each be named once; a thousand names would cost the grader a thousand copies."""
 
     def __getitem__(self, place: Any) -> Any:
         tensor = super().__getitem__(place)
@@ -47,10 +49,7 @@ class _Once(list[Any]):
 
 
 def encode(message: Any) -> bytes:
-    """A message as bytes.
-
-    Raises:
-        ValueError: it is not plain data.
+    """A message as bytes; raises ValueError if it is not plain data.
 
     Example:
         >>> message = encode({"cases": [(torch.ones(2), 3)]})
@@ -64,11 +63,7 @@ def encode(message: Any) -> bytes:
 
 
 def decode(content: bytes, *, header: int) -> Any:
-    """A message from its bytes, the lengths left out.
-
-    Raises:
-        BadMessage: it is none that ``encode`` makes.
-    """
+    """A message from its bytes without the lengths; raises BadMessage if ``encode`` would not make it."""
     try:
         message = json.loads(content[:header])
         named = safetensors.torch.load(content[header:]) if len(content) > header else {}
@@ -81,24 +76,13 @@ def decode(content: bytes, *, header: int) -> Any:
 
 
 def send(line: socket.socket, message: Any, *, deadline: float | None = None) -> None:
-    """Send a message.
-
-    Raises:
-        TimeoutError: the deadline passed.
-        OSError: the other side is gone.
-    """
+    """Send a message; raises TimeoutError after the deadline, and OSError if the other side is gone."""
     line.settimeout(_left(deadline))
     line.sendall(encode(message))
 
 
 def receive(line: socket.socket, *, limit: int, deadline: float | None = None) -> Any:
-    """Receive a message.
-
-    Raises:
-        EOFError: the other side is gone.
-        TimeoutError: the deadline passed.
-        BadMessage: it is too large, or no message.
-    """
+    """Receive a message; raises TimeoutError, EOFError if the other side is gone, or BadMessage."""
     header, block = LENGTHS.unpack(_exactly(line, LENGTHS.size, deadline))
     if header + block > limit:
         raise BadMessage(f"more than the {limit} bytes that are allowed")
@@ -106,20 +90,17 @@ def receive(line: socket.socket, *, limit: int, deadline: float | None = None) -
 
 
 def _exactly(line: socket.socket, count: int, deadline: float | None) -> bytes:
-    parts = bytearray()
-    while len(parts) < count:
+    found = bytearray()
+    while len(found) < count:
         line.settimeout(_left(deadline))
-        part = line.recv(min(count - len(parts), 1 << 20))
-        if not part:
+        if not (part := line.recv(min(count - len(found), 1 << 20))):
             raise EOFError("the other side is gone")
-        parts += part
-    return bytes(parts)
+        found += part
+    return bytes(found)
 
 
 def _left(deadline: float | None) -> float | None:
-    if deadline is None:
-        return None
-    left = deadline - time.monotonic()
-    if left <= 0:
+    left = None if deadline is None else deadline - time.monotonic()
+    if left is not None and left <= 0:
         raise TimeoutError("the time is up")
     return left

@@ -1,7 +1,4 @@
-"""Reading a notebook that nobody vouches for: size, kind and form are looked at before anything is believed.
-
-Nothing here follows a link, runs code, or trusts a name that stands inside the file.
-"""
+"""Reading a notebook that may be hostile: no link is followed, no code is run; size, kind and form are checked."""
 
 from __future__ import annotations
 
@@ -12,42 +9,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dsrl_lab.files import whole_file
+
 LARGEST = 8 * 2**20
 MOST_CELLS = 2_000
 
 
 class Unreadable(ValueError):  # noqa: N818
-    """The file is no notebook that can be taken; the text gives the reason."""
+    """The file is no notebook that can be read; the text gives the reason."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell as it stands in the file.
+    """One cell of a file; its outputs are the student's own claims."""
 
-    Attributes:
-        kind: "code", "markdown" or "raw".
-        source: its text.
-        id: its id; "" if it has none.
-        metadata: as it stands.
-        outputs: as they stand; nobody believes them.
-    """
-
-    kind: str
+    kind: str  # "code", "markdown" or "raw"
     source: str
-    id: str = ""
+    id: str = ""  # if it has none
     metadata: dict[str, Any] = field(default_factory=dict)
     outputs: tuple[Any, ...] = ()
 
     @property
     def grade_id(self) -> str:
-        """The id under which nbgrader knows it; "" if none."""
+        """The id that nbgrader gave it; "" if none."""
         marks = self.metadata.get("nbgrader")
         found = marks.get("grade_id") if isinstance(marks, dict) else None
         return _whole(found) if isinstance(found, str) else ""
 
 
 def read_bytes(path: Path, *, largest: int = LARGEST) -> bytes:
-    """The content of a regular file, never through a link.
+    """The content of a regular file.
 
     Raises:
         Unreadable: it is a link or no regular file, too large, or cannot be read.
@@ -61,8 +52,7 @@ def read_bytes(path: Path, *, largest: int = LARGEST) -> bytes:
     try:
         descriptor = os.open(path, flags)
     except OSError as error:
-        linked = path.is_symlink()
-        why = "is a link; hand in the notebook itself" if linked else f"cannot be read ({error.strerror})"
+        why = "is a link; hand in the notebook itself" if path.is_symlink() else f"cannot be read ({error.strerror})"
         raise Unreadable(f"{path.name} {why}") from error
     state = os.fstat(descriptor)
     if not stat.S_ISREG(state.st_mode):
@@ -70,10 +60,8 @@ def read_bytes(path: Path, *, largest: int = LARGEST) -> bytes:
         raise Unreadable(f"{path.name} is not a regular file; hand in the notebook itself")
     with os.fdopen(descriptor, "rb") as file:
         if state.st_size > largest:
-            raise Unreadable(
-                f"{path.name} has {state.st_size / 2**20:.0f} MiB, more than the {largest / 2**20:.0f} that are taken; "
-                "clear its outputs"
-            )
+            sizes = f"{state.st_size / 2**20:.0f} MiB, more than the {largest / 2**20:.0f} that are taken"
+            raise Unreadable(f"{path.name} has {sizes}; clear its outputs")
         return file.read(largest + 1)[:largest]
 
 
@@ -91,11 +79,11 @@ def parse(content: bytes, *, name: str = "the notebook") -> tuple[list[Cell], di
         raise Unreadable(f"{name} is empty: the file holds nothing; save it in JupyterLab, or download it again")
     try:
         notebook = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # ValueError: also text that is no UTF-8, and endless integers
-        raise Unreadable(f"{name} is not JSON ({type(error).__name__}: {str(error)[:80]}); save it anew") from error
+    except (ValueError, RecursionError) as error:  # also text that is not UTF-8, and endless integers
+        raise Unreadable(f"{name} is not JSON ({type(error).__name__}: {str(error)[:80]}); save it again") from error
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list) or notebook.get("nbformat") != 4:
-        raise Unreadable(f"{name} is not a notebook of format 4; open it in JupyterLab and save it anew")
+        raise Unreadable(f"{name} is not a notebook of format 4; open it in JupyterLab and save it again")
     if len(cells) > MOST_CELLS:
         raise Unreadable(f"{name} has {len(cells)} cells, more than the {MOST_CELLS} that are taken")
     return [_cell(cell) for cell in cells], notebook
@@ -116,14 +104,16 @@ def _cell(cell: Any) -> Cell:
 
 
 def _whole(text: str) -> str:
-    """Text that can be written as UTF-8: JSON knows halves of characters."""
+    """Text that can be written as UTF-8; JSON allows halves of characters."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not text.isascii() else text
 
 
 def read(path: Path) -> list[Cell]:
-    """Cells of a notebook file.
-
-    Raises:
-        Unreadable: see ``read_bytes`` and ``parse``.
-    """
+    """Cells of a notebook file; raises Unreadable as ``read_bytes`` and ``parse`` do."""
     return parse(read_bytes(path), name=path.name)[0]
+
+
+def write_whole(place: Path, text: str) -> None:
+    """Write a file whole; what is not UTF-8 becomes a question mark."""
+    with whole_file(place) as temporary:
+        temporary.write_bytes(text.encode("utf-8", "replace"))

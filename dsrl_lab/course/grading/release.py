@@ -1,8 +1,4 @@
-"""An nbgrader course from the notebooks' sources: ``source``, ``release``, and the student's copy of the kit.
-
-nbgrader cuts solutions and hidden tests; we mark what is to be cut, and a test searches what comes out. nbgrader calls
-the program ``alembic`` from PATH and copies every other file of ``source`` along: both are seen to here.
-"""
+"""An nbgrader course from the notebooks' sources: ``source``, ``release``, and the student's copy of the kit."""
 
 from __future__ import annotations
 
@@ -33,19 +29,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Released:
-    """One assignment of a course.
-
-    Attributes:
-        name: of the assignment and of its one notebook.
-        questions: the exercises in it.
-    """
+    """One assignment of a course."""
 
     name: str
     questions: tuple[Question, ...]
 
     @property
     def points(self) -> int:
-        """The most that can be reached."""
+        """The most points."""
         return 2 * sum(question.points for question in self.questions)
 
 
@@ -55,48 +46,40 @@ def assignments(folder: Path) -> list[Path]:
 
 
 def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> list[Released]:
-    """Build or renew a course.
-
-    Args:
-        course: folder of the course; submissions in it stay as they are.
-        repository: the teacher's checkout, with ``notebooks/src``.
-        only: numbers of notebooks, "06"; all by default.
+    """Build or renew a course from a checkout; ``only`` numbers of notebooks, "06". Submissions stay.
 
     Raises:
-        ValueError: nbgrader is not installed, a number has no exercises, or nbgrader could not make a release.
+        ValueError: nbgrader is not installed or fails, or a number has no exercises.
     """
     api = _nbgrader(course)
     wanted = [source for source in assignments(repository / "notebooks") if not only or source.stem[:2] in only]
-    missing = sorted(set(only) - {source.stem[:2] for source in wanted})
-    if missing or not wanted:
+    if (missing := sorted(set(only) - {source.stem[:2] for source in wanted})) or not wanted:
         there = ", ".join(source.stem[:2] for source in assignments(repository / "notebooks"))
         raise ValueError(f"no assignment {', '.join(missing) or 'at all'}; notebooks with exercises: {there or 'none'}")
     for source in wanted:
         with whole_file(course / "source" / source.stem / f"{source.stem}.ipynb") as temporary:
             nbformat.write(source_version(source), temporary)
-        outcome = api.generate_assignment(source.stem, force=True)
-        if not outcome["success"]:
+        if not (outcome := api.generate_assignment(source.stem, force=True))["success"]:
             raise ValueError(f"nbgrader could not release {source.stem}: {outcome.get('error') or outcome.get('log')}")
     build_kit(repository, course / "kit", released=course / "release")
     return [Released(source.stem, tuple(questions(source))) for source in wanted]
 
 
 def _nbgrader(course: Path) -> Any:
-    """The programming interface of nbgrader for a course, whose settings are written down for its other commands."""
+    """The API of nbgrader for a course, whose settings are written for its other commands."""
     try:
         from nbgrader.apps import NbGraderAPI
         from traitlets.config import Config
     except ImportError as error:
-        raise ValueError(
-            'nbgrader is not installed here; say pip install "dsrl-lab[class]", or make classroom'
-        ) from error
+        message = 'nbgrader is not installed here; use pip install "dsrl-lab[class]", or make classroom'
+        raise ValueError(message) from error
     refuse_visible(course)
     if not course.exists():
         course.mkdir(parents=True)
         course.chmod(0o700)  # it will hold solutions, submissions and grades
-    beside = str(Path(sys.executable).parent)
-    if beside not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = beside + os.pathsep + os.environ.get("PATH", "")
+    beside, path = str(Path(sys.executable).parent), os.environ.get("PATH", "")  # nbgrader calls alembic
+    if beside not in path.split(os.pathsep):
+        os.environ["PATH"] = beside + os.pathsep + path
     lines = ["# Written by `dsrl-lab classroom release`; nbgrader's commands read it when they run in this folder."]
     lines += [f"c.{part}.{name} = {value!r}" for part, values in SETTINGS.items() for name, value in values.items()]
     config = course / "nbgrader_config.py"

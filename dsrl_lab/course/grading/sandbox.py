@@ -1,9 +1,8 @@
-"""One process of a student's, shut in: what it may read, write, reach and use.
+"""A student's process in a sandbox: what it may read, write and use.
 
-With bubblewrap it sees the system's programs and libraries, Python and the student's copy of the kit, all read-only,
-and a small folder in memory that ends with it; no network, no other processes, no environment, no keyring. The kernel
-limits each process, a control group all of them together; a submission has one budget over all its starts. Without
-bubblewrap nothing is shut in, and only ``unsafe=True`` starts it all the same.
+With bubblewrap it sees the system, Python and the student's copy of the kit, all read-only, and a small folder in
+memory; no network, no other processes, no environment, no keyring. The kernel limits each process, a control group all
+of them together; a submission has one budget over all its starts.
 """
 
 from __future__ import annotations
@@ -18,21 +17,24 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 
-from dsrl_lab.course.grading import launch, walls
-from dsrl_lab.course.grading.control_group import MEMORY, ControlGroup
+from dsrl_lab.course.grading import control_group, launch, walls
+from dsrl_lab.course.grading.control_group import ControlGroup, descendants
 from dsrl_lab.course.grading.messages import BadMessage, clean, receive, send
-from dsrl_lab.course.grading.processes import cpu_time, descendants, kernel_version, own_memory, wants_to_run
 
 START = "import json, os, sys; c = json.loads(sys.argv[1]); os.chdir('/tmp'); "
 DROP_ROOT = "os.setgroups([]); os.setresgid(*3 * (c['user'],)); os.setresuid(*3 * (c['user'],)); "
 SERVE = "sys.path[:0] = c['path']; from dsrl_lab.course.grading.worker import main; main(c['socket'], c['limits'])"
 AT_THE_START = 400 * 2**20  # bytes of memory that Python and PyTorch take
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "USER": "student", "LOGNAME": "student"}
+ENVIRONMENT |= {"MPLCONFIGDIR": "/tmp", "MPLBACKEND": "Agg"}
+ENVIRONMENT |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 KEPT_OUTPUT = 20_000
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 CPU_LIMIT = (-signal.SIGXCPU, 128 + signal.SIGXCPU)
@@ -40,63 +42,37 @@ CPU_LIMIT = (-signal.SIGXCPU, 128 + signal.SIGXCPU)
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a submission may use.
+    """What a submission may use: for one request (a cell, or an exercise's inputs), and in total."""
 
-    Attributes:
-        cpu_seconds: CPU time of all its processes for one request (a cell, or an exercise's inputs).
-        idle_seconds: for one request in which none of its processes wants to run; a submission that waits for its
-            turn on a busy computer is not idle.
-        wall_seconds: on the clock for one request, busy computer or not.
-        total_cpu_seconds: CPU time over all requests and starts.
-        total_idle_seconds: over all requests.
-        total_wall_seconds: on the clock, over all requests.
-        memory: bytes beyond what Python and PyTorch take at the start.
-        processes: of the student's, threads included.
-        output: bytes printed.
-        file_bytes: of one file, and of the folder in memory.
-    """
-
-    cpu_seconds: int = 40
-    idle_seconds: float = 20.0
+    cpu_seconds: int = 40  # of all its processes
+    idle_seconds: float = 20.0  # in which no process wants to run; to wait for a busy computer is not idle
     wall_seconds: float = 1800.0
     total_cpu_seconds: int = 160
     total_idle_seconds: float = 60.0
     total_wall_seconds: float = 3600.0
-    memory: int = 960 * 2**20
-    processes: int = 24
-    output: int = 2 * 2**20
-    file_bytes: int = 16 * 2**20
+    memory: int = 960 * 2**20  # bytes beyond what Python and PyTorch take at the start
+    processes: int = 24  # threads included
+    output: int = 2 * 2**20  # bytes printed
+    file_bytes: int = 16 * 2**20  # of one file, and of the folder in memory
 
 
 @dataclass
 class Usage:
-    """What a submission has used, over all its processes.
-
-    Attributes:
-        cpu_seconds: CPU time since each process was ready.
-        idle_seconds: in which a request was open and no process wanted to run.
-        wall_seconds: on the clock while a request was open.
-        peak_memory: most bytes of their own that all processes held at once.
-    """
+    """What a submission has used, over all its processes, since each was ready."""
 
     cpu_seconds: float = 0.0
-    idle_seconds: float = 0.0
-    wall_seconds: float = 0.0
-    peak_memory: int = 0
+    idle_seconds: float = 0.0  # in which a request was open and no process wanted to run
+    wall_seconds: float = 0.0  # in which a request was open
+    peak_memory: int = 0  # most bytes of their own that all processes held at once
 
 
-class Stopped(Exception):  # noqa: N818 - an end, expected of some submissions
-    """The student's process has ended, or no longer makes sense; the text gives the reason.
-
-    Args:
-        why: in the grader's own words.
-        for_good: the submission's whole budget is used.
-        unexplained: it was killed, and not by the grader or its limits.
-    """
+class Stopped(Exception):  # noqa: N818 - expected of some submissions
+    """The student's process has ended, or no longer makes sense; the text gives the reason in the grader's words."""
 
     def __init__(self, why: str, *, for_good: bool = False, unexplained: bool = False) -> None:
         super().__init__(why)
-        self.for_good, self.unexplained = for_good, unexplained
+        self.for_good = for_good  # the submission's whole budget is used
+        self.unexplained = unexplained  # it was killed, and not by the grader or its limits
 
 
 class NotStarted(RuntimeError):  # noqa: N818
@@ -104,17 +80,13 @@ class NotStarted(RuntimeError):  # noqa: N818
 
 
 class Sandbox:
-    """A student's process; leave the ``with`` block and it is gone, with all that it started.
+    """A student's process; after the ``with`` block it is gone, with all that it started.
 
-    Args:
-        kit: the student's copy of the kit.
-        limits: what it may use.
-        usage: what the submission has used in earlier processes; grows.
-        unsafe: go on where there is no bubblewrap.
+    Without bubblewrap it starts only if ``unsafe``; ``usage``, of the submission's earlier processes, grows.
 
     Raises:
-        ValueError: there is no bubblewrap, and ``unsafe`` was not asked for.
-        NotStarted: on entering the block.
+        ValueError: there is no bubblewrap, and not ``unsafe``.
+        NotStarted: at the start of the block.
     """
 
     def __init__(
@@ -124,6 +96,8 @@ class Sandbox:
         self.kit, self.limits, self.shut_in = kit.resolve(), limits or Limits(), not walls.bubblewrap()
         self.usage = usage or Usage()
         self.output = b""
+        self._too_long = f"it used more than {self.limits.cpu_seconds} seconds of CPU time"
+        self._too_much = f"all its processes together took more than {self.limits.memory >> 20} MiB of memory"
         self._printed, self._listening = 0, True
         self._end: Stopped | None = None
         self._lock = threading.Lock()
@@ -146,7 +120,7 @@ class Sandbox:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=(theirs.fileno(), pipe),
-            env=self._environment() | (bus if self._group.command else {}),
+            env=ENVIRONMENT | (bus if self._group.command else {}),
             start_new_session=True,
         )
         theirs.close()
@@ -179,11 +153,7 @@ class Sandbox:
         self._process.stdout.close()
 
     def ask(self, request: str, *arguments: Any, limit: int = 2 * 2**20) -> Any:
-        """Send a request and wait for the reply.
-
-        Raises:
-            Stopped: no reply came, or none that makes sense.
-        """
+        """Send a request and return the reply; raises Stopped if none came, or none that makes sense."""
         self._cpu_before, self._idle, began = self._cpu(), 0.0, time.monotonic()
         self._asked = began
         try:
@@ -203,7 +173,7 @@ class Sandbox:
         raise self._end
 
     def stop_listening(self) -> None:
-        """Keep what was printed up to now, and nothing after it: hidden inputs come next."""
+        """Keep what was printed so far, and nothing after it: hidden inputs come next."""
         with self._lock:
             self._drain()
             self._listening = False
@@ -211,12 +181,8 @@ class Sandbox:
     def _command(self, line: int, filter_pipe: int) -> list[str]:
         path = [walls.KIT if self.shut_in else str(self.kit), *map(str, walls.packages())]
         root = self.shut_in and os.geteuid() == 0
-        limits = {
-            "cpu_seconds": 2 * self.limits.total_cpu_seconds,
-            "memory": self.limits.memory,
-            "file_bytes": self.limits.file_bytes,
-            "processes": self._most_processes(root=root),
-        }
+        limits = {name: getattr(self.limits, name) for name in ("memory", "file_bytes")}
+        limits |= {"cpu_seconds": 2 * self.limits.total_cpu_seconds, "processes": self._most_processes(root=root)}
         user = 61_000 + secrets.randbelow(4_000)
         settings = json.dumps({"path": path, "socket": line, "limits": limits, "user": user})
         program = str(Path(sys.executable).resolve())
@@ -225,53 +191,40 @@ class Sandbox:
         starter += [*self._group.join(), "--"]
         if not self.shut_in:
             return [*starter, *python]
-        bwrap = shutil.which("bwrap")
-        assert bwrap is not None
-        environment = [word for pair in self._environment().items() for word in ("--setenv", *pair)]
-        calls = ["--seccomp", str(filter_pipe)] if launch.system_calls() else []
-        return [
-            *starter,
-            bwrap,
-            *walls.name_spaces(),
-            *calls,
-            *environment,
-            *walls.mounts(self.kit, self.limits.file_bytes),
-            "--",
-            *python,
-        ]
+        words = [str(shutil.which("bwrap")), *walls.name_spaces()]
+        words += ["--seccomp", str(filter_pipe)] if launch.system_calls() else []
+        words += [word for pair in ENVIRONMENT.items() for word in ("--setenv", *pair)]
+        return [*starter, *words, *walls.mounts(self.kit, self.limits.file_bytes), "--", *python]
 
     def _most_processes(self, *, root: bool) -> int:
-        if root or (self.shut_in and kernel_version() >= (5, 14)):  # of a name space or user of its own
+        if root or (self.shut_in and control_group.kernel_version() >= (5, 14)):  # of a name space or user of its own
             return self.limits.processes
-        mine = [p for p in psutil.process_iter(["uids", "num_threads"]) if _is_mine(p)]
-        return self.limits.processes + sum(p.info["num_threads"] or 1 for p in mine)
-
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        home = {"HOME": "/tmp", "USER": "student", "LOGNAME": "student", "MPLCONFIGDIR": "/tmp", "MPLBACKEND": "Agg"}
-        return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **one, **home}
+        found = [process.info for process in psutil.process_iter(["uids", "num_threads"])]
+        mine = (one["num_threads"] or 1 for one in found if one["uids"] and one["uids"].real == os.getuid())
+        return self.limits.processes + sum(mine)
 
     def _watch(self) -> None:
-        """Read what is printed and look at what all processes use, until the end."""
+        """Read what is printed and what all processes use, until the end."""
         looked = time.monotonic()
         while True:
+            ended = self._process.poll() is not None  # before the last of what it printed is read
             with self._lock:
                 self._drain()
-            if self._process.poll() is not None:
-                with self._lock:
-                    self._drain()
+            if ended:
                 return
             family = descendants(self._process.pid)
-            self._seen.update({pid: cpu_time(pid) for pid in family})
-            held = sum(map(own_memory, family))
+            self._seen.update({pid: control_group.cpu_time(pid) for pid in family})
+            held = sum(map(control_group.own_memory, family))
             self.usage.peak_memory = max(self.usage.peak_memory, held)
-            counted = MEMORY in self._group.enforced  # else by what is seen, which counts a fork's pages twice
+            counted = (
+                control_group.MEMORY in self._group.enforced
+            )  # else by what is seen, which counts a fork's pages twice
             if self._group.out_of_memory() or (not counted and held > AT_THE_START + self.limits.memory):
-                self._stop(self._too_much_memory)
+                self._stop(self._too_much)
             looked, since = time.monotonic(), time.monotonic() - looked
             if self._ready:
-                self._look_at_time(since, idle=self._asked is not None and not any(map(wants_to_run, family)))
+                idle = self._asked is not None and not any(map(control_group.wants_to_run, family))
+                self._look_at_time(since, idle=idle)
             time.sleep(0.1)
 
     def _look_at_time(self, since: float, *, idle: bool) -> None:
@@ -290,14 +243,6 @@ class Sandbox:
         ):
             if used > most:
                 self._stop(f"the whole submission took more than {most:.0f} seconds {what}", for_good=True)
-
-    @property
-    def _too_long(self) -> str:
-        return f"it used more than {self.limits.cpu_seconds} seconds of CPU time"
-
-    @property
-    def _too_much_memory(self) -> str:
-        return f"all its processes together took more than {self.limits.memory >> 20} MiB of memory"
 
     def _cpu(self) -> float:
         """CPU time of all processes: the kernel's count, or what was seen of each."""
@@ -325,25 +270,19 @@ class Sandbox:
         members = [] if self.shut_in else descendants(self._process.pid)  # in a name space, all end with the first
         self._process.kill()
         for member in members:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(member, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
         self._group.kill()
 
     def _ended(self) -> None:
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            self._stop("it closed its line to the grader")
+            self._stop("it closed its connection to the grader")
             return
         if self._group.out_of_memory():
-            self._stop(self._too_much_memory)
+            self._stop(self._too_much)
         elif code in CPU_LIMIT:
             self._stop(self._too_long)
         else:
             self._stop("it ended without an answer", unexplained=code in KILLED)
-
-
-def _is_mine(process: psutil.Process) -> bool:
-    return process.info["uids"] is not None and process.info["uids"].real == os.getuid()

@@ -1,8 +1,7 @@
-"""How grading scales: a simulated class, graded by the ordinary function, and what it took.
+"""A simulated class, graded as any other, and what that took.
 
-Each student has an ability; an answer is the solution with that probability, and else twice the right result or the
-open stub, in equal parts. Of each hundred submissions one never ends and one cannot be read. What each should earn is
-known, so that a grade that is lost, doubled or wrong shows.
+Each student has an ability: the probability that an answer is the solution; else it is twice the right result, or not
+written. Of each hundred submissions one never ends and one cannot be read. The points that each should earn are known.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ import nbformat
 from dsrl_lab.course.exercises.bank import find
 from dsrl_lab.course.grading.assignment import Question
 from dsrl_lab.course.grading.course import Graded, grade_course
+from dsrl_lab.course.grading.notebook_file import write_whole
 from dsrl_lab.course.grading.release import release
-from dsrl_lab.course.grading.tables import write_whole
 from dsrl_lab.course.grading.walls import not_enforced, protections
 from dsrl_lab.training.record import environment, write
 
@@ -36,17 +35,11 @@ BEGIN, END = "<!-- scale: dsrl-lab bench classroom --redraw -->", "<!-- end of s
 
 @dataclass(frozen=True)
 class Simulated:
-    """One submission of a simulated class.
-
-    Attributes:
-        student: name of the student's folder.
-        answers: by exercise: right, doubled, open or endless; empty if the notebook cannot be read.
-        points: by exercise, what it should earn.
-    """
+    """One submission of a simulated class."""
 
     student: str
-    answers: dict[str, str]
-    points: dict[str, int]
+    answers: dict[str, str]  # by exercise: right, doubled, open or endless; empty if the notebook cannot be read
+    points: dict[str, int]  # by exercise, that it should earn
 
 
 def simulate_class(asked: Sequence[Question], number: int, *, seed: int = 0) -> list[Simulated]:
@@ -73,25 +66,23 @@ def simulate_class(asked: Sequence[Question], number: int, *, seed: int = 0) -> 
 
 def hand_in(simulated: Simulated, release: Path, place: Path) -> None:
     """Write a submission."""
-    handed_out = release.read_text(encoding="utf-8")
-    notebook = nbformat.reads(handed_out, as_version=4)
+    notebook = nbformat.read(release, as_version=4)
     for cell in notebook.cells:
         name = cell.id.removesuffix("-answer").replace("-", ".")
         if cell.id.endswith("-answer") and simulated.answers.get(name, OPEN) != OPEN:
             cell.source = answer_text(name, simulated.answers[name])
-    write_whole(place, nbformat.writes(notebook) if simulated.answers else handed_out[:-20])  # an upload that broke off
+    text = nbformat.writes(notebook)
+    write_whole(place, text if simulated.answers else text[:-20])  # an upload that broke off
 
 
 def answer_text(name: str, kind: str) -> str:
     """Code of an answer as a student would hand it in."""
-    exercise = find(name)
-    answer = exercise.solution.__name__
+    answer, right = find(name).solution.__name__, find(name).solution_text
     if kind == ENDLESS:
         return f"def {answer}(*arguments):\n    while True:\n        pass"
-    if kind == RIGHT:
-        return exercise.solution_text
     double = "return 2 * torch.as_tensor(right(*arguments), dtype=torch.float64) + 1"
-    return f"import torch\n{exercise.solution_text}\nright = {answer}\ndef {answer}(*arguments):\n    {double}"
+    doubled = f"import torch\n{right}\nright = {answer}\ndef {answer}(*arguments):\n    {double}"
+    return right if kind == RIGHT else doubled
 
 
 def measure(
@@ -103,18 +94,18 @@ def measure(
     record: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Draw a class, grade it and measure; give the record's lines.
+    """Draw ``number`` submissions, grade them in a temporary folder and measure; return the lines of the record.
 
     Args:
-        repository: a checkout of the kit, from which the course is built in a temporary folder.
+        repository: a checkout of the kit.
         number: of submissions.
         assignment: number of the notebook.
-        jobs: submissions at once; as many as there are cores by default.
-        record: file for the lines; what is in it is replaced.
-        progress: called with how many grades there are, and how many there will be.
+        jobs: submissions at once; by default one for each core.
+        record: file for the lines; it is replaced.
+        progress: called with the number of grades, and of all.
 
     Raises:
-        ValueError: no sandbox here, no nbgrader, an unknown assignment, or a number that makes no sense.
+        ValueError: no sandbox, no nbgrader, an unknown assignment, or fewer than one submission.
     """
     if number < 1:
         raise ValueError(f"expected at least 1 submission, got {number}")
@@ -123,29 +114,29 @@ def measure(
         course = Path(folder) / "course"
         (built,) = release(course, repository, only=[assignment])
         simulated = simulate_class(built.questions, number)
+        place = Path(built.name, f"{built.name}.ipynb")
         for one in simulated:
-            handed_out = course / "release" / built.name / f"{built.name}.ipynb"
-            hand_in(one, handed_out, course / "submitted" / one.student / built.name / f"{built.name}.ipynb")
-        started, loads, seconds = time.monotonic(), [], []
+            hand_in(one, course / "release" / place, course / "submitted" / one.student / place)
+        started, loads = time.monotonic(), []
 
         def look(_: Graded, of: int) -> None:
             loads.append(os.getloadavg()[0])
-            seconds.append(time.monotonic() - started)
             if progress is not None:
                 progress(len(loads), of)
 
         graded = grade_course(course, jobs=jobs, progress=look)[built.name]
-    by_student = {one.submission.student: one.result for one in graded}
+        seconds = time.monotonic() - started
+    should_be = {one.student: one.points for one in simulated}
     submissions: list[dict[str, Any]] = [
         {
             "kind": "submission",
-            "student": one.student,
-            "cpu_seconds": by_student[one.student].cpu_seconds,
-            "peak_megabytes": round(by_student[one.student].peak_memory / 1e6, 1),
-            "points": {mark.question: mark.points for mark in by_student[one.student].marks},
-            "should_be": one.points,
+            "student": student,
+            "cpu_seconds": one.result.cpu_seconds,
+            "peak_megabytes": round(one.result.peak_memory / 1e6, 1),
+            "points": {mark.question: mark.points for mark in one.result.marks},
+            "should_be": should_be[student],
         }
-        for one in simulated
+        for student, one in ((one.submission.student, one) for one in graded)
     ]
     lines = [
         {
@@ -163,7 +154,7 @@ def measure(
         *submissions,
         {
             "kind": "end",
-            "seconds": round(seconds[-1], 1),
+            "seconds": round(seconds, 1),
             "cpu_seconds": round(sum(one["cpu_seconds"] for one in submissions), 1),
             "mean_load": round(sum(loads) / len(loads), 2),
             "grades": len(graded),
@@ -175,35 +166,28 @@ def measure(
     return lines
 
 
-def rows(lines: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """What grading took, from the lines of a record."""
+def markdown(lines: Sequence[dict[str, Any]]) -> str:
+    """What grading took, as a table, from the lines of a record."""
     first, *submissions, end = lines
     peak = max((one["peak_megabytes"] for one in submissions), default=0.0)
-    return {
-        "cores": str(first["cores"]),
-        "minutes on the clock": f"{end['seconds'] / 60:.1f}",
-        "CPU minutes in sandboxes": f"{end['cpu_seconds'] / 60:.1f}",
-        "memory of one submission beyond shared libraries, at most": f"{peak / 1000:.1f} GB",
-        "load of the computer, other work included": f"{end['mean_load']:.1f}",
-        "points as they should be": f"{end['as_drawn']} of {first['submissions']}",
-    }
-
-
-def markdown(lines: Sequence[dict[str, Any]]) -> str:
-    """The rows as a table, for a terminal and for the teacher's guide."""
-    title = f"{lines[0]['submissions']} submissions of {lines[0]['assignment']}, {lines[0]['jobs']} at once"
-    return "\n".join([f"| {title} | |", "|---|---|", *(f"| {what} | {n} |" for what, n in rows(lines).items())])
+    rows = (
+        (f"{first['submissions']} submissions of {first['assignment']}, {first['jobs']} at once", ""),
+        ("---", "---"),
+        ("cores", first["cores"]),
+        ("minutes on the clock", f"{end['seconds'] / 60:.1f}"),
+        ("CPU minutes in sandboxes", f"{end['cpu_seconds'] / 60:.1f}"),
+        ("memory of one submission beyond shared libraries, at most", f"{peak / 1000:.1f} GB"),
+        ("load of the computer, other work included", f"{end['mean_load']:.1f}"),
+        ("points as they should be", f"{end['as_drawn']} of {first['submissions']}"),
+    )
+    return "\n".join(f"| {what} | {value} |" for what, value in rows).replace("|  |", "| |").replace("| --- ", "|---")
 
 
 def update(guide: Path, lines: Sequence[dict[str, Any]]) -> bool:
-    """Write the table between a guide's markers; say whether that changed anything.
-
-    Raises:
-        ValueError: the markers are not there.
-    """
+    """Write the table between a guide's markers, or raise ValueError; return whether that changed anything."""
     text = guide.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
+    (before, begin, _), (_, end, after) = text.partition(BEGIN), text.partition(END)
+    if not begin or not end:
         raise ValueError(f"expected the markers {BEGIN} and {END} in {guide}; put them where the table belongs")
-    new = f"{text.partition(BEGIN)[0]}{BEGIN}\n{markdown(lines)}\n{END}{text.partition(END)[2]}"
-    write_whole(guide, new)
+    write_whole(guide, new := f"{before}{BEGIN}\n{markdown(lines)}\n{END}{after}")
     return new != text

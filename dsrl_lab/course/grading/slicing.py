@@ -1,6 +1,6 @@
 """Which cells of a notebook need which: what to run for an answer, and what only runs out of order.
 
-Names are read from the code; nothing is run. A function's body counts as needed where the function is used.
+Names are read from the code; nothing is run.
 """
 
 from __future__ import annotations
@@ -24,22 +24,14 @@ class Unit:
     Attributes:
         cell: its number in the notebook.
         code: its text; line numbers are those of the cell.
-        binds: names it gives a value.
+        binds: names that it gives a value.
         changes: names whose value it alters (an attribute, an item, a method called for its effect).
-        at_once: names it needs when it runs.
+        at_once: names that it needs when it runs.
         later: names that the bodies of its functions need.
     """
 
     cell: int
     code: str
-    binds: frozenset[str] = frozenset()
-    changes: frozenset[str] = frozenset()
-    at_once: frozenset[str] = frozenset()
-    later: frozenset[str] = frozenset()
-
-
-@dataclass
-class _Names:
     binds: set[str] = field(default_factory=set)
     changes: set[str] = field(default_factory=set)
     at_once: set[str] = field(default_factory=set)
@@ -47,7 +39,7 @@ class _Names:
 
 
 def without_magics(code: str) -> str:
-    """The code with IPython's own lines left empty, if Python cannot read it with them.
+    """The code with IPython's own lines emptied, if Python cannot read it with them.
 
     Example:
         >>> without_magics("%time x = 1")
@@ -63,10 +55,7 @@ def without_magics(code: str) -> str:
 
 
 def whole(cell: int, code: str) -> Unit:
-    r"""A cell as one unit.
-
-    Raises:
-        SyntaxError: it is not Python.
+    r"""A cell as one unit; raises SyntaxError if it is not Python.
 
     Example:
         >>> sorted(whole(3, "import torch\nx = torch.ones(n)").at_once)
@@ -76,10 +65,7 @@ def whole(cell: int, code: str) -> Unit:
 
 
 def statements(cell: int, code: str) -> list[Unit]:
-    r"""A cell as one unit for each statement.
-
-    Raises:
-        SyntaxError: it is not Python.
+    r"""A cell as one unit for each statement; raises SyntaxError if it is not Python.
 
     Example:
         >>> [sorted(unit.binds) for unit in statements(0, "a = 1\nb = c = a")]
@@ -92,7 +78,8 @@ def statements(cell: int, code: str) -> list[Unit]:
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
         text = "\n".join(lines[first - 1 : node.end_lineno])
         if isinstance(node, ast.Import | ast.ImportFrom) and len(node.names) > 1:
-            units += [_unit(cell, ast.unparse(_one_name(node, alias))) for alias in node.names]
+            one_each = [type(node)(**{**vars(node), "names": [alias]}) for alias in node.names]
+            units += [_unit(cell, ast.unparse(single)) for single in one_each]
         elif ";" in text:  # several on a line
             units.append(_unit(cell, ast.unparse(node)))
         else:
@@ -100,51 +87,40 @@ def statements(cell: int, code: str) -> list[Unit]:
     return units
 
 
-def _one_name(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.stmt:
-    if isinstance(node, ast.Import):
-        return ast.Import(names=[alias])
-    return ast.ImportFrom(module=node.module, names=[alias], level=node.level)
-
-
 def _unit(cell: int, code: str) -> Unit:
-    names = _Names()
-    tree = ast.parse(code)
-    _scope(symtable.symtable(code, "cell", "exec"), names, at_once=True, top=True)
+    unit, tree = Unit(cell, code), ast.parse(code)
+    _scope(symtable.symtable(code, "cell", "exec"), unit, at_once=True, top=True)
     imported = {
         alias.asname or alias.name.partition(".")[0]
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
-    names.changes |= set(_changed(tree)) - imported
-    names.at_once -= _bound_first(tree)
-    names.at_once |= {
-        node.target.id for node in tree.body if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
-    }
-    sets = (names.binds, names.changes, names.at_once, names.later)
-    return Unit(cell, code, *(frozenset(found) for found in sets))
+    unit.changes.update(set(_changed(tree)) - imported)
+    unit.at_once.difference_update(_bound_first(tree))
+    added_to = [node.target for node in tree.body if isinstance(node, ast.AugAssign)]
+    unit.at_once.update(target.id for target in added_to if isinstance(target, ast.Name))
+    return unit
 
 
 def _bound_first(tree: ast.Module) -> set[str]:
-    """Names to which the code gives a value before it uses them, as a loop does with its variable."""
+    """Names that get a value before they are used, as a loop's variable does."""
     bound: set[str] = set()
     used: set[str] = set()
 
-    def look(*nodes: ast.AST | None, store: bool = False) -> None:
-        found = [name for node in nodes if node is not None for name in ast.walk(node) if isinstance(name, ast.Name)]
-        used.update({name.id for name in found if not (store and isinstance(name.ctx, ast.Store))} - bound)
-        if store:
-            bound.update({name.id for name in found if isinstance(name.ctx, ast.Store)} - used)
+    def look(value: ast.AST, *targets: ast.AST) -> None:
+        found = [(part, name) for part in (value, *targets) for name in ast.walk(part) if isinstance(name, ast.Name)]
+        stored = {name.id for part, name in found if part is not value and isinstance(name.ctx, ast.Store)}
+        used.update({name.id for part, name in found if part is value or not isinstance(name.ctx, ast.Store)} - bound)
+        bound.update(stored - used)
 
     def run(statements: list[ast.stmt]) -> None:
         for node in statements:
             if isinstance(node, ast.For):
-                look(node.iter)
-                look(node.target, store=True)
+                look(node.iter, node.target)
                 run([*node.body, *node.orelse])
             elif isinstance(node, ast.Assign):
-                look(node.value)
-                look(*node.targets, store=True)
+                look(node.value, *node.targets)
             else:
                 look(node)
 
@@ -152,18 +128,18 @@ def _bound_first(tree: ast.Module) -> set[str]:
     return bound
 
 
-def _scope(table: symtable.SymbolTable, names: _Names, *, at_once: bool, top: bool = False) -> None:
-    needed = names.at_once if at_once else names.later
+def _scope(table: symtable.SymbolTable, unit: Unit, *, at_once: bool, top: bool = False) -> None:
+    needed = unit.at_once if at_once else unit.later
     for symbol in table.get_symbols():
         if top and (symbol.is_assigned() or symbol.is_imported()):
-            names.binds.add(symbol.get_name())
+            unit.binds.add(symbol.get_name())
         elif symbol.is_declared_global() and symbol.is_assigned():
-            names.changes.add(symbol.get_name())
+            unit.changes.add(symbol.get_name())
             needed.add(symbol.get_name())
         if symbol.is_referenced() and (top or symbol.is_global()):
             needed.add(symbol.get_name())
     for child in table.get_children():
-        _scope(child, names, at_once=at_once and (child.get_type() == "class" or child.get_name() in AT_ONCE))
+        _scope(child, unit, at_once=at_once and (child.get_type() == "class" or child.get_name() in AT_ONCE))
 
 
 def _changed(tree: ast.Module) -> Iterator[str]:
@@ -184,7 +160,7 @@ def _base(node: ast.expr) -> Iterator[str]:
 
 
 def needed_for(names: Sequence[str], units: Sequence[Unit]) -> list[Unit]:
-    """The units that have to run, in order, so that names have their values.
+    """The units that must run, in order, so that the names have their values.
 
     Example:
         >>> notebook = [whole(0, "import torch"), whole(1, "slow = 1 + 1"), whole(2, "def f(x): return torch.relu(x)")]
@@ -192,34 +168,22 @@ def needed_for(names: Sequence[str], units: Sequence[Unit]) -> list[Unit]:
         [0, 2]
     """
     modules = {name for unit in units if re.match(r"\s*(import|from)\s", unit.code) for name in unit.binds}
-    needed = set(names)
-    taken: set[int] = set()
+    needed, taken = set(names), [False] * len(units)
     while True:
-        more = {
-            number
-            for number, unit in enumerate(units)
-            if number not in taken and (unit.binds & needed or unit.changes & (needed - modules))
-        }
-        if not more:
-            return [units[number] for number in sorted(taken)]
-        taken |= more
-        for number in more:
-            needed |= units[number].at_once | units[number].later
+        more = [bool(unit.binds & needed or unit.changes & (needed - modules)) for unit in units]
+        if more == taken:
+            return [unit for unit, wanted in zip(units, taken, strict=True) if wanted]
+        taken = more
+        needed.update(*(unit.at_once | unit.later for unit, wanted in zip(units, taken, strict=True) if wanted))
 
 
 @dataclass(frozen=True)
 class TooEarly:
-    """A name that is used before the notebook, run from the top, has given it a value.
-
-    Attributes:
-        cell: that uses it.
-        name: that is used.
-        bound_in: the later cell that gives it its value; None if there is none.
-    """
+    """A name that a cell uses before it has a value, when the notebook runs from the top."""
 
     cell: int
     name: str
-    bound_in: int | None
+    bound_in: int | None  # the later cell that gives it a value
 
 
 def used_too_early(units: Sequence[Unit]) -> list[TooEarly]:
@@ -229,7 +193,7 @@ def used_too_early(units: Sequence[Unit]) -> list[TooEarly]:
         >>> used_too_early([*statements(0, "f = lambda: g()"), *statements(1, "f()"), *statements(2, "def g(): pass")])
         [TooEarly(cell=1, name='g', bound_in=2)]
     """
-    known: dict[str, frozenset[str]] = dict.fromkeys(ALWAYS, frozenset())
+    known: dict[str, set[str]] = {name: set() for name in ALWAYS}
     found: dict[str, TooEarly] = {}
     for unit in units:
         for name in sorted(_closure(unit.at_once, known)):
@@ -240,10 +204,9 @@ def used_too_early(units: Sequence[Unit]) -> list[TooEarly]:
     return list(found.values())
 
 
-def _closure(names: frozenset[str], known: dict[str, frozenset[str]]) -> set[str]:
-    queue, seen = list(names), set(names)
-    while queue:
-        for name in known.get(queue.pop(), frozenset()) - seen:
-            seen.add(name)
-            queue.append(name)
+def _closure(names: set[str], known: dict[str, set[str]]) -> set[str]:
+    new, seen = names, set(names)
+    while new:
+        new = set().union(*(known.get(name, set()) for name in new)) - seen
+        seen |= new
     return seen

@@ -11,35 +11,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dsrl_lab.course.grading.grading import Result
-from dsrl_lab.files import whole_file
+from dsrl_lab.course.grading.notebook_file import write_whole
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = re.compile(r"^(?=[=+@-])(?!-?\d+(\.\d+)?$)")  # the start of a text that is no number
 
 
 def write_tables(folder: Path, assignment: str, graded: Mapping[str, Result], *, absent: Sequence[str] = ()) -> None:
-    """Write ``<assignment>.csv`` (one line for each student) and ``<assignment>_questions.csv``.
-
-    What was not graded, or not handed in, has no score: the columns are empty, and ``problem`` gives the reason.
-    """
+    """Write ``<assignment>.csv`` and ``<assignment>_questions.csv``; what was not graded has a problem and no score."""
     first = next(iter(graded.values()), Result())
     names, out_of = [mark.question for mark in first.marks], sum(mark.out_of for mark in first.marks)
     rows = [["student", "score", "out_of", *names, "problem", "notes", "worth_a_look"]]
     for student, result in graded.items():
         points = ["" if result.fault else str(points) for points in (result.score, *(m.points for m in result.marks))]
         problem = f"not graded: {result.fault}" if result.fault else result.problem
-        rows.append(
-            [student, points[0], str(out_of), *points[1:], problem, " | ".join(result.notes), " ".join(result.look)]
-        )
+        texts = (problem, " | ".join(result.notes), " ".join(result.look))
+        rows.append([student, points[0], str(out_of), *points[1:], *texts])
     rows += [[student, "", str(out_of), *[""] * len(names), "not handed in", "", ""] for student in absent]
     write_whole(folder / f"{assignment}.csv", _csv(rows))
     write_whole(folder / f"{assignment}_questions.csv", _csv(by_question(list(graded.values()))))
 
 
 def by_question(results: Sequence[Result]) -> list[list[str]]:
-    """Per exercise: how many passed, the mean, the correlation with the rest of the score, misconceptions found.
+    """One row for each exercise: points, misconceptions, correlation with the points of all other exercises.
 
-    *With the rest* is the correlation of an exercise's points with the points of all others: near 0 or below, the
-    exercise asks something else than its fellows, or is broken.
+    Near 0 or below, the exercise asks something else than the others, or is broken.
     """
     rows = [["question", "out_of", "mean", "all_points", "half", "none", "with_the_rest", "misconceptions"]]
     results = [result for result in results if not result.fault]
@@ -62,18 +57,7 @@ def _correlation(a: Sequence[float], b: Sequence[float]) -> str:
 
 
 def _csv(rows: Iterable[Sequence[str]]) -> str:
-    """CSV in which no word of a student's is taken for a formula by a spreadsheet."""
+    """CSV in which a spreadsheet finds no formula of a student's."""
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([_no_formula(" ".join(value.split())) for value in row] for row in rows)
+    csv.writer(text).writerows([FORMULA.sub("'", " ".join(value.split())) for value in row] for row in rows)
     return text.getvalue()
-
-
-def _no_formula(text: str) -> str:
-    number = re.fullmatch(r"-?\d+(\.\d+)?", text) is not None
-    return f"'{text}" if text.startswith(FORMULA) and not number else text
-
-
-def write_whole(place: Path, text: str) -> None:
-    """Write a file whole; what is no UTF-8 becomes a question mark."""
-    with whole_file(place) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""What shuts a student's process in: bubblewrap's name spaces and mounts, and what of it this computer can give."""
+"""The walls of the sandbox: bubblewrap's name spaces and mounts, and what of them works on this computer."""
 
 from __future__ import annotations
 
@@ -31,20 +31,13 @@ def bubblewrap() -> str:
     program = shutil.which("bwrap")
     if program is None:
         return NOT_INSTALLED
-    tried = subprocess.run(
-        [program, *name_spaces(), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"],
-        capture_output=True,
-        text=True,
-    )
+    command = [program, *name_spaces(), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    tried = subprocess.run(command, capture_output=True, text=True)
     return "" if tried.returncode == 0 else REFUSED.format(error=tried.stderr.strip()[:200])
 
 
 def protections(*, unsafe: bool = False) -> tuple[str, ...]:
-    """What is in force when a student's code runs here.
-
-    Raises:
-        ValueError: there is no bubblewrap, and ``unsafe`` was not asked for.
-    """
+    """What is in force when a student's code runs here; ValueError if there is no bubblewrap, and not ``unsafe``."""
     limits = ("time and address space of each process", "file size", "output", *sorted(control_group.enforced()))
     if reason := bubblewrap():
         if not unsafe:
@@ -56,16 +49,16 @@ def protections(*, unsafe: bool = False) -> tuple[str, ...]:
 
 
 def not_enforced(*, unsafe: bool = False) -> tuple[str, ...]:
-    """What the kernel does not limit here: the grader then looks ten times a second, and something may slip through."""
+    """What the kernel does not limit here; the grader then looks ten times a second, and may miss something."""
     walls = () if launch.system_calls() and not (unsafe and bubblewrap()) else ("no tracing, keyrings or name spaces",)
     wanted = {control_group.MEMORY, control_group.PROCESSES, control_group.CPU}
     return (*walls, *sorted(wanted - control_group.enforced()))
 
 
 def name_spaces() -> list[str]:
-    """Words for bubblewrap: what the process does not share with others."""
+    """Options of bubblewrap: what the process does not share with others."""
     spaces = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-    if os.geteuid() == 0:  # as root, a user of its own is taken inside, so that the kernel counts its processes
+    if os.geteuid() == 0:  # root becomes another user inside, so that the kernel counts its processes
         spaces += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         spaces += ["--unshare-user", *(["--disable-userns"] if _knows("--disable-userns") else [])]
@@ -85,11 +78,7 @@ def packages() -> list[Path]:
 
 
 def refuse_visible(folder: Path) -> None:
-    """Refuse a folder of a course, or the teacher's copy of the kit, that students' code could read.
-
-    Raises:
-        ValueError: it lies among the system's or Python's own files.
-    """
+    """Raise ValueError for a folder among the system's or Python's own files, which students' code may read."""
     hidden = [place / "dsrl_lab" for place in packages()]
     for place in (Path(sys.base_prefix).resolve(), *packages(), *map(Path, SYSTEM)):
         if folder.resolve().is_relative_to(place.resolve()) and folder.resolve() not in hidden:
@@ -97,15 +86,14 @@ def refuse_visible(folder: Path) -> None:
 
 
 def mounts(kit: Path, size: int) -> list[str]:
-    """Mounts: the system, Python, packages without the teacher's copy of the kit, the student's copy."""
-    # First of all, so that a checkout or a Python below /tmp is mounted into it, not hidden under it.
+    """Options of bubblewrap: the system, Python, packages without the teacher's kit, the student's kit."""
+    # First, so that a checkout or a Python below /tmp is mounted into it, not hidden under it.
     words = ["--size", str(size), "--perms", "1777", "--tmpfs", "/tmp"]
-    for name in SYSTEM:
-        folder = Path(name)
+    for folder in map(Path, SYSTEM):
         if folder.is_symlink():
-            words += ["--symlink", str(folder.readlink()), name]
+            words += ["--symlink", str(folder.readlink()), str(folder)]
         elif folder.is_dir():
-            words += ["--ro-bind", name, name]
+            words += ["--ro-bind", str(folder), str(folder)]
     words += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     shown = [Path(sys.base_prefix).resolve(), *packages()]
     for folder in shown:
@@ -113,11 +101,10 @@ def mounts(kit: Path, size: int) -> list[str]:
             words += ["--perms", "0755", "--dir", str(parent)]
         words += ["--ro-bind", str(folder), str(folder)]
     for folder in shown:
-        hidden = [folder / "dsrl_lab", *folder.glob("dsrl_lab-*"), folder / "nbgrader"]
-        for path in (path for path in hidden if path.is_dir()):
-            words += ["--tmpfs", str(path), "--remount-ro", str(path)]
-    for folder in (kit, Path(__file__).resolve().parents[2]):
-        refuse_visible(folder)
+        for path in (folder / "dsrl_lab", *folder.glob("dsrl_lab-*"), folder / "nbgrader"):
+            words += ["--tmpfs", str(path), "--remount-ro", str(path)] if path.is_dir() else []
+    refuse_visible(kit)
+    refuse_visible(Path(__file__).resolve().parents[2])
     # /proc is read-only, so that no process can write into the memory of the one that ends them all.
     words += ["--ro-bind", str(kit), KIT, "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
     words += ["--size", str(2**20), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]

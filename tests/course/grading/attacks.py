@@ -93,7 +93,7 @@ ATTACKS = [
         "reads the grader's files and environment",
         """
         import glob, os
-        names = ("hidden_inputs*", "chapter_0*", "seed.txt")
+        names = ("hidden_inputs*", "draws*", "seed.txt")
         places = [f"{root}/**/{name}" for root in ("/kit", COURSE, REPOSITORY) for name in names]
         print([path for place in places for path in glob.glob(place, recursive=True)])
         print({k: v for k, v in os.environ.items() if "SECRET" in k})

@@ -1,4 +1,4 @@
-"""A small course, built once: release and kit from the notebooks' sources, papers drawn, submissions as cells."""
+"""A small course, built once: release and kit from the notebooks' sources, inputs drawn, submissions as cells."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_a_course_that_cannot_be_read_is_no_zero(mine: Path, solved: Callable[..
 def test_a_kit_that_judges_wrongly_stops_grading(mine: Path, solved: Callable[..., list[Cell]]) -> None:
     hand_in(mine, "ada", solved())
     worker = mine / "kit" / "dsrl_lab" / "course" / "grading" / "worker.py"
-    worker.write_text(worker.read_text(encoding="utf-8").replace("as_tensor(run(", "3 * as_tensor(run("), "utf-8")
+    worker.write_text(worker.read_text(encoding="utf-8").replace("as_result(run(", "3 * as_result(run("), "utf-8")
     with pytest.raises(ValueError, match=r"06_feature_affinity: its own solution got 0 of 18 points .* 06.1"):
         grade_course(mine)
 

@@ -71,7 +71,7 @@ def test_what_is_no_message_is_refused(content: bytes, line: tuple[socket.socket
         receive(line[1], limit=2**20)
 
 
-def test_an_end_and_a_deadline_are_told(line: tuple[socket.socket, socket.socket]) -> None:
+def test_an_end_and_a_deadline_are_reported(line: tuple[socket.socket, socket.socket]) -> None:
     with pytest.raises(TimeoutError):
         receive(line[1], limit=10, deadline=time.monotonic() + 0.05)
     with pytest.raises(TimeoutError, match="the time is up"):

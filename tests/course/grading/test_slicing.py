@@ -1,4 +1,4 @@
-"""What an answer needs is found, what it does not need is left out, and an order that does not run is told."""
+"""What an answer needs is found, what it does not need is left out, and an order that does not run is reported."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_magic_lines_are_left_out_and_line_numbers_stay() -> None:
     assert decorated.code.count("\n") == 3 and decorated.code.strip().startswith("@wrap")
 
 
-def test_what_is_no_python_is_said() -> None:
+def test_what_is_not_python_is_refused() -> None:
     with pytest.raises(SyntaxError):
         whole(0, "def f(:")
 
@@ -70,5 +70,5 @@ def test_what_is_no_python_is_said() -> None:
         (["try:\n    import a\nexcept ImportError as e:\n    print(e)"], []),
     ],
 )
-def test_an_order_that_does_not_run_is_told(codes: list[str], expected: list[TooEarly]) -> None:
+def test_an_order_that_does_not_run_is_reported(codes: list[str], expected: list[TooEarly]) -> None:
     assert used_too_early([unit for number, code in enumerate(codes) for unit in statements(number, code)]) == expected

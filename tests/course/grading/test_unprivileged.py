@@ -128,8 +128,8 @@ def as_somebody(
 
 def test_the_walls_stand_for_a_user_who_is_not_root(course: Path) -> None:
     places = [course, REPOSITORY / "dsrl_lab", REPOSITORY / "tests"]  # not .venv beside them, which is lent
-    told = json.dumps([str(course / "kit"), [str(place) for place in places], STUDENT])
-    done = as_somebody(sys.executable, "-c", GRADER, told)
+    settings = json.dumps([str(course / "kit"), [str(place) for place in places], STUDENT])
+    done = as_somebody(sys.executable, "-c", GRADER, settings)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["said"] == [""]

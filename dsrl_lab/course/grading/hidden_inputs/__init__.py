@@ -1,37 +1,22 @@
-"""Hidden inputs: of another kind than the visible check draws. Only the grader's side has these files.
+"""Hidden inputs, of another kind than the visible check draws; only the grader's side has these files.
 
-An exercise without an entry here (one that a teacher has just added) is tried a second time on fresh inputs of its own
-kind. Everything drawn is plain data, because it crosses into a sandbox. Limits of memory are tested with inputs for
-which the kernel, and not our own code in the student's process, refuses.
+An exercise without an entry here is tried a second time on inputs of its own kind. Only plain data is drawn, because it
+crosses into a sandbox. Limits of memory are tested with inputs for which the kernel refuses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch.nn import functional as F
 
 from dsrl_lab.affinity import feature_affinity_loss
-from dsrl_lab.course.exercises.bank import EXERCISES, find
+from dsrl_lab.course.exercises.bank import find
 from dsrl_lab.course.exercises.calls import Answer, Case
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.judge import Verdict, judge
-from dsrl_lab.course.grading.hidden_inputs import (
-    chapter_02,
-    chapter_03,
-    chapter_04,
-    chapter_05,
-    chapter_06,
-    chapter_07,
-    chapter_08,
-    chapter_09,
-)
-
-Draw = Callable[[torch.Generator], list[Case]]
-MODULES = (chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08, chapter_09)
-DRAWS: dict[str, Draw] = {name: draw for module in MODULES for name, draw in module.DRAWS.items()}
+from dsrl_lab.course.grading.hidden_inputs.draws import DRAWS
 
 
 def _very_long(g: torch.Generator) -> list[Case]:
@@ -55,7 +40,8 @@ def hidden_variants(name: str) -> tuple[Exercise, ...]:
         [3, 1]
     """
     exercise = find(name)
-    variant = replace(exercise, draw=DRAWS.get(name, exercise.draw))
+    draw = DRAWS.get(name, exercise.draw)
+    variant = replace(exercise, draw=lambda generator: list(draw(generator)))
     if name != "06.5":
         return (variant,)
     return (variant, replace(exercise, draw=_very_long, oracle=_tiled, wrong_answers=()))
@@ -64,7 +50,7 @@ def hidden_variants(name: str) -> tuple[Exercise, ...]:
 def check_hidden(name: str, answer: Answer, *, seed: int | None = None) -> Verdict:
     """Judge an answer on the hidden inputs: the verdict of the first variant that fails.
 
-    For the teacher's own notebooks; a student's answer is judged outside of the process that runs it.
+    For the teacher's own notebooks; a student's answer is judged outside its process.
 
     Example:
         >>> check_hidden("06.1", find("06.1").solution).passed
@@ -72,8 +58,3 @@ def check_hidden(name: str, answer: Answer, *, seed: int | None = None) -> Verdi
     """
     verdicts = [judge(exercise, answer, seed=seed) for exercise in hidden_variants(name)]
     return next((verdict for verdict in verdicts if not verdict), verdicts[-1])
-
-
-def unknown_draws() -> list[str]:
-    """Entries that belong to no exercise."""
-    return sorted(set(DRAWS) - set(EXERCISES))
