@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dsrl_lab.layers import resize
 from dsrl_lab.losses import heatmap_loss
-from dsrl_lab.models.base import DensePredictor, HeadOutput
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.pose import decode_heatmaps, flip_heatmaps, flip_test, gaussian_heatmaps
 
 PAIRS = ((0, 2), (3, 4))
@@ -129,8 +129,15 @@ def test_drawing_and_decoding_commute_with_the_mirror() -> None:
 class Uneven(DensePredictor):
     """A pose net whose heat-maps say where in the picture they lie, so that a mirror changes them."""
 
-    num_classes = 5
-    output_stride = 4
+    spec = PredictorSpec(
+        num_classes=5,
+        feature_channels=(3,),
+        feature_strides=(1,),
+        head_channels=3,
+        head_stride=1,
+        logits_stride=4,
+        output_stride=4,
+    )
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
         return (image,)
