@@ -147,8 +147,10 @@ def test_what_fails_before_the_first_step_leaves_the_folder_free(tmp_path: Path)
 
 @pytest.mark.parametrize("pictures", [(0, 2), (4, 0)])
 def test_an_empty_split_is_met_before_the_first_step(pictures: tuple[int, int], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"at least|expected at least one"):
-        list(run(replace(small("baseline"), pictures=pictures), directory=tmp_path))
+    for balance in ("0.5", "0"):
+        recipe = replace(small("baseline", f"train.class_balance={balance}"), pictures=pictures)
+        with pytest.raises(ValueError, match="expected at least one .*got none; check the data folder"):
+            list(run(recipe, directory=tmp_path))
     assert not (tmp_path / "record.jsonl").exists()
 
 

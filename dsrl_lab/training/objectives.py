@@ -125,10 +125,9 @@ class SegmentationObjective(DSRLObjective):
 
 
 def class_weights_of(dataset: SegmentationDataset, exponent: float) -> Tensor | None:
-    """Weights frequency^-exponent of each class over a data set, with a mean of 1 over pixels; None for exponent 0.
+    """(K,) weights frequency^-exponent of the classes, with a mean of 1 over pixels; None for exponent 0.
 
-    Shape:
-        - output: (K,) float32; a class that does not occur gets the weight of the rarest that does
+    A class that does not occur gets the weight of the rarest that does. No labelled pixel is a ValueError.
     """
     if exponent == 0:
         return None
@@ -136,7 +135,8 @@ def class_weights_of(dataset: SegmentationDataset, exponent: float) -> Tensor | 
     for index in range(len(dataset)):
         mask = dataset[index].mask
         counts += torch.bincount(mask[mask != 255], minlength=len(counts))
-    present = counts[counts > 0]
-    frequency = counts.clamp(min=float(present.min())) / counts.sum()
+    if not counts.any():
+        raise ValueError(f"expected at least one labelled pixel in {dataset.split}, got none; check the data folder")
+    frequency = counts.clamp(min=float(counts[counts > 0].min())) / counts.sum()
     weights = frequency**-exponent
     return (weights / (weights * frequency).sum()).float()
