@@ -1,7 +1,6 @@
 """Free photographs: those that ship inside the scikit-image wheel, or any folder of pictures.
 
-Source: scikit-image's ``skimage.data``; licences and credits as stated there. Only files that lie in the installed
-package are used: nothing is ever downloaded.
+Source: scikit-image's ``skimage.data``, as installed, with its licences and credits: nothing is ever downloaded.
 """
 
 from __future__ import annotations
