@@ -251,6 +251,7 @@ class CamVid(SegmentationDataset):
     - fastai: ``images/x.png``, ``labels/x_P.png`` (ids by ``codes.txt``); ``valid.txt`` lists val, the rest is train.
 
     Warns of files and subfolders that are not read. ``layout`` is one of the four, or "auto" to look at the folder.
+
     Raises:
         ValueError: no CamVid, split or file of it; later, on reading: a damaged or lossy file, an unknown id or colour.
     """

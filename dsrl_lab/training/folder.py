@@ -52,7 +52,7 @@ class RunFolder:
             lock.unlink(missing_ok=True)
 
     def check(self, identity: dict[str, Any], *, resume: bool) -> None:
-        """Refuse to touch the work of another run; a record without a step, as an early error leaves it, is none.
+        """Refuse to touch the work of another run; a record without a step is none.
 
         Raises:
             FileExistsError: there is a run, and ``resume`` is not set.

@@ -44,10 +44,7 @@ class Objective(Protocol):
 
 
 def dsrl_loss(task: DSRLObjective, output: DSRLOutput, batch: Any, *, iteration: int, count: Tensor) -> LossTerms:
-    """The objective of the paper: task + w1 * SISR + w2 * feature affinity.
-
-    ``output`` is the network's for ``batch.low_res``, ``batch.high_res`` the target of SISR, ``count`` divides the
-    task's sum; the affinity's weight may rise with ``iteration``.
+    """The objective of the paper: task (summed, over ``count``) + w1 * SISR + w2 * feature affinity, which may ramp up.
     """
     config = task.config
     main = task.task_loss(output.logits, batch, count)
@@ -105,8 +102,7 @@ class SegmentationObjective(DSRLObjective):
     def task_loss(self, logits: Tensor, batch: TrainingExample, count: Tensor) -> Tensor:
         """Cross-entropy against the whole mask; a coarser position answers for every label that it covers.
 
-        So its target is each class's share of its area, which has no bias and mirrors with the picture. One pixel in
-        four as the label would shift the mask; a majority vote would lose things one pixel wide.
+        Its target is each class's share, unbiased, where one pixel in four would shift the mask.
         """
         size = (batch.mask.shape[-2], batch.mask.shape[-1])
         if logits.shape[-2:] != size:
@@ -125,10 +121,9 @@ class SegmentationObjective(DSRLObjective):
 
 
 def class_weights_of(dataset: SegmentationDataset, exponent: float) -> Tensor | None:
-    """Weights frequency^-exponent of each class over a data set, with a mean of 1 over pixels; None for exponent 0.
+    """Weights (K,) = frequency^-exponent of a data set's classes, with a mean of 1 over pixels; None for exponent 0.
 
-    Shape:
-        - output: (K,) float32; a class that does not occur gets the weight of the rarest that does
+    A class that does not occur gets the weight of the rarest that does.
     """
     if exponent == 0:
         return None
