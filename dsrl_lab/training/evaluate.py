@@ -66,7 +66,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def predict_logits(model: nn.Module, image: Tensor, *, input_size: tuple[int, int]) -> Tensor:
-    """Logits (1, K, h, w) of a picture (3, H, W), resized to ``input_size`` first; a ValueError if not finite."""""
+    """Logits (1, K, h, w) of a picture (3, H, W), resized to ``input_size`` first; a ValueError if not finite."""
     device = device_of(model)
     size = max(image.shape[-2], input_size[0]), max(image.shape[-1], input_size[1])
     enlarged = image if size == tuple(image.shape[-2:]) else resize(image[None], size)[0]

@@ -44,8 +44,7 @@ class Objective(Protocol):
 
 
 def dsrl_loss(task: DSRLObjective, output: DSRLOutput, batch: Any, *, iteration: int, count: Tensor) -> LossTerms:
-    """The objective of the paper: task (summed, over ``count``) + w1 * SISR + w2 * feature affinity, which may ramp up.
-    """
+    """The objective of the paper: task (summed, over ``count``) + w1 * SISR + w2 * feature affinity, which may rise."""
     config = task.config
     main = task.task_loss(output.logits, batch, count)
     for logits in output.auxiliary:

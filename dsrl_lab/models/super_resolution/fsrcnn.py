@@ -3,7 +3,7 @@
 Source: Dong, Loy, Tang, "Accelerating the Super-Resolution Convolutional Neural Network" (ECCV 2016), section 3:
 5x5-d, 1x1-s, m times 3x3-s, 1x1-d, deconvolution 9x9, PReLU per channel; the name gives d, s and m.
 
-Deviation: none in the layers. The deconvolution starts at N(0, 0.001) as in the paper, the others at He's values.
+Deviation: none but that only the deconvolution starts at N(0, 0.001), the others at He's values.
 """
 
 from torch import Tensor, nn
