@@ -2,8 +2,7 @@
 
 1 MAC = one multiply-add of a convolution, transposed convolution or matrix product (linear layers); FLOPs = 2 x MACs.
 Normalisation, activations, pooling, resizing and biases are not counted; taps on padding are, functional calls too. The
-authors' counter sums ``Conv2d`` modules only and misses the deconvolutions of their own head:
-``macs_without_transposed`` is what it would report.
+authors' counter sees ``Conv2d`` modules alone, not their head's deconvolutions: ``macs_without_transposed``.
 """
 
 import math

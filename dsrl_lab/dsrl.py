@@ -7,7 +7,6 @@ receives a low-resolution image. Around it stand
 - an SSSR head, which brings its prediction to ``upscale_factor`` times the input and stays at inference,
 - a SISR head on the same encoder, which reconstructs the high-resolution image, in training only,
 - a feature transform, which makes the two branches' last features comparable for feature affinity, in training only.
-
 Deviations, each where the paper is silent: SISR starts from all encoder maps or, as in Figure 4, the deepest alone;
 both branches' features are averaged to 1/8 of the output's sides, before the feature transform, then compared.
 """
@@ -225,8 +224,7 @@ class DSRL(nn.Module):
 
     Example:
         >>> from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
-        >>> dsrl = DSRL(ESPNetv2(11, width=0.5)).eval()
-        >>> output = dsrl(torch.zeros(1, 3, 64, 96))
+        >>> output = DSRL(ESPNetv2(11, width=0.5)).eval()(torch.zeros(1, 3, 64, 96))
         >>> output.logits.shape, output.super_res.shape, output.task_features.shape
         (torch.Size([1, 11, 128, 192]), torch.Size([1, 3, 128, 192]), torch.Size([1, 32, 16, 24]))
     """

@@ -77,7 +77,6 @@ def _cannot_write(path: str | Path, target: Path, error: Exception) -> OSError:
 
 
 def _free_bytes(place: Path) -> int:
-    """Free room where a file or folder is or will be."""
     return shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.is_dir())).free
 
 

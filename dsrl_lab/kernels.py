@@ -211,10 +211,7 @@ MALLOC_TRIM_THRESHOLD, MALLOC_MMAP_MAX = -1, -4
 
 @functools.cache
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory it frees, which Linux would fill with zeros each step; GNU's C library only.
-
-    Returns whether that could be set.
-    """
+    """Let this process keep freed memory (GNU's C library only), and return whether that could be set."""
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

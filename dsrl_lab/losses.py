@@ -77,9 +77,7 @@ def reconstruction_loss(super_res: Tensor, high_res: Tensor) -> Tensor:
 
 
 def heatmap_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
-    """Half the squared error of heat-maps (N, J, h, w), the mean over joints; not ``visible`` (N, J) ones are zero.
-
-    Source: the official HRNet training code's JointsMSELoss with target weights.
+    """Half the squared error of heat-maps (N, J, h, w) if ``visible`` (N, J), averaged, as HRNet's JointsMSELoss.
 
     Raises:
         ValueError: shapes differ.
@@ -117,8 +115,7 @@ def objective(
     """Add up the paper's objective: task + ``sisr_weight`` * SISR + ``affinity_weight`` * affinity.
 
     Example:
-        >>> terms = objective(torch.tensor(1.0), torch.tensor(0.5), torch.tensor(0.25))
-        >>> round(terms.total.item(), 4)
+        >>> round(objective(torch.tensor(1.0), torch.tensor(0.5), torch.tensor(0.25)).total.item(), 4)
         1.3
     """
     zero = torch.zeros_like(task)

@@ -278,7 +278,6 @@ class CamVid(SegmentationDataset):
         self._codes = _read_codes(root / "codes.txt") if found == "fastai" else _SEGNET_TO_ID
 
     def __getitem__(self, index: int) -> Sample:
-        """Read sample ``index`` from disk."""
         image_path, mask_path = self._pairs[index]
         image = read_image(image_path)
         if self.layout == "segnet":

@@ -128,7 +128,6 @@ class Cityscapes(SegmentationDataset):
         self._pairs = tuple(pairs)
 
     def __getitem__(self, index: int) -> Sample:
-        """Read sample ``index`` from disk."""
         image_path, mask_path = self._pairs[index]
         image = read_image(image_path)
         if self.split == "test" and not mask_path.is_file():

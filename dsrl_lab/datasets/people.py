@@ -48,7 +48,6 @@ class StreetPeople(PoseDataset):
         self.names = tuple(name.replace("/", "/person_") for name in self._streets.names)
 
     def __getitem__(self, index: int) -> PoseSample:
-        """Draw person ``index``."""
         scene = self._streets.scene(index)
         number = _best_seen(scene, self.size)
         close = _turned_to(scene, scene.people[number])
@@ -157,8 +156,7 @@ def open_crowds(
     """Open who is learnt from and who is scored: with ``held_out`` the last quarter of train.
 
     Example:
-        >>> train, held = open_crowds("street_people", None, size=(24, 24), lengths=(8, 0), held_out=True)
-        >>> len(train), len(held)
+        >>> tuple(map(len, open_crowds("street_people", None, size=(24, 24), lengths=(8, 0), held_out=True)))
         (6, 2)
     """
     drawn = drawing_size(size)

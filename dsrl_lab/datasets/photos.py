@@ -56,8 +56,7 @@ class Photos(Dataset[Photo]):
         ValueError: no picture is there; later, on reading: a damaged file, which is named.
 
     Example:
-        >>> photos = Photos()
-        >>> photo = photos[photos.names.index("chelsea")]
+        >>> photo = Photos()[Photos().names.index("chelsea")]
         >>> photo.image.shape, photo.licence
         (torch.Size([3, 300, 451]), 'CC0')
     """
@@ -80,7 +79,6 @@ class Photos(Dataset[Photo]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> Photo:
-        """Read photograph ``index`` from disk."""
         path = self._paths[index]
         return Photo(read_image(path), path.stem, *self._credits.get(path.name, ("not stated", "not stated")))
 

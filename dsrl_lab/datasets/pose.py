@@ -63,7 +63,6 @@ def _read_json(path: Path, kind: type) -> Any:
 
 
 def _numbers(values: Any, count: int) -> list[float] | None:
-    """``count`` finite numbers, or None for anything else."""
     good = isinstance(values, list) and len(values) == count
     good = good and all(isinstance(value, int | float) and abs(value) < 1e6 for value in values)
     return [float(value) for value in values] if good else None
@@ -120,7 +119,6 @@ class LspExtended(PoseDataset):
         return (str(name), *_joints_and_visible(known))
 
     def __getitem__(self, index: int) -> PoseSample:
-        """Read person ``index`` from disk."""
         _, joints, visible = self._people[index]
         image = read_image(self._paths[index])
         box = torch.tensor([0.0, 0.0, image.shape[-1], image.shape[-2]])
@@ -158,7 +156,6 @@ class CocoKeypoints(PoseDataset):
         missing_files(f"split {split!r} of COCO keypoints at {root}", sorted(set(self._paths)), REMEDY)
 
     def __getitem__(self, index: int) -> PoseSample:
-        """Read person ``index`` from disk."""
         person, size = self._people[index], self._sizes[index]
         joints, visible = _joints_and_visible(person.rows)
         image = read_image(self._paths[index])

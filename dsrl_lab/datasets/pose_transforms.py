@@ -135,8 +135,7 @@ def pose_low_and_high(sample: PoseSample, upscale_factor: int) -> PoseExample:
         ValueError: a side of the picture is no multiple of ``upscale_factor``.
 
     Example:
-        >>> box = torch.tensor([0.0, 0.0, 12.0, 8.0])
-        >>> sample = PoseSample(torch.rand(3, 8, 12), torch.zeros(14, 2), torch.ones(14), "a", box)
+        >>> sample = PoseSample(torch.rand(3, 8, 12), torch.zeros(14, 2), torch.ones(14), "a", torch.zeros(4))
         >>> pose_low_and_high(sample, 2).low_res.shape
         torch.Size([3, 4, 6])
     """

@@ -48,8 +48,7 @@ def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
         ValueError: the image is not a float tensor of at least two axes, or a side of ``size`` is below 1.
 
     Example:
-        >>> ramp = torch.arange(12.0).expand(4, 12)
-        >>> imresize_bicubic(ramp, (2, 6))[0, 2:4]  # the middle of a ramp stays a ramp
+        >>> imresize_bicubic(torch.arange(12.0).expand(4, 12), (2, 6))[0, 2:4]  # the middle of a ramp stays a ramp
         tensor([4.5000, 6.5000])
     """
     if image.ndim < 2 or not image.is_floating_point():
@@ -65,9 +64,7 @@ def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
-    """Make the low-resolution partner of a picture as the benchmarks made theirs: reduced, clipped, rounded to 8 bits.
-
-    Images (..., H, W) in [0, 1] become (..., H / s, W / s), whole multiples of 1/255.
+    """Reduce a picture (..., H, W) in [0, 1] as the benchmarks did, clipped and rounded: (..., H / s, W / s).
 
     Raises:
         ValueError: a side is no multiple of ``upscale_factor``.

@@ -46,7 +46,6 @@ def affinity_statistics(affinity: Tensor, labels: Tensor, *, ignore_index: int =
 
 
 def _auc(scores: Tensor, positive: Tensor) -> float:
-    """Area under the ROC curve by mean ranks, exact with ties."""
     hits = int(positive.sum())
     misses = len(scores) - hits
     if not hits or not misses:

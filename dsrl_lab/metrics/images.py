@@ -36,7 +36,6 @@ def luminance(image: Tensor, *, data_range: float = 1.0) -> Tensor:
 
 
 def _as_floats(image: Tensor, data_range: float) -> Tensor:
-    """Whole numbers become float64, if their range is named."""
     if not 0 < data_range < math.inf:
         raise ValueError(f"expected a positive data_range, got {data_range}; 1.0 for [0, 1], 255 for bytes")
     if image.is_floating_point():

@@ -76,9 +76,7 @@ class KeypointAveragePrecision(NamedTuple):
 
 
 def oks_average_precision(annotations: Path, predictions: Sequence[KeypointPrediction]) -> KeypointAveragePrecision:
-    """Score found people against all annotated people, those of images without a prediction too.
-
-    ``annotations`` is a ``person_keypoints_*.json`` file of COCO; at most 20 people of each image count.
+    """Score found people, at most 20 an image, against all of ``annotations``, a ``person_keypoints_*.json`` of COCO.
 
     Raises:
         ValueError: no prediction, a wrong number of joints, values that are not finite, or an unknown image id.

@@ -3,7 +3,6 @@
 Sources: He et al., "Deep Residual Learning" (CVPR 2016); Sandler et al., "MobileNetV2" (CVPR 2018); torchvision's
 blocks and parameter names, so that its ImageNet weights load strictly. Dilation in place of stride: Chen et al.,
 "Rethinking Atrous Convolution" (2017), section 3. Deep stem: PSPNet's release.
-
 Deviations: no classifier, nor MobileNetV2's last 1x1 convolution, as in DeepLab. A dilated stage of ResNet dilates all
 its 3x3 convolutions, as in DeepLab and PSPNet. In MobileNetV2 the block that loses its stride keeps its dilation and
 those after it double theirs: the values are those of the strided encoder, at more positions.
@@ -119,7 +118,7 @@ class ResNetEncoder(Encoder):
 
 
 class MobileNetV2Encoder(Encoder):
-    """MobileNetV2 without its last 1x1 convolution and classifier: the last map of each stride (8, 16 or 32 deepest).
+    """MobileNetV2 without its last 1x1 convolution and classifier; a stride but 8, 16 and 32 is a ValueError.
 
     Example:
         >>> MobileNetV2Encoder(output_stride=16).strides

@@ -24,7 +24,6 @@ class _Checked:
             _check(name, hint, getattr(self, name))
 
     def to_json(self) -> dict[str, Any]:
-        """As a dictionary that JSON can hold."""
         return dataclasses.asdict(self)
 
     @classmethod

@@ -117,7 +117,6 @@ def _same(before: Any, now: Any) -> bool:
 
 
 def _create(lock: Path) -> bool:
-    """Create a lock file in this process's name, unless there is one."""
     try:
         with lock.open("x", encoding="utf-8") as file:
             file.write(f"{os.getpid()} {psutil.Process().create_time():.2f} {socket.gethostname()}")

@@ -171,7 +171,6 @@ class _Run:
 
     @contextmanager
     def clock(self) -> Iterator[None]:
-        """Add what is done inside to the seconds."""
         before, cpu_before = time.perf_counter(), time.process_time()
         yield
         seconds = time.perf_counter() - before

@@ -32,7 +32,7 @@ class Part(SegmentationDataset):
 
 
 def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part, Part]:
-    """Cut a split in two: the first part of each sequence (``drive_of``), and its last ``share``; frames are alike."""
+    """Cut a split in two: the first part of each sequence, and its last ``share`` (frames look alike)."""
     sequences: dict[str, list[int]] = {}
     for index, name in enumerate(dataset.names):
         sequences.setdefault(drive_of(name), []).append(index)

@@ -2,11 +2,9 @@
 
 Source: Sun et al., "Deep High-Resolution Representation Learning for Human Pose Estimation" (CVPR 2019), section 3:
 Gaussians of deviation 2 for 64x48 heat-maps, joints at the maximum, shifted a quarter pixel towards the second highest.
-
 One convention of coordinates holds for images and heat-maps: pixel (0, 0) has its centre at (0, 0), and an image of any
 size covers the same scene, as in ``layers.resize`` (``align_corners=False``). So x in an image of width W lies at
 (x + 1/2) * w / W - 1/2 in a heat-map of width w, and mirroring takes x to W - 1 - x.
-
 Deviations (argued by Huang et al. and by Zhang et al., both CVPR 2020): the release divides x by the stride without the
 half pixels, and corrects mirrored heat-maps by moving them one pixel; here nothing is moved. It rounds the Gaussian's
 centre to a pixel and cuts it off at three deviations; here the centre is exact and the tail whole.
@@ -76,8 +74,7 @@ def decode_heatmaps(heatmaps: Tensor, image_size: Size) -> Keypoints:
         ValueError: no heat-maps (N, J, h, w), or values that are not finite.
 
     Example:
-        >>> heatmaps = torch.tensor([[[[0.0, 0.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.0, 0.0]]]])
-        >>> decode_heatmaps(heatmaps, (3, 3)).joints.tolist()
+        >>> decode_heatmaps(torch.tensor([[[[0.0] * 3, [0.0, 1.0, 0.5], [0.0] * 3]]]), (3, 3)).joints.tolist()
         [[[1.25, 1.0]]]
     """
     if heatmaps.ndim != 4 or 0 in heatmaps.shape[-2:]:
@@ -107,8 +104,7 @@ def flip_heatmaps(heatmaps: Tensor, pairs: Pairs) -> Tensor:
         ValueError: a pair names a joint that does not exist, or a joint has two partners.
 
     Example:
-        >>> left, right = [[1.0, 0.0]], [[2.0, 3.0]]
-        >>> flip_heatmaps(torch.tensor([[left, right]]), [(0, 1)]).tolist()
+        >>> flip_heatmaps(torch.tensor([[[[1.0, 0.0]], [[2.0, 3.0]]]]), [(0, 1)]).tolist()
         [[[[3.0, 2.0]], [[0.0, 1.0]]]]
     """
     order = list(range(heatmaps.shape[1]))
@@ -130,8 +126,7 @@ def flip_test(model: DensePredictor, image: Tensor, pairs: Pairs) -> Tensor:
 
     Example:
         >>> from dsrl_lab.models.pose.hrnet import HRNet
-        >>> network = HRNet(3, width=8, modules=(1, 1, 1), blocks=1).eval()
-        >>> flip_test(network, torch.zeros(1, 3, 32, 32), [(0, 2)]).shape
+        >>> flip_test(HRNet(3, width=8, modules=(1, 1, 1), blocks=1).eval(), torch.zeros(1, 3, 32, 32), [(0, 2)]).shape
         torch.Size([1, 3, 8, 8])
     """
     return (model(image) + flip_heatmaps(model(image.flip(-1)), pairs)) / 2

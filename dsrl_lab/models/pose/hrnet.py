@@ -2,10 +2,8 @@
 
 Source: Sun, Xiao, Liu, Wang, "Deep High-Resolution Representation Learning for Human Pose Estimation" (CVPR 2019),
 section 3 and the settings of HRNet-W32, with the release's parameters and MACs; residual blocks are torchvision's.
-
 The encoder ends with the four branches of the last module; the head is their meeting at the finest branch and the 1x1
 prediction. So super-resolution trains every branch, and affinity compares what the heat-maps are read from.
-
 Deviations: a coarser map is enlarged to the finer branch's size, so any input size works. The stem has min(64, 2 *
 width) channels and the first stage ``blocks`` bottlenecks, as in the release at width 32. All start as in ResNet
 (the release: normal, deviation 0.001); the prediction starts as the release's, with heat-maps near zero.

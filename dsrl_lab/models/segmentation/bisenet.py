@@ -2,7 +2,6 @@
 
 Source: Yu et al., "BiSeNet: Bilateral Segmentation Network" (ECCV 2018), and the first author's release (TorchSeg),
 with the same layers, parameters and MACs; ImageNet weights of its Xception39 exist only there.
-
 Deviations: ``align_corners=False`` (the release: True); the auxiliary heads always exist, so that a training checkpoint
 loads strictly, and run in training only; ResNet-18 is torchvision's; heads keep torch's default initialisation.
 """

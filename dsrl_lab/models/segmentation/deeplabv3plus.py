@@ -3,10 +3,8 @@
 Source: Chen et al., "Encoder-Decoder with Atrous Separable Convolution" (ECCV 2018), with the plain (not separable)
 convolutions, the widths and the dropout rates of jfzhang95's PyTorch release. The paper counts the pyramid to the
 encoder (section 3.1), so the deep map of ``forward_features`` is the pyramid's output, before dropout.
-
 ResNet-101 agrees with that release in parameters and MACs, MobileNetV2 in parameters. The release's MobileNetV2 counts
 0.7 % more MACs, because it expands a block's padding as well.
-
 Deviations: ``align_corners=False`` (the release: True); in a dilated MobileNetV2 every block after the lost stride is
 dilated (see ``encoders``); the decoder keeps torch's default initialisation, and BatchNorm follows each convolution.
 """

@@ -2,7 +2,6 @@
 
 Source: Zhao et al., "Pyramid Scene Parsing Network" (CVPR 2017); widths, deep stem and auxiliary head of the
 first author's PyTorch release (semseg), with the same parameters and MACs.
-
 Deviations: ``align_corners=False``, and any input size (the release: sides of 8k + 1); ``deep_stem=False`` gives
 torchvision's stem, so that its weights fit; heads keep torch's default initialisation, with BatchNorm after each layer.
 """

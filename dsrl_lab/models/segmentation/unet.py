@@ -3,7 +3,6 @@
 Source: Ronneberger, Fischer, Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation" (MICCAI 2015),
 Figure 1: two 3x3 convolutions per level, max-pooling, channels doubled; back by a 2x2 transposed convolution, joined to
 the encoder's map; 1x1 to the classes at full size.
-
 Deviations: zero padding keeps the size; BatchNorm after each 3x3; three poolings and 16 channels by default (the paper:
 four and 64); any size works, because pooling rounds up and the enlarged map is cropped.
 """
@@ -35,9 +34,7 @@ class Up(nn.Module):
 
 
 class UNet(DensePredictor):
-    """U-Net: 0.5 M parameters at width 16 and depth 3; every level of it costs about the same.
-
-    It has ``width`` channels at full size, doubled at each of ``depth`` poolings; the deepest stride is 2^depth.
+    """U-Net: ``width`` channels at full size, doubled at each of ``depth`` poolings; 0.5 M parameters by default.
 
     Raises:
         ValueError: ``num_classes``, ``width`` or ``depth`` is below 1; on a call: a side is below 2^depth.

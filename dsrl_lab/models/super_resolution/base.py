@@ -2,7 +2,6 @@
 
 Source: the frameworks (pre-upsampling, post-upsampling, progressive, iterative up-and-down) are those of the survey by
 Wang, Chen and Hoi (2020), section 3.1. Bicubic interpolation is Keys' kernel with a = -1/2 (Keys 1981), as in MATLAB.
-
 Letters: N batch, C channels of the image, h w low-resolution sides, s upscale factor.
 """
 
@@ -24,7 +23,7 @@ class SuperResolution(NamedTuple):
 class BicubicUpsample(nn.Module):
     """Bicubic magnification as one sub-pixel convolution without parameters: (N, C, h, w) to (N, C, s * h, s * w).
 
-    The filter's response to one bright pixel, cut into s x s phases, make a 5x5 convolution to s^2 channels.
+    The s x s phases of the filter's response to one bright pixel make a 5x5 convolution to s^2 channels.
 
     Example:
         >>> BicubicUpsample(3)(torch.ones(1, 2, 4, 5)).shape

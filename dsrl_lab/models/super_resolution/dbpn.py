@@ -3,7 +3,6 @@
 Source: Haris, Shakhnarovich, Ukita, "Deep Back-Projection Networks for Super-Resolution" (CVPR 2018), sections 3 and
 4: up- and down-projection units with dense connections (D-DBPN), T up and T - 1 down; the last layer reads all T maps.
 ``width`` is the paper's n_R = 64, ``stem_width`` its n_0 = 256, and T = 7.
-
 Deviations: initial weights keep the variance from unit to unit; ``global_skip`` adds the bicubic enlargement.
 """
 
@@ -68,9 +67,7 @@ class DownProjection(nn.Module):
 
 
 class DBPN(SuperResolver):
-    """Dense deep back-projection: ``stages`` up-projections (T) with units of ``width`` channels.
-
-    ``stem_width`` is 4 * ``width`` if not given, as in the paper; ``global_skip`` adds the bicubic enlargement.
+    """Dense back-projection: ``stages`` up-projections (T) of ``width``; ``stem_width`` is 4 * ``width`` by default.
 
     Raises:
         ValueError: a factor the paper gives no kernel for, or a count below 1.

@@ -3,7 +3,6 @@
 Source: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
 Neural Network" (CVPR 2016), section 3: 5x5-64, 3x3-32, 3x3-C*s^2, tanh, periodic shuffling. ICNR is Aitken et al.,
 "Checkerboard artifact free sub-pixel convolution" (2017), section 3.2.
-
 Deviations: mid-grey is subtracted, so that zero padding means grey; the last layer starts by ICNR, the whole network as
 a nearest-neighbour enlargement. The two together were worth 0.8 dB on Set5 x2 after 1500 steps (one seed).
 """

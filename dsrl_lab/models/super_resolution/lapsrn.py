@@ -3,7 +3,6 @@
 Source: Lai, Huang, Ahuja, Yang, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution" (CVPR 2017),
 section 3 and Figure 1. Per level, ten 3x3-64 with LeakyReLU 0.2 and a transposed 4x4 on the feature path, another on
 the image path, and a 3x3 that predicts the residual between them; every level is supervised, nothing has a bias.
-
 Deviations: the transposed convolutions start as bilinear, the residuals near zero; each colour is enlarged by itself.
 """
 

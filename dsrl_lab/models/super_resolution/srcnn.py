@@ -2,7 +2,6 @@
 
 Source: Dong, Loy, He, Tang, "Image Super-Resolution Using Deep Convolutional Networks" (TPAMI 2016), sections 3 and
 4: patch extraction 9x9-64, non-linear mapping 5x5-32, reconstruction 5x5, all at the full size.
-
 Deviations: the bicubic enlargement is inside the network; zero padding keeps the size (the paper trains with valid
 convolutions); training starts from the identity instead of N(0, 0.001), which needs far more steps.
 """
