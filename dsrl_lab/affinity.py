@@ -8,8 +8,7 @@ Feature maps are read as P = H * W positions, each a vector of C channels brough
     S_ij = x_i . x_j                                affinity: cosine similarity if p = 2
     L_fa = mean over images, i and j of |S_ij(a) - S_ij(b)|^q
 
-Choices that the paper leaves open: the batch is averaged, not summed; q = 2 squares the difference; a position whose
-features are all zero has no direction: its affinity with everything is 0 and it receives no gradient.
+The paper leaves open: the batch is averaged; q = 2 squares; all-zero features have affinity 0 and get no gradient.
 
 S has P * P entries: 256 MiB in float32 for 64 x 128 positions, 4 GiB for 128 x 256, and autograd keeps several of them.
 The tiled loss gives the same value and gradient and never builds S. It rests on four facts about D = S(a) - S(b):
@@ -30,8 +29,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-# A vector whose largest channel does not exceed this has no direction. Gradients grow as 1 / length: a smaller number
-# would let them overflow in float32.
+# A vector whose largest channel is below has no direction: gradients grow as 1 / length, and would overflow in float32.
 NO_DIRECTION = 1e-30
 # A tile's side: 512 keeps a float32 tile (1 MiB) in a core's cache; a GPU wants fewer, larger products (16 MiB).
 CPU_TILE, GPU_TILE = 512, 2048
@@ -78,8 +76,8 @@ def _unit_vectors(features: Tensor, p: float) -> Tensor:
 def affinity_matrix(features: Tensor, p: float = 2.0) -> Tensor:
     """Similarity of each position of a map (N, C, H, W) with each other: S of the paper, (N, P, P), in row-major order.
 
-    Computed in float32 at least, inside autocast too. NaN and infinity come out as NaN. ``p`` is the norm that brings
-    each position to length 1, from 1 to infinity; 2 gives cosines in [-1, 1].
+    Computed in float32 at least, inside autocast too; NaN and infinity come out as NaN. ``p``, from 1 to infinity, is
+    the norm that brings each position to length 1; 2 gives cosines in [-1, 1].
 
     Raises:
         ValueError: no (N, C, H, W) shape, fewer than 2 channels, or p below 1.
@@ -155,21 +153,12 @@ def feature_affinity_loss(
 ) -> Tensor:
     """How far two feature maps disagree about which positions look alike: L_fa of the paper.
 
-    The value does not change if either map is scaled (lengths from 1e-30 on), if both are permuted in the same way, or
-    if the batch is repeated; it is 0 for two equal maps. Detach a map to make it the teacher: it then costs no
-    gradient. Computed in float32 at least, inside autocast too. NaN and infinity come out as NaN.
+    Unchanged if a map is scaled, both are permuted, or the batch is repeated; 0 for equal maps. Detach a map to make it
+    the teacher, at no cost. Computed in float32 at least, inside autocast too. NaN and infinity come out as NaN.
 
-    Args:
-        a: a feature map with at least 2 channels, any float dtype.
-        b: another map of the same positions; its channels may differ in number.
-        p: the norm that brings each position to length 1, from 1 to infinity.
-        q: 1 for the mean absolute difference, 2 for the mean squared difference.
-        method: "tiled" is exact, fast and small, and differentiable once; "dense" is the readable reference.
-        tile: side of a tile in positions; what suits the device (``tile_for``) by default.
-
-    Shape:
-        - a: (N, C_a, H, W); b: (N, C_b, H, W)
-        - output: (), at least 0; with p = 2 at most 2 for q = 1 and at most 4 for q = 2
+    Maps (N, C, H, W) may differ in channels, of which each has 2 or more; ``p``, from 1 to infinity, is the norm that
+    brings positions to length 1; ``q`` is 1 for the mean absolute difference, 2 for the squared. "tiled" is exact and
+    small, differentiable once, in tiles of ``tile`` positions a side; "dense" is the readable reference.
 
     Raises:
         ValueError: shapes that do not fit, fewer than 2 channels, p below 1, unknown q or method, tile below 1.

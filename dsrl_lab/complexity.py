@@ -1,9 +1,8 @@
 """What a network costs: parameters, true multiply-adds, seconds.
 
-1 MAC = one multiply-add of a convolution, a transposed convolution or a matrix product (linear layers); FLOPs = 2 x
-MACs. Normalisation, activations, pooling, resizing and biases are not counted; taps that fall on padding are. Counted
-are the operations that PyTorch executes, so functional calls count like modules. The authors' counter sums ``Conv2d``
-modules only and misses the deconvolutions of their own head: ``macs_without_transposed`` is what it would report.
+1 MAC = one multiply-add of a convolution, transposed convolution or matrix product (linear layers); FLOPs = 2 x MACs.
+Normalisation, activations, pooling, resizing and biases are not counted; taps on padding are, functional calls too. The
+authors' counter sees ``Conv2d`` modules alone, not their head's deconvolutions: ``macs_without_transposed``.
 """
 
 import math
@@ -117,9 +116,7 @@ def _blank_image(model: nn.Module, input_size: tuple[int, int], channels: int) -
 
 
 def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int = 3) -> Complexity:
-    """Count parameters and multiply-adds of one forward pass over an image of ``input_size`` (H, W), in evaluation.
-
-    The network is left as it was: training and evaluation modes, statistics, hooks.
+    """Count parameters and MACs of one pass over an image of ``input_size`` (H, W), in evaluation; the network is kept.
 
     Raises:
         ValueError: a side of ``input_size`` is below 1.
@@ -141,9 +138,7 @@ def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int =
 def latency(
     model: nn.Module, input_size: tuple[int, int], *, runs: int = 11, threads: int | None = None, channels: int = 3
 ) -> float:
-    """Median seconds of one forward pass over an image of ``input_size`` (H, W), in evaluation, after two warm-up runs.
-
-    The network's device is measured. ``threads`` of the CPU (None: PyTorch's present number) are used and set back.
+    """Median seconds of one pass over an image of ``input_size`` (H, W) in evaluation, on ``threads``, after warm-up.
 
     Raises:
         ValueError: ``runs`` or ``threads`` or a side of ``input_size`` is below 1.

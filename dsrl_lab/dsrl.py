@@ -7,10 +7,8 @@ receives a low-resolution image. Around it stand
 - an SSSR head, which brings its prediction to ``upscale_factor`` times the input and stays at inference,
 - a SISR head on the same encoder, which reconstructs the high-resolution image, in training only,
 - a feature transform, which makes the two branches' last features comparable for feature affinity, in training only.
-
-Deviations, each where the paper is silent: the SISR head starts from all encoder maps (``fuse=True``) or, as in Figure
-4, from the deepest alone; both branches' features are averaged to 1/8 of the output's sides before affinity; the
-feature transform follows that reduction, because a 1x1 convolution there costs 1/16 of one before.
+Deviations, each where the paper is silent: SISR starts from all encoder maps or, as in Figure 4, the deepest alone;
+both branches' features are averaged to 1/8 of the output's sides, before the feature transform, then compared.
 """
 
 import math
@@ -40,8 +38,7 @@ class SSSRHead(nn.Module, ABC):
 class BilinearHead(SSSRHead):
     """The host's logits, to be enlarged bilinearly, with no layers. The control for "is it only the finer labels?".
 
-    With ``classes``, their number, {BatchNorm, PReLU} act on the class maps: all of ``DeconvolutionHead`` but the
-    deconvolutions. The control for "is it only the normalisation?".
+    With ``classes``, their number, {BatchNorm, PReLU} act on them. The control for "is it only the normalisation?".
     """
 
     def __init__(self, classes: int = 0) -> None:
@@ -56,11 +53,9 @@ class BilinearHead(SSSRHead):
 class DeconvolutionHead(SSSRHead):
     """The authors' released head: deconvolutions (transposed convolutions) on the class maps.
 
-    The class maps at half the host's output size pass log2(2 * upscale_factor) blocks of {transposed 3x3, stride 2, no
-    bias, K -> K; BatchNorm; PReLU}; the last block's output, (N, K, upscale_factor * H, upscale_factor * W) for an even
-    input of (H, W), is the logits. A host whose class maps are coarser has them enlarged bilinearly to that size first
-    (the release has only ESPNetv2). ``depthwise`` is the kit's cheap form, 1 / K of the cost: each class map is
-    enlarged by itself, at first bilinearly.
+    The class maps at half the host's output size (coarser ones enlarged bilinearly first) pass log2(2 * upscale_factor)
+    blocks of {transposed 3x3, stride 2, no bias, K -> K; BatchNorm; PReLU}; the last one's output is the logits.
+    ``depthwise`` is the kit's cheap form, 1 / K of the cost: each class map by itself, at first bilinearly.
 
     Raises:
         ValueError: ``upscale_factor`` is no power of two.
@@ -95,9 +90,8 @@ class DeconvolutionHead(SSSRHead):
 class SubPixelHead(SSSRHead):
     """A cheap head of the kit: bilinear logits plus a sub-pixel residual from the last features.
 
-    {1x1 C -> width, BatchNorm, ReLU; 1x1 width -> K * r^2; pixel shuffle r} gives the residual at r times the features'
-    size. Its last layer starts at zero, so that training starts from the host's own prediction. ``factor`` is r; by
-    default the shuffle enlarges from the head's stride to the output in one step.
+    {1x1 C -> width, BatchNorm, ReLU; 1x1 width -> K * r^2; pixel shuffle r}, the last layer zero at first: training
+    starts from the host's own prediction. ``factor`` is r; by default the shuffle enlarges to the output in one step.
     """
 
     def __init__(
@@ -129,10 +123,7 @@ SSSR_HEADS: dict[str, Callable[..., SSSRHead]] = {
 
 
 class SuperResolved(DensePredictor):
-    """A host with an SSSR head: itself a dense predictor, whose output is ``upscale_factor`` times larger.
-
-    It announces all that its host does; only ``output_size`` differs.
-    """
+    """A host with an SSSR head: itself a dense predictor; only ``output_size`` differs, by ``upscale_factor``."""
 
     def __init__(self, host: DensePredictor, sssr_head: SSSRHead, *, upscale_factor: int = 2) -> None:
         super().__init__()
@@ -159,15 +150,12 @@ class SuperResolved(DensePredictor):
 class SISRHead(nn.Module):
     """Single image super-resolution on the host's encoder, of the post-upsampling kind (ESPCN's sub-pixel layer).
 
-    With ``fuse`` every encoder map is brought to ``width`` channels (1x1) and to the shallowest map's size, and they
-    are added. Without, the deepest map alone is doubled by {3x3 width -> 4 * width, pixel shuffle 2, ReLU} until it
-    reaches the shallowest map's stride, as in Figure 4. {3x3, BatchNorm, ReLU} twice, and a 3x3 sub-pixel layer that
-    starts from a grey image without a checkerboard (ICNR) give the result. (ESPCN has no BatchNorm; without it the
-    branch hardly learns at a segmenter's learning rate.) With ``residual`` the head predicts what bilinear enlargement
-    misses.
+    With ``fuse`` every encoder map is brought to ``width`` channels (1x1) and the shallowest map's size, and they are
+    added. Without, the deepest is doubled by {3x3 width -> 4 * width, pixel shuffle 2, ReLU} to its stride, as in
+    Figure 4. {3x3, BatchNorm, ReLU} twice (ESPCN has no BatchNorm; here it learns little without), and a 3x3 sub-pixel
+    layer with ICNR give the image, or with ``residual`` what bilinear enlargement misses.
 
-    It returns the image (N, 3, h * r, w * r) and the features (N, width, h, w) for affinity, with h, w of the
-    shallowest map and r = its stride * upscale_factor.
+    Returned are the image (N, 3, h * r, w * r), r = stride * upscale_factor, and the features (N, width, h, w).
     """
 
     def __init__(
@@ -219,36 +207,26 @@ class DSRLOutput(NamedTuple):
 
     logits: Tensor  # (N, K, H', W') with (H', W') = ``task_model.output_size``
     super_res: Tensor | None = None  # (N, 3, sH, sW), the reconstructed image, about [0, 1]
-    # (N, C', h, w), the transformed segmentation features that enter feature affinity.
-    task_features: Tensor | None = None
-    sisr_features: Tensor | None = None  # (N, C'', h, w), the super-resolution features that enter feature affinity
+    task_features: Tensor | None = None  # (N, C', h, w), the transformed segmentation features for affinity
+    sisr_features: Tensor | None = None  # (N, C'', h, w), the super-resolution features for affinity
     auxiliary: tuple[Tensor, ...] = ()  # the host's auxiliary logits, each (N, K, H', W'); empty in evaluation
 
 
 class DSRL(nn.Module):
     """A host trained with its two helpers; ``task_model`` alone is what is deployed.
 
-    Args:
-        host: any dense predictor.
-        upscale_factor: s, sides of the output (and of the image to reconstruct) over sides of the input.
-        sssr: "deconvolution" (the authors'), "depthwise" and "sub_pixel" (cheap), "bilinear" and "normalised"
-            (controls), a head of your own, or None for the plain host at its own output size.
-        sisr: whether to add the SISR head, or one of your own.
-        affinity: whether to compare the branches; needs ``sisr``.
-        affinity_stride: output pixels per position of the affinity matrix; 8 as in the paper.
-        detach_sisr: stop the affinity's gradient at the SISR features (whether the paper does is not known).
+    ``sssr`` is "deconvolution" (the authors'), "depthwise", "sub_pixel" (cheap), "bilinear" or "normalised" (control),
+    a head of your own, or None for the plain host. ``sisr`` adds a head, or is one; ``affinity`` needs it, and compares
+    means over ``affinity_stride`` output pixels a side. ``detach_sisr`` stops its gradient at the SISR features.
 
     Raises:
         ValueError: an unknown head, affinity without SISR, or an input the host cannot use.
 
     Example:
         >>> from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
-        >>> dsrl = DSRL(ESPNetv2(11, width=0.5)).eval()
-        >>> output = dsrl(torch.zeros(1, 3, 64, 96))
+        >>> output = DSRL(ESPNetv2(11, width=0.5)).eval()(torch.zeros(1, 3, 64, 96))
         >>> output.logits.shape, output.super_res.shape, output.task_features.shape
         (torch.Size([1, 11, 128, 192]), torch.Size([1, 3, 128, 192]), torch.Size([1, 32, 16, 24]))
-        >>> bool((dsrl.task_model(torch.zeros(1, 3, 64, 96)) == output.logits).all())
-        True
     """
 
     def __init__(
@@ -303,9 +281,7 @@ class DSRL(nn.Module):
         return DSRLOutput(logits, super_res, *compared, auxiliary)
 
     def compared_features(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """The features (N, C, h, w) of task and SISR that feature affinity would compare.
-
-        Without a feature transform the task's features are the host's own.
+        """The features (N, C, h, w) of task (without a transform the host's own) and SISR that affinity compares.
 
         Raises:
             ValueError: there is no SISR head to compare with.

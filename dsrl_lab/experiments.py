@@ -1,7 +1,7 @@
 """Running a recipe: open its data, build its network, fit, score, and leave a record and checkpoints in a folder.
 
-``latest.safetensors`` is to resume from; ``deployed.safetensors`` (the task model alone, without SISR), or
-``best.safetensors`` of a super-resolution network (held-out pictures chose the weights), is the network to use.
+``latest.safetensors`` is to resume from; ``deployed.safetensors`` (the task model alone) or, of a super-resolution
+network, ``best.safetensors`` is the network to use.
 """
 
 from __future__ import annotations
@@ -128,10 +128,7 @@ def run(
     """Run a recipe with one seed (0 to 2^63 - 1): train, score, and leave record and checkpoints in ``directory``.
 
     With ``resume`` a run goes on where it stopped; a finished one is left as it is. ``held_out`` is for choices: train
-    on the first part of the training split and score on its last quarter. ``root`` is the folder of the data set.
-
-    Yields:
-        The records of ``fit``; after the last one the final scores are in ``record.jsonl``.
+    on the first part of the training split, score on its last quarter. Yields the records of ``fit``.
 
     Raises:
         FileExistsError: the folder already holds a run, and ``resume`` is not set.

@@ -18,14 +18,10 @@ _NO_SPACE = "No space left on device"
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Write a file so that it appears under its name only once it is complete.
+    """Write a file so that it appears under its name only once it is complete; missing folders are created.
 
-    The body writes to the temporary path that it gets, which lies in the same folder and ends in the same suffix.
-    At the end of the body that file is brought to the disk, gets the mode that the umask asks for, and takes the name
-    in one step. After an error or Ctrl-C it is deleted, and what stood under the name is as it was.
-
-    Args:
-        path: where to; missing folders are created, a link is followed.
+    The body writes to a temporary path in the same folder, with the same suffix, which is brought to the disk and takes
+    the name in one step. After an error or Ctrl-C it is deleted, and what stood under the name is as it was.
 
     Raises:
         ValueError: something that is not a file stands under the name.
@@ -81,7 +77,6 @@ def _cannot_write(path: str | Path, target: Path, error: Exception) -> OSError:
 
 
 def _free_bytes(place: Path) -> int:
-    """Free room where a file or folder is or will be."""
     return shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.is_dir())).free
 
 
@@ -129,9 +124,7 @@ def sha256(path: str | Path) -> str:
     """SHA-256 of a file's content, 64 hexadecimal digits.
 
     Example:
-        >>> import tempfile
-        >>> with tempfile.NamedTemporaryFile() as empty:
-        ...     sha256(empty.name)[:8]
+        >>> sha256(os.devnull)[:8]
         'e3b0c442'
     """
     with Path(path).open("rb") as file:

@@ -4,8 +4,7 @@ Source: our own measurements (PyTorch 2.14, oneDNN 3.12, one AVX-512 core, batch
 The plain forms of some layers are slow there, above all in the backward pass:
 
 - PReLU's own backward pass is not vectorised: 15 ms for 2.7 million values; 5 ms here.
-- Almost everything is faster on channels-last maps (BatchNorm 8 against 1.6 ms, a transposed convolution 38 against
-  5 ms), so convolutions convert their input; the layers after them keep the order.
+- Almost everything is faster on channels-last maps (BatchNorm 8 against 1.6 ms), so convolutions convert their input.
 - Dilated or strided depthwise convolutions have no fast backward pass. The gradient of the input is a convolution
   with the flipped kernel; that of the kernel is an undilated one on the maps' phases: 3 ms against 0.5 ms.
 - A 1x1 convolution of a small batch on one thread is slow, one of a batch of single rows is not: 27 against 8 ms.
@@ -68,9 +67,7 @@ class FastPReLU(nn.PReLU):
 
 
 def phases(x: Tensor, period: tuple[int, ...]) -> Tensor:
-    """Split a map into the submaps of every ``period``-th row and column: (N * period_h * period_w, C, h, w).
-
-    What is dilated by ``period`` on the map is dense on its phases. Sides are padded with zeros to multiples.
+    """Split a map into the submaps of every ``period``-th row and column: (N * period_h * period_w, C, h, w), 0-padded.
 
     Example:
         >>> phases(torch.arange(5.0).view(1, 1, 1, 5), (1, 2))[:, 0, 0]
@@ -166,10 +163,7 @@ class FastConvTranspose2d(nn.ConvTranspose2d):
 
 
 class ShuffledConv2d(nn.Conv2d):
-    """Channel shuffle, then a grouped 3x3 convolution: (N, views * channels, H, W) to (N, channels, H, W).
-
-    The shuffle makes the ``views`` of one channel neighbours; the convolution makes one output channel of them.
-    """
+    """Shuffle, then a 3x3 convolution of a channel's views: (N, views * channels, H, W) to (N, channels, H, W)."""
 
     def __init__(self, views: int, channels: int) -> None:
         super().__init__(views * channels, channels, 3, padding=1, groups=channels, bias=False)
@@ -200,16 +194,11 @@ FAST_FORMS: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def use_fast_kernels(network: Network) -> Network:
-    """Give the layers of a network their fast forms, in place, and return it.
-
-    Only speed and the last digits change: parameters, names and state dictionary stay. A second call changes nothing.
+    """Give a network's layers their fast forms, in place, and return it; only speed and the last digits change.
 
     Example:
-        >>> network = use_fast_kernels(nn.Sequential(nn.Conv2d(3, 8, 1), nn.PReLU(8)))
-        >>> [type(layer).__name__ for layer in network]
+        >>> [type(layer).__name__ for layer in use_fast_kernels(nn.Sequential(nn.Conv2d(3, 8, 1), nn.PReLU(8)))]
         ['FastConv2d', 'FastPReLU']
-        >>> list(network.state_dict())
-        ['0.weight', '0.bias', '1.weight']
     """
     for module in network.modules():
         module.__class__ = FAST_FORMS.get(type(module), type(module))
@@ -222,11 +211,7 @@ MALLOC_TRIM_THRESHOLD, MALLOC_MMAP_MAX = -1, -4
 
 @functools.cache
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory it frees; return whether that could be set (GNU's C library only).
-
-    Each training step frees and allocates the same large blocks, and Linux fills every fresh page with zeros. Nothing
-    changes but speed, and the memory that ``top`` shows.
-    """
+    """Let this process keep freed memory (GNU's C library only), and return whether that could be set."""
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -46,10 +46,7 @@ class Normalise(nn.Module):
 
 
 class ConvNormAct(nn.Sequential):
-    """Convolution without bias, BatchNorm, activation: (N, C, H, W) to (N, C', H / stride, W / stride), rounded up.
-
-    ``kernel_size`` is odd, or a pair (H, W) of odd sides. ``activation`` is a class, called with ``out_channels`` if
-    it is ``nn.PReLU`` and with nothing otherwise, or None.
+    """Convolution without bias, BatchNorm, activation (class or None): (N, C, H, W) to (N, C', H / stride, W / stride).
 
     Example:
         >>> ConvNormAct(3, 8, 3, stride=2)(torch.zeros(1, 3, 9, 9)).shape

@@ -1,9 +1,8 @@
 """The losses of the kit, and the DSRL objective that adds them up.
 
 Source: Wang et al., CVPR 2020, equations 2 to 5: L = L_ce + w1 * L_mse + w2 * L_fa with w1 = 0.1 and w2 = 1.0.
-The paper gives neither the reduction nor the units of L_mse. Here it is a mean over pixels and channels, so that w1
-means the same at every size and batch, of images in units of ImageNet's standard deviations, as a loader that
-normalises would give them. In [0, 1] it would be some 20 times smaller: w1 = 0.1 would hardly train the SISR branch.
+The paper gives neither reduction nor units of L_mse. Here: a mean over pixels and channels, in units of ImageNet's
+standard deviations, as of normalised images. In [0, 1] it would be some 20 times smaller and hardly train SISR.
 """
 
 from typing import NamedTuple
@@ -23,18 +22,9 @@ def segmentation_loss(
     class_weights: Tensor | None = None,
     normaliser: Tensor | None = None,
 ) -> Tensor:
-    """Cross-entropy, the mean over all pixels of the batch that are not ignored.
+    """Cross-entropy of logits (N, K, H, W), the mean over the pixels of ``mask`` (N, H, W) not ignored; 0 if all are.
 
-    Args:
-        logits: (N, K, H, W).
-        mask: (N, H, W) class ids.
-        ignore_index: the id of pixels that do not count.
-        class_weights: (K,), one weight per class, or None for equal weights.
-        normaliser: scalar that the sum is divided by in place of this batch's own ``pixel_count``; for training in
-            several processes, where the count is that of the whole batch.
-
-    Returns:
-        A scalar, 0 where every pixel is ignored.
+    ``class_weights`` are (K,); ``normaliser``, the whole batch's ``pixel_count``, divides the sum of this part.
 
     Raises:
         ValueError: logits and mask differ in size.
@@ -87,9 +77,7 @@ def reconstruction_loss(super_res: Tensor, high_res: Tensor) -> Tensor:
 
 
 def heatmap_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
-    """Half the squared error of heat-maps (N, J, h, w), the mean over joints; invisible joints count as zero.
-
-    Source: the official HRNet training code's JointsMSELoss with target weights. ``visible`` (N, J) is 1 or 0.
+    """Half the squared error of heat-maps (N, J, h, w) if ``visible`` (N, J), averaged, as HRNet's JointsMSELoss.
 
     Raises:
         ValueError: shapes differ.
@@ -127,8 +115,7 @@ def objective(
     """Add up the paper's objective: task + ``sisr_weight`` * SISR + ``affinity_weight`` * affinity.
 
     Example:
-        >>> terms = objective(torch.tensor(1.0), torch.tensor(0.5), torch.tensor(0.25))
-        >>> round(terms.total.item(), 4)
+        >>> round(objective(torch.tensor(1.0), torch.tensor(0.5), torch.tensor(0.25)).total.item(), 4)
         1.3
     """
     zero = torch.zeros_like(task)

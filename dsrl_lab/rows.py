@@ -1,6 +1,6 @@
 """The rows of an ablation, each one object: what it changes, what it answers, how it is drawn.
 
-Steps of Table 1, contrasts, ladders, tables and plot styles derive from this list; a new row is entered here alone.
+Steps of Table 1, contrasts, tables and plot styles derive from this list; a new row is entered here alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What every data set of the kit hands out: samples, a class table, and a report of what is missing.
-
-Source: a class table as plain data, and an index-to-sample data set, follow torchvision.
-"""
+"""What every data set of the kit hands out: samples, a class table, and a report of what is missing."""
 
 from __future__ import annotations
 
@@ -44,8 +41,7 @@ class ClassTable:
 
     names: tuple[str, ...]  # class names in the order of their ids
     colors: tuple[tuple[int, int, int], ...]  # one (r, g, b) in 0..255 for each name
-    # names of the classes whose objects are a few pixels wide, where resolution matters most
-    thin: tuple[str, ...] = ()
+    thin: tuple[str, ...] = ()  # names of the classes a few pixels wide, where resolution matters most
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
@@ -78,18 +74,13 @@ class ClassTable:
         return self.names.index(name)
 
     def paint(self, mask: Tensor) -> Tensor:
-        """Colour a mask for the eye; ignored pixels become black.
-
-        Shape:
-            - mask: (..., H, W) class ids, 255 = ignored
-            - output: (..., H, W, 3) uint8
+        """Colour a mask (..., H, W) of class ids for the eye, (..., H, W, 3) uint8; ignored pixels (255) become black.
 
         Raises:
             ValueError: the mask holds an id that the table does not.
 
         Example:
-            >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)))
-            >>> table.paint(torch.tensor([[1, 255]])).tolist()
+            >>> ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128))).paint(torch.tensor([[1, 255]])).tolist()
             [[[192, 192, 128], [0, 0, 0]]]
         """
         wrong = mask[((mask < 0) | (mask >= self.num_classes)) & (mask != IGNORE_INDEX)]
@@ -106,10 +97,7 @@ class DataReport:
     """What was found of a data set, what is missing, and what to do about it.
 
     Example:
-        >>> report = DataReport("camvid", "CamVid", {"val": 101}, ("split train",), "Fetch it.")
-        >>> report.ok
-        False
-        >>> print(report)
+        >>> print(DataReport("camvid", "CamVid", {"val": 101}, ("split train",), "Fetch it."))
         camvid at CamVid: val 101
           missing: split train
           Fetch it.

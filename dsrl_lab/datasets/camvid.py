@@ -2,9 +2,8 @@
 
 Source: Brostow, Fauqueur, Cipolla 2009 (pictures, 32 colours); Badrinarayanan, Kendall, Cipolla 2017, SegNet
 (the 11 classes, and the split 367 / 101 / 233 in 480x360).
-Deviation: where no list files lie beside the pictures of the original layout, SegNet's split is rebuilt from the frame
-names by the rule of ``original_split``. Kaggle's and fastai's copies have splits of their own: scores on them do not
-compare with those of others.
+Deviation: without list files the original layout's split is by ``original_split``. Kaggle's and fastai's copies have
+splits of their own: scores on them do not compare with those of others.
 """
 
 from __future__ import annotations
@@ -97,10 +96,7 @@ _CODE_TO_ID[_color_codes(np.array(list(ORIGINAL_COLORS), dtype=np.uint8))] = lis
 
 
 def colors_to_ids(colors: NDArray[np.uint8], path: Path) -> Tensor:
-    """Map the 32 annotation colours to the 11 class ids.
-
-    Shape:
-        - output: (H, W) int64, 255 = void
+    """Map the 32 annotation colours to the 11 class ids: (H, W) int64, 255 = void.
 
     Raises:
         ValueError: a colour is none of the 32; file, colour and position are named.
@@ -248,23 +244,16 @@ def _read_codes(path: Path) -> NDArray[np.int64]:
 class CamVid(SegmentationDataset):
     """CamVid in any of four layouts, 480x360 or 960x720.
 
-    - segnet: ``<split>/x.png``, ``<split>annot/x.png`` (ids) and, if there, ``<split>.txt`` with pairs; of each path in
-      it the last folder and the file name count, so that the prefix /SegNet/CamVid does no harm.
+    - segnet: ``<split>/x.png``, ``<split>annot/x.png`` (ids); of ``<split>.txt`` the last folder and file name count.
     - kaggle: ``<split>/x.png`` and ``<split>_labels/x_L.png`` (colours).
     - original: ``701_StillsRaw_full/x.png`` and ``LabeledApproved_full/x_L.png`` (colours); the split comes from
       ``<split>.txt`` (one name a line) or, without lists, from ``original_split``.
     - fastai: ``images/x.png``, ``labels/x_P.png`` (ids by ``codes.txt``); ``valid.txt`` lists val, the rest is train.
 
-    Warns of files and subfolders that are not read.
-
-    Args:
-        root: the folder that holds the folders above.
-        split: train, val, test or another split that is there.
-        layout: one of the four, or "auto" to look at the folder.
+    Warns of files and subfolders that are not read. ``layout`` is one of the four, or "auto" to look at the folder.
 
     Raises:
-        ValueError: no CamVid at ``root``; the split is missing (those present are named) or empty; files of the split
-            are missing; later, on reading: a damaged file, an unknown id or colour, a lossy mask, sizes that differ.
+        ValueError: no CamVid, split or file of it; later, on reading: a damaged or lossy file, an unknown id or colour.
     """
 
     def __init__(self, root: str | Path, split: str, *, layout: Layout | Literal["auto"] = "auto") -> None:
@@ -289,7 +278,6 @@ class CamVid(SegmentationDataset):
         self._codes = _read_codes(root / "codes.txt") if found == "fastai" else _SEGNET_TO_ID
 
     def __getitem__(self, index: int) -> Sample:
-        """Read sample ``index`` from disk."""
         image_path, mask_path = self._pairs[index]
         image = read_image(image_path)
         if self.layout == "segnet":

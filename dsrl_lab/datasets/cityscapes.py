@@ -1,7 +1,7 @@
 """Cityscapes: 5,000 street pictures of 1024x2048 with fine masks, in the layout of the official archives.
 
-Source: Cordts et al. 2016, and the official label table (34 label ids, of which 19 are trained and scored).
-Deviation: none; the masks read are ``*_gtFine_labelIds.png``, so no preparation step is needed.
+Source: Cordts et al. 2016, and the official table of 34 label ids, of which 19 are trained and scored. The masks read
+are ``*_gtFine_labelIds.png``, so no preparation step is needed.
 """
 
 from __future__ import annotations
@@ -47,10 +47,7 @@ _LABEL_TO_TRAIN[list(TRAIN_TO_LABEL)] = np.arange(len(TRAIN_TO_LABEL))
 
 
 def to_train_ids(label_ids: NDArray[np.integer], path: Path) -> Tensor:
-    """Map official label ids to the 19 train ids.
-
-    Shape:
-        - output: (H, W) int64, 255 = not scored
+    """Map official label ids to the 19 train ids: (H, W) int64, 255 = not scored.
 
     Raises:
         ValueError: another id occurs; file, id and position are named.
@@ -66,11 +63,7 @@ def to_train_ids(label_ids: NDArray[np.integer], path: Path) -> Tensor:
 
 
 def to_label_ids(train_ids: Tensor) -> Tensor:
-    """Map predicted train ids back to label ids, as the benchmark server wants them (one channel, uint8, PNG).
-
-    Shape:
-        - train_ids: (..., H, W), 0..18, or 255, which becomes label 0 (unlabelled)
-        - output: the same, uint8
+    """Map train ids (..., H, W), 0..18 or 255 (becomes 0, unlabelled), to uint8 label ids for the benchmark server.
 
     Raises:
         ValueError: an id is no train id.
@@ -116,8 +109,7 @@ class Cityscapes(SegmentationDataset):
     ``test`` are not public: where there is none, all its pixels are 255.
 
     Raises:
-        ValueError: the split is missing (those present are named), empty, or a mask of train or val is missing; later,
-            on reading: a damaged file, an unknown id, sizes that differ.
+        ValueError: the split or a mask of train or val is missing; later, on reading: a damaged file, an unknown id.
     """
 
     def __init__(self, root: str | Path, split: str) -> None:
@@ -136,7 +128,6 @@ class Cityscapes(SegmentationDataset):
         self._pairs = tuple(pairs)
 
     def __getitem__(self, index: int) -> Sample:
-        """Read sample ``index`` from disk."""
         image_path, mask_path = self._pairs[index]
         image = read_image(image_path)
         if self.split == "test" and not mask_path.is_file():

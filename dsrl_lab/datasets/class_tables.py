@@ -1,8 +1,7 @@
 """Class tables that several rooms need: names, official colours, thin classes.
 
-Source: CamVid's 11 classes in SegNet's order (Badrinarayanan et al. 2017) with the annotation's colours
-(Brostow et al. 2009); Cityscapes' 19 train ids and colours (Cordts et al. 2016). Which classes count as thin is our
-choice.
+Source: CamVid's 11 classes in SegNet's order (Badrinarayanan et al. 2017), colours of Brostow et al. 2009; Cityscapes'
+19 train ids and colours (Cordts et al. 2016). Which classes count as thin is our choice.
 """
 
 from __future__ import annotations
@@ -39,5 +38,4 @@ CITYSCAPES = _table(
     thin=("fence", "pole", "traffic light", "traffic sign", "person", "rider", "motorcycle", "bicycle"),
 )
 
-# By the name of the data set.
 CLASS_TABLES = {"streets": CAMVID, "camvid": CAMVID, "cityscapes": CITYSCAPES}

@@ -15,8 +15,6 @@ class JointTable:
     Example:
         >>> LSP_JOINTS.num_joints, COCO_JOINTS.num_joints
         (14, 17)
-        >>> [LSP_JOINTS.names[joint] for joint in LSP_JOINTS.torso]
-        ['left shoulder', 'right hip']
     """
 
     names: tuple[str, ...]  # in the order of the data; left and right are the person's own

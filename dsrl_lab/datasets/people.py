@@ -1,8 +1,7 @@
 """People one at a time: drawn ones, seen through a long lens, and those of any data set by name, decoded once.
 
-The drawn people are those of ``streets``. For each scene the camera stays where it is, turns to one person and zooms
-in, so that what stands before them still stands before them. Their joints are exact; a joint that something covers
-is not marked. (Leeds Sports Pose marks every joint, hidden or not, and some of them wrongly.)
+The drawn people are those of ``streets``: the camera turns to one person and zooms in, past what stands before them.
+Joints are exact, covered ones not marked. (Leeds Sports Pose marks hidden joints too, and some of them wrongly.)
 """
 
 from __future__ import annotations
@@ -49,7 +48,6 @@ class StreetPeople(PoseDataset):
         self.names = tuple(name.replace("/", "/person_") for name in self._streets.names)
 
     def __getitem__(self, index: int) -> PoseSample:
-        """Draw person ``index``."""
         scene = self._streets.scene(index)
         number = _best_seen(scene, self.size)
         close = _turned_to(scene, scene.people[number])
@@ -128,8 +126,7 @@ def open_people(
 ) -> DecodedPeople:
     """Open one split of a pose data set by name; ``size`` (H, W) and ``length`` are for drawn people.
 
-    People of Leeds Sports Pose are framed by their joints, as if a perfect detector had run; COCO's by their annotated
-    boxes.
+    People of Leeds Sports Pose are framed by their joints, as by a perfect detector; COCO's by their annotated boxes.
 
     Raises:
         ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
@@ -159,8 +156,7 @@ def open_crowds(
     """Open who is learnt from and who is scored: with ``held_out`` the last quarter of train.
 
     Example:
-        >>> train, held = open_crowds("street_people", None, size=(24, 24), lengths=(8, 0), held_out=True)
-        >>> len(train), len(held)
+        >>> tuple(map(len, open_crowds("street_people", None, size=(24, 24), lengths=(8, 0), held_out=True)))
         (6, 2)
     """
     drawn = drawing_size(size)

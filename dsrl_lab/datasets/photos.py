@@ -1,7 +1,6 @@
 """Free photographs: those that ship inside the scikit-image wheel, or any folder of pictures.
 
-Source: scikit-image's ``skimage.data``; licences and credits as stated there. Only files that lie in the installed
-package are used: nothing is ever downloaded.
+Source: scikit-image's ``skimage.data``, as installed, with its licences and credits: nothing is ever downloaded.
 """
 
 from __future__ import annotations
@@ -57,8 +56,7 @@ class Photos(Dataset[Photo]):
         ValueError: no picture is there; later, on reading: a damaged file, which is named.
 
     Example:
-        >>> photos = Photos()
-        >>> photo = photos[photos.names.index("chelsea")]
+        >>> photo = Photos()[Photos().names.index("chelsea")]
         >>> photo.image.shape, photo.licence
         (torch.Size([3, 300, 451]), 'CC0')
     """
@@ -81,7 +79,6 @@ class Photos(Dataset[Photo]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> Photo:
-        """Read photograph ``index`` from disk."""
         path = self._paths[index]
         return Photo(read_image(path), path.stem, *self._credits.get(path.name, ("not stated", "not stated")))
 

@@ -36,13 +36,10 @@ _UNREADABLE = (
 
 
 def open_picture(path: Path) -> Image.Image:
-    """Open and decode a picture file, turned upright.
-
-    At most ``MAX_PIXELS`` are decoded, because a few kilobytes may unpack to any size.
+    """Open and decode a picture file of at most ``MAX_PIXELS`` (a small file may unpack to any size), turned upright.
 
     Raises:
-        ValueError: the file is not there, too large, cannot be decoded or holds several pictures; the message names it
-            and the remedy.
+        ValueError: no such file, too large, damaged, or several pictures; the message names it and the remedy.
     """
     if path.is_symlink() and not path.exists():
         raise ValueError(f"{path} is a link to {path.readlink()}, which is not there; fetch what it points to")
@@ -74,10 +71,7 @@ def open_picture(path: Path) -> Image.Image:
 
 
 def read_image(path: Path) -> Tensor:
-    """Read a picture file of any mode; grey becomes three equal channels, what is transparent lies over white.
-
-    Shape:
-        - output: (3, H, W) float32 in [0, 1], RGB
+    """Read a picture of any mode: (3, H, W) float32 RGB in [0, 1]; grey is repeated, the transparent lies over white.
 
     Raises:
         ValueError: the file is missing or damaged, or its values have no sure brightness.
@@ -124,10 +118,7 @@ def open_mask(path: Path) -> Image.Image:
 
 
 def read_ids(path: Path) -> NDArray[np.integer]:
-    """Read a picture whose pixels are ids, grey or with a palette.
-
-    Shape:
-        - output: (H, W) integers
+    """Read a picture whose pixels are ids, grey or with a palette: (H, W) integers.
 
     Raises:
         ValueError: as for ``open_mask``; the file has colours instead of ids.
@@ -145,10 +136,7 @@ def read_ids(path: Path) -> NDArray[np.integer]:
 
 
 def map_ids(ids: NDArray[np.integer], table: NDArray[np.integer], path: Path, expected: str) -> Tensor:
-    """Replace the ids of a mask.
-
-    Shape:
-        - output: (H, W) int64
+    """Replace the ids of a mask by those of a table: (H, W) int64.
 
     Raises:
         ValueError: an id is not in the table; file, id and position are named.

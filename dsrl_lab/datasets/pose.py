@@ -1,8 +1,7 @@
 """People with joints: Leeds Sports Pose Extended, and any data set in COCO's keypoint layout.
 
 Sources: Johnson and Everingham, "Learning Effective Human Pose Estimation from Inaccurate Annotation" (CVPR 2011),
-whose joints are often a little and sometimes entirely wrong, as the title says; Lin et al., "Microsoft COCO" (ECCV
-2014), read with pycocotools.
+whose joints are sometimes wrong; Lin et al., "Microsoft COCO" (ECCV 2014), read with pycocotools.
 
 Coordinates are (x, y) pixels; (0, 0) is the centre of the top left pixel. Boxes are (left, top, right, bottom) edges:
 a whole picture is (0, 0, W, H). People marked as crowds or without a marked joint are left out of COCO, as usual.
@@ -64,7 +63,6 @@ def _read_json(path: Path, kind: type) -> Any:
 
 
 def _numbers(values: Any, count: int) -> list[float] | None:
-    """``count`` finite numbers, or None for anything else."""
     good = isinstance(values, list) and len(values) == count
     good = good and all(isinstance(value, int | float) and abs(value) < 1e6 for value in values)
     return [float(value) for value in values] if good else None
@@ -83,13 +81,11 @@ class LspExtended(PoseDataset):
     """Leeds Sports Pose Extended: ``<split>.json`` lists pictures of ``<split>/`` with 14 joints each.
 
     The list's entries are ``{"file": name, "joints": [[x, y, visible] x 14]}``.
-    One person is marked in each picture; half of them span less than 0.42 of its longer side. With ``box="picture"``
-    the person's box is the whole picture, and so tells a test nothing; with ``box="joints"`` it is that of the marked
-    joints, as if a perfect detector had run. Scores of the two do not compare.
+    Half of the people span less than 0.42 of the picture's longer side. Their box is the whole picture, or with
+    ``box="joints"`` that of the marked joints, as by a perfect detector; scores of the two do not compare.
 
     Raises:
-        ValueError: the split is missing (those present are named), its list is damaged, pictures are missing, or
-            ``box`` is unknown; later, on reading: a damaged picture.
+        ValueError: no such split, a damaged list, missing pictures, unknown ``box``; on reading: a damaged picture.
     """
 
     def __init__(self, root: str | Path, split: str, *, box: Literal["picture", "joints"] = "picture") -> None:
@@ -123,7 +119,6 @@ class LspExtended(PoseDataset):
         return (str(name), *_joints_and_visible(known))
 
     def __getitem__(self, index: int) -> PoseSample:
-        """Read person ``index`` from disk."""
         _, joints, visible = self._people[index]
         image = read_image(self._paths[index])
         box = torch.tensor([0.0, 0.0, image.shape[-1], image.shape[-2]])
@@ -136,11 +131,8 @@ class LspExtended(PoseDataset):
 class CocoKeypoints(PoseDataset):
     """People with 17 joints in COCO's layout: ``<split>2017/`` and ``annotations/person_keypoints_<split>2017.json``.
 
-    One sample for each annotated person; several share a picture. The box is the annotated one.
-
-    Attributes:
-        annotations: path of the annotation file, for ``metrics.oks_average_precision``.
-        image_ids: for each sample the id of its picture.
+    One sample for each annotated person, with the annotated box; several share a picture. ``annotations`` is the file's
+    path, for ``metrics.oks_average_precision``; ``image_ids`` holds for each sample the id of its picture.
 
     Raises:
         ValueError: as for ``LspExtended``.
@@ -164,7 +156,6 @@ class CocoKeypoints(PoseDataset):
         missing_files(f"split {split!r} of COCO keypoints at {root}", sorted(set(self._paths)), REMEDY)
 
     def __getitem__(self, index: int) -> PoseSample:
-        """Read person ``index`` from disk."""
         person, size = self._people[index], self._sizes[index]
         joints, visible = _joints_and_visible(person.rows)
         image = read_image(self._paths[index])

@@ -2,10 +2,8 @@
 
 Source: the augmentation of HRNet's release (Sun et al. 2019, section 4.1): a box of the net's aspect ratio around the
 person, a quarter larger, scaled, turned and mirrored at random. Deviations: draws are uniform (the release: normal,
-clipped); what shrinks is antialiased; pixels have their centres at whole numbers, so that picture and joints stay
-together at every scale; what lies outside the picture has ImageNet's mean colour (zero once normalised).
-
-DSRL (Wang et al. 2020): the network's input is the reduced crop, its targets have the full crop's resolution.
+clipped); what shrinks is antialiased; pixels have their centres at whole numbers, as joints do; what lies outside the
+picture has ImageNet's mean colour. DSRL's input is the reduced crop, its targets have the full crop's resolution.
 """
 
 from __future__ import annotations
@@ -37,19 +35,10 @@ class PoseExample(NamedTuple):
 def crop_to_picture(
     box: Tensor, output_size: Size, *, margin: float = 1.25, scale: float = 1.0, degrees: float = 0.0
 ) -> Tensor:
-    """Place a crop on a picture: the matrix that takes the crop's pixels (x, y, 1) to the picture's.
+    """Place a crop on a picture: the (2, 3) matrix that takes the crop's pixels (x, y, 1) to the picture's.
 
-    The crop is centred on the box, has the aspect ratio of ``output_size`` and holds the box ``margin`` times.
-
-    Args:
-        box: (4,), left, top, right and bottom edge in pixels of the picture.
-        output_size: (H, W) of the crop.
-        margin: sides of the crop over those of the smallest that holds the box.
-        scale: enlargement of the person beyond that; 2 shows half as much.
-        degrees: by which the person turns counterclockwise in the crop.
-
-    Shape:
-        - output: (2, 3) float32
+    The crop has ``output_size`` (H, W), is centred on ``box`` (left, top, right, bottom) and holds it ``margin`` times;
+    the person is then enlarged by ``scale`` and turned by ``degrees`` counterclockwise.
 
     Raises:
         ValueError: a box, size, margin or scale that is not positive.
@@ -69,7 +58,7 @@ def crop_to_picture(
     step = max((right - left) / width, (bottom - top) / height) * margin / scale  # picture pixels per crop pixel
     cosine, sine = step * math.cos(math.radians(degrees)), step * math.sin(math.radians(degrees))
     turn = torch.tensor([[cosine, -sine], [sine, cosine]], dtype=torch.float64)
-    # Pixel centres are at whole numbers, so middles are half a pixel before the middle of the edges.
+    # Pixel centres are at whole numbers: middles lie half a pixel before those of the edges.
     middle = torch.tensor([(left + right - 1) / 2, (top + bottom - 1) / 2], dtype=torch.float64)
     own_middle = torch.tensor([(width - 1) / 2, (height - 1) / 2], dtype=torch.float64)
     return torch.cat([turn, (middle - turn @ own_middle)[:, None]], dim=1).float()
@@ -86,10 +75,7 @@ def transform_joints(joints: Tensor, matrix: Tensor) -> Tensor:
 
 
 def crop_person(sample: PoseSample, matrix: Tensor, output_size: Size) -> PoseSample:
-    """Cut a crop from a picture, joints and box with it; joints outside the crop are no longer visible.
-
-    Shape:
-        - result: image (3, H, W); the box is the whole crop
+    """Cut a crop (3, H, W) and its joints from a picture; those outside are not visible, the box is the whole crop.
 
     Example:
         >>> box = torch.tensor([2.0, 0.0, 8.0, 8.0])
@@ -149,8 +135,7 @@ def pose_low_and_high(sample: PoseSample, upscale_factor: int) -> PoseExample:
         ValueError: a side of the picture is no multiple of ``upscale_factor``.
 
     Example:
-        >>> box = torch.tensor([0.0, 0.0, 12.0, 8.0])
-        >>> sample = PoseSample(torch.rand(3, 8, 12), torch.zeros(14, 2), torch.ones(14), "a", box)
+        >>> sample = PoseSample(torch.rand(3, 8, 12), torch.zeros(14, 2), torch.ones(14), "a", torch.zeros(4))
         >>> pose_low_and_high(sample, 2).low_res.shape
         torch.Size([3, 4, 6])
     """
@@ -166,9 +151,7 @@ def pose_low_and_high(sample: PoseSample, upscale_factor: int) -> PoseExample:
 
 @dataclass(frozen=True)
 class PoseTransform:
-    """Crop a person, scaled, turned and mirrored by one draw.
-
-    With ``scale_range=(1, 1)``, ``max_degrees=0`` and ``flip_probability=0`` every draw gives the crop of evaluation.
+    """Crop a person, scaled, turned and mirrored by one draw; without ranges every draw is the crop of evaluation.
 
     Raises:
         ValueError: a size, margin, scale or angle that makes no sense, or a probability that is not in [0, 1].
@@ -184,9 +167,7 @@ class PoseTransform:
 
     output_size: Size  # (H, W) of the crop
     joint_table: JointTable  # tells which joints change places in a mirror
-    # Sides of the crop over those of the smallest that holds the person's box: 1.0 for LSP, whose boxes are whole
-    # pictures, 1.25 for COCO.
-    margin: float = 1.0
+    margin: float = 1.0  # the crop's sides over those of the box: 1.0 for LSP (whole pictures), 1.25 for COCO
     scale_range: tuple[float, float] = (1.0, 1.0)  # smallest and largest enlargement of the person
     max_degrees: float = 0.0  # largest turn to either side
     flip_probability: float = 0.5  # how often the crop is mirrored, in [0, 1]

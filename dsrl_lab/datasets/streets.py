@@ -20,8 +20,7 @@ class Streets(SegmentationDataset):
         ValueError: unknown split, a size below 8 pixels, a negative length or seed.
 
     Example:
-        >>> streets = Streets("val", size=(48, 64), length=3)
-        >>> sample = streets[2]
+        >>> sample = Streets("val", size=(48, 64), length=3)[2]
         >>> sample.image.shape, sample.mask.shape, sample.name
         (torch.Size([3, 48, 64]), torch.Size([48, 64]), 'val/000002')
     """

@@ -1,16 +1,13 @@
 """Pictures for single-image super-resolution: T91 to train on, Set5 and Set14 to compare with the field.
 
 Source: T91 is Yang et al. (2010), Set5 is Bevilacqua et al. (2012), Set14 is Zeyde et al. (2010). The low-resolution
-files of Set5 and Set14 are those that Huang et al. (SelfExSR, CVPR 2015) ship: MATLAB's ``imresize(rgb, 1/s)``.
-``imresize_bicubic`` is written from MATLAB's description of that function: Keys' cubic kernel with a = -1/2 (Keys
-1981), stretched by the reduction for antialiasing. Two facts are read off the shipped files: the border pixel is
-repeated outwards (newer MATLAB mirrors), and 8-bit images are rounded twice, after the rows and after the columns. So
-``reduce_bicubic`` gives 99.9 % of their values exactly and misses none by more than one level.
+files of Set5 and Set14 are those that Huang et al. (SelfExSR, CVPR 2015) ship: MATLAB's ``imresize(rgb, 1/s)``, here
+from its description: Keys' cubic kernel with a = -1/2 (Keys 1981), stretched for antialiasing. Read off the files: the
+border pixel is repeated outwards (newer MATLAB mirrors), and 8-bit images are rounded after the rows and after the
+columns. So 99.9 % of ``reduce_bicubic``'s values are theirs, and none is more than one level off.
 
 The field trains and scores on luminance alone: Y of ITU-R BT.601 in its 16..235 range, as MATLAB's ``rgb2ycbcr``.
-Deviation: Y is not rounded to whole levels.
-
-Letters: N batch, C channels, H W height and width, s upscale factor.
+Deviation: Y is not rounded to whole levels. In shapes s is the upscale factor.
 """
 
 from __future__ import annotations
@@ -44,24 +41,14 @@ class SRPair(NamedTuple):
 def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize as MATLAB's ``imresize(image, size, "bicubic")``: antialiased where it shrinks, borders repeated.
 
-    PyTorch's ``interpolate(mode="bicubic")`` is another filter (a = -3/4, no antialiasing): on Set5 x2 the
-    choice moves the score by tenths of a decibel. The result is not clipped; it may leave the range of the
-    input by a few per cent.
-
-    Args:
-        image: any range, float.
-        size: (H', W'), each at least 1.
-
-    Shape:
-        - image: (..., H, W)
-        - output: (..., H', W')
+    PyTorch's ``interpolate(mode="bicubic")`` is another filter (a = -3/4, no antialiasing), tenths of a decibel off on
+    Set5 x2. The result, (..., H', W') for a ``size`` of (H', W'), is not clipped.
 
     Raises:
         ValueError: the image is not a float tensor of at least two axes, or a side of ``size`` is below 1.
 
     Example:
-        >>> ramp = torch.arange(12.0).expand(4, 12)
-        >>> imresize_bicubic(ramp, (2, 6))[0, 2:4]  # the middle of a ramp stays a ramp
+        >>> imresize_bicubic(torch.arange(12.0).expand(4, 12), (2, 6))[0, 2:4]  # the middle of a ramp stays a ramp
         tensor([4.5000, 6.5000])
     """
     if image.ndim < 2 or not image.is_floating_point():
@@ -77,11 +64,7 @@ def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
-    """Make the low-resolution partner of a picture as the benchmarks made theirs: reduced, clipped, rounded to 8 bits.
-
-    Shape:
-        - image: (..., H, W) in [0, 1], sides multiples of ``upscale_factor``
-        - output: (..., H / s, W / s) in [0, 1], whole multiples of 1/255
+    """Reduce a picture (..., H, W) in [0, 1] as the benchmarks did, clipped and rounded: (..., H / s, W / s).
 
     Raises:
         ValueError: a side is no multiple of ``upscale_factor``.
@@ -106,9 +89,7 @@ def _pair(low_res: Tensor, high_res: Tensor, name: str, y_only: bool) -> SRPair:
 
 
 class SRBenchmark(Dataset[SRPair]):
-    """Set5 or Set14 below ``root``: high-resolution pictures with the low-resolution files everybody uses.
-
-    ``y_only``: luminance (C = 1) instead of RGB (C = 3).
+    """Set5 or Set14 below ``root``, with the low-resolution files everybody uses; Y (C = 1) or RGB (C = 3).
 
     Raises:
         ValueError: unknown name.
@@ -151,10 +132,7 @@ class SRBenchmark(Dataset[SRPair]):
 
 
 class T91(Dataset[SRPair]):
-    """The 91 training pictures with low-resolution partners made here, all held in memory (about 30 MB as Y).
-
-    81 are for training, every ninth by name is for validation. Pictures are cropped at the right and the bottom to
-    multiples of ``upscale_factor``.
+    """The 91 training pictures, cropped to multiples of s, with partners made here; every ninth is for validation.
 
     Raises:
         ValueError: unknown split.
@@ -204,11 +182,7 @@ def check_t91(folder: Path) -> DataReport:
 def random_patches(
     pairs: Sequence[SRPair], patch_size: int, batch_size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Draw aligned patches, each position of the data equally likely, in one of the eight poses of a square.
-
-    Shape:
-        - low_res: (N, C, patch_size / s, patch_size / s)
-        - high_res: (N, C, patch_size, patch_size)
+    """Draw aligned patches (N, C, side, side) anywhere, at both resolutions, in one of the eight poses of a square.
 
     Raises:
         ValueError: a picture is smaller than a patch, or the patch is no multiple of the upscale factor.

@@ -1,7 +1,7 @@
 """Joint transforms of picture and mask, and the pair of resolutions that DSRL learns from (section 3.1 of the paper).
 
-Source: one random draw for both, picture bilinear, mask nearest, padding ignored, as in torchvision's segmentation
-reference. Deviations: a picture that shrinks is antialiased; the crop is cut before it is resized, which costs less.
+Source: one draw for both, picture bilinear, mask nearest, padding ignored, as in torchvision's segmentation reference.
+Deviations: a picture that shrinks is antialiased; the crop is cut before it is resized, which costs less.
 """
 
 from __future__ import annotations
@@ -40,10 +40,7 @@ def _resample(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def reduce_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Reduce a picture (3, H, W) or (N, 3, H, W) to ``size`` (H, W) by an antialiased bilinear (triangle) filter.
-
-    A ``size`` larger than the picture or not positive is a ValueError.
-    """
+    """Reduce a picture (..., 3, H, W) to ``size`` by an antialiased bilinear filter; a larger one is a ValueError."""
     height, width = image.shape[-2:]
     if not (1 <= size[0] <= height and 1 <= size[1] <= width):
         raise ValueError(
@@ -87,8 +84,8 @@ def low_and_high(sample: Sample, upscale_factor: int) -> TrainingExample:
 class JointTransform:
     """Scale, crop and flip picture and mask by the same draw; a setting out of its range is a ValueError.
 
-    The scale is uniform in ``scale_range``, the position of the crop uniform among those possible. A scaled picture
-    smaller than the crop is put at a uniform position, surrounded by ImageNet's mean colour and by 255 in the mask.
+    The scale is uniform in ``scale_range``, the crop's position among those possible. A scaled picture smaller than the
+    crop lies at a uniform position, surrounded by ImageNet's mean colour and by 255 in the mask.
     """
 
     output_size: tuple[int, int]  # (H, W) of the crop

@@ -1,7 +1,6 @@
 """What an affinity matrix shows: how alike positions are, how many directions there are, whether it separates classes.
 
-Source: effective rank after Roy and Vetterli, "The effective rank", EUSIPCO 2007; the area under the ROC curve as the
-share of pairs that are in the right order (Mann and Whitney).
+Source: effective rank after Roy and Vetterli (EUSIPCO 2007); area under the ROC curve as Mann and Whitney's statistic.
 """
 
 from typing import NamedTuple
@@ -15,9 +14,7 @@ class AffinityStatistics(NamedTuple):
 
     mean: float  # of all entries; near 1, all positions are alike
     effective_rank: float  # exp of the entropy of the matrix's eigenvalues, from 1 (all positions alike) to P
-    # Share in [0, 1] of (same-class pair, other pair) with the larger affinity in the same-class pair, ties
-    # counted half; 0.5 is chance. NaN where one of the two kinds of pairs is missing.
-    auc: float
+    auc: float  # share of (same-class, other) pairs in the right order, ties half; 0.5 is chance, NaN without pairs
 
 
 def affinity_statistics(affinity: Tensor, labels: Tensor, *, ignore_index: int = 255) -> AffinityStatistics:
@@ -49,7 +46,6 @@ def affinity_statistics(affinity: Tensor, labels: Tensor, *, ignore_index: int =
 
 
 def _auc(scores: Tensor, positive: Tensor) -> float:
-    """Area under the ROC curve by mean ranks, exact with ties."""
     hits = int(positive.sum())
     misses = len(scores) - hits
     if not hits or not misses:

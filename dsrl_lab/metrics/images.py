@@ -1,10 +1,9 @@
 """Scores of super-resolved images: torchmetrics with the conventions of the super-resolution field.
 
-PSNR: of each image over all its values, then the mean over images. SSIM: Wang et al., IEEE TIP 2004, with a Gaussian
-window of 11 pixels and sigma 1.5, K1 = 0.01, K2 = 0.03, population covariances; the mean over the positions where the
-window fits, over channels and over images, as scikit-image's "to match Wang et al." settings. Both are computed in
-float64. Nothing is clamped or rounded here: tables of the field round images to 8 bits first. "PSNR-Y" of those tables
-is ``y_channel=True`` with ``crop_border`` equal to the upscale factor.
+PSNR: of each image, then the mean. SSIM: Wang et al., IEEE TIP 2004, with a Gaussian window of 11 pixels and sigma 1.5,
+K1 = 0.01, K2 = 0.03, population covariances, the mean over positions where the window fits, channels and images, as in
+scikit-image's "to match Wang et al.". All in float64; nothing is clamped or rounded (the field rounds to 8 bits first).
+"PSNR-Y" of the field's tables is ``y_channel=True`` with ``crop_border`` equal to the upscale factor.
 """
 
 import math
@@ -37,7 +36,6 @@ def luminance(image: Tensor, *, data_range: float = 1.0) -> Tensor:
 
 
 def _as_floats(image: Tensor, data_range: float) -> Tensor:
-    """Whole numbers become float64, if their range is named."""
     if not 0 < data_range < math.inf:
         raise ValueError(f"expected a positive data_range, got {data_range}; 1.0 for [0, 1], 255 for bytes")
     if image.is_floating_point():
@@ -75,18 +73,11 @@ def psnr(
 ) -> Tensor:
     """Peak signal-to-noise ratio in dB: 10 log10(data_range^2 / mean squared error), the mean over images.
 
-    A pair of equal images has none and is left out of the mean; if all pairs are equal, the result is infinite.
-
-    Args:
-        pred: images (N, C, H, W).
-        target: the truth, of the same shape.
-        crop_border: pixels left out on each side.
-        y_channel: compare the luminance of RGB images.
-        data_range: the largest value an image can have: 1.0, or 255, which images of whole numbers need.
+    Images are (N, C, H, W). A pair of equal images is left out of the mean; if all are equal, the result is infinite.
+    ``crop_border`` pixels a side do not count; ``data_range`` is the largest possible value: 1.0, or 255 for bytes.
 
     Raises:
-        ValueError: shapes that differ, nothing left within the border, ``y_channel`` without 3 channels, values
-            that are not finite, or whole numbers without their ``data_range``.
+        ValueError: shapes or channels that do not fit, values not finite, or whole numbers without ``data_range``.
 
     Example:
         >>> import torch
@@ -102,10 +93,7 @@ def psnr(
 def ssim(
     pred: Tensor, target: Tensor, *, crop_border: int = 0, y_channel: bool = False, data_range: float = 1.0
 ) -> Tensor:
-    """Structural similarity, at most 1 (equal images), the mean over images; arguments and errors as those of ``psnr``.
-
-    Images have at least 11 pixels a side within the border.
-    """
+    """Structural similarity, at most 1, the mean over images of at least 11 pixels a side; arguments as in ``psnr``."""
     pred, target = _to_compare(pred, target, crop_border, y_channel, data_range, smallest=SSIM_WINDOW)
     places = pred.shape[-2] - SSIM_WINDOW + 1  # torchmetrics also averages windows over a mirrored border; they are cut
     fits = slice(SSIM_WINDOW // 2, -(SSIM_WINDOW // 2))

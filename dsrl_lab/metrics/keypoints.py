@@ -24,16 +24,10 @@ class PckScores(NamedTuple):
 
 
 def pck(pred: Tensor, target: Tensor, visible: Tensor, *, alpha: float, torso: tuple[int, int] = (9, 2)) -> PckScores:
-    """Share of joints found within ``alpha`` times the person's torso; pass the whole set at once.
+    """Share of joints found within ``alpha`` (usually 0.2) times the person's torso; pass the whole set at once.
 
-    People whose torso ends are not both marked, or coincide, cannot be measured and are left out.
-
-    Args:
-        pred: found joints (N, J, 2), x and y in pixels.
-        target: true joints, of the same shape.
-        visible: (N, J), above 0 where a joint is marked.
-        alpha: tolerance as a share of the torso, usually 0.2.
-        torso: indices of left shoulder and right hip; the default is LSP's order, COCO's is (5, 12).
+    Joints are (N, J, 2), x and y in pixels, marked where ``visible`` (N, J) is above 0. ``torso`` is left shoulder and
+    right hip: (9, 2) in LSP's order, (5, 12) in COCO's. People without a torso to measure are left out.
 
     Raises:
         ValueError: shapes that do not fit, a negative ``alpha``, or found joints that are not finite.
@@ -82,13 +76,10 @@ class KeypointAveragePrecision(NamedTuple):
 
 
 def oks_average_precision(annotations: Path, predictions: Sequence[KeypointPrediction]) -> KeypointAveragePrecision:
-    """Score found people against all annotated people, those of images without a prediction too.
-
-    ``annotations`` is a ``person_keypoints_*.json`` file of COCO; at most 20 people of each image count.
+    """Score found people, at most 20 an image, against all of ``annotations``, a ``person_keypoints_*.json`` of COCO.
 
     Raises:
-        ValueError: no prediction, a wrong number of joints, values that are not finite, or an image id that the
-            annotations do not have.
+        ValueError: no prediction, a wrong number of joints, values that are not finite, or an unknown image id.
         FileNotFoundError: the annotations are not there.
     """
     if not predictions:

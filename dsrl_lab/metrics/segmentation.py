@@ -2,8 +2,7 @@
 
 mIoU: one confusion matrix for the set, as PASCAL VOC and Cityscapes have it, never a mean over images; counted by
 torchmetrics. Boundary F: Csurka et al., "What is a good evaluation measure for semantic segmentation?", BMVC 2013, per
-class; deviations: boundary pixels are pooled over the set where they average over images, so that an image without a
-class does not count for it, and the tolerance is in pixels where theirs is a share of the image's diagonal.
+class; deviations: pixels are pooled over the set (theirs: a mean over images), and the tolerance is in pixels.
 """
 
 import itertools
@@ -51,8 +50,7 @@ class SegmentationScores(NamedTuple):
     """Pooled scores of a segmenter."""
 
     miou: float  # mean of ``iou`` over the classes that have one
-    # (K,) float64, intersection over union of each class in [0, 1]; NaN if it neither occurs nor is predicted.
-    iou: Tensor
+    iou: Tensor  # (K,) float64 in [0, 1]; NaN for a class that neither occurs nor is predicted
     pixel_accuracy: float  # share of labelled pixels that are right, in [0, 1]
 
 
@@ -111,17 +109,15 @@ class BoundaryScores(NamedTuple):
 
     mean: float  # mean of ``f`` over the classes that have one
     f: Tensor  # (K,) float64, harmonic mean of precision and recall; NaN where neither side has a boundary of the class
-    # (K,) share of predicted boundary pixels with a true one of the class near by; NaN if there is none.
-    precision: Tensor
+    precision: Tensor  # (K,) share of predicted boundary pixels with a true one near by; NaN if there is none
     recall: Tensor  # (K,) share of true boundary pixels with a predicted one of the class near by; NaN if there is none
 
 
 class BoundaryScore:
     """Boundary F: are the outlines in the right place? More sensitive than IoU for poles, signs and fences.
 
-    A boundary pixel of a class is one of its pixels with a 4-neighbour of another class; neither the image's border nor
-    the edge of an ignored region makes a boundary. "Near by" is a Euclidean distance of pixel centres of at most
-    ``tolerance`` pixels.
+    A boundary pixel of a class has a 4-neighbour of another class; the image's border and the edges of ignored regions
+    make no boundary. "Near by" is a distance of pixel centres of at most ``tolerance`` pixels.
 
     Example:
         >>> pole = torch.zeros(1, 5, 9, dtype=torch.int64)

@@ -17,10 +17,8 @@ class HeadOutput(NamedTuple):
     """What a head gives back, in training and in evaluation alike."""
 
     logits: Tensor  # (N, K, h, w), the prediction at the head's own resolution, before any final resize
-    # (N, C, h', w'), the last features before the prediction layer, where feature affinity is measured.
-    features: Tensor
-    # Logits of auxiliary heads, each (N, K, h'', w''); empty in evaluation and for most networks.
-    auxiliary: tuple[Tensor, ...] = ()
+    features: Tensor  # (N, C, h', w'), the last before the prediction layer, where feature affinity is measured
+    auxiliary: tuple[Tensor, ...] = ()  # of auxiliary heads, each (N, K, h'', w''); empty in evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +32,16 @@ class PredictorSpec:
     head_stride: int  # input pixels per step of ``HeadOutput.features``
     logits_stride: int  # input pixels per step of ``HeadOutput.logits``
     size_divisor: int = 1  # the input's sides must be multiples of it
-    # Input pixels per output pixel of ``forward``: 1 for segmentation, 4 for heat-maps of a pose net.
-    output_stride: int = 1
+    output_stride: int = 1  # input pixels per output pixel of ``forward``: 1 for segmentation, 4 for heat-maps
     align_corners: bool = False  # corner convention wherever logits are resized, in ``forward`` and in an SSSR head
-    # Names of the submodules that predict logits: new for a new set of classes, whatever weights the rest starts
-    # from, so they learn at the rate of all new layers.
-    class_layers: tuple[str, ...] = ()
+    class_layers: tuple[str, ...] = ()  # submodules that predict logits; they learn at the rate of all new layers
 
 
 class DensePredictor(nn.Module, ABC):
     """A network that gives K values for each position of an image.
 
-    A subclass calls ``super().__init__()``, sets ``self.spec`` and writes the two abstract methods. ``normalise`` is
-    applied to an image in [0, 1] first: ImageNet's statistics, unless the subclass replaces it.
+    A subclass calls ``super().__init__()``, sets ``self.spec`` and writes the two abstract methods. Images in [0, 1]
+    first pass ``normalise``: ImageNet's statistics, unless the subclass replaces it.
     """
 
     spec: PredictorSpec
@@ -82,8 +77,7 @@ class DensePredictor(nn.Module, ABC):
         """Refuse an input that the network cannot use.
 
         Raises:
-            ValueError: the image is not (N, 3, H, W), or a side is no multiple of ``size_divisor``; the message names
-                the size to pad to.
+            ValueError: not (N, 3, H, W), or a side is no multiple of ``size_divisor``; the size to pad to is named.
         """
         if image.ndim != 4 or image.shape[1] != 3:
             raise ValueError(

@@ -3,12 +3,9 @@
 Sources: He et al., "Deep Residual Learning" (CVPR 2016); Sandler et al., "MobileNetV2" (CVPR 2018); torchvision's
 blocks and parameter names, so that its ImageNet weights load strictly. Dilation in place of stride: Chen et al.,
 "Rethinking Atrous Convolution" (2017), section 3. Deep stem: PSPNet's release.
-
-Deviations:
-    - The classifier is left out; so is MobileNetV2's last 1x1 convolution to 1280 channels, as in DeepLab.
-    - A dilated stage of a ResNet dilates all its 3x3 convolutions, the first one too, as DeepLab and PSPNet do. In
-      MobileNetV2 the block that loses its stride keeps its dilation, and the blocks after it double theirs: so the
-      dilated encoder computes the values of the strided one, at more positions.
+Deviations: no classifier, nor MobileNetV2's last 1x1 convolution, as in DeepLab. A dilated stage of ResNet dilates all
+its 3x3 convolutions, as in DeepLab and PSPNet. In MobileNetV2 the block that loses its stride keeps its dilation and
+those after it double theirs: the values are those of the strided encoder, at more positions.
 """
 
 import re
@@ -60,13 +57,10 @@ def _stage(
 
 
 class ResNetEncoder(Encoder):
-    """ResNet without its classifier: the outputs of the four stages, sides rounded up.
+    """ResNet-18, 50 or 101 without its classifier: the outputs of the four stages, sides rounded up.
 
-    Args:
-        name: ``resnet18``, ``resnet50`` or ``resnet101``.
-        output_stride: stride of the deepest map, 8, 16 or 32; the stages beyond it are dilated.
-        multi_grid: factors on the dilation of the last stage's blocks, one per block; (1, 2, 4) in DeepLab.
-        deep_stem: three 3x3 convolutions to 64, 64 and 128 channels instead of one 7x7 to 64.
+    Stages beyond ``output_stride`` (8, 16 or 32) are dilated, the last one's blocks also by ``multi_grid`` (1, 2, 4 in
+    DeepLab); ``deep_stem`` is three 3x3 convolutions to 64, 64 and 128 channels instead of one 7x7 to 64.
 
     Raises:
         ValueError: an unknown name or output stride, or a multi-grid without one factor per block.
@@ -124,9 +118,7 @@ class ResNetEncoder(Encoder):
 
 
 class MobileNetV2Encoder(Encoder):
-    """MobileNetV2 without its last 1x1 convolution and classifier: the last map of each stride, sides rounded up.
-
-    Blocks beyond ``output_stride`` (8, 16 or 32; others raise ValueError) are dilated.
+    """MobileNetV2 without its last 1x1 convolution and classifier; a stride but 8, 16 and 32 is a ValueError.
 
     Example:
         >>> MobileNetV2Encoder(output_stride=16).strides
@@ -165,14 +157,11 @@ class MobileNetV2Encoder(Encoder):
 def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha256: str | None = None) -> None:
     """Load torchvision's ImageNet weights, strictly; no constructor ever does.
 
-    A path is read where it is. A name (``IMAGENET1K_V1``, ...) is downloaded into ``torch.hub``'s cache, unless it is
-    there already. ``sha256`` holds the 64 digits expected, or the first 8 or more; by default the 8 that torchvision
-    puts at the end of the file's name. It is verified before the content is read. Left out are only the classifier and
-    MobileNetV2's last convolution, which the encoder does not have.
+    A path is read where it is; a name (``IMAGENET1K_V1``, ...) is downloaded into ``torch.hub``'s cache. ``sha256``,
+    8 digits or more and by default those in the file's name, is verified before the content is read.
 
     Raises:
-        ValueError: no such file or name, a failed download, no digest to compare with, a digest that differs, an
-            encoder that torchvision has no weights for, or a file of something else.
+        ValueError: no such file, name or weights, a failed download, no digest or another, a file of something else.
     """
     name = encoder.torchvision_name
     if name is None:

@@ -22,9 +22,7 @@ _Model = TypeVar("_Model", bound=nn.Module)
 
 
 def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, seed: int = 0) -> DSRL:
-    """Construct the whole network, its layers in their fast forms; new layers are drawn from ``seed``.
-
-    A ``host`` that is given, with released weights say, takes the place of a new one.
+    """Construct the whole network in its fast forms, around a ``host`` if given; new layers are drawn from ``seed``.
 
     Raises:
         ValueError: an unknown host or head, or affinity without SISR; names are listed.

@@ -139,10 +139,7 @@ def load_model(model: nn.Module, checkpoint: Checkpoint) -> None:
 
 
 def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
-    """Load an optimizer's state (momentum, ...) by the names of the model's parameters.
-
-    A state of no parameter of the model, of another shape or of another optimizer is a ValueError.
-    """
+    """Load an optimizer's state by the names of the model's parameters; one that does not fit is a ValueError."""
     parameters = dict(model.named_parameters())
     found: dict[str, set[str]] = {}
     for name, tensor in checkpoint.tensors.items():

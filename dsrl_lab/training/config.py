@@ -24,7 +24,6 @@ class _Checked:
             _check(name, hint, getattr(self, name))
 
     def to_json(self) -> dict[str, Any]:
-        """As a dictionary that JSON can hold."""
         return dataclasses.asdict(self)
 
     @classmethod
@@ -48,9 +47,8 @@ class _Checked:
 class NetworkConfig(_Checked):
     """A DSRL network by name: all that is needed to build it again and load its weights strictly.
 
-    ``align_corners`` holds wherever logits are resized. It is one for all rows of an ablation, and by default False,
-    because pictures, masks and scores count from pixels' corners (the centre of pixel i is i + 0.5). Resizes inside a
-    host's own decoder stay as its authors have them.
+    ``align_corners`` holds wherever logits are resized, by default False: pictures, masks and scores count from pixels'
+    corners (the centre of pixel i is i + 0.5). Resizes inside a host's own decoder stay as its authors have them.
     """
 
     host: str  # a name in models.SEGMENTATION or models.POSE
@@ -103,10 +101,9 @@ class SuperResolverConfig(_Checked):
 class TrainConfig(_Checked):
     """How a network is trained; two runs with the same config, seed and data give the same weights on one machine.
 
-    New layers, for ``head_learning_rate_multiplier``, are the host's class layers, SSSR, SISR and transform. With
-    ``accumulate`` the step is that of the whole batch (but for BatchNorm, which sees the parts), the memory that of a
-    part. ``sync_batch_norm`` takes several GPUs, and this kit's authors had none to try it on. ``compile`` makes the
-    first step take minutes; no setting became faster on a CPU (data/runs/compile_pace.jsonl), GPUs were not tried.
+    New layers are the host's class layers, SSSR, SISR and transform. With ``accumulate`` the step is that of the whole
+    batch (but for BatchNorm), the memory that of a part. ``sync_batch_norm`` takes several GPUs and is untried.
+    ``compile`` makes no setting faster on a CPU (data/runs/compile_pace.jsonl); GPUs were not tried.
     """
 
     input_size: tuple[int, int]  # (H, W) that the network receives

@@ -1,8 +1,8 @@
 """Scoring a segmenter by two protocols; areas (IoU) and outlines (boundary F) are pooled over the whole set.
 
-"logits": logits are enlarged bilinearly to the picture's own size, then the argmax is taken. "labels": the argmax is
-taken at the network's output size and enlarged by nearest neighbour, as the authors' released evaluation does; a larger
-output then gains by finer labels alone. Several processes that share the pictures give the scores of one, to the bit.
+"logits": logits are enlarged bilinearly to the picture's size, then the argmax is taken. "labels": the argmax is taken
+at the network's output size and enlarged by nearest neighbour, as in the authors' release; a larger output then gains
+by finer labels alone. Several processes that share the pictures give the scores of one, to the bit.
 """
 
 from __future__ import annotations
@@ -66,12 +66,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def predict_logits(model: nn.Module, image: Tensor, *, input_size: tuple[int, int]) -> Tensor:
-    """Logits of one picture, reduced to ``input_size`` (antialiased) or enlarged to it, at the network's output size.
-
-    Shape:
-        - image: (3, H, W) in [0, 1]
-        - output: (1, K, h, w); a ValueError where they are not finite
-    """
+    """Logits (1, K, h, w) of a picture (3, H, W), resized to ``input_size`` first; a ValueError if not finite."""
     device = device_of(model)
     size = max(image.shape[-2], input_size[0]), max(image.shape[-1], input_size[1])
     enlarged = image if size == tuple(image.shape[-2:]) else resize(image[None], size)[0]
@@ -91,7 +86,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def check_finite(logits: Tensor, *, source: str = "the network") -> Tensor:
-    """Give logits back, or refuse NaN and infinity: the argmax of NaN is class 0, and NaN passes many comparisons.
+    """Give logits back, or refuse NaN and infinity: the argmax of NaN is class 0.
 
     Example:
         >>> check_finite(torch.tensor([0.5, float("nan")]))
@@ -108,12 +103,7 @@ def check_finite(logits: Tensor, *, source: str = "the network") -> Tensor:
 
 
 def predict_mask(model: nn.Module, image: Tensor, *, input_size: tuple[int, int], protocol: str = "logits") -> Tensor:
-    """Class ids of one picture at its own size, by one of ``PROTOCOLS``.
-
-    Shape:
-        - image: (3, H, W) in [0, 1]
-        - output: (H, W) int64; a ValueError for an unknown protocol, or logits that are not finite
-    """
+    """Class ids (H, W) of an image (3, H, W), by one of ``PROTOCOLS``; a ValueError for others or logits not finite."""
     if protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
     logits = predict_logits(model, image, input_size=input_size)
@@ -134,17 +124,11 @@ def evaluate_segmentation(
 ) -> SegmentationResult:
     """Score a segmenter over a whole split, each picture at its own size.
 
-    Args:
-        model: a segmenter without its training-only half (``dsrl.task_model``), or an exported one.
-        dataset: a split with masks.
-        input_size: (H, W) that the network receives.
-        protocol: one of ``PROTOCOLS``.
-        progress: called with (done, all) after each picture of this process.
-        fabric: processes that share the pictures; each must call this and gets the whole result. None for one.
+    ``model`` is without its training-only half (``dsrl.task_model``). ``progress`` gets (done, all) after each
+    picture; processes that share the pictures, ``fabric``, must each call this and get the whole result.
 
     Raises:
-        ValueError: no pictures, another number of classes than the network's, an unknown protocol, or logits that are
-            not finite (the message names the picture).
+        ValueError: no pictures, a wrong number of classes, an unknown protocol, or logits of a picture not finite.
     """
     check_not_empty(dataset, dataset.split)
     table = dataset.class_table
@@ -229,8 +213,7 @@ def evaluate_affinity(
 ) -> dict[str, float]:
     """How well the two branches' affinities separate the classes, the mean over evenly spaced pictures.
 
-    Without a feature transform the host's last features stand for the task's. Gives the three numbers of
-    ``AffinityStatistics`` for "task" and "sisr" ("task_auc", ...), and for both with the mean over positions removed
+    ``AffinityStatistics`` of "task" and "sisr" ("task_auc", ...), and with the mean over positions removed
     ("sisr_centred_mean", ...). A ValueError for a network without a SISR head.
     """
     _check_sisr(dsrl)
@@ -252,9 +235,8 @@ def evaluate_affinity(
 def evaluate_super_resolution(
     dsrl: DSRL, dataset: Samples, *, input_size: tuple[int, int], fabric: Fabric | None = None
 ) -> dict[str, float]:
-    """PSNR (dB) and SSIM of the SISR branch's image, RGB, the mean over pictures; bilinear enlargement beside it.
+    """PSNR (dB) and SSIM of the SISR branch's RGB image, the mean over pictures of one size; bilinear beside it.
 
-    Pictures are of one size, at least ``upscale_factor * input_size``; ``fabric`` as in ``evaluate_segmentation``.
     A ValueError for a network without a SISR head, or an image that is not finite.
     """
     _check_sisr(dsrl)

@@ -1,7 +1,7 @@
 """From a data set to batches: decoded once, drawn from (seed, iteration, slot) alone.
 
-Every random choice of a step follows from the run's seed and the step's number. So a resumed run sees the pictures,
-crops and flips that it would have seen, and so do all rows of an ablation with one seed; no random state is saved.
+Every random choice follows from the run's seed and the step's number. A resumed run, and all rows of an ablation with
+one seed, see the same pictures, crops and flips; no random state is saved.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ def derived_seed(*numbers: int) -> int:
 
 
 class DecodedSamples(SegmentationDataset):
-    """A data set whose samples are decoded once and kept as bytes (a picture of 360x480 takes 0.7 MB).
+    """A data set decoded once and kept as bytes (360x480 take 0.7 MB); samples beyond ``budget`` are decoded each time.
 
-    Pictures are in [0, 1]; samples beyond ``budget`` bytes are decoded each time. A mask id that the class table does
-    not have is a ValueError that names the sample.
+    A mask id that the class table does not have is a ValueError that names the sample.
     """
 
     def __init__(self, dataset: SegmentationDataset | list[Sample], *, budget: int = 4 * 2**30) -> None:
@@ -76,10 +75,9 @@ class Samples(Protocol):
 
 
 class Batches:
-    """Batches by iteration number: ``batches(i)`` is batch i of the run, whoever asks and whenever.
+    """Batches by iteration number: ``batches(i)`` is batch i of the run; each process makes its own part.
 
-    ``batch_size`` counts the examples of a step over all processes, of which process ``rank`` of ``world_size`` makes
-    its own part. ``workers`` threads make this batch and the next one during a step; the examples are the same.
+    ``workers`` threads make this batch and the next one during a step; the examples are the same.
 
     Raises:
         ValueError: the data set is empty, or the batch cannot be shared equally.

@@ -52,7 +52,7 @@ class RunFolder:
             lock.unlink(missing_ok=True)
 
     def check(self, identity: dict[str, Any], *, resume: bool) -> None:
-        """Refuse to touch the work of another run; a record without a step, as an early error leaves it, is none.
+        """Refuse to touch the work of another run; a record without a step is none.
 
         Raises:
             FileExistsError: there is a run, and ``resume`` is not set.
@@ -117,7 +117,6 @@ def _same(before: Any, now: Any) -> bool:
 
 
 def _create(lock: Path) -> bool:
-    """Create a lock file in this process's name, unless there is one."""
     try:
         with lock.open("x", encoding="utf-8") as file:
             file.write(f"{os.getpid()} {psutil.Process().create_time():.2f} {socket.gethostname()}")

@@ -1,8 +1,7 @@
 """The one training loop, open: ``fit`` yields a record every few iterations, and whoever asks for the next drives it.
 
-A notebook plots between two records, the command line draws a progress bar. Stopping (closing the generator, Ctrl-C)
-leaves a checkpoint; ``resume`` goes on bit for bit, because all draws of a step follow from the seed and its number.
-Segmentation, pose and super-resolution share this file; each has its objective.
+A notebook plots between two records, the command line draws a progress bar. Stopping leaves a checkpoint; ``resume``
+goes on bit for bit, because all draws of a step follow from the seed and its number. Objectives differ by task.
 """
 
 from __future__ import annotations
@@ -50,14 +49,12 @@ def fit(
 ) -> Iterator[TrainRecord]:
     """Train ``model``, and yield a record every ``config.record_every`` iterations; the last has the final scores.
 
-    ``directory`` gets latest.safetensors, from which ``resume`` goes on, and best.safetensors; ``description`` is JSON
-    for their headers ("network": what to build it from). By default ``fabric`` is one process, on the GPU if there is
-    one. The threads of ``batches`` are stopped at the end.
+    ``directory`` gets latest.safetensors, from which ``resume`` goes on, and best.safetensors, with ``description`` in
+    their headers. By default ``fabric`` is one process, on the GPU if there is one.
 
     Raises:
         FloatingPointError: the loss or a weight is not finite; the last checkpoint is from before.
-        ValueError: network and checkpoint, pictures or masks do not fit, parts of unequal size, or ``sync_batch_norm``
-            without several GPUs.
+        ValueError: network, checkpoint and data do not fit, or ``sync_batch_norm`` without several GPUs.
     """
     fabric = fabric or default_fabric(config)
     fabric.launch()
@@ -102,13 +99,10 @@ def train_step(
     iteration: int,
     fabric: Fabric,
 ) -> LossTerms:
-    """Take one optimizer step; several processes, or parts in turn, give the gradient of the whole batch.
+    """Take one optimizer step; return the objective and its terms, detached, the mean over the batch.
 
-    Model and optimizer are as ``fabric.setup`` returns them, the batch is this process's part, iterations count from 0.
+    Processes, or parts in turn, give the gradient of the whole batch; ``batch`` is this process's part.
     Dropout draws from the seed and the iteration; the caller's random numbers are left as they were.
-
-    Returns:
-        The objective and its terms, detached, the mean over the batch.
     """
     set_learning_rate(optimizer, learning_rate_of(config, iteration))
     model.train()
@@ -177,7 +171,6 @@ class _Run:
 
     @contextmanager
     def clock(self) -> Iterator[None]:
-        """Add what is done inside to the seconds."""
         before, cpu_before = time.perf_counter(), time.process_time()
         yield
         seconds = time.perf_counter() - before

@@ -44,11 +44,7 @@ class Objective(Protocol):
 
 
 def dsrl_loss(task: DSRLObjective, output: DSRLOutput, batch: Any, *, iteration: int, count: Tensor) -> LossTerms:
-    """The objective of the paper: task + w1 * SISR + w2 * feature affinity.
-
-    ``output`` is the network's for ``batch.low_res``, ``batch.high_res`` the target of SISR, ``count`` divides the
-    task's sum; the affinity's weight may rise with ``iteration``.
-    """
+    """The objective of the paper: task (summed, over ``count``) + w1 * SISR + w2 * feature affinity, which may rise."""
     config = task.config
     main = task.task_loss(output.logits, batch, count)
     for logits in output.auxiliary:
@@ -105,8 +101,7 @@ class SegmentationObjective(DSRLObjective):
     def task_loss(self, logits: Tensor, batch: TrainingExample, count: Tensor) -> Tensor:
         """Cross-entropy against the whole mask; a coarser position answers for every label that it covers.
 
-        So its target is each class's share of its area, which has no bias and mirrors with the picture. One pixel in
-        four as the label would shift the mask; a majority vote would lose things one pixel wide.
+        Its target is each class's share, unbiased, where one pixel in four would shift the mask.
         """
         size = (batch.mask.shape[-2], batch.mask.shape[-1])
         if logits.shape[-2:] != size:

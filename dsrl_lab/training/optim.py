@@ -1,7 +1,7 @@
 """Parameter groups by rule, and schedules of the learning rate.
 
-A rule, not a list: a public re-implementation listed modules by hand, left the SISR decoder out, and reported that SISR
-does harm. Here every parameter that needs a gradient is in exactly one group.
+A rule, not a list: a public re-implementation listed modules by hand and left the SISR decoder out. Every parameter
+that needs a gradient is in exactly one group.
 """
 
 from __future__ import annotations
@@ -24,10 +24,7 @@ def parameter_groups(
     weight_decay: float,
     head_learning_rate_multiplier: float = 1.0,
 ) -> list[dict[str, Any]]:
-    """Sort a model's parameters by two rules: new or not, and a matrix (decays) or a vector (does not).
-
-    All parameters but those ``started`` are new; each group holds its ``multiplier`` of the learning rate.
-    """
+    """Sort parameters by two rules: new (all but ``started``) or not, and a matrix (decays) or a vector (does not)."""
     old = {id(parameter) for parameter in started}
     groups: dict[tuple[bool, bool], dict[str, Any]] = {}
     for parameter in model.parameters():
@@ -41,10 +38,7 @@ def parameter_groups(
 
 
 def host_parameters(dsrl: DSRL) -> list[nn.Parameter]:
-    """The host's parameters without its class layers', which are as new as the BatchNorm that an SSSR head adds.
-
-    Otherwise rows would differ in learning rate as well: a faster class layer alone gained a point of mIoU on CamVid.
-    """
+    """The host's parameters without its class layers', which are as new as the BatchNorm that an SSSR head adds."""
     host = dsrl.task_model.host if isinstance(dsrl.task_model, SuperResolved) else dsrl.task_model
     new = {id(p) for name in host.spec.class_layers for p in host.get_submodule(name).parameters()}
     return [parameter for parameter in host.parameters() if id(parameter) not in new]

@@ -1,8 +1,7 @@
 """Pose nets in the same loop: heat-maps of joints as the task, PCK and OKS-AP as its scores.
 
-The loss is the squared error of marked joints' heat-maps over that of one blank joint (pi sigma^2, the squared sum of a
-Gaussian). So it starts near 1 at every size, and w1 and w2 mean about what they mean beside cross-entropy. (The
-release's mean over pixels starts near 0.002 for 64x48, too small beside w1 = 0.1.)
+The loss is the squared error of marked joints' heat-maps over that of one blank joint (pi sigma^2). So it starts near 1
+at every size, and w1 and w2 mean about what they mean beside cross-entropy (the release's starts near 0.002).
 """
 
 from __future__ import annotations
@@ -138,8 +137,7 @@ def find_joints(
 ) -> tuple[Tensor, Tensor]:
     """Find every person's joints (N, J, 2) as (x, y) pixels of their own picture, and the confidence in each (N, J).
 
-    Crops at high resolution have ``upscale_factor`` times the input's sides. ``flip`` averages heat-maps with those of
-    the mirror image, which doubles the cost. Other arguments as in ``evaluate_segmentation``.
+    ``flip`` averages with the mirror image, at twice the cost. Other arguments as in ``evaluate_segmentation``.
 
     Raises:
         ValueError: heat-maps that are not finite.
@@ -174,9 +172,7 @@ def evaluate_pose(
     progress: Callable[[int, int], None] | None = None,
     fabric: Fabric | None = None,
 ) -> PoseResult:
-    """Score a pose net on a whole split: PCK, and OKS-AP where the people are COCO's; arguments as ``find_joints``.
-
-    The person's box is given (``PoseSample.box``), as in most comparisons of pose nets, without a detector's errors.
+    """Score a pose net on a split, boxes given: PCK, and OKS-AP where people are COCO's; arguments as ``find_joints``.
 
     Raises:
         ValueError: no people, another number of joints than the network's, or heat-maps that are not finite.

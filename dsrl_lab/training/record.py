@@ -1,8 +1,7 @@
 """Records: JSON lines that say how a run was made and how it went; every figure and table is drawn from them.
 
-The first line (kind "run") holds recipe, config, seed, commit, versions, device, parameters and MACs; then come
-"train" lines with losses and scores, "scores" of a further split, and one "end" line. A torn last line, as a killed
-process leaves it, is dropped on reading.
+The first line (kind "run") is how it was made; then come "train" lines with losses and scores, "scores" of a further
+split, and one "end" line. A torn last line, as a killed process leaves it, is dropped on reading.
 """
 
 from __future__ import annotations
@@ -120,7 +119,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     """Read a record's lines, without a torn last one.
 
     Raises:
-        ValueError: a line before the last is no JSON object, or there is none at all; the message names file and line.
+        ValueError: a line before the last is no JSON object (file and line are named), or there is none at all.
     """
     lines: list[dict[str, Any]] = []
     texts = path.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -32,10 +32,7 @@ class Part(SegmentationDataset):
 
 
 def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part, Part]:
-    """Cut a training split in two for choices: the first part of each sequence (``drive_of``), and its last ``share``.
-
-    Neighbouring frames of a video look alike, so the cut is one per sequence and not at random.
-    """
+    """Cut a split in two: the first part of each sequence, and its last ``share`` (frames look alike)."""
     sequences: dict[str, list[int]] = {}
     for index, name in enumerate(dataset.names):
         sequences.setdefault(drive_of(name), []).append(index)
@@ -49,9 +46,9 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
 def open_split(
     dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int, town: int = 0
 ) -> SegmentationDataset:
-    """Open one split of "streets", "camvid" or "cityscapes"; its pictures are decoded (or drawn) once for all callers.
+    """Open one split of "streets", "camvid" or "cityscapes", decoded (or drawn) once for all callers.
 
-    Streets need no ``root``; ``size`` (H, W), ``length`` and ``town``, a seed, are of drawn pictures alone.
+    ``size`` (H, W), ``length`` and ``town``, a seed, are of drawn pictures alone, which need no ``root``.
 
     Raises:
         ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.

@@ -1,7 +1,7 @@
 """Super-resolution networks in the same loop: patches of T91 as examples, PSNR on held-out pictures as the score.
 
-Source: the field's protocol since SRCNN (Dong et al., TPAMI 2016); every scale that a network returns is supervised
-(LapSRN, CVPR 2017). Deviations: Adam with a cosine schedule and small batches; held-out pictures choose the weights.
+Source: the field's protocol since SRCNN (Dong et al., TPAMI 2016); every scale is supervised (LapSRN, CVPR 2017).
+Deviations: Adam with a cosine schedule and small batches; held-out pictures choose the weights.
 """
 
 from __future__ import annotations
@@ -60,10 +60,9 @@ def super_resolution_loss(scales: Sequence[Tensor], high_res: Tensor, *, loss: s
 
 
 def score_pairs(model: nn.Module | None, pairs: Sequence[SRPair]) -> dict[str, float]:
-    """Mean PSNR (dB) and SSIM over pictures, a border of s pixels left out; a ``model`` of None is bicubic.
+    """Mean PSNR (dB) and SSIM over pictures, a border of s left out, clipped, of Y if C = 1; no ``model`` is bicubic.
 
-    With one channel the scores are those of Y. Super-resolved pictures are clipped to [0, 1] and not rounded to whole
-    levels, which is worth below 0.05 dB. A ValueError for no pictures, or an image that is not finite.
+    Not rounded: worth below 0.05 dB. A ValueError for no pictures, or an image that is not finite.
 
     Example:
         >>> ramp = torch.linspace(0, 1, 32).expand(1, 32, 32)

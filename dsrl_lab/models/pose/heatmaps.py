@@ -2,17 +2,12 @@
 
 Source: Sun et al., "Deep High-Resolution Representation Learning for Human Pose Estimation" (CVPR 2019), section 3:
 Gaussians of deviation 2 for 64x48 heat-maps, joints at the maximum, shifted a quarter pixel towards the second highest.
-
-One convention of coordinates holds for images, heat-maps and their enlargements: pixel (0, 0) has its centre at
-(0, 0), and an image of any size covers the same scene, as in ``layers.resize`` (``align_corners=False``). So x in an
-image of width W lies at (x + 1/2) * w / W - 1/2 in a heat-map of width w, and mirroring takes x to W - 1 - x.
-
-Deviations (as argued by Huang et al., "The Devil is in the Details", CVPR 2020, and Zhang et al., "Distribution-Aware
-Coordinate Representation", CVPR 2020):
-    - The release divides x by the stride without the half pixels; its mirrored heat-maps miss by 3/4 pixel, which it
-      corrects by moving them one pixel. Here they fit, and nothing is moved.
-    - The release rounds the Gaussian's centre to a pixel and cuts it off at three deviations; here the centre is exact
-      and the tail whole, so that a decoded target is within a quarter pixel of the joint.
+One convention of coordinates holds for images and heat-maps: pixel (0, 0) has its centre at (0, 0), and an image of any
+size covers the same scene, as in ``layers.resize`` (``align_corners=False``). So x in an image of width W lies at
+(x + 1/2) * w / W - 1/2 in a heat-map of width w, and mirroring takes x to W - 1 - x.
+Deviations (argued by Huang et al. and by Zhang et al., both CVPR 2020): the release divides x by the stride without the
+half pixels, and corrects mirrored heat-maps by moving them one pixel; here nothing is moved. It rounds the Gaussian's
+centre to a pixel and cuts it off at three deviations; here the centre is exact and the tail whole.
 """
 
 from collections.abc import Sequence
@@ -43,15 +38,8 @@ def _grid_to_grid(joints: Tensor, from_size: Size, to_size: Size) -> Tensor:
 def gaussian_heatmaps(joints: Tensor, visible: Tensor, *, image_size: Size, size: Size, sigma: float = 2.0) -> Tensor:
     """Draw the target of each joint: a Gaussian of height 1 around it; nothing for a joint that is not marked.
 
-    Args:
-        joints: (N, J, 2), x and y in pixels of the image.
-        visible: (N, J), above 0 where a joint is marked.
-        image_size: (H, W) of the image that the joints are pixels of.
-        size: (h, w) of the heat-maps.
-        sigma: deviation in heat-map pixels; twice as large on heat-maps of twice the size draws the same shape.
-
-    Returns:
-        (N, J, h, w) in [0, 1], of the joints' type.
+    Joints (N, J, 2) are (x, y) pixels of an image of ``image_size`` (H, W), marked where ``visible`` (N, J) is above 0;
+    ``size`` and ``sigma`` are in heat-map pixels. The result is (N, J, h, w) in [0, 1].
 
     Raises:
         ValueError: shapes that do not fit, a side or ``sigma`` that is not positive.
@@ -78,17 +66,15 @@ def gaussian_heatmaps(joints: Tensor, visible: Tensor, *, image_size: Size, size
 
 
 def decode_heatmaps(heatmaps: Tensor, image_size: Size) -> Keypoints:
-    """Read each joint at its heat-map's maximum, a quarter pixel towards the higher neighbour on either axis.
+    """Read joints at the maxima of heat-maps (N, J, h, w), a quarter pixel towards the higher neighbour on either axis.
 
-    At the border, and between equal neighbours, nothing is moved. Heat-maps are (N, J, h, w); joints are in pixels of
-    an image of ``image_size`` (H, W).
+    At the border nothing is moved. Joints are in pixels of an image of ``image_size`` (H, W).
 
     Raises:
         ValueError: no heat-maps (N, J, h, w), or values that are not finite.
 
     Example:
-        >>> heatmaps = torch.tensor([[[[0.0, 0.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.0, 0.0]]]])
-        >>> decode_heatmaps(heatmaps, (3, 3)).joints.tolist()
+        >>> decode_heatmaps(torch.tensor([[[[0.0] * 3, [0.0, 1.0, 0.5], [0.0] * 3]]]), (3, 3)).joints.tolist()
         [[[1.25, 1.0]]]
     """
     if heatmaps.ndim != 4 or 0 in heatmaps.shape[-2:]:
@@ -112,16 +98,13 @@ def decode_heatmaps(heatmaps: Tensor, image_size: Size) -> Keypoints:
 
 
 def flip_heatmaps(heatmaps: Tensor, pairs: Pairs) -> Tensor:
-    """Turn heat-maps (N, J, h, w) of an image into those of its mirror image, and back.
-
-    ``pairs`` are the indices of left-right partners, whose channels change places.
+    """Turn heat-maps (N, J, h, w) into those of the mirror image, and back; the channels of ``pairs`` change places.
 
     Raises:
         ValueError: a pair names a joint that does not exist, or a joint has two partners.
 
     Example:
-        >>> left, right = [[1.0, 0.0]], [[2.0, 3.0]]
-        >>> flip_heatmaps(torch.tensor([[left, right]]), [(0, 1)]).tolist()
+        >>> flip_heatmaps(torch.tensor([[[[1.0, 0.0]], [[2.0, 3.0]]]]), [(0, 1)]).tolist()
         [[[[3.0, 2.0]], [[0.0, 1.0]]]]
     """
     order = list(range(heatmaps.shape[1]))
@@ -143,8 +126,7 @@ def flip_test(model: DensePredictor, image: Tensor, pairs: Pairs) -> Tensor:
 
     Example:
         >>> from dsrl_lab.models.pose.hrnet import HRNet
-        >>> network = HRNet(3, width=8, modules=(1, 1, 1), blocks=1).eval()
-        >>> flip_test(network, torch.zeros(1, 3, 32, 32), [(0, 2)]).shape
+        >>> flip_test(HRNet(3, width=8, modules=(1, 1, 1), blocks=1).eval(), torch.zeros(1, 3, 32, 32), [(0, 2)]).shape
         torch.Size([1, 3, 8, 8])
     """
     return (model(image) + flip_heatmaps(model(image.flip(-1)), pairs)) / 2

@@ -2,17 +2,11 @@
 
 Source: Sun, Xiao, Liu, Wang, "Deep High-Resolution Representation Learning for Human Pose Estimation" (CVPR 2019),
 section 3 and the settings of HRNet-W32, with the release's parameters and MACs; residual blocks are torchvision's.
-
-The encoder ends with the four branches of the last module, before they meet; the head is that meeting at the finest
-branch and the 1x1 prediction. So super-resolution, which shares the encoder, trains every branch, and affinity compares
-what the heat-maps are read from.
-
-Deviations:
-    - A coarser map is enlarged to the finer branch's size, not by its factor: any input size works, odd ones too.
-    - The stem has min(64, 2 * width) channels and the first stage ``blocks`` bottlenecks, so that a small net is small
-      throughout; at width 32 both are the release's.
-    - Convolutions start as ResNet's do (the release: normal, deviation 0.001, which BatchNorm cancels); the prediction
-      starts as the release's, with heat-maps near zero, where most of each target is.
+The encoder ends with the four branches of the last module; the head is their meeting at the finest branch and the 1x1
+prediction. So super-resolution trains every branch, and affinity compares what the heat-maps are read from.
+Deviations: a coarser map is enlarged to the finer branch's size, so any input size works. The stem has min(64, 2 *
+width) channels and the first stage ``blocks`` bottlenecks, as in the release at width 32. All start as in ResNet
+(the release: normal, deviation 0.001); the prediction starts as the release's, with heat-maps near zero.
 """
 
 from collections.abc import Sequence
@@ -46,9 +40,8 @@ class Branches(nn.Module):
 class Exchange(nn.Module):
     """Each branch receives the sum of all branches, brought to its channels and size; the first ``outputs`` do, or all.
 
-    A coarser map comes by {1x1, BatchNorm, nearest enlargement}, a finer one by 3x3 convolutions of stride 2, one per
-    halving, that change its channels in the last step only. ``widths`` are the branches' channels, finest first, each
-    of half the size of the one before. Results are not negative.
+    A coarser map comes by {1x1, BatchNorm, nearest enlargement}, a finer one by 3x3 convolutions of stride 2, changing
+    channels in the last step. ``widths`` are the branches' channels, finest first, each of half the size of the former.
     """
 
     def __init__(self, widths: Sequence[int], *, outputs: int | None = None) -> None:
@@ -91,19 +84,12 @@ class HighResolutionModule(nn.Sequential):
 class HRNet(DensePredictor):
     """HRNet for human pose: one heat-map per joint at a quarter of the input's sides, rounded up.
 
-    HRNet-W32 is the default; ``HRNet(14, width=8, modules=(1, 1, 1), blocks=2)`` trains on a laptop. Announced are the
-    first stage's map (stride 4) and the last module's four branches (strides 4, 8, 16, 32).
-
-    Args:
-        num_classes: J, the joints.
-        width: channels of the finest branch; each coarser one has twice as many.
-        modules: modules of the stages with two, three and four branches.
-        blocks: residual blocks per branch of a module, and of the first stage.
-        stem_width: channels of the two convolutions before the first stage; None for min(64, 2 * width).
+    HRNet-W32 is the default; ``HRNet(14, width=8, modules=(1, 1, 1), blocks=2)`` trains on a laptop. ``width`` is the
+    finest branch's, doubled in coarser ones; ``modules`` counts those of stages with two, three and four branches,
+    ``blocks`` the residual blocks per branch. The maps are the first stage's and the last module's branches.
 
     Raises:
-        ValueError: an argument is not positive, ``modules`` are not three; on use: no RGB batch, a side under 32, or
-            training on one image of 32 x 32.
+        ValueError: no positive argument or not three ``modules``; on use: no RGB batch, a side under 32, one position.
 
     Example:
         >>> HRNet(14, width=8, modules=(1, 1, 1), blocks=1).eval()(torch.zeros(1, 3, 64, 48)).shape

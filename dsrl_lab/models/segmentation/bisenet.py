@@ -2,12 +2,8 @@
 
 Source: Yu et al., "BiSeNet: Bilateral Segmentation Network" (ECCV 2018), and the first author's release (TorchSeg),
 with the same layers, parameters and MACs; ImageNet weights of its Xception39 exist only there.
-
-Deviations:
-    - Bilinear resizing with ``align_corners=False`` (the release: True).
-    - The auxiliary heads always exist, so that a training checkpoint loads strictly; they run in training only.
-    - ResNet-18 is torchvision's, not the authors' own training of it.
-    - The heads' convolutions keep torch's default initialisation.
+Deviations: ``align_corners=False`` (the release: True); the auxiliary heads always exist, so that a training checkpoint
+loads strictly, and run in training only; ResNet-18 is torchvision's; heads keep torch's default initialisation.
 """
 
 import torch
@@ -49,9 +45,7 @@ class XceptionBlock(nn.Module):
 
 
 class Xception39Encoder(Encoder):
-    """Xception39 without its classifier: the outputs of its three stages, sides rounded up.
-
-    A 3x3 stem of 8 channels, max-pooling, then 4, 8 and 4 blocks whose widths 16, 32 and 64 are expanded fourfold.
+    """Xception39 without its classifier: a stem of 8 channels, stages of 4, 8 and 4 blocks, whose outputs it gives.
 
     Example:
         >>> [tuple(x.shape) for x in Xception39Encoder()(torch.zeros(2, 3, 64, 97))]

@@ -2,7 +2,6 @@
 
 Source: Li et al., "DABNet: Depth-wise Asymmetric Bottleneck for Real-time Semantic Segmentation" (BMVC 2019), and
 the authors' release, with the same layers, widths, BatchNorm epsilon, parameters and MACs.
-
 Deviation: max-pooling rounds up, so that odd sizes fit the convolution beside it.
 """
 

@@ -3,15 +3,10 @@
 Source: Chen et al., "Encoder-Decoder with Atrous Separable Convolution" (ECCV 2018), with the plain (not separable)
 convolutions, the widths and the dropout rates of jfzhang95's PyTorch release. The paper counts the pyramid to the
 encoder (section 3.1), so the deep map of ``forward_features`` is the pyramid's output, before dropout.
-
-ResNet-101 agrees with that release in parameters and MACs, MobileNetV2 in parameters. The release's MobileNetV2
-counts 0.7 % more MACs, because it pads a block's input before the 1x1 expansion and so expands the padding as well.
-
-Deviations:
-    - Bilinear resizing with ``align_corners=False`` (the release: True).
-    - In a dilated MobileNetV2 every block after the lost stride is dilated (see ``encoders``); the release leaves the
-      stage of the lost stride undilated. Parameters and MACs are the same.
-    - The decoder's convolutions keep torch's default initialisation; BatchNorm follows each of them.
+ResNet-101 agrees with that release in parameters and MACs, MobileNetV2 in parameters. The release's MobileNetV2 counts
+0.7 % more MACs, because it expands a block's padding as well.
+Deviations: ``align_corners=False`` (the release: True); in a dilated MobileNetV2 every block after the lost stride is
+dilated (see ``encoders``); the decoder keeps torch's default initialisation, and BatchNorm follows each convolution.
 """
 
 import torch
@@ -46,8 +41,7 @@ class DeepLabv3Plus(DensePredictor):
     ``output_stride`` is that of the deep map: 16, or 8 for 3.4 times the encoder's MACs.
 
     Raises:
-        ValueError: an unknown encoder, an output stride other than 8 and 16, a batch of one in training, or an image
-            smaller than the output stride.
+        ValueError: an unknown encoder or output stride, a batch of one in training, or an image that is too small.
 
     Example:
         >>> DeepLabv3Plus(19, encoder="mobilenet_v2").eval()(torch.zeros(1, 3, 33, 64)).shape

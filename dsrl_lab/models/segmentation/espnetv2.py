@@ -24,10 +24,8 @@ DECODER_CHANNELS = (64, 48, 32)
 class ESPNetv2(DensePredictor):
     """ESPNetv2 of ``width`` 0.5, 1.0, 1.5 or 2.0; the release has 20 outputs (Cityscapes' 19 and background).
 
-    ``HeadOutput.features`` is the 32-channel map at half the input size that enters the last pyramid. This is our
-    choice: taken literally, "the last features before the prediction layer" are that pyramid's ``pyramid_channels`` (p;
-    None for the release's min(num_classes // 2, 16)), each made by a group of its own: too few and too separate for
-    cosine similarities, and too narrow a start for a super-resolution head.
+    ``HeadOutput.features`` is the 32-channel map at half the input size that enters the last pyramid: our choice, as
+    that pyramid's own channels (p, by default min(num_classes // 2, 16)) are too few and too separate for affinity.
 
     Raises:
         ValueError: the width is unknown, or a channel count is below 1.
@@ -109,7 +107,7 @@ class ESPNetv2(DensePredictor):
 # sky, building, pole, road, sidewalk, vegetation, traffic sign, fence, car, person, rider.
 CAMVID_FROM_CITYSCAPES = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12)
 
-# Applied in this order to each released name, once its levels are strides: first the places, then the parts in them.
+# Applied in this order to each released name, once its levels are strides: first the places, then their parts.
 RENAMING = (
     (r"^base_net\.level2\.", "stem."),
     (r"^base_net\.level(\d+)_0\.", r"down\1."),
@@ -212,9 +210,8 @@ def from_released_checkpoint(
 ) -> ESPNetv2:
     """Build ESPNetv2 from an ``espnetv2_s_<width>_city_<W>x<H>.pth`` of EdgeNets, strictly: every tensor is used.
 
-    The width, the pyramids' channels and the number of outputs are read from the tensors' shapes. With another
-    ``num_classes`` the two tensors of ``classifier`` are drawn fresh; ``class_map`` names for each new class the
-    released output whose row it starts from, or None for a fresh row.
+    Sizes are read from the tensors' shapes. With another ``num_classes`` the two tensors of ``classifier`` are fresh;
+    ``class_map`` names for each new class the released output whose row it starts from, or None for a fresh row.
 
     Raises:
         ValueError: the file is no complete ESPNetv2 release, or ``class_map`` does not fit.

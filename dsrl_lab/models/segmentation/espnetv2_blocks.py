@@ -1,9 +1,7 @@
 """The four blocks of ESPNetv2: EESP, down-sampler, pyramid pooling, gated skip.
 
-Source: Mehta, Rastegari, Shapiro, Hajishirzi, "ESPNetv2: A Light-weight, Power Efficient, and General Purpose
-Convolutional Neural Network", CVPR 2019; details from the authors' EdgeNets release (MIT).
-Deviation: the decoder's maps take the size of the skip they join, so any input size works; for sides that are
-multiples of 16 nothing changes.
+Source: Mehta, Rastegari, Shapiro, Hajishirzi, "ESPNetv2", CVPR 2019; details from the authors' EdgeNets release (MIT).
+Deviation: the decoder's maps take the size of the skip they join, so any input size works.
 """
 
 import itertools
@@ -28,9 +26,7 @@ class NormAct(nn.Sequential):
 
 
 def branch_dilations(receptive_limit: int) -> tuple[int, ...]:
-    """Dilations of the four parallel branches, ascending.
-
-    Branch i has a kernel of side 3 + 2i; one that exceeds ``receptive_limit`` has side 3 instead.
+    """Dilations of the four branches, ascending: kernels have sides 3 + 2i, or 3 if that exceeds ``receptive_limit``.
 
     Example:
         >>> branch_dilations(9), branch_dilations(7)
@@ -42,12 +38,10 @@ def branch_dilations(receptive_limit: int) -> tuple[int, ...]:
 
 
 class EESPCore(nn.Module):
-    """Reduce, split, transform, merge: the part that EESP and the down-sampler share.
+    """Reduce, split, transform, merge: (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride), rounded up.
 
     A grouped 1x1 reduces to a quarter of the output channels; four depthwise 3x3 convolutions with growing dilation
     read that map; branch i adds the result of branch i - 1, against gridding; a grouped 1x1 mixes their concatenation.
-
-    (N, in_channels, H, W), a multiple of 4, to (N, out_channels, H / stride, W / stride), a multiple of 16; rounded up.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int, receptive_limit: int) -> None:
@@ -88,8 +82,7 @@ def shrink(x: Tensor) -> Tensor:
 class DownSampler(nn.Module):
     """Halve the sides, rounded up: average pool and a strided EESP, plus the network's input, shrunk likewise.
 
-    ``unused_slope`` is a PReLU that the release's down-samplers own but never apply (weight decay shrank it to 4e-13).
-    It is kept, frozen, so that released checkpoints load one to one and parameter counts agree.
+    ``unused_slope`` is a PReLU that the release owns but never applies; frozen, so that checkpoints load one to one.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, receptive_limit: int) -> None:

@@ -2,11 +2,8 @@
 
 Source: Zhao et al., "Pyramid Scene Parsing Network" (CVPR 2017); widths, deep stem and auxiliary head of the
 first author's PyTorch release (semseg), with the same parameters and MACs.
-
-Deviations:
-    - ``align_corners=False``, and any input size: the release aligns corners and wants sides of 8k + 1.
-    - ``deep_stem=False`` gives torchvision's stem, so that torchvision's ImageNet weights fit.
-    - The heads' convolutions keep torch's default initialisation; BatchNorm follows each of them.
+Deviations: ``align_corners=False``, and any input size (the release: sides of 8k + 1); ``deep_stem=False`` gives
+torchvision's stem, so that its weights fit; heads keep torch's default initialisation, with BatchNorm after each layer.
 """
 
 import torch
@@ -33,8 +30,7 @@ class PyramidPooling(nn.Module):
 class PSPNet(DensePredictor):
     """PSPNet on ``resnet50``, ``resnet101`` or ``resnet18``; one auxiliary head in training (weight 0.4 in the paper).
 
-    The encoder's output stride is 8. ``deep_stem`` is the published stem of three 3x3 convolutions, or torchvision's
-    7x7.
+    The encoder's output stride is 8; ``deep_stem`` is the release's stem of 3x3 convolutions, or torchvision's 7x7.
 
     Raises:
         ValueError: an unknown encoder, a batch of one in training, or an image with a side under 8.

@@ -1,11 +1,10 @@
 """U-Net in small: an encoder-decoder with skips at every size, for notebook 01 and as one more host.
 
 Source: Ronneberger, Fischer, Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation" (MICCAI 2015),
-Figure 1: per level two 3x3 convolutions, max-pooling, channels doubled; on the way back a 2x2 transposed convolution,
-concatenation with the encoder's map of that size, two 3x3 convolutions; 1x1 to the classes at full size.
-
-Deviations: zero padding keeps the size, where the paper crops; BatchNorm after each 3x3; three poolings and 16 channels
-by default, where the paper has four and 64; any size works, because pooling rounds up and the enlarged map is cropped.
+Figure 1: two 3x3 convolutions per level, max-pooling, channels doubled; back by a 2x2 transposed convolution, joined to
+the encoder's map; 1x1 to the classes at full size.
+Deviations: zero padding keeps the size; BatchNorm after each 3x3; three poolings and 16 channels by default (the paper:
+four and 64); any size works, because pooling rounds up and the enlarged map is cropped.
 """
 
 import torch
@@ -35,17 +34,14 @@ class Up(nn.Module):
 
 
 class UNet(DensePredictor):
-    """U-Net: 0.5 M parameters at width 16 and depth 3; every level of it costs about the same.
-
-    It has ``width`` channels at full size, doubled at each of ``depth`` poolings; the deepest stride is 2^depth.
+    """U-Net: ``width`` channels at full size, doubled at each of ``depth`` poolings; 0.5 M parameters by default.
 
     Raises:
         ValueError: ``num_classes``, ``width`` or ``depth`` is below 1; on a call: a side is below 2^depth.
 
     Example:
-        >>> network = UNet(11, width=8).eval()
-        >>> network.spec.feature_channels, network(torch.zeros(1, 3, 45, 61)).shape
-        ((8, 16, 32, 64), torch.Size([1, 11, 45, 61]))
+        >>> UNet(11, width=8).eval()(torch.zeros(1, 3, 45, 61)).shape
+        torch.Size([1, 11, 45, 61])
     """
 
     def __init__(self, num_classes: int, *, width: int = 16, depth: int = 3) -> None:

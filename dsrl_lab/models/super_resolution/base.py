@@ -1,9 +1,7 @@
 """The contract of every super-resolver: a low-resolution image in, every scale up to the full one out.
 
-Source: the division into frameworks (pre-upsampling, post-upsampling, progressive, iterative up-and-down) is that of
-the survey by Wang, Chen and Hoi (2020), section 3.1. Bicubic interpolation is Keys' kernel with a = -1/2 (Keys 1981),
-as in MATLAB's ``imresize``; ``interpolate(mode="bicubic")`` has a = -3/4.
-
+Source: the frameworks (pre-upsampling, post-upsampling, progressive, iterative up-and-down) are those of the survey by
+Wang, Chen and Hoi (2020), section 3.1. Bicubic interpolation is Keys' kernel with a = -1/2 (Keys 1981), as in MATLAB.
 Letters: N batch, C channels of the image, h w low-resolution sides, s upscale factor.
 """
 
@@ -19,16 +17,13 @@ class SuperResolution(NamedTuple):
     """What a super-resolver gives back, in training and in evaluation alike."""
 
     image: Tensor  # (N, C, s * h, s * w), the super-resolved image, about [0, 1] and not clipped
-    # Each image that is supervised, small to large; the last is ``image``, and the only one unless the network
-    # is progressive.
-    scales: tuple[Tensor, ...]
+    scales: tuple[Tensor, ...]  # each supervised image, small to large; the last is ``image``, often the only one
 
 
 class BicubicUpsample(nn.Module):
     """Bicubic magnification as one sub-pixel convolution without parameters: (N, C, h, w) to (N, C, s * h, s * w).
 
-    A linear filter is determined by its response to one bright pixel. That response, cut into s x s phases, is the
-    kernel of a 5x5 convolution to s^2 channels; pixel shuffle puts the phases in their places.
+    The s x s phases of the filter's response to one bright pixel make a 5x5 convolution to s^2 channels.
 
     Example:
         >>> BicubicUpsample(3)(torch.ones(1, 2, 4, 5)).shape

@@ -1,11 +1,9 @@
 """DBPN: go up and down again and again, feeding back what each round trip lost (iterative up-and-down sampling).
 
 Source: Haris, Shakhnarovich, Ukita, "Deep Back-Projection Networks for Super-Resolution" (CVPR 2018), sections 3 and
-4: up- and down-projection units with dense connections (D-DBPN), T up and T - 1 down units; the last layer reads all T
-high-resolution maps. ``width`` is the paper's n_R = 64, ``stem_width`` its n_0 = 256, and T = 7.
-
-Deviations: initial weights keep the variance from unit to unit; an optional ``global_skip`` adds the bicubic
-enlargement to the output. The committed small network uses it, to train in minutes.
+4: up- and down-projection units with dense connections (D-DBPN), T up and T - 1 down; the last layer reads all T maps.
+``width`` is the paper's n_R = 64, ``stem_width`` its n_0 = 256, and T = 7.
+Deviations: initial weights keep the variance from unit to unit; ``global_skip`` adds the bicubic enlargement.
 """
 
 import torch
@@ -30,9 +28,7 @@ def _reduction(in_channels: int, width: int) -> nn.Module:
 
 
 class UpProjection(nn.Module):
-    """Enlarge, reduce again, and add the enlarged error of the round trip.
-
-    Other input channels than ``width`` are first reduced by 1x1 and PReLU.
+    """Enlarge, reduce again, and add the enlarged error of the round trip; excess input channels are first reduced.
 
     Example:
         >>> UpProjection(16, 8, 2)(torch.zeros(1, 16, 5, 6)).shape
@@ -71,9 +67,7 @@ class DownProjection(nn.Module):
 
 
 class DBPN(SuperResolver):
-    """Dense deep back-projection: ``stages`` up-projections (T) with units of ``width`` channels.
-
-    ``stem_width`` is 4 * ``width`` if not given, as in the paper; ``global_skip`` adds the bicubic enlargement.
+    """Dense back-projection: ``stages`` up-projections (T) of ``width``; ``stem_width`` is 4 * ``width`` by default.
 
     Raises:
         ValueError: a factor the paper gives no kernel for, or a count below 1.
@@ -125,10 +119,7 @@ class DBPN(SuperResolver):
         return (image if self.enlarge is None else image + self.enlarge(low_res),)
 
     def _initialise(self) -> None:
-        """He's values, weaker inside the units so that each keeps the variance of its input.
-
-        With a variance gain g per layer, a unit gives g + g(g^2 + 1) times the variance: 1 for g = 0.45.
-        """
+        """He's values, weaker in units: gain g per layer gives g + g(g^2 + 1) times the variance, 1 for g = 0.45."""
         in_units = {id(layer) for units in (self.ups, self.downs) for layer in units.modules()}
         for layer in self.modules():
             if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):

@@ -2,8 +2,7 @@
 
 Source: Dong, Loy, Tang, "Accelerating the Super-Resolution Convolutional Neural Network" (ECCV 2016), section 3:
 5x5-d, 1x1-s, m times 3x3-s, 1x1-d, deconvolution 9x9, PReLU per channel; the name gives d, s and m.
-
-Deviation: none in the layers. The deconvolution starts at N(0, 0.001) as in the paper, the others at He's values.
+Deviation: none but that only the deconvolution starts at N(0, 0.001), the others at He's values.
 """
 
 from torch import Tensor, nn
@@ -12,9 +11,7 @@ from dsrl_lab.models.super_resolution.base import SuperResolver
 
 
 class FSRCNN(SuperResolver):
-    """An hourglass of thin convolutions, enlarged by a transposed convolution; errors as ``SuperResolver``.
-
-    It has ``width`` (d) channels at both ends, ``waist`` (s) inside, and ``depth`` (m) 3x3 layers.
+    """An hourglass: ``width`` (d) at both ends, ``waist`` (s) inside, ``depth`` (m); errors as ``SuperResolver``.
 
     Example:
         >>> sum(p.numel() for p in FSRCNN(3, channels=1).parameters())

@@ -1,12 +1,9 @@
 """LapSRN: double the image level by level, each level adding the detail that is missing (progressive).
 
 Source: Lai, Huang, Ahuja, Yang, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution" (CVPR 2017),
-section 3 and Figure 1. Per level, ten 3x3-64 with LeakyReLU 0.2 and a transposed convolution 4x4 on the feature path, a
-transposed convolution 4x4 on the image path, and a 3x3 that predicts the residual between them; every level is
-supervised. Levels do not share weights and no convolution has a bias (0.870 M parameters for x4).
-
-Deviations: the feature path's transposed convolutions start as a bilinear enlargement of each channel by itself, and
-the residuals near zero; for C > 1 the image path enlarges each colour by itself.
+section 3 and Figure 1. Per level, ten 3x3-64 with LeakyReLU 0.2 and a transposed 4x4 on the feature path, another on
+the image path, and a 3x3 that predicts the residual between them; every level is supervised, nothing has a bias.
+Deviations: the transposed convolutions start as bilinear, the residuals near zero; each colour is enlarged by itself.
 """
 
 import torch
@@ -19,10 +16,7 @@ WIDTH = 64
 
 @torch.no_grad()
 def bilinear_(weight: Tensor) -> Tensor:
-    """Fill the weight of a transposed convolution of stride 2 in place: bilinear enlargement of each channel.
-
-    Shape:
-        - weight: (C, C, 4, 4), or (C, 1, 4, 4) if depthwise
+    """Fill the weight (C, C, 4, 4) or (C, 1, 4, 4) of a transposed convolution of stride 2: bilinear enlargement.
 
     Raises:
         ValueError: another shape.

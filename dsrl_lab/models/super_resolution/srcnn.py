@@ -1,12 +1,9 @@
 """SRCNN 9-5-5: enlarge first, then repair (pre-upsampling).
 
 Source: Dong, Loy, He, Tang, "Image Super-Resolution Using Deep Convolutional Networks" (TPAMI 2016), sections 3 and
-4: patch extraction 9x9-64, non-linear mapping 5x5-32, reconstruction 5x5. Every layer works at the full size, so the
-cost grows with s^2.
-
-Deviations: the bicubic enlargement is inside the network, so that all frameworks take the same input; zero padding
-keeps the size (the paper trains with valid convolutions); training starts from the identity instead of N(0, 0.001),
-which needs far more steps.
+4: patch extraction 9x9-64, non-linear mapping 5x5-32, reconstruction 5x5, all at the full size.
+Deviations: the bicubic enlargement is inside the network; zero padding keeps the size (the paper trains with valid
+convolutions); training starts from the identity instead of N(0, 0.001), which needs far more steps.
 """
 
 import torch
@@ -42,10 +39,7 @@ class SRCNN(SuperResolver):
 
     @torch.no_grad()
     def _start_as_identity(self) -> None:
-        """He's values, except that the first C filters of each layer copy the image.
-
-        ReLU keeps an image in [0, 1] as it is, so the untrained network is nearly the bicubic enlargement.
-        """
+        """He's values, except that the first C filters copy the image: the untrained network is nearly bicubic."""
         for layer in (self.extract, self.map, self.reconstruct):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
