@@ -25,10 +25,6 @@ EMBEDDED = re.compile(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
 def write(figure: Figure, path: Path) -> list[Path]:
     """Write a figure as ``path`` with .svg and with .png.
 
-    Args:
-        figure: what to write.
-        path: where to, without a suffix; its folder is made.
-
     Returns:
         The two files.
 
