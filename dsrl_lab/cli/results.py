@@ -24,6 +24,7 @@ def results(
     With --csv or --json: every score of every run (setting, row, seed, split, protocol, metric, class, drive, value).
     """
     from dsrl_lab.cli.console import fitting_table, output
+    from dsrl_lab.files import whole_file
     from dsrl_lab.results import frames
     from dsrl_lab.results.tables import ablation_table
 
@@ -34,9 +35,8 @@ def results(
     if csv is not None or as_json:
         scores = frames.scores(found[found["row"].isin(rows)])
         if csv is not None:
-            part = csv.with_name(csv.name + ".part")
-            scores.to_csv(part, index=False)
-            part.replace(csv)
+            with whole_file(csv) as part:
+                scores.to_csv(part, index=False)
             output.print(f"{len(scores)} scores in {csv}", highlight=False)
         if as_json:
             typer.echo(scores.to_json(orient="records", force_ascii=False))

@@ -18,7 +18,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from dsrl_lab.files import sha256
+from dsrl_lab.files import sha256, whole_file
 from dsrl_lab.plots.theme import theme
 from dsrl_lab.results import figures_features as of_features
 from dsrl_lab.results import figures_paper as of_paper
@@ -142,10 +142,8 @@ def draw(
         }
     manifest["figures"] = {name: manifest["figures"][name] for name in FIGURES if name in manifest["figures"]}
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
-    out.mkdir(parents=True, exist_ok=True)
-    temporary = out / f"{MANIFEST}.part"
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(out / MANIFEST)
+    with whole_file(out / MANIFEST) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return manifest
 
 

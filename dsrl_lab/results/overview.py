@@ -117,7 +117,8 @@ def _box(ax: Axes, center: Point, size: Point, name: str, tensor: str, color: st
     line = TRAINING_ONLY if dashed else "-"
     corner = (center[0] - size[0] / 2, center[1] - size[1] / 2)
     for fill, edge, alpha in ((color, "none", 0.13), ("none", color, 1.0)):
-        look: dict[str, Any] = {"facecolor": fill, "edgecolor": edge, "alpha": alpha, "linestyle": line, "linewidth": 1.6}
+        look: dict[str, Any] = {"facecolor": fill, "edgecolor": edge, "alpha": alpha, "linewidth": 1.6}
+        look["linestyle"] = line
         ax.add_patch(FancyBboxPatch(corner, *size, boxstyle="round,pad=0.02,rounding_size=0.15", **look))
     ax.text(center[0], center[1] + 0.02, name, ha="center", va="bottom", fontsize=9.5, weight="bold")
     ax.text(center[0], center[1] - 0.08, tensor, ha="center", va="top", fontsize=8)
@@ -155,6 +156,7 @@ def _block(ax: Axes, center: Point, shape: Shape, color: str, name: str, *, dash
 
 
 def _arrow(ax: Axes, start: Point, end: Point, color: str, *, dashed: bool = False, path: str = "arc3") -> None:
-    look: dict[str, Any] = {"color": color, "linewidth": 1.5, "linestyle": TRAINING_ONLY if dashed else "-", "zorder": 1}
+    look: dict[str, Any] = {"color": color, "linewidth": 1.5, "zorder": 1}
+    look["linestyle"] = TRAINING_ONLY if dashed else "-"
     look |= {"arrowstyle": "-|>", "mutation_scale": 11, "shrinkA": 0, "shrinkB": 0, "connectionstyle": path}
     ax.add_patch(FancyArrowPatch(start, end, **look))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from dsrl_lab.files import whole_file
 from dsrl_lab.results.frames import alike, pick, runs, scores
 from dsrl_lab.results.tables import ablation_table, markdown
 from dsrl_lab.training import record
@@ -192,9 +193,8 @@ def update(page: Path, folder: Path) -> bool:
         text = _between(text, begin, end, tables[begin, end], page)
     if text == before:
         return False
-    temporary = page.with_name(page.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(page)
+    with whole_file(page) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return True
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.experiments import open_data
-from dsrl_lab.files import sha256
+from dsrl_lab.files import sha256, whole_file
 from dsrl_lab.recipes import SETTINGS
 from dsrl_lab.results.records import Record, read_record
 from dsrl_lab.training import checkpoint, record
@@ -59,10 +59,8 @@ def keep(folder: Path, data: Path) -> list[Path]:
             path.parent / "deployed.safetensors": data / "checkpoints" / f"{name}.safetensors",
         }
         for source, place in places.items():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            part = place.with_name(place.name + ".part")
-            shutil.copyfile(source, part)
-            part.replace(place)
+            with whole_file(place) as part:
+                shutil.copyfile(source, part)
             written.append(place)
         if first["network"]["affinity"]:  # figures look into the SISR branch of these
             whole = data / "checkpoints" / f"{name}_whole.safetensors"
@@ -75,26 +73,21 @@ def keep(folder: Path, data: Path) -> list[Path]:
 def keep_super_resolution(directory: Path, data: Path) -> list[Path]:
     """Copy a finished super-resolution run to where the kit commits it.
 
-    Args:
-        directory: a folder that ``experiments.run`` filled.
-        data: the kit's folder of small things it owns.
-
     Returns:
         What was written: runs/<recipe>.jsonl, checkpoints/<recipe>.safetensors and its description for people.
 
     Raises:
         ValueError: the run is not finished.
     """
-    final_scores(directory / "record.jsonl")
-    name = record.read(directory / "record.jsonl")[0]["recipe"]
+    name = finished_record(directory / "record.jsonl").first["recipe"]
     places = {
         directory / "record.jsonl": data / "runs" / f"{name}.jsonl",
         directory / "best.safetensors": data / "checkpoints" / f"{name}.safetensors",
         directory / "best.json": data / "checkpoints" / f"{name}.json",
     }
     for source, place in places.items():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, place)
+        with whole_file(place) as part:
+            shutil.copyfile(source, part)
     return list(places.values())
 
 
@@ -125,9 +118,8 @@ def list_checkpoints(data: Path) -> dict[str, dict[str, Any]]:
 def write_manifest(data: Path) -> Path:
     """Write ``list_checkpoints`` down as ``checkpoints/manifest.json``."""
     path = data / "checkpoints" / "manifest.json"
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(list_checkpoints(data), indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    with whole_file(path) as part:
+        part.write_text(json.dumps(list_checkpoints(data), indent=2) + "\n", encoding="utf-8")
     return path
 
 
@@ -170,7 +162,7 @@ def score_again(
 
 def _val_set(first: dict[str, Any], root: Path | None) -> SegmentationDataset:
     """What a run was scored on, from the first line of its record."""
-    train_pictures, val_pictures = first["pictures"].values()
+    train_pictures, val_pictures, *_ = first["pictures"].values()
     held_out, setting = bool(first["held_out"]), SETTINGS.get(first["setting"])
     recipe = Recipe(
         setting=first["recipe"],
