@@ -19,6 +19,7 @@ from dsrl_lab.cli import (
     export_widget,
     notebooks,
     reproduce,
+    results,
     super_resolution,
     train,
     verdict,
@@ -48,6 +49,7 @@ app.command()(export.export)
 app.command()(export_widget.export_widget)
 app.command()(reproduce.reproduce)
 app.command()(reproduce.figures)
+app.command()(results.results)
 app.command()(verdict.verdict)
 app.add_typer(notebooks.app, name="notebooks")
 app.add_typer(classroom.app, name="classroom")

@@ -1,14 +1,17 @@
-"""What all commands share on the screen: the two consoles, and the progress of a training run."""
+"""What all commands share on the screen: the two consoles, tables that fit, and the progress of a training run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
+from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from dsrl_lab.training.record import TrainRecord
@@ -17,16 +20,21 @@ output = Console()
 errors = Console(stderr=True)
 
 
-def progress_bar() -> Progress:
-    """A progress bar on stderr, with a spinner, a count and the time left."""
+def progress_bar(*, transient: bool = False) -> Progress:
+    """A progress bar on stderr, with a spinner, a count and the time left; a long description is cut, the rest is not.
+
+    Args:
+        transient: remove it when it is done.
+    """
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         console=errors,
-        transient=False,
+        transient=transient,
+        expand=True,
     )
 
 
@@ -41,13 +49,62 @@ def on_stop(kept: Callable[[], str]) -> Iterator[None]:
 
 
 def follow(records: Iterable[TrainRecord], *, title: str, iterations: int) -> TrainRecord | None:
-    """Drive a run to its end under a progress bar; give its last record, None if there was nothing left to do."""
+    """Drive a run to its end under a progress bar, and sum it up in a line; None if there was nothing left to do."""
     last: TrainRecord | None = None
-    with progress_bar() as progress:
+    with progress_bar(transient=True) as progress:
         bar = progress.add_task(title, total=iterations)
         for last in records:
-            miou = last.metrics.get("miou")
-            score = f"  mIoU {miou:.4f}" if miou is not None else ""
-            pace = f"  {last.images_per_second:.1f} images/s"
-            progress.update(bar, completed=last.iteration, description=f"{title}  loss {last.loss:.4f}{pace}{score}")
+            state = f"loss {last.loss:.3f}, {last.images_per_second:.0f} images/s"
+            progress.update(bar, completed=last.iteration, description=f"{state}: {title}")
+    if last is not None:
+        errors.print(f"{title}: {summary(last)}", markup=False, highlight=False)
     return last
+
+
+def summary(last: TrainRecord) -> str:
+    """A run in a line: how far it came, in what time, at what mean rate, and its score.
+
+    Example:
+        >>> from dsrl_lab.training.record import TrainRecord
+        >>> parts = dict(loss=0.5, task=0.5, sisr=0.0, affinity=0.0, images_per_second=1.0, learning_rate=0.1)
+        >>> summary(TrainRecord(iteration=600, iterations=600, seconds=374.0, metrics={"miou": 0.489}, **parts))
+        '600 of 600 iterations in 6 min 14 s, loss 0.5000, mIoU 48.9 %'
+    """
+    minutes, seconds = divmod(round(last.seconds), 60)
+    time = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    miou = last.metrics.get("miou")
+    score = "" if miou is None else f", mIoU {100 * miou:.1f} %"
+    return f"{last.iteration} of {last.iterations} iterations in {time}, loss {last.loss:.4f}{score}"
+
+
+def fitting_table(
+    names: Sequence[str],
+    lines: Iterable[Sequence[str]],
+    *,
+    title: str = "",
+    wide: bool = False,
+    console: Console = output,
+) -> Table:
+    """A table as wide as the console at most: its last columns are left out, and named below it; no number is broken.
+
+    Args:
+        names: of the columns; the first holds words, which may be wrapped, the others numbers.
+        lines: texts of each line.
+        title: above the table.
+        wide: leave no column out.
+        console: where it will be printed.
+    """
+    lines, count = list(lines), len(names)
+    texts = [[*(line[number] for line in lines), *name.split()] for number, name in enumerate(names)]
+    widths = [16, *(max(map(cell_len, column)) for column in texts[1:])]
+    while not wide and count > 2 and sum(width + 3 for width in widths[:count]) > console.width:
+        count -= 1
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column(names[0], min_width=16)
+    for name, width in zip(names[1:count], widths[1:count], strict=True):
+        table.add_column(name, justify="right", width=width)
+    for line in lines:
+        table.add_row(*line[:count])
+    if count < len(names):
+        table.caption, table.caption_justify = f"also there with --wide: {', '.join(names[count:])}", "left"
+    return table

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.table import Table
-
-if TYPE_CHECKING:
-    from dsrl_lab.results.ablation import AblationRow
-    from dsrl_lab.results.records import Estimate
 
 SETTING, KEPT_SETTING = "streets_tinynet_45x60", "streets_tinynet"  # what is trained here; what the kit draws
 
@@ -28,11 +22,11 @@ def reproduce(
     At most ten minutes on two cores. What is finished is kept: after Ctrl-C the same command goes on.
     """
     from dsrl_lab import experiments, recipes, rows
-    from dsrl_lab.cli.console import follow, output
+    from dsrl_lab.cli.console import fitting_table, follow, output
     from dsrl_lab.kernels import keep_freed_memory
-    from dsrl_lab.results.ablation import ablation
-    from dsrl_lab.results.records import find_runs
-    from dsrl_lab.results.verdicts import gain_in_words
+    from dsrl_lab.results import frames
+    from dsrl_lab.results.inference import in_words
+    from dsrl_lab.results.tables import ablation_table
 
     keep_freed_memory()
     for seed in range(seeds):
@@ -44,11 +38,15 @@ def reproduce(
                 title=f"{recipe.title}, seed {seed}",
                 iterations=recipe.train.iterations,
             )
-    results = ablation(find_runs(out))
-    output.print(result_table(results))
-    for result in results:
-        if (gain := result.gain()) is not None:
-            output.print(f"{result.label}: {gain_in_words(gain.scaled(100))}", highlight=False)
+    found = frames.runs(out)
+    table = ablation_table(
+        found, ("seeds", "mIoU", "gain", "true MACs (M)", "thin classes", "parameters (k)", "seconds")
+    )
+    title = "mIoU in % at the high resolution, bilinear logits (± 95 % interval over seeds)"
+    output.print(fitting_table(list(table.columns), table.to_numpy().tolist(), title=title))
+    gains = frames.summary(frames.pick(frames.gains(frames.scores(found))), ("label",), scale=100)
+    for gain in gains.itertuples():
+        output.print(f"{gain.label}: {in_words(gain.estimate)}", highlight=False)
     _draw(None, runs=out, out=out / "figures", streets=SETTING)
 
 
@@ -74,29 +72,6 @@ def figures(
     _draw(names or None, runs=runs, out=out, streets=KEPT_SETTING)
     for readme in update_all(out.parent, runs):
         output.print(f"tables in {readme} written again")
-
-
-def result_table(rows: Sequence[AblationRow]) -> Table:
-    """The ablation as text: mIoU and thin classes' mIoU in %, gain over the baseline by seed, true cost, seconds."""
-    table = Table(title="mIoU in % at the high resolution, bilinear logits (± 95 % interval over seeds)")
-    table.add_column("row")
-    for name in ("mIoU", "gain", "thin classes", "true MACs (M)", "parameters (k)", "seconds"):
-        table.add_column(name, justify="right")
-
-    def show(score: Estimate | None, *, scale: float = 100, digits: int = 1, signed: bool = False) -> str:
-        return "" if score is None else score.show(scale=scale, digits=digits, signed=signed)
-
-    for row in rows:
-        table.add_row(
-            row.label,
-            show(row.score()),
-            show(row.gain(), signed=True),
-            show(row.score("logits.thin_miou")),
-            f"{row.macs:.1f}",
-            f"{row.parameters:.1f}",
-            show(row.score("seconds"), scale=1, digits=0),
-        )
-    return table
 
 
 def _draw(names: list[str] | None, *, runs: Path, out: Path, streets: str) -> None:

@@ -23,11 +23,6 @@ SIMILARITY, DIFFERENCE = "cividis", "PuOr"
 def affinity_row(features: Tensor, position: tuple[int, int], *, p: float = 2.0) -> Tensor:
     """The affinity of one position with all: a row of ``affinity_matrix``, without building the matrix.
 
-    Args:
-        features: of one picture.
-        position: (y, x) on the features' grid.
-        p: of the norm.
-
     Shape:
         - features: (C, h, w)
         - output: (h, w), in [-1, 1] for p = 2
@@ -49,14 +44,7 @@ def affinity_row(features: Tensor, position: tuple[int, int], *, p: float = 2.0)
 
 
 def mark_position(position: tuple[int, int], grid: tuple[int, int], size: tuple[int, int], *, ax: Axes) -> Axes:
-    """Frame one position of a grid on a picture, in its pixels.
-
-    Args:
-        position: (y, x) on the grid.
-        grid: (h, w) of the grid.
-        size: (H, W) of the picture that ``ax`` shows.
-        ax: the picture.
-    """
+    """Frame one position of a grid on a picture, in its pixels."""
     step_y, step_x = size[0] / grid[0], size[1] / grid[1]
     corner = (position[1] * step_x - 0.5, position[0] * step_y - 0.5)
     for color, line in (("white", 3.2), (VERMILLION, 1.6)):
@@ -74,15 +62,6 @@ def affinity_picture(
     ax: Axes | None = None,
 ) -> Axes:
     """Show one row of the affinity matrix, or the difference of two, with the position framed.
-
-    Args:
-        row: affinities, from -1 to 1, or a difference of them.
-        position: (y, x) whose row it is.
-        difference: use the colours of differences: white is 0.
-        limits: where the colours begin and end, for pictures that are compared, with a tick at either and one between;
-            by default what this row needs.
-        title: above it.
-        ax: where to; pyplot's current axes by default.
 
     Shape:
         - row: (h, w)
@@ -125,15 +104,6 @@ def affinity_rows(
     titles: bool = True,
 ) -> list[Axes]:
     """Show a position on the picture, its row of S_seg, its row of S_sr, and the difference that FA pays for.
-
-    Args:
-        image: the picture.
-        position: (y, x) on the features' grid.
-        task_features: of the segmentation branch, as they enter feature affinity.
-        sisr_features: of the super-resolution branch.
-        axes: four of them.
-        limits: where the colours of rows and difference begin and end; by default what each needs.
-        titles: say above each what it is.
 
     Shape:
         - image: (3, H, W) in [0, 1]; task_features: (C, h, w); sisr_features: (C', h, w)

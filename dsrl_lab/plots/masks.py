@@ -43,11 +43,6 @@ def to_picture(image: Tensor) -> Picture:
 def blend(image: Tensor, colors: Tensor, alpha: float = 0.5) -> Picture:
     """Lay a coloured mask over an image; black (ignored) pixels let the image through.
 
-    Args:
-        image: the picture.
-        colors: the mask's colours, as ``ClassTable.paint`` gives them.
-        alpha: share of the colours, in [0, 1].
-
     Shape:
         - image: (3, H, W) in [0, 1]; colors: (H, W, 3) uint8
         - output: (H, W, 3) uint8
@@ -74,12 +69,6 @@ def blend(image: Tensor, colors: Tensor, alpha: float = 0.5) -> Picture:
 def show_image(image: Tensor | Picture, *, title: str = "", crisp: bool = False, ax: Axes | None = None) -> Axes:
     """Show a picture without ticks.
 
-    Args:
-        image: the picture.
-        title: above it.
-        crisp: show the pixels as squares, for low-resolution inputs.
-        ax: where to; pyplot's current axes by default.
-
     Shape:
         - image: (3, H, W) in [0, 1], or (H, W, 3) uint8
 
@@ -105,15 +94,6 @@ def show_mask(
     ax: Axes | None = None,
 ) -> Axes:
     """Show a mask in its class colours, with a legend of the classes that occur.
-
-    Args:
-        mask: class ids, 255 = ignored (black).
-        table: names and colours.
-        image: a picture to lay it over.
-        alpha: share of the colours over the picture.
-        legend: name the classes below.
-        title: above it.
-        ax: where to; pyplot's current axes by default.
 
     Shape:
         - mask: (H, W); image: (3, H, W)
@@ -211,15 +191,6 @@ def mask_errors(
     ax: Axes | None = None,
 ) -> Axes:
     """Show the pixels that a second prediction wins (blue) and loses (orange) against a first; grey: wrong in both.
-
-    Args:
-        truth: the true mask.
-        before: the first prediction.
-        after: the second prediction.
-        image: a picture to draw on, faded; white by default.
-        legend: say what the colours mean, with shares of the counted pixels.
-        title: above it.
-        ax: where to; pyplot's current axes by default.
 
     Shape:
         - truth, before, after: (H, W); image: (3, H, W)

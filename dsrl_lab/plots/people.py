@@ -32,15 +32,6 @@ def draw_skeleton(
 ) -> Axes:
     """Draw one person's limbs and joints over a picture; limbs with an end that is not marked are left out.
 
-    Args:
-        joints: x and y in pixels.
-        table: which joints a limb connects.
-        visible: 1 where a joint is marked; None for all.
-        color: of lines and dots.
-        line: style of the lines.
-        label: for a legend.
-        ax: where to; pyplot's current axes by default.
-
     Shape:
         - joints: (J, 2); visible: (J,)
 
@@ -68,12 +59,6 @@ def draw_skeleton(
 
 def show_heatmaps(heatmaps: Tensor, image: Tensor, *, title: str = "", ax: Axes | None = None) -> Axes:
     """Show where any joint is seen: the largest of a person's heat-maps at each place, over a pale crop.
-
-    Args:
-        heatmaps: of one person; what is below 0 shows as 0.
-        image: the crop.
-        title: above it.
-        ax: where to; pyplot's current axes by default.
 
     Shape:
         - heatmaps: (J, h, w); image: (3, H, W) in [0, 1]
@@ -105,16 +90,6 @@ def pck_curve(
     ax: Axes | None = None,
 ) -> Axes:
     """Draw PCK (in %) against the tolerance as a share of the torso.
-
-    Args:
-        pred: found joints.
-        target: true ones.
-        visible: where they are marked.
-        torso: indices of left shoulder and right hip.
-        style: of the line.
-        label: for the legend.
-        alphas: tolerances.
-        ax: where to; pyplot's current axes by default.
 
     Shape:
         - pred, target: (N, J, 2); visible: (N, J)

@@ -46,13 +46,6 @@ def caption(reconstruction: Reconstruction, high_res: Tensor) -> str:
 def error_map(image: Tensor, high_res: Tensor, *, limit: float = 0.25, title: str = "", ax: Axes | None = None) -> Axes:
     """Show the absolute error of each pixel, the mean over the channels; dark is right.
 
-    Args:
-        image: the reconstruction.
-        high_res: the truth.
-        limit: error that is shown as brightest; keep it equal between pictures that are compared.
-        title: above it.
-        ax: where to; pyplot's current axes by default.
-
     Shape:
         - image, high_res: (3, H, W) in [0, 1]
 
@@ -87,14 +80,6 @@ def super_resolution_row(
     titles: bool = True,
 ) -> list[Axes]:
     """Show input, reconstructions with PSNR and SSIM of the whole picture, and truth, on one axes each.
-
-    Args:
-        low_res: what the network received.
-        high_res: the truth.
-        reconstructions: in order.
-        axes: as many as ``reconstructions`` and two.
-        crop: (top, left, height, width) in pixels of ``high_res`` to magnify; the whole picture by default.
-        titles: say above each what it is, with PSNR and SSIM.
 
     Shape:
         - low_res: (3, H / s, W / s); high_res: (3, H, W)

@@ -63,9 +63,6 @@ def faded(color: str, share: float = 0.4) -> str:
 def font_chain(installed: Iterable[str] | None = None) -> list[str]:
     """Fonts to try for each letter in turn: matplotlib's own first, then those for Chinese that are installed.
 
-    Args:
-        installed: names of fonts; by default those of this machine.
-
     Example:
         >>> font_chain(["SimHei", "Arial", "Noto Sans CJK SC"])
         ['DejaVu Sans', 'Noto Sans CJK SC', 'SimHei']
@@ -87,9 +84,6 @@ def label(english: str, chinese: str, installed: Iterable[str] | None = None) ->
 @contextmanager
 def theme(*, dark: bool = False) -> Iterator[None]:
     """The kit's look inside a ``with`` block; outside it matplotlib's settings are what they were.
-
-    Args:
-        dark: light letters on a dark ground, for dark slides.
 
     Example:
         >>> before = mpl.rcParams["axes.grid"]

@@ -7,127 +7,110 @@ that cost with a larger input, on the line between two of the baseline's sizes (
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
 
+import pandas as pd
+
+from dsrl_lab.complexity import complexity
+from dsrl_lab.dsrl import DSRL
+from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.results import paper_numbers as paper
-from dsrl_lab.results.figures_paper import counted_costs
-from dsrl_lab.results.figures_streets import setting_title
+from dsrl_lab.results.findings import POINTS, Finding, count_is, files_of, judge_gain, smallest
+from dsrl_lab.results.frames import setting_title
+from dsrl_lab.results.inference import CONTRADICTED, NOT_TESTED, SMALLEST, SUPPORTED, UNDECIDED, estimate
 from dsrl_lab.results.paper_numbers import Mark, Number
-from dsrl_lab.results.records import MIOU, Estimate, Run, estimate, paired_difference
-from dsrl_lab.results.sweeps import Point, curve_of, families, over_cost
-from dsrl_lab.results.verdicts import FAILS, HOLDS, OBSERVATION, UNTESTED, Finding, judge_gain
+from dsrl_lab.results.shapes import meta_device
+from dsrl_lab.results.sweeps import gains_at_cost, sweep
+from dsrl_lab.rows import ROWS
 
 BILINEAR = "logits enlarged bilinearly"
 SIMILAR_COST = 0.10  # what "similar FLOPs" may differ by, where nothing stricter can be read off
-SAME_SCORE = 0.5  # points of mIoU that "the same mIoU" may fall short by
-COSTLESS = 0.01  # what "no extra cost" may cost
-# Rows with all three parts, and how their claims are marked; whether the paper stops FA's gradient is not known.
-WHOLE = {
-    "dsrl": "",
-    "detached": " (FA's gradient stopped at SISR)",
-    "paper": " (the paper's weights; added later, fresh seeds)",
-    "deconvolution_dsrl": " (the authors' head)",
-    "depthwise_dsrl": " (a deconvolution per class map)",
-}
-SAME_COST, CHEAPER = paper.CLAIMS[0], paper.CLAIMS[1]
+COSTLESS = 1.0  # per cent that "no extra cost" may cost
+SAME_COST, CHEAPER = paper.CLAIMS[:2]
 SHRINKING = "Figure 1: the gain grows as the input shrinks"
-AUTHORS = "the authors' head"
 NO_COST_OF_HEAD, NO_COST_OF_BRANCH = "no extra cost: SSSR head", "no extra cost: SISR and FA"
 STATED = Number(value=0, mark=Mark.AUTHORS, unit="% more", note="the repository states one FLOPs figure for both")
 REMOVED = Number(value=0, mark=Mark.PAPER, unit="% more", note="SISR and FA are removed at inference")
+WHOLE = tuple(row.name for row in ROWS.values() if row.paper_row == "dsrl")
+HEADS = {
+    "sub_pixel": "sub-pixel head",
+    "deconvolution": "the authors' head",
+    "depthwise": "a deconvolution per class map",
+}
 
 
-def settings(runs: Sequence[Run]) -> Iterator[dict[str, list[Run]]]:
-    """Row to runs, setting by setting."""
-    for setting in sorted({run.setting for run in runs}):
-        rows: dict[str, list[Run]] = {}
-        for run in runs:
-            if run.setting == setting:
-                rows.setdefault(run.row, []).append(run)
-        yield rows
-
-
-def in_points(ours: Estimate | None) -> Estimate | None:
-    """A share as points of per cent."""
-    return None if ours is None else ours.scaled(100)
-
-
-def smallest(numbers: dict[str, Number]) -> float:
-    """The smallest of the paper's numbers."""
-    return min(number.value for number in numbers.values() if number.value is not None)
-
-
-def files(*groups: Sequence[Run]) -> tuple[str, ...]:
-    """Records of runs as <folder>/<file>, each once; of several groups, those of seeds that all of them have."""
-    shared = set.intersection(*({run.seed for run in group} for group in groups)) if groups else set()
-    runs = [run for group in groups for run in group if run.seed in shared]
-    return tuple(dict.fromkeys(f"{run.path.parent.name}/{run.path.name}" for run in runs))
-
-
-def same_cost(runs: Sequence[Run]) -> Iterator[Finding]:
+def same_cost(runs: pd.DataFrame) -> list[Finding]:
     """At equal true MACs where the baseline has sizes on both sides, else at the same input if costs are similar."""
-    for family in families(runs).values():
-        baseline = curve_of(family, "baseline")
-        for row in WHOLE:
-            for point in curve_of(family, row):
-                yield _at_equal_cost(point, baseline)
+    found, swept = [], sweep(runs)
+    equal = gains_at_cost(swept)
+    for point, baseline in _points(swept):
+        first = point.iloc[0]
+        lines, partners = _same(equal, first), baseline
+        how = f"baseline at equal true MACs ({first['cost']:.0f} M), between its sizes"
+        if lines.empty:
+            near = (first["cost"] / baseline["cost"] - 1).abs() <= SIMILAR_COST
+            partners = baseline[near & (baseline["input_height"] == first["input_height"])]
+            lines = point.merge(partners[["seed", "value", "cost"]], on="seed", suffixes=("", "_before"))
+            lines["value"] -= lines["value_before"]
+            more = 100 * (lines["cost"] / lines["cost_before"] - 1).max()
+            how = f"same input, {more:+.0f} % true MACs"
+        none = f"no baselines on both sides of {first['cost']:.0f} M true MACs (it would need a larger input)"
+        finding = _of_point(SAME_COST, point, lines, partners, how, none)
+        found.append(judge_gain(finding, SAME_COST.number.value))
+    return found
 
 
-def _at_equal_cost(point: Point, baseline: Sequence[Point]) -> Finding:
-    ours, how, partners = _over_baseline(point, baseline)
-    verdict, reason = judge_gain(ours, SAME_COST.number.value or 0.0, sized=True)
-    return Finding(
-        claim=SAME_COST.name + WHOLE[point.runs[0].row],
-        paper={"": SAME_COST.number},
-        setting=setting_title(point.runs[0]) + point.runs[0].weighed,
-        protocol=f"{BILINEAR}; {how}" if partners else BILINEAR,
-        ours=ours,
-        unit="points of mIoU",
-        verdict=verdict,
-        reason=reason if partners else how,
-        records=files(point.runs, *(p.runs for p in partners)),
-    )
-
-
-def _over_baseline(point: Point, baseline: Sequence[Point]) -> tuple[Estimate | None, str, list[Point]]:
-    ours = over_cost(point, baseline)
-    if ours is not None:
-        return in_points(ours), f"baseline at equal true MACs ({point.macs:.0f} M), between its sizes", list(baseline)
-    for partner in baseline:
-        more = point.macs / partner.macs - 1
-        if partner.input_size == point.input_size and abs(more) <= SIMILAR_COST:
-            ours = paired_difference(point.runs, partner.runs)
-            return in_points(ours), f"same input, {100 * more:+.0f} % true MACs", [partner]
-    return None, f"no baselines on both sides of {point.macs:.0f} M true MACs (it would need a larger input)", []
-
-
-def cheaper(runs: Sequence[Run]) -> Iterator[Finding]:
+def cheaper(runs: pd.DataFrame) -> list[Finding]:
     """DSRL against the baseline that may cost 1 / 0.7 as much: is its mIoU at most half a point lower?"""
-    share = (CHEAPER.number.value or 0.0) / 100
-    for family in families(runs).values():
-        baseline = curve_of(family, "baseline")
-        for point in (point for row in WHOLE for point in curve_of(family, row)):
-            ours = in_points(over_cost(point, baseline, factor=1 / share))
-            shifted = None if ours is None else estimate([value + SAME_SCORE for value in ours.values])
-            verdict, reason = UNTESTED, f"no baselines on both sides of {point.macs / share:.0f} M true MACs"
-            if shifted is not None and shifted.interval is None:
-                verdict, reason = UNTESTED, OBSERVATION
-            elif shifted is not None and shifted.interval is not None:
-                low, high = shifted.interval
-                verdict = HOLDS if low > 0 else FAILS if high < 0 else UNTESTED
-                side = {HOLDS: "lies above", FAILS: "lies below", UNTESTED: "holds"}[verdict]
-                reason = f"the interval {side} -{SAME_SCORE:g}, what 'the same mIoU' may fall short by"
-            yield Finding(
-                claim=CHEAPER.name + WHOLE[point.runs[0].row],
-                paper={"": CHEAPER.number},
-                setting=setting_title(point.runs[0]) + point.runs[0].weighed,
-                protocol=f"{BILINEAR}; DSRL less the baseline at {100 / share:.0f} % of its true MACs",
-                ours=ours,
-                unit="points of mIoU",
-                verdict=verdict,
-                reason=reason,
-                records=files(point.runs, *(p.runs for p in baseline)) if ours is not None else (),
-            )
+    share, found, swept = (CHEAPER.number.value or 0.0) / 100, [], sweep(runs)
+    of_cost = gains_at_cost(swept, 1 / share)
+    for point, baseline in _points(swept):
+        how = f"DSRL less the baseline at {100 / share:.0f} % of its true MACs"
+        none = f"no baselines on both sides of {point['cost'].iloc[0] / share:.0f} M true MACs"
+        finding = _of_point(CHEAPER, point, _same(of_cost, point.iloc[0]), baseline, how, none)
+        if finding.ours is not None and finding.ours.interval is not None:
+            low, high = finding.ours.interval
+            word = SUPPORTED if low >= -SMALLEST else CONTRADICTED if high < -SMALLEST else UNDECIDED
+            side = {SUPPORTED: "lies above", CONTRADICTED: "lies below", UNDECIDED: "holds"}[word]
+            reason = f"the interval {side} -{SMALLEST:g}, what 'the same mIoU' may fall short by"
+            finding = replace(finding, verdict=word, reason=reason)
+        elif finding.ours is not None:
+            finding = replace(finding, verdict=NOT_TESTED, reason="1 seed: an observation")
+        found.append(finding)
+    return found
+
+
+def _points(swept: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Whole DSRL at each of its costs, and the baseline of its family."""
+    for _, family in swept.groupby("family"):
+        for row in WHOLE:
+            for _, point in family[family["row"] == row].groupby("cost"):
+                yield point, family[family["row"] == "baseline"]
+
+
+def _same(table: pd.DataFrame, first: pd.Series) -> pd.DataFrame:
+    return table[(table["setting"] == first["setting"]) & (table["row"] == first["row"])]
+
+
+def _of_point(
+    claim: paper.Claim, point: pd.DataFrame, lines: pd.DataFrame, partners: pd.DataFrame, how: str, none: str
+) -> Finding:
+    first, tested = point.iloc[0], len(lines) > 0
+    return Finding(
+        claim=claim.name,
+        paper={"": claim.number},
+        row=str(first["row"]),
+        over="baseline",
+        setting=first["setting"],
+        where=f"{setting_title(point)}; {first['label']}",
+        protocol=f"{BILINEAR}; {how}" if tested else BILINEAR,
+        ours=estimate(lines["value"]).scaled(100) if tested else None,
+        unit=POINTS,
+        reason="" if tested else none,
+        records=files_of(pd.concat([point, partners]), seeds=lines["seed"]) if tested else (),
+    )
 
 
 def shrinking_numbers() -> dict[str, Number]:
@@ -135,90 +118,101 @@ def shrinking_numbers() -> dict[str, Number]:
     numbers = {}
     for host in paper.HOSTS:
         gains = [point.gain.value or 0.0 for point in paper.FIGURE_1 if point.host == host]
-        numbers[host] = Number(value=round(gains[0] - gains[-1], 2), mark=Mark.PAPER, unit="points of mIoU")
+        numbers[host] = Number(value=round(gains[0] - gains[-1], 2), mark=Mark.PAPER, unit=POINTS)
     return numbers
 
 
-def shrinking(runs: Sequence[Run]) -> Iterator[Finding]:
+def shrinking(runs: pd.DataFrame) -> list[Finding]:
     """Gain at a family's smallest input less that at its largest."""
-    for family, row in ((family, row) for family in families(runs).values() for row in WHOLE):
-        baseline = {point.input_size: point for point in curve_of(family, "baseline")}
-        points = [point for point in curve_of(family, row) if point.input_size in baseline]
-        if len(points) < 2:
-            continue
-        ends = (points[0], points[-1])
-        gains = []
-        for point in ends:
-            start, end = baseline[point.input_size].by_seed(MIOU), point.by_seed(MIOU)
-            gains.append({seed: 100 * (end[seed] - start[seed]) for seed in end if seed in start})
-        shared = [gains[0][seed] - gains[1][seed] for seed in gains[0] if seed in gains[1]]
-        ours = estimate(shared) if shared else None
-        numbers = shrinking_numbers()
-        verdict, reason = judge_gain(ours, smallest(numbers))
-        sizes = " less that at ".join(f"{p.input_size[0]}×{p.input_size[1]}" for p in ends)
-        yield Finding(
-            claim=SHRINKING + WHOLE[row],
-            paper=numbers,
-            setting=f"{setting_title(points[0].runs[0]).split(',')[0]}: gain at {sizes}",
-            protocol=BILINEAR,
-            ours=ours,
-            unit="points of mIoU",
-            verdict=verdict,
-            reason=reason,
-            records=files(*(p.runs for p in ends), *(baseline[p.input_size].runs for p in ends)),
-        )
+    found, numbers, keys = [], shrinking_numbers(), ["input_height", "input_width", "seed"]
+    for _, family in sweep(runs).groupby("family"):
+        baseline = family.loc[family["row"] == "baseline", [*keys, "value"]]
+        for row in WHOLE:
+            both = family[family["row"] == row].merge(baseline, on=keys, suffixes=("", "_before"))
+            sizes = sorted(set(both["input_height"]))
+            if len(sizes) < 2:
+                continue
+            both["value"] = 100 * (both["value"] - both["value_before"])
+            small, large = (
+                both[both["input_height"] == size].set_index("seed")["value"] for size in (sizes[0], sizes[-1])
+            )
+            gained, first = (small - large).dropna(), both.iloc[0]
+            used = family[family["input_height"].isin((sizes[0], sizes[-1]))]
+            finding = Finding(
+                claim=SHRINKING,
+                paper=numbers,
+                row=row,
+                over="baseline",
+                setting=str(first["setting"]),
+                where=f"{first['dataset']}, {first['label']}: gain at {sizes[0]:.0f} rows less that at {sizes[-1]:.0f}",
+                protocol=BILINEAR,
+                ours=estimate(gained) if len(gained) else None,
+                unit=POINTS,
+                records=files_of(used, (row, "baseline"), gained.index),
+            )
+            found.append(judge_gain(finding, smallest(numbers)))
+    return found
 
 
-def released_head() -> Iterator[Finding]:
-    """The authors' head at the paper's own input, counted there and then: no run is needed."""
+@functools.cache
+def counted_costs() -> dict[str, float]:
+    """MACs of ESPNetv2 (width 2.0, 20 outputs) at 256x512 as our counter counts them, in millions.
+
+    Example:
+        >>> {part: round(macs, 2) for part, macs in counted_costs().items()}
+        {'plain host': 674.46, 'SSSR head': 589.82, 'with the SSSR head': 1264.28}
+    """
+    with meta_device():
+        network = DSRL(ESPNetv2(20, width=2.0), sisr=False, affinity=False).task_model
+    host = getattr(network, "host")  # noqa: B009 (a SuperResolved; its type says only DensePredictor)
+    plain, whole = (complexity(part, input_size=(256, 512)).macs / 1e6 for part in (host, network))
+    return {"plain host": plain, "SSSR head": whole - plain, "with the SSSR head": whole}
+
+
+def count_costs(counted: dict[str, float]) -> list[Finding]:
+    """``counted_costs`` beside what was measured on public code."""
+    numbers = (paper.COSTS[0].convolutions, paper.COSTS[0].deconvolutions, paper.COSTS[0].total)
+    parts = zip(counted.items(), numbers, strict=True)
+    return [count_is(f"M MACs of ESPNetv2 at 256×512, {part}", number, ours) for (part, ours), number in parts]
+
+
+def no_extra_cost(runs: pd.DataFrame) -> list[Finding]:
+    """Of the head: the deployed network over the baseline. Of SISR and FA: what is left of them in it.
+
+    The authors' head at the paper's own input is counted there and then: it needs no run.
+    """
     counted = counted_costs()
-    yield _no_cost(
-        NO_COST_OF_HEAD,
-        STATED,
-        100 * counted["SSSR head"] / counted["plain host"],
-        setting="ESPNetv2 of width 2.0 with the released head, 256×512",
-        of="the deconvolutions, which the released counter leaves out, are counted",
-    )
-
-
-def no_extra_cost(runs: Sequence[Run]) -> Iterator[Finding]:
-    """Of the head: the deployed network over the baseline. Of SISR and FA: what is left of them in it."""
-    heads = (
-        ("sssr", ("dsrl", "detached", "paper"), "sub-pixel head"),
-        ("deconvolution", ("deconvolution_dsrl",), AUTHORS),
-        ("depthwise", ("depthwise_dsrl",), "a deconvolution per class map"),
-    )
-    for rows in settings(runs):
-        for row, wholes, head in heads:
-            whole = next((name for name in wholes if name in rows), wholes[0])
-            deployed = row if row in rows else whole  # SISR and FA left behind, the two are one network
-            pairs = [(deployed, "baseline", NO_COST_OF_HEAD, STATED), (whole, row, NO_COST_OF_BRANCH, REMOVED)]
-            for after, before, claim, number in pairs:
-                if after not in rows or before not in rows:
+    where = "ESPNetv2 of width 2.0 with the released head, 256×512"
+    reason = "the deconvolutions, which the released counter leaves out, are counted"
+    more = 100 * counted["SSSR head"] / counted["plain host"]
+    found = [_no_cost(Finding(claim=NO_COST_OF_HEAD, paper={"": STATED}, where=where, reason=reason), more)]
+    for setting, of_setting in runs.groupby("setting"):
+        there = of_setting.groupby("row", observed=True).first()
+        for head, words in HEADS.items():
+            same = [row for row in ROWS.values() if row.head == head]
+            alone = next((row.name for row in same if row.paper_row == "sssr"), "")
+            whole = next((row.name for row in same if row.paper_row == "dsrl" and row.name in there.index), "")
+            deployed = alone if alone in there.index else whole  # SISR and FA left behind, the two are one network
+            pairs = [(deployed, "baseline", NO_COST_OF_HEAD, STATED), (whole, alone, NO_COST_OF_BRANCH, REMOVED)]
+            for row, over, claim, number in pairs:
+                if row not in there.index or over not in there.index:
                     continue
-                first, second = rows[after][0], rows[before][0]
-                yield _no_cost(
-                    claim,
-                    number,
-                    100 * (first.first["macs"] / second.first["macs"] - 1),
-                    setting=f"{setting_title(first)}; {head}",
-                    of=f"{first.first['macs'] / 1e6:.1f} M against {second.first['macs'] / 1e6:.1f} M",
-                    records=files([first], [second]),
+                after, before = there.at[row, "macs"], there.at[over, "macs"]
+                finding = Finding(
+                    claim=claim,
+                    paper={"": number},
+                    row=row,
+                    over=over,
+                    setting=str(setting),
+                    where=f"{setting_title(of_setting)}; {words}",
+                    reason=f"{after / 1e6:.1f} M against {before / 1e6:.1f} M",
+                    records=tuple(there.at[name, "record"].name for name in (row, over)),
                 )
+                found.append(_no_cost(finding, 100 * (after / before - 1)))
+    return sorted(found, key=lambda finding: finding.claim != NO_COST_OF_HEAD)
 
 
-def _no_cost(
-    claim: str, number: Number, more: float, *, setting: str, of: str, records: tuple[str, ...] = ()
-) -> Finding:
-    holds = more <= 100 * COSTLESS
-    return Finding(
-        claim=claim,
-        paper={"": number},
-        setting=setting,
-        protocol="true MACs of the deployed network, transposed convolutions included",
-        ours=estimate([more]),
-        unit="% more",
-        verdict=HOLDS if holds else FAILS,
-        reason=of,
-        records=records,
-    )
+def _no_cost(finding: Finding, more: float) -> Finding:
+    how = "true MACs of the deployed network, transposed convolutions included"
+    verdict = SUPPORTED if more <= COSTLESS else CONTRADICTED
+    return replace(finding, ours=estimate([more]), unit="% more", counted=True, verdict=verdict, protocol=how)

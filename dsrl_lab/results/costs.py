@@ -7,7 +7,7 @@ that overlooks them finds; the gap between the two is the trap of DSRL's own num
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,30 +21,7 @@ COLORS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, GREY)
 MARKERS = "osD^vP*"
 
 
-class Counted(Protocol):
-    """What a network costs at one size, as ``dsrl-lab cost`` counts it."""
-
-    @property
-    def name(self) -> str:
-        """Of the network; "+" stands before the name of an SSSR head."""
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """(H, W) of the one image that goes in."""
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds, transposed convolutions included."""
-
-    @property
-    def macs_without_transposed(self) -> int:
-        """Multiply-adds without them."""
-
-    @property
-    def activation_bytes(self) -> int:
-        """Outputs of all layers."""
-
-
+Counted = Any  # a row of tools.bench.cost: name ("+" before an SSSR head), input_size, macs, activation_bytes, ...
 # What can be drawn: name -> (label of the axis, its value, its value for a counter without transposed convolutions)
 Value = Callable[[Counted], float]
 QUANTITIES: dict[str, tuple[str, Value, Value | None]] = {
@@ -55,11 +32,6 @@ QUANTITIES: dict[str, tuple[str, Value, Value | None]] = {
 
 def cost_curves(rows: Sequence[Counted], quantity: str = "macs", *, ax: Axes | None = None) -> Axes:
     """Draw a cost against the input's pixels, one line per network; a host and its SSSR head share a colour.
-
-    Args:
-        rows: counts of any networks at any sizes.
-        quantity: a name in ``QUANTITIES``.
-        ax: where to; pyplot's current axes by default.
 
     Raises:
         ValueError: no rows, or no such quantity; the message lists those there are.
@@ -99,9 +71,6 @@ def cost_curves(rows: Sequence[Counted], quantity: str = "macs", *, ax: Axes | N
 
 def cost_figure(rows: Sequence[Counted]) -> Figure:
     """All quantities side by side, with one legend.
-
-    Args:
-        rows: as in ``cost_curves``.
 
     Raises:
         ValueError: no rows.

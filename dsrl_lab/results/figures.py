@@ -15,16 +15,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from dsrl_lab.files import sha256
+from dsrl_lab.files import sha256, whole_file
 from dsrl_lab.plots.theme import theme
 from dsrl_lab.results import figures_features as of_features
 from dsrl_lab.results import figures_paper as of_paper
 from dsrl_lab.results import figures_people as of_people
-from dsrl_lab.results import figures_streets as of_runs
+from dsrl_lab.results import figures_runs as of_runs
+from dsrl_lab.results import figures_streets as of_streets
 from dsrl_lab.results.inputs import (
     Drawing,
     FigureRecipe,
@@ -48,12 +48,7 @@ SWEEP = tuple(f"camvid_espnetv2_{size}" for size in ("45x60", "60x80", "90x120",
 
 
 def figures_of(streets: str = STREETS) -> dict[str, FigureRecipe]:
-    """All figures by name; those of drawn streets are of the runs of ``streets``.
-
-    Example:
-        >>> sorted(figures_of()) == sorted(FIGURES)
-        True
-    """
+    """All figures by name; those of drawn streets are of the runs of ``streets``."""
     ours = runs_if_any(STREETS_SMALL, CAMVID_SMALL)
     return {
         "overview": FigureRecipe(nothing, of_paper.overview),
@@ -62,17 +57,19 @@ def figures_of(streets: str = STREETS) -> dict[str, FigureRecipe]:
         "paper_figure1": FigureRecipe(ours, of_paper.paper_figure1),
         "paper_figure3": FigureRecipe(whole_of(streets, "dsrl"), of_features.paper_figure3),
         "paper_figure9": FigureRecipe(deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
-        "cost": FigureRecipe(ours, of_paper.cost),
-        "streets_contact_sheet": FigureRecipe(nothing, of_runs.streets_contact_sheet),
+        "cost": FigureRecipe(ours, of_runs.cost),
+        "streets_contact_sheet": FigureRecipe(nothing, of_streets.streets_contact_sheet),
         "streets_training_curves": FigureRecipe(runs_of(streets), of_runs.training_curves_figure),
         "streets_ablation": FigureRecipe(runs_of(streets, "baseline"), of_runs.ablation_figure),
-        "streets_side_by_side": FigureRecipe(deployed_of(streets, "baseline", "dsrl"), of_runs.streets_side_by_side),
-        "streets_affinity": FigureRecipe(whole_of(streets, "dsrl"), of_runs.streets_affinity),
-        "streets_super_resolution": FigureRecipe(whole_of(streets, "dsrl"), of_runs.streets_super_resolution),
+        "streets_side_by_side": FigureRecipe(deployed_of(streets, "baseline", "dsrl"), of_streets.streets_side_by_side),
+        "streets_affinity": FigureRecipe(whole_of(streets, "dsrl"), of_streets.streets_affinity),
+        "streets_super_resolution": FigureRecipe(whole_of(streets, "dsrl"), of_streets.streets_super_resolution),
         "camvid_ablation": FigureRecipe(runs_of(CAMVID, "baseline"), of_runs.ablation_figure),
         "camvid_90x120_ablation": FigureRecipe(runs_of(CAMVID_SMALL, "baseline"), of_runs.ablation_figure),
-        "camvid_sweep": FigureRecipe(runs_across(*SWEEP), of_paper.sweep),
-        "pose_ablation": FigureRecipe(runs_of(REAL_PEOPLE, "baseline"), of_people.pose_ablation),
+        "camvid_90x120_all_rows": FigureRecipe(runs_of(CAMVID_SMALL, "baseline"), of_runs.all_rows_figure),
+        "camvid_90x120_classes": FigureRecipe(runs_of(CAMVID_SMALL, "baseline"), of_runs.classes_figure),
+        "camvid_sweep": FigureRecipe(runs_across(*SWEEP), of_runs.sweep_figure),
+        "pose_ablation": FigureRecipe(runs_of(REAL_PEOPLE, "baseline"), of_runs.pose_ablation),
     }
 
 
@@ -89,10 +86,10 @@ def draw(
     streets: str = STREETS,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Draw figures from records, and write them with a manifest.
+    """Draw figures from records, and write them with a manifest; figures that are not named keep their entry in it.
 
     Args:
-        names: which; all by default. Others keep their entry in the manifest.
+        names: which; all by default.
         runs: folder of the records.
         out: folder of the figures and of manifest.json.
         whole: a checkpoint of a whole DSRL network, for the figures that look into its SISR branch.
@@ -141,14 +138,12 @@ def draw(
             **made_by,
             "seconds": round(time.perf_counter() - clock, 2),
             "says": says,
-            "comparisons": [comparison.to_json() for comparison in drawing.comparisons],
+            "comparisons": [finding.to_json() for finding in drawing.comparisons],
         }
     manifest["figures"] = {name: manifest["figures"][name] for name in FIGURES if name in manifest["figures"]}
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
-    out.mkdir(parents=True, exist_ok=True)
-    temporary = out / f"{MANIFEST}.part"
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(out / MANIFEST)
+    with whole_file(out / MANIFEST) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return manifest
 
 
@@ -164,14 +159,6 @@ def check(
 
     Files and inputs are held to their hashes. What no network has to run for is drawn anew in memory, and what it says
     (labels, sizes, numbers, verdicts) is compared; so a figure of the code's own shapes cannot drift either.
-
-    Args:
-        out: folder of the figures and of manifest.json.
-        runs: folder of the records.
-        complete: every figure of the kit must be there.
-        redraw: also draw each figure anew and compare the SVG byte by byte; on another machine or with other versions,
-            pictures that a network made may differ in a few pixels.
-        whole: as in ``draw``.
 
     Returns:
         One line for each figure that does not; empty if all do.
@@ -212,22 +199,12 @@ def read_manifest(out: Path) -> dict[str, Any]:
 
 
 def words_of(figure: Figure) -> list[str]:
-    """What a figure says: the text of its titles, labels, legends and notes, without the ticks of its axes.
-
-    Example:
-        >>> from dsrl_lab.plots.theme import new_figure
-        >>> ax = new_figure(3, 2).add_subplot()
-        >>> _ = ax.set(title="costs", xlabel="MACs")
-        >>> words_of(ax.figure)
-        ['MACs', 'costs']
-    """
-    ticks = {id(text) for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for text in _tick_labels(axis)}
+    """The text of a figure's titles, labels, legends and notes, without the ticks of its axes."""
+    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
+    marks = [tick for axis in axes for tick in (*axis.majorTicks, *axis.minorTicks)]
+    ticks = {id(text) for tick in marks for text in (tick.label1, tick.label2)}
     texts = [text.get_text() for text in figure.findobj(Text) if id(text) not in ticks]
     return [text for text in texts if text.strip()]
-
-
-def _tick_labels(axis: Axis) -> list[Text]:
-    return [label for tick in (*axis.majorTicks, *axis.minorTicks) for label in (tick.label1, tick.label2)]
 
 
 def _function(name: str) -> str:
@@ -276,7 +253,7 @@ def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: 
     if not inputs.checkpoints:
         if words_of(drawing.figure) != entry.get("says"):
             yield "it says something else now: the code has changed"
-        if [comparison.to_json() for comparison in drawing.comparisons] != entry["comparisons"]:
+        if [finding.to_json() for finding in drawing.comparisons] != entry["comparisons"]:
             yield "its comparisons with the paper are not those of the manifest"
     if redraw:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Figures of an ablation's runs on drawn streets (and of any other setting's): what was trained, scored and seen.
+"""Figures of drawn streets: the scenes, and what networks make of them.
 
 Which scenes and pixels are shown follows from a rule and not from a choice: the first of the split, and for each class
 that is named the position that holds most of it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,25 +23,14 @@ from dsrl_lab.plots.affinity import affinity_rows
 from dsrl_lab.plots.masks import bare, class_handles, compare_masks, mask_errors, show_image, show_mask
 from dsrl_lab.plots.super_resolution import Reconstruction, error_map, super_resolution_row
 from dsrl_lab.plots.theme import new_figure
-from dsrl_lab.results.ablation import ablation, ablation_bars, ablation_table, gain_bars
-from dsrl_lab.results.curves import TERMS, curve, training_curves
+from dsrl_lab.results.frames import pick, scores, summary
 from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
-from dsrl_lab.results.paper_numbers import HOSTS, table_1_gain
-from dsrl_lab.results.records import Run, paired_difference, scores
-from dsrl_lab.results.verdicts import Comparison, compare_direction
-from dsrl_lab.rows import GREY
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.config import NetworkConfig
 from dsrl_lab.training.evaluate import evaluating, predict_mask
 
 SHEET_SIZE = (216, 288)
-# Our rows beside Table 1's; controls have no place there.
-TABLE_1_PLACES = {
-    "sssr": "sssr", "deconvolution": "sssr", "depthwise": "sssr",
-    "sisr": "sisr", "depthwise_sisr": "sisr",
-    "dsrl": "dsrl", "detached": "dsrl", "paper": "dsrl", "deconvolution_dsrl": "dsrl", "depthwise_dsrl": "dsrl",
-}  # fmt: skip
 
 
 def streets_contact_sheet(inputs: Inputs) -> Drawing:
@@ -57,56 +47,6 @@ def streets_contact_sheet(inputs: Inputs) -> Drawing:
     return Drawing(figure)
 
 
-def training_curves_figure(inputs: Inputs) -> Drawing:
-    """Loss terms, learning rate and validation mIoU of all rows over the iterations."""
-    figure = new_figure(13, 6.4)
-    figure.suptitle(f"{setting_title(inputs.runs[0])}: training", x=0.01, ha="left")
-    terms = ("task", "sisr", "affinity", "loss", "learning_rate", "miou")
-    for ax, term in zip(figure.subplots(2, 3).flat, terms, strict=True):
-        shown = inputs.runs[:1] if term == "learning_rate" else inputs.runs
-        training_curves(shown, term, legend=False, ax=ax)
-        if not any(curve(run, term) for run in shown):
-            ax.set_axis_off()
-            ax.text(
-                0.5, 0.5, f"{TERMS[term][0]}: not in these records", transform=ax.transAxes, ha="center", color=GREY
-            )
-    entries = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels()), strict=True))
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
-    return Drawing(figure)
-
-
-def ablation_figure(inputs: Inputs) -> Drawing:
-    """The ablation: mIoU with seeds and intervals, gains paired by seed, and the table of costs beside them."""
-    rows = ablation(inputs.runs)
-    figure = new_figure(14.5, 1.75 + 0.5 * len(rows))
-    figure.suptitle(f"{setting_title(inputs.runs[0])}: ablation", x=0.01, ha="left")
-    bars, gains, table = figure.subplots(1, 3, width_ratios=(2.3, 2.2, 4))
-    ablation_bars(rows, ax=bars)
-    gain_bars(rows, ax=gains)
-    gains.tick_params(labelleft=False)
-    ablation_table(rows, ax=table)
-    figure.supxlabel(training_note(inputs.runs), fontsize=8, color=GREY)
-    return Drawing(figure, gain_comparisons(inputs.runs))
-
-
-def gain_comparisons(runs: tuple[Run, ...]) -> tuple[Comparison, ...]:
-    """The gains of Table 1 beside those of our runs, setting by setting: only the direction is compared."""
-    found = []
-    for setting in sorted({run.setting for run in runs}):
-        rows: dict[str, list[Run]] = {}
-        for run in runs:
-            if run.setting == setting:
-                rows.setdefault(run.row, []).append(run)
-        for row, theirs in TABLE_1_PLACES.items():
-            ours = paired_difference(rows.get(row, []), rows.get("baseline", []))
-            if ours is None:
-                continue
-            for host in HOSTS:
-                what = f"gain of {rows[row][0].label} over the baseline: Table 1, {host}, against {setting}"
-                found.append(compare_direction(what, table_1_gain(theirs, host), ours.scaled(100)))
-    return tuple(found)
-
-
 def streets_side_by_side(inputs: Inputs) -> Drawing:
     """Input, truth, baseline, DSRL, and the pixels DSRL wins and loses, on the first validation scenes."""
     models = {row: load_task_model(inputs.checkpoints[row]) for row in ("baseline", "dsrl")}
@@ -116,9 +56,9 @@ def streets_side_by_side(inputs: Inputs) -> Drawing:
     count = 3
     figure = new_figure(13, 1.0 + count * 2.05)
     axes = figure.subplots(count, 5, squeeze=False)
-    runs = {run.row: run for run in inputs.runs}
+    scored = pick(scores(inputs.runs)).set_index("row")
     titles = [f"input {height}×{width}", f"truth {streets.size[0]}×{streets.size[1]}"]
-    titles += [f"{runs[row].label}\nmIoU {100 * (runs[row].score() or 0):.1f} %" for row in models]
+    titles += [f"{scored.at[row, 'label']}\nmIoU {100 * scored.at[row, 'value']:.1f} %" for row in models]
     titles += ["won and lost\ngrey: wrong in both"]
     for index, line in enumerate(axes):
         sample = streets[index]
@@ -196,30 +136,12 @@ def streets_super_resolution(inputs: Inputs) -> Drawing:
     return Drawing(figure)
 
 
-def setting_title(run: Run) -> str:
-    """A setting in words: data set, host and input size."""
-    height, width = run.first["train"]["input_size"]
-    scale = run.first["network"].get("upscale_factor", 2)
-    host = run.first["network"]["host"]
-    return f"{run.first['dataset']}, {host}, {height}×{width} to {height * scale}×{width * scale}"
-
-
-def training_note(runs: tuple[Run, ...]) -> str:
-    """What all rows share, and how to read the marks, in one line."""
-    train = runs[0].first["train"]
-    pictures = ", ".join(f"{count} {split}" for split, count in runs[0].first.get("pictures", {}).items())
-    return (
-        f"every row: {train['iterations']} iterations of {train['batch_size']}; pictures: {pictures}. "
-        "Dots: seeds. Whiskers: 95 % t-interval. Gains are paired by seed. Scored at the pictures' own size"
-    )
-
-
-def _validation_scores(runs: tuple[Run, ...]) -> str:
-    lines = ["mean over the validation set"] if runs else []
+def _validation_scores(runs: pd.DataFrame) -> str:
+    lines, values = ["mean over the validation set"] if len(runs) else [], scores(runs)
     for name, prefix in (("bilinear", "bilinear_"), ("SISR branch", "")):
-        found = [scores(runs, f"super_resolution.{prefix}{metric}") for metric in ("psnr", "ssim")]
-        if found[0] is not None and found[1] is not None:
-            lines.append(f"{name}: {found[0].mean:.2f} dB, SSIM {found[1].mean:.3f}")
+        found = [summary(pick(values, f"super_resolution.{prefix}{metric}"))["mean"] for metric in ("psnr", "ssim")]
+        if len(found[0]):
+            lines.append(f"{name}: {found[0].iloc[0]:.2f} dB, SSIM {found[1].iloc[0]:.3f}")
     return "\n".join(lines)
 
 

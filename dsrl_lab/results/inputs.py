@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+import safetensors
 from matplotlib.figure import Figure
 
-from dsrl_lab.results.records import Run, find_checkpoint, find_runs
-from dsrl_lab.results.verdicts import Comparison
+from dsrl_lab.results.findings import Finding
+from dsrl_lab.results.frames import frame, runs
+from dsrl_lab.results.records import Record
+from dsrl_lab.training.checkpoint import DESCRIPTION
 
 
 class MissingInputError(ValueError):
@@ -22,53 +27,49 @@ class Inputs:
     """The files that one figure reads.
 
     Attributes:
-        runs: whose records are drawn.
+        runs: whose records are drawn (``frames.runs``).
         checkpoints: row to the checkpoint that is run; one with its training-only half is called "whole".
     """
 
-    runs: tuple[Run, ...] = ()
+    runs: pd.DataFrame = field(default_factory=lambda: frame([]))
     checkpoints: dict[str, Path] = field(default_factory=dict)
 
     @property
     def files(self) -> list[Path]:
         """All of them, in order."""
-        return [run.path for run in self.runs] + [self.checkpoints[row] for row in sorted(self.checkpoints)]
+        return [one.path for one in self.runs["record"]] + [self.checkpoints[row] for row in sorted(self.checkpoints)]
 
 
 class Sources(NamedTuple):
-    """Where inputs are looked for.
+    """Where inputs are looked for: all finished runs of a folder, and a whole network in place of a run's own."""
 
-    Attributes:
-        runs: all runs of a folder.
-        whole: a checkpoint of a whole DSRL network to use in place of a run's own, or None.
-    """
-
-    runs: tuple[Run, ...]
+    runs: pd.DataFrame
     whole: Path | None = None
 
     @classmethod
     def of(cls, folder: Path, whole: Path | None = None) -> Sources:
-        """Look through a folder; one that is not there holds no runs."""
-        return cls(tuple(find_runs(folder)) if folder.is_dir() else (), whole)
+        """Read a folder; one that is not there holds no runs."""
+        found = runs(folder)
+        return cls(found[found["finished"]], whole)
 
-    def finished(self, setting: str, rows: tuple[str, ...] = ()) -> tuple[Run, ...]:
+    def finished(self, setting: str, rows: tuple[str, ...] = ()) -> pd.DataFrame:
         """Finished runs of a setting, of all rows or of some; each of ``rows`` must be there.
 
         Raises:
             MissingInputError: there are none.
         """
-        runs = tuple(run for run in self.runs if run.setting == setting and run.end is not None)
-        missing = [row for row in rows if row not in {run.row for run in runs}]
-        if not runs or missing:
+        found = self.runs[self.runs["setting"] == setting]
+        missing = [row for row in rows if row not in set(found["row"])]
+        if found.empty or missing:
             raise MissingInputError(f"no finished run of {', '.join(f'{setting}_{row}' for row in missing) or setting}")
-        return tuple(run for run in runs if not rows or run.row in rows)
+        return found[found["row"].isin(rows)] if rows else found
 
 
 class Drawing(NamedTuple):
     """What a figure's function gives: the picture, and the paper's numbers beside ours."""
 
     figure: Figure
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[Finding, ...] = ()
 
 
 class FigureRecipe(NamedTuple):
@@ -95,21 +96,17 @@ def runs_of(setting: str, *rows: str) -> Callable[[Sources], Inputs]:
 
 def runs_if_any(*settings: str) -> Callable[[Sources], Inputs]:
     """A figure that stands without runs, and shows those of ``settings`` beside where they are."""
-
-    def needs(sources: Sources) -> Inputs:
-        return Inputs(runs=tuple(run for run in sources.runs if run.setting in settings and run.end is not None))
-
-    return needs
+    return lambda sources: Inputs(runs=sources.runs[sources.runs["setting"].isin(settings)])
 
 
 def runs_across(*settings: str) -> Callable[[Sources], Inputs]:
     """A figure of finished runs of several settings, at least two of which have a baseline."""
 
     def needs(sources: Sources) -> Inputs:
-        runs = tuple(run for run in sources.runs if run.setting in settings and run.end is not None)
-        if len({run.setting for run in runs if run.row == "baseline"}) < 2:
+        found = sources.runs[sources.runs["setting"].isin(settings)]
+        if found.loc[found["row"] == "baseline", "setting"].nunique() < 2:
             raise MissingInputError(f"no finished baselines of two or more of {', '.join(settings)}")
-        return Inputs(runs=runs)
+        return Inputs(runs=found)
 
     return needs
 
@@ -118,13 +115,11 @@ def deployed_of(setting: str, *rows: str) -> Callable[[Sources], Inputs]:
     """A figure of deployed networks: one for each of ``rows``, all of the first seed that has them all."""
 
     def needs(sources: Sources) -> Inputs:
-        runs = sources.finished(setting, rows)
-        for seed in sorted({run.seed for run in runs}):
-            chosen = {run.row: run for run in runs if run.seed == seed}
-            found = {row: find_checkpoint(run) for row, run in chosen.items()}
+        for _, chosen in sources.finished(setting, rows).groupby("seed"):
+            found = {run.row: find_checkpoint(run.record) for run in chosen.itertuples()}
             paths = {row: path for row, path in found.items() if path is not None}
             if len(paths) == len(rows):
-                return Inputs(runs=tuple(chosen[row] for row in rows), checkpoints=paths)
+                return Inputs(runs=chosen, checkpoints=paths)
         raise MissingInputError(f"no seed of {setting} has deployed checkpoints of {', '.join(rows)}")
 
     return needs
@@ -136,10 +131,37 @@ def whole_of(setting: str, row: str) -> Callable[[Sources], Inputs]:
     def needs(sources: Sources) -> Inputs:
         if sources.whole is not None:
             return Inputs(checkpoints={"whole": sources.whole})
-        for run in sources.finished(setting, (row,)):
-            path = find_checkpoint(run, whole=True)
+        found = sources.finished(setting, (row,))
+        for place, one in enumerate(found["record"]):
+            path = find_checkpoint(one, whole=True)
             if path is not None:
-                return Inputs(runs=(run,), checkpoints={"whole": path})
+                return Inputs(runs=found.iloc[[place]], checkpoints={"whole": path})
         raise MissingInputError(f"no checkpoint of a whole {setting}_{row}: deployed ones hold no SISR branch")
 
     return needs
+
+
+def find_checkpoint(one: Record, *, whole: bool = False) -> Path | None:
+    """Find a run's checkpoint: beside its record, or by its header among the checkpoints that the kit commits.
+
+    Returns:
+        Its path, or None if there is none.
+
+    Raises:
+        ValueError: a checkpoint is damaged.
+    """
+    folder = one.path.parent
+    beside = folder / ("latest.safetensors" if whole else "deployed.safetensors")
+    if one.path.name == "record.jsonl" and beside.is_file():
+        return beside
+    for path in sorted((folder.parent.parent / "checkpoints").rglob("*.safetensors")):
+        try:
+            with safetensors.safe_open(path, framework="pt") as file:
+                header = json.loads((file.metadata() or {}).get(DESCRIPTION, "{}"))
+        except (safetensors.SafetensorError, OSError, ValueError) as error:
+            raise ValueError(f"{path} is damaged or no safetensors file ({error}); take another copy") from error
+        if not isinstance(header, dict) or header.get("recipe") != one.first["recipe"]:
+            continue
+        if header.get("train", {}).get("seed") == one.first["seed"] and bool(header.get("deployed")) is not whole:
+            return path
+    return None

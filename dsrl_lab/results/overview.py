@@ -7,6 +7,7 @@ drawing changes when the code does.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon
@@ -34,13 +35,6 @@ def overview(
     shapes: NetworkShapes, *, low_res: Picture, mask: Picture, high_res: Picture, ax: Axes | None = None
 ) -> Axes:
     """Draw the parts of DSRL: solid what is deployed, dashed what only training needs.
-
-    Args:
-        shapes: of the network.
-        low_res: thumbnail of the input.
-        mask: thumbnail of a painted mask.
-        high_res: thumbnail of the original picture.
-        ax: where to; pyplot's current axes by default.
 
     Shape:
         - low_res, mask, high_res: (H, W, 3) uint8
@@ -83,12 +77,7 @@ def overview(
 
 
 def branches(shapes: NetworkShapes, *, ax: Axes | None = None) -> Axes:
-    """Draw the two branches as blocks: height and depth as the tensor's sides, thickness as its channels (by roots).
-
-    Args:
-        shapes: of a network with SISR and affinity.
-        ax: where to; pyplot's current axes by default.
-    """
+    """Draw the two branches as blocks: height and depth as the tensor's sides, thickness as its channels (by roots)."""
     ax = _canvas(axes_or_current(ax), 15.6, 7.7)
     top, middle, bottom = 5.7, 3.7, 1.75
     _block(ax, (0.9, middle), shapes.image, GREY, "input")
@@ -128,31 +117,15 @@ def _box(ax: Axes, center: Point, size: Point, name: str, tensor: str, color: st
     line = TRAINING_ONLY if dashed else "-"
     corner = (center[0] - size[0] / 2, center[1] - size[1] / 2)
     for fill, edge, alpha in ((color, "none", 0.13), ("none", color, 1.0)):
-        ax.add_patch(
-            FancyBboxPatch(
-                corner,
-                *size,
-                boxstyle="round,pad=0.02,rounding_size=0.15",
-                facecolor=fill,
-                edgecolor=edge,
-                alpha=alpha,
-                linestyle=line,
-                linewidth=1.6,
-            )
-        )
+        look: dict[str, Any] = {"facecolor": fill, "edgecolor": edge, "alpha": alpha, "linewidth": 1.6}
+        look["linestyle"] = line
+        ax.add_patch(FancyBboxPatch(corner, *size, boxstyle="round,pad=0.02,rounding_size=0.15", **look))
     ax.text(center[0], center[1] + 0.02, name, ha="center", va="bottom", fontsize=9.5, weight="bold")
     ax.text(center[0], center[1] - 0.08, tensor, ha="center", va="top", fontsize=8)
 
 
 def _picture(
-    ax: Axes,
-    picture: Picture,
-    center: Point,
-    width: float,
-    caption: str,
-    *,
-    color: str | None = None,
-    crisp: bool = False,
+    ax: Axes, picture: Picture, center: Point, width: float, caption: str, *, color: str = "", crisp: bool = False
 ) -> None:
     height = width * picture.shape[0] / picture.shape[1]
     left, right = center[0] - width / 2, center[0] + width / 2
@@ -160,7 +133,7 @@ def _picture(
     limits, how = (ax.get_xlim(), ax.get_ylim()), "none" if crisp else "antialiased"
     ax.imshow(picture, extent=(left, right, low, high), interpolation=how, zorder=2)
     ax.set(xlim=limits[0], ylim=limits[1])
-    if color is None:
+    if not color:
         ax.text(center[0], low - 0.1, caption, ha="center", va="top", fontsize=8)
     else:
         ax.text(center[0], low - 0.06, caption, ha="center", va="top", fontsize=9, weight="bold", color=color)
@@ -176,33 +149,14 @@ def _block(ax: Axes, center: Point, shape: Shape, color: str, name: str, *, dash
     roof = [front[3], front[2], side[2], (left + deep, low + tall + deep)]
     for face, alpha in ((front, 0.55), (side, 0.32), (roof, 0.18)):
         ax.add_patch(Polygon(face, closed=True, facecolor=color, edgecolor="none", alpha=alpha))
-        ax.add_patch(
-            Polygon(
-                face,
-                closed=True,
-                fill=False,
-                edgecolor=color,
-                linewidth=1.1,
-                linestyle=TRAINING_ONLY if dashed else "-",
-            )
-        )
+        line = TRAINING_ONLY if dashed else "-"
+        ax.add_patch(Polygon(face, closed=True, fill=False, edgecolor=color, linewidth=1.1, linestyle=line))
     ax.text(center[0], low - 0.12, say(shape), ha="center", va="top", fontsize=8)
     ax.text(center[0], low + tall + deep + 0.1, name, ha="center", va="bottom", fontsize=8.5, weight="bold")
 
 
 def _arrow(ax: Axes, start: Point, end: Point, color: str, *, dashed: bool = False, path: str = "arc3") -> None:
-    ax.add_patch(
-        FancyArrowPatch(
-            start,
-            end,
-            arrowstyle="-|>",
-            mutation_scale=11,
-            color=color,
-            linewidth=1.5,
-            shrinkA=0,
-            shrinkB=0,
-            linestyle=TRAINING_ONLY if dashed else "-",
-            connectionstyle=path,
-            zorder=1,
-        )
-    )
+    look: dict[str, Any] = {"color": color, "linewidth": 1.5, "zorder": 1}
+    look["linestyle"] = TRAINING_ONLY if dashed else "-"
+    look |= {"arrowstyle": "-|>", "mutation_scale": 11, "shrinkA": 0, "shrinkB": 0, "connectionstyle": path}
+    ax.add_patch(FancyArrowPatch(start, end, **look))

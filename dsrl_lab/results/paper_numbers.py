@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 HOSTS = ("ESPNetv2", "DeepLabv3+")
 
@@ -27,14 +28,17 @@ class Mark(StrEnum):
     @property
     def meaning(self) -> str:
         """One phrase for a legend."""
-        return {
-            "P": "seen in the paper",
-            "A": "said by the authors elsewhere",
-            "B": "second-hand: a reader or re-implementer says so",
-            "M": "measured on public code",
-            "read off": "read off a figure, with an error",
-            "?": "not known",
-        }[self.value]
+        return MEANINGS[self.value]
+
+
+MEANINGS = {
+    "P": "seen in the paper",
+    "A": "said by the authors elsewhere",
+    "B": "second-hand: a reader or re-implementer says so",
+    "M": "measured on public code",
+    "read off": "read off a figure, with an error",
+    "?": "not known",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,16 +89,8 @@ def _macs(value: float, note: str = "") -> Number:
     return Number(value=value, mark=Mark.MEASURED, unit="M MACs", note=note)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableRow:
-    """A row of Table 1.
-
-    Attributes:
-        row: our name of it, as in ``rows.ROWS``.
-        label: as tables and figures show it.
-        output_size: (H, W) of the prediction for an input of 256x512.
-        miou: host to score.
-    """
+class TableRow(NamedTuple):
+    """A row of Table 1: our name of it, its label, (H, W) of the prediction for an input of 256x512, host to score."""
 
     row: str
     label: str
@@ -104,7 +100,7 @@ class TableRow:
 
 TABLE_1_INPUT = (256, 512)
 TABLE_1 = tuple(
-    TableRow(row=row, label=label, output_size=size, miou=dict(zip(HOSTS, map(_miou, scores), strict=True)))
+    TableRow(row, label, size, dict(zip(HOSTS, map(_miou, scores), strict=True)))
     for row, label, size, scores in (
         ("baseline", "baseline", (256, 512), (54.5, 56.5)),
         ("sssr", "+ SSSR", (512, 1024), (55.7, 57.1)),
@@ -114,17 +110,11 @@ TABLE_1 = tuple(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Figure1Point:
+class Figure1Point(NamedTuple):
     """One input size of one host in Figure 1.
 
-    Attributes:
-        host: a name in ``HOSTS``.
-        input_size: (H, W) that the network receives.
-        gain: the label that the figure prints, DSRL over the baseline.
-        baseline: read off: the figure's own axis does not fit its points, so they were rescaled by the labels and
-            anchored at Table 1.
-        dsrl: read off in the same way.
+    ``gain`` is the label that the figure prints, DSRL over the baseline. The two scores are read off: the figure's own
+    axis does not fit its points, so they were rescaled by the labels and anchored at Table 1.
     """
 
     host: str
@@ -135,39 +125,26 @@ class Figure1Point:
 
 
 READ_OFF_ERROR = {"ESPNetv2": 0.2, "DeepLabv3+": 0.4}
+_LABELS = {  # gain, baseline, DSRL
+    "ESPNetv2": ((5.0, 54.5, 59.5), (4.8, 57.1, 61.9), (2.6, 61.3, 64.0), (2.5, 63.2, 65.6), (2.4, 64.4, 66.8)),
+    "DeepLabv3+": ((2.7, 56.5, 59.2), (2.4, 59.2, 61.5), (2.3, 61.7, 64.0), (2.0, 63.3, 65.4), (2.0, 69.4, 71.4)),
+}
 FIGURE_1 = tuple(
     Figure1Point(
-        host=host,
-        input_size=(height, 2 * height),
-        gain=_points(gain),
-        baseline=_miou(baseline, Mark.READ_OFF, READ_OFF_ERROR[host]),
-        dsrl=_miou(dsrl, Mark.READ_OFF, READ_OFF_ERROR[host]),
+        host,
+        (height, 2 * height),
+        _points(gain),
+        *(_miou(score, Mark.READ_OFF, READ_OFF_ERROR[host]) for score in (baseline, dsrl)),
     )
-    for host, height, gain, baseline, dsrl in (
-        ("ESPNetv2", 256, 5.0, 54.5, 59.5),
-        ("ESPNetv2", 320, 4.8, 57.1, 61.9),
-        ("ESPNetv2", 384, 2.6, 61.3, 64.0),
-        ("ESPNetv2", 448, 2.5, 63.2, 65.6),
-        ("ESPNetv2", 512, 2.4, 64.4, 66.8),
-        ("DeepLabv3+", 256, 2.7, 56.5, 59.2),
-        ("DeepLabv3+", 320, 2.4, 59.2, 61.5),
-        ("DeepLabv3+", 384, 2.3, 61.7, 64.0),
-        ("DeepLabv3+", 448, 2.0, 63.3, 65.4),
-        ("DeepLabv3+", 512, 2.0, 69.4, 71.4),
-    )
+    for host, labels in _LABELS.items()
+    for height, (gain, baseline, dsrl) in zip((256, 320, 384, 448, 512), labels, strict=True)
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReleaseRow:
+class ReleaseRow(NamedTuple):
     """A row of the table in the authors' repository: ESPNetv2 of width 2.0.
 
-    Attributes:
-        input_size: (H, W) that the network receives.
-        baseline: without DSRL.
-        dsrl: with it.
-        stated_macs: what the repository calls FLOPs, the same with and without DSRL: its counter sees Conv2d alone.
-        stated_parameters: in millions, likewise the same for both.
+    What it calls FLOPs and parameters is the same with and without DSRL: its counter sees Conv2d alone.
     """
 
     input_size: tuple[int, int]
@@ -180,76 +157,39 @@ class ReleaseRow:
 _STATED = Number(value=674.78, mark=Mark.AUTHORS, unit="M", note="called FLOPs; the same for every row of the table")
 _STATED_PARAMETERS = Number(value=0.79, mark=Mark.AUTHORS, unit="M parameters")
 RELEASE = tuple(
-    ReleaseRow(
-        input_size=size,
-        baseline=_miou(baseline, Mark.AUTHORS),
-        dsrl=_miou(dsrl, Mark.AUTHORS),
-        stated_macs=_STATED,
-        stated_parameters=_STATED_PARAMETERS,
-    )
+    ReleaseRow(size, _miou(baseline, Mark.AUTHORS), _miou(dsrl, Mark.AUTHORS), _STATED, _STATED_PARAMETERS)
     for size, baseline, dsrl in (((256, 512), 54.83, 60.61), ((512, 1024), 64.44, 66.50))
 )
 RELEASE_CHECKED = _miou(66.45, Mark.MEASURED)  # the released 512x1024 checkpoint, scored by a third party
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """What the abstract, or an account of the paper, claims.
-
-    Attributes:
-        name: short, for tables.
-        statement: the claim in our words.
-        number: its number.
-    """
+class Claim(NamedTuple):
+    """What the abstract, or an account of the paper, claims: a short name, the claim in our words, its number."""
 
     name: str
     statement: str
     number: Number
 
 
+_SHARE = Number(value=70, mark=Mark.PAPER, unit="% of the FLOPs")
+_MAP = Number(value=2.0, mark=Mark.PAPER, unit="points of mAP")
+_PSNR = Number(value=0.35, mark=Mark.SECOND_HAND, note="as reported; cannot be a PSNR in dB")
+_SSIM = Number(value=0.78, mark=Mark.SECOND_HAND)
 CLAIMS = (
-    Claim(
-        name="segmentation, same cost",
-        statement="mIoU rises at similar FLOPs",
-        number=_points(2.0),
-    ),
-    Claim(
-        name="segmentation, same score",
-        statement="the same mIoU is reached with this share of the FLOPs",
-        number=Number(value=70, mark=Mark.PAPER, unit="% of the FLOPs"),
-    ),
-    Claim(
-        name="pose, same cost",
-        statement="mAP rises at the same FLOPs",
-        number=Number(value=2.0, mark=Mark.PAPER, unit="points of mAP"),
-    ),
-    Claim(
-        name="pose, same score",
-        statement="the same mAP is reached with this share of the FLOPs",
-        number=Number(value=70, mark=Mark.PAPER, unit="% of the FLOPs"),
-    ),
-    Claim(
-        name="super-resolution, PSNR",
-        statement="PSNR of the SISR branch on Cityscapes",
-        number=Number(value=0.35, mark=Mark.SECOND_HAND, note="as reported; cannot be a PSNR in dB"),
-    ),
-    Claim(
-        name="super-resolution, SSIM",
-        statement="SSIM of the SISR branch on Cityscapes",
-        number=Number(value=0.78, mark=Mark.SECOND_HAND),
-    ),
+    Claim("segmentation, same cost", "mIoU rises at similar FLOPs", _points(2.0)),
+    Claim("segmentation, same score", "the same mIoU is reached with this share of the FLOPs", _SHARE),
+    Claim("pose, same cost", "mAP rises at the same FLOPs", _MAP),
+    Claim("pose, same score", "the same mAP is reached with this share of the FLOPs", _SHARE),
+    Claim("super-resolution, PSNR", "PSNR of the SISR branch on Cityscapes", _PSNR),
+    Claim("super-resolution, SSIM", "SSIM of the SISR branch on Cityscapes", _SSIM),
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cost:
+class Cost(NamedTuple):
     """What ESPNetv2 (width 2.0, 20 outputs) with the released SSSR head costs at one input size, counted in full.
 
-    Attributes:
-        input_size: (H, W) that the network receives.
-        convolutions: the plain host; all that the released counter sees.
-        deconvolutions: the two transposed convolutions of the SSSR head, which it does not.
-        total: both.
+    ``convolutions`` are the plain host, all that the released counter sees; ``deconvolutions`` the two transposed
+    convolutions of the SSSR head, which it does not.
     """
 
     input_size: tuple[int, int]
@@ -259,8 +199,8 @@ class Cost:
 
 
 COSTS = (
-    Cost(input_size=(256, 512), convolutions=_macs(674.46), deconvolutions=_macs(589.82), total=_macs(1264.28)),
-    Cost(input_size=(512, 1024), convolutions=_macs(2697.74), deconvolutions=_macs(2359.30), total=_macs(5057.04)),
+    Cost((256, 512), _macs(674.46), _macs(589.82), _macs(1264.28)),
+    Cost((512, 1024), _macs(2697.74), _macs(2359.30), _macs(5057.04)),
 )
 RELEASED_COUNTER = _macs(674.784, "of the released counter at 256x512, with and without the SSSR head: it sums Conv2d")
 SSSR_PARAMETERS = Number(value=7320, mark=Mark.MEASURED, unit="parameters", note="of the released SSSR head")
@@ -286,10 +226,6 @@ SETTINGS: dict[str, Number] = {
 
 def table_1_gain(row: str, host: str) -> Number:
     """Gain of a row of Table 1 over its baseline, in points of mIoU.
-
-    Args:
-        row: "baseline", "sssr", "sisr" or "dsrl".
-        host: a name in ``HOSTS``.
 
     Raises:
         ValueError: Table 1 has no such row or host.

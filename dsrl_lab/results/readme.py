@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dsrl_lab.results.ablation import AblationRow, ablation
-from dsrl_lab.results.records import Estimate, Run, find_runs
+import pandas as pd
+
+from dsrl_lab.files import whole_file
+from dsrl_lab.results.frames import alike, pick, runs, scores
+from dsrl_lab.results.tables import ablation_table, markdown
 from dsrl_lab.training import record
 
 BEGIN, END = "<!-- results: dsrl-lab figures -->", "<!-- end of results -->"
@@ -30,203 +33,159 @@ SETTINGS = {
     "camvid_espnetv2": "CamVid val, the largest input: ESPNetv2 width 1.0 from the released Cityscapes weights",
     "lsp_hrnet": "Pose: a small HRNet from scratch on 960 people of Leeds Sports Pose",
 }
+SETS = ("Set5", "Set14")
 HEADLINES = ("streets_tinynet_45x60", "camvid_espnetv2_90x120")
-COLUMNS: dict[str, Callable[[AblationRow], str]] = {
-    "row": lambda row: row.label,
-    "seeds": lambda row: str(len(row.runs)),
-    "mIoU": lambda row: _show(row.score()),
-    "gain": lambda row: _show(row.gain(), signed=True),
-    "thin classes": lambda row: _show(row.score("logits.thin_miou")),
-    "thin outlines (F)": lambda row: _show(row.score("logits.thin_boundary_f")),
-    "magnified labels": lambda row: _show(row.score("labels.miou")),
-    "true MACs (M)": lambda row: f"{row.macs:.1f}",
-    "SISR PSNR (dB)": lambda row: _show(row.score("super_resolution.psnr"), scale=1),
-}
-POSE_COLUMNS: dict[str, Callable[[AblationRow], str]] = {
-    "row": COLUMNS["row"],
-    "seeds": COLUMNS["seeds"],
-    "PCK@0.2": lambda row: _show(row.score("keypoints.pck")),
-    "gain": lambda row: _show(row.gain("keypoints.pck"), signed=True),
-    "PCK@0.1": lambda row: _show(row.score("keypoints.pck_strict")),
-    "true MACs (M)": lambda row: f"{row.macs:.2f}",
-    "SISR PSNR (dB)": COLUMNS["SISR PSNR (dB)"],
-}
+COLUMNS: tuple[str, ...] = (
+    "seeds",
+    "mIoU",
+    "gain",
+    "mIoU, test",
+    "gain, test",
+    "PCK@0.2",
+    "gain in PCK",
+    "PCK@0.1",
+    "thin classes",
+)
+COLUMNS += ("thin outlines (F)", "magnified labels", "true MACs (M)", "SISR PSNR (dB)")
 
 
-def results(runs: Sequence[Run], names: Sequence[str] = tuple(SETTINGS)) -> str:
-    """Tables of some settings in Markdown, each with sizes, seeds and the folder of its records.
-
-    Args:
-        runs: of any settings; those that are not finished are passed over.
-        names: settings; all that pages show by default.
-
-    Example:
-        >>> results([])
-        ''
-    """
+def results(found: pd.DataFrame, names: Sequence[str] = tuple(SETTINGS)) -> str:
+    """Tables of some settings in Markdown, each with sizes, seeds and the folder of its records."""
     parts = []
     for setting in names:
-        rows = ablation([run for run in runs if run.setting == setting])
-        if rows:
-            parts.append(_table(SETTINGS[setting], setting, rows))
+        of_setting = alike(found[found["setting"] == setting])
+        if len(of_setting):
+            parts.append(
+                _heading(SETTINGS[setting], of_setting) + "\n\n" + markdown(ablation_table(of_setting, COLUMNS))
+            )
     return "\n\n".join(parts)
 
 
-def super_resolution(runs: Path) -> str:
-    """What the super-resolution networks reach on Set5 and Set14, and what they cost, as a table in Markdown.
+def _heading(title: str, of_setting: pd.DataFrame) -> str:
+    run = of_setting.iloc[0]
+    height, width, scale = (int(value) for value in (run.input_height, run.input_width, run.upscale_factor))
+    pose = "keypoints" in (run.record.end or {})
+    what = "mIoU in %, bilinear logits at the pictures' size"
+    what = "PCK in %: joints within 0.2 and 0.1 of the torso" if pose else what
+    return (
+        f"**{title}**: input {height}x{width}, output {scale * height}x{scale * width}, {run.iterations:.0f} "
+        f"iterations of {run.batch_size:.0f}; records in `data/runs/{run.setting}`. {what}; "
+        "the gain is paired by seed, over the seeds that both rows have."
+    )
 
-    Args:
-        runs: folder that holds ``super_resolution_<network>.jsonl`` of finished runs.
 
-    Example:
-        >>> super_resolution(Path("no/such/folder"))
-        ''
-    """
-    rows: dict[float, str] = {}
-    for path in sorted(runs.glob("super_resolution_*.jsonl")):
-        first, *_, end = record.read(path)
-        for method in ("bicubic", "network"):
-            five, fourteen = (end["scores"][name][method]["psnr"] for name in ("Set5", "Set14"))
-            cells = ["bicubic, without a network", f"{five:.2f}", f"{fourteen:.2f}", "", "", ""]
-            if method == "network":
-                cells[0] = f"[{first['title']}](../data/runs/{path.name})"
-                cells[3:] = (
-                    f"{first['macs'] / 1e9:.1f}",
-                    f"{first['parameters'] / 1e3:.0f}",
-                    f"{end['cpu_seconds'] / 60:.0f}",
-                )
-            rows[five] = "| " + " | ".join(cells) + " |"
-    if not rows:
+def super_resolution(found: pd.DataFrame) -> str:
+    """What the super-resolution networks reach on Set5 and Set14, and what they cost, as a table in Markdown."""
+    networks = found[found["finished"] & found["dataset"].eq("T91")]
+    values = pick(scores(networks), "network.psnr", split=None), pick(scores(networks), "bicubic.psnr", split=None)
+    reached, bicubic = (one.pivot(index="row", columns="split", values="value") for one in values)
+    if networks.empty:
         return ""
-    lines = [
-        "**Super-resolution x2, trained on T91** (`dsrl-lab train-sisr`): PSNR in dB on Y, border 2; MACs for 256x512.",
-        "",
-        "| network | Set5 | Set14 | MACs (G) | parameters (k) | training (CPU minutes) |",
-        "|---|---|---|---|---|---|",
-    ]
-    return "\n".join([*lines, *(rows[psnr] for psnr in sorted(rows))])
+    lines = [("bicubic, without a network", *(f"{bicubic[name].iloc[0]:.2f}" for name in SETS), "", "", "")]
+    for row in reached.sort_values(SETS[0]).index:
+        run = networks[networks["row"] == row].iloc[0]
+        numbers = [f"{reached.at[row, name]:.2f}" for name in SETS]
+        numbers += [f"{run.macs / 1e9:.1f}", f"{run.parameters / 1e3:.0f}", f"{run.record.end['cpu_seconds'] / 60:.0f}"]
+        lines.append((f"[{run.label}](../data/runs/{run.record.path.name})", *numbers))
+    names = ["network", *SETS, "MACs (G)", "parameters (k)", "training (CPU minutes)"]
+    title = (
+        "**Super-resolution x2, trained on T91** (`dsrl-lab train-sisr`): PSNR in dB on Y, border 2; MACs for 256x512."
+    )
+    return f"{title}\n\n{markdown(pd.DataFrame(lines, columns=names))}"
 
 
 def deployed(path: Path) -> str:
-    """What deployment costs, as tables in Markdown: latency against the host's, and mIoU of fewer bits.
-
-    Args:
-        path: JSON lines as ``dsrl-lab bench deployment`` and ``dsrl-lab export --score`` leave them with ``--record``.
-
-    Example:
-        >>> deployed(Path("no/such/record.jsonl"))
-        ''
-    """
-    if not path.is_file():
-        return ""
-    lines = record.read(path)
-    timed = [_timed(line) for line in lines if line["kind"] == "deployment"]
+    """What deployment costs: latency against the host's, and mIoU of fewer bits; "" where nothing was measured yet."""
+    lines = record.read(path) if path.is_file() else []
     exports = [line for line in lines if line["kind"] == "export"]
-    return "\n\n".join(timed + ([_exports(exports)] if exports else []))
+    return "\n\n".join(
+        [*(_timed(line) for line in lines if line["kind"] == "deployment"), *([_exports(exports)] * bool(exports))]
+    )
 
 
 def training_pace(path: Path) -> str:
-    """What the parts cost in training, or torch.compile, as a table in Markdown; empty where nothing was measured yet.
-
-    Args:
-        path: JSON lines as ``dsrl-lab bench train`` or ``dsrl-lab bench compile`` leaves them with ``--record``.
-
-    Example:
-        >>> training_pace(Path("no/such/record.jsonl"))
-        ''
-    """
+    """What the parts cost in training, or torch.compile; "" where nothing was measured yet."""
     if not path.is_file():
         return ""
     lines = record.read(path)
-    titles = [row["title"] for row in lines[0]["rows"]]
+    first, *titles = [row["title"] for row in lines[0]["rows"]]
     what, command = "A training step", "train"
-    if "compiled" in titles:
+    if "compiled" in (first, *titles):
         what, command = "A training step, compiled", "compile"
-    table = [
+    heading = (
         f"**{what}** (`dsrl-lab bench {command}`): processor time over the first column's in the same turn, median of "
-        f"{lines[0]['steps']} turns (quartiles); record in `data/runs/{path.name}`.",
-        "",
-        f"| setting | {titles[0]} (images/s) | {' | '.join(titles[1:])} |",
-        f"|---|---{'|---' * len(titles[1:])}|",
+        f"{lines[0]['steps']} turns (quartiles); record in `data/runs/{path.name}`."
+    )
+    table = [
+        (
+            ", ".join([f"`{line['setting']}`", *(f"`{change}`" for change in line["changes"])]),
+            f"{line['rows'][0]['images_per_second']:.0f}",
+            *(f"{r['cost']:.2f}x ({r['spread'][0]:.2f} to {r['spread'][1]:.2f})" for r in line["rows"][1:]),
+        )
+        for line in lines
     ]
-    for line in lines:
-        name = ", ".join([f"`{line['setting']}`", *(f"`{change}`" for change in line["changes"])])
-        costs = [f"{r['cost']:.2f}x ({r['spread'][0]:.2f} to {r['spread'][1]:.2f})" for r in line["rows"][1:]]
-        table.append(f"| {name} | {line['rows'][0]['images_per_second']:.0f} | {' | '.join(costs)} |")
-    return "\n".join(table)
+    return f"{heading}\n\n{markdown(pd.DataFrame(table, columns=['setting', f'{first} (images/s)', *titles]))}"
 
 
 def damaged_files(path: Path) -> str:
-    """How many damaged files each reader was given, and what came of them, as a table in Markdown.
-
-    Args:
-        path: JSON lines as the slow fuzz tests leave them.
-
-    Example:
-        >>> damaged_files(Path("no/such/record.jsonl"))
-        ''
-    """
+    """How many damaged files each reader was given, and what came of them; "" where nothing was measured yet."""
     if not path.is_file():
         return ""
-    doors = {line["door"]: line for line in record.read(path)}
-    table = [
+    last = {line.get("reader", line.get("door")): line for line in record.read(path)}
+    read = pd.DataFrame([(name, line.get("read", 0), line.get("refused", 0)) for name, line in last.items()])
+    read.insert(1, "inputs", read[1] + read[2])
+    heading = (
         "**Damaged files** (`pytest -m slow tests/fuzz`): mutated inputs by what reads them, how many were read all "
         "the same, how many refused with a clear error. None crashed, hung, ran code or wrote elsewhere. Record in "
-        f"`data/runs/{path.name}`.",
-        "",
-        "| door | inputs | read | refused |",
-        "|---|---|---|---|",
-    ]
-    for door, line in doors.items():
-        read, refused = line.get("read", 0), line.get("refused", 0)
-        table.append(f"| {door} | {read + refused:,} | {read:,} | {refused:,} |")
-    total = sum(line.get("read", 0) + line.get("refused", 0) for line in doors.values())
-    return "\n".join([*table, f"| all | {total:,} | | |"])
+        f"`data/runs/{path.name}`."
+    )
+    table = read.astype({"inputs": object}).map(lambda value: value if isinstance(value, str) else f"{value:,}")
+    table.columns = ["reader", "inputs", "read", "refused"]
+    table.loc[len(table)] = ["all", f"{read['inputs'].sum():,}", "", ""]
+    return f"{heading}\n\n{markdown(table)}"
 
 
 def notebooks(path: Path) -> str:
-    """What each notebook takes, as a table in Markdown; empty where nothing was measured yet.
-
-    Args:
-        path: JSON lines as ``dsrl-lab notebooks build`` gathers them.
-
-    Example:
-        >>> notebooks(Path("no/such/record.jsonl"))
-        ''
-    """
+    """What each notebook takes; "" where nothing was measured yet."""
     if not path.is_file():
         return ""
     lines = record.read(path)
-    table = ["| notebook | CPU minutes | peak memory (GB) |", "|---|---|---|"]
-    for line in lines:
-        link = f"[{line['name'].replace('_', ' ')}](notebooks/{line['name']}.ipynb)"
-        table.append(f"| {link} | {line['cpu_seconds'] / 60:.1f} | {line['peak_megabytes'] / 1000:.1f} |")
-    return "\n".join([*table, f"| all | {sum(line['cpu_seconds'] for line in lines) / 60:.1f} | |"])
+    table = [
+        (
+            f"[{line['name'].replace('_', ' ')}](notebooks/{line['name']}.ipynb)",
+            f"{line['cpu_seconds'] / 60:.1f}",
+            f"{line['peak_megabytes'] / 1000:.1f}",
+        )
+        for line in lines
+    ]
+    table.append(("all", f"{sum(line['cpu_seconds'] for line in lines) / 60:.1f}", ""))
+    return markdown(pd.DataFrame(table, columns=["notebook", "CPU minutes", "peak memory (GB)"]))
 
 
-def everything(runs: Path) -> str:
+def everything(folder: Path) -> str:
     """All that docs/RESULTS.md shows: every setting, super-resolution, the pace of training, deployment."""
+    found = runs(folder)
     parts = (
-        results(find_runs(runs)),
-        super_resolution(runs),
-        training_pace(runs / "training_pace.jsonl"),
-        training_pace(runs / "compile_pace.jsonl"),
-        deployed(runs / "deployment.jsonl"),
-        damaged_files(runs / "fuzz.jsonl"),
+        results(found),
+        super_resolution(found),
+        training_pace(folder / "training_pace.jsonl"),
+        training_pace(folder / "compile_pace.jsonl"),
+        deployed(folder / "deployment.jsonl"),
+        damaged_files(folder / "fuzz.jsonl"),
     )
     return "\n\n".join(filter(None, parts))
 
 
-def update(page: Path, runs: Path) -> bool:
+def update(page: Path, folder: Path) -> bool:
     """Write the tables between the page's markers; say whether that changed anything.
 
     Raises:
         ValueError: the page carries no pair of markers, or half of one.
     """
     tables: dict[tuple[str, str], Callable[[], str]] = {
-        (BEGIN, END): lambda: results(find_runs(runs), HEADLINES),
-        (ALL_BEGIN, ALL_END): lambda: everything(runs),
-        (NOTEBOOKS_BEGIN, NOTEBOOKS_END): lambda: notebooks(runs / "notebooks.jsonl"),
+        (BEGIN, END): lambda: results(runs(folder), HEADLINES),
+        (ALL_BEGIN, ALL_END): lambda: everything(folder),
+        (NOTEBOOKS_BEGIN, NOTEBOOKS_END): lambda: notebooks(folder / "notebooks.jsonl"),
     }
     text = before = page.read_text(encoding="utf-8")
     carried = [pair for pair in tables if pair[0] in before or pair[1] in before]
@@ -234,18 +193,17 @@ def update(page: Path, runs: Path) -> bool:
         text = _between(text, begin, end, tables[begin, end], page)
     if text == before:
         return False
-    temporary = page.with_name(page.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(page)
+    with whole_file(page) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return True
 
 
-def update_all(folder: Path, runs: Path) -> list[Path]:
+def update_all(folder: Path, records: Path) -> list[Path]:
     """Update the pages in ``folder`` that are there and carry markers; give the changed."""
     begins = BEGIN, ALL_BEGIN, NOTEBOOKS_BEGIN
     found = [path for name in PAGES if (path := folder / name).is_file()]
     marked = [path for path in found if any(begin in path.read_text(encoding="utf-8") for begin in begins)]
-    return [path for path in marked if update(path, runs)]
+    return [path for path in marked if update(path, records)]
 
 
 def _between(text: str, begin: str, end: str, content: Callable[[], str], page: Path) -> str:
@@ -255,63 +213,43 @@ def _between(text: str, begin: str, end: str, content: Callable[[], str], page: 
     return f"{before}{begin}\n{content()}\n{end}{rest.split(end)[1]}"
 
 
-def _table(title: str, setting: str, rows: Sequence[AblationRow]) -> str:
-    train = rows[0].runs[0].first["train"]
-    height, width = train["input_size"]
-    scale = rows[0].runs[0].first["network"]["upscale_factor"]
-    pose = "keypoints" in (rows[0].runs[0].end or {})
-    what = (
-        "PCK in %: joints within 0.2 and 0.1 of the torso"
-        if pose
-        else "mIoU in %, bilinear logits at the pictures' size"
-    )
-    lines = [
-        f"**{title}**: input {height}x{width}, output {scale * height}x{scale * width}, {train['iterations']} "
-        f"iterations of {train['batch_size']}; records in `data/runs/{setting}`. {what}; "
-        "the gain is paired by seed, over the seeds that both rows have.",
-        "",
-    ]
-    cells = {name: [cell(row) for row in rows] for name, cell in (POSE_COLUMNS if pose else COLUMNS).items()}
-    cells = {name: column for name, column in cells.items() if any(column)}
-    lines += [f"| {' | '.join(cells)} |", "|---" * len(cells) + "|"]
-    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in zip(*cells.values(), strict=True)])
-
-
-def _show(score: Estimate | None, *, scale: float = 100, signed: bool = False) -> str:
-    return "" if score is None else score.show(scale=scale, signed=signed)
-
-
 def _timed(line: dict[str, Any]) -> str:
     height, width = line["input_size"]
-    head = [
+    heading = (
         f"**What is deployed, timed** (`dsrl-lab bench deployment`): `{line['setting']}`, one picture of "
         f"{height}x{width} on one thread, random weights; processor time over the host's in the same turn, "
-        "median (quartiles); record in `data/runs/deployment.jsonl`.",
-        "",
-        "| variant | true MACs (M) | MACs | PyTorch | onnxruntime |",
-        "|---|---|---|---|---|",
+        "median (quartiles); record in `data/runs/deployment.jsonl`."
+    )
+    table = [
+        (
+            row["name"],
+            f"{row['macs'] / 1e6:.1f}",
+            f"{row['macs_ratio']:.2f}x",
+            *(_ratio(row, way) for way in ("eager", "onnx")),
+        )
+        for row in line["rows"]
     ]
-    return "\n".join(head + [_variant(row) for row in line["rows"]])
+    names = ["variant", "true MACs (M)", "MACs", "PyTorch", "onnxruntime"]
+    return f"{heading}\n\n{markdown(pd.DataFrame(table, columns=names))}"
 
 
-def _variant(row: dict[str, Any]) -> str:
-    times = []
-    for way in ("eager", "onnx"):
-        ratio, spread = row[f"{way}_ratio"], row[f"{way}_spread"]
-        times.append("" if ratio is None else f"{ratio:.2f}x ({spread[0]:.2f} to {spread[1]:.2f})")
-    return f"| {row['name']} | {row['macs'] / 1e6:.1f} | {row['macs_ratio']:.2f}x | {times[0]} | {times[1]} |"
+def _ratio(row: dict[str, Any], way: str) -> str:
+    ratio, spread = row[f"{way}_ratio"], row[f"{way}_spread"]
+    return "" if ratio is None else f"{ratio:.2f}x ({spread[0]:.2f} to {spread[1]:.2f})"
 
 
 def _exports(lines: Sequence[dict[str, Any]]) -> str:
+    heading = "**Fewer bits** (`dsrl-lab export --score`): mIoU in % on the whole split, bilinear logits; same record."
     table = [
-        "**Fewer bits** (`dsrl-lab export --score`): mIoU in % on the whole split, bilinear logits; same record.",
-        "",
-        "| network | format | precision | size (MB) | mIoU | change in points |",
-        "|---|---|---|---|---|---|",
+        (
+            f"{line['checkpoint'].removesuffix('.safetensors')}, {line['dataset']} {line['split']}",
+            line["format"],
+            line["precision"],
+            f"{line['bytes'] / 1e6:.2f}",
+            f"{100 * line['miou']:.1f}",
+            f"{100 * (line['miou'] - line['pytorch_miou']):+.1f}",
+        )
+        for line in lines
     ]
-    for line in lines:
-        miou, change = 100 * line["miou"], 100 * (line["miou"] - line["pytorch_miou"])
-        name = f"{line['checkpoint'].removesuffix('.safetensors')}, {line['dataset']} {line['split']}"
-        size = line["bytes"] / 1e6
-        table.append(f"| {name} | {line['format']} | {line['precision']} | {size:.2f} | {miou:.1f} | {change:+.1f} |")
-    return "\n".join(table)
+    names = ["network", "format", "precision", "size (MB)", "mIoU", "change in points"]
+    return f"{heading}\n\n{markdown(pd.DataFrame(table, columns=names))}"

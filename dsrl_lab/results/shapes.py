@@ -6,7 +6,7 @@ the drawings of the network say can therefore not drift from what the network do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -16,19 +16,11 @@ from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 Shape = tuple[int, int, int]
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkShapes:
+class NetworkShapes(NamedTuple):
     """Sizes (C, H, W) of the tensors of one picture.
 
-    Attributes:
-        image: the low-resolution input.
-        features: the encoder's maps, shallow to deep.
-        class_maps: the host's own prediction, at its own resolution.
-        head_features: what the prediction is made from; feature affinity taps here.
-        logits: the final prediction.
-        super_res: the reconstructed picture, or None.
-        task_features: what enters feature affinity from the segmentation side, or None.
-        sisr_features: what enters it from the super-resolution side, or None.
+    ``class_maps`` is the host's own prediction; ``head_features`` what it is made from, where feature affinity taps;
+    ``task_features`` and ``sisr_features`` are what enters feature affinity.
     """
 
     image: Shape
@@ -43,10 +35,6 @@ class NetworkShapes:
 
 def network_shapes(dsrl: DSRL, input_size: tuple[int, int]) -> NetworkShapes:
     """Run a network on one empty picture and say the size of all that flows through it.
-
-    Args:
-        dsrl: on any device; on "meta" nothing is computed.
-        input_size: (H, W) that the network receives.
 
     Raises:
         ValueError: the network cannot serve this size.

@@ -14,6 +14,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
+from dsrl_lab.files import whole_file
 from dsrl_lab.plots.theme import theme
 
 DOTS_PER_INCH = 144  # twice the 72 points of an inch
@@ -25,24 +26,18 @@ EMBEDDED = re.compile(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
 def write(figure: Figure, path: Path) -> list[Path]:
     """Write a figure as ``path`` with .svg and with .png.
 
-    Args:
-        figure: what to write.
-        path: where to, without a suffix; its folder is made.
-
     Returns:
         The two files.
 
     Raises:
         ValueError: a file would be larger than 500 kB.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     files = {path.with_suffix(".svg"): svg_bytes(figure), path.with_suffix(".png"): png_bytes(figure)}
     for file, content in files.items():
         if len(content) > LARGEST:
             raise ValueError(f"{file} would be {len(content)} bytes, at most {LARGEST} are allowed; draw it smaller")
-        temporary = file.with_name(file.name + ".part")
-        temporary.write_bytes(content)
-        temporary.replace(file)
+        with whole_file(file) as temporary:
+            temporary.write_bytes(content)
     return list(files)
 
 

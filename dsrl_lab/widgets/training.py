@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from IPython.display import display
 from matplotlib.figure import Figure
 
 from dsrl_lab.plots.theme import new_figure, theme
-from dsrl_lab.results.curves import training_curves
-from dsrl_lab.results.records import Run
+from dsrl_lab.results.charts import training_curves
+from dsrl_lab.results.frames import curves, frame
+from dsrl_lab.results.records import Record
 from dsrl_lab.training.record import TrainRecord
 from dsrl_lab.widgets.base import Widget, is_static, or_refused
 
@@ -135,13 +135,13 @@ class TrainingMonitor(Widget):
         """The objective and its parts, the learning rate, and the score where there is one."""
         before = self._before()
         records = [*before, *self.records]
-        lines = ({"kind": "run", "title": self._row}, *(record.to_json() for record in records))
-        run = Run("", self._row, 0, lines, Path())
+        first = {"kind": "run", "setting": "here", "row": self._row, "seed": 0, "title": self._row}
+        lines = curves(frame([Record((first, *(record.to_json() for record in records)))]))
         shown = [term for term in CURVES if any(_line(record)[term] for record in records)] or ["loss"]
         with theme():
             figure = new_figure(12, 2.7)
             for term, ax in zip(shown, figure.subplots(1, len(shown), squeeze=False)[0], strict=True):
-                training_curves([run], term, legend=False, ax=ax)
+                training_curves(lines, term, legend=False, ax=ax)
                 if before:
                     ax.axvline(before[-1].iteration, color="grey", linestyle="--", linewidth=1)
             if records:

@@ -130,11 +130,11 @@ for name, network in networks.items():
 # %%
 from dsrl_lab.course.notebook import show_figure
 from dsrl_lab.plots.theme import theme
-from dsrl_lab.results.figures_streets import ablation_figure
+from dsrl_lab.results import frames
+from dsrl_lab.results.figures_runs import ablation_figure
 from dsrl_lab.results.inputs import Inputs
-from dsrl_lab.results.records import find_runs
 
-runs = find_runs(lab.root / "data" / "runs" / "streets_tinynet_45x60")
+runs = frames.runs(lab.root / "data" / "runs" / "streets_tinynet_45x60")
 with theme():
     result = ablation_figure(Inputs(runs=runs)).figure
     show_figure(result, alt="Mean IoU of baseline, SSSR, SISR and FA on drawn streets with three seeds, and cost")

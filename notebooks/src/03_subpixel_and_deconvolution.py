@@ -35,7 +35,7 @@ from dsrl_lab.datasets.transforms import reduce_image
 from dsrl_lab.metrics import psnr
 from dsrl_lab.models.super_resolution import BicubicUpsample, icnr_
 from dsrl_lab.plots.masks import show_image
-from dsrl_lab.plots.theme import STYLES, new_figure, style_of, theme
+from dsrl_lab.plots.theme import new_figure, style_of, theme
 
 photos = Photos()
 
@@ -395,7 +395,7 @@ runs = {start: [train(start, seed) for seed in range(3)] for start in ("default"
 # Left and middle: three seeds each. Dashed: bicubic enlargement, the baseline that needs no training. Right: the cat after five steps.
 
 # %%
-LINES = {"default": STYLES["baseline"], "ICNR": style_of("sssr"), "ICNR, wrong order": style_of("shuffled")}
+LINES = {"default": style_of("baseline"), "ICNR": style_of("sssr"), "ICNR, wrong order": style_of("shuffled")}
 bicubic = float(psnr(BicubicUpsample(2)(small[None]).clamp(0, 1), cat[None]))
 
 with theme():

@@ -38,10 +38,9 @@ from dsrl_lab.dsrl import DSRL, BilinearHead, DeconvolutionHead, SubPixelHead, S
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.models import SEGMENTATION
 from dsrl_lab.plots.masks import class_handles, show_image, show_mask
-from dsrl_lab.plots.theme import STYLES, faded, new_figure, theme
+from dsrl_lab.plots.theme import faded, new_figure, style_of, theme
+from dsrl_lab.results import frames
 from dsrl_lab.results import paper_numbers as paper
-from dsrl_lab.results.ablation import ablation
-from dsrl_lab.results.records import find_runs
 from dsrl_lab.results.shapes import meta_device
 from dsrl_lab.rows import GREY, VERMILLION, Style
 from dsrl_lab.training.build import load_task_model
@@ -240,7 +239,7 @@ with theme():
     figure = new_figure(10, 2.9)
     ax = figure.add_subplot()
     for offset, (head, values) in zip((-0.2, 0.2), extra.items(), strict=True):
-        style = STYLES["deconvolution" if head == "deconvolution" else "sssr"]
+        style = style_of("deconvolution" if head == "deconvolution" else "sssr")
         places = [number + offset for number in range(len(hosts))]
         ax.barh(places, values, 0.36, color=faded(style.color), edgecolor=style.color, hatch=style.hatch, label=head)
         for place, value in zip(places, values, strict=True):
@@ -465,9 +464,9 @@ reveal("05.start", curves["deconvolution, random start"][0][0], unit="%")
 
 # %%
 LOOKS = {
-    "bilinear": STYLES["bilinear"],
-    "sub-pixel": STYLES["sssr"],
-    "deconvolution, bilinear start": STYLES["deconvolution"],
+    "bilinear": style_of("bilinear"),
+    "sub-pixel": style_of("sssr"),
+    "deconvolution, bilinear start": style_of("deconvolution"),
     "deconvolution, random start": Style(color=VERMILLION, line=(0, (1, 2)), marker="X"),
 }
 with theme():
@@ -521,17 +520,10 @@ print(f"deconvolution, bilinear start, at step 0: {curves['deconvolution, biline
 for host_name in paper.HOSTS:
     print(f"Table 1, {host_name:10}: {paper.table_1_gain('sssr', host_name).value:+.1f}")
 heads_alone = ("bilinear", "normalised", "sssr", "deconvolution", "depthwise")
-runs = [run for run in find_runs(lab.root / "data" / "runs") if run.end]
-for setting in (
-    "streets_tinynet",
-    "streets_tinynet_45x60",
-    "streets_dabnet",
-    "camvid_espnetv2_90x120",
-):
-    for row in ablation([run for run in runs if run.setting == setting]):
-        gain = row.gain() if row.row in heads_alone else None
-        if gain is not None:
-            print(f"{setting:22} {gain.show(scale=100, signed=True)}, {len(gain.values)} seeds: {row.label}")
+scores = frames.pick(frames.scores(frames.runs(lab.root / "data" / "runs")))
+gains = frames.gains(scores[scores["row"].isin(("baseline", *heads_alone))])
+for gain in frames.summary(gains, ("setting", "label"), scale=100).itertuples():
+    print(f"{gain.setting:22} {gain.estimate.show(signed=True)}, {gain.seeds} seeds: {gain.label}")
 
 # %% [markdown]
 # An interval that holds 0 says: not shown here. `bilinear` is the row to beat, and `normalised`, which has the BatchNorm of a deconvolution head and no

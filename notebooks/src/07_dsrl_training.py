@@ -40,8 +40,9 @@ from dsrl_lab.dsrl import DSRL
 from dsrl_lab.experiments import open_split
 from dsrl_lab.plots.theme import OTHER_STYLES, new_figure, style_of, theme
 from dsrl_lab.recipes import find_recipe
-from dsrl_lab.results.curves import training_curves
-from dsrl_lab.results.records import Run
+from dsrl_lab.results import frames
+from dsrl_lab.results.charts import training_curves
+from dsrl_lab.results.records import Record
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.examples import Batches
@@ -296,13 +297,12 @@ def train(row: str, model: DSRL, **changes: object) -> list[TrainRecord]:
     return kept
 
 
-def as_run(row: str, records: Sequence[TrainRecord], title: str = "") -> Run:
-    """Records of this notebook in the form that the kit's plots take."""
+def as_run(row: str, records: Sequence[TrainRecord], title: str = "") -> Record:
+    """Records of this notebook in the form that the kit's frames take."""
     recipe = recipes[row]
-    first = {"kind": "run", "title": title or recipe.title}
+    first = {"kind": "run", "setting": "here", "row": row, "seed": 0, "title": title or recipe.title}
     first["network"] = recipe.network.to_json()
-    lines = (first, *(line.to_json() for line in records))
-    return Run(f"here_{row}", row, 0, lines, Path("not saved"))
+    return Record((first, *(line.to_json() for line in records)))
 
 
 # %%
@@ -572,26 +572,27 @@ print(f"{len(still)} of {len(before)} parameters never moved:", *still[:3], "...
 
 
 # %%
-def draw_scores(ax: object, runs: list[Run]) -> None:
+def draw_scores(ax: object, runs: list[Record]) -> None:
     names = {"baseline": "baseline", "dsrl": "DSRL", "shuffled": "shuffled FA\n(control)", "broken": "broken"}
-    for place, run in enumerate(runs):
-        style = style_of(run.row)
-        score = 100 * run.training[-1]["metrics"]["miou"]
+    scores = [100 * run.lines[-1]["metrics"]["miou"] for run in runs]
+    for place, (run, score) in enumerate(zip(runs, scores, strict=True)):
+        style = style_of(run.first["row"])
         ax.barh(place, score, 0.6, color=style.color, alpha=0.45, edgecolor=style.color, hatch=style.hatch)
         ax.text(score + 0.5, place, f"{score:.1f}", va="center")
-    ax.set_yticks(range(len(runs)), [names[run.row] for run in runs])
-    ax.set(xlabel="mIoU (%), one seed", xlim=(0, 1.2 * max(100 * run.training[-1]["metrics"]["miou"] for run in runs)))
+    ax.set_yticks(range(len(runs)), [names[run.first["row"]] for run in runs])
+    ax.set(xlabel="mIoU (%), one seed", xlim=(0, 1.2 * max(scores)))
     ax.invert_yaxis()
 
 
 runs = [as_run(row, lines) for row, lines in records.items()]
 recipes["broken"] = recipes["dsrl"]
 runs.append(as_run("broken", broken_records, "decoder in no group (broken)"))
+curves = frames.curves(frames.frame(runs))
 with theme():
     figure = new_figure(13, 3.6)
     *panels, last = figure.subplots(1, 4)
     for ax, term in zip(panels, ("task", "sisr", "affinity"), strict=True):
-        training_curves(runs, term, legend=False, ax=ax)
+        training_curves(curves, term, legend=False, ax=ax)
     draw_scores(last, runs)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)

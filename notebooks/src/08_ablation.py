@@ -26,7 +26,7 @@ lab = start()
 
 # %%
 import textwrap
-from collections import Counter, defaultdict
+from collections import Counter
 
 import torch
 from torch import Tensor
@@ -36,14 +36,16 @@ from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.plots.theme import new_figure, style_of, theme
-from dsrl_lab.results.ablation import ablation, gain_bars
+from dsrl_lab.results import frames
+from dsrl_lab.results.charts import class_heatmap, cost_curves, gain_points
 from dsrl_lab.results.claims import findings
-from dsrl_lab.results.contrasts import class_plot, contrast_plot, contrasts, label_share
-from dsrl_lab.results.figures_streets import TABLE_1_PLACES, ablation_figure
-from dsrl_lab.results.inputs import Inputs
+from dsrl_lab.results.figures_runs import ablation_figure
+from dsrl_lab.results.inference import WORDS, smallest_visible
+from dsrl_lab.results.inputs import Inputs, find_checkpoint
 from dsrl_lab.results.paper_numbers import table_1_gain
-from dsrl_lab.results.records import find_checkpoint, find_runs, smallest_visible
-from dsrl_lab.results.sweeps import cost_curves, curve_of, families, gains_at_cost, over_cost
+from dsrl_lab.results.sweeps import gains_at_cost, sweep
+from dsrl_lab.results.tables import ablation_table
+from dsrl_lab.rows import ROWS
 from dsrl_lab.training import record
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import predict_mask
@@ -56,28 +58,29 @@ from dsrl_lab.widgets import segmentation_compare
 # none with three rows, the drawn streets.
 
 # %%
-by_setting = defaultdict(list)
-for run in find_runs(lab.root / "data" / "runs"):
-    segments = "host" in run.first.get("network", {}) and run.end is not None and "logits" in run.end
-    if segments and "miou" in run.end["logits"]:
-        by_setting[run.setting].append(run)
+everything = frames.runs(lab.root / "data" / "runs")
+everything = everything[
+    everything["finished"] & everything["setting"].isin(set(frames.pick(frames.scores(everything))["setting"]))
+]
+by_setting = dict(iter(everything.groupby("setting")))
 
 
 def weight(setting: str) -> tuple[bool, int]:
     runs = by_setting[setting]
-    return setting.startswith("camvid") and len({run.row for run in runs}) >= 3, len(runs)
+    return setting.startswith("camvid") and runs["row"].nunique() >= 3, len(runs)
 
 
 SETTING = max(by_setting, key=weight)
-everything = [run for runs in by_setting.values() for run in runs]
 for setting, runs in by_setting.items():
-    mark, rows_there = "->" if setting == SETTING else "  ", len({run.row for run in runs})
-    print(f"{mark} {setting:26} {len(runs):3} runs, rows {rows_there}")
+    mark = "->" if setting == SETTING else "  "
+    print(f"{mark} {setting:26} {len(runs):3} runs, rows {runs['row'].nunique()}")
 
 # %%
-runs = tuple(by_setting[SETTING])
-rows = ablation(runs)
-named = {row.row: row for row in rows}
+runs = frames.alike(by_setting[SETTING])
+scores = frames.scores(runs)
+gains = frames.gains(scores)
+of_row = frames.summary(frames.pick(gains), ("row", "label"), scale=100).set_index("row")
+first = {run.row: run.record.first for run in runs.itertuples()}
 with theme():
     show_figure(
         ablation_figure(Inputs(runs=runs)).figure, alt="mIoU of each row, its gain over the baseline, and costs"
@@ -115,21 +118,20 @@ predict("08.visible", None, unit="points")
 # All rows: same pictures, steps, order, crops and flips for a seed; only parts and weights of losses differ. Every row was written down before
 # its own runs (`data/runs/DESIGN.md`); `paper`, `normalised` and the `depthwise` rows came after other rows had been seen on val. Staged training
 # with 250 more epochs for each part (seen in public code) gives the last row three times the second's, and calls that FA.
-# The kit's `ablation` refuses rows that were not trained alike.
+# The kit's `alike` refuses rows that were not trained alike.
 
 # %%
-train = runs[0].first["train"]
+train = first["baseline"]["train"]
 for key in ("input_size", "iterations", "batch_size", "learning_rate", "class_balance", "scale_range"):
     print(f"{key:15}", train[key])
-print("pictures       ", runs[0].first["pictures"])
-WHOLE = next((named[row] for row in ("depthwise_dsrl", "dsrl") if row in named), rows[-1])
-print("whole DSRL here:", WHOLE.label)
-weights = {row.row: row.runs[0].first["train"]["sisr_weight"] for row in rows if row.runs[0].first["network"]["sisr"]}
+print("pictures       ", first["baseline"]["pictures"])
+WHOLE = next(row for row in ("depthwise_dsrl", "dsrl", *reversed(of_row.index)) if row in of_row.index)
+print("whole DSRL here:", of_row.at[WHOLE, "label"])
+weights = {row: line["train"]["sisr_weight"] for row, line in first.items() if line["network"]["sisr"]}
 print("weight of SISR  ", "  ".join(f"{row} {weight:g}" for row, weight in weights.items()))
 
-strangers = [others for setting, others in by_setting.items() if setting != SETTING]
 try:
-    ablation([*runs, *strangers[0]] if strangers else runs)
+    frames.alike(everything)
 except ValueError as error:
     print(error)
 
@@ -139,10 +141,9 @@ except ValueError as error:
 # mIoU is pooled: one confusion matrix for all pictures, one IoU per class, one mean. Score a committed network on eight drawn scenes, both ways.
 
 # %%
-streets_runs = [run for run in by_setting.get("streets_tinynet", []) if find_checkpoint(run) is not None]
-chosen = {run.row: run for run in reversed(streets_runs) if run.seed == 0}
-pair = [chosen[row] for row in ("baseline", "dsrl", "sisr", "sssr") if row in chosen][:2]
-models = {run.label: load_task_model(find_checkpoint(run))[0] for run in pair}
+streets_runs = frames.runs(lab.root / "data" / "runs" / "streets_tinynet")
+streets_runs = streets_runs[(streets_runs["seed"] == 0) & streets_runs["row"].isin(("baseline", "dsrl"))]
+models = {run.label: load_task_model(find_checkpoint(run.record))[0] for run in streets_runs.itertuples()}
 streets = Streets("val", size=(180, 240), length=8)
 scenes = [streets[index] for index in range(8)]
 predictions, confusions = {}, {}
@@ -230,13 +231,11 @@ segmentation_compare(
 # what they share is gone. If rows do not go together at all, pairing costs nothing but a few degrees of freedom.
 
 # %%
-baseline = {run.seed: 100 * run.score() for run in named["baseline"].runs}
-for row in rows[1:]:
-    shared = {run.seed: 100 * run.score() - baseline[run.seed] for run in row.runs if run.seed in baseline}
-    gain = row.gain()
-    mean = gain.show(scale=100, signed=True, digits=2) if gain else "no shared seed"
-    print(f"{row.row:20} {mean:16} seed by seed {' '.join(f'{value:+.2f}' for value in shared.values())}")
-reveal("08.gain", round(100 * WHOLE.gain().mean, 2), unit="points")
+by_seed = 100 * frames.pick(gains).pivot(index="row", columns="seed", values="value")
+for row, gain in of_row["estimate"].items():
+    shared = " ".join(f"{value:+.2f}" for value in by_seed.loc[row].dropna())
+    print(f"{row:20} {gain.show(signed=True, digits=2):16} seed by seed {shared}")
+reveal("08.gain", round(of_row.at[WHOLE, "mean"], 2), unit="points")
 
 # %% [markdown]
 # ### Exercise 08.2 · a paired interval
@@ -279,13 +278,11 @@ hint("08.2") + solution("08.2")
 # looks for a gain of one point needs seeds that scatter by a third of a point, or more of them.
 
 # %%
-visible = {}
-for row in rows[1:]:
-    gain = row.gain()
-    visible[row.row] = None if gain is None else smallest_visible(gain.scaled(100))
-    text = "1 seed: an observation" if visible[row.row] is None else f"{visible[row.row]:.1f} points"
-    print(f"{row.row:20} smallest visible difference: {text}")
-shown = visible.get(WHOLE.row)
+visible = {row: smallest_visible(gain) for row, gain in of_row["estimate"].items()}
+for row, points in visible.items():
+    text = "1 seed: an observation" if points is None else f"{points:.1f} points"
+    print(f"{row:20} smallest visible difference: {text}")
+shown = visible.get(WHOLE)
 reveal(
     "08.visible", "one seed shows nothing" if shown is None else round(shown, 2), unit="" if shown is None else "points"
 )
@@ -298,14 +295,13 @@ reveal(
 # FA towards *another* picture is the control of FA: what it gains is regularisation, not structure. Stopping FA's gradient at SISR asks who follows whom.
 
 # %%
-found = contrasts(rows)
+found = frames.pick(frames.steps(scores))
 with theme():
-    figure = new_figure(9, 1.2 + 0.45 * len(found))
-    contrast_plot(found, ax=figure.add_subplot())
+    figure = new_figure(9, 1.2 + 0.5 * found["adds"].nunique())
+    gain_points(found, y="adds", xlabel="adds (points of mIoU, paired by seed)", ax=figure.add_subplot())
     show_figure(figure, alt="What each change adds in points of mIoU, paired by seed, with intervals")
-for contrast in found:
-    pair = f"({contrast.row} less {contrast.before})"
-    print(f"{contrast.result.show(signed=True, digits=2):>16}   {contrast.adds} {pair}")
+for step in frames.summary(found, ("row", "over", "adds"), scale=100).itertuples():
+    print(f"{step.estimate.show(signed=True, digits=2):>16}   {step.adds} ({step.row} less {step.over})")
 
 # %% [markdown]
 # ## Class by class
@@ -314,10 +310,11 @@ for contrast in found:
 # seeds: of eleven intervals, one or more leave zero outside by chance nearly every second time. Read it as a map, not as eleven tests.
 
 # %%
+of_classes = gains[(gains["protocol"] == "logits") & (gains["metric"] == "iou")]
 with theme():
-    figure = new_figure(8, 4.2)
-    class_plot(WHOLE, thin=CAMVID.thin, ax=figure.add_subplot())
-    show_figure(figure, alt="Gain of each class over the baseline in points of IoU, with seeds and intervals")
+    figure = new_figure(11, 1 + 0.5 * of_classes["row"].nunique())
+    class_heatmap(of_classes, thin=CAMVID.thin, ax=figure.add_subplot())
+    show_figure(figure, alt="Gain of each class over the baseline in points of IoU, row by row")
 
 # %% [markdown]
 # ## Two protocols
@@ -326,12 +323,12 @@ with theme():
 # gain may be finer label maps. Enlarging logits bilinearly removes that part.
 
 # %%
-for row in rows[1:]:
-    by = [row.gain(f"{protocol}.miou") for protocol in ("logits", "labels")]
-    share = label_share(row)
-    if share is not None:
-        logits, labels = (gain.show(scale=100, signed=True, digits=2) for gain in by)
-        print(f"{row.row:20} by logits {logits:16} by labels {labels:16} label maps alone {share.mean:+.2f}")
+by_labels = frames.summary(frames.pick(gains, "labels.miou"), ("row",), scale=100).set_index("row")["estimate"]
+for row, logits in of_row["estimate"].items():
+    share = by_labels[row].mean - logits.mean
+    print(
+        f"{row:20} by logits {logits.show(signed=True)}   by labels {by_labels[row].show(signed=True)}   label maps alone {share:+.2f}"
+    )
 
 # %% [markdown]
 # ## At what cost, and how long
@@ -341,25 +338,25 @@ for row in rows[1:]:
 # it, the smallest size, after 600 iterations and after four times as many: who is ahead when the host has learnt more?
 
 # %%
-family = next(group for group in families(everything).values() if runs[0] in group)
-SWEPT = tuple(row for row in ("detached", "paper", "deconvolution", WHOLE.row) if row in named)
+swept = sweep(everything)
+family = swept[swept["family"] == swept.loc[swept["setting"] == SETTING, "family"].iloc[0]]
+SWEPT = tuple(row for row in ("detached", "paper", "deconvolution", WHOLE) if row in first)
+equal = gains_at_cost(family[family["row"].isin(("baseline", *SWEPT))])
+equal["place"] = equal["label"].astype(str) + "; " + equal["input_height"].map("{:.0f} rows".format)
 with theme():
-    figure = new_figure(14, 4.8)
+    figure = new_figure(14, 5.2)
     left, right = figure.subplots(1, 2, width_ratios=(1.2, 1))
-    cost_curves(family, ("baseline", *SWEPT), ax=left)
-    gains_at_cost(family, SWEPT, ax=right)
+    cost_curves(family[family["row"].isin(("baseline", *SWEPT))], ax=left).legend()
+    gain_points(equal, y="place", xlabel="over the baseline at equal true MACs (points of mIoU)", ax=right)
     show_figure(figure, alt="mIoU against true MACs by input size, and gains over the baseline's curve at equal cost")
-for point in (point for row in SWEPT for point in curve_of(family, row)):
-    gain = over_cost(point, curve_of(family, "baseline"))
-    text = "no baseline on both sides" if gain is None else gain.show(scale=100, signed=True, digits=2)
-    print(f"{point.runs[0].row:14} {point.input_size}: {point.macs:5.1f} M; at equal true MACs {text}")
+for point in frames.summary(equal, ("row", "input_height", "cost"), scale=100).itertuples():
+    text = point.estimate.show(signed=True, digits=2)
+    print(f"{point.row:14} {point.input_height:.0f} rows: {point.cost:5.1f} M; at equal true MACs {text}")
 
 for setting in ("camvid_espnetv2_45x60", "camvid_espnetv2_45x60_long"):
-    for row in ablation([run for run in everything if run.setting == setting]):
-        gain = row.gain()
-        more = "" if gain is None else f"   gain {gain.show(scale=100, signed=True, digits=2)}"
-        steps = row.runs[0].first["train"]["iterations"]
-        print(f"{steps:5} iterations  {row.row:9} {row.score().show(scale=100)}{more}")
+    steps = by_setting[setting]["iterations"].iloc[0]
+    for row in ablation_table(by_setting[setting]).to_dict("records"):
+        print(f"{steps:5.0f} iterations  {row['mIoU']:14} gain {row['gain'] or '–':12} {row['row']}")
 
 # %% [markdown]
 # ### Exercise 08.3 · a fair opponent
@@ -447,8 +444,8 @@ hint("08.4") + solution("08.4")
 
 # %%
 SCORE = "logits.thin_miou"  # or logits.iou.pole, logits.pixel_accuracy, labels.miou
-for contrast in contrasts(rows, SCORE):
-    print(f"{contrast.result.show(signed=True, digits=2):>16}   {contrast.adds}")
+for step in frames.summary(frames.pick(frames.steps(scores), SCORE), ("row", "over", "adds"), scale=100).itertuples():
+    print(f"{step.estimate.show(signed=True, digits=2):>16}   {step.adds}")
 
 # %% [markdown]
 # ## Break it
@@ -475,7 +472,7 @@ def honest_mean(a: Tensor, b: Tensor) -> Tensor:
 
 
 DEFECT = best_seed  # the switch: or best_variant_on_val, one_seed, honest_mean
-values = [100 * run.score() for run in named["baseline"].runs]
+values = list(100 * frames.pick(scores).query("row == 'baseline'")["value"])
 spread = float(torch.tensor(values).std()) if len(values) > 1 else 1.0
 a, b = spread * torch.randn(2, 10_000, 3)
 gains = {defect.__name__: defect(a, b) for defect in dict.fromkeys((DEFECT, honest_mean))}
@@ -523,17 +520,14 @@ hint("08.5") + solution("08.5")
 
 # %%
 found = findings(everything)
-for answer, number in Counter(finding.verdict for finding in found).most_common():
-    print(f"{number:3} {answer}")
-here = runs[0].path.parent.name
+counts = Counter(finding.verdict for finding in found)
+print(", ".join(f"{counts[word]} {word}" for word in WORDS))
 for finding in found:
-    of_here = finding.records[:1] and finding.records[0].startswith(f"{here}/")
-    if of_here and "label maps" not in finding.protocol and not finding.claim.startswith("super"):
-        head = finding.setting.partition("; ")[2]
-        line = f"{finding.verdict:18} {finding.claim}{f' ({head})' if head else ''}: {finding.shown}"
-        print(textwrap.fill(line, 100, subsequent_indent=" " * 19))
-silent = "; ".join(finding.claim for finding in found if not finding.setting)
-print(textwrap.fill(f"not tested here, no record: {silent}", 100, subsequent_indent=" " * 19))
+    if finding.setting == SETTING and finding.size is not None and "label maps" not in finding.protocol:
+        line = f"{finding.verdict:12} {finding.claim} ({finding.row} over {finding.over}): {finding.shown}"
+        print(textwrap.fill(line, 100, subsequent_indent=" " * 13))
+silent = "; ".join(finding.claim for finding in found if not finding.where)
+print(textwrap.fill(f"not tested, no record: {silent}", 100, subsequent_indent=" " * 13))
 
 # %% [markdown]
 # ## The picture to take along
@@ -543,13 +537,12 @@ print(textwrap.fill(f"not tested here, no record: {silent}", 100, subsequent_ind
 
 # %%
 with theme():
-    figure = new_figure(9, 1.3 + 0.45 * len(rows))
-    ax = gain_bars(rows, ax=figure.add_subplot())
-    for place, row in enumerate(rows):
-        if row.row in TABLE_1_PLACES:  # controls have no place in the paper's table
-            value = table_1_gain(TABLE_1_PLACES[row.row], "ESPNetv2").value
-            style = style_of(row.row)
-            ax.plot(value, place, "s", markersize=9, markerfacecolor="none", markeredgecolor=style.color)
+    figure = new_figure(9, 1.3 + 0.5 * len(of_row))
+    ax = gain_points(frames.pick(frames.gains(scores)), ax=figure.add_subplot())
+    for place, row in enumerate(of_row.index):
+        if ROWS[row].paper_row:  # controls have no place in the paper's table
+            value = table_1_gain(ROWS[row].paper_row, "ESPNetv2").value
+            ax.plot(value, place, "s", markersize=9, markerfacecolor="none", markeredgecolor=style_of(row).color)
     ax.set_title(f"{SETTING}: ours (dots, whiskers)\nand the paper's on Cityscapes [P] (squares)")
     show_figure(figure, alt="Gain of each row over the baseline with intervals, and the paper's gains as squares")
 
@@ -583,4 +576,4 @@ with theme():
 #
 # - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020 (Table 1, Figure 1).
 # - Student: The probable error of a mean, 1908. Bouthillier et al.: Accounting for variance in machine learning benchmarks, 2021.
-# - In the kit: `dsrl_lab/results/verdicts.py` states the rule, `data/runs/DESIGN.md` the design.
+# - In the kit: `dsrl_lab/results/inference.py` states the rule, `data/runs/DESIGN.md` the design.

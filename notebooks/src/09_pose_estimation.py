@@ -409,30 +409,35 @@ with theme():
 # `dsrl-lab train lsp_hrnet_dsrl --data ROOT` trains on 960 people of Leeds Sports Pose Extended, and scores 240. What the kit has recorded:
 
 # %%
-from dsrl_lab.results.ablation import ablation, ablation_bars, gain_bars
-from dsrl_lab.results.records import find_runs
+from dsrl_lab.results import frames
+from dsrl_lab.results.charts import gain_points, score_bars
+from dsrl_lab.results.tables import ablation_table
 
-runs = [run for run in find_runs(lab.root / "data" / "runs" / "lsp_hrnet") if run.end is not None]
-rows = ablation(runs)
-for steps, batch in {(run.first["train"]["iterations"], run.first["train"]["batch_size"]) for run in runs}:
+runs = frames.runs(lab.root / "data" / "runs" / "lsp_hrnet")
+runs = runs[runs["finished"]]
+rows, scores = ablation_table(runs), frames.scores(runs)
+for steps, batch in {(run.iterations, run.batch_size) for run in runs.itertuples()}:
     print(f"{steps} steps of {batch} people each, from scratch")
-for row in rows:
-    loose, strict = (row.score(f"keypoints.{name}").show(scale=100) for name in ("pck", "pck_strict"))
-    print(f"{row.label}: {len(row.runs)} seeds, {row.macs:.2f} M MACs\n    PCK@0.2 {loose} %   PCK@0.1 {strict} %")
-for pose in [run.end["mean_pose"] for run in runs if "mean_pose" in run.end][:1]:
+for row in rows.to_dict("records"):
+    print(f"{row['row']}: {row['seeds']} seeds, {row['true MACs (M)']} M MACs")
+    print(f"    PCK@0.2 {row['PCK@0.2']} %   PCK@0.1 {row['PCK@0.1']} %")
+for pose in [one.end["mean_pose"] for one in runs["record"] if "mean_pose" in one.end][:1]:
     print(
         f"the mean pose of the 960, control\n    PCK@0.2 {100 * pose['pck']:.1f} %   PCK@0.1 {100 * pose['pck_strict']:.1f} %"
     )
-if not rows:
+if runs.empty:
     print("no run is recorded yet: train the rows above, then `dsrl-lab keep runs`; this cell will find them")
 
 # %%
-if rows:
+if len(runs):
     with theme():
         figure = new_figure(12, 0.9 + 0.75 * len(rows))
         left, right = figure.subplots(1, 2)
-        ablation_bars(rows, score="keypoints.pck", xlabel="PCK@0.2 (%), 240 people of LSP", ax=left)
-        gain_bars(rows, score="keypoints.pck", xlabel="gain over the baseline (points of PCK@0.2)", ax=right)
+        pck = frames.pick(scores, "keypoints.pck")
+        score_bars(pck, xlabel="PCK@0.2 (%), 240 people of LSP", ax=left)
+        gain_points(
+            frames.gains(pck), places=list(rows["row"]), xlabel="gain over the baseline (points of PCK@0.2)", ax=right
+        )
         right.set_yticklabels([])
         show_figure(
             figure, alt="PCK at 0.2 on Leeds Sports Pose of each row with its seeds, and gains over the baseline"

@@ -18,7 +18,7 @@ from dsrl_lab.training import checkpoint, record
 
 RUNNER = CliRunner()
 COMMANDS = ["doctor", "data", "train", "evaluate", "predict", "reproduce", "figures", "cost", "bench", "notebooks"]
-COMMANDS += ["verdict"]
+COMMANDS += ["results", "verdict"]
 TINY = ["--set", "train.iterations=2", "--set", "train.input_size=[16,24]", "--set", "train.batch_size=2"]
 
 

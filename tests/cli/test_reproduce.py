@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,8 @@ SMALL = ["train.iterations=2", "train.input_size=[24,32]", "train.batch_size=2",
 
 
 def test_the_main_job_from_nothing_to_figures_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn_small = functools.partial(experiments.open_split, length=4)
-    monkeypatch.setattr(
-        experiments, "open_split", lambda name, split, root, *, size, length: drawn_small(name, split, root, size=size)
-    )
+    drawn_small = experiments.open_split
+    monkeypatch.setattr(experiments, "open_split", lambda *args, **kwargs: drawn_small(*args, **kwargs | {"length": 4}))
     changes = [argument for change in SMALL for argument in ("--set", change)]
     command = ["reproduce", "--seeds", "2", "--out", str(tmp_path), *changes]
     first = CliRunner().invoke(cli.app, command)

@@ -19,7 +19,8 @@ from dsrl_lab.datasets.cityscapes import Cityscapes
 from dsrl_lab.datasets.pictures import read_ids, read_image
 from dsrl_lab.datasets.pose import LspExtended
 from dsrl_lab.results.figures import read_manifest
-from dsrl_lab.results.records import read_run
+from dsrl_lab.results.frames import frame
+from dsrl_lab.results.records import read_record
 from dsrl_lab.tools.fetch.archives import unpack
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl, load_task_model
@@ -121,7 +122,7 @@ def records(_: Path) -> Door:
     def read(folder: Path, name: str) -> object:
         record.read(folder / name)
         record.truncate(folder / name, 2)
-        return read_run(folder / name)
+        return frame([read_record(folder / name)])
 
     text = "\n".join(json.dumps(line) for line in lines).encode()
     return Door({"record.jsonl": text}, read, (mutate.json_value, mutate.json_value, mutate.deep_json))

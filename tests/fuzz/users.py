@@ -16,7 +16,7 @@ from dsrl_lab.cli.evaluate import evaluate
 from dsrl_lab.experiments import run
 from dsrl_lab.recipes import Recipe, find_recipe, with_changes
 from dsrl_lab.results.claims import findings
-from dsrl_lab.results.records import find_runs
+from dsrl_lab.results.frames import runs as find_runs
 from dsrl_lab.tools import prediction
 from dsrl_lab.tools.export.writing import export
 from tests.fuzz import mutate

@@ -17,14 +17,14 @@ from dsrl_lab.dsrl import DSRL
 from dsrl_lab.files import sha256
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.plots.theme import new_figure
-from dsrl_lab.results import verdicts
+from dsrl_lab.results.claims_of_cost import counted_costs
 from dsrl_lab.results.figures import FIGURES, MANIFEST, check, draw, read_manifest
-from dsrl_lab.results.figures_paper import counted_costs
-from dsrl_lab.results.paper_numbers import COSTS, Mark, Number, table_1_gain
-from dsrl_lab.results.records import estimate
+from dsrl_lab.results.findings import count_is
+from dsrl_lab.results.inference import CONTRADICTED, NOT_TESTED, SUPPORTED, WORDS
+from dsrl_lab.results.paper_numbers import COSTS, Mark, Number
 from dsrl_lab.results.shapes import network_shapes, papers_network
 from dsrl_lab.results.writing import LARGEST, png_bytes, svg_bytes, write
-from tests.plots.conftest import record_lines, write_record
+from tests.results.conftest import record_lines, write_record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OF_RECORDS = ["streets_ablation", "streets_training_curves"]
@@ -44,7 +44,7 @@ def test_manifest_says_from_what_each_figure_was_drawn(committed: Path, tmp_path
     out = tmp_path / "figures"
     manifest = draw(["streets_ablation", "camvid_ablation"], runs=committed, out=out)
     entry = manifest["figures"]["streets_ablation"]
-    assert entry["function"] == "dsrl_lab.results.figures_streets.ablation_figure"
+    assert entry["function"] == "dsrl_lab.results.figures_runs.ablation_figure"
     assert entry["inputs"]["streets_tinynet/dsrl_seed0.jsonl"] == sha256(
         committed / "streets_tinynet" / "dsrl_seed0.jsonl"
     )
@@ -53,12 +53,12 @@ def test_manifest_says_from_what_each_figure_was_drawn(committed: Path, tmp_path
     assert {"commit", "versions", "device", "seconds"} <= entry.keys()
     assert manifest["skipped"] == {"camvid_ablation": "no finished run of camvid_espnetv2_baseline"}
     assert json.loads((out / MANIFEST).read_text()) == manifest
-    gain = next(c for c in entry["comparisons"] if "FA" in c["what"] and "ESPNetv2" in c["what"])
-    assert gain["paper"]["value"] == 5.0
-    assert gain["paper"]["mark"] == "P"
+    gain = next(c for c in entry["comparisons"] if c["row"] == "dsrl" and c["over"] == "baseline")
+    assert gain["paper"]["ESPNetv2"]["value"] == 5.0
+    assert gain["paper"]["ESPNetv2"]["mark"] == "P"
     assert gain["ours"]["mean"] == pytest.approx(3.08)
     assert gain["ours"]["low"] < 3.08 < gain["ours"]["high"]
-    assert gain["verdict"] == verdicts.SAME_DIRECTION
+    assert gain["verdict"] == SUPPORTED
 
 
 def test_other_figures_keep_their_entry(committed: Path, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_check_redraws(committed: Path, tmp_path: Path, monkeypatch: pytest.Monk
     out = tmp_path / "figures"
     draw(["streets_ablation"], runs=committed, out=out)
     assert check(out, committed, redraw=True) == []
-    monkeypatch.setattr("dsrl_lab.results.figures_streets.training_note", lambda runs: "another note")
+    monkeypatch.setattr("dsrl_lab.results.figures_runs.training_note", lambda runs: "another note")
     words, bytes_of_it = check(out, committed, redraw=True)
     assert "says something else" in words and "comes out differently from the same records" in bytes_of_it
 
@@ -185,9 +185,9 @@ def test_without_any_run_the_papers_figures_stand_alone(tmp_path: Path) -> None:
     manifest = draw(names, runs=tmp_path / "none", out=tmp_path / "figures")
     assert list(manifest["figures"]) == names[:3]
     assert sorted(manifest["skipped"]) == ["streets_affinity", "streets_side_by_side"]
-    verdict = {c["what"]: c["verdict"] for c in manifest["figures"]["cost"]["comparisons"]}
+    verdict = {c["claim"]: c["verdict"] for c in manifest["figures"]["cost"]["comparisons"]}
     assert len(verdict) == 3
-    assert set(verdict.values()) == {verdicts.SAME}
+    assert set(verdict.values()) == {SUPPORTED}
 
 
 def test_the_sweep_compares_at_equal_cost(tmp_path: Path) -> None:
@@ -198,8 +198,8 @@ def test_the_sweep_compares_at_equal_cost(tmp_path: Path) -> None:
             write_record(tmp_path / "runs" / setting / f"{row}_seed0.jsonl", lines)
     (entry,) = draw(["camvid_sweep"], runs=tmp_path / "runs", out=tmp_path / "figures")["figures"].values()
     (comparison,) = entry["comparisons"]  # 15 M lies between the baseline's costs, 36 M beyond them
-    assert "60×80" in comparison["what"] and comparison["paper"]["value"] == 2.0
-    assert comparison["ours"]["mean"] == pytest.approx(3.0) and comparison["verdict"] == verdicts.ONE_SEED
+    assert "60×80" in comparison["where"] and comparison["paper"][""]["value"] == 2.0
+    assert comparison["ours"]["mean"] == pytest.approx(3.0) and comparison["verdict"] == NOT_TESTED
     shutil.rmtree(tmp_path / "runs" / "camvid_espnetv2_60x80")
     manifest = draw(["camvid_sweep"], runs=tmp_path / "runs", out=tmp_path / "figures")
     assert "no finished baselines of two or more" in manifest["skipped"]["camvid_sweep"]
@@ -224,8 +224,9 @@ def test_every_entry_of_the_kits_manifest_is_complete() -> None:
         assert entry["files"].keys() == {f"{name}.svg", f"{name}.png"}
         assert entry.keys() >= {"inputs", "says", "commit", "versions", "platform", "device", "seconds"}
         for comparison in entry["comparisons"]:
-            assert comparison.keys() == {"what", "paper", "ours", "tolerance", "verdict"}
-            assert comparison["paper"]["mark"] and comparison["ours"].keys() == {"mean", "low", "high", "seeds"}
+            assert comparison["verdict"] in WORDS and comparison["claim"] and comparison["reason"]
+            assert all(number["mark"] for number in comparison["paper"].values())
+            assert comparison["ours"].keys() == {"mean", "low", "high", "values"}
 
 
 def test_counted_costs_are_those_measured_on_public_code() -> None:
@@ -288,16 +289,21 @@ def test_a_large_png_keeps_its_colours_with_a_palette(monkeypatch: pytest.Monkey
     assert small == content(1000)
 
 
-def test_verdicts_say_no_more_than_the_numbers() -> None:
-    paper = table_1_gain("dsrl", "ESPNetv2")
-    for values, verdict in (
-        ([1.0, 1.1, 1.2], verdicts.SAME_DIRECTION),
-        ([-1.0, -1.1, -1.2], verdicts.OPPOSITE),
-        ([1.0, -1.0, 0.5], verdicts.OPEN),
-        ([1.0], verdicts.ONE_SEED),
-    ):
-        assert verdicts.compare_direction("gain", paper, estimate(values)).verdict == verdict
-    assert verdicts.compare_count("MACs", COSTS[0].total, 1264.28).verdict == verdicts.SAME
-    assert verdicts.compare_count("MACs", COSTS[0].total, 674.46).verdict == verdicts.OTHER
+def test_a_count_is_the_same_number_or_another() -> None:
+    assert count_is("MACs", COSTS[0].total, 1264.28).verdict == SUPPORTED
+    assert count_is("MACs", COSTS[0].total, 674.46).verdict == CONTRADICTED
     with pytest.raises(ValueError, match="leave unknown ones out"):
-        verdicts.compare_count("epochs", Number(value=None, mark=Mark.UNKNOWN), 3)
+        count_is("epochs", Number(value=None, mark=Mark.UNKNOWN), 3)
+
+
+def test_the_story_comes_first_and_the_rest_behind_it(committed: Path, tmp_path: Path) -> None:
+    for path in sorted((committed / "streets_tinynet").iterdir()):
+        there = path.read_text().replace("streets_tinynet_", "camvid_espnetv2_90x120_")
+        place = committed / "camvid_espnetv2_90x120" / path.name
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(there)
+    names = ["camvid_90x120_ablation", "camvid_90x120_all_rows"]
+    drawn = draw(names, runs=committed, out=tmp_path / "figures")["figures"]
+    rows = [{c["row"] for c in drawn[name]["comparisons"]} for name in names]
+    assert rows == [{"sssr", "sisr", "dsrl"}] * 2  # controls stand in both figures and are no step of the paper's
+    assert "3 seeds" not in drawn[names[0]]["says"] and "seeds" in drawn[names[0]]["says"]

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dsrl_lab.results.ablation import ablation
 from dsrl_lab.results.claims import findings
-from dsrl_lab.results.contrasts import contrasts
+from dsrl_lab.results.frames import gains, runs, scores, steps, summary
 from dsrl_lab.results.readme import (
     ALL_BEGIN,
     ALL_END,
@@ -31,9 +30,7 @@ from dsrl_lab.results.readme import (
     update,
     update_all,
 )
-from dsrl_lab.results.records import find_runs
-from dsrl_lab.results.sweeps import curve_of, families, over_cost
-from dsrl_lab.training.evaluate import PROTOCOLS
+from dsrl_lab.results.sweeps import gains_at_cost, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,12 +49,12 @@ def test_only_what_stands_between_the_markers_changes(tmp_path: Path) -> None:
     assert update(readme, ROOT / "data" / "runs") and not update(readme, ROOT / "data" / "runs")
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("before\n") and "\nbetween\n" in text and text.endswith("after\n") and "old" not in text
-    assert results(find_runs(ROOT / "data" / "runs"), HEADLINES) in text
+    assert results(runs(ROOT / "data" / "runs"), HEADLINES) in text
 
 
 def test_every_setting_with_records_stands_among_all_results() -> None:
     text = everything(ROOT / "data" / "runs")
-    for setting in {run.setting for run in find_runs(ROOT / "data" / "runs")} & set(SETTINGS):
+    for setting in set(runs(ROOT / "data" / "runs")["setting"]) & set(SETTINGS):
         assert f"`data/runs/{setting}`" in text
     assert (
         set(HEADLINES) <= set(SETTINGS) and (ROOT / "docs" / "RESULTS.md").read_text(encoding="utf-8").count(text) == 1
@@ -65,11 +62,12 @@ def test_every_setting_with_records_stands_among_all_results() -> None:
 
 
 def test_a_column_that_no_row_fills_is_left_out(committed: Path) -> None:
-    runs = [run for run in find_runs(committed) if run.row in ("baseline", "sssr")]
-    head, _, *rows = results(runs, ["streets_tinynet"]).splitlines()[2:]
+    found = runs(committed)
+    some = found[found["row"].isin(("baseline", "sssr"))]
+    head, _, *rows = results(some, ["streets_tinynet"]).splitlines()[2:]
     assert head.startswith("| row | seeds | mIoU | gain |") and "PSNR" not in head
     assert [row.split(" | ")[1] for row in rows] == ["3", "3"]
-    assert "SISR PSNR (dB) |" in results(find_runs(committed), ["streets_tinynet"])
+    assert "SISR PSNR (dB) |" in results(found, ["streets_tinynet"])
 
 
 def test_missing_markers_are_named(tmp_path: Path) -> None:
@@ -87,7 +85,7 @@ def test_notebooks_are_listed_with_minutes_and_memory_and_summed_up(tmp_path: Pa
     path = tmp_path / "notebooks.jsonl"
     path.write_text("".join(json.dumps(line | {"name": name}) + "\n" for name in ("03_sub", "04_b")), encoding="utf-8")
     rows = notebooks(path).splitlines()
-    assert rows[2] == "| [03 sub](notebooks/03_sub.ipynb) | 0.5 | 1.2 |" and rows[4] == "| all | 1.0 | |"
+    assert rows[2] == "| [03 sub](notebooks/03_sub.ipynb) | 0.5 | 1.2 |" and rows[4] == "| all | 1.0 |  |"
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -96,22 +94,20 @@ def test_the_sentences_say_no_interval_that_the_records_do_not_give(name: str) -
     begin, end = (BEGIN, END) if BEGIN in text else (ALL_BEGIN, ALL_END)
     sentences = text[: text.index(begin)] + text[text.index(end) :]
     said = re.findall(r"[+-]?\d+\.\d ± \d+\.\d", sentences)
-    runs, again = (find_runs(ROOT / "data" / name) for name in ("runs", "repeated"))
-    scores = [f"{protocol}.{score}" for protocol in PROTOCOLS for score in ("miou", "thin_miou", "thin_boundary_f")]
-    scores.append("keypoints.pck")
-    settings = {run.setting for run in runs}
-    tables = [ablation([r for r in of if r.setting == name]) for of in (runs, again) for name in settings]
-    gains = [g.show(scale=100, signed=True) for rows in tables for row in rows for s in scores if (g := row.gain(s))]
-    steps = [contrast.result.show(signed=True) for rows in tables for contrast in contrasts(rows)]
-    at_cost = [
-        gain.show(scale=100, signed=True)
-        for family in families(runs).values()
-        for row in {run.row for run in family}
-        for point in curve_of(family, row)
-        if (gain := over_cost(point, curve_of(family, "baseline")))
-    ]
-    known = " ".join([*gains, *steps, *at_cost, *(finding.shown for finding in findings(runs))])
-    assert said and [number for number in said if number not in known] == []
+    known: list[str] = []
+    for folder in ("runs", "repeated"):
+        found = runs(ROOT / "data" / folder)
+        table = scores(found)
+        table = table[table["metric"].isin(("miou", "thin_miou", "thin_boundary_f", "pck")) & (table["drive"] == "")]
+        for values, key in ((gains(table), "row"), (steps(table), "adds")):
+            by = ["setting", "row", "split", "protocol", "metric", key] if key != "row" else None
+            several = summary(values, by or ["setting", "row", "split", "protocol", "metric"], scale=100)
+            known += [one.show(signed=True) for one in several["estimate"]]
+        at_cost = summary(gains_at_cost(sweep(found)), scale=100)
+        known += [one.show(signed=True) for one in at_cost["estimate"]]
+        known += [finding.shown for finding in findings(found)]
+    known = [*known, " ".join(known)]
+    assert said and [number for number in said if number not in known[-1]] == []
 
 
 def test_super_resolution_stands_from_bicubic_to_the_best(tmp_path: Path) -> None:
@@ -119,15 +115,17 @@ def test_super_resolution_stands_from_bicubic_to_the_best(tmp_path: Path) -> Non
         return {"network": {"psnr": network}, "bicubic": {"psnr": 33.7}}
 
     for name, db in (("b", 37.0), ("a", 36.0)):
+        first = {"kind": "run", "recipe": f"super_resolution_{name}", "seed": 0, "title": name, "dataset": "T91"}
         lines = [
-            {"kind": "run", "title": name, "macs": 2e9, "parameters": 3000},
+            first | {"macs": 2e9, "parameters": 3000},
             {"kind": "end", "cpu_seconds": 240, "scores": {"Set5": psnr(db), "Set14": psnr(db - 4)}},
         ]
         path = tmp_path / f"super_resolution_{name}.jsonl"
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    rows = super_resolution(tmp_path).splitlines()[4:]
+    rows = super_resolution(runs(tmp_path)).splitlines()[4:]
     assert [row.split("|")[1].strip()[:3] for row in rows] == ["bic", "[a]", "[b]"]
     assert rows[-1] == "| [b](../data/runs/super_resolution_b.jsonl) | 37.00 | 33.00 | 2.0 | 3 | 4 |"
+    assert super_resolution(runs(tmp_path / "none")) == ""
 
 
 def test_latency_and_fewer_bits_are_told_from_their_record(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def test_the_kits_manifest_is_that_of_its_checkpoints() -> None:
     )
     commands = {entry["command"].split(" --")[0] for entry in manifest.values()}
     assert {"dsrl-lab train camvid_espnetv2_90x120_paper", "dsrl-lab train-sisr super_resolution_dbpn"} <= commands
+    people = manifest["people_hrnet/baseline_seed0.safetensors"]["command"]
+    assert "--data" not in people  # street people are drawn: no folder is needed
 
 
 @pytest.mark.parametrize("held_out", [False, True])

@@ -41,8 +41,9 @@ def record_lines(recipe: str, row: str, seed: int, **changes: Any) -> list[dict[
     ]  # fmt: skip
     sisr = {"psnr": 27.0 + seed, "ssim": 0.9, "bilinear_psnr": 25.0, "bilinear_ssim": 0.85} if network["sisr"] else None
     end = {
-        "kind": "end", "iteration": 40, "seconds": 20.0 + seed, "logits": {"miou": score, "thin_miou": score - 0.2},
-        "labels": {"miou": score - 0.02}, "super_resolution": sisr,
+        "kind": "end", "iteration": 40, "seconds": 20.0 + seed,
+        "logits": {"split": "val", "miou": score, "thin_miou": score - 0.2},
+        "labels": {"split": "val", "miou": score - 0.02}, "super_resolution": sisr,
     }  # fmt: skip
     return [first, *curve, end]
 

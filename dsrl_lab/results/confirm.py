@@ -1,0 +1,119 @@
+"""Confirmatory tests: a family of pairs of rows, judged together by seeds and, where records hold them, by pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from dsrl_lab.results.frames import MIOU, gains, pick, pictures, scores
+from dsrl_lab.results.inference import (
+    CONTRADICTED,
+    SMALLEST,
+    SUPPORTED,
+    UNDECIDED,
+    bootstrap,
+    equivalence,
+    estimate,
+    holm,
+    judge_family,
+    percentiles,
+)
+
+Test = tuple[str, str, float | None]
+
+
+def compare(runs: pd.DataFrame, tests: Sequence[Test], *, split: str = "test", draws: int = 10_000) -> pd.DataFrame:
+    """Test a family of gains in mIoU (points, paired by seed) of one setting.
+
+    Args:
+        runs: of ``frames.runs``.
+        tests: (row, other row, claimed size or None where only a gain is claimed), in the order of the design.
+        split: that was scored.
+        draws: of the bootstrap.
+
+    Returns:
+        One line a test: row, over, size, seeds, mean, low and high (Student's t over seeds), boot_low and boot_high
+        (seeds and blocks of pictures; NaN where records hold no pictures), p (two-sided t), p_holm, p_equivalent (two
+        one-sided tests), verdict and reason. A verdict needs both intervals: what the bootstrap does not bear out is
+        undecided.
+
+    Raises:
+        ValueError: the runs are of several settings.
+    """
+    if runs["setting"].nunique() > 1:
+        raise ValueError(f"expected runs of one setting, got {', '.join(sorted(set(runs['setting'])))}; choose one")
+    table, pixels = pick(scores(runs), MIOU, split=split), pictures(runs)
+    pixels = pixels[pixels["split"] == split]
+    lines: list[tuple[Any, ...]] = []
+    for row, over, size in tests:
+        gained = gains(table[table["row"].isin((row, over))], over)
+        found = estimate(gained["value"]).scaled(100) if len(gained) else None
+        low, high = (found and found.interval) or (np.nan, np.nan)
+        drawn = picture_interval(pixels, row, over, draws=draws)
+        several = found is not None and found.margin is not None and found.margin > 0
+        p = (
+            [float(stats.ttest_1samp(found.values, 0).pvalue), equivalence(found.values)]
+            if found and several
+            else [np.nan] * 2
+        )
+        seeds, mean = (len(found.values), found.mean) if found else (0, np.nan)
+        lines.append((row, over, size, seeds, mean, low, high, *drawn, *p, found))
+    columns = [
+        "row",
+        "over",
+        "size",
+        "seeds",
+        "mean",
+        "low",
+        "high",
+        "boot_low",
+        "boot_high",
+        "p",
+        "p_equivalent",
+        "found",
+    ]
+    result = pd.DataFrame(lines, columns=columns)
+    words = judge_family([(line[-1], line[2]) for line in lines])
+    judged = [_borne_out(word, line) for word, line in zip(words, result.itertuples(), strict=True)]
+    known = result["p"].notna()
+    result.loc[known, "p_holm"] = holm(list(result.loc[known, "p"]))
+    result[["verdict", "reason"]] = pd.DataFrame(judged, columns=["verdict", "reason"])
+    return result.drop(columns="found")
+
+
+def picture_interval(pixels: pd.DataFrame, row: str, over: str, *, draws: int = 10_000) -> tuple[float, float]:
+    """The 95 % bootstrap interval of a gain over seeds and blocks of pictures, in points; NaN where there are none.
+
+    Args:
+        pixels: of ``frames.pictures``, one setting and split.
+        row: the one row.
+        over: the other.
+        draws: how many.
+    """
+    counts = {
+        name: {seed: np.stack(list(lines["counts"])) for seed, lines in pixels[pixels["row"] == name].groupby("seed")}
+        for name in (row, over)
+    }
+    seeds = sorted(counts[row].keys() & counts[over].keys())
+    if len(seeds) < 2:
+        return np.nan, np.nan
+    ours, before = (np.stack([counts[name][seed] for seed in seeds]) for name in (row, over))
+    blocks = pixels[(pixels["row"] == row) & (pixels["seed"] == seeds[0])]["block"].to_numpy()
+    shared = bool((ours[:, :, 2] == ours[:1, :, 2]).all())  # the same true pixels: the same pictures for every seed
+    low, high = percentiles(bootstrap(ours, before, blocks, shared=shared, draws=draws))
+    return 100 * low, 100 * high
+
+
+def _borne_out(word: tuple[str, str], line: pd.Series) -> tuple[str, str]:
+    goal = 0.0 if line.size is None or np.isnan(line.size) else max(0.0, line.size - SMALLEST)
+    nothing = line.boot_low > -SMALLEST and line.boot_high < SMALLEST
+    against = (word[0] == SUPPORTED and (line.boot_low < goal or line.boot_low <= 0)) or (
+        word[0] == CONTRADICTED and line.boot_high >= goal and not nothing
+    )
+    return (
+        (UNDECIDED, "by seeds alone; the bootstrap over seeds and pictures does not bear it out") if against else word
+    )

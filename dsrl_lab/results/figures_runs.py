@@ -1,0 +1,192 @@
+"""Figures of runs: curves, the ablation's story and the rows behind it, costs, the sweep, people."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from dsrl_lab.plots.theme import new_figure, style_of
+from dsrl_lab.results import paper_numbers as paper
+from dsrl_lab.results.charts import (
+    TERMS,
+    class_heatmap,
+    cost_curves,
+    cost_points,
+    gain_points,
+    number_columns,
+    score_bars,
+    training_curves,
+)
+from dsrl_lab.results.claims import pose_gain, table_1
+from dsrl_lab.results.claims_of_cost import WHOLE, count_costs, counted_costs, same_cost
+from dsrl_lab.results.findings import Finding
+from dsrl_lab.results.frames import alike, curves, gains, pick, scores, setting_title, steps
+from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
+from dsrl_lab.results.sweeps import gains_at_cost, sweep
+from dsrl_lab.results.tables import ablation_table, story
+from dsrl_lab.rows import GREY
+
+NUMBERS = ("thin classes", "true MACs (M)", "SISR PSNR (dB)", "seeds")
+
+
+def training_curves_figure(inputs: Inputs) -> Drawing:
+    """Loss terms, learning rate and validation mIoU of all rows over the iterations."""
+    figure, lines = new_figure(13, 6.4), curves(inputs.runs)
+    figure.suptitle(f"{setting_title(inputs.runs)}: training", x=0.01, ha="left")
+    drawn = ("task", "sisr", "affinity", "loss", "learning_rate", "miou")
+    for ax, term in zip(figure.subplots(2, 3).flat, drawn, strict=True):
+        shown = lines[lines["row"] == lines["row"].min()] if term == "learning_rate" else lines
+        training_curves(shown, term, legend=False, ax=ax)
+        if not ax.lines:
+            ax.set_axis_off()
+            note = f"{TERMS[term][0]}: not in these records"
+            ax.text(0.5, 0.5, note, transform=ax.transAxes, ha="center", color=GREY)
+    _legend_below(figure, ncols=5)
+    return Drawing(figure)
+
+
+def ablation_figure(inputs: Inputs) -> Drawing:
+    """The story: baseline, + SSSR, + SISR, + FA and their one control, with gains paired by seed and what they cost."""
+    runs = alike(inputs.runs)
+    told = runs[runs["row"].isin(story(runs))]
+    values, count = scores(told), told["row"].nunique()
+    figure = new_figure(13.5, 1.9 + 0.62 * count)
+    figure.suptitle(f"{setting_title(runs)}: what each part gains", x=0.01, ha="left")
+    bars, points, numbers = figure.subplots(1, 3, width_ratios=(1.6, 1.9, 1.7))
+    split = scored_split(values)
+    score_bars(pick(values, split=split), xlabel=f"mIoU on {split} (%)", ax=bars)
+    gain_points(pick(gains(values), split=split), places=list(told["label"].astype(str).unique()), ax=points)
+    points.tick_params(labelleft=False)
+    number_columns(ablation_table(told, NUMBERS).drop(columns="row"), ax=numbers)
+    figure.supxlabel(training_note(runs), fontsize=8, color=GREY)
+    return Drawing(figure, tuple(gain_findings(told)))
+
+
+def all_rows_figure(inputs: Inputs) -> Drawing:
+    """Behind the story: every row over the baseline, and every question that two rows answer."""
+    runs = alike(inputs.runs)
+    values = scores(runs)
+    split, asked = scored_split(values), steps(values)["adds"].nunique()
+    figure = new_figure(15, 1.6 + 0.5 * max(runs["row"].nunique(), asked))
+    figure.suptitle(f"{setting_title(runs)}: all rows, all questions, on {split}", x=0.01, ha="left")
+    rows, questions = figure.subplots(1, 2)
+    gain_points(pick(gains(values), split=split), ax=rows)
+    gain_points(
+        pick(steps(values), split=split), y="adds", xlabel="adds (points of mIoU, paired by seed)", ax=questions
+    )
+    figure.supxlabel(training_note(runs), fontsize=8, color=GREY)
+    return Drawing(figure, tuple(gain_findings(runs)))
+
+
+def classes_figure(inputs: Inputs) -> Drawing:
+    """The gain of each class by row: where the mean comes from."""
+    runs = alike(inputs.runs)
+    gained = gains(scores(runs[runs["row"].isin(story(runs))]))
+    split = scored_split(gained)
+    of_classes = gained[(gained["protocol"] == "logits") & (gained["metric"] == "iou") & (gained["split"] == split)]
+    figure = new_figure(12, 1.9 + 0.62 * of_classes["row"].nunique())
+    figure.suptitle(f"{setting_title(runs)}: gain over the baseline on {split}, class by class", x=0.01, ha="left")
+    class_heatmap(of_classes, ax=figure.add_subplot())
+    note = "Means over seeds, paired. Bold: the 95 % t-interval of that class alone is clear of zero; one test each"
+    figure.supxlabel(note, fontsize=8, color=GREY)
+    return Drawing(figure)
+
+
+def scored_split(values: pd.DataFrame) -> str:
+    """The split that figures show: test, which nothing was chosen by, where it was scored."""
+    return "test" if "test" in set(values["split"]) else "val"
+
+
+def gain_findings(runs: pd.DataFrame) -> list[Finding]:
+    """The gains of Table 1 over the baseline beside those of our runs, setting by setting, by the honest protocol."""
+    return [finding for finding in table_1(runs, ("logits",)) if finding.over == "baseline"]
+
+
+def cost(inputs: Inputs) -> Drawing:
+    """Accuracy against true MACs: the paper's numbers with the deconvolutions counted, and ours."""
+    counted, swept = counted_costs(), sweep(inputs.runs)
+    settings = [(name, runs) for name, runs in inputs.runs.groupby("setting") if "dsrl" in set(runs["row"])]
+    figure = new_figure(5.6 * (1 + len(settings)) + 1, 4.6)
+    left, *others = figure.subplots(1, 1 + len(settings), squeeze=False)[0]
+    points = [point for point in paper.FIGURE_1 if point.host == "ESPNetv2"]
+    plain, whole = counted["plain host"], counted["with the SSSR head"]
+    names = {"baseline": "plain ESPNetv2", "dsrl": "DSRL, deconvolutions counted"}
+    for (row, name), macs in zip(names.items(), (plain, whole), strict=True):
+        style, numbers = style_of(row), [getattr(point, row) for point in points]
+        left.errorbar(
+            [macs * point.input_size[0] * point.input_size[1] / (256 * 512) for point in points],
+            [number.value for number in numbers], yerr=[number.error for number in numbers], color=style.color,
+            linestyle=(0, (1, 1.5)), marker=style.marker, markerfacecolor="white", capsize=3,
+            label=f"{name} [mIoU read off]",
+        )  # fmt: skip
+    first = paper.TABLE_1[-1].miou["ESPNetv2"].value or 0.0
+    left.annotate("", (whole - 45, first), (plain, first), arrowprops={"arrowstyle": "-|>"})
+    color, label = style_of("dsrl").color, "DSRL at 256×512 as its release counts it"
+    left.plot(plain, first, "D", color=color, alpha=0.35, label=label)
+    more = f"+{100 * counted['SSSR head'] / plain:.0f} %"
+    left.text((plain + whole) / 2, first + 0.35, more, ha="center", weight="bold")
+    left.set(title="ESPNetv2 on Cityscapes val [P]", xlabel="true MACs (M)", ylabel="mIoU (%)", xlim=(0, None))
+    left.legend(loc="lower right")
+    for ax, (name, runs) in zip(others, settings, strict=True):
+        shown = swept[(swept["setting"] == name) & swept["row"].isin([*story(runs), "deconvolution"])]
+        cost_points(shown, ax=ax).set_title(setting_title(runs))
+    return Drawing(figure, tuple(count_costs(counted)))
+
+
+def sweep_figure(inputs: Inputs) -> Drawing:
+    """Our Figure 1: accuracy against true MACs over the input sizes; gains are taken at equal cost, not equal input."""
+    swept = sweep(inputs.runs)
+    of_baseline = swept[swept["row"] == "baseline"].groupby("family")["cost"].nunique()
+    known = list(of_baseline.index[of_baseline > 1])
+    if not known:
+        raise MissingInputError("no two input sizes of one family have a finished baseline")
+    figure = new_figure(14, 5.4 * len(known))
+    panels = figure.subplots(len(known), 2, squeeze=False, width_ratios=(1.25, 1))
+    for (left, right), name in zip(panels, known, strict=True):
+        family = swept[(swept["family"] == name) & swept["row"].isin(("baseline", *WHOLE))]
+        sizes = family.groupby("row", observed=True)["cost"].transform("nunique")
+        cost_curves(family[sizes > 1], ax=left)
+        left.set_title(textwrap.fill(name, 70), fontsize=9.5, pad=18)
+        left.legend(loc="lower right")
+        equal = gains_at_cost(family)
+        if len(equal):
+            size = equal["input_height"].map("{:.0f}".format) + "×" + equal["input_width"].map("{:.0f}".format)
+            equal = equal.assign(place=equal["label"].astype(str) + "; " + size)
+            gain_points(equal, y="place", xlabel="over the baseline at equal true MACs (points of mIoU)", ax=right)
+    note = "Dots: seeds. Whiskers: 95 % t-interval. Left: rows trained at two sizes or more"
+    figure.supxlabel(note, fontsize=8, color=GREY)
+    return Drawing(figure, tuple(finding for finding in same_cost(inputs.runs) if finding.ours is not None))
+
+
+def pose_ablation(inputs: Inputs) -> Drawing:
+    """The ablation on people: PCK at 0.2 and 0.1 of the torso with seeds and intervals, and gains paired by seed."""
+    runs = alike(inputs.runs)
+    values = scores(runs)
+    figure = new_figure(14.5, 1.75 + 0.55 * runs["row"].nunique())
+    figure.suptitle(f"{setting_title(runs)}: ablation", x=0.01, ha="left")
+    loose, strict, points = figure.subplots(1, 3)
+    score_bars(pick(values, "keypoints.pck"), xlabel="PCK@0.2 (%)", ax=loose)
+    score_bars(pick(values, "keypoints.pck_strict"), xlabel="PCK@0.1 (%)", ax=strict)
+    places, xlabel = list(runs["label"].astype(str).unique()), "gain over the baseline (points of PCK@0.2)"
+    gain_points(pick(gains(values), "keypoints.pck"), places=places, xlabel=xlabel, ax=points)
+    for ax in (strict, points):
+        ax.tick_params(labelleft=False)
+    figure.supxlabel(training_note(runs), fontsize=8, color=GREY)
+    return Drawing(figure, tuple(pose_gain(runs)))
+
+
+def training_note(runs: pd.DataFrame) -> str:
+    """What all rows share, and how to read the marks, in one line."""
+    run = runs.iloc[0]
+    pictures = ", ".join(f"{count} {split}" for split, count in (run.record.first.get("pictures") or {}).items())
+    return (
+        f"every row: {run.iterations:.0f} iterations of {run.batch_size:.0f}; samples: {pictures}. "
+        "Dots: seeds. Whiskers: 95 % t-interval. Gains are paired by seed"
+    )
+
+
+def _legend_below(figure: Figure, *, ncols: int) -> None:
+    entries = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels()), strict=True))
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=ncols)

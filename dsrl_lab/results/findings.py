@@ -1,0 +1,116 @@
+"""A finding: one claim of the paper, what our records say of it, and the word that the numbers allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from dsrl_lab.results import inference
+from dsrl_lab.results.inference import CONTRADICTED, NOT_TESTED, SUPPORTED, Estimate, estimate, judge
+from dsrl_lab.results.paper_numbers import Number
+
+POINTS = "points of mIoU"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What our records say of one claim in one setting, by one protocol.
+
+    Attributes:
+        paper: the paper's number, or one for each of its hosts.
+        over: the row that ours is compared with.
+        where: setting and rows in words; "" where nothing was run.
+        protocol: how ours was scored, or counted.
+        counted: whether ours is a count, which no seed changes.
+        size: the claimed gain that ours is held to; None where it is not judged as a gain.
+        verdict: one of ``inference.WORDS``.
+        records: the files behind it, as <folder>/<file>.
+    """
+
+    claim: str
+    paper: dict[str, Number]
+    row: str = ""
+    over: str = ""
+    setting: str = ""
+    where: str = ""
+    protocol: str = ""
+    ours: Estimate | None = None
+    unit: str = ""
+    counted: bool = False
+    size: float | None = None
+    verdict: str = NOT_TESTED
+    reason: str = ""
+    records: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """Our number as text, with its interval and unit; a count has no seeds."""
+        if self.ours is None:
+            return "–"
+        if self.counted:
+            return f"{self.ours.mean:.1f} {self.unit}"
+        number = self.ours.show(signed=self.unit == POINTS, digits=1 if self.unit else 2)
+        return f"{number} {self.unit}".rstrip()
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dictionary that JSON can hold."""
+        low, high = (self.ours and self.ours.interval) or (None, None)
+        ours = self.ours and {"mean": self.ours.mean, "low": low, "high": high, "values": list(self.ours.values)}
+        numbers = {host: asdict(number) | {"mark": number.mark.value} for host, number in self.paper.items()}
+        return asdict(self) | {"paper": numbers, "ours": ours, "records": list(self.records)}
+
+
+def judge_gain(finding: Finding, size: float | None) -> Finding:
+    """The finding, judged as a gain that is claimed to have a size."""
+    verdict, reason = judge(finding.ours, size)
+    return replace(finding, size=size, verdict=verdict, reason=reason if finding.ours else finding.reason or reason)
+
+
+def judge_together(family: Sequence[Finding]) -> list[Finding]:
+    """Judge the gains of one claim as one family (Holm); others keep their verdict."""
+    sized = [finding for finding in family if finding.ours is not None and finding.size is not None]
+    words = inference.judge_family([(finding.ours, finding.size) for finding in sized])
+    judged = {id(finding): word for finding, word in zip(sized, words, strict=True)}
+    return [
+        replace(finding, verdict=judged[id(finding)][0], reason=judged[id(finding)][1])
+        if id(finding) in judged
+        else finding
+        for finding in family
+    ]
+
+
+def count_is(what: str, number: Number, ours: float, *, tolerance: float = 0.005) -> Finding:
+    """A count beside the paper's: supported where it is the same number within a relative tolerance.
+
+    Raises:
+        ValueError: the paper's number is not known.
+
+    Example:
+        >>> count_is("MACs", paper.COSTS[0].total, 1264.3).verdict
+        'supported'
+    """
+    if number.value is None:
+        raise ValueError(f"expected a number of the paper to compare with, got {number}; leave unknown ones out")
+    verdict = SUPPORTED if abs(ours - number.value) <= tolerance * abs(number.value) else CONTRADICTED
+    reason = f"the same number within {100 * tolerance:g} %" if verdict == SUPPORTED else "another number"
+    ours_is = estimate([ours])
+    return Finding(
+        claim=what, paper={"": number}, ours=ours_is, unit=number.unit, counted=True, verdict=verdict, reason=reason
+    )
+
+
+def smallest(numbers: dict[str, Number]) -> float:
+    """The smallest of the paper's numbers."""
+    return min(number.value for number in numbers.values() if number.value is not None)
+
+
+def files_of(
+    runs: pd.DataFrame, rows: Sequence[str] | None = None, seeds: Sequence[int] | None = None
+) -> tuple[str, ...]:
+    """Records of runs as <folder>/<file>, each once; of some rows and seeds."""
+    chosen = runs if rows is None else runs[runs["row"].isin(rows)]
+    chosen = chosen if seeds is None else chosen[chosen["seed"].isin(seeds)]
+    return tuple(dict.fromkeys(one.name for one in chosen["record"]))

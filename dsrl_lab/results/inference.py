@@ -1,0 +1,329 @@
+"""What numbers over seeds and pictures can say: intervals, tests, and the four words of every table and figure.
+
+A gain is a difference of two rows, paired by seed, in points of mIoU. *Supported*: the interval lies above zero and,
+where the claim has a size, its lower end is within ``SMALLEST`` of that size or above. *Contradicted*: the interval
+ends below zero, or below the size by more than ``SMALLEST``, or two one-sided tests leave nothing of that size.
+*Undecided*: neither. *Not tested*: no record, or one seed. Tests of one family are corrected by Holm's method. Where
+records hold the pictures' own counts, a bootstrap over seeds and blocks of neighbouring frames stands beside Student's
+t over seeds.
+
+Source: Efron and Tibshirani 1993 (percentiles); Holm 1979; Schuirmann 1987 (two one-sided tests).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, stats
+
+CONFIDENCE = 0.95
+SMALLEST = 0.5  # points of mIoU: the smallest difference of interest
+BLOCK = 15  # neighbouring frames of a drive that are drawn together
+SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED = "supported", "contradicted", "undecided", "not tested"
+WORDS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The mean of what several seeds gave, and the half-width of its 95 % t-interval; None for a single seed."""
+
+    values: tuple[float, ...]
+    mean: float
+    margin: float | None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """(low, high), or None for a single seed."""
+        return None if self.margin is None else (self.mean - self.margin, self.mean + self.margin)
+
+    def scaled(self, factor: float) -> Estimate:
+        """The same in another unit: shares as per cent, say."""
+        margin = None if self.margin is None else factor * self.margin
+        return Estimate(tuple(factor * value for value in self.values), factor * self.mean, margin)
+
+    def show(self, *, digits: int = 1, signed: bool = False) -> str:
+        """As text: mean ± margin.
+
+        Example:
+            >>> estimate((50.0, 52.0, 54.0)).show()
+            '52.0 ± 5.0'
+            >>> estimate((2.1,)).show(signed=True)
+            '+2.1 (1 seed)'
+        """
+        mean = f"{self.mean:{'+' if signed else ''}.{digits}f}"
+        return f"{mean} (1 seed)" if self.margin is None else f"{mean} ± {self.margin:.{digits}f}"
+
+
+def estimate(values: Iterable[float]) -> Estimate:
+    """Mean and 95 % t-interval: mean ± t(n - 1) * s / sqrt(n), s with n - 1.
+
+    Raises:
+        ValueError: no values.
+
+    Example:
+        >>> result = estimate((1.0, 2.0, 3.0))  # t(2) = 4.303, s = 1
+        >>> result.mean, round(result.margin, 3)
+        (2.0, 2.484)
+    """
+    values = tuple(float(value) for value in values)
+    if not values:
+        raise ValueError("expected at least one value to estimate from, got none; are the runs finished?")
+    mean = statistics.fmean(values)
+    if len(values) == 1:
+        return Estimate(values, mean, None)
+    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
+    return Estimate(values, mean, t * statistics.stdev(values) / math.sqrt(len(values)))
+
+
+def t_interval(values: Iterable[float]) -> tuple[float, float]:
+    """The 95 % t-interval of the mean as seaborn's ``errorbar`` takes it; NaN twice for a single value.
+
+    Example:
+        >>> low, high = t_interval((1.0, 2.0, 3.0))
+        >>> round(low, 3), round(high, 3)
+        (-0.484, 4.484)
+    """
+    return estimate(values).interval or (math.nan, math.nan)
+
+
+def smallest_visible(result: Estimate, *, power: float = 0.8) -> float | None:
+    """The smallest true difference that so many seeds, scattering so, would have shown: the power of the test.
+
+    With that true difference the two-sided interval leaves zero out in a share ``power`` of all repetitions (the
+    noncentral t distribution, summed over the spreads that a sample may show: SciPy's own gives NaN for two seeds).
+
+    Returns:
+        The difference, in the unit of ``result``; None for a single seed.
+
+    Raises:
+        ValueError: ``power`` is not between 0.05 and 1.
+
+    Example:
+        >>> round(smallest_visible(estimate((1.0, 2.0, 3.0))), 2)  # three seeds that scatter by 1
+        3.26
+    """
+    if not 1 - CONFIDENCE < power < 1:
+        raise ValueError(f"expected a power between {1 - CONFIDENCE:.2f} and 1, got {power}")
+    count = len(result.values)
+    if count == 1:
+        return None
+    return statistics.stdev(result.values) / math.sqrt(count) * _visible_errors(count - 1, power)
+
+
+@functools.cache
+def _visible_errors(freedom: int, power: float) -> float:
+    """``smallest_visible`` in standard errors."""
+    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    spreads = stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom)  # what the sample's own spread may turn out to be
+    edges = t * np.sqrt(spreads / freedom)
+
+    def missing(shift: float) -> float:
+        hidden = stats.norm.cdf(edges - shift) - stats.norm.cdf(-edges - shift)
+        return 1 - float(hidden.mean()) - power
+
+    return float(optimize.brentq(missing, 0.0, 5 * t))
+
+
+def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -> tuple[str, str]:
+    """Judge a gain in points by the rule of this file.
+
+    ``size`` is the claimed gain, None where only its sign is claimed; the interval is widened for ``tests`` of them.
+
+    Returns:
+        One of ``WORDS``, and the reason.
+
+    Example:
+        >>> judge(estimate((2.1, 2.6, 2.4)), 2.0)
+        ('supported', 'the interval is clear of zero and reaches 2 within 0.5')
+        >>> judge(estimate((1.0, 1.2, 1.1)), 2.0)
+        ('contradicted', 'a gain, but the interval ends more than 0.5 below 2')
+        >>> judge(estimate((3.0, -2.0, 1.0)), 2.0)[0], judge(estimate((3.0,)), 2.0)
+        ('undecided', ('not tested', '1 seed: an observation'))
+    """
+    if ours is None:
+        return NOT_TESTED, "no seed has both rows"
+    if ours.interval is None:
+        return NOT_TESTED, "1 seed: an observation"
+    low, high = _widened(ours, tests)
+    after = f" (corrected for {tests} tests)" if tests > 1 else ""
+    goal = 0.0 if size is None else max(0.0, size - SMALLEST)
+    if low > 0 and low >= goal:
+        return SUPPORTED, "the interval is clear of zero" + ("" if size is None else _reaches(size)) + after
+    if high < 0:
+        return CONTRADICTED, "the interval lies below zero" + after
+    if high < goal:
+        gain = "a gain, but" if low > 0 else "no gain is seen:"
+        return CONTRADICTED, f"{gain} the interval ends more than {SMALLEST:g} below {size:g}{after}"
+    if size is None and _p_equivalent(ours) * tests <= 1 - CONFIDENCE:
+        return CONTRADICTED, f"the difference is smaller than {SMALLEST:g} either way{after}"
+    holds = "holds zero" if low <= 0 else f"holds {size:g} less {SMALLEST:g}"
+    return UNDECIDED, (
+        f"the interval {holds}{after}; {len(ours.values)} seeds that scatter like these would show (8 times in 10) no "
+        f"less than {smallest_visible(ours):.1f} points"
+    )
+
+
+def judge_family(family: Sequence[tuple[Estimate | None, float | None]]) -> list[tuple[str, str]]:
+    """Judge the tests of one family together, by Holm's method: the clearest first, each with what is left to test.
+
+    Example:
+        >>> clear, close = (1.0, 1.1, 1.2), (0.4, 1.6, 1.0)
+        >>> [word for word, _ in judge_family([(estimate(clear), None), (estimate(close), None)])]
+        ['supported', 'undecided']
+    """
+    p = [_p_decided(ours, size) for ours, size in family]
+    left = sum(value is not None for value in p)
+    found, stopped = [judge(ours, size, tests=max(1, left)) for ours, size in family], False
+    for place in sorted((i for i, value in enumerate(p) if value is not None), key=lambda i: p[i] or 0.0):
+        if not stopped:
+            found[place] = judge(*family[place], tests=left)
+            left -= 1
+            stopped = found[place][0] == UNDECIDED
+        elif found[place][0] != UNDECIDED:  # what stands behind an undecided one is not decided either
+            found[place] = UNDECIDED, "undecided after Holm's correction within its family"
+    return found
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """P-values adjusted by Holm's method, in the order given: reject where one is at most the level.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    adjusted, highest = [0.0] * len(p), 0.0
+    for rank, place in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+        highest = max(highest, min(1.0, (len(p) - rank) * p[place]))
+        adjusted[place] = highest
+    return adjusted
+
+
+def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
+    """P-value of two one-sided t tests: at 5 % or less the mean lies within ± ``margin``.
+
+    Raises:
+        ValueError: fewer than two values.
+
+    Example:
+        >>> round(equivalence((0.1, 0.0, -0.1)), 4)
+        0.0066
+    """
+    if len(values) < 2:
+        raise ValueError(f"expected two values or more to test, got {len(values)}; run more seeds")
+    above = stats.ttest_1samp(values, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(values, margin, alternative="less").pvalue
+    return float(max(above, below))
+
+
+def pooled_miou(counts: np.ndarray) -> np.ndarray:
+    """MIoU of summed counts, over the classes that occur.
+
+    Shape:
+        - counts: (..., 3, K) right, predicted and true pixels
+        - output: (...)
+
+    Example:
+        >>> float(pooled_miou(np.array([[2, 4], [2, 5], [3, 4]])))  # 2/3 and 4/5
+        0.7333333333333334
+    """
+    right, predicted, true = np.moveaxis(np.asarray(counts, dtype=float), -2, 0)
+    union = predicted + true - right
+    with np.errstate(invalid="ignore", divide="ignore"):
+        iou = np.where(union > 0, right / union, np.nan)
+    return np.nanmean(iou, axis=-1)
+
+
+def bootstrap(
+    ours: np.ndarray, before: np.ndarray, blocks: np.ndarray, *, shared: bool, draws: int = 10_000, seed: int = 0
+) -> np.ndarray:
+    """Draws of the gain in pooled mIoU: seeds are drawn again, and blocks of pictures; each mIoU is computed anew.
+
+    Args:
+        ours: counts of the row, as ``frames.pictures`` has them, in the same order as ``before``.
+        before: counts of the other row.
+        blocks: block of each picture.
+        shared: whether all seeds were scored on the same pictures, so that blocks are drawn for all of them at once.
+        draws: how many.
+        seed: of the generator.
+
+    Shape:
+        - ours, before: (seeds, pictures, 3, K); blocks: (pictures,)
+        - output: (draws,), in shares
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if ours.shape != before.shape or blocks.shape != ours.shape[1:2]:
+        raise ValueError(
+            f"expected counts (seeds, pictures, 3, K) twice and a block for each picture, got {ours.shape}, "
+            f"{before.shape} and {blocks.shape}; take seeds that both rows have"
+        )
+    names, place = np.unique(blocks, return_inverse=True)
+    blocks_of = [place == number for number in range(len(names))]
+    sums = np.stack([[counts[:, chosen].sum(1) for chosen in blocks_of] for counts in (ours, before)]).swapaxes(1, 2)
+    generator, seeds, count = np.random.default_rng(seed), len(ours), len(names)
+    gains = np.empty(draws)
+    for start in range(0, draws, 500):
+        size = min(500, draws - start)
+        of_seeds = generator.multinomial(seeds, [1 / seeds] * seeds, size)
+        of_blocks = generator.multinomial(count, [1 / count] * count, (size, 1 if shared else seeds))
+        weights = np.broadcast_to(of_blocks, (size, seeds, count)).astype(float).swapaxes(0, 1)
+        drawn = weights @ sums.reshape(2, seeds, count, -1)  # (2, seeds, draws, 3 * K)
+        after, first = pooled_miou(drawn.reshape(*drawn.shape[:3], *ours.shape[2:]))
+        gains[start : start + size] = (of_seeds * (after - first).T).sum(1) / seeds
+    return gains
+
+
+def percentiles(draws: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of bootstrap draws."""
+    low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def in_words(ours: Estimate) -> str:
+    """What the seeds say about a gain in points of mIoU, for people.
+
+    Example:
+        >>> in_words(estimate((-2.1, -2.6, -2.4)))
+        '-2.4 ± 0.6 points of mIoU, 3 seeds; a gain is contradicted: the interval lies below zero'
+        >>> in_words(estimate((0.3,)))
+        '+0.3 (1 seed) points of mIoU; a gain is not tested: 1 seed: an observation'
+    """
+    word, reason = judge(ours)
+    seeds = "" if ours.margin is None else f", {len(ours.values)} seeds"
+    return f"{ours.show(signed=True)} points of mIoU{seeds}; a gain is {word}: {reason}"
+
+
+def _widened(ours: Estimate, tests: int) -> tuple[float, float]:
+    assert ours.interval is not None and ours.margin is not None
+    if tests == 1:
+        return ours.interval
+    freedom = len(ours.values) - 1
+    level = 1 - (1 - CONFIDENCE) / tests
+    wider = ours.margin * float(stats.t.ppf((1 + level) / 2, freedom) / stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    return ours.mean - wider, ours.mean + wider
+
+
+def _reaches(size: float) -> str:
+    return f" and reaches {size:g} within {SMALLEST:g}"
+
+
+def _p_equivalent(ours: Estimate) -> float:
+    return equivalence(ours.values) if len(set(ours.values)) > 1 else float(abs(ours.mean) >= SMALLEST)
+
+
+def _p_decided(ours: Estimate | None, size: float | None) -> float | None:
+    """How clearly a test is decided: by this the tests of a family are ordered."""
+    if ours is None or ours.margin is None:
+        return None
+    goal = 0.0 if size is None else max(0.0, size - SMALLEST)
+    error = ours.margin / float(stats.t.ppf((1 + CONFIDENCE) / 2, len(ours.values) - 1))
+    if error == 0:
+        return 0.0 if ours.mean != goal else 1.0
+    p = 2 * float(stats.t.sf(abs(ours.mean - goal) / error, len(ours.values) - 1))
+    return p if size is not None else min(p, _p_equivalent(ours))

@@ -1,0 +1,119 @@
+"""An ablation as a table of texts: the same numbers on the command line, on the kit's pages and beside its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from dsrl_lab.results.frames import MIOU, alike, gains, pick, scores, summary
+from dsrl_lab.rows import ROWS
+
+
+class Column(NamedTuple):
+    """One score of a table, as means over seeds with intervals."""
+
+    score: str
+    gain: bool = False
+    scale: float = 100
+    split: str = "val"
+
+
+COLUMNS = {
+    "mIoU": Column(MIOU),
+    "gain": Column(MIOU, gain=True),
+    "mIoU, test": Column(MIOU, split="test"),
+    "gain, test": Column(MIOU, gain=True, split="test"),
+    "PCK@0.2": Column("keypoints.pck"),
+    "gain in PCK": Column("keypoints.pck", gain=True),
+    "PCK@0.1": Column("keypoints.pck_strict"),
+    "thin classes": Column("logits.thin_miou"),
+    "thin outlines (F)": Column("logits.thin_boundary_f"),
+    "magnified labels": Column("labels.miou"),
+    "SISR PSNR (dB)": Column("super_resolution.psnr", scale=1),
+}
+FIRST = ("seeds", "mIoU", "gain", "mIoU, test", "gain, test", "PCK@0.2", "gain in PCK", "true MACs (M)")
+ORDER = (*FIRST, *(name for name in COLUMNS if name not in FIRST), "parameters (k)", "seconds")
+
+
+def ablation_table(runs: pd.DataFrame, columns: Sequence[str] = ORDER) -> pd.DataFrame:
+    """The finished runs of one setting, row by row; gains are over the baseline, paired by seed.
+
+    Returns:
+        Texts, indexed by the row's name; columns row (its title), seeds, those of ``COLUMNS``, true MACs (M),
+        parameters (k) and seconds.
+
+    Raises:
+        ValueError: the runs are of several settings, or were not trained alike.
+
+    Example:
+        >>> from dsrl_lab.results.frames import frame
+        >>> len(ablation_table(frame([])))
+        0
+    """
+    finished = alike(runs)
+    by_row = finished.groupby("row", observed=True)
+    first, all_scores = by_row.first(), scores(finished)
+    gained = gains(all_scores)
+    table = pd.DataFrame({"row": first["label"].astype(str), "seeds": by_row.size().astype(str)})
+    for name, column in COLUMNS.items():
+        values = pick(gained if column.gain else all_scores, column.score, split=column.split)
+        found = summary(values, ("row",), scale=column.scale).set_index("row")["estimate"]
+        table[name] = [found[row].show(signed=column.gain) if row in found.index else "" for row in table.index]
+    table["true MACs (M)"] = [f"{macs / 1e6:.{1 if macs > 1e7 else 2}f}" for macs in first["macs"]]
+    table["parameters (k)"] = [f"{count / 1e3:.1f}" for count in first["parameters"]]
+    table["seconds"] = [f"{seconds:.0f}" for seconds in by_row["seconds"].mean()]
+    filled = [name for name in table if (table[name] != "").any()]
+    return table[["row", *(name for name in columns if name in filled)]]
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table of texts in Markdown.
+
+    Example:
+        >>> print(markdown(pd.DataFrame({"row": ["baseline"], "mIoU": ["50.0"]})))
+        | row | mIoU |
+        |---|---|
+        | baseline | 50.0 |
+    """
+    lines = [table.columns, ["---"] * len(table.columns), *table.to_numpy()]
+    joined = ["| " + " | ".join(map(str, line)) + " |" for line in lines]
+    return "\n".join([joined[0], "|" + "---|" * len(table.columns), *joined[2:]])
+
+
+def ladder(runs: pd.DataFrame) -> dict[str, str]:
+    """Which rows of a setting stand for Table 1's steps: one head's, with the paper's weights where there are such.
+
+    Returns:
+        A row of Table 1 ("baseline", "sssr", "sisr", "dsrl") to ours, in that order; no more than the baseline where no
+        whole DSRL was trained.
+    """
+    there = set(runs["row"])
+    found: dict[str, str] = {}
+    best = (-1, -1)
+    for whole in (row for row in ROWS.values() if row.paper_row == "dsrl" and row.name in there):
+        steps, row = {"dsrl": whole.name}, whole
+        while row.parent is not None:
+            row = ROWS[row.parent]
+            if row.paper_row and row.name in there:
+                steps.setdefault(row.paper_row, row.name)
+        train = runs.loc[runs["row"] == whole.name, "record"].iloc[0].first["train"]
+        rank = (int(train.get("sisr_weight") == 0.1), len(steps))
+        if rank > best:
+            best, found = rank, steps
+    order = ("baseline", "sssr", "sisr", "dsrl")
+    return {step: found[step] for step in order if step in found} or {"baseline": "baseline"}
+
+
+def story(runs: pd.DataFrame) -> list[str]:
+    """The rows that tell a setting's story: the steps of its ``ladder``, and their one control.
+
+    The control is a row without super-resolution that has all else (finer labels, BatchNorm) where there is one, else
+    the whole with FA of another picture.
+    """
+    steps, there = list(ladder(runs).values()), set(runs["row"])
+    asked = [ROWS[name] for step in reversed(steps) for name in ROWS[step].adds]
+    controls = [row for row in asked if row.control and row.name in there]
+    controls.sort(key=lambda row: bool(row.network.get("sisr")))
+    return [*steps, *(row.name for row in controls[:1])]
