@@ -6,6 +6,7 @@ same pictures in the same order, so their difference is surer than the differenc
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -104,10 +105,12 @@ def class_heatmap(values: pd.DataFrame, *, thin: Sequence[str] = (), ax: Axes | 
         table.pivot(index="label", columns="class", values=name)[order] for name in ("mean", "low", "high")
     )
     mean.index, mean.columns = wrapped(mean.index), [f"{name} *" if name in thin else name for name in order]
-    sns.heatmap(
-        mean, cmap="PuOr", center=0, annot=True, fmt="+.1f", annot_kws={"fontsize": 8}, linewidths=0.5, ax=ax,
-        cbar_kws={"label": "gain (points of IoU)"},
-    )  # fmt: skip
+    with warnings.catch_warnings():  # seaborn 0.13 sets a colour in a way that matplotlib 3.11 deprecates
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        sns.heatmap(
+            mean, cmap="PuOr", center=0, annot=True, fmt="+.1f", annot_kws={"fontsize": 8}, linewidths=0.5, ax=ax,
+            cbar_kws={"label": "gain (points of IoU)"},
+        )  # fmt: skip
     for text, clear in zip(ax.texts, ((low > 0) | (high < 0)).to_numpy().ravel(), strict=True):
         text.set_fontweight("bold" if clear else "normal")
     ax.set(xlabel="", ylabel="")

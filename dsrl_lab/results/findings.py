@@ -89,6 +89,7 @@ def count_is(what: str, number: Number, ours: float, *, tolerance: float = 0.005
         ValueError: the paper's number is not known.
 
     Example:
+        >>> from dsrl_lab.results import paper_numbers as paper
         >>> count_is("MACs", paper.COSTS[0].total, 1264.3).verdict
         'supported'
     """

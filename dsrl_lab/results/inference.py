@@ -211,7 +211,7 @@ def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
 
     Example:
         >>> round(equivalence((0.1, 0.0, -0.1)), 4)
-        0.0066
+        0.0065
     """
     if len(values) < 2:
         raise ValueError(f"expected two values or more to test, got {len(values)}; run more seeds")
