@@ -58,10 +58,7 @@ UNITS = Exercise(
             "binary=True means that the table divided by 2^30: multiply by it to come back.",
         ),
     ),
-    hints=(
-        Hint("Off by two", "How many operations is a * b + c?"),
-        Hint("Off by 7 %", "2**30 = 1,073,741,824."),
-    ),
+    hints=(Hint("Off by two", "How many operations is a * b + c?"), Hint("Off by 7 %", "2**30 = 1,073,741,824.")),
 )
 
 
