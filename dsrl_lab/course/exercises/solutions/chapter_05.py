@@ -1,7 +1,6 @@
 """Exercises of notebook 05: sizes and costs of heads, a bilinear start, a residual head, a fair prediction.
 
-Source: PyTorch's documentation of ``ConvTranspose2d`` for the sizes; Long, Shelhamer, Darrell, "Fully Convolutional
-Networks" (CVPR 2015), section 4.3, for deconvolutions that start as bilinear; MACs as in ``dsrl_lab.complexity``.
+Source: PyTorch's ``ConvTranspose2d``; Long et al., "Fully Convolutional Networks" (CVPR 2015), section 4.3.
 """
 
 from __future__ import annotations
@@ -390,6 +389,5 @@ PREDICTION = Exercise(
         Hint("Everything is class 0", "Which axis holds the classes?"),
     ),
 )
-
 
 EXERCISES = (SIZE, HEAD_MACS, SAME_COST, BILINEAR, RESIDUAL, PREDICTION)

@@ -1,7 +1,6 @@
-"""Exercises of notebook 09 on heat-maps: where joints lie, how they are read back, the average with the mirror image.
+"""Exercises of notebook 09 on heat-maps: where joints lie, how they are read back, the mean with the mirror image.
 
-Sources: Sun et al., CVPR 2019, section 3 (a quarter pixel towards the second highest, the flip test); Huang et al.,
-"The Devil is in the Details", CVPR 2020, for the half pixel.
+Source: HRNet (CVPR 2019), section 3; Huang et al., "The Devil is in the Details" (CVPR 2020) for the half pixel.
 """
 
 from __future__ import annotations
@@ -247,6 +246,5 @@ FLIP = Exercise(
         Hint("Partners get the same map", "Does a line of yours read a channel that the line before has overwritten?"),
     ),
 )
-
 
 EXERCISES = (PLACE, READ, FLIP)

@@ -1,7 +1,6 @@
 """Exercises of notebook 10: units of cost, a run on more GPUs, a loss over several processes.
 
-Sources: HRNet's tables (multiply-adds over 2^30, called FLOPs), Goyal et al., "Accurate, Large Minibatch SGD" (2017,
-the learning rate in proportion to the batch), and segmentation's ignored pixels, which processes share unequally.
+Source: HRNet's tables (multiply-adds over 2^30); Goyal et al. (2017), the learning rate in proportion to the batch.
 """
 
 from __future__ import annotations
@@ -180,6 +179,5 @@ SHARED = Exercise(
         Hint("Close, but not equal", "Whose pixels weigh more in a mean of means?"),
     ),
 )
-
 
 EXERCISES = (UNITS, RUN, SHARED)
