@@ -307,5 +307,4 @@ PROJECTION = Exercise(
         Hint("The result looks like noise", "What is corrected? Is it in the sum?"),
     ),
 )
-
 EXERCISES = (PSNR, STACK, PYRAMID, PROJECTION)

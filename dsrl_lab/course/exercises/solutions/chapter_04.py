@@ -1,7 +1,4 @@
-"""Exercises of notebook 04: sizes of maps, taps outside the map, bins of a pyramid, gaps, aligned corners.
-
-Source: PSPNet (CVPR 2017), bins; "Rethinking Atrous Convolution" (2017), 3.3; Wang et al. (2018), gridding.
-"""
+"""Notebook 04: sizes, PSPNet's bins (CVPR 2017), taps (Chen et al. 2017, section 3.3), gaps (Wang et al. 2018)."""
 
 from __future__ import annotations
 
@@ -336,5 +333,4 @@ POSITION = Exercise(
         Hint("What do the two mean at all?", "Draw 2 squares over 4 squares: edges on edges, then centres on centres."),
     ),
 )
-
 EXERCISES = (SIZES, INSIDE, BINS, GAPS, POSITION)

@@ -1,7 +1,4 @@
-"""Exercises of notebook 05: sizes and costs of heads, a bilinear start, a residual head, a fair prediction.
-
-Source: PyTorch's ``ConvTranspose2d``; Long et al., "Fully Convolutional Networks" (CVPR 2015), section 4.3.
-"""
+"""Notebook 05: sizes and costs of heads, bilinear starts (Long et al., FCN, CVPR 2015, section 4.3), predictions."""
 
 from __future__ import annotations
 
@@ -389,5 +386,4 @@ PREDICTION = Exercise(
         Hint("Everything is class 0", "Which axis holds the classes?"),
     ),
 )
-
 EXERCISES = (SIZE, HEAD_MACS, SAME_COST, BILINEAR, RESIDUAL, PREDICTION)

@@ -1,6 +1,6 @@
-"""Exercises of notebook 06: feature affinity, its memory, a coarser grid, and the loss a strip at a time.
+"""Exercises of notebook 06: feature affinity, its memory, a coarser grid (averaged by the kit), and strips (ours).
 
-Source: Wang et al., CVPR 2020, S_ij and L_fa; its sub-sampling filter is not known, the kit averages; strips are ours.
+Source: Wang et al., CVPR 2020, the equations of S_ij and L_fa; some wrong answers were read in public code.
 """
 
 from __future__ import annotations
@@ -341,5 +341,4 @@ STRIPS = Exercise(
         Hint("Far too small", "How many pairs did you visit? It should be P²."),
     ),
 )
-
 EXERCISES = (BYTES, MATRIX, DISTANCE, COARSE, STRIPS)

@@ -1,6 +1,6 @@
 """Exercises of notebook 07: the loss over a batch, the poly schedule, the optimizer's groups, resuming, deployment.
 
-Source: Wang et al., CVPR 2020, equations 2 to 5; DeepLab's poly schedule; PyTorch's SGD with momentum.
+Source: Wang et al., CVPR 2020, equations 2 to 5; DeepLab's schedule; PyTorch's SGD; two wrong answers of public code.
 """
 
 from __future__ import annotations
@@ -391,5 +391,4 @@ STRIP = Exercise(
         Hint("Right number of tensors", "What would the deployed network, built alone, call them?"),
     ),
 )
-
 EXERCISES = (BATCH_LOSS, POLY, AUDIT, GO_ON, STRIP)

@@ -1,6 +1,6 @@
 """Exercises of notebook 08: pooled mIoU, a paired interval, the baseline at another's cost, choosing, verdicts.
 
-Source: PASCAL VOC's IoU; Student's t for pairs; the rules of ``dsrl_lab.results.sweeps`` and ``.verdicts``.
+Source: PASCAL VOC's IoU; Student's t; the rules of ``dsrl_lab.results``; some wrong answers were read in public code.
 """
 
 from __future__ import annotations
@@ -389,5 +389,4 @@ RULE = Exercise(
         Hint("Too many zeros", "Does an interval that ends below the paper's gain leave that gain possible?"),
     ),
 )
-
 EXERCISES = (POOLED, INTERVAL, AT_COST, CHOOSING, RULE)

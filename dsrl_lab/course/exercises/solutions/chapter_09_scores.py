@@ -180,5 +180,4 @@ SCORE = Exercise(
         Hint("Shapes do not fit", "(N,) against (N, 14): torso[:, None]."),
     ),
 )
-
 EXERCISES = (LOSS, SCORE)

@@ -1,7 +1,4 @@
-"""Exercises of notebook 10: units of cost, a run on more GPUs, a loss over several processes.
-
-Source: HRNet's tables (multiply-adds over 2^30); Goyal et al. (2017), the learning rate in proportion to the batch.
-"""
+"""Notebook 10: HRNet's units of cost (2^30), batch and learning rate (Goyal et al. 2017), a loss over processes."""
 
 from __future__ import annotations
 
@@ -179,5 +176,4 @@ SHARED = Exercise(
         Hint("Close, but not equal", "Whose pixels weigh more in a mean of means?"),
     ),
 )
-
 EXERCISES = (UNITS, RUN, SHARED)
