@@ -41,8 +41,8 @@ class Folded:
     """Texts that a notebook shows folded, each under its summary, and a terminal shows open; they add up.
 
     Example:
-        >>> Folded((Part("Stuck?", "Look."),)) + Folded((Part("Solution", "x.mT @ x", code=True),))
-        Stuck? Look. ... Solution x.mT @ x
+        >>> repr(Folded((Part("Stuck?", "Look."),)) + Folded((Part("Solution", "x.mT @ x"),))).splitlines()
+        ['Stuck?', 'Look.', '', 'Solution', 'x.mT @ x']
     """
 
     parts: tuple[Part, ...]
@@ -63,7 +63,7 @@ class Folded:
 
 
 def find(name: str) -> Exercise:
-    """An exercise by its name; a ValueError lists those there are."""
+    """An exercise by its name; for an unknown one, a ValueError lists those there are."""
     if name not in EXERCISES:
         raise ValueError(f"unknown exercise {name!r}; choose one of {', '.join(EXERCISES)}")
     return EXERCISES[name]

@@ -1,4 +1,4 @@
-"""Judging an answer: fresh inputs, an oracle in float64, a diagnosis; no time limit: a slow computer is no mistake."""
+"""Judging an answer: fresh inputs, an oracle, a diagnosis, and no time limit: a slow computer is no mistake."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from dsrl_lab.course.exercises.calls import Answer, Case, Mistake
 from dsrl_lab.course.exercises.exercise import Exercise
 
-RELATIVE, ABSOLUTE = 1e-4, 1e-5
+RELATIVE, ABSOLUTE = 1e-4, 1e-5  # in float64; for the order of sums
 FEW = 6
 """As many numbers are shown in full, yours beside the expected."""
 
@@ -54,7 +54,7 @@ class Verdict:
 
 @torch.random.fork_rng(devices=[])  # the reader's own draws go on as if nothing had been checked
 def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Verdict:
-    """Try an answer on inputs that a seed repeats; the ValueError is for an answer that is no function."""
+    """Try an answer on fresh inputs, which a seed repeats; an answer that is no function raises a ValueError."""
     if not callable(answer):
         raise ValueError(
             f"expected a function with the signature of {exercise.name}'s stub, got {type(answer).__name__}; "

@@ -50,8 +50,9 @@ def replaying(run: Run) -> Run:
 
     Example:
         >>> (case,) = NumberedCase.row([(2,)])
-        >>> replaying(lambda answer, case: answer(*case))(Recorded((torch.tensor(4.0),)), case)
-        tensor(4.)
+        >>> replay = replaying(lambda answer, case: answer(*case))
+        >>> replay(Recorded((torch.tensor(4.0),)), case), replay(lambda x: x**2, case)
+        (tensor(4.), 4)
     """
 
     def replay(answer: Answer, case: Case) -> Any:
@@ -88,8 +89,8 @@ def record(exercise: Exercise, cases: Sequence[Case]) -> Exercise:
 
     Example:
         >>> from dsrl_lab.course.exercises.bank import find
-        >>> record(find("06.1"), [(16, 16, 8), (32, 64, 8)]).wrong_answers[0].name
-        'one number for each position'
+        >>> record(find("06.1"), [(16, 16, 8)]).oracle.results
+        (tensor(64., dtype=torch.float64),)
     """
     numbered = NumberedCase.row(cases)
     theirs = [(wrong, results_of(exercise, wrong.answer, numbered)) for wrong in exercise.wrong_answers]
