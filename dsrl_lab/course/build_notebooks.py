@@ -1,11 +1,6 @@
-"""From notebook sources to notebooks: execute ``notebooks/src/NN_name.py`` and write ``notebooks/NN_name.ipynb``.
+"""Execute ``notebooks/src/NN_name.py`` (py:percent) and write ``notebooks/NN_name.ipynb``, pictures without widgets.
 
-The sources (py:percent) are edited, the notebooks are built. A built notebook holds its outputs as static pictures, no
-widget state, and in its metadata the SHA-256 of its source and what the build took; ``data/runs/notebooks.jsonl``
-gathers the latter, and README shows it.
-
-A text cell is English; a translation stands directly below it as ``# %% [markdown] lang="zh"``. A build takes one
-language, and English where there is no translation. An id names the same cell in every language.
+A translation stands below its English text cell as ``# %% [markdown] lang="zh"``; both have the same id.
 """
 
 from __future__ import annotations
@@ -57,11 +52,7 @@ def sources(folder: Path) -> list[Path]:
 
 
 def choose(folder: Path, names: Sequence[str]) -> list[Path]:
-    """The sources with these names or numbers; all for none.
-
-    Raises:
-        ValueError: no source is called so; the message lists those there are.
-    """
+    """The sources with these names or numbers; all for none. For an unknown one, a ValueError lists those there are."""
     known = sources(folder)
     for name in names:
         if not any(name in (source.stem, source.stem[:2]) for source in known):
@@ -71,7 +62,7 @@ def choose(folder: Path, names: Sequence[str]) -> list[Path]:
 
 
 def read_source(source: Path, *, language: str = ENGLISH) -> Any:
-    """A source as a notebook of one language, its cells named by their place: "03-07" is the eighth of 03.
+    """A source as a notebook of one language (English where it has no translation), its eighth cell named "03-07".
 
     Raises:
         ValueError: a translation that does not follow a text cell.
@@ -104,20 +95,10 @@ def execute(
     timeout: int = 1200,
     environment: Mapping[str, str] | None = None,
 ) -> Any:
-    """Execute one source in a fresh kernel, with ``directory`` as its working directory.
+    """Execute a source in a fresh kernel in ``directory``, with a timeout in seconds for each cell.
 
-    The kernel has one thread for mathematics, shows widgets as pictures (DSRL_LAB_STATIC=1), and does not know the
-    guesses of whoever builds.
-
-    Args:
-        source: a py:percent file.
-        directory: where the kernel runs; any will do.
-        language: of the text cells.
-        timeout: in seconds, of one cell.
-        environment: further variables for the kernel.
-
-    Returns:
-        The notebook; ``metadata.dsrl_lab`` holds the source's SHA-256 and the fields of ``Effort``.
+    The kernel has one thread for mathematics, shows widgets as pictures, and does not know the builder's guesses. The
+    notebook's ``metadata.dsrl_lab`` holds the source's SHA-256 and the fields of ``Effort``.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.
@@ -158,16 +139,7 @@ def build(
     record: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Execute sources and write the notebooks beside ``src``; gather what they took in ``record``.
-
-    Args:
-        folder: holds src/ and the notebooks.
-        names: which, by name ("04_segmentation_hosts") or number ("04"); all by default.
-        record: JSON lines with the effort of every notebook that is built; None for none.
-        progress: called with each name before it is executed.
-
-    Returns:
-        The notebooks that were written.
+    """Execute sources, by name or number ("04"), write the notebooks beside ``src``, gather efforts in ``record``.
 
     Raises:
         ValueError: an unknown name.
@@ -206,11 +178,7 @@ def gather(folder: Path, record: Path) -> None:
 
 
 def out_of_step(folder: Path, names: Sequence[str] = ()) -> list[str]:
-    """Names of notebooks that are not built, or not from the source as it is now.
-
-    Raises:
-        ValueError: an unknown name.
-    """
+    """Names of notebooks that are not built from the source as it is now; an unknown name raises a ValueError."""
     chosen = choose(folder, names)
     return [source.stem for source in chosen if _noted(folder, source).get("source") != sha256(source)]
 

@@ -1,7 +1,4 @@
-"""What every notebook begins with: one line that finds the kit and seeds, and pictures shown with alternative text.
-
-Pictures are shown as HTML ``<img alt=...>``, because JupyterLab and nbconvert ignore an alternative text in metadata.
-"""
+"""What every notebook begins with, and pictures as HTML ``<img alt=...>``: JupyterLab ignores a text in metadata."""
 
 from __future__ import annotations
 

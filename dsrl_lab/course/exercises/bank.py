@@ -41,12 +41,8 @@ class Folded:
     """Texts that a notebook shows folded, each under its summary, and a terminal shows open; they add up.
 
     Example:
-        >>> Folded((Part("Stuck?", "Look at the axes."),)) + Folded((Part("Solution", "x.mT @ x", code=True),))
-        Stuck?
-        Look at the axes.
-        <BLANKLINE>
-        Solution
-        x.mT @ x
+        >>> repr(Folded((Part("Stuck?", "Look."),)) + Folded((Part("Solution", "x.mT @ x"),))).splitlines()
+        ['Stuck?', 'Look.', '', 'Solution', 'x.mT @ x']
     """
 
     parts: tuple[Part, ...]
@@ -67,23 +63,14 @@ class Folded:
 
 
 def find(name: str) -> Exercise:
-    """An exercise by its name.
-
-    Raises:
-        ValueError: there is none of this name; the message lists those there are.
-    """
+    """An exercise by its name; for an unknown one, a ValueError lists those there are."""
     if name not in EXERCISES:
         raise ValueError(f"unknown exercise {name!r}; choose one of {', '.join(EXERCISES)}")
     return EXERCISES[name]
 
 
 def check(name: str, answer: Answer, *, seed: int | None = None) -> Verdict:
-    """Try an answer on fresh random inputs and explain what is wrong with it, if anything is.
-
-    Args:
-        name: of the exercise, "06.2".
-        answer: a function with the stub's signature.
-        seed: repeats a check; fresh by default.
+    """Try an answer to exercise "06.2", say, on inputs that a seed repeats, and explain what is wrong with it.
 
     Raises:
         ValueError: an unknown exercise, or an answer that is no function.
@@ -97,10 +84,7 @@ def check(name: str, answer: Answer, *, seed: int | None = None) -> Verdict:
 
 
 def hint(name: str) -> Folded:
-    """Hints for an exercise, each under the symptom it helps with.
-
-    Raises:
-        ValueError: an unknown exercise.
+    """Hints for an exercise, each under the symptom it helps with; an unknown name raises a ValueError.
 
     Example:
         >>> hint("06.1").parts[0].summary
@@ -110,20 +94,13 @@ def hint(name: str) -> Folded:
 
 
 def solution(name: str) -> Folded:
-    """The solution of an exercise; in a student's copy a line that says where it is.
-
-    Raises:
-        ValueError: an unknown exercise.
-    """
+    """The solution, in a student's copy a line that says where it is; an unknown name raises a ValueError."""
     exercise = find(name)
     return Folded((Part(f"Solution of {name}: {exercise.title}", exercise.solution_text, code=True),))
 
 
 def stub(name: str) -> str:
-    """What the reader starts from: signature, docstring, no body.
-
-    Raises:
-        ValueError: an unknown exercise.
+    """What the reader starts from: signature, docstring, no body; an unknown name raises a ValueError.
 
     Example:
         >>> stub("06.1").splitlines()[0]

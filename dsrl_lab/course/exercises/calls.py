@@ -1,8 +1,4 @@
-"""How an answer is called, and what of the call counts beside its result. It goes along in a student's copy.
-
-A call refuses what can be seen while the answer runs, whatever its text says: an input changed in place, a forbidden
-function, a loss without a gradient, a result of the wrong kind.
-"""
+"""How an answer is called, in a student's copy as well, and what is refused while it runs, whatever its text says."""
 
 from __future__ import annotations
 
@@ -26,10 +22,7 @@ class Mistake(Exception):  # noqa: N818
 
 
 def call(answer: Answer, case: Case) -> Any:
-    """Call an answer with copies of the inputs.
-
-    Raises:
-        Mistake: the answer returns None or changes an input in place.
+    """Call an answer with copies of the inputs. It is a Mistake to return None or to change an input in place.
 
     Example:
         >>> call(lambda x: x.zero_(), (torch.ones(2),))

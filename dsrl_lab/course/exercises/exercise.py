@@ -1,8 +1,4 @@
-"""What an exercise is: a solution that is shown last, an oracle that judges, and a bank of wrong answers.
-
-An answer that is wrong in a known way gives the numbers of the known wrong answer on the same fresh inputs, and so gets
-its diagnosis. Each wrong answer is a real misconception; some were read in public code.
-"""
+"""What an exercise is: a solution, an oracle that judges, and misconceptions with their diagnoses."""
 
 from __future__ import annotations
 
@@ -20,13 +16,7 @@ __all__ = ["Answer", "Case", "Exercise", "Hint", "WrongAnswer", "call", "draw_in
 
 @dataclass(frozen=True)
 class WrongAnswer:
-    """A misconception as code.
-
-    Attributes:
-        name: of the misconception, in a few words.
-        answer: what somebody who has it would write.
-        diagnosis: what the symptom means and where to look.
-    """
+    """A misconception as code: its name, what somebody who has it would write, what the symptom means."""
 
     name: str
     answer: Answer
@@ -53,37 +43,21 @@ def draw_integer(generator: torch.Generator, low: int, high: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Exercise:
-    """One exercise of the series.
+    """One exercise of the series."""
 
-    Attributes:
-        name: "06.2": notebook and number.
-        title: the insight, shown when the answer is right.
-        difficulty: 1 easy, 2 some thought, 3 hard; its points in an assignment.
-        solution: a function with the signature of the stub that the notebook shows.
-        oracle: gives the right result in another way than the solution.
-        draw: fresh cases from a generator, plain data that tells natural mistakes apart.
-        wrong_answers: at least three.
-        hints: by symptom.
-        run: one of ``calls.CALLS``: calls an answer with a case and gives what is compared.
-    """
-
-    name: str
-    title: str
-    difficulty: int
-    solution: Answer
-    oracle: Answer
-    draw: Callable[[torch.Generator], list[Case]]
-    wrong_answers: tuple[WrongAnswer, ...]
+    name: str  # "06.2": notebook and number
+    title: str  # the insight, shown when the answer is right
+    difficulty: int  # 1 easy, 2 some thought, 3 hard; its points in an assignment
+    solution: Answer  # with the signature of the stub that the notebook shows
+    oracle: Answer  # gives the right result in another way than the solution
+    draw: Callable[[torch.Generator], list[Case]]  # fresh cases, plain data that tells natural mistakes apart
+    wrong_answers: tuple[WrongAnswer, ...]  # at least three
     hints: tuple[Hint, ...]
-    run: Run = call
+    run: Run = call  # one of ``calls.CALLS``: calls an answer with a case and gives what is compared
 
     @property
     def stub(self) -> str:
-        """Signature and docstring as the notebook's source shows them, with an open body.
-
-        Raises:
-            ValueError: there is no checkout with the notebook, or it does not show the exercise.
-        """
+        """Signature and docstring as the notebook's source shows them; without that source, a ValueError."""
         from dsrl_lab.experiments import REPOSITORY
 
         sources = sorted((REPOSITORY / "notebooks" / "src").glob(f"{self.name[:2]}_*.py"))

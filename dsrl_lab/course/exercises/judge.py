@@ -1,7 +1,4 @@
-"""Judging an answer: fresh inputs, an oracle, and a diagnosis that explains the symptom.
-
-No time limits: a slow computer is no mistake. Result are compared in float64 with a tolerance for the order of sums.
-"""
+"""Judging an answer: fresh inputs, an oracle, a diagnosis, and no time limit: a slow computer is no mistake."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from torch import Tensor
 from dsrl_lab.course.exercises.calls import Answer, Case, Mistake
 from dsrl_lab.course.exercises.exercise import Exercise
 
-RELATIVE, ABSOLUTE = 1e-4, 1e-5
+RELATIVE, ABSOLUTE = 1e-4, 1e-5  # in float64; for the order of sums
 FEW = 6
 """As many numbers are shown in full, yours beside the expected."""
 
@@ -27,21 +24,13 @@ Result = Tensor | dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of a check. It is true if the answer is right, so that ``assert check(...)`` grades.
-
-    Attributes:
-        exercise: its name.
-        passed: whether the answer is right.
-        known_as: name of the wrong answer it was recognised as; "" if right or not recognised.
-        message: the diagnosis.
-        seed: that repeats this check.
-    """
+    """The outcome of a check. It is true if the answer is right, so that ``assert check(...)`` grades."""
 
     exercise: str
     passed: bool
-    known_as: str
+    known_as: str  # name of the wrong answer it was recognised as; "" if right or not recognised
     message: str
-    seed: int
+    seed: int  # that repeats this check
 
     def __bool__(self) -> bool:
         return self.passed
@@ -65,16 +54,7 @@ class Verdict:
 
 @torch.random.fork_rng(devices=[])  # the reader's own draws go on as if nothing had been checked
 def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Verdict:
-    """Try an answer on fresh inputs against the exercise's oracle.
-
-    Args:
-        exercise: what was asked.
-        answer: a function with the stub's signature.
-        seed: repeats a check; fresh by default.
-
-    Raises:
-        ValueError: the answer is no function.
-    """
+    """Try an answer on fresh inputs, which a seed repeats; an answer that is no function raises a ValueError."""
     if not callable(answer):
         raise ValueError(
             f"expected a function with the signature of {exercise.name}'s stub, got {type(answer).__name__}; "
@@ -116,10 +96,7 @@ def _gives(exercise: Exercise, answer: Answer, cases: list[Case], results: list[
 
 
 def as_result(value: Any) -> Result:
-    """A result as float64 on the CPU, in the form in which results are compared; a dictionary by its names.
-
-    Raises:
-        Mistake: the result is no number, no list of numbers and no tensor, nor a dictionary of them.
+    """A result as it is compared, in float64 on the CPU; a Mistake if it holds no numbers.
 
     Example:
         >>> as_result([1, 2]), as_result({"x": 3.0})
@@ -152,13 +129,7 @@ def _unequal(a: dict[str, Tensor], b: dict[str, Tensor]) -> list[str]:
 
 
 class RaisedElsewhere(Exception):  # noqa: N818 - it stands for any exception
-    """An exception of an answer that ran in another process.
-
-    Args:
-        kind: name of its class.
-        text: its message.
-        place: where, as " (line 3: x @ x)"; "" if unknown.
-    """
+    """An exception of an answer that ran in another process; ``place`` is as " (line 3: x @ x)" or ""."""
 
     def __init__(self, kind: str, text: str, place: str = "") -> None:
         super().__init__(text)
@@ -220,7 +191,7 @@ def _difference_by_name(got: Result, expected: dict[str, Tensor]) -> str:
 
 
 def _numbers(values: Tensor, other: Tensor | None = None) -> str:
-    """Result as short as they may be, and longer where those to compare with would read the same."""
+    """Numbers as short as they may be, and longer where those to compare with would read the same."""
     digits = next((d for d in (4, 7, 10) if other is None or _rounded(values, d) != _rounded(other, d)), 10)
     shown = _rounded(values, digits)
     return shown[0] if values.ndim == 0 else f"[{', '.join(shown)}]"

@@ -1,8 +1,4 @@
-"""Predictions: a guess before the run, and the guess beside the result after it.
-
-Guesses stay on this computer, in one file of JSON lines in the user's data folder, or where the environment variable
-DSRL_LAB_PREDICTIONS says (a file). Nothing is ever sent. No guess, no file.
-"""
+"""Predictions: a guess before the run, and beside the result after it; JSON lines on this computer, never sent."""
 
 from __future__ import annotations
 
@@ -62,12 +58,7 @@ class Beside:
 
 
 def _three_digits(value: float) -> str:
-    """Three significant digits, all digits of a larger whole part, and no power of ten for what people guess.
-
-    Example:
-        >>> [_three_digits(value) for value in (0.53714, 4.702, 44.73, 1087, 256.0, 0.5)]
-        ['0.537', '4.7', '44.7', '1087', '256', '0.5']
-    """
+    """Three significant digits, all digits of a larger whole part, and no power of ten for what people guess."""
     return f"{value:.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
@@ -76,7 +67,7 @@ def predict(question: str, guess: Guess | None, *, unit: str = "") -> Beside:
 
     Raises:
         ValueError: the guess is neither a number nor a word.
-        OSError: the file cannot be written; the message names it.
+        OSError: the file cannot be written.
 
     Example:
         >>> predict("06.memory", None)

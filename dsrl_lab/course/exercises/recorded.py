@@ -1,8 +1,4 @@
-"""Exercises as data: the results of right and known wrong answers on some cases, without the code that gives them.
-
-A student's copy of the kit judges with such records, so that it holds no solution; the classroom's grader judges what
-came out of a sandbox. Both use ``judge`` as it is: an answer may be a ``Recorded`` one, looked up by the case's number.
-"""
+"""Exercises as data, for a student's copy and the grader: results looked up by the case's number, and no solutions."""
 
 from __future__ import annotations
 
@@ -53,9 +49,9 @@ def replaying(run: Run) -> Run:
     """A ``run`` that looks recorded answers up and runs all others.
 
     Example:
-        >>> from dsrl_lab.course.exercises.calls import call
         >>> (case,) = NumberedCase.row([(2,)])
-        >>> replaying(call)(Recorded((torch.tensor(4.0),)), case), replaying(call)(lambda x: x**2, case)
+        >>> replay = replaying(lambda answer, case: answer(*case))
+        >>> replay(Recorded((torch.tensor(4.0),)), case), replay(lambda x: x**2, case)
         (tensor(4.), 4)
     """
 
@@ -76,8 +72,7 @@ def results_of(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> Rec
 
     Example:
         >>> from dsrl_lab.course.exercises.bank import find
-        >>> exercise = find("06.1")
-        >>> results_of(exercise, exercise.solution, [(16, 16, 8), (1, 1, 0)]).results
+        >>> results_of(find("06.1"), find("06.1").solution, [(16, 16, 8), (1, 1, 0)]).results
         (tensor(64., dtype=torch.float64), ZeroDivisionError('integer division or modulo by zero'))
     """
     results: list[Result | Exception] = []
@@ -90,16 +85,12 @@ def results_of(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> Rec
 
 
 def record(exercise: Exercise, cases: Sequence[Case]) -> Exercise:
-    """The exercise on these very cases, with oracle and wrong answers recorded.
-
-    A wrong answer that raises on one of the cases cannot be recognised there, and is left out.
+    """The exercise on these very cases, oracle and wrong answers recorded; those that raise on one are left out.
 
     Example:
         >>> from dsrl_lab.course.exercises.bank import find
-        >>> from dsrl_lab.course.exercises.judge import judge
-        >>> known = record(find("06.1"), [(16, 16, 8), (32, 64, 8)])
-        >>> judge(known, lambda height, width, stride: 4 * (height // stride) * (width // stride)).known_as
-        'one number for each position'
+        >>> record(find("06.1"), [(16, 16, 8)]).oracle.results
+        (tensor(64., dtype=torch.float64),)
     """
     numbered = NumberedCase.row(cases)
     theirs = [(wrong, results_of(exercise, wrong.answer, numbered)) for wrong in exercise.wrong_answers]
@@ -122,10 +113,7 @@ Packed = Any
 
 
 def pack(value: Any, tensors: list[Tensor]) -> Packed:
-    """Result, words, None, tensors; lists, tuples and dicts of them, as JSON beside a list that gets the tensors.
-
-    Raises:
-        ValueError: the value is not plain data.
+    """Plain data as JSON, beside a list that gets its tensors; other values raise a ValueError.
 
     Example:
         >>> kept = []
@@ -150,11 +138,7 @@ def pack(value: Any, tensors: list[Tensor]) -> Packed:
 
 
 def unpack(packed: Packed, tensors: Sequence[Tensor]) -> Any:
-    """The opposite of ``pack``.
-
-    Raises:
-        ValueError: the JSON is none that ``pack`` makes.
-    """
+    """The opposite of ``pack``; other JSON raises a ValueError."""
     if packed is None or isinstance(packed, bool | int | float | str):
         return packed
     if isinstance(packed, dict) and len(packed) == 1:

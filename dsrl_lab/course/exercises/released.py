@@ -1,8 +1,4 @@
-"""The exercises of a student's copy of the kit: stubs, hints, and recorded results in place of solutions.
-
-Inputs, right results and those of known wrong answers are read from ``released/exercises.{json,safetensors}`` beside
-this file, which ``dsrl-lab classroom release`` writes. Several sets of inputs are kept; a check takes one by its seed.
-"""
+"""The exercises of a student's copy, as ``dsrl-lab classroom release`` wrote them: recorded results, no solutions."""
 
 from __future__ import annotations
 
@@ -43,16 +39,7 @@ class ReleasedExercise(Exercise):
 
 
 def save(folder: Path, exercises: Sequence[Exercise], *, sets: int = 4) -> None:
-    """Record exercises for students.
-
-    Args:
-        folder: gets two files.
-        exercises: with their code.
-        sets: of inputs for each exercise.
-
-    Raises:
-        ValueError: an exercise draws inputs that are no plain data.
-    """
+    """Record exercises for students, on some sets of inputs; a ValueError if these are no plain data."""
     tensors: list[Tensor] = []
     released = {exercise.name: _entry(exercise, sets, tensors) for exercise in exercises}
     with whole_file(folder / "exercises.safetensors") as temporary:

@@ -1,7 +1,6 @@
 """Exercises of notebook 01: multiply-adds, masks on a coarser grid, receptive fields, atrous convolution.
 
-Source: Chen et al., "DeepLab" (TPAMI 2018), section 3.1, for atrous convolution in place of the last strides; MACs are
-those of ``dsrl_lab.complexity``; the wrong answers of 01.2 were read in public code.
+Source: Chen et al., "DeepLab" (TPAMI 2018), section 3.1; the wrong answers of 01.2 were read in public code.
 """
 
 from __future__ import annotations
@@ -312,6 +311,4 @@ PLAN = Exercise(
         Hint("Right for one removed stride, wrong for two", "How much finer is the map after two of them?"),
     ),
 )
-
-
 EXERCISES = (MACS, MAJORITY, FIELD, PLAN)

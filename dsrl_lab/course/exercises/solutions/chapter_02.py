@@ -1,7 +1,6 @@
-"""Exercises of notebook 02: how super-resolution is scored, what the place of the enlargement costs, two frameworks.
+"""Exercises of notebook 02: how super-resolution is scored, and what the place of the enlargement costs.
 
-Source: the protocol of the field (PSNR on Y of ITU-R BT.601 in its 16..235 range, a border of s pixels left out); Wang,
-Chen, Hoi (2020), section 3.1; Lai et al., LapSRN (CVPR 2017), section 3.2; Haris et al., DBPN (CVPR 2018), section 3.1.
+Source: PSNR on Y of BT.601 without a border of s pixels; Wang, Chen, Hoi (2020), 3.1; LapSRN (2017), 3.2; DBPN (2018).
 """
 
 from __future__ import annotations
@@ -308,6 +307,4 @@ PROJECTION = Exercise(
         Hint("The result looks like noise", "What is corrected? Is it in the sum?"),
     ),
 )
-
-
 EXERCISES = (PSNR, STACK, PYRAMID, PROJECTION)

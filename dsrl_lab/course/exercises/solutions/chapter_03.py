@@ -1,8 +1,4 @@
-"""Exercises of notebook 03: sub-pixel and transposed convolution, their taps and their cost.
-
-Source: Shi et al. 2016 (sub-pixel convolution) and their note "Is the deconvolution layer the same as a convolutional
-layer?" (2016); Odena et al. 2016 (checkerboards); Aitken et al. 2017 (ICNR); MACs as in ``dsrl_lab.complexity``.
-"""
+"""Notebook 03: sub-pixel and transposed convolution (Shi et al. 2016; Odena et al. 2016; Aitken et al. 2017, ICNR)."""
 
 from __future__ import annotations
 
@@ -320,6 +316,4 @@ COST = Exercise(
         Hint("Twice too many", "One multiplication and the addition after it: how many MACs?"),
     ),
 )
-
-
 EXERCISES = (SHUFFLE, TAPS, KERNEL, ICNR, COST)

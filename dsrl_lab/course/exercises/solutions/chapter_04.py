@@ -1,9 +1,4 @@
-"""Exercises of notebook 04: sizes of maps, taps outside the map, bins of a pyramid, gaps, aligned corners.
-
-Source: Zhao et al., "Pyramid Scene Parsing Network" (CVPR 2017) for the bins; Chen et al., "Rethinking Atrous
-Convolution" (2017), section 3.3 and Figure 4; Wang et al., "Understanding Convolution for Semantic Segmentation" (2018)
-for gridding; PyTorch's documentation of ``interpolate`` for ``align_corners``.
-"""
+"""Notebook 04: sizes, PSPNet's bins (CVPR 2017), taps (Chen et al. 2017, section 3.3), gaps (Wang et al. 2018)."""
 
 from __future__ import annotations
 
@@ -338,6 +333,4 @@ POSITION = Exercise(
         Hint("What do the two mean at all?", "Draw 2 squares over 4 squares: edges on edges, then centres on centres."),
     ),
 )
-
-
 EXERCISES = (SIZES, INSIDE, BINS, GAPS, POSITION)

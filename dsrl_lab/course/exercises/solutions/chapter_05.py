@@ -1,8 +1,4 @@
-"""Exercises of notebook 05: sizes and costs of heads, a bilinear start, a residual head, a fair prediction.
-
-Source: PyTorch's documentation of ``ConvTranspose2d`` for the sizes; Long, Shelhamer, Darrell, "Fully Convolutional
-Networks" (CVPR 2015), section 4.3, for deconvolutions that start as bilinear; MACs as in ``dsrl_lab.complexity``.
-"""
+"""Notebook 05: sizes and costs of heads, bilinear starts (Long et al., FCN, CVPR 2015, section 4.3), predictions."""
 
 from __future__ import annotations
 
@@ -390,6 +386,4 @@ PREDICTION = Exercise(
         Hint("Everything is class 0", "Which axis holds the classes?"),
     ),
 )
-
-
 EXERCISES = (SIZE, HEAD_MACS, SAME_COST, BILINEAR, RESIDUAL, PREDICTION)

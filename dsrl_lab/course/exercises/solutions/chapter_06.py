@@ -1,8 +1,6 @@
-"""Exercises of notebook 06: feature affinity, its memory, a coarser grid, and the loss a strip at a time.
+"""Exercises of notebook 06: feature affinity, its memory, a coarser grid (averaged by the kit), and strips (ours).
 
-Source: Wang et al., CVPR 2020, the equations of S_ij and L_fa. Some wrong answers (no unit length, columns against
-columns, the sum over the batch, one norm of the whole matrix) were read in public re-implementations. The paper
-sub-samples before comparing (its filter is not known: the kit averages); the strips are ours.
+Source: Wang et al., CVPR 2020, the equations of S_ij and L_fa; some wrong answers were read in public code.
 """
 
 from __future__ import annotations
@@ -343,6 +341,4 @@ STRIPS = Exercise(
         Hint("Far too small", "How many pairs did you visit? It should be P²."),
     ),
 )
-
-
 EXERCISES = (BYTES, MATRIX, DISTANCE, COARSE, STRIPS)

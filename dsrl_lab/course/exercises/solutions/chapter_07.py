@@ -1,8 +1,6 @@
 """Exercises of notebook 07: the loss over a batch, the poly schedule, the optimizer's groups, resuming, deployment.
 
-Source: Wang et al., CVPR 2020, equations 2 to 5; the poly schedule of DeepLab; SGD with momentum as PyTorch defines it;
-names of tensors as in ``dsrl_lab.dsrl.DSRL``. The wrong answers "divided by the batch size again" and the parameter in
-no group were read in public re-implementations.
+Source: Wang et al., CVPR 2020, equations 2 to 5; DeepLab's schedule; PyTorch's SGD; two wrong answers of public code.
 """
 
 from __future__ import annotations
@@ -341,7 +339,6 @@ TENSORS = (
     "transform.1.running_var",
 )
 
-
 STRIP = Exercise(
     name="07.5",
     title="Keep what task_model owns, under its own names",
@@ -394,6 +391,4 @@ STRIP = Exercise(
         Hint("Right number of tensors", "What would the deployed network, built alone, call them?"),
     ),
 )
-
-
 EXERCISES = (BATCH_LOSS, POLY, AUDIT, GO_ON, STRIP)

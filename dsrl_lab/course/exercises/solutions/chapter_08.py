@@ -1,8 +1,6 @@
 """Exercises of notebook 08: pooled mIoU, a paired interval, the baseline at another's cost, choosing, verdicts.
 
-Source: PASCAL VOC's intersection over union; Student's t for paired differences; the rules of
-``dsrl_lab.results.sweeps`` and ``dsrl_lab.results.verdicts``. The wrong answers about pictures' means, absent classes,
-unpaired intervals and best seeds were read in public re-implementations and papers.
+Source: PASCAL VOC's IoU; Student's t; the rules of ``dsrl_lab.results``; some wrong answers were read in public code.
 """
 
 from __future__ import annotations
@@ -391,6 +389,4 @@ RULE = Exercise(
         Hint("Too many zeros", "Does an interval that ends below the paper's gain leave that gain possible?"),
     ),
 )
-
-
 EXERCISES = (POOLED, INTERVAL, AT_COST, CHOOSING, RULE)

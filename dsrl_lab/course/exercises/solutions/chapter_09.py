@@ -1,8 +1,4 @@
-"""Exercises of notebook 09 on heat-maps: where joints lie, how they are read back, the average with the mirror image.
-
-Sources: Sun et al., CVPR 2019, section 3 (a quarter pixel towards the second highest, the flip test); Huang et al.,
-"The Devil is in the Details", CVPR 2020, for the half pixel.
-"""
+"""Notebook 09: heat-maps as in HRNet (CVPR 2019), section 3; the half pixel of Huang et al. (CVPR 2020)."""
 
 from __future__ import annotations
 
@@ -247,6 +243,4 @@ FLIP = Exercise(
         Hint("Partners get the same map", "Does a line of yours read a channel that the line before has overwritten?"),
     ),
 )
-
-
 EXERCISES = (PLACE, READ, FLIP)

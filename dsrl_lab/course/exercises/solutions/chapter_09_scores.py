@@ -1,8 +1,4 @@
-"""Exercises of notebook 09 on losses and scores: joints that nobody marked, and the unit of PCK.
-
-Sources: HRNet's release (target weights of joints); Yang and Ramanan, TPAMI 2013, and Sapp and Taskar, CVPR 2013, for
-PCK with the torso as its unit.
-"""
+"""Notebook 09: HRNet's weights of joints, and PCK by the torso (Yang and Ramanan; Sapp and Taskar, both 2013)."""
 
 from __future__ import annotations
 
@@ -184,6 +180,4 @@ SCORE = Exercise(
         Hint("Shapes do not fit", "(N,) against (N, 14): torso[:, None]."),
     ),
 )
-
-
 EXERCISES = (LOSS, SCORE)

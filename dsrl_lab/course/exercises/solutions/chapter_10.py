@@ -1,8 +1,4 @@
-"""Exercises of notebook 10: units of cost, a run on more GPUs, a loss over several processes.
-
-Sources: HRNet's tables (multiply-adds over 2^30, called FLOPs), Goyal et al., "Accurate, Large Minibatch SGD" (2017,
-the learning rate in proportion to the batch), and segmentation's ignored pixels, which processes share unequally.
-"""
+"""Notebook 10: HRNet's units of cost (2^30), batch and learning rate (Goyal et al. 2017), a loss over processes."""
 
 from __future__ import annotations
 
@@ -58,10 +54,7 @@ UNITS = Exercise(
             "binary=True means that the table divided by 2^30: multiply by it to come back.",
         ),
     ),
-    hints=(
-        Hint("Off by two", "How many operations is a * b + c?"),
-        Hint("Off by 7 %", "2**30 = 1,073,741,824."),
-    ),
+    hints=(Hint("Off by two", "How many operations is a * b + c?"), Hint("Off by 7 %", "2**30 = 1,073,741,824.")),
 )
 
 
@@ -183,6 +176,4 @@ SHARED = Exercise(
         Hint("Close, but not equal", "Whose pixels weigh more in a mean of means?"),
     ),
 )
-
-
 EXERCISES = (UNITS, RUN, SHARED)
