@@ -1,8 +1,6 @@
-"""Grading a whole course: all submissions, in parallel, resumable.
+"""Grading a whole course in parallel: each grade is written at once, so that a run that was killed can continue.
 
-A grade is written at once, under the SHA-256 of all that it depends on, so that a run that was killed can continue. One
-bad notebook never stops the rest. A fault of the computer is never a zero: each assignment's own solution must first
-get all points.
+A fault of the computer is never a zero: each assignment's own solution must first get all points.
 """
 
 from __future__ import annotations
@@ -97,18 +95,9 @@ def grade_course(
 ) -> dict[str, list[Graded]]:
     """Grade the submissions of a course; return the results by assignment.
 
-    Args:
-        course: built by ``release``.
-        only: assignments, by name or number; by default all.
-        students: by default all; the tables keep the grades of the others.
-        again: grade even what has a grade.
-        jobs: submissions at once; by default one for each core.
-        unsafe: continue where there is no sandbox.
-        limits: of each submission.
-        progress: called with each graded submission, and the number of all.
-
-    Raises:
-        ValueError: nothing was released, an unknown student, no sandbox, or an own solution without all points.
+    ``only`` has names or numbers of assignments, ``jobs`` is 0 for one on each core, and ``progress`` gets each graded
+    submission and the number of all. The tables keep the grades of students who are not in ``students``. Raises
+    ValueError if nothing was released, for an unknown student, no sandbox, or an own solution without all points.
     """
     protections(unsafe=unsafe)
     released = sorted(course.glob("release/*/*.ipynb"))
@@ -168,7 +157,6 @@ class _Grader:
         self.version = hashlib.sha256(repr(depends_on).encode()).hexdigest()
 
     def try_own_solution(self) -> None:
-        """Grade the assignment's own solution; raise ValueError if it does not get all points here."""
         try:
             result = grade(self.key, self.key.solved, self.course / "kit", limits=self.limits, unsafe=self.unsafe)
         except (NotStarted, OSError) as error:
@@ -179,7 +167,6 @@ class _Grader:
             raise ValueError(STOPS.format(name=self.key.name, score=result.score, out_of=self.key.out_of, why=why))
 
     def kept(self, submission: Submission) -> Result | None:
-        """The earlier grade, if nothing has changed that it depends on."""
         try:
             found = json.loads(self._place(submission).read_text(encoding="utf-8"))
             if found["key"] != self._cache_key(*_content(submission)):
@@ -222,7 +209,6 @@ class _Grader:
 
 
 def _content(submission: Submission) -> tuple[bytes, str]:
-    """A submission's file, or why it cannot be read."""
     try:
         return read_bytes(submission.path), ""
     except Unreadable as error:

@@ -1,8 +1,4 @@
-"""Grades for nbgrader's own tools: its gradebook, and ``autograded/`` for its form grader.
-
-What nbgrader shows in the teacher's browser holds nothing that could run there: of a submission only the answers' code
-is taken, as text.
-"""
+"""Grades for nbgrader's gradebook and form grader; of a submission only the answers' code is taken, as text."""
 
 from __future__ import annotations
 
@@ -23,8 +19,7 @@ COLLECTED = ("timestamp.txt", "submission_secret.txt")  # of ``nbgrader collect`
 def write_gradebook(course: Path, assignment: str, graded: Sequence[Graded]) -> dict[str, str] | None:
     """Write an assignment's scores and its ``autograded/`` notebooks; keep what a person gave in the form grader.
 
-    Returns:
-        Students whose grades could not be written, with the reasons; None where there is no nbgrader or gradebook.
+    Return the students whose grades could not be written, with the reasons; None without nbgrader or a gradebook.
     """
     place = course / "gradebook.db"
     try:
@@ -94,7 +89,6 @@ def _grade_id(mark: Mark, end: str) -> str:
 
 
 def _text(text: str) -> Any:
-    """A stream, which is never shown as HTML."""
     return nbformat.v4.new_output("stream", name="stdout", text=text + "\n")
 
 

@@ -1,7 +1,4 @@
-"""The start of a sandbox, a program without imports of the kit: ``launch.py FILE... -- COMMAND...``.
-
-It joins the control group, takes a new keyring, and becomes bubblewrap, which sets the filter ``system_calls``.
-"""
+"""A sandbox's start, without imports of the kit: it joins the control group, then becomes bubblewrap with a filter."""
 
 from __future__ import annotations
 

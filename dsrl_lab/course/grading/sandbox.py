@@ -1,8 +1,7 @@
-"""A student's process in a sandbox: what it may read, write and use.
+"""A student's process in a sandbox; a submission has one budget over all its starts.
 
-With bubblewrap it sees the system, Python and the student's copy of the kit, all read-only, and a small folder in
-memory; no network, no other processes, no environment, no keyring. The kernel limits each process, a control group all
-of them together; a submission has one budget over all its starts.
+With bubblewrap it sees the system, Python and the student's kit, all read-only, and a small folder in memory; no
+network, no other processes, no environment, no keyring.
 """
 
 from __future__ import annotations
@@ -82,11 +81,8 @@ class NotStarted(RuntimeError):  # noqa: N818
 class Sandbox:
     """A student's process; after the ``with`` block it is gone, with all that it started.
 
-    Without bubblewrap it starts only if ``unsafe``; ``usage``, of the submission's earlier processes, grows.
-
-    Raises:
-        ValueError: there is no bubblewrap, and not ``unsafe``.
-        NotStarted: at the start of the block.
+    ``usage``, of the submission's earlier processes, grows. Raises ValueError without bubblewrap unless ``unsafe``, and
+    NotStarted at the start of the block.
     """
 
     def __init__(
@@ -204,7 +200,6 @@ class Sandbox:
         return self.limits.processes + sum(mine)
 
     def _watch(self) -> None:
-        """Read what is printed and what all processes use, until the end."""
         looked = time.monotonic()
         while True:
             ended = self._process.poll() is not None  # before the last of what it printed is read
@@ -245,7 +240,6 @@ class Sandbox:
                 self._stop(f"the whole submission took more than {most:.0f} seconds {what}", for_good=True)
 
     def _cpu(self) -> float:
-        """CPU time of all processes: the kernel's count, or what was seen of each."""
         counted = self._group.cpu_seconds()
         if counted is not None:
             return counted
