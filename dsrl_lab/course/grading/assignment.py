@@ -1,7 +1,4 @@
-"""From a notebook's source to an assignment: each exercise becomes an answer, a check and a hidden check.
-
-nbgrader cuts solutions and hidden tests out of what is released.
-"""
+"""From a notebook's source to an nbgrader assignment: each exercise becomes an answer, a check and a hidden check."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Control groups, in which the kernel counts and limits what all processes of a sandbox use together, and /proc.
-
-With systemd each sandbox is a scope; elsewhere a folder below the grader's own group, of version 2 or 1.
-"""
+"""What all processes of a sandbox use together: /proc, and a control group, which is systemd's scope or a folder."""
 
 from __future__ import annotations
 

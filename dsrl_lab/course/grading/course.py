@@ -1,7 +1,4 @@
-"""Grading a whole course in parallel: each grade is written at once, so that a run that was killed can continue.
-
-A fault of the computer is never a zero: each assignment's own solution must first get all points.
-"""
+"""Grading a whole course, in parallel and resumable; an assignment's own solution must first get all points."""
 
 from __future__ import annotations
 
@@ -95,9 +92,8 @@ def grade_course(
 ) -> dict[str, list[Graded]]:
     """Grade the submissions of a course; return the results by assignment.
 
-    ``only`` has names or numbers of assignments, ``jobs`` is 0 for one on each core, and ``progress`` gets each graded
-    submission and the number of all. The tables keep the grades of students who are not in ``students``. Raises
-    ValueError if nothing was released, for an unknown student, no sandbox, or an own solution without all points.
+    ``only`` has names or numbers of assignments; 0 ``jobs``: one on each core; ``progress`` gets a grade and how many.
+    Raises ValueError if nothing was released, for an unknown student, no sandbox, or an own solution that loses points.
     """
     protections(unsafe=unsafe)
     released = sorted(course.glob("release/*/*.ipynb"))
@@ -220,8 +216,7 @@ def _digest(kit: Path) -> str:
     return hashlib.sha256("".join(f"{path.relative_to(kit)} {sha256(path)}\n" for path in files).encode()).hexdigest()
 
 
-def _seed(place: Path) -> int:
-    """The class's secret, drawn once, so that all students get the same inputs."""
+def _seed(place: Path) -> int:  # the class's secret: all students get the same inputs
     if not place.is_file():
         write_whole(place, str(secrets.randbits(128)))
     return int(place.read_text(encoding="utf-8"))

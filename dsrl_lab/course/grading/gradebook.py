@@ -17,10 +17,7 @@ COLLECTED = ("timestamp.txt", "submission_secret.txt")  # of ``nbgrader collect`
 
 
 def write_gradebook(course: Path, assignment: str, graded: Sequence[Graded]) -> dict[str, str] | None:
-    """Write an assignment's scores and its ``autograded/`` notebooks; keep what a person gave in the form grader.
-
-    Return the students whose grades could not be written, with the reasons; None without nbgrader or a gradebook.
-    """
+    """Write scores and ``autograded/``; return why students' grades could not be written, None without a gradebook."""
     place = course / "gradebook.db"
     try:
         from nbgrader.api import Gradebook
@@ -54,7 +51,7 @@ def _write(book: Any, course: Path, released: Any, one: Graded) -> None:
     for mark in one.result.marks:
         for end, points in _halves(mark).items():
             grade = book.find_grade(_grade_id(mark, end), assignment, assignment, student)
-            grade.auto_score = float(points)
+            grade.auto_score = float(points)  # a person's own score in the form grader stays
             grade.needs_manual_grade = False
     shown = course / "autograded" / student / assignment
     for folder in (shown, course / "feedback" / file_name(student) / assignment):
@@ -89,7 +86,7 @@ def _grade_id(mark: Mark, end: str) -> str:
 
 
 def _text(text: str) -> Any:
-    return nbformat.v4.new_output("stream", name="stdout", text=text + "\n")
+    return nbformat.v4.new_output("stream", name="stdout", text=text + "\n")  # never shown as HTML
 
 
 def _collected(one: Graded) -> dict[str, str]:

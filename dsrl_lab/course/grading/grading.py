@@ -1,8 +1,4 @@
-"""Grading one submission: what a student's functions return in a sandbox is judged here.
-
-All visible checks come first. After a hidden input only whether the process's numbers are right is kept. If the process
-is stopped, the rest is tried without the cell or answer that was running.
-"""
+"""Grading one submission: what its functions return in a sandbox is judged here, visible checks before hidden inputs."""
 
 from __future__ import annotations
 

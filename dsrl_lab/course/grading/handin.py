@@ -35,10 +35,7 @@ class Inspection:
 
 
 def inspect_notebook(notebook: Path, *, released: Path | None = None) -> Inspection:
-    """Compare a notebook with ``released``, as it was handed out; by default the kit's own, found by the ids.
-
-    Raises Unreadable if it cannot be read, ValueError if it is empty, or like none that was handed out.
-    """
+    """Compare with ``released``, else the kit's own of the same ids; raises Unreadable, or ValueError if like none."""
     cells, raw = parse(read_bytes(notebook), name=notebook.name)
     if not cells:
         raise ValueError(f"{notebook.name} is empty: it has no cells; take the notebook that you worked in")
@@ -132,10 +129,9 @@ class _Comparison:
                         _set_marks(cell, None)
 
     def _original(self, twins: list[RawCell], name: str) -> RawCell:
-        """The copy that counts: of an answer the last that was changed, as when the notebook runs."""
         handed_out = self.graded.get(name) or self.by_id.get(name)
         worked_on = [cell for cell in twins if handed_out is not None and _source(cell) != _source(handed_out)]
-        return worked_on[-1] if worked_on and name.endswith("-answer") else twins[0]
+        return worked_on[-1] if worked_on and name.endswith("-answer") else twins[0]  # as when it runs
 
     def lost(self) -> None:
         for cell in self.cells:

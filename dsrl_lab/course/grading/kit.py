@@ -25,10 +25,7 @@ RECORDS, FRAMES = (Path("dsrl_lab", "course", room, "released") for room in ("ex
 
 
 def build_kit(repository: Path, folder: Path, *, released: Path) -> None:
-    """Write the student's copy of a checkout to ``folder``, with ``released``, nbgrader's folder of releases.
-
-    Raises ValueError if ``repository`` is no checkout, or ``folder`` something else than a kit.
-    """
+    """Write a checkout's copy for students; raises ValueError for no checkout, or a ``folder`` that is no kit."""
     if not (repository / "pyproject.toml").is_file():
         problem = f"expected a checkout of the kit at {repository}, found no pyproject.toml"
         raise ValueError(f"{problem}; run from an editable install")

@@ -97,8 +97,7 @@ def _cell(cell: Any) -> Cell:
     )
 
 
-def _whole(text: str) -> str:
-    """Text that can be written as UTF-8; JSON allows halves of characters."""
+def _whole(text: str) -> str:  # JSON allows halves of characters, UTF-8 does not
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not text.isascii() else text
 
 

@@ -1,8 +1,4 @@
-"""A student's process in a sandbox; a submission has one budget over all its starts.
-
-With bubblewrap it sees the system, Python and the student's kit, all read-only, and a small folder in memory; no
-network, no other processes, no environment, no keyring.
-"""
+"""A student's process: files read-only, no network, no other processes, and one budget over all starts of a submission."""
 
 from __future__ import annotations
 
@@ -79,10 +75,9 @@ class NotStarted(RuntimeError):  # noqa: N818
 
 
 class Sandbox:
-    """A student's process; after the ``with`` block it is gone, with all that it started.
+    """A student's process; after the ``with`` block it is gone, with all that it started; ``usage`` grows.
 
-    ``usage``, of the submission's earlier processes, grows. Raises ValueError without bubblewrap unless ``unsafe``, and
-    NotStarted at the start of the block.
+    Raises ValueError without bubblewrap unless ``unsafe``, and NotStarted at the start of the block.
     """
 
     def __init__(
@@ -211,9 +206,7 @@ class Sandbox:
             self._seen.update({pid: control_group.cpu_time(pid) for pid in family})
             held = sum(map(control_group.own_memory, family))
             self.usage.peak_memory = max(self.usage.peak_memory, held)
-            counted = (
-                control_group.MEMORY in self._group.enforced
-            )  # else by what is seen, which counts a fork's pages twice
+            counted = control_group.MEMORY in self._group.enforced  # what is seen counts a fork's pages twice
             if self._group.out_of_memory() or (not counted and held > AT_THE_START + self.limits.memory):
                 self._stop(self._too_much)
             looked, since = time.monotonic(), time.monotonic() - looked

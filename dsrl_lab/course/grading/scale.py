@@ -1,8 +1,4 @@
-"""A simulated class, graded as any other, and what that took; the points that each should earn are known.
-
-A student's ability is the probability that an answer is right. Of each hundred submissions one never ends and one
-cannot be read.
-"""
+"""A simulated class whose points are known, graded as any other; of each 100 one never ends and one cannot be read."""
 
 from __future__ import annotations
 
@@ -94,10 +90,9 @@ def measure(
     record: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Draw ``number`` submissions, grade them in a temporary folder and measure; return the lines for ``record``.
+    """Grade ``number`` simulated submissions in a temporary folder; return the lines for ``record``; 0 jobs: all cores.
 
-    ``jobs`` is 0 for one on each core; ``progress`` gets the number of grades, and of all. Raises ValueError for no
-    sandbox or nbgrader, an unknown assignment, or fewer than one submission.
+    Raises ValueError for no sandbox or nbgrader, an unknown assignment, or fewer than one submission.
     """
     if number < 1:
         raise ValueError(f"expected at least 1 submission, got {number}")

@@ -53,8 +53,7 @@ def _correlation(a: Sequence[float], b: Sequence[float]) -> str:
         return ""
 
 
-def _csv(rows: Iterable[Sequence[str]]) -> str:
-    """CSV in which a spreadsheet finds no formula of a student's."""
+def _csv(rows: Iterable[Sequence[str]]) -> str:  # a spreadsheet finds no formula of a student's in it
     text = io.StringIO(newline="")
     csv.writer(text).writerows([FORMULA.sub("'", " ".join(value.split())) for value in row] for row in rows)
     return text.getvalue()

@@ -1,7 +1,4 @@
-"""The process that runs a student's code; it holds no solution, hidden test or score.
-
-After its limits are set this process is the student's: what it replies is judged outside.
-"""
+"""The process that runs a student's code: it holds no solution or hidden test, and its replies are judged outside."""
 
 from __future__ import annotations
 

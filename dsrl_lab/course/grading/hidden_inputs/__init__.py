@@ -1,7 +1,4 @@
-"""Hidden inputs, of another kind than the visible check draws; only the grader's side has these files.
-
-Only plain data is drawn, because it crosses into a sandbox.
-"""
+"""Hidden inputs of another kind, as plain data, which crosses into a sandbox; only the grader's side has them."""
 
 from __future__ import annotations
 
@@ -19,9 +16,8 @@ from dsrl_lab.course.grading.hidden_inputs.draws import DRAWS
 
 
 def _very_long(g: torch.Generator) -> list[Case]:
-    """At 16384 positions one whole matrix takes a GiB, which is what the sandbox allows for everything."""
     a, b = (F.normalize(torch.randn(2, 16384, generator=g), dim=0) for _ in range(2))
-    return [(a, b, 128)]
+    return [(a, b, 128)]  # one whole matrix takes a GiB, which is what the sandbox allows for everything
 
 
 def _tiled(a: torch.Tensor, b: torch.Tensor, rows: int) -> torch.Tensor:
