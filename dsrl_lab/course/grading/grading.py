@@ -1,4 +1,4 @@
-"""Grading one submission: what its functions return in a sandbox is judged here, visible checks before hidden inputs."""
+"""Grading one submission: what its functions return in a sandbox is judged here, visible checks before hidden ones."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class _Work:
                 self._at = ("visible", task.name)
                 self.visible[task.name] = _judge(box, task, task.visible)
         box.stop_listening()
-        self.sealed = True
+        self.sealed = True  # from here on nothing is kept but whether the numbers are right
         for task in self.key.tasks:
             if self.passed(task) and task.name not in self.hidden:
                 self._at = ("hidden", task.name)

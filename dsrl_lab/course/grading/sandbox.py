@@ -1,4 +1,4 @@
-"""A student's process: files read-only, no network, no other processes, and one budget over all starts of a submission."""
+"""A student's process, with bubblewrap shut in: files read-only, no network; one budget for all starts of a submission."""
 
 from __future__ import annotations
 
