@@ -1,4 +1,4 @@
-"""A student's process, with bubblewrap shut in: files read-only, no network; one budget for all starts of a submission."""
+"""A student's process, shut in by bubblewrap: files read-only, no network; one budget over all its starts."""
 
 from __future__ import annotations
 
