@@ -111,6 +111,5 @@ def _task(check: Cell, seed: int) -> Task:
 
 
 def _trial(exercise: Exercise, purpose: str) -> Trial:
-    """Each trial has a seed of its own, so that its inputs do not give those of another away."""
-    seed = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:7])
+    seed = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:7])  # no trial gives another's away
     return Trial(record(exercise, exercise.draw(torch.Generator().manual_seed(seed))))

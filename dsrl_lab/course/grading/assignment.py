@@ -1,8 +1,4 @@
-"""From a notebook's source to an assignment: each exercise becomes an answer, a check and a hidden check.
-
-An exercise is one code cell, the stub followed by ``check("06.2", affinity)``, and a later cell with
-``hint("06.2") + solution("06.2")``. nbgrader cuts solutions and hidden tests out of what is released.
-"""
+"""From a notebook's source to an nbgrader assignment: each exercise becomes an answer, a check and a hidden check."""
 
 from __future__ import annotations
 
@@ -60,11 +56,7 @@ def questions(source: Path) -> list[Question]:
 
 
 def source_version(source: Path) -> Any:
-    """The assignment with solutions and hidden tests, marked so that nbgrader can cut them out.
-
-    Raises:
-        ValueError: an exercise cell has another form, or there is no exercise.
-    """
+    """The assignment, marked for nbgrader; raises ValueError for no exercise, or an exercise cell of another form."""
     number, name = source.stem[:2], source.stem
     asked = questions(source)
     if not asked:
@@ -84,7 +76,6 @@ def source_version(source: Path) -> Any:
 
 
 def _question(code: str) -> Question | None:
-    """The exercise that a cell asks, by its call of ``check``; None if it asks none."""
     try:
         tree = ast.parse(code)
     except SyntaxError:  # a magic command

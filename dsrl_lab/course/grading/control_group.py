@@ -1,8 +1,4 @@
-"""What all processes of a sandbox use together: control groups, in which the kernel counts and limits, and /proc.
-
-With systemd each sandbox is a scope (``systemd-run --scope``); elsewhere a folder below the grader's own group, of
-version 2 or 1, where this user may make one.
-"""
+"""What all processes of a sandbox use together: /proc, and a control group, which is systemd's scope or a folder."""
 
 from __future__ import annotations
 
@@ -125,7 +121,6 @@ def _scope(memory: int, processes: int) -> list[str]:
 
 
 def _parents() -> list[Path]:
-    """The grader's own group in each hierarchy."""
     mounts: dict[str, tuple[str, str]] = {}
     for line in read(Path("/proc/self/mountinfo")).splitlines():
         words = line.split()

@@ -1,9 +1,4 @@
-"""Grading a whole course: all submissions, in parallel, resumable.
-
-A grade is written at once, under the SHA-256 of all that it depends on, so that a run that was killed can continue. One
-bad notebook never stops the rest. A fault of the computer is never a zero: each assignment's own solution must first
-get all points.
-"""
+"""Grading a whole course, in parallel and resumable; an assignment's own solution must first get all points."""
 
 from __future__ import annotations
 
@@ -97,18 +92,8 @@ def grade_course(
 ) -> dict[str, list[Graded]]:
     """Grade the submissions of a course; return the results by assignment.
 
-    Args:
-        course: built by ``release``.
-        only: assignments, by name or number; by default all.
-        students: by default all; the tables keep the grades of the others.
-        again: grade even what has a grade.
-        jobs: submissions at once; by default one for each core.
-        unsafe: continue where there is no sandbox.
-        limits: of each submission.
-        progress: called with each graded submission, and the number of all.
-
-    Raises:
-        ValueError: nothing was released, an unknown student, no sandbox, or an own solution without all points.
+    ``only`` has names or numbers of assignments; 0 ``jobs``: one on each core; ``progress`` gets a grade and how many.
+    Raises ValueError if nothing was released, for an unknown student, no sandbox, or an own solution that loses points.
     """
     protections(unsafe=unsafe)
     released = sorted(course.glob("release/*/*.ipynb"))
@@ -168,7 +153,6 @@ class _Grader:
         self.version = hashlib.sha256(repr(depends_on).encode()).hexdigest()
 
     def try_own_solution(self) -> None:
-        """Grade the assignment's own solution; raise ValueError if it does not get all points here."""
         try:
             result = grade(self.key, self.key.solved, self.course / "kit", limits=self.limits, unsafe=self.unsafe)
         except (NotStarted, OSError) as error:
@@ -179,7 +163,6 @@ class _Grader:
             raise ValueError(STOPS.format(name=self.key.name, score=result.score, out_of=self.key.out_of, why=why))
 
     def kept(self, submission: Submission) -> Result | None:
-        """The earlier grade, if nothing has changed that it depends on."""
         try:
             found = json.loads(self._place(submission).read_text(encoding="utf-8"))
             if found["key"] != self._cache_key(*_content(submission)):
@@ -222,7 +205,6 @@ class _Grader:
 
 
 def _content(submission: Submission) -> tuple[bytes, str]:
-    """A submission's file, or why it cannot be read."""
     try:
         return read_bytes(submission.path), ""
     except Unreadable as error:
@@ -234,8 +216,7 @@ def _digest(kit: Path) -> str:
     return hashlib.sha256("".join(f"{path.relative_to(kit)} {sha256(path)}\n" for path in files).encode()).hexdigest()
 
 
-def _seed(place: Path) -> int:
-    """The class's secret, drawn once, so that all students get the same inputs."""
+def _seed(place: Path) -> int:  # the class's secret: all students get the same inputs
     if not place.is_file():
         write_whole(place, str(secrets.randbits(128)))
     return int(place.read_text(encoding="utf-8"))

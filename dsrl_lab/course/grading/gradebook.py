@@ -1,8 +1,4 @@
-"""Grades for nbgrader's own tools: its gradebook, and ``autograded/`` for its form grader.
-
-What nbgrader shows in the teacher's browser holds nothing that could run there: of a submission only the answers' code
-is taken, as text.
-"""
+"""Grades for nbgrader's gradebook and form grader; of a submission only the answers' code is taken, as text."""
 
 from __future__ import annotations
 
@@ -21,11 +17,7 @@ COLLECTED = ("timestamp.txt", "submission_secret.txt")  # of ``nbgrader collect`
 
 
 def write_gradebook(course: Path, assignment: str, graded: Sequence[Graded]) -> dict[str, str] | None:
-    """Write an assignment's scores and its ``autograded/`` notebooks; keep what a person gave in the form grader.
-
-    Returns:
-        Students whose grades could not be written, with the reasons; None where there is no nbgrader or gradebook.
-    """
+    """Write scores and ``autograded/``; return why students' grades could not be written, None without a gradebook."""
     place = course / "gradebook.db"
     try:
         from nbgrader.api import Gradebook
@@ -59,7 +51,7 @@ def _write(book: Any, course: Path, released: Any, one: Graded) -> None:
     for mark in one.result.marks:
         for end, points in _halves(mark).items():
             grade = book.find_grade(_grade_id(mark, end), assignment, assignment, student)
-            grade.auto_score = float(points)
+            grade.auto_score = float(points)  # a person's own score in the form grader stays
             grade.needs_manual_grade = False
     shown = course / "autograded" / student / assignment
     for folder in (shown, course / "feedback" / file_name(student) / assignment):
@@ -94,8 +86,7 @@ def _grade_id(mark: Mark, end: str) -> str:
 
 
 def _text(text: str) -> Any:
-    """A stream, which is never shown as HTML."""
-    return nbformat.v4.new_output("stream", name="stdout", text=text + "\n")
+    return nbformat.v4.new_output("stream", name="stdout", text=text + "\n")  # never shown as HTML
 
 
 def _collected(one: Graded) -> dict[str, str]:

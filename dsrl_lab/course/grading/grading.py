@@ -1,9 +1,4 @@
-"""Grading one submission: what a student's functions return in a sandbox is judged here.
-
-The student's process gets inputs and returns numbers; expected numbers and the score stay here. All visible checks come
-first. Once a hidden input has been sent, nothing of the student's process is kept but whether its numbers are right.
-If the process is stopped, the rest is tried without the cell or answer that was running.
-"""
+"""Grading one submission: what its functions return in a sandbox is judged here, visible checks before hidden ones."""
 
 from __future__ import annotations
 
@@ -121,7 +116,6 @@ class _Work:
         self._retried: set[tuple[str, Any]] = set()
 
     def go_on(self, box: Sandbox) -> None:
-        """Run what the answers need; try all answers on visible inputs, then those that passed on hidden ones."""
         self._at = ("prepare", None)
         cells = [["frame", ""] if number in self.stopped_cells else cell for number, cell in enumerate(self.cells)]
         needed, unreadable = _plan(box.ask("prepare", cells, [task.answer for task in self.key.tasks]))
@@ -136,7 +130,7 @@ class _Work:
                 self._at = ("visible", task.name)
                 self.visible[task.name] = _judge(box, task, task.visible)
         box.stop_listening()
-        self.sealed = True
+        self.sealed = True  # from here on nothing is kept but whether the numbers are right
         for task in self.key.tasks:
             if self.passed(task) and task.name not in self.hidden:
                 self._at = ("hidden", task.name)
@@ -148,12 +142,10 @@ class _Work:
         return isinstance(verdict, Verdict) and verdict.passed
 
     def note(self, text: str) -> None:
-        """Add a note for the student, unless hidden inputs were sent already."""
         if not self.sealed and len(self.notes) < MOST_NOTES:
             self.notes[text] = None
 
     def note_stop(self, stop: Stopped) -> None:
-        """Note what was running when the process was stopped, so that it is left out next time."""
         stage, where = self._at
         if stop.unexplained and self._at not in self._retried:  # perhaps the computer ran out of memory
             self._retried.add(self._at)
@@ -197,14 +189,12 @@ class _Work:
 
 
 def _owned(cell: Cell, key: AnswerKey) -> list[str]:
-    """Whose a cell is, and its code; checks that were handed out are not run."""
     if cell.kind != "code" or cell.source in key.never_run:
         return ["frame", ""]
     return ["frame" if cell.source in key.frame else "student", cell.source]
 
 
 def _plan(reply: Any) -> tuple[list[int], dict[int, str]]:
-    """Numbers of the cells to run, and why some cannot be read."""
     try:
         cells = [int(cell) for cell in reply["cells"]]
         return cells, {int(cell): _text(message) for cell, message in reply["unreadable"].items()}

@@ -1,7 +1,4 @@
-"""A notebook is inspected before it is handed in: it is compared with the one that was handed out; no code is run.
-
-Ids, kinds of cells and deleted or changed checks can be fixed. What only its author can fix is reported.
-"""
+"""A notebook is compared with the one that was handed out, before it is handed in; no code is run."""
 
 from __future__ import annotations
 
@@ -38,12 +35,7 @@ class Inspection:
 
 
 def inspect_notebook(notebook: Path, *, released: Path | None = None) -> Inspection:
-    """Compare a notebook with ``released``, as it was handed out; by default the kit's own, found by the ids.
-
-    Raises:
-        Unreadable: the notebook cannot be read.
-        ValueError: it is empty, or like none that was handed out.
-    """
+    """Compare with ``released``, else the kit's own of the same ids; raises Unreadable, or ValueError if like none."""
     cells, raw = parse(read_bytes(notebook), name=notebook.name)
     if not cells:
         raise ValueError(f"{notebook.name} is empty: it has no cells; take the notebook that you worked in")
@@ -116,7 +108,6 @@ class _Comparison:
         return 1 + next(number for number, other in enumerate(self.cells) if other is cell)
 
     def kinds(self) -> None:
-        """Cells that are no longer code, or no longer text."""
         for number, cell in enumerate(self.cells):
             twin = self.graded.get(_grade_id(cell)) or self.by_id.get(cell.get("id", ""))
             if twin is not None and cell.get("cell_type") != twin["cell_type"]:
@@ -127,7 +118,6 @@ class _Comparison:
                 cell |= {"cell_type": twin["cell_type"]} | ({"outputs": [], "execution_count": None} if code else {})
 
     def copies(self) -> None:
-        """Two cells of one id or one grade id, as copy and paste leaves them."""
         for key, what in ((_grade_id, "grade id"), (lambda cell: str(cell.get("id", "")), "id")):
             for name in sorted({key(cell) for cell in self.cells} - {""}):
                 twins = [cell for cell in self.cells if key(cell) == name]
@@ -139,13 +129,11 @@ class _Comparison:
                         _set_marks(cell, None)
 
     def _original(self, twins: list[RawCell], name: str) -> RawCell:
-        """The copy that counts: of an answer the last that was changed, as when the notebook runs."""
         handed_out = self.graded.get(name) or self.by_id.get(name)
         worked_on = [cell for cell in twins if handed_out is not None and _source(cell) != _source(handed_out)]
-        return worked_on[-1] if worked_on and name.endswith("-answer") else twins[0]
+        return worked_on[-1] if worked_on and name.endswith("-answer") else twins[0]  # as when it runs
 
     def lost(self) -> None:
-        """Ids that are gone, and cells of the exercises that are gone."""
         for cell in self.cells:
             if not cell.get("id"):
                 cell["id"] = uuid.uuid4().hex[:12]
@@ -167,7 +155,6 @@ class _Comparison:
             place = self.number(own)
 
     def _unmarked(self, twin: RawCell) -> RawCell | None:
-        """The last cell without marks that has the text, the id or the function of ``twin``."""
         function = _source(twin).split("(")[0]  # "def affinity"
         for cell in reversed(self.cells):
             same = _source(cell).strip() == _source(twin).strip() or cell.get("id") == twin["id"]
@@ -176,7 +163,6 @@ class _Comparison:
         return None
 
     def changed(self) -> None:
-        """Checks whose text was changed, and marks that were."""
         for cell in self.cells:
             twin = self.graded.get(_grade_id(cell))
             if twin is not None and not _grade_id(cell).endswith("-answer") and _source(cell) != _source(twin):

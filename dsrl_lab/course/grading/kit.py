@@ -1,7 +1,4 @@
-"""The student's copy of the kit, without ``exercises/solutions`` and the teacher's side of ``grading``.
-
-The results of solutions are in it as records, see ``exercises.released``.
-"""
+"""The student's copy of the kit, with records in place of solutions and without the teacher's side of ``grading``."""
 
 from __future__ import annotations
 
@@ -28,11 +25,7 @@ RECORDS, FRAMES = (Path("dsrl_lab", "course", room, "released") for room in ("ex
 
 
 def build_kit(repository: Path, folder: Path, *, released: Path) -> None:
-    """Write the student's copy of a checkout to ``folder``, with ``released``, nbgrader's folder of releases.
-
-    Raises:
-        ValueError: ``repository`` is no checkout, or ``folder`` something else than a kit.
-    """
+    """Write a checkout's copy for students; raises ValueError for no checkout, or a ``folder`` that is no kit."""
     if not (repository / "pyproject.toml").is_file():
         problem = f"expected a checkout of the kit at {repository}, found no pyproject.toml"
         raise ValueError(f"{problem}; run from an editable install")
@@ -63,5 +56,4 @@ def _teachers_side(folder: str, names: list[str]) -> set[str]:
 
 
 def _big(folder: str, names: list[str]) -> set[str]:
-    """Downloads are not copied."""
     return set(names) - {"runs", "checkpoints", "README.md"} if Path(folder).name == "data" else set()

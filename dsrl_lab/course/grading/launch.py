@@ -1,7 +1,4 @@
-"""The start of a sandbox, a program without imports of the kit: ``launch.py FILE... -- COMMAND...``.
-
-It joins the control group, takes a new keyring, and becomes bubblewrap, which sets the filter ``system_calls``.
-"""
+"""A sandbox's start, without imports of the kit: it joins the control group, then becomes bubblewrap with a filter."""
 
 from __future__ import annotations
 
@@ -12,7 +9,6 @@ import struct
 import sys
 
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # the kernel's numbers of architectures
-# Names of system calls, each with its number on x86_64 and on aarch64.
 REFUSED_CALLS = """
 ptrace 101 117, process_vm_readv 310 270, process_vm_writev 311 271, pidfd_getfd 438 438, kcmp 312 272
 add_key 248 217, request_key 249 218, keyctl 250 219
@@ -22,7 +18,7 @@ memfd_create 319 279, memfd_secret 447 447, shmget 29 194, semget 64 190, msgget
 bpf 321 280, perf_event_open 298 241, userfaultfd 323 282, io_uring_setup 425 425
 name_to_handle_at 303 264, open_by_handle_at 304 265, syslog 103 116
 """
-REFUSED = {
+REFUSED = {  # by name of the system call: its numbers
     name: (int(x86_64), int(aarch64))
     for name, x86_64, aarch64 in (call.split() for call in REFUSED_CALLS.strip().replace("\n", ",").split(","))
 }
@@ -41,8 +37,7 @@ def system_calls(machine: str = platform.machine()) -> bytes:
     """
     if machine not in MACHINES:
         return b""
-    column = list(MACHINES).index(machine)
-    # Offsets in the record of a call: 0 its number, 4 the architecture, 16 the first argument.
+    column = list(MACHINES).index(machine)  # below, offset 0: the call, 4: the architecture, 16: an argument
     steps = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, MACHINES[machine]), (RETURN, 0, 0, NOT_PERMITTED), (LOAD, 0, 0, 0)]
     steps += [(AT_LEAST, 0, 1, 0x40000000), (RETURN, 0, 0, NOT_PERMITTED)]  # x86_64's second table of calls
     for numbers, answer in [*((numbers, NOT_PERMITTED) for numbers in REFUSED.values()), (CLONE3, NO_SUCH_CALL)]:

@@ -37,9 +37,7 @@ def numbers(result: torch.Tensor | dict[str, torch.Tensor]) -> int:
     return sum(part.numel() for part in (result.values() if isinstance(result, dict) else [result]))
 
 
-class _Once(list[Any]):
-    """Tensors that may each be named once; a thousand names would cost the grader a thousand copies."""
-
+class _Once(list[Any]):  # of tensors; a thousand names of one would cost the grader a thousand copies
     def __getitem__(self, place: Any) -> Any:
         tensor = super().__getitem__(place)
         self[place] = None

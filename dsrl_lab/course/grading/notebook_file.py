@@ -38,10 +38,7 @@ class Cell:
 
 
 def read_bytes(path: Path, *, largest: int = LARGEST) -> bytes:
-    """The content of a regular file.
-
-    Raises:
-        Unreadable: it is a link or no regular file, too large, or cannot be read.
+    """The content of a regular file; raises Unreadable for a link, a file of another kind or too large, or no access.
 
     Example:
         >>> read_bytes(Path("/dev/null"))
@@ -66,10 +63,7 @@ def read_bytes(path: Path, *, largest: int = LARGEST) -> bytes:
 
 
 def parse(content: bytes, *, name: str = "the notebook") -> tuple[list[Cell], dict[str, Any]]:
-    """Cells of a notebook, and its JSON as it stands.
-
-    Raises:
-        Unreadable: it is not JSON, or not a notebook of version 4.
+    """Cells of a notebook, and its JSON as it stands; raises Unreadable if it is not a notebook of version 4.
 
     Example:
         >>> parse(b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": ["a = 1"]}]}')[0]
@@ -103,8 +97,7 @@ def _cell(cell: Any) -> Cell:
     )
 
 
-def _whole(text: str) -> str:
-    """Text that can be written as UTF-8; JSON allows halves of characters."""
+def _whole(text: str) -> str:  # JSON allows halves of characters, UTF-8 does not
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not text.isascii() else text
 
 

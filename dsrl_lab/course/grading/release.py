@@ -46,11 +46,7 @@ def assignments(folder: Path) -> list[Path]:
 
 
 def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> list[Released]:
-    """Build or renew a course from a checkout; ``only`` numbers of notebooks, "06". Submissions stay.
-
-    Raises:
-        ValueError: nbgrader is not installed or fails, or a number has no exercises.
-    """
+    """Build or renew a course; ``only`` has numbers such as "06". Raises ValueError for others, or no nbgrader."""
     api = _nbgrader(course)
     wanted = [source for source in assignments(repository / "notebooks") if not only or source.stem[:2] in only]
     if (missing := sorted(set(only) - {source.stem[:2] for source in wanted})) or not wanted:
@@ -66,7 +62,6 @@ def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> list
 
 
 def _nbgrader(course: Path) -> Any:
-    """The API of nbgrader for a course, whose settings are written for its other commands."""
     try:
         from nbgrader.apps import NbGraderAPI
         from traitlets.config import Config

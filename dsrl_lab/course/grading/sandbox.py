@@ -1,9 +1,4 @@
-"""A student's process in a sandbox: what it may read, write and use.
-
-With bubblewrap it sees the system, Python and the student's copy of the kit, all read-only, and a small folder in
-memory; no network, no other processes, no environment, no keyring. The kernel limits each process, a control group all
-of them together; a submission has one budget over all its starts.
-"""
+"""A student's process, shut in by bubblewrap: files read-only, no network; one budget over all its starts."""
 
 from __future__ import annotations
 
@@ -80,13 +75,9 @@ class NotStarted(RuntimeError):  # noqa: N818
 
 
 class Sandbox:
-    """A student's process; after the ``with`` block it is gone, with all that it started.
+    """A student's process; after the ``with`` block it is gone, with all that it started; ``usage`` grows.
 
-    Without bubblewrap it starts only if ``unsafe``; ``usage``, of the submission's earlier processes, grows.
-
-    Raises:
-        ValueError: there is no bubblewrap, and not ``unsafe``.
-        NotStarted: at the start of the block.
+    Raises ValueError without bubblewrap unless ``unsafe``, and NotStarted at the start of the block.
     """
 
     def __init__(
@@ -204,7 +195,6 @@ class Sandbox:
         return self.limits.processes + sum(mine)
 
     def _watch(self) -> None:
-        """Read what is printed and what all processes use, until the end."""
         looked = time.monotonic()
         while True:
             ended = self._process.poll() is not None  # before the last of what it printed is read
@@ -216,9 +206,7 @@ class Sandbox:
             self._seen.update({pid: control_group.cpu_time(pid) for pid in family})
             held = sum(map(control_group.own_memory, family))
             self.usage.peak_memory = max(self.usage.peak_memory, held)
-            counted = (
-                control_group.MEMORY in self._group.enforced
-            )  # else by what is seen, which counts a fork's pages twice
+            counted = control_group.MEMORY in self._group.enforced  # what is seen counts a fork's pages twice
             if self._group.out_of_memory() or (not counted and held > AT_THE_START + self.limits.memory):
                 self._stop(self._too_much)
             looked, since = time.monotonic(), time.monotonic() - looked
@@ -245,7 +233,6 @@ class Sandbox:
                 self._stop(f"the whole submission took more than {most:.0f} seconds {what}", for_good=True)
 
     def _cpu(self) -> float:
-        """CPU time of all processes: the kernel's count, or what was seen of each."""
         counted = self._group.cpu_seconds()
         if counted is not None:
             return counted

@@ -1,8 +1,4 @@
-"""A simulated class, graded as any other, and what that took.
-
-Each student has an ability: the probability that an answer is the solution; else it is twice the right result, or not
-written. Of each hundred submissions one never ends and one cannot be read. The points that each should earn are known.
-"""
+"""A simulated class whose points are known, graded as any other; of each 100 one never ends and one cannot be read."""
 
 from __future__ import annotations
 
@@ -94,18 +90,9 @@ def measure(
     record: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Draw ``number`` submissions, grade them in a temporary folder and measure; return the lines of the record.
+    """Grade ``number`` simulated submissions in a temporary folder; return the lines for ``record``; 0 jobs: all cores.
 
-    Args:
-        repository: a checkout of the kit.
-        number: of submissions.
-        assignment: number of the notebook.
-        jobs: submissions at once; by default one for each core.
-        record: file for the lines; it is replaced.
-        progress: called with the number of grades, and of all.
-
-    Raises:
-        ValueError: no sandbox, no nbgrader, an unknown assignment, or fewer than one submission.
+    Raises ValueError for no sandbox or nbgrader, an unknown assignment, or fewer than one submission.
     """
     if number < 1:
         raise ValueError(f"expected at least 1 submission, got {number}")

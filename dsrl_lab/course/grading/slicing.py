@@ -1,7 +1,4 @@
-"""Which cells of a notebook need which: what to run for an answer, and what only runs out of order.
-
-Names are read from the code; nothing is run.
-"""
+"""Which cells of a notebook need which, by the names in the code; nothing is run."""
 
 from __future__ import annotations
 
@@ -19,33 +16,22 @@ AT_ONCE = {"listcomp", "setcomp", "dictcomp", "genexpr"}
 
 @dataclass(frozen=True)
 class Unit:
-    """A piece of code that is run as a whole: a cell, or one statement of it.
-
-    Attributes:
-        cell: its number in the notebook.
-        code: its text; line numbers are those of the cell.
-        binds: names that it gives a value.
-        changes: names whose value it alters (an attribute, an item, a method called for its effect).
-        at_once: names that it needs when it runs.
-        later: names that the bodies of its functions need.
-    """
+    """A piece of code that is run as a whole: a cell, or one statement of it."""
 
     cell: int
-    code: str
-    binds: set[str] = field(default_factory=set)
-    changes: set[str] = field(default_factory=set)
-    at_once: set[str] = field(default_factory=set)
-    later: set[str] = field(default_factory=set)
+    code: str  # line numbers are those of the cell
+    binds: set[str] = field(default_factory=set)  # names that it gives a value
+    changes: set[str] = field(default_factory=set)  # names whose value it alters, as a method does
+    at_once: set[str] = field(default_factory=set)  # names that it needs when it runs
+    later: set[str] = field(default_factory=set)  # names that the bodies of its functions need
 
 
 def without_magics(code: str) -> str:
     """The code with IPython's own lines emptied, if Python cannot read it with them.
 
     Example:
-        >>> without_magics("%time x = 1")
-        ''
-        >>> without_magics("x = 5 % 2")
-        'x = 5 % 2'
+        >>> without_magics("%time x = 1"), without_magics("x = 5 % 2")
+        ('', 'x = 5 % 2')
     """
     try:
         ast.parse(code)
@@ -104,7 +90,6 @@ def _unit(cell: int, code: str) -> Unit:
 
 
 def _bound_first(tree: ast.Module) -> set[str]:
-    """Names that get a value before they are used, as a loop's variable does."""
     bound: set[str] = set()
     used: set[str] = set()
 
@@ -163,8 +148,7 @@ def needed_for(names: Sequence[str], units: Sequence[Unit]) -> list[Unit]:
     """The units that must run, in order, so that the names have their values.
 
     Example:
-        >>> notebook = [whole(0, "import torch"), whole(1, "slow = 1 + 1"), whole(2, "def f(x): return torch.relu(x)")]
-        >>> [unit.cell for unit in needed_for(["f"], notebook)]
+        >>> [unit.cell for unit in needed_for(["y"], [whole(0, "x = 1"), whole(1, "slow = 2"), whole(2, "y = x")])]
         [0, 2]
     """
     modules = {name for unit in units if re.match(r"\s*(import|from)\s", unit.code) for name in unit.binds}

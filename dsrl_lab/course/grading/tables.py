@@ -32,10 +32,7 @@ def write_tables(folder: Path, assignment: str, graded: Mapping[str, Result], *,
 
 
 def by_question(results: Sequence[Result]) -> list[list[str]]:
-    """One row for each exercise: points, misconceptions, correlation with the points of all other exercises.
-
-    Near 0 or below, the exercise asks something else than the others, or is broken.
-    """
+    """One row for each exercise; a correlation with the other points near 0 or below: it may be broken."""
     rows = [["question", "out_of", "mean", "all_points", "half", "none", "with_the_rest", "misconceptions"]]
     results = [result for result in results if not result.fault]
     for marks in zip(*(result.marks for result in results), strict=True):
@@ -56,8 +53,7 @@ def _correlation(a: Sequence[float], b: Sequence[float]) -> str:
         return ""
 
 
-def _csv(rows: Iterable[Sequence[str]]) -> str:
-    """CSV in which a spreadsheet finds no formula of a student's."""
+def _csv(rows: Iterable[Sequence[str]]) -> str:  # a spreadsheet finds no formula of a student's in it
     text = io.StringIO(newline="")
     csv.writer(text).writerows([FORMULA.sub("'", " ".join(value.split())) for value in row] for row in rows)
     return text.getvalue()

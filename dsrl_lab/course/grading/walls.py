@@ -87,8 +87,7 @@ def refuse_visible(folder: Path) -> None:
 
 def mounts(kit: Path, size: int) -> list[str]:
     """Options of bubblewrap: the system, Python, packages without the teacher's kit, the student's kit."""
-    # First, so that a checkout or a Python below /tmp is mounted into it, not hidden under it.
-    words = ["--size", str(size), "--perms", "1777", "--tmpfs", "/tmp"]
+    words = ["--size", str(size), "--perms", "1777", "--tmpfs", "/tmp"]  # first, to hide nothing below it
     for folder in map(Path, SYSTEM):
         if folder.is_symlink():
             words += ["--symlink", str(folder.readlink()), str(folder)]

@@ -1,8 +1,4 @@
-"""The process that runs a student's code; it holds no solution, hidden test or score.
-
-It answers one request at a time: *prepare* (which code do the answers need?), *run* (one piece of it), *call* (an
-answer on inputs). After its limits are set this process is the student's: what it replies is judged outside.
-"""
+"""The process that runs a student's code: it holds no solution or hidden test, and its replies are judged outside."""
 
 from __future__ import annotations
 
@@ -45,11 +41,8 @@ class Session:
     r"""A student's notebook while it is graded.
 
     Example:
-        >>> session = Session()
-        >>> session.prepare([["student", "def double(x):\n    return 2 * x"]], ["double"])
+        >>> Session().prepare([["student", "def double(x):\n    return 2 * x"]], ["double"])
         {'cells': [0], 'unreadable': {}}
-        >>> session.run(0)
-        ''
     """
 
     def __init__(self) -> None:

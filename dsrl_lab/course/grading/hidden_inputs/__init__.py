@@ -1,8 +1,4 @@
-"""Hidden inputs, of another kind than the visible check draws; only the grader's side has these files.
-
-An exercise without an entry here is tried a second time on inputs of its own kind. Only plain data is drawn, because it
-crosses into a sandbox. Limits of memory are tested with inputs for which the kernel refuses.
-"""
+"""Hidden inputs of another kind, as plain data, which crosses into a sandbox; only the grader's side has them."""
 
 from __future__ import annotations
 
@@ -20,9 +16,8 @@ from dsrl_lab.course.grading.hidden_inputs.draws import DRAWS
 
 
 def _very_long(g: torch.Generator) -> list[Case]:
-    """At 16384 positions one whole matrix takes a GiB, which is what the sandbox allows for everything."""
     a, b = (F.normalize(torch.randn(2, 16384, generator=g), dim=0) for _ in range(2))
-    return [(a, b, 128)]
+    return [(a, b, 128)]  # one whole matrix takes a GiB, which is what the sandbox allows for everything
 
 
 def _tiled(a: torch.Tensor, b: torch.Tensor, rows: int) -> torch.Tensor:
@@ -30,14 +25,11 @@ def _tiled(a: torch.Tensor, b: torch.Tensor, rows: int) -> torch.Tensor:
 
 
 def hidden_variants(name: str) -> tuple[Exercise, ...]:
-    """The exercise on inputs of other kinds; each is to be passed.
-
-    Raises:
-        ValueError: an unknown exercise.
+    """The exercise on inputs of other kinds; each is to be passed. Raises ValueError for an unknown exercise.
 
     Example:
-        >>> [len(exercise.draw(torch.Generator().manual_seed(0))) for exercise in hidden_variants("06.5")]
-        [3, 1]
+        >>> len(hidden_variants("06.5"))
+        2
     """
     exercise = find(name)
     draw = DRAWS.get(name, exercise.draw)
@@ -48,9 +40,7 @@ def hidden_variants(name: str) -> tuple[Exercise, ...]:
 
 
 def check_hidden(name: str, answer: Answer, *, seed: int | None = None) -> Verdict:
-    """Judge an answer on the hidden inputs: the verdict of the first variant that fails.
-
-    For the teacher's own notebooks; a student's answer is judged outside its process.
+    """Judge an answer in the teacher's process: the verdict of the first hidden variant that fails.
 
     Example:
         >>> check_hidden("06.1", find("06.1").solution).passed

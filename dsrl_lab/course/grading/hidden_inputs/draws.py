@@ -13,7 +13,6 @@ from dsrl_lab.course.exercises.exercise import Case, draw_integer
 Draw = Callable[[torch.Generator], Iterable[Case]]
 
 
-# Notebook 02: narrow pictures, one wrong colour, deep and shallow stacks, threefold pyramids.
 def _errors_of_one_colour(g: torch.Generator) -> Iterator[Case]:
     for colour, (height, width, border) in enumerate(((9, 31, 4), (25, 6, 1), (8, 8, 3))):
         high_res = torch.full((3, height, width), 0.2) + 0.7 * torch.rand(3, 1, 1, generator=g)
@@ -47,8 +46,7 @@ def _thin_maps(g: torch.Generator) -> Iterator[Case]:
         yield 5 + torch.rand(images, channels, height, width, generator=g), *kernels
 
 
-# Notebook 03: long and narrow maps, other factors, layers of other widths.
-def _maps(g: torch.Generator) -> list[Case]:
+def _maps(g: torch.Generator) -> list[Case]:  # long and narrow
     return [(torch.randn(n, c * s * s, h, w, generator=g), s) for n, c, s, h, w in ((1, 5, 4, 1, 6), (3, 2, 3, 5, 2))]
 
 
@@ -69,7 +67,6 @@ def _layers(g: torch.Generator) -> list[Case]:
     return [(draw_integer(g, 17, 40), draw_integer(g, 41, 60), 1, 5, 1, 3), (9, draw_integer(g, 10, 20), 12, 7, 7, 4)]
 
 
-# Notebook 04: maps smaller than a stride, taps that all miss, bins as many as rows, reductions.
 def _tiny_and_narrow(g: torch.Generator) -> list[Case]:
     return [
         (3, draw_integer(g, 5, 8), [2, 4, 8]),  # smaller than the stride: one row is left
@@ -108,7 +105,6 @@ def _reductions(g: torch.Generator) -> list[Case]:
     ]
 
 
-# Notebook 05: kernels shorter than the stride, one class and many, other factors, uneven sizes.
 def _short_and_long_kernels(g: torch.Generator) -> list[Case]:
     return [
         (draw_integer(g, 61, 90), 1, 3, 0, 2),
@@ -147,7 +143,6 @@ def _uneven_sizes(g: torch.Generator) -> list[Case]:
     return [(torch.randn(n, k, h, w, generator=g), tall, wide) for n, k, h, w, tall, wide in shapes]
 
 
-# Notebook 06: other strides, features that are faint, strong or nowhere, more positions.
 def _sizes(g: torch.Generator) -> list[Case]:
     side = draw_integer(g, 5, 40)
     return [(side, side + 1, 1), (32 * side, 32 * (side + 3), 32), (3 * side, 3 * (side + 2), 3)]
@@ -178,7 +173,6 @@ def _long(g: torch.Generator) -> Iterator[Case]:
         yield a, b, rows
 
 
-# Notebook 07: pictures without labels, first and last steps, empty groups, look-alike names.
 LOOK_ALIKE = (
     "task_model.host.sisr_like.weight",
     "task_model.host.transform.0.weight",
@@ -232,7 +226,6 @@ def _look_alike_names(g: torch.Generator) -> list[Case]:
     ]
 
 
-# Notebook 08: classes only predicted, losses in place of gains, budgets in other gaps.
 def _only_predicted(g: torch.Generator) -> Iterator[Case]:
     for pictures, classes in ((1, 3), (6, 7)):
         confusions = torch.randint(1, 900, (pictures, classes, classes), generator=g)
@@ -250,14 +243,13 @@ def _losses_and_many_seeds(g: torch.Generator) -> Iterator[Case]:
 
 
 def _strong_baselines(g: torch.Generator) -> Iterator[Case]:
-    """The baseline leads on the held-out part; of the others one is best on average, another has the luckiest seed."""
     for variants, seeds in ((4, 6), (7, 5)):
         held_out = 30 + torch.rand(variants, seeds, generator=g)
         val = 20 + 6 * torch.rand(variants, seeds, generator=g)
-        best, lucky = variants - 1, 1
+        best, lucky = variants - 1, 1  # on average; in one seed
         held_out[best] += 3
         held_out[lucky, 2] += 8
-        held_out[0] += 9
+        held_out[0] += 9  # the baseline
         val[0] += 4
         val[2] += 7
         yield held_out, val
@@ -286,16 +278,12 @@ def _other_scales(g: torch.Generator) -> list[Case]:
     ]
 
 
-# Notebook 09: uneven strides, maps below zero, nobody to swap, one marked joint, lying torsos.
 LIMBS = [(0, 5), (1, 4), (2, 3), (6, 11), (7, 10), (8, 9)]
 
 
-def _uneven_strides(g: torch.Generator) -> list[Case]:
+def _uneven_strides(g: torch.Generator) -> list[Case]:  # some joints are just outside
     sizes = (((30, 48), (10, 12), 1), ((7, 9), (28, 18), 16), ((100, 37), (25, 37), 3))
-    return [
-        (torch.rand(joints, 2, generator=g) * (image[1] + 6) - 3, image, size)  # some just outside
-        for image, size, joints in sizes
-    ]
+    return [(torch.rand(joints, 2, generator=g) * (image[1] + 6) - 3, image, size) for image, size, joints in sizes]
 
 
 def _below_zero(g: torch.Generator) -> Iterator[Case]:
