@@ -203,7 +203,7 @@ def result_mark(path: Path) -> str | None:
 
 
 def is_done(mark: str, *results: Path) -> bool:
-    """Whether results made of the same are there; raises ValueError if a file of another origin stands in their place."""
+    """Whether results made of the same are there; raises ValueError if a file of another origin is in their place."""
     found = [result_mark(path) for path in results]
     for path, its_mark in zip(results, found, strict=True):
         if its_mark is None and path.exists():

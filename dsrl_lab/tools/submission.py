@@ -31,7 +31,7 @@ def write_submission(
     identity: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Predict a split and write ``<picture>_pred_labelIds.png`` for each, and all of them as submission.zip; return that.
+    """Predict a split and write ``<picture>_pred_labelIds.png`` for each, and all as submission.zip; return that.
 
     The network has the 19 train ids and receives ``input_size`` (H, W); ``protocol`` is "logits" or "labels". What was
     written with the same ``identity`` (``Predictor.identity``) is not predicted again; ``progress`` gets (done, all).

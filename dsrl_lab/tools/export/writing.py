@@ -129,7 +129,7 @@ def calibration_pictures(
 
 
 def check_choice(checkpoint: Path, format: str, precision: str, path: Path | None = None) -> None:
-    """Raise ValueError, by names alone, for an exported file, an unknown format or precision, or another ending of the path.
+    """Raise ValueError, by names alone, for an exported file, an unknown format or precision, or another ending.
 
     Example:
         >>> check_choice(Path("net.safetensors"), "onnx", "float32", Path("net.pt2"))
