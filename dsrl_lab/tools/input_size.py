@@ -15,14 +15,7 @@ from dsrl_lab.models.base import DensePredictor
 
 
 def check_size(value: object, *, source: str = "--input-size") -> tuple[int, int]:
-    """Check an input size.
-
-    Args:
-        value: what was given.
-        source: where it was given, for the message.
-
-    Raises:
-        ValueError: it is not two whole numbers of at least 1, or more pixels than the kit reads.
+    """Check an input size; raises ValueError if it is not two whole numbers of at least 1, or has too many pixels.
 
     Example:
         >>> check_size([360, 480])
@@ -42,11 +35,7 @@ def check_size(value: object, *, source: str = "--input-size") -> tuple[int, int
 
 
 def chosen_size(asked: tuple[int, int] | None, description: dict[str, Any], checkpoint: Path) -> tuple[int, int]:
-    """The input size that a user asks for, or else the one that a checkpoint was trained with.
-
-    Raises:
-        ValueError: neither is there, or it is no size.
-    """
+    """The size (H, W) asked for, or else that of a checkpoint's training; raises ValueError if it is none."""
     if asked is not None:
         return check_size(asked)
     train = description.get("train")
@@ -56,11 +45,7 @@ def chosen_size(asked: tuple[int, int] | None, description: dict[str, Any], chec
 
 
 def check_takes(model: nn.Module, input_size: tuple[int, int]) -> None:
-    """Refuse a size that a network cannot take, or this machine cannot hold; only shapes are computed.
-
-    Raises:
-        ValueError: with the reason.
-    """
+    """Raise ValueError, by shapes alone, for a size that a network cannot take, or this machine cannot hold."""
     check_size(input_size)
     image = torch.empty(1, 3, *input_size, device="meta")
     if isinstance(model, DensePredictor):

@@ -1,9 +1,7 @@
 """Using a trained network: pictures or a folder of them in; overlays and raw masks out (videos: ``tools.video``).
 
-The network may be a checkpoint of this kit or its ONNX export. Each picture keeps its own size: it is resized for the
-network, and the logits are enlarged bilinearly before the argmax, class by class where all at once would take more than
-a gigabyte. Every result carries a mark, the SHA-256 of the network, its options and the picture: so a stopped run goes
-on where it was, results are not taken for input, and no other file is overwritten.
+Logits are enlarged to the picture's own size before the argmax. Every result carries a mark, the SHA-256 of network,
+options and picture: so a stopped run goes on, results are not taken for input, and no other file is overwritten.
 """
 
 from __future__ import annotations
@@ -60,12 +58,7 @@ class Predictor:
             raise ValueError(f"cannot read {path} ({error.strerror}); restore it, or leave it out") from error
 
     def mask(self, image: Tensor) -> Tensor:
-        """Class ids of a picture at its own size.
-
-        Shape:
-            - image: (3, H, W) in [0, 1]
-            - output: (H, W) int64
-        """
+        """Class ids (H, W), int64, of a picture (3, H, W) in [0, 1]; class by class where logits exceed a gigabyte."""
         size = (image.shape[-2], image.shape[-1])
         if self.table.num_classes * size[0] * size[1] <= AT_ONCE:
             return predict_mask(self.network, image, input_size=self.input_size)
@@ -87,11 +80,8 @@ def open_network(
 ) -> tuple[Any, dict[str, Any], tuple[int, int]]:
     """Open a checkpoint (.safetensors) or an exported network (.onnx): network, description and input size (H, W).
 
-    The input size of a checkpoint is that of its training by default; an exported file has one alone.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is damaged or a .pt2, has no input size, or cannot take the one that is asked for.
+    A checkpoint's size is that of its training by default. Raises FileNotFoundError, and ValueError if the file is
+    damaged or a .pt2, has no input size, or cannot take the one that is asked for.
     """
     if path.suffix in FORMATS.values():
         exported = ExportedNetwork(path)
@@ -109,9 +99,7 @@ def open_network(
 def open_predictor(path: Path, *, dataset: str = "", input_size: tuple[int, int] | None = None) -> Predictor:
     """Open a network to predict masks with the names and colours of a data set, the file's by default.
 
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: as for ``open_network``; or the file does not name its data set, or has other classes.
+    Raises as ``open_network``, and ValueError if the file does not name its data set, or has other classes.
     """
     network, description, size = open_network(path, input_size=input_size)
     name = dataset or description.get("dataset")
@@ -146,11 +134,9 @@ class Inputs:
 
 
 def find_inputs(path: Path) -> Inputs:
-    """Pictures and videos at a path: the file itself, or what lies in the folder.
+    """Pictures and videos at a path: the file itself, or those in a folder.
 
-    Raises:
-        FileNotFoundError: nothing there.
-        ValueError: a folder without pictures and videos.
+    Raises FileNotFoundError if nothing is there, and ValueError for a folder without pictures and videos.
     """
     if path.is_file():
         return Inputs((path,))
@@ -217,11 +203,7 @@ def result_mark(path: Path) -> str | None:
 
 
 def is_done(mark: str, *results: Path) -> bool:
-    """Whether results are there already, made of the same.
-
-    Raises:
-        ValueError: a file of another origin stands in their place.
-    """
+    """Whether results made of the same are there; raises ValueError if a file of another origin is in their place."""
     found = [result_mark(path) for path in results]
     for path, its_mark in zip(results, found, strict=True):
         if its_mark is None and path.exists():
@@ -240,15 +222,10 @@ def save_picture(pixels: NDArray[np.uint8], path: Path, mark: str) -> None:
 
 
 def predict_picture(predictor: Predictor, path: Path, out: Path, name: str) -> bool:
-    """Write ``<name>_overlay.png`` and ``<name>_ids.png`` (class ids, one channel) for a picture.
+    """Write ``<name>_overlay.png`` and ``<name>_ids.png`` (class ids, one channel); False if both were there already.
 
-    Returns:
-        False if both were there already.
-
-    Raises:
-        ValueError: the picture cannot be read, the network's logits are not finite, or a file of another origin stands
-            in a result's place.
-        OSError: a result cannot be written.
+    Raises ValueError if the picture cannot be read, logits are not finite, or a file of another origin stands in a
+    result's place, and OSError if a result cannot be written.
     """
     overlay, ids = out / f"{name}_overlay.png", out / f"{name}_ids.png"
     mark = predictor.mark(path)

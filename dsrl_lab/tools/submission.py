@@ -1,9 +1,6 @@
-"""Files for the Cityscapes benchmark server, and the official pixel score beside ours.
+"""Files for the Cityscapes benchmark server, and the official pixel score (cityscapesScripts) beside ours.
 
-The server takes one PNG for each picture: label ids (not train ids) in one channel, at the picture's own size, named
-like the picture; zipped without folders around them. The official score (cityscapesScripts,
-``evalPixelLevelSemanticLabeling``) reads these files and pools pixels over the split; ours does the same without files,
-and a test holds them against each other.
+The server takes a zip, without folders, of one PNG for each picture: label ids (not train ids) at its own size.
 """
 
 from __future__ import annotations
@@ -34,23 +31,12 @@ def write_submission(
     identity: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Predict a split and write ``<picture>_pred_labelIds.png`` for each, and all of them as submission.zip.
+    """Predict a split and write ``<picture>_pred_labelIds.png`` for each, and all as submission.zip; return that.
 
-    Args:
-        network: a segmenter with the 19 train ids.
-        dataset: a split; test for the server, val to score at home.
-        out: folder for the files.
-        input_size: (H, W) that the network receives.
-        protocol: "logits" or "labels", see ``training.evaluate``.
-        identity: of the network (``Predictor.identity``); what was written with the same is not predicted again.
-        progress: called with (done, all) after each picture.
-
-    Returns:
-        The zip file.
-
-    Raises:
-        ValueError: not 19 classes, logits that are not finite, an unknown protocol, or a file of another origin there.
-        OSError: a file cannot be written.
+    The network has the 19 train ids and receives ``input_size`` (H, W); ``protocol`` is "logits" or "labels". What was
+    written with the same ``identity`` (``Predictor.identity``) is not predicted again; ``progress`` gets (done, all).
+    Raises ValueError for another number of classes, logits that are not finite, an unknown protocol, or a file of
+    another origin there; OSError if a file cannot be written.
     """
     classes = getattr(network, "num_classes", None)
     if classes != dataset.class_table.num_classes:
@@ -79,14 +65,8 @@ def write_submission(
 def official_miou(dataset_root: Path, split: str, predictions: Path) -> tuple[float, dict[str, float]]:
     """Score label-id files by the official scripts: mean IoU over the 19 classes, and IoU by class (NaN: absent).
 
-    Args:
-        dataset_root: the folder that holds gtFine/.
-        split: whose masks to score against.
-        predictions: folder of ``write_submission``.
-
-    Raises:
-        ModuleNotFoundError: cityscapesScripts is not installed; the message says how to get it.
-        ValueError: there are no masks, or a picture has no prediction.
+    ``dataset_root`` holds gtFine/. Raises ModuleNotFoundError without cityscapesScripts, and ValueError if there are no
+    masks or a picture has no prediction.
     """
     try:
         from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official  # noqa: N813

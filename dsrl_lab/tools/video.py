@@ -1,8 +1,4 @@
-"""Predictions of a video, frame by frame: an overlay at the video's own times, and a folder of masks.
-
-Frames are turned upright as players show them, times are kept (phones and screen recorders have no constant rate), and
-sound is not copied.
-"""
+"""Predictions of a video, frame by frame: an overlay at the video's own times, without sound, and a folder of masks."""
 
 from __future__ import annotations
 
@@ -29,14 +25,9 @@ INCOMPLETE = "0" * 64  # the mark of a damaged video's results
 def predict_video(predictor: Predictor, path: Path, out: Path, name: str) -> Iterator[tuple[int, int | None]]:
     """Write ``<name>_overlay.mp4`` and the frames' ids as ``<name>_ids/000000.png``, ...
 
-    Yields:
-        (frames done, frames in all or None where the file does not tell), after each frame; nothing if all was there.
-
-    Raises:
-        ValueError: the file has no video or cannot be decoded to its end (the frames before the damage are written), or
-            files of another origin stand in the results' place.
-        OSError: a result cannot be written.
-        ModuleNotFoundError: PyAV is not installed; the message says how to get it.
+    Yields (frames done, frames in all or None) after each frame, nothing if all was there. Raises ValueError if the
+    file has no video or cannot be decoded to its end (the frames before the damage are written), or for files of
+    another origin; OSError if a result cannot be written; ModuleNotFoundError without PyAV.
     """
     av = _import_av()
     overlay, ids = out / f"{name}_overlay.mp4", out / f"{name}_ids"
@@ -72,8 +63,6 @@ def predict_video(predictor: Predictor, path: Path, out: Path, name: str) -> Ite
 
 
 class _Frames:
-    """The frames of a video, each with its picture as players show it."""
-
     def __init__(self, av: Any, path: Path) -> None:
         self.av, self.path = av, path
         self.rate = Fraction(25)  # frames per second, on average
@@ -105,7 +94,7 @@ class _Frames:
 
 
 class _Writer:
-    """Encodes overlays at given times; the first one sets up the stream."""
+    """Encodes overlays at given times (phones have no constant rate); the first one sets up the stream."""
 
     def __init__(self, av: Any, sink: Any) -> None:
         self.av, self.sink = av, sink
@@ -138,8 +127,7 @@ def upright(picture: Picture, matrix: tuple[int, int, int, int]) -> Picture:
     """Turn and mirror a frame (H, W, 3) as its display matrix (a, b, c, d) asks: x' = a x + c y, y' = b x + d y.
 
     Example:
-        >>> stored = np.array([[[1], [2]]])  # one row
-        >>> upright(stored, (0, 1, -1, 0)).tolist()  # a quarter turn clockwise, as of a phone held upright
+        >>> upright(np.array([[[1], [2]]]), (0, 1, -1, 0)).tolist()  # a quarter turn clockwise, as of a phone
         [[[1]], [[2]]]
     """
     a, b, c, d = matrix

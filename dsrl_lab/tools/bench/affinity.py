@@ -1,9 +1,7 @@
 """What feature affinity costs: the dense and the tiled loss side by side (``dsrl-lab bench affinity``).
 
-Seconds are of one forward and backward pass. The methods alternate in one process, so that other work on the machine
-slows both; the speed-up is the median of the ratios of the same round. Threads wait for each other in every tile: on
-cores that other processes use, take one thread, or set ``OMP_WAIT_POLICY=passive`` before Python starts. Memory is
-measured in a fresh process each time, because an allocator does not give everything back.
+On cores that other processes use, take one thread, or set ``OMP_WAIT_POLICY=passive``: threads wait in every tile.
+Memory is measured in a fresh process each time, because an allocator does not give everything back.
 """
 
 from __future__ import annotations
@@ -44,18 +42,15 @@ CASES = (Case(size=(64, 128)), Case(size=(128, 256), methods=("tiled",)))
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One method at one size (H, W): median seconds, and megabytes (10^6 bytes) beyond the inputs.
-
-    ``speedup`` and ``memory_ratio`` are dense over this method; None where dense was not run or nothing was measured.
-    """
+    """One method at one size; None where dense was not run or nothing was measured."""
 
     method: Method
-    size: tuple[int, int]
+    size: tuple[int, int]  # (H, W)
     channels: int
-    seconds: float
-    extra_megabytes: float
-    speedup: float | None
-    memory_ratio: float | None
+    seconds: float  # of a forward and a backward pass, median
+    extra_megabytes: float  # of 10^6 bytes, beyond the inputs
+    speedup: float | None  # dense over this method, median of the ratios of the same round
+    memory_ratio: float | None  # dense over this method
 
 
 def _maps(size: tuple[int, int], channels: int) -> tuple[Tensor, Tensor]:
@@ -91,13 +86,7 @@ def _in_fresh_process(function: Callable[..., Result], *arguments: object) -> Re
 
 
 def run(cases: Sequence[Case] = CASES, *, threads: int | None = None, rounds: int = 5) -> list[Row]:
-    """Measure each method of each case, forward and backward; about a minute on two cores for the default cases.
-
-    Threads are torch's, as many as it uses now by default; one more round is not timed.
-
-    Raises:
-        ValueError: fewer than one thread or round.
-    """
+    """Measure forward and backward passes of each method and case; raises ValueError for no thread or no round."""
     threads = torch.get_num_threads() if threads is None else threads
     if threads < 1 or rounds < 1:
         raise ValueError(f"expected at least 1 thread and 1 round, got {threads} and {rounds}")

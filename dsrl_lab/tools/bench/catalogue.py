@@ -1,8 +1,6 @@
-"""Every network that can be measured, by name: hosts, hosts with another encoder or DSRL's head, super-resolvers, pose.
+"""Every network that can be measured, by name: hosts, super-resolvers, pose nets.
 
-``bisenet`` is the host as its class builds it, ``bisenet-xception39`` the same with that encoder, and
-``bisenet+deconvolution`` what DSRL deploys: the host with the authors' SSSR head, or with any other of
-``dsrl.SSSR_HEADS`` (``+depthwise`` and ``+sub_pixel``: the cheap ones).
+``bisenet-xception39`` is a host with another encoder, ``bisenet+deconvolution`` one with the authors' SSSR head.
 """
 
 from __future__ import annotations
@@ -46,11 +44,7 @@ def catalogue(*, num_classes: int = 19) -> dict[str, Builder]:
 
 
 def find(names: Sequence[str], *, num_classes: int = 19) -> dict[str, Builder]:
-    """Pick networks of the catalogue, in the order asked for.
-
-    Raises:
-        ValueError: a name that is not there; the message lists those that are.
-    """
+    """Pick networks in the order asked for; raises ValueError, which lists them, for a name that is not there."""
     known = catalogue(num_classes=num_classes)
     unknown = [name for name in names if name not in known]
     if unknown:

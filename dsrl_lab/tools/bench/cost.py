@@ -1,9 +1,7 @@
 """What networks cost (``dsrl-lab cost``), and how fast they train (``dsrl-lab bench networks``).
 
-A counter that overlooks transposed convolutions finds a network with the authors' SSSR head as cheap as without, when
-it costs 87 % more: so both counts are shown. Counts are made on the meta device, where only shapes are computed.
-Multiply-adds say little about seconds: a depthwise convolution has few and waits for memory. So the rate is shown as a
-share of the machine's own matrix product rate, measured in the same rounds; it can pass 100 %.
+The authors' SSSR head costs 87 % more, all of it in transposed convolutions, which some counters overlook: so both
+counts are shown. The rate is a share of the machine's own for a matrix product, in the same rounds; it can pass 100 %.
 """
 
 from __future__ import annotations
@@ -50,8 +48,7 @@ class Row:
 def activation_bytes(model: nn.Module, input_size: tuple[int, int]) -> int:
     """Bytes of the outputs of all leaf modules for one RGB image of size (H, W).
 
-    In-place layers and what functions compute between modules (sums, concatenations, resizing) are not counted: a
-    measure to compare networks by, not the memory of a process.
+    In-place layers and functions between modules are not counted: it compares networks, not processes.
 
     Example:
         >>> activation_bytes(nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.ReLU(inplace=True)), (4, 5))
@@ -77,12 +74,7 @@ def activation_bytes(model: nn.Module, input_size: tuple[int, int]) -> int:
 
 
 def training_loss(network: nn.Module, images: Tensor) -> Tensor:
-    """A loss of the usual cost: cross-entropy at full size for segmenters, squared error for the others.
-
-    Shape:
-        - images: (N, 3, H, W)
-        - output: scalar
-    """
+    """A scalar loss of the usual cost for images (N, 3, H, W): cross-entropy for segmenters, squared error for others."""
     if not isinstance(network, DensePredictor):
         return torch.stack([scale.square().mean() for scale in network(images).scales]).sum()
     head = network.forward_head(network.forward_features(images))
@@ -103,15 +95,9 @@ def run(
 ) -> list[Row]:
     """Count networks, and time them in alternation, their layers in the fast exact forms that training uses.
 
-    Args:
-        names: of the catalogue; None for all segmentation hosts, each without and with the authors' SSSR head.
-        input_size: (H, W).
-        num_classes: outputs of the segmentation networks.
-        runs: timed runs of each, after two that are not timed; 0 to count only.
-        batch_size: images of a timed training step, at least 2 (BatchNorm); 0 to time none.
-
-    Raises:
-        ValueError: an unknown name, a number out of its range, or a size that a network cannot take.
+    By default ``names`` are all segmentation hosts, without and with the authors' SSSR head. ``input_size`` is (H, W);
+    ``runs``, after two that are not timed, may be 0, and so may ``batch_size``, else at least 2 (BatchNorm). Raises
+    ValueError for an unknown name, a number out of its range, or a size that a network cannot take.
 
     Example:
         >>> (row,) = run(["espnetv2+deconvolution"], (256, 512), num_classes=20, runs=0)
@@ -150,9 +136,8 @@ def sweep(
     """Count networks at factors of an input size; sizes that a network cannot take are left out.
 
     Example:
-        >>> small, large = sweep(["tinynet"], (64, 128), factors=(1, 2))
-        >>> large.input_size, large.macs / small.macs
-        ((128, 256), 4.0)
+        >>> [row.input_size for row in sweep(["tinynet"], (64, 128), factors=(1, 2))]
+        [(64, 128), (128, 256)]
     """
     rows = []
     height, width = input_size

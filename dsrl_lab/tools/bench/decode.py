@@ -1,9 +1,6 @@
 """How fast pictures reach a network (``dsrl-lab bench decode``): from files and memory, over processes and threads.
 
-Each process makes its own part of every batch (``Batches`` with rank and world_size), and threads may make the next one
-meanwhile: the code that training runs, without a network. The first pass reads files; the second finds the pictures
-decoded in memory. Evaluation also counts confusions and outlines at the picture's own size, so that is timed as well.
-Plans (``bench.plan``) take all three from the record: ``measured``.
+It is the code that training runs, without a network, and evaluation's scoring at the picture's own size.
 """
 
 from __future__ import annotations
@@ -40,29 +37,21 @@ TIMEOUT = 600  # seconds for all processes to start and answer
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One way to read ``pictures``, once from files and once from memory, where they are decoded.
-
-    Rates are over all processes; processor seconds are of one picture, and so is ``scoring_seconds``, at its own size
-    (0 for people). ``workers`` are threads of each process; 0 makes examples in the process's own thread.
-    """
+    """One way to read ``pictures``, once from files and once from memory, where they are decoded."""
 
     processes: int
-    workers: int
+    workers: int  # threads of each process; 0 makes examples in the process's own thread
     pictures: int
-    files_per_second: float
+    files_per_second: float  # over all processes
     memory_per_second: float
-    processor_seconds: float
+    processor_seconds: float  # of one picture
     memory_processor_seconds: float
-    scoring_seconds: float
+    scoring_seconds: float  # of one picture at its own size; 0 for people
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a picture takes of a core's time, from a record.
-
-    Raises:
-        ValueError: seconds that are negative or not finite.
-    """
+    """What a picture takes of a core's time, from a record; raises ValueError for seconds negative or not finite."""
 
     file_seconds: float  # from its file to an example: decoded, cropped, mirrored, reduced
     memory_seconds: float  # to an example if it was decoded before
@@ -86,17 +75,12 @@ def recorded(path: Path = RECORD) -> dict[str, list[Row]]:
 def measured(dataset: str, path: Path = RECORD) -> Reading:
     """What reading took where it was measured last: medians over the ways to read.
 
-    Args:
-        dataset: of a recipe; where the record has none of its pictures, Cityscapes' are used, and ``source`` tells.
-        path: as in ``recorded``.
-
-    Raises:
-        ValueError: there is no such record, or no measurement of reading in it.
+    Where the record has no pictures of ``dataset``, Cityscapes' are used, and ``source`` tells. Raises ValueError if it
+    has none.
 
     Example:
-        >>> reading = measured("cityscapes")
-        >>> reading.file_seconds > reading.memory_seconds > 0, reading.source.split(",")[0]
-        (True, 'data/runs/deployment.jsonl')
+        >>> measured("cityscapes").source.split(",")[0]
+        'data/runs/deployment.jsonl'
     """
     of = {find_recipe(recipe).dataset: (recipe, rows) for recipe, rows in recorded(path).items()}
     if not of:
@@ -123,17 +107,10 @@ def run(
     workers: Sequence[int] = (0, 2),
     batches: int = 4,
 ) -> list[Row]:
-    """Read batches of a recipe's training split, each combination for itself.
+    """Read batches of a recipe's training split, each combination of processes and threads of each for itself.
 
-    Args:
-        recipe: its batch size (smaller where the split is short), crop and scale count.
-        root: folder of its data set; without one, 16 drawn full-size pictures in Cityscapes' layout.
-        processes: how many share a batch.
-        workers: threads of each process.
-        batches: of each pass.
-
-    Raises:
-        ValueError: an unknown recipe, a batch that the processes cannot share, a number too small, or no data.
+    Without ``root``, Cityscapes is 16 drawn full-size pictures; batches are smaller where the split is short. Raises
+    ValueError for an unknown recipe, a batch that the processes cannot share, a number too small, or no data.
     """
     if batches < 1 or min(processes) < 1 or min(workers) < 0:
         raise ValueError(

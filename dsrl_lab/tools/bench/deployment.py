@@ -1,10 +1,7 @@
 """Latency of what is deployed (``dsrl-lab bench deployment``): baseline, DSRL, and DSRL with SISR left in.
 
-"No extra cost at inference" has two halves. SISR and feature affinity can be left behind: the last variant of each head
-shows what they would cost if they were not. The SSSR head cannot: what it adds to the host stays. All variants
-alternate in one run, eagerly in PyTorch and as ONNX files in onnxruntime, one image at a time on one thread. That
-thread's processor time is taken: on a quiet core it is the latency, and on a busy one it leaves out the wait. A ratio
-is the median over the rounds of the ratio to the baseline in the same round. Weights are random: they cost the same.
+SISR and feature affinity can be left behind, the SSSR head cannot. Variants with random weights alternate, in PyTorch
+and onnxruntime, one image on one thread, whose processor time leaves out the wait on a busy core.
 """
 
 from __future__ import annotations
@@ -34,30 +31,21 @@ KEPT = ", SISR not removed"
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One variant: a row of the ablation, with SISR left in where the name tells.
-
-    Seconds are the median processor seconds of one image, ratios are over the baseline in the same round (median), a
-    spread is the (lower, upper) quartile of a ratio; None where onnxruntime was not measured.
-    """
+    """One variant, named by its row of the ablation; medians over rounds, None where onnxruntime was not measured."""
 
     name: str
     macs: int
     macs_ratio: float
-    eager_seconds: float
-    eager_ratio: float
-    eager_spread: tuple[float, float]
+    eager_seconds: float  # processor time of one image
+    eager_ratio: float  # over the baseline in the same round
+    eager_spread: tuple[float, float]  # lower and upper quartile of the ratio
     onnx_seconds: float | None = None
     onnx_ratio: float | None = None
     onnx_spread: tuple[float, float] | None = None
 
 
 class WithSisr(nn.Module):
-    """A DSRL network as it would be deployed if nobody took SISR out; the feature transform, of the loss, is not run.
-
-    Shape:
-        - image: (N, 3, H, W)
-        - output: logits (N, K, s * H, s * W) and image (N, 3, s * H, s * W)
-    """
+    """DSRL deployed with SISR: an image (N, 3, H, W) to logits (N, K, s * H, s * W) and an image (N, 3, s * H, s * W)."""
 
     def __init__(self, dsrl: nn.Module) -> None:
         super().__init__()
@@ -97,17 +85,10 @@ def run(
     rounds: int = 15,
     onnx: bool = True,
 ) -> list[Row]:
-    """Time the variants in alternation.
+    """Time the variants in alternation, on an image of ``input_size`` (H, W), the setting's own by default.
 
-    Args:
-        setting: of the recipes.
-        input_size: (H, W) of the image; the setting's own by default.
-        rounds: timed rounds, after two that are not timed.
-        onnx: measure onnxruntime too.
-
-    Raises:
-        ValueError: no such setting, fewer than 1 round, or a size that a network cannot take.
-        ModuleNotFoundError: onnxruntime is asked for and not installed.
+    Two more rounds are not timed. Raises ValueError for no such setting, fewer than 1 round, or a size that a network
+    cannot take, and ModuleNotFoundError if onnxruntime is asked for and not installed.
     """
     if rounds < 1:
         raise ValueError(f"expected at least 1 round, got {rounds}")

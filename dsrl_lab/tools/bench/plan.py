@@ -1,12 +1,7 @@
 """What a training run will take on 1, 8 or 64 GPUs, estimated before anything is rented (``dsrl-lab cost --plan``).
 
-From counts: multiply-adds of the whole network (forward once, backward twice as much), feature affinity's own products,
-layers' outputs, parameters. Affinity stands apart: it runs in float32 whatever the precision, 5 to 16 times slower on a
-GPU. From the record of ``bench decode``: a core's time to read a picture, and to score one. Assumed: the share of a
-GPU's peak that is reached. A first run of a hundred iterations shows how far that is off.
-
-Left out: the exchange of gradients and the optimizer's step (small for networks of a few million parameters), and PSNR
-and SSIM of the SISR branch at the end.
+Counted: multiply-adds, with feature affinity apart, as it always runs in float32. Recorded: a core's time to read and
+score a picture. Assumed: the share of a GPU's peak that is reached. Left out: gradient exchange and optimizer steps.
 """
 
 from __future__ import annotations
@@ -68,10 +63,9 @@ class ImageCost:
 
 
 def affinity_macs(positions: int, channels: int, *, tile: int = GPU_TILE) -> int:
-    """Multiply-adds of the tiled affinity loss of one image and its gradient.
+    """Multiply-adds of the tiled affinity loss of one image and its gradient, about 1.5 P^2 K with K channels of both maps.
 
-    Each pair of tiles (of ``tile`` positions a side) on or above the diagonal is compared once, half of all products,
-    and its gradients go back to both sides, all of them: about 1.5 P^2 K, K the channels of both maps together.
+    Each pair of tiles on or above the diagonal is compared once, and its gradients go back to both sides.
 
     Example:
         >>> affinity_macs(4, 3, tile=4), affinity_macs(4, 3, tile=1)  # 16 + 16 products, and 10 + 16
@@ -143,25 +137,15 @@ def plan(
     reading: Reading | None = None,
     cores: int = 8,
 ) -> Plan:
-    """Plan a recipe on a number of GPUs, with as many images seen as it has.
+    """Plan a recipe on a number of GPUs, with as many images seen as it has, and ``cores`` that read for each GPU.
 
-    Args:
-        recipe: any experiment.
-        gpus: how many.
-        accelerator: which.
-        utilisation: share of its peaks that is reached; a fifth is good for networks of many small layers.
-        reading: what a picture takes of a core's time; by default from the kit's record (``decode.measured``).
-        cores: that read pictures for each GPU.
-
-    Raises:
-        ValueError: a number out of its range, or no record of reading.
+    ``utilisation`` is the share of the accelerator's peaks that is reached; ``reading`` is the kit's record by default.
+    Raises ValueError for a number out of its range, or no record of reading.
 
     Example:
         >>> from dsrl_lab.recipes import find_recipe
-        >>> recipe = find_recipe("cityscapes_espnetv2_dsrl")
-        >>> one, many = plan(recipe, 1), plan(recipe, 64)
-        >>> one.per_gpu, many.per_gpu, many.iterations * many.per_gpu * 64 == one.iterations * one.per_gpu
-        (16, 2, True)
+        >>> plan(find_recipe("cityscapes_espnetv2_dsrl"), 64).per_gpu  # BatchNorm needs two
+        2
     """
     if min(gpus, cores) < 1 or not 0 < utilisation <= 1:
         raise ValueError(

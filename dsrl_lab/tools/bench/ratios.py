@@ -21,9 +21,8 @@ def alternate(calls: Mapping[str, Callable[[], object]], rounds: int, *, untimed
     """Time calls in turn; the order is reversed every round, so that no place is better.
 
     Example:
-        >>> seconds = alternate({"a": list, "b": dict}, rounds=3)
-        >>> list(seconds), len(seconds["a"].clock), len(seconds["b"].processor)
-        (['a', 'b'], 3, 3)
+        >>> len(alternate({"a": list, "b": dict}, rounds=3)["a"].clock)
+        3
     """
     seconds = {name: Seconds([], []) for name in calls}
     for number in range(untimed + rounds):
@@ -37,10 +36,7 @@ def alternate(calls: Mapping[str, Callable[[], object]], rounds: int, *, untimed
 
 
 def ratio_to(baseline: Sequence[float], own: Sequence[float]) -> tuple[float, tuple[float, float]]:
-    """Median and quartiles of the ratios to the baseline of the same round.
-
-    Raises:
-        ValueError: different numbers of rounds.
+    """Median and quartiles of the ratios to the baseline of the same round; raises ValueError for unequal rounds.
 
     Example:
         >>> ratio_to([1.0, 2.0, 4.0], [2.0, 4.0, 8.0])

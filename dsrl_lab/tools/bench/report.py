@@ -15,9 +15,8 @@ def to_record(kind: str, rows: Sequence[Any], **facts: Any) -> dict[str, Any]:
     """A measurement's rows (dataclasses) and facts, the machine and the versions, as one JSON object.
 
     Example:
-        >>> line = to_record("training_pace", [], setting="streets_tinynet", steps=10)
-        >>> line["kind"], line["steps"], line["rows"], "versions" in line
-        ('training_pace', 10, [], True)
+        >>> to_record("training_pace", [], setting="streets_tinynet", steps=10)["steps"]
+        10
     """
     return {"kind": kind, "rows": [asdict(row) for row in rows], **record.environment(), **facts}
 

@@ -1,9 +1,7 @@
 """Training steps timed side by side: the four main rows (``bench train``), or eager and compiled (``bench compile``).
 
-Rows alternate on the same batches in one run; a cost is the ratio to the first row's step of the same round. Pictures
-are noise, weights random. Compiled is what ``TrainConfig.compile`` compiles: the network, forward and backward; loss,
-affinity and optimizer stay eager. It need not be faster: eager layers run in the fast exact forms of
-``dsrl_lab.kernels``, and a compiled network is made of their plain forms, which the compiler fuses.
+Rows alternate on the same batches; a cost is the ratio to the first row's step of the same round. Compiled steps need
+not be faster: eager ones run the fast exact forms of ``dsrl_lab.kernels``.
 """
 
 from __future__ import annotations
@@ -41,15 +39,10 @@ class Row:
 
 
 def run(setting: str = "streets_tinynet_45x60", *, changes: Sequence[str] = (), steps: int = 10) -> list[Row]:
-    """Time training steps of baseline, + SSSR, + SISR and + FA.
+    """Time training steps of baseline, + SSSR, + SISR and + FA, after two steps of each that are not timed.
 
-    Args:
-        setting: of the recipes.
-        changes: to every row, as ``recipes.with_changes`` takes them.
-        steps: timed steps of each row, after two that are not timed.
-
-    Raises:
-        ValueError: no such setting or field, or fewer than 2 steps.
+    ``changes`` are as in ``recipes.with_changes``. Raises ValueError for no such setting or field, or fewer than 2
+    steps.
     """
     recipes = [with_changes(find_recipe(f"{setting}_{row}"), changes) for row in MAIN_ROWS]
     _check_steps(steps)
@@ -60,19 +53,9 @@ def run(setting: str = "streets_tinynet_45x60", *, changes: Sequence[str] = (), 
 def run_compiled(
     setting: str, *, row: str = "dsrl", changes: Sequence[str] = (), steps: int = 10
 ) -> tuple[list[Row], float]:
-    """Time one recipe's training steps, eager and compiled.
+    """Time a recipe's steps, eager and compiled: both rows, and the seconds of the first compiled step, which compiles.
 
-    Args:
-        setting: of the recipes.
-        row: of the ablation.
-        changes: as in ``run``.
-        steps: as in ``run``.
-
-    Returns:
-        The eager and the compiled row, and the seconds of the first compiled step, which compiles.
-
-    Raises:
-        ValueError: no such recipe or field, fewer than 2 steps, or no compiler that PyTorch can use.
+    Raises ValueError for no such recipe or field, fewer than 2 steps, or no compiler that PyTorch can use.
     """
     _check_steps(steps)
     recipe = with_changes(find_recipe(f"{setting}_{row}"), changes)
@@ -91,7 +74,7 @@ def run_compiled(
 
 
 class Steps:
-    """A segmentation recipe's training steps, one each call; compiled where torch.compile is to fuse the network."""
+    """A segmentation recipe's training steps, one each call, which gives its loss."""
 
     def __init__(self, recipe: Recipe, *, compiled: bool = False) -> None:
         self.recipe, self.number = recipe, 0
@@ -110,7 +93,6 @@ class Steps:
         self.network, self.optimizer = self.fabric.setup(torch.compile(network) if compiled else network, optimizer)  # type: ignore[arg-type]
 
     def __call__(self) -> float:
-        """Take the next step and give its loss."""
         batch, config, number = self.batch(self.number), self.recipe.train, self.number
         terms = train_step(
             self.network, self.optimizer, self.objective, batch, config, iteration=number, fabric=self.fabric

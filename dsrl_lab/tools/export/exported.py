@@ -21,19 +21,11 @@ MAX_CLASSES = 256  # masks are written in eight bits
 
 
 class ExportedNetwork(nn.Module):
-    """An exported .onnx, run by onnxruntime on the CPU with a number of threads.
+    """An exported .onnx, run by onnxruntime on the CPU: images (N, 3, H, W) in [0, 1] to logits (N, K, H', W').
 
-    ``description`` holds its metadata (network, precision, input_size), ``num_classes`` is K. Files of version 0.1 take
-    normalised images: theirs are normalised here.
-
-    Shape:
-        - image: (N, 3, H, W) in [0, 1]
-        - output: (N, K, H', W')
-
-    Raises:
-        FileNotFoundError: no such file.
-        ModuleNotFoundError: ONNX's packages are not installed.
-        ValueError: the file is damaged, not of this kit or a .pt2, or an image has another size.
+    ``description`` holds its metadata (network, precision, input_size), ``num_classes`` is K. Raises FileNotFoundError;
+    ModuleNotFoundError without ONNX's packages; ValueError if the file is damaged, not of this kit or a .pt2, or an
+    image has another size.
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
@@ -102,11 +94,7 @@ def silent_logging() -> Iterator[None]:
 
 
 def import_onnx() -> tuple[Any, Any]:
-    """Import onnx and onnxruntime.
-
-    Raises:
-        ModuleNotFoundError: they, or onnxscript, are not installed; the message says how to get them.
-    """
+    """Import onnx and onnxruntime; raises ModuleNotFoundError, with the remedy, without one of them or onnxscript."""
     try:
         import onnx
         import onnxruntime
@@ -117,7 +105,6 @@ def import_onnx() -> tuple[Any, Any]:
 
 
 def _first_line(error: Exception) -> str:
-    """What a library reports, without the pages that follow."""
     text = str(error).strip().partition("\n")[0][:300]
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
 

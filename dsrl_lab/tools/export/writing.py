@@ -1,12 +1,8 @@
 """Write the deployed network as an ONNX or torch.export file, compared with PyTorch before it gets its name.
 
-Only ``task_model`` is written, the host with its SSSR head; of SISR and feature affinity nothing is left. A file takes
-images (N, 3, H, W) in [0, 1] of one size and any N, and gives logits; its metadata describe it as JSON. ONNX is read
-back by this kit (``ExportedNetwork``); a .pt2 is for programs that use PyTorch without it.
-
-Precisions: "float32"; "int8" (ONNX: weights and activations of convolutions in eight bits, by onnxruntime's static
-quantisation on calibration pictures, quantise and dequantise nodes, one scale per output channel); "bf16"
-(torch.export: weights and arithmetic in bfloat16, images and logits in float32).
+Only ``task_model``, the host with its SSSR head, is written. A file takes images (N, 3, H, W) in [0, 1] of one size and
+any N and gives logits. "int8" (ONNX) is onnxruntime's static quantisation of convolutions; "bf16" (torch.export) has
+weights and arithmetic in bfloat16, images and logits in float32.
 """
 
 from __future__ import annotations
@@ -68,22 +64,14 @@ def export(
     input_size: tuple[int, int] | None = None,
     calibration: Sequence[Tensor] = (),
 ) -> Exported:
-    """Write the deployed network of a checkpoint and compare the file with PyTorch.
+    """Write the deployed network of a checkpoint, of a whole run or deployed, and compare the file with PyTorch.
 
-    Args:
-        checkpoint: of a whole run (its training-only half is left aside) or of a deployed network.
-        path: of the file; beside the checkpoint by default: ``NAME.onnx``, ``NAME_int8.onnx``, ``NAME_bf16.pt2``.
-        format: "onnx" or "torch-export".
-        precision: "float32"; "int8" for ONNX, "bf16" for torch.export.
-        input_size: (H, W) that the file takes; as the network was trained by default.
-        calibration: for "int8": images (N, 3, H, W) in [0, 1] from the training split.
-
-    Raises:
-        ValueError: an unknown format or precision, a path that ends otherwise, no calibration pictures, a size that the
-            network cannot take, logits that are not finite, or a float32 file whose logits are not PyTorch's to 1e-4 of
-            the largest. Then nothing is written, and an earlier file is as it was.
-        OSError: the file cannot be written.
-        ModuleNotFoundError: ONNX's packages are not installed.
+    ``path`` is beside the checkpoint by default (``NAME.onnx``, ``NAME_int8.onnx``, ``NAME_bf16.pt2``), ``input_size``
+    (H, W) as in training; ``calibration``, for "int8", has images (N, 3, H, W) in [0, 1] from the training split.
+    Raises ValueError for an unknown format or precision, another ending of ``path``, no calibration pictures, a size
+    that the network cannot take, logits that are not finite, or float32 logits that are not PyTorch's to 1e-4 of the
+    largest; OSError if the file cannot be written; ModuleNotFoundError without ONNX's packages. Then an earlier file is
+    as it was.
     """
     check_choice(checkpoint, format, precision, path)
     if precision == "int8" and not calibration:
@@ -141,15 +129,11 @@ def calibration_pictures(
 
 
 def check_choice(checkpoint: Path, format: str, precision: str, path: Path | None = None) -> None:
-    """Refuse what cannot be read or written, by names alone.
-
-    Raises:
-        ValueError: an exported file, an unknown format, a precision that it has not, or a path that ends otherwise.
+    """Raise ValueError, by names alone, for an exported file, an unknown format or precision, or another ending.
 
     Example:
         >>> check_choice(Path("net.safetensors"), "onnx", "float32", Path("net.pt2"))
         Traceback (most recent call last):
-            ...
         ValueError: expected a file that ends in .onnx for onnx, got net.pt2; ...
     """
     if checkpoint.suffix in FORMATS.values():
@@ -166,7 +150,6 @@ def check_choice(checkpoint: Path, format: str, precision: str, path: Path | Non
 
 
 def _test_images(size: tuple[int, int], pictures: Sequence[Tensor]) -> Tensor:
-    """Pictures, or a smooth and a noisy image."""
     if pictures:  # eight bits hold the range of pictures, not of noise
         return torch.cat(list(pictures[:4]))
     generator = torch.Generator().manual_seed(0)
@@ -198,11 +181,6 @@ def _write_onnx(
 
 
 def _quantise(plain: Any, folder: Path, calibration: Sequence[Tensor]) -> Any:
-    """Eight bits for convolutions, with ranges seen on the calibration pictures.
-
-    Both sides of a product are unsigned: a signed side overflows 16 bits on processors without VNNI. Ranges leave out
-    one value in ten thousand, because a few extremes would make the steps coarse for all others.
-    """
     import onnx
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -235,17 +213,15 @@ def _quantise(plain: Any, folder: Path, calibration: Sequence[Tensor]) -> Any:
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QUInt8,
+            weight_type=QuantType.QUInt8,  # a signed side overflows 16 bits on processors without VNNI
             op_types_to_quantize=["Conv", "ConvTranspose"],
             calibrate_method=CalibrationMethod.Percentile,
-            extra_options={"CalibPercentile": 99.99},
+            extra_options={"CalibPercentile": 99.99},  # a few extremes would make the steps coarse
         )
         return onnx.load(quantised)
 
 
 class _InBfloat16(nn.Module):
-    """A network in bfloat16 between float32 images and float32 logits."""
-
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = copy.deepcopy(model).bfloat16()

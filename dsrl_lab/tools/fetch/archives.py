@@ -1,8 +1,4 @@
-"""Unpack zip and tar archives without trusting the names inside them.
-
-Source: the "path traversal" weakness (CWE-22). Every name is checked before the first byte is written, links and
-devices are refused, and files are moved to their place only once all are unpacked.
-"""
+"""Unpack zip and tar archives without trusting the names inside them (the "path traversal" weakness, CWE-22)."""
 
 from __future__ import annotations
 
@@ -22,16 +18,10 @@ _Member = zipfile.ZipInfo | tarfile.TarInfo
 
 
 def unpack(archive: str | Path, folder: str | Path) -> int:
-    """Unpack a zip or tar archive (plain, gz, bz2, xz) into a folder.
+    """Unpack a zip or tar archive (plain, gz, bz2, xz) into a folder; return the number of files that it holds.
 
-    Files that are there already in the announced size are left alone.
-
-    Returns:
-        The number of files that the archive holds.
-
-    Raises:
-        ValueError: the file is no archive or damaged; a name in it points outside the folder, or is a link or a device
-            (then nothing is written); the disk is too small.
+    Files that are there already in the announced size are left alone. Raises ValueError for no archive, a damaged one,
+    a disk too small, or, before anything is written, a name that points outside the folder, or is a link or a device.
     """
     path, folder = Path(archive), Path(folder)
     try:

@@ -1,7 +1,6 @@
 """Fetch what ``sources`` lists with pooch: checked by SHA-256, put in place only when whole.
 
-pooch's own ``retrieve`` leaves files that only their owner can read and knows one address for each, so its downloader
-writes through ``files.whole_file`` here, and the loop over addresses is ours.
+pooch's own ``retrieve`` leaves files that only their owner can read, and knows one address for each.
 """
 
 from __future__ import annotations
@@ -87,12 +86,7 @@ def download(
     pause: float = 0.5,  # seconds before the second attempt; doubled before each further one
     count: Callable[[int], None] = lambda _: None,  # gets the bytes as they arrive, minus their sum on failure
 ) -> Path:
-    """Fetch one file into ``folder``; nothing happens if it is there already and whole.
-
-    Raises:
-        DownloadError: no address gave the right content.
-        OSError: the disk is full or cannot be written.
-    """
+    """Fetch a file unless it is whole; raises DownloadError if no address has it, OSError if the disk fails."""
     target = Path(folder) / file.path
     if _is_whole(target, file):
         return target
@@ -137,16 +131,11 @@ def fetch(
     pause: float = 0.5,
     workers: int = 4,  # files that are fetched at the same time
 ) -> Path:
-    """Fetch all files of an entry of ``available()``, or unpack the archives that a reader put there by hand.
+    """Fetch all files of an entry of ``available()``, or unpack archives put there by hand; return the entry's folder.
 
-    Files that are there with the right SHA-256 are left alone; others are fetched again. After a failure the files that
-    have arrived stay, and the next run fetches the rest. ``timeout``, ``attempts`` and ``pause`` are as for
-    ``download``. Returns the entry's own folder below ``root``.
-
-    Raises:
-        ValueError: the name is unknown; the disk is too small.
-        OSError: the disk cannot be written.
-        DownloadError: a file could not be fetched; the message says what was tried and what to do by hand.
+    Whole files are left alone, and stay after a failure. ``timeout``, ``attempts`` and ``pause`` are as for
+    ``download``. Raises ValueError for an unknown name or a disk too small, OSError if the disk cannot be written, and
+    DownloadError with what was tried and what to do by hand.
     """
     entry = _entry(name)
     folder = Path(root) / entry.folder
@@ -202,10 +191,7 @@ def _unpack_by_hand(entry: Entry, root: Path) -> Path:
 def verify(name: str, root: str | Path) -> DataReport:
     """Say what is there, as the reader that training uses sees it, and compare files with their SHA-256 sums.
 
-    A data set of which no file is the released one is a copy of the user's own: its reader alone judges it.
-
-    Raises:
-        ValueError: the name is unknown.
+    The reader alone judges a user's own copy, with no released file in it. Raises ValueError for an unknown name.
 
     Example:
         >>> print(verify("set5", "/nowhere").missing[0])
