@@ -228,7 +228,6 @@ def decode(
 
 
 def _add(record: Path | None, kind: str, rows: Sequence[Any], **facts: Any) -> None:
-    """Add a measurement to a record, where one is named."""
     if record is None:
         return
     from dsrl_lab.cli.console import output

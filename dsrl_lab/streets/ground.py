@@ -61,7 +61,6 @@ class Street:
 
 
 def _stations(start: float, stop: float) -> Iterator[tuple[float, float]]:
-    """Cut a stretch of road into pieces that grow with the distance."""
     s = start
     while s < stop:
         following = min(stop, s * 1.14 + 0.4)
@@ -122,7 +121,6 @@ def _patch(mesh: Mesh, street: Street, dice: Dice) -> None:
 
 
 def _paint(mesh: Mesh, street: Street, dice: Dice) -> None:
-    """Draw the markings: lines, bays, zebra, stop line, arrows."""
     white = blend(PAINT, street.road_colour, 0.15 + 0.55 * street.wear)
     yellow = blend((0.85, 0.70, 0.25), street.road_colour, 0.15 + 0.5 * street.wear)
 

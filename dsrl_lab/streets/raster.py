@@ -1,8 +1,7 @@
-"""A polygon rasteriser in one page: even-odd rule, sample centres, painter's order, all polygons at once.
+"""A polygon rasteriser: even-odd rule, sample centres, painter's order; the scan-line method (Wylie et al. 1967).
 
-Source: the scan-line method (Wylie et al. 1967), written for NumPy: the crossings of all edges with all rows are found
-together, one sort pairs them up into spans, one assignment paints the spans. A sample belongs to a polygon if its
-centre does, so neighbouring polygons neither overlap nor leave gaps, and a pole is as wide as it should be on average.
+All polygons at once: the crossings of all edges with all rows are found together, one sort pairs them up into spans,
+one assignment paints the spans. A sample belongs to a polygon if its centre does: neighbours neither overlap nor gap.
 """
 
 from __future__ import annotations
@@ -26,14 +25,11 @@ def _ramp(lengths: Lengths) -> Lengths:
 def rasterise(points: NDArray[np.float64], sizes: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.int32]:
     """Paint polygons over each other and say which one is on top of each sample.
 
-    Shape:
-        - points: (V, 2) corners x, y of all polygons; the first sample's centre is (0.5, 0.5)
-        - sizes: (F,) number of corners of each polygon, in painting order, V in all
-        - output: ``shape``; polygon number counted from 1, 0 where there is none
+    ``points`` (V, 2) are corners x, y, the first sample's centre is (0.5, 0.5); ``sizes`` (F,) are the polygons' numbers
+    of corners, in painting order. The output, of ``shape``, counts polygons from 1; 0 where there is none.
 
     Example:
-        >>> square = np.array([[1, 1], [3, 1], [3, 3], [1, 3]])
-        >>> rasterise(square, np.array([4]), (3, 4)).tolist()
+        >>> rasterise(np.array([[1, 1], [3, 1], [3, 3], [1, 3]]), np.array([4]), (3, 4)).tolist()
         [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]]
     """
     rows, columns = shape
