@@ -83,7 +83,7 @@ def fitting_table(
 ) -> Table:
     """A table as wide as the console at most: its last columns are left out, and named below it; no number is broken.
 
-    The first of the columns ``names`` holds words, which may be wrapped, the others numbers; ``wide`` keeps all columns.
+    The first column of ``names`` holds words, which may be wrapped, the others numbers; ``wide`` keeps all columns.
     """
     lines, count = list(lines), len(names)
     texts = [[*(line[number] for line in lines), *name.split()] for number, name in enumerate(names)]

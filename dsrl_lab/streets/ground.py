@@ -24,8 +24,7 @@ class Street:
 
     road: float  # half width of the carriageway
     pavement: tuple[float, float]  # width of each pavement, left and right
-    # metres from the pavement to the building line, left and right; more than 0 means front gardens
-    setback: tuple[float, float]
+    setback: tuple[float, float]  # metres from pavement to building line, left and right; front gardens if not 0
     bend: float  # curvature in 1/m, positive to the right
     lanes: int  # 1 if there is no line in the middle, 2 if there is, 4 for two lanes each way
     junction: tuple[float, float] | None  # (s of its near edge, width) of a crossing street, or None

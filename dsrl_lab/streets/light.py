@@ -95,7 +95,7 @@ def on_the_ground(scene: Scene, size: tuple[int, int]) -> tuple[Array, Array]:
 def of_houses(scene: Scene, place: tuple[Array, Array, Array]) -> Array:
     """Return how much of the sun the houses on the sunny side take from each place.
 
-    Where its ray to the sun passes the building line, a place is in the shadow if the ray is lower than the roofs there.
+    A place is in the shadow if its ray to the sun is lower than the roofs where it passes the building line.
     """
     if scene.weather.shadow_shift is None:
         return np.zeros(place[0].shape, np.float32)

@@ -23,10 +23,10 @@ def _ramp(lengths: Lengths) -> Lengths:
 
 
 def rasterise(points: NDArray[np.float64], sizes: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.int32]:
-    """Paint polygons over each other and say which one is on top of each sample.
+    """Paint polygons over each other and say which one is on top of each sample: ``shape``, counted from 1, 0 for none.
 
-    ``points`` (V, 2) are corners x, y, the first sample's centre is (0.5, 0.5); ``sizes`` (F,) are the polygons' numbers
-    of corners, in painting order. The output, of ``shape``, counts polygons from 1; 0 where there is none.
+    ``points`` (V, 2) are corners x, y, where the first sample's centre is (0.5, 0.5); ``sizes`` (F,) are the numbers of
+    corners of the polygons, in painting order.
 
     Example:
         >>> rasterise(np.array([[1, 1], [3, 1], [3, 3], [1, 3]]), np.array([4]), (3, 4)).tolist()
@@ -61,8 +61,7 @@ def rasterise(points: NDArray[np.float64], sizes: NDArray[np.int64], shape: tupl
     start = (row * columns + column).astype(np.int32)
     number = (polygon + 1).astype(np.int32)
     picture = np.zeros(rows * columns, np.int32)
-    # A block of spans at a time stays in the processor's cache. NumPy keeps the last value where a sample occurs
-    # several times: the painter's order.
+    # A block at a time stays in the cache; NumPy keeps a sample's last value: the painter's order.
     lengths = lengths.astype(np.int32)
     blocks = np.searchsorted(np.cumsum(lengths, dtype=np.int64), np.arange(0, lengths.sum(), BLOCK))
     for first_span, last_span in pairwise([*blocks.tolist(), len(lengths)]):

@@ -93,7 +93,7 @@ class Scene:
         """Return the joints of all people in a picture of ``size`` = (H, W), whatever the resolution.
 
         They are (people, 14, 3): x, y in pixels and 1 for visible, 0 for hidden, in the order of Leeds Sports Pose.
-        Visible are those in the picture that nothing nearer covers; a joint behind the person's own body counts as such.
+        Visible are those in the picture that nothing nearer covers; those behind the person's own body count too.
         """
         faces, people = self.faces, self.people
         places = np.array([person.joints() for person in people], np.float64).reshape(-1, 3)

@@ -29,11 +29,9 @@ class Outline(NamedTuple):
     height: float  # metres
     belt: float  # height of the lower edge of the windows
     nose: float  # height of the bonnet's front edge
-    # rear foot, rear of the roof, front of the roof, front foot, as shares of half the length
-    cabin: tuple[float, float, float, float]
+    cabin: tuple[float, float, float, float]  # rear foot, roof's rear and front, front foot: shares of half the length
     taper: float  # width of the roof over the width of the body
-    # side windows from rear to front, as shares of the glass; what lies between them is metal
-    panes: tuple[tuple[float, float], ...]
+    panes: tuple[tuple[float, float], ...]  # side windows from rear to front, shares of the glass; the rest is metal
 
 
 CAR_PANES = ((0.05, 0.36), (0.40, 0.97))
@@ -60,9 +58,8 @@ class Car:
     lights: bool  # whether its lamps are on
 
 
-# Ring of 12 corners, counted from the front right, clockwise seen from above: faces 0-1 are the right front corner,
-# 2 the right side, 3-4 the right rear corner, 5 the back, 6-7 the left rear corner, 8 the left side, 9-10 the left
-# front corner, 11 the front.
+# Ring of 12 corners, clockwise from the front right, seen from above: faces 0-1 are the right front corner, 2 the right
+# side, 3-4 right rear, 5 the back, 6-7 left rear, 8 the left side, 9-10 left front, 11 the front.
 FRONT_CORNERS, REAR_CORNERS, RIGHT, BACK, LEFT, FRONT = (0, 1, 9, 10), (3, 4, 6, 7), 2, 5, 8, 11
 FOLLOWING = [*range(1, 12), 0]
 

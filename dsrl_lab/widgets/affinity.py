@@ -33,13 +33,12 @@ class AffinityExplorer(Widget):
     """Point at a position of a picture and see its row of S_seg, its row of S_sr, and what FA pays for.
 
     ``image`` is (3, H, W) in [0, 1] or a NumPy picture (H, W, 3); ``task_features`` are (C, h, w) of the segmentation
-    branch, at most 4096 positions and 64 channels, or several by name: {"DSRL": ..., "baseline": ...}; ``sisr_features``
-    are (C', h, w). ``position`` (y, x) on their grid is the middle by default, ``source`` the name whose row differs
-    most from S_sr; ``alt`` describes the static picture, ``guide`` is shown below. ``value`` is the position chosen.
+    branch, at most 4096 positions and 64 channels, or several by name: {"DSRL": ..., "baseline": ...};
+    ``sisr_features`` are (C', h, w). ``position`` (y, x) on their grid is the middle by default, ``source`` the name
+    whose row differs most from S_sr; ``alt`` describes the static picture, ``guide`` is shown below. ``value`` is the
+    position chosen.
 
     Example:
-        >>> affinity_explorer(torch.rand(3, 24, 32), torch.rand(8, 3, 4), torch.rand(16, 3, 4)).value
-        (1, 2)
         >>> affinity_explorer(torch.rand(3, 24, 32), torch.rand(1, 3, 4), torch.rand(16, 3, 4))
         Refused('the features of segmentation have one channel: ...
     """

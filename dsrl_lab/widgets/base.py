@@ -172,11 +172,7 @@ class Widget(AnyWidget, ValueWidget):
         raise NotImplementedError
 
     def _ipython_display_(self) -> None:
-        """Show the widget, or its picture where notebooks are built; ImportError without anywidget.
-
-        The picture is put above a live widget too, unseen: a saved notebook that is opened again has no model, and shows
-        the picture in place of an error about it.
-        """
+        """Show the widget, or its picture where notebooks are built."""
         if is_static():
             display(self._twin())
             return
@@ -185,6 +181,7 @@ class Widget(AnyWidget, ValueWidget):
                 "live widgets need anywidget, which is not installed; pip install 'dsrl-lab[lab]', or set "
                 f"{STATIC}=1 to see pictures in their place"
             )
+        # A saved notebook that is opened again has no model: it shows this picture in place of an error about it.
         self._shown_twin = display(self._twin(STAND_IN), display_id=True)
         display({VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}, raw=True)
 

@@ -36,8 +36,8 @@ BEFORE = "DSRL before the transform"
 class StreetFeatures(NamedTuple):
     """A street and what networks make of it, all features on the grid of the affinity matrix.
 
-    ``task`` holds "DSRL" after its feature transform, as it enters feature affinity, and, to compare like with like, the
-    decoders' last features averaged to the grid: "DSRL before the transform" and "baseline", which has no transform.
+    ``task`` holds "DSRL" after its feature transform, as it enters feature affinity, and, to compare like with like,
+    the decoders' last features averaged to the grid: "DSRL before the transform" and "baseline" (without one).
     """
 
     image: Tensor  # (3, H, W) in [0, 1]

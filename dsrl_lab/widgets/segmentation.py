@@ -107,7 +107,6 @@ segmentation_compare = or_refused(SegmentationCompare)
 
 
 def _scores(pred: Tensor, truth: Tensor, num_classes: int) -> dict[str, Any]:
-    """IoU of each class (None for NaN, which JSON cannot hold) and its mean, on this picture."""
     score = SegmentationScore(num_classes)
     score.update(pred[None], truth[None])
     found = score.compute()

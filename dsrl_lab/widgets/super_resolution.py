@@ -29,15 +29,13 @@ ERROR_LIMIT = 0.1
 class SuperResolutionCompare(Widget):
     """Compare super-resolved pictures by eye and by score, whole and under a lens.
 
-    ``low_res`` is (3, H / s, W / s) in [0, 1] or a NumPy picture (H / s, W / s, 3), ``high_res`` the truth, (3, H, W) or
-    (H, W, 3), at least 11 pixels a side; ``reconstructions`` by name have its shape. The lens begins at ``crop`` (top,
-    left, height, width) in pixels of ``high_res``, by default the middle; ``value`` is where it is now. ``alt`` describes
-    the static picture, ``guide`` is shown below the widget.
+    ``low_res`` is (3, H / s, W / s) in [0, 1] or a NumPy picture (H / s, W / s, 3), ``high_res`` the truth, (3, H, W)
+    or (H, W, 3), at least 11 pixels a side; ``reconstructions`` by name have its shape. The lens begins at ``crop``
+    (top, left, height, width) in pixels of ``high_res``, by default the middle; ``value`` is where it is now.
+    ``alt`` describes the static picture, ``guide`` is shown below the widget.
 
     Example:
         >>> high = torch.rand(3, 24, 32)
-        >>> super_resolution_compare(torch.rand(3, 12, 16), high, {"perfect": high}).value
-        (6, 10, 11, 11)
         >>> super_resolution_compare(torch.rand(3, 12, 16), high, {"small": high[:, :12]})
         Refused("'small': expected the original's shape (3, 24, 32), got (3, 12, 32); ...
     """

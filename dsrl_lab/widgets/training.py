@@ -1,7 +1,7 @@
 """The training monitor: one more consumer of what ``fit`` yields, with curves, time left, and a stop.
 
-JupyterLab (from 4.4, with ipykernel 7) hands "stop" to a busy kernel on a subshell; else the interrupt button does the
-same. ``fit`` is closed between two steps and leaves latest.safetensors, from where ``resume=True`` goes on.
+JupyterLab (from 4.4, with ipykernel 7) hands "stop" to a busy kernel on a subshell; else use the interrupt button.
+``fit`` is closed between two steps and leaves latest.safetensors, from where ``resume=True`` goes on.
 """
 
 from __future__ import annotations
@@ -27,15 +27,14 @@ RUNNING, FINISHED, STOPPED = "running", "finished", "stopped"
 class TrainingMonitor(Widget):
     """Watch a training run, stop it, and go on.
 
-    ``records`` is what ``fit(...)`` yields: it trains while it is asked for the next one; the attribute holds those of
-    this session. ``earlier`` ones of this run are shown in grey, those of a run that began anew are left out; ``anew`` is
-    a line of code that starts anew, shown at the end; ``row`` of the ablation gives the curve's style. ``alt`` describes
-    the static picture, ``guide`` is shown below. ``value`` is "running", "finished" or "stopped".
+    ``records`` is what ``fit(...)`` yields: it trains while it is asked for the next one; the attribute holds those
+    of this session. ``earlier`` ones of this run are shown in grey, those of a run that began anew are left out;
+    ``anew`` is a line of code that starts anew, shown at the end; ``row`` of the ablation gives the curve's style.
+    ``alt`` describes the static picture, ``guide`` is shown below. ``value`` is "running", "finished" or "stopped".
 
     Example:
-        >>> monitor = training_monitor([])
-        >>> monitor.records, monitor.value
-        ([], 'running')
+        >>> training_monitor([]).value
+        'running'
         >>> training_monitor(3)
         Refused('expected the records that fit yields, got int; pass fit(...) itself, not a network')
     """
@@ -143,9 +142,9 @@ training_monitor = or_refused(TrainingMonitor)
 
 
 def listen_while_busy(comm: Any) -> None:
-    """Let the browser's messages reach a widget (by its ``comm``) while a cell is running, where an ipykernel routes so.
+    """Let the browser's messages reach a widget, by its ``comm``, while a cell runs, where an ipykernel routes so.
 
-    JupyterLab sends them to a subshell, but ipykernel 7.4 hands them to the shell that used the comm last: the busy one.
+    JupyterLab sends them to a subshell; ipykernel 7.4 hands them to the shell that used the comm last: the busy one.
     """
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda data, sent_to: sent_to
