@@ -1,7 +1,7 @@
 """A polygon rasteriser: even-odd rule, sample centres, painter's order; the scan-line method (Wylie et al. 1967).
 
 All polygons at once: the crossings of all edges with all rows are found together, one sort pairs them up into spans,
-one assignment paints the spans. A sample belongs to a polygon if its centre does: neighbours neither overlap nor gap.
+one assignment paints the spans. A sample belongs to the polygon its centre is in: no overlaps and no gaps.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ VIGNETTE = 0.10
 
 
 def samples_per_pixel(size: tuple[int, int]) -> tuple[int, int]:
-    """Return the samples of a pixel, down and across: small pictures get more, and more across, as thin things stand.
+    """Return samples per pixel, down and across: more in small pictures, and more across, for thin upright things.
 
     Example:
         >>> samples_per_pixel((90, 120)), samples_per_pixel((180, 240)), samples_per_pixel((360, 480))

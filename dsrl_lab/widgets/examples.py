@@ -37,7 +37,7 @@ class StreetFeatures(NamedTuple):
     """A street and what networks make of it, all features on the grid of the affinity matrix.
 
     ``task`` holds "DSRL" after its feature transform, as it enters feature affinity, and, to compare like with like,
-    the decoders' last features averaged to the grid: "DSRL before the transform" and "baseline" (without one).
+    the decoders' last features averaged to the grid: "DSRL before the transform" and "baseline", which has none.
     """
 
     image: Tensor  # (3, H, W) in [0, 1]
