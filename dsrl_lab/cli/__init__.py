@@ -1,7 +1,6 @@
 """The command line ``dsrl-lab``: a thin layer over the library, imported when it is called.
 
-Errors that a user can fix (a missing folder, an unknown name, a damaged file) are printed as one red paragraph without
-a traceback, with exit code 2; ``DSRL_LAB_TRACEBACK=1`` shows the traceback.
+A user's mistake is one red paragraph and exit code 2; ``DSRL_LAB_TRACEBACK=1`` shows the traceback.
 """
 
 from __future__ import annotations

@@ -14,9 +14,7 @@ app = App(help="Measure speed and memory, side by side in one run.", no_args_is_
 
 
 @app.command()
-def affinity(
-    rounds: Annotated[int, typer.Option(help="Timed rounds; the median counts.")] = 5,
-) -> None:
+def affinity(rounds: Annotated[int, typer.Option(help="Timed rounds; the median counts.")] = 5) -> None:
     """Dense against tiled feature affinity: seconds forward and backward, and extra memory."""
     from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench import affinity as bench
@@ -30,8 +28,7 @@ def train(
         "streets_tinynet_45x60"
     ),
     changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Another value for a field of all rows: network.sisr_width=16."),
+        list[str] | None, typer.Option("--set", help="Another value for a field of all rows: network.sisr_width=16.")
     ] = None,
     steps: Annotated[int, typer.Option(help="Timed steps of each row.")] = 10,
     record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
@@ -174,14 +171,7 @@ def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float 
         seconds = decode_ms / 1000
         reading = Reading(file_seconds=seconds, memory_seconds=0, scoring_seconds=0, source="--decode-ms")
     drawn = [
-        plans.plan(
-            recipe,
-            gpus,
-            accelerator=accelerator,
-            utilisation=utilisation,
-            reading=reading,
-            cores=cores,
-        )
+        plans.plan(recipe, gpus, accelerator=accelerator, utilisation=utilisation, reading=reading, cores=cores)
         for gpus in (1, 8, 64)
     ]
     output.print(plans.table(drawn, title=f"{name}, {gpu} at {utilisation:.0%} of its peak, {cores} cores for each"))
@@ -238,7 +228,6 @@ def decode(
 
 
 def _add(record: Path | None, kind: str, rows: Sequence[Any], **facts: Any) -> None:
-    """Add a measurement to a record, where one is named."""
     if record is None:
         return
     from dsrl_lab.cli.console import output

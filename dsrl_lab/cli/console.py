@@ -21,11 +21,7 @@ errors = Console(stderr=True)
 
 
 def progress_bar(*, transient: bool = False) -> Progress:
-    """A progress bar on stderr, with a spinner, a count and the time left; a long description is cut, the rest is not.
-
-    Args:
-        transient: remove it when it is done.
-    """
+    """A progress bar on stderr; a long description is cut, the rest is not. ``transient`` removes it at its end."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
@@ -87,12 +83,7 @@ def fitting_table(
 ) -> Table:
     """A table as wide as the console at most: its last columns are left out, and named below it; no number is broken.
 
-    Args:
-        names: of the columns; the first holds words, which may be wrapped, the others numbers.
-        lines: texts of each line.
-        title: above the table.
-        wide: leave no column out.
-        console: where it will be printed.
+    The first column of ``names`` holds words, which may be wrapped, the others numbers; ``wide`` keeps all columns.
     """
     lines, count = list(lines), len(names)
     texts = [[*(line[number] for line in lines), *name.split()] for number, name in enumerate(names)]

@@ -91,7 +91,6 @@ def train(
 
 
 def _summary(scores: dict[str, Any]) -> str:
-    """What a finished run scored, in one line."""
     if "keypoints" in scores:
         found = scores["keypoints"]
         shares = f"PCK@0.2 {found['pck']:.4f}, PCK@0.1 {found['pck_strict']:.4f}"

@@ -1,7 +1,4 @@
-"""Buildings along the street, and what else counts as one: low garden walls, and houses at the far end of the world.
-
-A building is a box whose long face follows the street; its facade is a grid of bays and storeys.
-"""
+"""Buildings along the street, and what else counts as one: low garden walls, and houses at the far end of the world."""
 
 from __future__ import annotations
 
@@ -48,8 +45,6 @@ class Building:
 
 
 class _Facade:
-    """The front of a building: places on it by s along the street, height, and metres out towards the road."""
-
     def __init__(self, mesh: Mesh, street: Street, building: Building) -> None:
         self.mesh, self.street, self.building = mesh, street, building
         self.near = max(building.start, 0.6)
@@ -59,7 +54,6 @@ class _Facade:
         return self.street.at(s, b.side * (b.front - out), height)
 
     def rectangle(self, s0: float, s1: float, h0: float, h1: float, out: float = 0.0) -> Shape:
-        """Return a rectangle on the facade, cut off just in front of the camera."""
         s0 = max(s0, self.near)
         return [self.at(s0, h0, out), self.at(s1, h0, out), self.at(s1, h1, out), self.at(s0, h1, out)]
 
@@ -122,7 +116,6 @@ def _windows(facade: _Facade, dice: Dice, glass: tuple[Colour, Colour], lit: flo
 
 
 def _window(facade: _Facade, place: tuple[float, ...], pane: Colour, glow: float, blind: float, *, bars: bool) -> None:
-    """Draw one window: frame, sill, pane, the shade under the lintel, blind, glazing bars; far ones only the pane."""
     middle, half, low, high = place
     mesh, trim, rectangle = facade.mesh, facade.building.trim, facade.rectangle
     s0, s1 = middle - half, middle + half
@@ -143,7 +136,6 @@ def _window(facade: _Facade, place: tuple[float, ...], pane: Colour, glow: float
 
 
 def _end_wall(facade: _Facade, dice: Dice, glass: tuple[Colour, Colour]) -> None:
-    """Draw the wall that looks at the camera, its windows, and the chimneys."""
     b, mesh, street = facade.building, facade.mesh, facade.street
     back, ridge, top = b.front + b.depth, b.front + b.depth / 2, b.height + b.roof
     corners = [(b.front, 0.0), (back, 0.0), (back, b.height)]
@@ -235,8 +227,7 @@ COPING: Colour = (0.68, 0.66, 0.62)
 class Skyline:
     """Distant houses that close the view."""
 
-    # (left X, right X, distance, height, colour) of each house
-    boxes: tuple[tuple[float, float, float, float, Colour], ...]
+    boxes: tuple[tuple[float, float, float, float, Colour], ...]  # (left X, right X, distance, height, colour) of each
 
 
 def draw_skyline(mesh: Mesh, skyline: Skyline) -> None:

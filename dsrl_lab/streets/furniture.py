@@ -150,7 +150,6 @@ def _signs(mesh: Mesh, post: Post, dice: Dice) -> None:
 
 
 def _light(mesh: Mesh, post: Post, top: Point, dice: Dice) -> None:
-    """Draw a traffic light that hangs from ``top``."""
     mesh.begin(SIGN)
     frame = Frame(top, post.yaw)
     if dice.chance(0.5):
@@ -192,7 +191,6 @@ def draw_fence(mesh: Mesh, fence: Fence) -> None:
         mesh.cast_rod(at(0, up), at(1, up), thick / 2)
 
     def bars_at(shares: NDArray[np.float64], width: float, low: float, high: float, colour: Colour) -> None:
-        """Draw upright bars that face the camera, all at once."""
         feet = np.array(at(0, low)) + (np.array(at(1, low)) - np.array(at(0, low))) * shares[:, None]
         shapes = np.repeat(feet[:, None, :], 4, 1)
         shapes[:, :, 0] += np.array([-0.5, 0.5, 0.5, -0.5]) * width

@@ -1,7 +1,6 @@
-"""Shapes in metres and the camera that looks at them.
+"""Shapes, as lists of corners (X, Y, Z) in metres, and the camera that looks at them.
 
-World: X to the right, Y up, Z ahead; the road runs along Z, bending by a constant curvature. Shapes are lists of
-corners (X, Y, Z). Round things (limbs, poles, crowns) are drawn as flat shapes that face the camera.
+X goes right, Y up, Z ahead along the road, which bends by a constant curvature; round things are flat, to the camera.
 """
 
 from __future__ import annotations

@@ -24,8 +24,7 @@ class Street:
 
     road: float  # half width of the carriageway
     pavement: tuple[float, float]  # width of each pavement, left and right
-    # metres from the pavement to the building line, left and right; more than 0 means front gardens
-    setback: tuple[float, float]
+    setback: tuple[float, float]  # metres from pavement to building line, left and right; front gardens if not 0
     bend: float  # curvature in 1/m, positive to the right
     lanes: int  # 1 if there is no line in the middle, 2 if there is, 4 for two lanes each way
     junction: tuple[float, float] | None  # (s of its near edge, width) of a crossing street, or None
@@ -61,7 +60,6 @@ class Street:
 
 
 def _stations(start: float, stop: float) -> Iterator[tuple[float, float]]:
-    """Cut a stretch of road into pieces that grow with the distance."""
     s = start
     while s < stop:
         following = min(stop, s * 1.14 + 0.4)
@@ -122,7 +120,6 @@ def _patch(mesh: Mesh, street: Street, dice: Dice) -> None:
 
 
 def _paint(mesh: Mesh, street: Street, dice: Dice) -> None:
-    """Draw the markings: lines, bays, zebra, stop line, arrows."""
     white = blend(PAINT, street.road_colour, 0.15 + 0.55 * street.wear)
     yellow = blend((0.85, 0.70, 0.25), street.road_colour, 0.15 + 0.5 * street.wear)
 

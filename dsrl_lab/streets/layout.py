@@ -54,7 +54,6 @@ def sample_scene(*key: int) -> Scene:
 
 
 def _depth(thing: Thing) -> float:
-    """Return the far end of a thing: what lies nearer is painted over it."""
     if isinstance(thing, Building):
         return thing.stop
     if isinstance(thing, GardenWall):

@@ -83,7 +83,6 @@ def soften(field: Array, radius: int) -> Array:
 def on_the_ground(scene: Scene, size: tuple[int, int]) -> tuple[Array, Array]:
     """Return how much of each pixel (H, W) of the ground lies in a shadow, and how much right under a thing."""
     points, sizes, kinds = scene.shadows
-    # Two samples along each side of a pixel are enough for something soft.
     fine = (size[0] * 2, size[1] * 2)
     number = rasterise(scene.camera.project(points, fine), sizes, fine)
     kind = np.concatenate([[0], kinds])[number].reshape(size[0], 2, size[1], 2)
@@ -96,8 +95,7 @@ def on_the_ground(scene: Scene, size: tuple[int, int]) -> tuple[Array, Array]:
 def of_houses(scene: Scene, place: tuple[Array, Array, Array]) -> Array:
     """Return how much of the sun the houses on the sunny side take from each place.
 
-    From each place a ray goes to the sun; where it passes the building line, it is in the shadow if it passes lower
-    than the roofs there.
+    A place is in the shadow if its ray to the sun is lower than the roofs where it passes the building line.
     """
     if scene.weather.shadow_shift is None:
         return np.zeros(place[0].shape, np.float32)

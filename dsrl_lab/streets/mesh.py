@@ -1,7 +1,6 @@
 """The list that all objects draw into: faces in painting order, each with colour, class, owner and texture.
 
-A face does not know how it is lit; the renderer finds its normal from its corners. What is round says itself how much
-sun it gets (``sun``), what shines says so too (``glow``).
+The renderer lights a face by its normal; what is round says how much ``sun`` it gets, what shines its ``glow``.
 """
 
 from __future__ import annotations

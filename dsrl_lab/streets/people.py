@@ -1,8 +1,7 @@
-"""People on foot and on bicycles, built from 14 joints.
+"""People on foot and on bicycles, in proportions of Drillis and Contini (1966), built from 14 joints.
 
 Joints follow Leeds Sports Pose (Johnson and Everingham 2010): right ankle, knee, hip, left hip, knee, ankle, right
-wrist, elbow, shoulder, left shoulder, elbow, wrist, neck, top of the head. Proportions follow Drillis and Contini
-(1966).
+wrist, elbow, shoulder, left shoulder, elbow, wrist, neck, top of the head.
 """
 
 from __future__ import annotations
@@ -57,7 +56,6 @@ class Person:
 
 
 def _leg(hip: Point, thigh: float, knee: float) -> tuple[Point, Point]:
-    """Return knee and ankle of a leg: thigh swings ahead by ``thigh`` radians, the knee bends by ``knee``."""
     x, y, z = hip
     a = (x, y - 0.245 * math.cos(thigh), z + 0.245 * math.sin(thigh))
     shin = thigh - knee
@@ -65,7 +63,6 @@ def _leg(hip: Point, thigh: float, knee: float) -> tuple[Point, Point]:
 
 
 def _arm(shoulder: Point, swing: float, bend: float, out: float) -> tuple[Point, Point]:
-    """Return elbow and wrist: the upper arm swings ahead and out, the elbow bends the forearm ahead."""
     x, y, z = shoulder
     side = 1 if x > 0 else -1
     a = (x + side * 0.172 * math.sin(out), y - 0.172 * math.cos(swing) * math.cos(out), z + 0.172 * math.sin(swing))
@@ -74,7 +71,6 @@ def _arm(shoulder: Point, swing: float, bend: float, out: float) -> tuple[Point,
 
 
 def _skeleton(pose: Pose, phase: float, height: float) -> list[Point]:
-    """Return the 14 joints of a person one unit high, local right, up, ahead."""
     if pose == "cycling":
         return _rider(phase, height)
     walks = pose == "walking"
@@ -116,7 +112,6 @@ def _bent(a: Point, b: Point, first: float, second: float, ahead: float) -> Poin
 
 
 def _rider(phase: float, height: float) -> list[Point]:
-    """Return the joints of a rider: hip on the saddle, feet on the pedals, hands on the bar."""
     h = height
     hip_y, hip_z = (SADDLE[1] + 0.06) / h, SADDLE[2] / h
     r_hip, l_hip = (0.055, hip_y, hip_z), (-0.055, hip_y, hip_z)

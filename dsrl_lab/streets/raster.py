@@ -1,8 +1,7 @@
-"""A polygon rasteriser in one page: even-odd rule, sample centres, painter's order, all polygons at once.
+"""A polygon rasteriser: even-odd rule, sample centres, painter's order; the scan-line method (Wylie et al. 1967).
 
-Source: the scan-line method (Wylie et al. 1967), written for NumPy: the crossings of all edges with all rows are found
-together, one sort pairs them up into spans, one assignment paints the spans. A sample belongs to a polygon if its
-centre does, so neighbouring polygons neither overlap nor leave gaps, and a pole is as wide as it should be on average.
+All polygons at once: the crossings of all edges with all rows are found together, one sort pairs them up into spans,
+one assignment paints the spans. A sample belongs to the polygon its centre is in: no overlaps and no gaps.
 """
 
 from __future__ import annotations
@@ -24,16 +23,13 @@ def _ramp(lengths: Lengths) -> Lengths:
 
 
 def rasterise(points: NDArray[np.float64], sizes: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.int32]:
-    """Paint polygons over each other and say which one is on top of each sample.
+    """Paint polygons over each other and say which one is on top of each sample: ``shape``, counted from 1, 0 for none.
 
-    Shape:
-        - points: (V, 2) corners x, y of all polygons; the first sample's centre is (0.5, 0.5)
-        - sizes: (F,) number of corners of each polygon, in painting order, V in all
-        - output: ``shape``; polygon number counted from 1, 0 where there is none
+    ``points`` (V, 2) are corners x, y, where the first sample's centre is (0.5, 0.5); ``sizes`` (F,) are the numbers of
+    corners of the polygons, in painting order.
 
     Example:
-        >>> square = np.array([[1, 1], [3, 1], [3, 3], [1, 3]])
-        >>> rasterise(square, np.array([4]), (3, 4)).tolist()
+        >>> rasterise(np.array([[1, 1], [3, 1], [3, 3], [1, 3]]), np.array([4]), (3, 4)).tolist()
         [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]]
     """
     rows, columns = shape
@@ -65,8 +61,7 @@ def rasterise(points: NDArray[np.float64], sizes: NDArray[np.int64], shape: tupl
     start = (row * columns + column).astype(np.int32)
     number = (polygon + 1).astype(np.int32)
     picture = np.zeros(rows * columns, np.int32)
-    # A block of spans at a time stays in the processor's cache. NumPy keeps the last value where a sample occurs
-    # several times: the painter's order.
+    # A block at a time stays in the cache; NumPy keeps a sample's last value: the painter's order.
     lengths = lengths.astype(np.int32)
     blocks = np.searchsorted(np.cumsum(lengths, dtype=np.int64), np.arange(0, lengths.sum(), BLOCK))
     for first_span, last_span in pairwise([*blocks.tolist(), len(lengths)]):

@@ -1,8 +1,7 @@
 """From a scene to a picture and its mask, at any size.
 
-The scene is rasterised once, into an image of face numbers with several samples per pixel. Everything else is looked
-up: the class of a face gives the mask (the class that owns most samples of a pixel), its colour gives the picture (the
-mean over the same samples). So mask and picture cannot disagree, and a smaller picture is the larger one reduced.
+The scene is rasterised once, into face numbers of several samples per pixel, from which picture (mean colour) and mask
+(the class of most samples) are looked up: they cannot disagree, and a smaller picture is the larger one reduced.
 """
 
 from __future__ import annotations
@@ -23,10 +22,7 @@ VIGNETTE = 0.10
 
 
 def samples_per_pixel(size: tuple[int, int]) -> tuple[int, int]:
-    """Return the samples of a pixel, down and across.
-
-    Small pictures get more, so that thin things keep their weight; as most of them stand upright, a pixel is sampled
-    more finely across than down.
+    """Return samples per pixel, down and across: more in small pictures, and more across, for thin upright things.
 
     Example:
         >>> samples_per_pixel((90, 120)), samples_per_pixel((180, 240)), samples_per_pixel((360, 480))
@@ -37,20 +33,12 @@ def samples_per_pixel(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def render(scene: Scene, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw a scene.
-
-    Args:
-        scene: what to draw.
-        size: (H, W) in pixels.
-
-    Returns:
-        Picture (H, W, 3) and mask (H, W) of class ids.
+    """Draw a scene at ``size`` = (H, W): picture (H, W, 3) and mask (H, W) of class ids.
 
     Example:
         >>> from dsrl_lab.streets.layout import sample_scene
-        >>> image, mask = render(sample_scene(0, 0, 0), (45, 60))
-        >>> image.shape, mask.shape, int(mask.max()) < 11
-        ((45, 60, 3), (45, 60), True)
+        >>> [array.shape for array in render(sample_scene(0, 0, 0), (45, 60))]
+        [(45, 60, 3), (45, 60)]
     """
     faces, camera = scene.faces, scene.camera
     down, across = samples_per_pixel(size)
@@ -134,7 +122,6 @@ def _texture(
 
 
 def _develop(scene: Scene, picture: Array) -> NDArray[np.uint8]:
-    """Darken the corners, add grain, and round to 8 bits."""
     size = picture.shape[0], picture.shape[1]
     right, up = scene.camera.rays(size)
     lens = 1 - VIGNETTE * np.minimum(1.5, right**2 + up**2)

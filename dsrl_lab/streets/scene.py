@@ -90,13 +90,10 @@ class Scene:
         return heights
 
     def joints(self, size: tuple[int, int]) -> NDArray[np.float64]:
-        """Return the joints of all people in a picture of ``size`` = (H, W).
+        """Return the joints of all people in a picture of ``size`` = (H, W), whatever the resolution.
 
-        A joint is visible if it lies in the picture and nothing nearer than the person covers it; a joint behind the
-        person's own body counts as visible. The answer does not depend on the resolution.
-
-        Shape:
-            - output: (people, 14, 3) with x, y in pixels and 1 for visible, 0 for hidden; order of Leeds Sports Pose
+        They are (people, 14, 3): x, y in pixels and 1 for visible, 0 for hidden, in the order of Leeds Sports Pose.
+        Visible are those in the picture that nothing nearer covers; those behind the person's own body count too.
         """
         faces, people = self.faces, self.people
         places = np.array([person.joints() for person in people], np.float64).reshape(-1, 3)
@@ -117,7 +114,6 @@ class Scene:
 
 
 def _covers(corners: NDArray[np.float64], x: float, y: float) -> bool:
-    """Return whether a polygon covers a point (even-odd rule)."""
     (x0, y0), (x1, y1) = corners.T, np.roll(corners, -1, 0).T
     passes = (y0 <= y) != (y1 <= y)
     where = x0[passes] + (y - y0[passes]) * (x1 - x0)[passes] / (y1 - y0)[passes]

@@ -1,7 +1,6 @@
-"""Noise, and the patterns it draws on faces: asphalt, slabs, bricks, leaves.
+"""Noise, and the patterns it draws on faces: value noise in octaves (Perlin 1985 calls the sum turbulence).
 
-Source: value noise in octaves (Perlin 1985 calls the sum turbulence). Octaves finer than a pixel fade out, so a small
-picture shows the mean of what a large one shows.
+Octaves finer than a pixel fade out, so a small picture shows the mean of what a large one shows.
 """
 
 from __future__ import annotations
@@ -17,11 +16,7 @@ Array = NDArray[Any]  # float32 pictures
 
 
 class Noise:
-    """Smooth random fields from one table of random numbers.
-
-    Args:
-        bits: source of the table.
-    """
+    """Smooth random fields from one table of random numbers, drawn from ``bits``."""
 
     SIDE = 128
 

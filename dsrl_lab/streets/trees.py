@@ -72,7 +72,6 @@ def draw_tree(mesh: Mesh, tree: Tree, light: Light) -> None:
         _trunk(mesh, dice, tree, radius, half, light)
     n = max(30, min(120, int(220 * tree.height / z)))
     size = 1.45 / n**0.36 * min(radius, half)
-    # Directions spread over the ball, tufts mostly near its skin; the far and the dark ones are painted first.
     height, turn = 2 * dice.units(n) - 1, dice.units(n) * 2 * math.pi
     flat = np.sqrt(1 - height**2)
     way = np.stack([flat * np.cos(turn), height, flat * np.sin(turn)], 1)
@@ -117,8 +116,6 @@ def _trunk(mesh: Mesh, dice: Dice, tree: Tree, radius: float, half: float, light
 
 
 def _branches(mesh: Mesh, dice: Dice, foot: Point, height: float, bark: Colour) -> None:
-    """Draw a bare tree: each branch carries two or three thinner ones."""
-
     def grow(start: Point, angle: float, length: float, thick: float, depth: int) -> None:
         x, y, z = start
         tip = (x + length * math.sin(angle), y + length * math.cos(angle), z)

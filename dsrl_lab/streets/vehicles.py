@@ -29,11 +29,9 @@ class Outline(NamedTuple):
     height: float  # metres
     belt: float  # height of the lower edge of the windows
     nose: float  # height of the bonnet's front edge
-    # rear foot, rear of the roof, front of the roof, front foot, as shares of half the length
-    cabin: tuple[float, float, float, float]
+    cabin: tuple[float, float, float, float]  # rear foot, roof's rear and front, front foot: shares of half the length
     taper: float  # width of the roof over the width of the body
-    # side windows from rear to front, as shares of the glass; what lies between them is metal
-    panes: tuple[tuple[float, float], ...]
+    panes: tuple[tuple[float, float], ...]  # side windows from rear to front, shares of the glass; the rest is metal
 
 
 CAR_PANES = ((0.05, 0.36), (0.40, 0.97))
@@ -60,29 +58,24 @@ class Car:
     lights: bool  # whether its lamps are on
 
 
-# Ring of 12 corners, counted from the front right, clockwise seen from above: faces 0-1 are the right front corner,
-# 2 the right side, 3-4 the right rear corner, 5 the back, 6-7 the left rear corner, 8 the left side, 9-10 the left
-# front corner, 11 the front.
+# Ring of 12 corners, clockwise from the front right, seen from above: faces 0-1 are the right front corner, 2 the right
+# side, 3-4 right rear, 5 the back, 6-7 left rear, 8 the left side, 9-10 left front, 11 the front.
 FRONT_CORNERS, REAR_CORNERS, RIGHT, BACK, LEFT, FRONT = (0, 1, 9, 10), (3, 4, 6, 7), 2, 5, 8, 11
 FOLLOWING = [*range(1, 12), 0]
 
 
 def _ring(rear: float, front: float, half: float, height: float, round_: float) -> list[Point]:
-    """Return the corners of a rectangle with cut corners at one height."""
     quarter = [(half - round_, 0.0), (half - 0.3 * round_, 0.55 * round_), (half, 1.6 * round_)]
     right = [(x, height, front - d) for x, d in quarter] + [(x, height, rear + d) for x, d in quarter[::-1]]
     return right + [(-x, h, z) for x, h, z in right[::-1]]
 
 
 class _Draft:
-    """A vehicle while it is drawn: its frame, and the test of which faces look at the camera."""
-
     def __init__(self, mesh: Mesh, car: Car, camera: Camera) -> None:
         self.mesh, self.frame = mesh, Frame(car.place, car.yaw)
         self.eye = (camera.x, camera.height, 0.0)
 
     def put(self, corners: list[Point], colour: Colour, **light: float) -> None:
-        """Draw a face, clockwise as seen from outside, if it looks at the camera."""
         shape = [self.frame.at(*corner) for corner in corners]
         (ax, ay, az), (bx, by, bz), (cx, cy, cz) = shape[:3]
         ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
@@ -92,7 +85,6 @@ class _Draft:
             self.mesh.face(shape, colour, **light)  # type: ignore[arg-type]
 
     def loft(self, rings: Sequence[Sequence[Point]], colours: NDArray[np.float64], sun: Sequence[float]) -> None:
-        """Draw the bands between neighbouring rings, all at once, from the lowest up."""
         corners = self.frame.all_at([corner for ring in rings for corner in ring]).reshape(-1, 12, 3)
         following = corners[:, FOLLOWING]
         a, b, c = corners[:-1], following[:-1], following[1:]
@@ -173,7 +165,6 @@ def _posts(draft: _Draft, car: Car, o: Outline, low: list[Point], high: list[Poi
         if g1 - g0 < 0.005:
             continue
         for side in (RIGHT, LEFT):
-            # The right side runs from front to rear, the left one from rear to front.
             a, b = (side, side + 1) if side == LEFT else (side + 1, side)
             ends = [
                 tuple(ring[a][i] + (ring[b][i] - ring[a][i]) * g for i in range(3))
@@ -193,7 +184,6 @@ def _posts(draft: _Draft, car: Car, o: Outline, low: list[Point], high: list[Poi
 
 
 def _plate(z: float, x0: float, x1: float, h0: float, h1: float) -> list[Point]:
-    """Return an upright rectangle that looks back (z < 0) or ahead."""
     corners = [(x1, h0, z), (x0, h0, z), (x0, h1, z), (x1, h1, z)]
     return corners if z < 0 else [corners[1], corners[0], corners[3], corners[2]]
 

@@ -42,8 +42,7 @@ class Weather:
         return -x / y, -z / y
 
 
-# Colours of zenith, horizon, cloud, cloud_shade, sunlight and ambient; least and most cover, sun, sky light, elevation
-# (degrees) and visibility (metres).
+# Colours as in Weather, zenith to ambient; least and most cover, sun, sky light, elevation (degrees), visibility (m).
 _KINDS: dict[str, tuple[str, tuple[float, ...]]] = {
     "clear": ("4a8ad0 cfe0ec ffffff c3ccd8 fff0d0 b4cbf2", (0.1, 0.5, 1.35, 1.6, 0.55, 0.65, 30, 52, 350, 700)),
     "bright": ("6a9fd6 e2e9ed ffffff b9c1cc fff3de c2d2ea", (0.4, 0.75, 1.1, 1.4, 0.62, 0.75, 32, 58, 300, 600)),

@@ -1,7 +1,6 @@
-"""Widgets: to touch in a live JupyterLab, as pictures in a built notebook, as pages without kernel and network.
+"""Widgets: live in JupyterLab, pictures in a built notebook, pages without kernel and network.
 
-Each function returns an ipywidget, which shows itself as the last expression of a cell. Wrong input (NaN, one channel,
-sizes that do not fit) is shown as a message in place of the widget: what was expected, what came, what to do.
+Wrong input (NaN, one channel, sizes that do not fit) is shown as a message in place of the widget.
 Scripts are plain ES modules beside this file, with no build step and nothing fetched.
 """
 

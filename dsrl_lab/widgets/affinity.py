@@ -1,7 +1,6 @@
-"""The affinity explorer: choose a position of a picture and see at once which others look like it, to both branches.
+"""The affinity explorer: Wang et al., CVPR 2020, the equations of S_ij and L_fa, for a position the reader chooses.
 
-Source: Wang et al., CVPR 2020, the equations of S_ij and L_fa. Features cross once, as float16 vectors of length 1 with
-their lengths beside them; rows, their difference and the loss of the row are computed where the reader clicks.
+Features cross once, as float16 directions and their lengths; rows and losses are computed where the reader clicks.
 """
 
 from __future__ import annotations
@@ -33,23 +32,13 @@ MOST_PIXELS = 384 * 384
 class AffinityExplorer(Widget):
     """Point at a position of a picture and see its row of S_seg, its row of S_sr, and what FA pays for.
 
-    Args:
-        image: the picture, (3, H, W) in [0, 1] or a NumPy picture (H, W, 3).
-        task_features: (C, h, w) of the segmentation branch, at most 4096 positions and 64 channels; several, by name,
-            can be switched: {"DSRL": ..., "baseline": ...}.
-        sisr_features: (C', h, w) of the super-resolution branch.
-        position: (y, x) on the features' grid that is chosen first; the middle by default.
-        source: name of the features that are shown first; by default those whose row differs most from S_sr.
-        alt: what the static picture shows, for those who do not see it.
-        guide: what to do with the widget, shown below it.
-
-    Attributes:
-        value: the chosen position (y, x).
+    ``image`` is (3, H, W) in [0, 1] or a NumPy picture (H, W, 3); ``task_features`` are (C, h, w) of the segmentation
+    branch, at most 4096 positions and 64 channels, or several by name: {"DSRL": ..., "baseline": ...};
+    ``sisr_features`` are (C', h, w). ``position`` (y, x) on their grid is the middle by default, ``source`` the name
+    whose row differs most from S_sr; ``alt`` describes the static picture, ``guide`` is shown below. ``value`` is the
+    position chosen.
 
     Example:
-        >>> explorer = affinity_explorer(torch.rand(3, 24, 32), torch.rand(8, 3, 4), torch.rand(16, 3, 4))
-        >>> explorer.value
-        (1, 2)
         >>> affinity_explorer(torch.rand(3, 24, 32), torch.rand(1, 3, 4), torch.rand(16, 3, 4))
         Refused('the features of segmentation have one channel: ...
     """
@@ -118,10 +107,7 @@ affinity_explorer = or_refused(AffinityExplorer)
 
 
 def check_features(image: Tensor, task_features: Mapping[str, Tensor], sisr_features: Tensor) -> tuple[int, int]:
-    """Check that the explorer can show the features.
-
-    Returns:
-        (h, w) of their grid.
+    """Check that the explorer can show the features, and return (h, w) of their grid.
 
     Raises:
         ValueError: no picture, no features, one channel, NaN or infinity, two grids, or too many positions or channels.

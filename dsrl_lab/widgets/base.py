@@ -1,7 +1,6 @@
 """What all widgets share: one binary trait, a small state that both sides write, a static twin, a page of its own.
 
-A widget's script is ``kit.js`` (what all scripts share) followed by the widget's own file: one ES module. The same
-script runs in JupyterLab, where the model is anywidget's, and in an exported page, where it is a few lines in the page.
+A script is ``kit.js`` and the widget's own file as one ES module, the same in JupyterLab and in an exported page.
 """
 
 from __future__ import annotations
@@ -59,12 +58,11 @@ def as_tensor(array: Any) -> Tensor:
 def as_image(picture: Any) -> Tensor:
     """A picture as a tensor (3, H, W) in [0, 1].
 
-    Args:
-        picture: a tensor (3, H, W), or what NumPy reads as (H, W, 3) or (3, H, W); bytes are divided by 255.
+    It comes as such a tensor, or as what NumPy reads as (H, W, 3) or (3, H, W); bytes are divided by 255.
 
     Example:
-        >>> as_image(np.full((2, 4, 3), 255, np.uint8)).shape, float(as_image(np.full((2, 4, 3), 255, np.uint8)).max())
-        (torch.Size([3, 2, 4]), 1.0)
+        >>> as_image(np.full((2, 4, 3), 255, np.uint8)).shape
+        torch.Size([3, 2, 4])
     """
     image = as_tensor(picture)
     if not isinstance(picture, Tensor) and image.ndim == 3 and image.shape[-1] == 3:
@@ -73,13 +71,9 @@ def as_image(picture: Any) -> Tensor:
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, dict[str, Any]], bytes]:
-    """Lay arrays one after the other, so that all cross to the browser as one block of bytes.
+    """Lay arrays (float32, float16 or uint8, by name) one after the other: all cross to the browser as one block.
 
-    Args:
-        arrays: float32, float16 or uint8, by name.
-
-    Returns:
-        For each name where it begins (a multiple of 8 bytes), its dtype and shape; and the bytes, little-endian.
+    Returns for each name where it begins (a multiple of 8 bytes), its dtype and shape; and the bytes, little-endian.
 
     Raises:
         ValueError: another dtype.
@@ -108,18 +102,10 @@ class Widget(AnyWidget, ValueWidget):
     """A widget with its static twin; subclasses say what crosses to the browser and how the twin is drawn.
 
     It is an ipywidget: ``HBox([a, b])``, ``interact(f, x=a)``, ``link((a, "value"), (b, "value"))`` and ``display(a)``
-    take it as it is. Without anywidget there are pictures and pages, and nothing live.
-
-    Args:
-        arrays: what crosses as bytes.
-        facts: what crosses as JSON and does not change.
-        state: what crosses as JSON and changes, on either side.
-        alt: what the picture shows, for those who do not see it.
-        guide: what to do with the widget, shown below it: {"Touch": "...", "Look for": "...", "Ask yourself": "..."}.
-
-    Attributes:
-        state: what the reader chose, as it is now; set it to choose from Python.
-        value: the entry of the state that ``chosen`` names; set it, observe it, link it.
+    take it as it is. Without anywidget there are pictures and pages, and nothing live. ``arrays`` cross as bytes,
+    ``facts`` as JSON that stays, ``state`` as JSON that either side changes; ``value`` is the entry of the state that
+    ``chosen`` names: set it, observe it, link it. ``alt`` describes the picture; ``guide`` is shown below the widget:
+    {"Touch": "...", "Look for": "...", "Ask yourself": "..."}.
     """
 
     script_name: ClassVar[str] = ""
@@ -186,14 +172,7 @@ class Widget(AnyWidget, ValueWidget):
         raise NotImplementedError
 
     def _ipython_display_(self) -> None:
-        """Show the widget, or its picture where notebooks are built.
-
-        The picture is put above a live widget too, unseen: a notebook that was saved and is opened again has the
-        picture and no model, and shows the one in place of an error about the other.
-
-        Raises:
-            ImportError: anywidget is not installed.
-        """
+        """Show the widget, or its picture where notebooks are built."""
         if is_static():
             display(self._twin())
             return
@@ -202,6 +181,7 @@ class Widget(AnyWidget, ValueWidget):
                 "live widgets need anywidget, which is not installed; pip install 'dsrl-lab[lab]', or set "
                 f"{STATIC}=1 to see pictures in their place"
             )
+        # A saved notebook that is opened again has no model: it shows this picture in place of an error about it.
         self._shown_twin = display(self._twin(STAND_IN), display_id=True)
         display({VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}, raw=True)
 
@@ -225,11 +205,7 @@ class Widget(AnyWidget, ValueWidget):
 
 
 class Refused:
-    """A message in place of a widget whose input does not make sense.
-
-    Args:
-        message: what was expected, what came, what to do.
-    """
+    """A message in place of a widget whose input does not make sense: what was expected, what came, what to do."""
 
     def __init__(self, message: str) -> None:
         self.message = message

@@ -36,27 +36,18 @@ BEFORE = "DSRL before the transform"
 class StreetFeatures(NamedTuple):
     """A street and what networks make of it, all features on the grid of the affinity matrix.
 
-    Attributes:
-        image: (3, H, W) in [0, 1].
-        mask: (H, W) class ids.
-        task: (C, h, w) of the segmentation branch. "DSRL": after its feature transform, as they enter feature
-            affinity. "DSRL before the transform" and "baseline", which has no transform: the decoders' last features,
-            averaged to the grid; these two compare like with like.
-        sisr: (C', h, w) of DSRL's super-resolution branch.
+    ``task`` holds "DSRL" after its feature transform, as it enters feature affinity, and, to compare like with like,
+    the decoders' last features averaged to the grid: "DSRL before the transform" and "baseline", which has none.
     """
 
-    image: Tensor
-    mask: Tensor
-    task: dict[str, Tensor]
-    sisr: Tensor
+    image: Tensor  # (3, H, W) in [0, 1]
+    mask: Tensor  # (H, W) class ids
+    task: dict[str, Tensor]  # (C, h, w) of the segmentation branch
+    sisr: Tensor  # (C', h, w) of DSRL's super-resolution branch
 
 
 def street_features(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) -> StreetFeatures:
-    """Features of the first validation scene of the drawn streets, by DSRL and by the baseline.
-
-    Args:
-        checkpoint: a whole network (with its SISR branch) that was trained with feature affinity on streets.
-        baseline: a network that was trained on streets without any of it.
+    """Features of the first validation scene of the drawn streets, by DSRL (with its SISR branch) and by the baseline.
 
     Raises:
         FileNotFoundError: there is no such checkpoint.

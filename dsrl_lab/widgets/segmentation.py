@@ -22,24 +22,12 @@ from dsrl_lab.widgets.base import Widget, as_image, as_tensor, or_refused
 class SegmentationCompare(Widget):
     """Compare two predictions with the truth, pixel by pixel and class by class.
 
-    Args:
-        image: the picture, (3, H, W) in [0, 1] or a NumPy picture (H, W, 3).
-        truth: (H, W) class ids, 255 where nothing is known.
-        before: (H, W), the first prediction.
-        after: (H, W), the second prediction.
-        table: names and colours of the classes.
-        names: of the two predictions.
-        alt: what the static picture shows, for those who do not see it.
-        guide: what to do with the widget, shown below it.
-
-    Attributes:
-        value: the chosen pixel (y, x).
+    ``image`` is (3, H, W) in [0, 1] or a NumPy picture (H, W, 3); ``truth``, ``before`` and ``after`` are (H, W) class
+    ids, 255 where nothing is known; ``names`` are those of the predictions. ``alt`` describes the static picture,
+    ``guide`` is shown below the widget. ``value`` is the chosen pixel (y, x).
 
     Example:
-        >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)))
-        >>> mask = torch.tensor([[0, 1]])
-        >>> segmentation_compare(torch.rand(3, 1, 2), mask, 0 * mask, mask, table).state["opacity"]
-        0.6
+        >>> table, mask = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128))), torch.tensor([[0, 1]])
         >>> segmentation_compare(torch.rand(3, 1, 2), mask, mask + 1, mask, table)
         Refused("expected class ids 0 to 1 in the prediction...
     """
@@ -119,7 +107,6 @@ segmentation_compare = or_refused(SegmentationCompare)
 
 
 def _scores(pred: Tensor, truth: Tensor, num_classes: int) -> dict[str, Any]:
-    """IoU of each class (None for NaN, which JSON cannot hold) and its mean, on this picture."""
     score = SegmentationScore(num_classes)
     score.update(pred[None], truth[None])
     found = score.compute()

@@ -1,7 +1,6 @@
 """Super-resolution compare: any two methods under a swipe divider, all of them under one lens, with PSNR and SSIM.
 
-The widget holds 8-bit pictures, as the field's tables do; every score shown, in the browser and in
-the static twin, is of these. Whole pictures are scored by ``dsrl_lab.metrics``, the crop under the lens in the browser.
+All scores are of 8-bit pictures, as in the field's tables: ``dsrl_lab.metrics`` scores wholes, the browser the crop.
 """
 
 from __future__ import annotations
@@ -30,21 +29,13 @@ ERROR_LIMIT = 0.1
 class SuperResolutionCompare(Widget):
     """Compare super-resolved pictures by eye and by score, whole and under a lens.
 
-    Args:
-        low_res: what the methods received, (3, H / s, W / s) in [0, 1] or a NumPy picture (H / s, W / s, 3).
-        high_res: the truth, (3, H, W) or NumPy (H, W, 3), at least 11 pixels a side.
-        reconstructions: any number of methods, by name; of the truth's shape.
-        crop: (top, left, height, width) in pixels of ``high_res`` where the lens begins; the middle by default.
-        alt: what the static picture shows, for those who do not see it.
-        guide: what to do with the widget, shown below it.
-
-    Attributes:
-        value: the lens, (top, left, height, width) in pixels of ``high_res``.
+    ``low_res`` is (3, H / s, W / s) in [0, 1] or a NumPy picture (H / s, W / s, 3), ``high_res`` the truth, (3, H, W)
+    or (H, W, 3), at least 11 pixels a side; ``reconstructions`` by name have its shape. The lens begins at ``crop``
+    (top, left, height, width) in pixels of ``high_res``, by default the middle; ``value`` is where it is now.
+    ``alt`` describes the static picture, ``guide`` is shown below the widget.
 
     Example:
         >>> high = torch.rand(3, 24, 32)
-        >>> super_resolution_compare(torch.rand(3, 12, 16), high, {"perfect": high}).value
-        (6, 10, 11, 11)
         >>> super_resolution_compare(torch.rand(3, 12, 16), high, {"small": high[:, :12]})
         Refused("'small': expected the original's shape (3, 24, 32), got (3, 12, 32); ...
     """

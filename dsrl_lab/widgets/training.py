@@ -1,8 +1,7 @@
 """The training monitor: one more consumer of what ``fit`` yields, with curves, time left, and a stop.
 
-JupyterLab (4.4 and later) hands a press of "stop" to the kernel while a cell is still running, on a subshell of
-ipykernel 7; with an older kernel the interrupt button does the same. Either way ``fit`` is closed between two steps and
-leaves latest.safetensors, from where ``resume=True`` goes on.
+JupyterLab (from 4.4, with ipykernel 7) hands "stop" to a busy kernel on a subshell; else use the interrupt button.
+``fit`` is closed between two steps and leaves latest.safetensors, from where ``resume=True`` goes on.
 """
 
 from __future__ import annotations
@@ -28,22 +27,14 @@ RUNNING, FINISHED, STOPPED = "running", "finished", "stopped"
 class TrainingMonitor(Widget):
     """Watch a training run, stop it, and go on.
 
-    Args:
-        records: what ``fit(...)`` yields; it trains while it is asked for the next one.
-        earlier: records of earlier sessions of this run, shown in grey; those of a run that began anew are left out.
-        anew: a line of code that starts the run anew, shown when this session is over.
-        row: of the ablation, for the curve's style.
-        alt: what the static picture shows, for those who do not see it.
-        guide: what to do with the widget, shown below it.
-
-    Attributes:
-        records: those of this session so far.
-        value: "running", "finished" or "stopped".
+    ``records`` is what ``fit(...)`` yields: it trains while it is asked for the next one; the attribute holds those
+    of this session. ``earlier`` ones of this run are shown in grey, those of a run that began anew are left out;
+    ``anew`` is a line of code that starts anew, shown at the end; ``row`` of the ablation gives the curve's style.
+    ``alt`` describes the static picture, ``guide`` is shown below. ``value`` is "running", "finished" or "stopped".
 
     Example:
-        >>> monitor = training_monitor([])
-        >>> monitor.records, monitor.value
-        ([], 'running')
+        >>> training_monitor([]).value
+        'running'
         >>> training_monitor(3)
         Refused('expected the records that fit yields, got int; pass fit(...) itself, not a network')
     """
@@ -104,16 +95,11 @@ class TrainingMonitor(Widget):
                 self.refresh_twin()
 
     def run(self) -> list[TrainRecord]:
-        """Train to the end or until "stop" is pressed, and show it.
-
-        Returns:
-            All records of the run, earlier ones first: pass them as ``earlier`` to go on.
-        """
+        """Train to the end or a "stop", show it, and return all records: pass them as ``earlier`` to go on."""
         records = list(self)
         return [*self._before(), *records]
 
     def _before(self) -> list[TrainRecord]:
-        """Earlier records of the run that goes on here."""
         first = self.records[0].iteration if self.records else math.inf
         return [record for record in self.earlier if record.iteration < first]
 
@@ -156,20 +142,15 @@ training_monitor = or_refused(TrainingMonitor)
 
 
 def listen_while_busy(comm: Any) -> None:
-    """Let the browser's messages reach a widget while a cell is running.
+    """Let the browser's messages reach a widget, by its ``comm``, while a cell runs, where an ipykernel routes so.
 
-    JupyterLab sends them to a subshell, but ipykernel 7.4 hands them to the shell that used the comm last, which is
-    the busy one. Where an ipykernel does not route so, nothing is changed.
-
-    Args:
-        comm: of the widget.
+    JupyterLab sends them to a subshell; ipykernel 7.4 hands them to the shell that used the comm last: the busy one.
     """
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda data, sent_to: sent_to
 
 
 def _line(record: TrainRecord) -> dict[str, float | None]:
-    """What the browser draws of a record."""
     line = {name: _finite(getattr(record, name)) for name in ("iteration", "iterations", *CURVES[:-1])}
     return line | {"miou": _finite(record.metrics.get("miou")), "speed": _finite(record.images_per_second)}
 
