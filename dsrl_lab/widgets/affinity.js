@@ -1,4 +1,5 @@
 // The affinity explorer: a row of S is P dot products of C channels, computed here when a position is chosen.
+
 // Positions brought to length 1 in the p-norm, after averaging cells of pooling x pooling positions.
 function unitVectors(units, norms, height, width, pooling, p) {
   const channels = units.length / (height * width);
@@ -27,6 +28,7 @@ function unitVectors(units, norms, height, width, pooling, p) {
   }
   return { vectors: out, channels, h, w, largest };
 }
+
 function affinityRow({ vectors, channels, h, w }, index) {
   const row = new Float32Array(h * w);
   const mine = vectors.subarray(index * channels, (index + 1) * channels);
@@ -37,6 +39,7 @@ function affinityRow({ vectors, channels, h, w }, index) {
   }
   return row;
 }
+
 function absoluteDifference(a, b, q) {
   const difference = new Float32Array(a.length);
   let loss = 0;
@@ -46,11 +49,13 @@ function absoluteDifference(a, b, q) {
   }
   return { difference, loss: loss / a.length };
 }
+
 function renderAffinity({ model, el }) {
   const { grid, sources, arrays: { image } } = model.get("facts");
   const [height, width] = grid;
   const arrays = readArrays(model);
   const prepared = new Map(); // unit vectors by what they depend on
+
   frame(model, el, image.shape[1] / image.shape[0], (root) => {
     const state = () => model.get("state");
     const vectors = (name) => {
@@ -71,6 +76,7 @@ function renderAffinity({ model, el }) {
       const b = affinityRow(sr, y * sr.w + x);
       return { seg: a, sr: b, ...absoluteDifference(a, b, q), h: seg.h, w: seg.w };
     };
+
     const heading = (html) => node(root, "h3", { html });
     const picture = panel(root, "picture", heading("Picture <small>choose a position</small>"));
     const views = {
@@ -80,6 +86,7 @@ function renderAffinity({ model, el }) {
     };
     const panels = [picture, ...Object.values(views)];
     paint(picture.canvas, image.shape[0], image.shape[1], rgbOf(arrays.image));
+
     // One scale for all positions, sources and pins, so that pictures can be compared: S as wide as it can be.
     const scales = () => {
       const most = Math.max(...["sisr", ...sources.map((name) => `task:${name}`)].map((name) => vectors(name).largest)) || 1;
@@ -106,6 +113,7 @@ function renderAffinity({ model, el }) {
       place(made, [y * pooling, x * pooling, Math.min(pooling, height - y * pooling), Math.min(pooling, width - x * pooling)], grid);
     };
     const meanOfOthers = (row, self) => (row.reduce((a, b) => a + b, 0) - row[self]) / Math.max(1, row.length - 1);
+
     const facts = node(root, "p");
     let preview = null;
     let note = "";
@@ -144,6 +152,7 @@ function renderAffinity({ model, el }) {
     };
     picker(picture.surface, "position picker", "Position on the picture. Arrow keys move it, P pins it.", height * width);
     pointing(root, panels, grid, { choose, look, leave });
+
     const add = (label, name, options, parse = (x) => x) => {
       const made = choice(root, label, options, (value) => change(model, { [name]: parse(value) }));
       made.name = name;
@@ -165,6 +174,8 @@ function renderAffinity({ model, el }) {
       note = "";
       change(model, { pins: [] });
     }, "Clear");
+
+    // Pinned positions side by side
     const pinned = node(root, "div", { class: "dl-pins" });
     const showPins = () => {
       const { pins } = state();
@@ -225,5 +236,6 @@ function renderAffinity({ model, el }) {
     };
   });
 }
+
 const widget = { render: renderAffinity };
 export default widget;

@@ -1,6 +1,8 @@
 // What all widgets of DSRL Lab share. Python puts this file in front of a widget's own: one ES module, nothing fetched.
+
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 const signed = (value, digits = 2) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
+
 // Errors inside callbacks are shown to the reader, never hidden.
 function complain(root, message) {
   let box = root.querySelector(":scope > .dl-problem");
@@ -8,6 +10,7 @@ function complain(root, message) {
   box.textContent = message;
   box.hidden = !message;
 }
+
 function guarded(root, action) {
   return (...given) => {
     try {
@@ -17,11 +20,13 @@ function guarded(root, action) {
     }
   };
 }
+
 function listen(root, element, listeners) {
   for (const [type, action] of Object.entries(listeners)) {
     element.addEventListener(type, guarded(root, action), { passive: false });
   }
 }
+
 // An element with attributes and children; a function becomes a guarded listener, "html" is markup of our own.
 function node(root, tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -33,6 +38,8 @@ function node(root, tag, attributes = {}, ...children) {
   made.append(...children);
   return made;
 }
+
+// The arrays that cross in the block of bytes, by name; float16 is widened once.
 function readArrays(model) {
   const view = model.get("block");
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer;
@@ -45,12 +52,14 @@ function readArrays(model) {
   }
   return found;
 }
+
 function widened(half) {
   const exponent = (half >> 10) & 31;
   const fraction = half & 1023;
   const size = exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
   return half >> 15 ? -size : size;
 }
+
 // Paint a canvas: color(i, c) is channel c of pixel i, 0 to 255.
 function paint(canvas, height, width, color) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
@@ -65,43 +74,53 @@ function paint(canvas, height, width, color) {
 const rgbOf = (bytes) => (i, c) => bytes[3 * i + c];
 const mapped = (values, colors, low, high) => (i, c) =>
   colors[3 * clamp(Math.round((255 * (values[i] - low)) / (high - low)), 0, 255) + c];
+
 function choice(root, label, options, onChange) {
   const select = node(root, "select", { "aria-label": label, change: () => onChange(select.value) },
     ...options.map(([value, text]) => node(root, "option", { value }, text)));
   return { select, element: node(root, "label", { class: "dl-choice" }, node(root, "span", {}, label), select) };
 }
+
 // A button that is off keeps the focus: a disabled one would hand the keys to JupyterLab.
 function button(root, attributes, press, ...children) {
   const made = node(root, "button", { type: "button", ...attributes,
     click: () => made.getAttribute("aria-disabled") === "true" || press() }, ...children);
   return made;
 }
+
 function swatch(root, color) {
   return node(root, "span", { class: "dl-swatch", style: `background: rgb(${[...color].join()})` });
 }
+
+// A titled picture to point at, with a mark on it.
 function panel(root, name, title, crisp = false) {
   const canvas = node(root, "canvas", { class: crisp && "dl-crisp", "aria-hidden": "true" });
   const mark = node(root, "div", { class: "dl-mark" });
   const surface = node(root, "div", { class: "dl-surface" }, canvas, mark);
   return { canvas, mark, surface, element: node(root, "div", { class: "dl-panel", "data-panel": name }, title, surface) };
 }
+
+// Put a mark on [top, left, rows, columns] of a grid.
 function place(mark, [top, left, rows, columns], [height, width]) {
   Object.assign(mark.style, {
     top: `${(100 * (top + rows / 2)) / height}%`, left: `${(100 * (left + columns / 2)) / width}%`,
     height: `${(100 * rows) / height}%`, width: `${(100 * columns) / width}%`,
   });
 }
+
 // Make an element a slider over the places of a picture, for keyboards and screen readers.
 function picker(surface, role, label, places) {
   const attributes = { tabindex: 0, role: "slider", "aria-roledescription": role, "aria-label": label,
     "aria-valuemin": 0, "aria-valuemax": places - 1 };
   for (const [name, value] of Object.entries(attributes)) surface.setAttribute(name, value);
 }
+
 // Where in an element, as shares of its height and width in [0, 1).
 function shares(event, element) {
   const box = element.getBoundingClientRect();
   return [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width].map((x) => clamp(x, 0, 0.999999));
 }
+
 // Choose a place [row, column] of a grid on any of the panels; a mouse that is not pressed only looks.
 function pointing(root, panels, [height, width], { choose, look, leave }) {
   for (const { surface, element } of panels) {
@@ -122,15 +141,18 @@ function pointing(root, panels, [height, width], { choose, look, leave }) {
     });
   }
 }
+
 // Arrow keys as steps [dy, dx], five at once with Shift; undefined for other keys.
 function arrow({ key, shiftKey }) {
   const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key];
   return step?.map((x) => x * (shiftKey ? 5 : 1));
 }
+
 function change(model, values) {
   model.set("state", { ...model.get("state"), ...values });
   model.save_changes();
 }
+
 // The frame of every widget. A click anywhere takes the focus, keys stay inside, Escape gives them back.
 // `ratio` is width / height of its pictures. draw(root) returns what takes the focus, what a key does (true: it was
 // used), and the drawing of the state, which returns what a screen reader announces.

@@ -1,9 +1,11 @@
 // Segmentation compare: truth, two predictions and their changes over one picture, with a table that shows a class alone.
+
 function renderSegmentation({ model, el }) {
   const facts = model.get("facts");
   const arrays = readArrays(model);
   const [height, width] = facts.arrays.image.shape;
   const [before, after] = facts.names;
+
   frame(model, el, width / height, (root) => {
     const state = () => model.get("state");
     let lit = null; // class under the pointer; a class that was pressed stays in the state
@@ -14,6 +16,7 @@ function renderSegmentation({ model, el }) {
     const { surface } = panels[0];
     picker(surface, "pixel picker", "Pixel of the picture. Arrow keys move it.", height * width);
     const status = node(root, "p", { "data-value": "pixel" });
+
     const classColor = (id) => (id === facts.ignore ? null : arrays.colors.subarray(3 * id, 3 * id + 3));
     const changeColor = (i) => {
       const truth = arrays.truth[i];
@@ -25,6 +28,7 @@ function renderSegmentation({ model, el }) {
     };
     const belongs = (key, i, id) =>
       key === "changes" ? arrays.truth[i] === id || arrays.before[i] === id || arrays.after[i] === id : arrays[key][i] === id;
+
     const draw = () => {
       const { opacity, class: pressed } = state();
       const shown = lit ?? pressed;
@@ -74,6 +78,8 @@ function renderSegmentation({ model, el }) {
         point(state().position);
       },
     });
+
+    // The table: a button for each class that occurs
     const body = node(root, "tbody");
     const lines = new Map();
     const percent = (value) => (value == null ? "–" : (100 * value).toFixed(1));
@@ -91,6 +97,7 @@ function renderSegmentation({ model, el }) {
     });
     const head = node(root, "tr", {}, ...["class", before, after, "change"].map((x) => node(root, "th", { scope: "col" }, x)));
     const table = node(root, "table", {}, node(root, "caption", {}, "IoU on this picture, in %"), node(root, "thead", {}, head), body);
+
     const slider = node(root, "input", { type: "range", min: 0, max: 100, "aria-label": "Opacity of the masks",
       input: () => change(model, { opacity: Number(slider.value) / 100 }) });
     const [won, lost] = facts.shares.map((share) => (100 * share).toFixed(1));
@@ -122,5 +129,6 @@ function renderSegmentation({ model, el }) {
     };
   });
 }
+
 const widget = { render: renderSegmentation };
 export default widget;

@@ -1,9 +1,11 @@
 // Super-resolution compare: a swipe divider over the whole picture, one lens over all methods.
+
 const GAUSS = (() => {
   const window_ = Array.from({ length: 11 }, (_, i) => Math.exp(-((i - 5) ** 2) / (2 * 1.5 ** 2)));
   const sum = window_.reduce((a, b) => a + b);
   return window_.map((x) => x / sum);
 })();
+
 // A channel of a crop as shares of 1, row by row.
 function channelOf(rgb, width, [top, left, rows, columns], channel) {
   const out = new Float64Array(rows * columns);
@@ -12,6 +14,7 @@ function channelOf(rgb, width, [top, left, rows, columns], channel) {
   }
   return out;
 }
+
 function blurred(values, rows, columns) {
   const across = new Float64Array(rows * (columns - 10));
   for (let y = 0; y < rows; y++) {
@@ -32,6 +35,7 @@ function blurred(values, rows, columns) {
   }
   return out;
 }
+
 // PSNR in dB and SSIM (window of 11, sigma 1.5, K1 0.01, K2 0.03) of a crop.
 function scores(a, b, width, lens) {
   const [, , rows, columns] = lens;
@@ -60,12 +64,15 @@ function scores(a, b, width, lens) {
   const error = squared / (3 * rows * columns);
   return { psnr: error ? -10 * Math.log10(error) : Infinity, ssim: similarity };
 }
+
 const inShort = ({ psnr, ssim }) => `${psnr == null || psnr === Infinity ? "∞" : psnr.toFixed(2)} · ${ssim.toFixed(3)}`;
+
 function renderSuperResolution({ model, el }) {
   const facts = model.get("facts");
   const arrays = readArrays(model);
   const [height, width] = facts.arrays.high.shape;
   const [lowHeight, lowWidth] = facts.arrays.low.shape;
+
   frame(model, el, width / height, (root) => {
     const state = () => model.get("state");
     const small = (i) => Math.floor((Math.floor(i / width) * lowHeight) / height) * lowWidth + Math.floor(((i % width) * lowWidth) / width);
@@ -80,6 +87,7 @@ function renderSuperResolution({ model, el }) {
       for (let k = 3 * i; k < 3 * i + 3; k++) sum += Math.abs(rgb[k] - arrays.high[k]);
       return sum / 765;
     });
+    // Whole pictures, drawn once each; crops are cut out of them.
     const sheets = new Map();
     const sheet = (name) => {
       const inErrors = state().errors && methods.has(name);
@@ -91,6 +99,8 @@ function renderSuperResolution({ model, el }) {
       }
       return sheets.get(key);
     };
+
+    // Stage: two methods, a divider, the lens
     const { canvas, mark, surface: stage, element } = panel(root, "stage", "");
     Object.assign(canvas, { width, height });
     const line = node(root, "div", { class: "dl-divider" });
@@ -100,6 +110,7 @@ function renderSuperResolution({ model, el }) {
     const divider = node(root, "input", { type: "range", min: 0, max: 100, step: 1, "aria-label": "Swipe divider", class: "dl-wide",
       input: () => change(model, { divider: Number(divider.value) / 100 }) });
     element.append(divider);
+
     const crops = names.map((name) => {
       const { canvas: crop, mark: none, surface, element: tile } = panel(root, `lens-${name}`, node(root, "h3", {}, name), true);
       none.remove();
@@ -110,6 +121,7 @@ function renderSuperResolution({ model, el }) {
       tile.append(text, node(root, "p", {}, score ? `all ${inShort(score)}` : ""));
       return { name, crop, text, surface, tile };
     });
+
     const draw = () => {
       const { lens, left, right, divider: share } = state();
       const context = canvas.getContext("2d");
@@ -139,6 +151,7 @@ function renderSuperResolution({ model, el }) {
       stage.setAttribute("aria-valuetext", `row ${top}, column ${from}, ${rows} by ${columns} pixels`);
       return [...found].map(([name, score]) => `${name} ${inShort(score)}`).join(", ");
     };
+
     const move = (top, from, h = state().lens[2], w = state().lens[3]) => {
       change(model, { lens: [clamp(Math.round(top), 0, height - h), clamp(Math.round(from), 0, width - w), h, w] });
     };
@@ -188,6 +201,7 @@ function renderSuperResolution({ model, el }) {
         zoom(event.deltaY > 0 ? 1.1 : 0.9);
       },
     });
+
     const sides = ["left", "right"].map((side) =>
       choice(root, side === "left" ? "Left" : "Right", names.map((x) => [x, x]), (value) => change(model, { [side]: value })));
     const toggle = button(root, { "aria-pressed": "false" }, () => change(model, { errors: !state().errors }), "Error maps");
@@ -218,5 +232,6 @@ function renderSuperResolution({ model, el }) {
     };
   });
 }
+
 const widget = { render: renderSuperResolution };
 export default widget;

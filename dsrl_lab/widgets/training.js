@@ -1,12 +1,16 @@
 // The training monitor: curves of the records so far, those of earlier sessions in grey, seconds left, a stop.
+
 const TERMS = { loss: "objective", task: "task", sisr: "SISR error", affinity: "feature affinity",
   learning_rate: "learning rate", miou: "validation mIoU" };
+
 function duration(seconds) {
   if (seconds == null) return "–";
   const whole = Math.round(seconds);
   return whole < 90 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
+
 const plain = (value) => (Math.abs(value) >= 0.001 ? value.toPrecision(3) : value && value.toExponential(1));
+
 // One curve as SVG, from 0 to the largest value so far; the last value stands above it.
 function curveOf(root, term, earlier, lines) {
   const pointsOf = (records) => records.filter((line) => line[term] != null).map((line) => [line.iteration, line[term]]);
@@ -45,6 +49,7 @@ function curveOf(root, term, earlier, lines) {
   const heading = node(root, "h3", {}, TERMS[term], " ", node(root, "small", {}, plain(b)));
   return node(root, "div", { class: "dl-panel", "data-term": term }, heading, svg);
 }
+
 function renderTraining({ model, el }) {
   const facts = model.get("facts");
   frame(model, el, null, (root) => {
@@ -59,6 +64,7 @@ function renderTraining({ model, el }) {
     const panels = node(root, "div", { class: "dl-panels" });
     const anew = node(root, "p", {}, "To start anew: ", node(root, "code", {}, facts.anew));
     root.append(node(root, "div", { class: "dl-bar" }, stop, progress, text), panels, anew);
+
     const update = () => {
       const { lines, left, status } = state();
       const asked = model.get("asked") === "stop";
@@ -86,5 +92,6 @@ function renderTraining({ model, el }) {
     return { update };
   });
 }
+
 const widget = { render: renderTraining };
 export default widget;
