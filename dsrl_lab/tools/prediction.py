@@ -1,7 +1,6 @@
 """Using a trained network: pictures or a folder of them in; overlays and raw masks out (videos: ``tools.video``).
 
-Logits are enlarged to the picture's own size before the argmax. Every result carries a mark, the SHA-256 of network,
-options and picture: so a stopped run goes on, results are not taken for input, and no other file is overwritten.
+Results are marked by SHA-256: a stopped run goes on, results are no input, and no other file is overwritten.
 """
 
 from __future__ import annotations
@@ -80,8 +79,7 @@ def open_network(
 ) -> tuple[Any, dict[str, Any], tuple[int, int]]:
     """Open a checkpoint (.safetensors) or an exported network (.onnx): network, description and input size (H, W).
 
-    A checkpoint's size is that of its training by default. Raises FileNotFoundError, and ValueError if the file is
-    damaged or a .pt2, has no input size, or cannot take the one that is asked for.
+    Raises FileNotFoundError, or ValueError for a damaged file, a .pt2, no input size, or one that it cannot take.
     """
     if path.suffix in FORMATS.values():
         exported = ExportedNetwork(path)
@@ -97,10 +95,7 @@ def open_network(
 
 
 def open_predictor(path: Path, *, dataset: str = "", input_size: tuple[int, int] | None = None) -> Predictor:
-    """Open a network to predict masks with the names and colours of a data set, the file's by default.
-
-    Raises as ``open_network``, and ValueError if the file does not name its data set, or has other classes.
-    """
+    """Open a network with the names and colours of a data set, the file's by default; raises as ``open_network``."""
     network, description, size = open_network(path, input_size=input_size)
     name = dataset or description.get("dataset")
     table = _class_table(name, description["network"], path)
@@ -134,10 +129,7 @@ class Inputs:
 
 
 def find_inputs(path: Path) -> Inputs:
-    """Pictures and videos at a path: the file itself, or those in a folder.
-
-    Raises FileNotFoundError if nothing is there, and ValueError for a folder without pictures and videos.
-    """
+    """Pictures and videos at a path, a file or a folder; raises FileNotFoundError, or ValueError if there are none."""
     if path.is_file():
         return Inputs((path,))
     if not path.is_dir():
@@ -224,8 +216,8 @@ def save_picture(pixels: NDArray[np.uint8], path: Path, mark: str) -> None:
 def predict_picture(predictor: Predictor, path: Path, out: Path, name: str) -> bool:
     """Write ``<name>_overlay.png`` and ``<name>_ids.png`` (class ids, one channel); False if both were there already.
 
-    Raises ValueError if the picture cannot be read, logits are not finite, or a file of another origin stands in a
-    result's place, and OSError if a result cannot be written.
+    Raises ValueError for an unreadable picture, logits not finite, or another's file in the way; OSError if it cannot
+    write.
     """
     overlay, ids = out / f"{name}_overlay.png", out / f"{name}_ids.png"
     mark = predictor.mark(path)

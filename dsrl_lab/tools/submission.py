@@ -1,7 +1,4 @@
-"""Files for the Cityscapes benchmark server, and the official pixel score (cityscapesScripts) beside ours.
-
-The server takes a zip, without folders, of one PNG for each picture: label ids (not train ids) at its own size.
-"""
+"""Files for the Cityscapes benchmark server (zipped PNGs of label ids), and the official score, of cityscapesScripts."""
 
 from __future__ import annotations
 
@@ -33,10 +30,10 @@ def write_submission(
 ) -> Path:
     """Predict a split and write ``<picture>_pred_labelIds.png`` for each, and all as submission.zip; return that.
 
-    The network has the 19 train ids and receives ``input_size`` (H, W); ``protocol`` is "logits" or "labels". What was
-    written with the same ``identity`` (``Predictor.identity``) is not predicted again; ``progress`` gets (done, all).
-    Raises ValueError for another number of classes, logits that are not finite, an unknown protocol, or a file of
-    another origin there; OSError if a file cannot be written.
+    The network of 19 classes receives ``input_size`` (H, W); ``protocol`` is "logits" or "labels". What was written
+    with the same ``identity`` (``Predictor.identity``) is kept; ``progress`` gets (done, all). Raises ValueError for
+    other classes, logits that are not finite, an unknown protocol, or a file of another origin there; OSError if it
+    cannot write.
     """
     classes = getattr(network, "num_classes", None)
     if classes != dataset.class_table.num_classes:
@@ -65,8 +62,7 @@ def write_submission(
 def official_miou(dataset_root: Path, split: str, predictions: Path) -> tuple[float, dict[str, float]]:
     """Score label-id files by the official scripts: mean IoU over the 19 classes, and IoU by class (NaN: absent).
 
-    ``dataset_root`` holds gtFine/. Raises ModuleNotFoundError without cityscapesScripts, and ValueError if there are no
-    masks or a picture has no prediction.
+    Raises ModuleNotFoundError without cityscapesScripts, ValueError without masks or where a prediction is missing.
     """
     try:
         from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official  # noqa: N813

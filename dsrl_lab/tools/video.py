@@ -26,8 +26,8 @@ def predict_video(predictor: Predictor, path: Path, out: Path, name: str) -> Ite
     """Write ``<name>_overlay.mp4`` and the frames' ids as ``<name>_ids/000000.png``, ...
 
     Yields (frames done, frames in all or None) after each frame, nothing if all was there. Raises ValueError if the
-    file has no video or cannot be decoded to its end (the frames before the damage are written), or for files of
-    another origin; OSError if a result cannot be written; ModuleNotFoundError without PyAV.
+    file cannot be decoded to its end (what came before is written), or for others' files; OSError if it cannot write;
+    ModuleNotFoundError without PyAV.
     """
     av = _import_av()
     overlay, ids = out / f"{name}_overlay.mp4", out / f"{name}_ids"

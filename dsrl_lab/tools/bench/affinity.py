@@ -1,7 +1,6 @@
 """What feature affinity costs: the dense and the tiled loss side by side (``dsrl-lab bench affinity``).
 
-On cores that other processes use, take one thread, or set ``OMP_WAIT_POLICY=passive``: threads wait in every tile.
-Memory is measured in a fresh process each time, because an allocator does not give everything back.
+On cores that others use, take one thread, or set ``OMP_WAIT_POLICY=passive``: threads wait in every tile.
 """
 
 from __future__ import annotations

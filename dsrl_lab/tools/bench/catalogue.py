@@ -1,7 +1,4 @@
-"""Every network that can be measured, by name: hosts, super-resolvers, pose nets.
-
-``bisenet-xception39`` is a host with another encoder, ``bisenet+deconvolution`` one with the authors' SSSR head.
-"""
+"""Every network that can be measured: ``bisenet``, ``bisenet-xception39`` (encoder), ``bisenet+deconvolution`` (head)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What networks cost (``dsrl-lab cost``), and how fast they train (``dsrl-lab bench networks``).
 
-The authors' SSSR head costs 87 % more, all of it in transposed convolutions, which some counters overlook: so both
-counts are shown. The rate is a share of the machine's own for a matrix product, in the same rounds; it can pass 100 %.
+The authors' SSSR head costs 87 % more; a count without transposed convolutions overlooks it, so both are shown.
 """
 
 from __future__ import annotations
@@ -46,9 +45,7 @@ class Row:
 
 
 def activation_bytes(model: nn.Module, input_size: tuple[int, int]) -> int:
-    """Bytes of the outputs of all leaf modules for one RGB image of size (H, W).
-
-    In-place layers and functions between modules are not counted: it compares networks, not processes.
+    """Bytes of all leaf modules' outputs for one RGB image (H, W), without in-place layers and functions between them.
 
     Example:
         >>> activation_bytes(nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.ReLU(inplace=True)), (4, 5))
@@ -74,7 +71,7 @@ def activation_bytes(model: nn.Module, input_size: tuple[int, int]) -> int:
 
 
 def training_loss(network: nn.Module, images: Tensor) -> Tensor:
-    """A scalar loss of the usual cost for images (N, 3, H, W): cross-entropy for segmenters, squared error for others."""
+    """A scalar loss of the usual cost for images (N, 3, H, W): cross-entropy for segmenters, else squared error."""
     if not isinstance(network, DensePredictor):
         return torch.stack([scale.square().mean() for scale in network(images).scales]).sum()
     head = network.forward_head(network.forward_features(images))
@@ -95,9 +92,9 @@ def run(
 ) -> list[Row]:
     """Count networks, and time them in alternation, their layers in the fast exact forms that training uses.
 
-    By default ``names`` are all segmentation hosts, without and with the authors' SSSR head. ``input_size`` is (H, W);
-    ``runs``, after two that are not timed, may be 0, and so may ``batch_size``, else at least 2 (BatchNorm). Raises
-    ValueError for an unknown name, a number out of its range, or a size that a network cannot take.
+    ``names`` are by default all hosts, without and with the authors' SSSR head; ``input_size`` is (H, W). Raises
+    ValueError for an unknown name, a number out of its range (BatchNorm needs 2 images), or a size that a network
+    cannot take.
 
     Example:
         >>> (row,) = run(["espnetv2+deconvolution"], (256, 512), num_classes=20, runs=0)

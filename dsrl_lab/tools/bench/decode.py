@@ -1,7 +1,4 @@
-"""How fast pictures reach a network (``dsrl-lab bench decode``): from files and memory, over processes and threads.
-
-It is the code that training runs, without a network, and evaluation's scoring at the picture's own size.
-"""
+"""How fast training's code reads pictures, from files and memory, without a network (``dsrl-lab bench decode``)."""
 
 from __future__ import annotations
 
@@ -75,8 +72,7 @@ def recorded(path: Path = RECORD) -> dict[str, list[Row]]:
 def measured(dataset: str, path: Path = RECORD) -> Reading:
     """What reading took where it was measured last: medians over the ways to read.
 
-    Where the record has no pictures of ``dataset``, Cityscapes' are used, and ``source`` tells. Raises ValueError if it
-    has none.
+    Without pictures of ``dataset`` it is Cityscapes', and ``source`` tells. Raises ValueError without a record.
 
     Example:
         >>> measured("cityscapes").source.split(",")[0]
@@ -107,10 +103,9 @@ def run(
     workers: Sequence[int] = (0, 2),
     batches: int = 4,
 ) -> list[Row]:
-    """Read batches of a recipe's training split, each combination of processes and threads of each for itself.
+    """Read batches of a recipe's training split, by default of 16 drawn pictures; shorter where the split is short.
 
-    Without ``root``, Cityscapes is 16 drawn full-size pictures; batches are smaller where the split is short. Raises
-    ValueError for an unknown recipe, a batch that the processes cannot share, a number too small, or no data.
+    Raises ValueError for an unknown recipe, a batch that processes cannot share, a number too small, or no data.
     """
     if batches < 1 or min(processes) < 1 or min(workers) < 0:
         raise ValueError(
@@ -158,7 +153,6 @@ def _measure(recipe: Recipe, root: Path | None, processes: int, workers: int, ba
 def _read(
     recipe: Recipe, root: Path | None, rank: int, processes: int, workers: int, batches: int, barrier: Any, answers: Any
 ) -> None:
-    """One process's share: seconds of the pass over files and of that from memory, processor seconds, of scoring."""
     try:
         torch.set_num_threads(1)
         train, val = experiments.open_data(recipe, root)

@@ -1,7 +1,6 @@
 """Latency of what is deployed (``dsrl-lab bench deployment``): baseline, DSRL, and DSRL with SISR left in.
 
-SISR and feature affinity can be left behind, the SSSR head cannot. Variants with random weights alternate, in PyTorch
-and onnxruntime, one image on one thread, whose processor time leaves out the wait on a busy core.
+Variants alternate on one thread, whose processor time leaves out the wait on a busy core.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Row:
 
 
 class WithSisr(nn.Module):
-    """DSRL deployed with SISR: an image (N, 3, H, W) to logits (N, K, s * H, s * W) and an image (N, 3, s * H, s * W)."""
+    """DSRL deployed with SISR: image (N, 3, H, W) to logits (N, K, s * H, s * W) and image (N, 3, s * H, s * W)."""
 
     def __init__(self, dsrl: nn.Module) -> None:
         super().__init__()
@@ -87,8 +86,7 @@ def run(
 ) -> list[Row]:
     """Time the variants in alternation, on an image of ``input_size`` (H, W), the setting's own by default.
 
-    Two more rounds are not timed. Raises ValueError for no such setting, fewer than 1 round, or a size that a network
-    cannot take, and ModuleNotFoundError if onnxruntime is asked for and not installed.
+    Raises ValueError for no such setting, no round, or a size that cannot be; ModuleNotFoundError without onnxruntime.
     """
     if rounds < 1:
         raise ValueError(f"expected at least 1 round, got {rounds}")

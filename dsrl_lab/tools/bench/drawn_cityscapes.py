@@ -18,7 +18,7 @@ OF_STREETS = {"pavement": "sidewalk", "tree": "vegetation", "signsymbol": "traff
 def write_drawn_cityscapes(
     root: Path, *, size: tuple[int, int] = FULL_SIZE, pictures: dict[str, int], drawn_size: tuple[int, int] = (128, 256)
 ) -> Path:
-    """Write a tree that ``Cityscapes`` reads, with so many ``pictures`` of each split, enlarged to ``size``; return ``root``.
+    """Write a tree that ``Cityscapes`` reads, so many ``pictures`` of each split, of ``size`` (H, W); return ``root``.
 
     Example:
         >>> import tempfile

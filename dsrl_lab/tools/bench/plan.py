@@ -1,7 +1,7 @@
 """What a training run will take on 1, 8 or 64 GPUs, estimated before anything is rented (``dsrl-lab cost --plan``).
 
-Counted: multiply-adds, with feature affinity apart, as it always runs in float32. Recorded: a core's time to read and
-score a picture. Assumed: the share of a GPU's peak that is reached. Left out: gradient exchange and optimizer steps.
+From counted multiply-adds, recorded reading and an assumed share of the peak. Left out: gradient exchange, the
+optimizer's steps, and PSNR and SSIM at the end. Feature affinity is apart, as it always runs in float32.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ class Accelerator:
     float32_peak: float  # proper: PyTorch leaves TF32 off
 
 
-# T4 and V100 have no bfloat16: there train.precision=16-mixed is what reaches the first peak.
-ACCELERATORS = {
+ACCELERATORS = {  # T4 and V100 have no bfloat16: train.precision=16-mixed reaches the first peak there
     "T4": Accelerator(peak=65e12, float32_peak=8.1e12),
     "V100": Accelerator(peak=125e12, float32_peak=15.7e12),  # SXM2
     "A100": Accelerator(peak=312e12, float32_peak=19.5e12),
@@ -63,9 +62,7 @@ class ImageCost:
 
 
 def affinity_macs(positions: int, channels: int, *, tile: int = GPU_TILE) -> int:
-    """Multiply-adds of the tiled affinity loss of one image and its gradient, about 1.5 P^2 K with K channels of both maps.
-
-    Each pair of tiles on or above the diagonal is compared once, and its gradients go back to both sides.
+    """Multiply-adds of one image's tiled affinity loss and its gradient: about 1.5 P^2 K, K channels of both maps.
 
     Example:
         >>> affinity_macs(4, 3, tile=4), affinity_macs(4, 3, tile=1)  # 16 + 16 products, and 10 + 16
@@ -139,8 +136,7 @@ def plan(
 ) -> Plan:
     """Plan a recipe on a number of GPUs, with as many images seen as it has, and ``cores`` that read for each GPU.
 
-    ``utilisation`` is the share of the accelerator's peaks that is reached; ``reading`` is the kit's record by default.
-    Raises ValueError for a number out of its range, or no record of reading.
+    ``utilisation`` is the share of peak; raises ValueError for a number out of its range, or no record of reading.
 
     Example:
         >>> from dsrl_lab.recipes import find_recipe

@@ -30,10 +30,9 @@ def process_usage() -> ProcessUsage:
 
 
 class PeakMemory:
-    """The most memory that this process holds within a block beyond what it held before: ``extra_megabytes``, of 10^6 bytes.
+    """The most memory that this process holds within a block beyond before: ``extra_megabytes``, of 10^6 bytes.
 
-    Linux can forget its high-water mark; elsewhere a peak before the block hides a lower one, so use a fresh process
-    there. A block that reuses memory which the process has kept adds nothing.
+    Use a fresh process: memory that it has kept is not counted, nor, but on Linux, a peak below an earlier one.
 
     Example:
         >>> with PeakMemory() as memory:

@@ -1,7 +1,6 @@
 """Training steps timed side by side: the four main rows (``bench train``), or eager and compiled (``bench compile``).
 
-Rows alternate on the same batches; a cost is the ratio to the first row's step of the same round. Compiled steps need
-not be faster: eager ones run the fast exact forms of ``dsrl_lab.kernels``.
+Rows alternate on the same batches; a cost is the ratio to the first row's step of the same round.
 """
 
 from __future__ import annotations
@@ -39,10 +38,9 @@ class Row:
 
 
 def run(setting: str = "streets_tinynet_45x60", *, changes: Sequence[str] = (), steps: int = 10) -> list[Row]:
-    """Time training steps of baseline, + SSSR, + SISR and + FA, after two steps of each that are not timed.
+    """Time training steps of baseline, + SSSR, + SISR and + FA, with ``changes`` as in ``recipes.with_changes``.
 
-    ``changes`` are as in ``recipes.with_changes``. Raises ValueError for no such setting or field, or fewer than 2
-    steps.
+    Raises ValueError for no such setting or field, or fewer than 2 steps; two more are not timed.
     """
     recipes = [with_changes(find_recipe(f"{setting}_{row}"), changes) for row in MAIN_ROWS]
     _check_steps(steps)
@@ -74,7 +72,7 @@ def run_compiled(
 
 
 class Steps:
-    """A segmentation recipe's training steps, one each call, which gives its loss."""
+    """A segmentation recipe's training steps, one each call; ``compiled`` fuses the network."""
 
     def __init__(self, recipe: Recipe, *, compiled: bool = False) -> None:
         self.recipe, self.number = recipe, 0
@@ -93,6 +91,7 @@ class Steps:
         self.network, self.optimizer = self.fabric.setup(torch.compile(network) if compiled else network, optimizer)  # type: ignore[arg-type]
 
     def __call__(self) -> float:
+        """Take the next step and give its loss."""
         batch, config, number = self.batch(self.number), self.recipe.train, self.number
         terms = train_step(
             self.network, self.optimizer, self.objective, batch, config, iteration=number, fabric=self.fabric

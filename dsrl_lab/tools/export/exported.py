@@ -23,9 +23,8 @@ MAX_CLASSES = 256  # masks are written in eight bits
 class ExportedNetwork(nn.Module):
     """An exported .onnx, run by onnxruntime on the CPU: images (N, 3, H, W) in [0, 1] to logits (N, K, H', W').
 
-    ``description`` holds its metadata (network, precision, input_size), ``num_classes`` is K. Raises FileNotFoundError;
-    ModuleNotFoundError without ONNX's packages; ValueError if the file is damaged, not of this kit or a .pt2, or an
-    image has another size.
+    ``description`` is its metadata, ``num_classes`` K. Raises FileNotFoundError; ModuleNotFoundError without ONNX's
+    packages; ValueError if the file is damaged, not of this kit or a .pt2, or an image has another size.
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:

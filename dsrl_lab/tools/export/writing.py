@@ -1,8 +1,7 @@
 """Write the deployed network as an ONNX or torch.export file, compared with PyTorch before it gets its name.
 
-Only ``task_model``, the host with its SSSR head, is written. A file takes images (N, 3, H, W) in [0, 1] of one size and
-any N and gives logits. "int8" (ONNX) is onnxruntime's static quantisation of convolutions; "bf16" (torch.export) has
-weights and arithmetic in bfloat16, images and logits in float32.
+A file takes images (N, 3, H, W) in [0, 1] of one size and any N and gives logits. "int8" (ONNX) quantises convolutions;
+"bf16" (torch.export) has weights and arithmetic in bfloat16, images and logits in float32.
 """
 
 from __future__ import annotations
@@ -67,11 +66,10 @@ def export(
     """Write the deployed network of a checkpoint, of a whole run or deployed, and compare the file with PyTorch.
 
     ``path`` is beside the checkpoint by default (``NAME.onnx``, ``NAME_int8.onnx``, ``NAME_bf16.pt2``), ``input_size``
-    (H, W) as in training; ``calibration``, for "int8", has images (N, 3, H, W) in [0, 1] from the training split.
-    Raises ValueError for an unknown format or precision, another ending of ``path``, no calibration pictures, a size
-    that the network cannot take, logits that are not finite, or float32 logits that are not PyTorch's to 1e-4 of the
-    largest; OSError if the file cannot be written; ModuleNotFoundError without ONNX's packages. Then an earlier file is
-    as it was.
+    (H, W) as in training; ``calibration``, for "int8", has images (N, 3, H, W) in [0, 1] of the training split. Raises
+    ValueError for an unknown format or precision, another ending, no calibration pictures, a size that the network
+    cannot take, or logits not finite or, in float32, not PyTorch's to 1e-4 of the largest; OSError if it cannot write;
+    ModuleNotFoundError without ONNX's packages. Then an earlier file is as it was.
     """
     check_choice(checkpoint, format, precision, path)
     if precision == "int8" and not calibration:
@@ -158,8 +156,7 @@ def _test_images(size: tuple[int, int], pictures: Sequence[Tensor]) -> Tensor:
 
 
 def _example(size: tuple[int, int]) -> tuple[tuple[Tensor], tuple[dict[int, Any]]]:
-    """An image and its free dimension; two, because a batch of one would be taken for a constant."""
-    return (torch.zeros(2, 3, *size),), ({0: torch.export.Dim("batch")},)
+    return (torch.zeros(2, 3, *size),), ({0: torch.export.Dim("batch")},)  # two: one would be taken for a constant
 
 
 def _write_onnx(

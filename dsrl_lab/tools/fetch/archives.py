@@ -18,10 +18,10 @@ _Member = zipfile.ZipInfo | tarfile.TarInfo
 
 
 def unpack(archive: str | Path, folder: str | Path) -> int:
-    """Unpack a zip or tar archive (plain, gz, bz2, xz) into a folder; return the number of files that it holds.
+    """Unpack a zip or tar archive (plain, gz, bz2, xz) but for files that are there; return the number that it holds.
 
-    Files that are there already in the announced size are left alone. Raises ValueError for no archive, a damaged one,
-    a disk too small, or, before anything is written, a name that points outside the folder, or is a link or a device.
+    Raises ValueError for a damaged file or full disk, and, before it writes, for a name outside the folder, link or
+    device.
     """
     path, folder = Path(archive), Path(folder)
     try:

@@ -1,7 +1,4 @@
-"""Fetch what ``sources`` lists with pooch: checked by SHA-256, put in place only when whole.
-
-pooch's own ``retrieve`` leaves files that only their owner can read, and knows one address for each.
-"""
+"""Fetch what ``sources`` lists, by SHA-256; pooch's own ``retrieve`` leaves files that only their owner can read."""
 
 from __future__ import annotations
 
@@ -35,8 +32,6 @@ class DownloadError(ValueError):
 
 
 class _Sink:
-    """What pooch writes to: a file that counts its bytes and refuses more than were expected."""
-
     def __init__(self, file: IO[bytes], size: int, count: Callable[[int], None]) -> None:
         self.file, self.size, self.count, self.have = file, size, count, 0
 
@@ -133,9 +128,8 @@ def fetch(
 ) -> Path:
     """Fetch all files of an entry of ``available()``, or unpack archives put there by hand; return the entry's folder.
 
-    Whole files are left alone, and stay after a failure. ``timeout``, ``attempts`` and ``pause`` are as for
-    ``download``. Raises ValueError for an unknown name or a disk too small, OSError if the disk cannot be written, and
-    DownloadError with what was tried and what to do by hand.
+    Whole files are left alone, and stay after a failure. Raises ValueError for an unknown name or a disk too small,
+    OSError if it cannot write, and DownloadError with what was tried and what to do by hand.
     """
     entry = _entry(name)
     folder = Path(root) / entry.folder
@@ -189,9 +183,7 @@ def _unpack_by_hand(entry: Entry, root: Path) -> Path:
 
 
 def verify(name: str, root: str | Path) -> DataReport:
-    """Say what is there, as the reader that training uses sees it, and compare files with their SHA-256 sums.
-
-    The reader alone judges a user's own copy, with no released file in it. Raises ValueError for an unknown name.
+    """Say what is there, as training's reader sees it, and compare SHA-256; raises ValueError for an unknown name.
 
     Example:
         >>> print(verify("set5", "/nowhere").missing[0])

@@ -52,8 +52,7 @@ class Entry:
 
 
 def _files(name: str, repository: str, commit: str, folder: str) -> tuple[RemoteFile, ...]:
-    """Files with two addresses: at the commit, and on the branch (the SHA-256 decides whether it still fits)."""
-    files = []
+    files = []  # at the commit, and on the branch: the SHA-256 decides whether it still fits
     sums = json.loads((Path(__file__).parent / "checksums.json").read_text(encoding="utf-8"))[name]
     for path, (size, sha256) in sums.items():
         # SelfExSR sorts its pictures into one folder for each factor.
