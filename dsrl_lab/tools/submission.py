@@ -1,4 +1,4 @@
-"""Files for the Cityscapes benchmark server (zipped PNGs of label ids), and the official score, of cityscapesScripts."""
+"""Files for the Cityscapes benchmark server, zipped PNGs of label ids, and the official score (cityscapesScripts)."""
 
 from __future__ import annotations
 

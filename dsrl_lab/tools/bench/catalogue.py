@@ -1,4 +1,4 @@
-"""Every network that can be measured: ``bisenet``, ``bisenet-xception39`` (encoder), ``bisenet+deconvolution`` (head)."""
+"""Every network that can be measured: ``bisenet``, ``bisenet-xception39`` (encoder), ``bisenet+deconvolution``, ..."""
 
 from __future__ import annotations
 

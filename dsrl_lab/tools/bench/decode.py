@@ -103,7 +103,7 @@ def run(
     workers: Sequence[int] = (0, 2),
     batches: int = 4,
 ) -> list[Row]:
-    """Read batches of a recipe's training split, by default of 16 drawn pictures; shorter where the split is short.
+    """Read batches of a recipe's training split, by default of 16 drawn pictures; smaller where the split is short.
 
     Raises ValueError for an unknown recipe, a batch that processes cannot share, a number too small, or no data.
     """
