@@ -30,7 +30,7 @@ def process_usage() -> ProcessUsage:
 
 
 class PeakMemory:
-    """The most memory that this process holds within a block beyond before: ``extra_megabytes``, of 10^6 bytes.
+    """The most memory that a block holds beyond what the process held or kept: ``extra_megabytes``, of 10^6 bytes.
 
     Example:
         >>> with PeakMemory() as memory:
