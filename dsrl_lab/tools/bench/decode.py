@@ -101,7 +101,7 @@ def run(
     workers: Sequence[int] = (0, 2),  # threads of each process
     batches: int = 4,  # of each pass
 ) -> list[Row]:
-    """Read batches of a recipe's split; raises ValueError for no recipe or data, a number too small or not to be shared."""
+    """Read batches of a recipe; raises ValueError for no recipe or data, a number too small or not to be shared."""
     if batches < 1 or min(processes) < 1 or min(workers) < 0:
         raise ValueError(
             "expected at least 1 batch, 1 process and 0 threads each, "

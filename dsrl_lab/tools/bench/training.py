@@ -45,7 +45,7 @@ def run(setting: str = "streets_tinynet_45x60", *, changes: Sequence[str] = (), 
 def run_compiled(
     setting: str, *, row: str = "dsrl", changes: Sequence[str] = (), steps: int = 10
 ) -> tuple[list[Row], float]:
-    """Eager and compiled rows, and seconds of the compiling step; raises ValueError as ``run``, or without a compiler."""
+    """Eager and compiled rows, and seconds of the compiling step; raises ValueError as ``run``, or for no compiler."""
     _check_steps(steps)
     recipe = with_changes(find_recipe(f"{setting}_{row}"), changes)
     keep_freed_memory()
