@@ -216,8 +216,7 @@ def save_picture(pixels: NDArray[np.uint8], path: Path, mark: str) -> None:
 def predict_picture(predictor: Predictor, path: Path, out: Path, name: str) -> bool:
     """Write ``<name>_overlay.png`` and ``<name>_ids.png`` (class ids, one channel); False if both were there already.
 
-    Raises ValueError for an unreadable picture, logits not finite, or another's file in the way; OSError if it cannot
-    write.
+    Raises ValueError for an unreadable picture, logits not finite, or another's file there; OSError if it cannot write.
     """
     overlay, ids = out / f"{name}_overlay.png", out / f"{name}_ids.png"
     mark = predictor.mark(path)

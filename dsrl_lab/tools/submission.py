@@ -23,17 +23,14 @@ def write_submission(
     dataset: Cityscapes,
     out: Path,
     *,
-    input_size: tuple[int, int],
-    protocol: str = "logits",
-    identity: str = "",
-    progress: Callable[[int, int], None] | None = None,
+    input_size: tuple[int, int],  # (H, W) that the network receives
+    protocol: str = "logits",  # or "labels", see ``training.evaluate``
+    identity: str = "",  # ``Predictor.identity``: what was written with the same is not predicted again
+    progress: Callable[[int, int], None] | None = None,  # gets (done, all) after each picture
 ) -> Path:
     """Predict a split and write ``<picture>_pred_labelIds.png`` for each, and all as submission.zip; return that.
 
-    The network of 19 classes receives ``input_size`` (H, W); ``protocol`` is "logits" or "labels". What was written
-    with the same ``identity`` (``Predictor.identity``) is kept; ``progress`` gets (done, all). Raises ValueError for
-    other classes, logits that are not finite, an unknown protocol, or a file of another origin there; OSError if it
-    cannot write.
+    Raises ValueError for a network, protocol or file of another kind, or logits not finite; OSError if it cannot write.
     """
     classes = getattr(network, "num_classes", None)
     if classes != dataset.class_table.num_classes:

@@ -25,9 +25,8 @@ INCOMPLETE = "0" * 64  # the mark of a damaged video's results
 def predict_video(predictor: Predictor, path: Path, out: Path, name: str) -> Iterator[tuple[int, int | None]]:
     """Write ``<name>_overlay.mp4`` and the frames' ids as ``<name>_ids/000000.png``, ...
 
-    Yields (frames done, frames in all or None) after each frame, nothing if all was there. Raises ValueError if the
-    file cannot be decoded to its end (what came before is written), or for others' files; OSError if it cannot write;
-    ModuleNotFoundError without PyAV.
+    Yields (frames done, frames in all or None). Raises ValueError if it cannot be decoded to its end (what came before
+    is written), or for others' files; OSError if it cannot write; ModuleNotFoundError without PyAV.
     """
     av = _import_av()
     overlay, ids = out / f"{name}_overlay.mp4", out / f"{name}_ids"
@@ -94,8 +93,6 @@ class _Frames:
 
 
 class _Writer:
-    """Encodes overlays at given times (phones have no constant rate); the first one sets up the stream."""
-
     def __init__(self, av: Any, sink: Any) -> None:
         self.av, self.sink = av, sink
         self.stream: Any = None
@@ -104,7 +101,7 @@ class _Writer:
     def __call__(self, overlay: Picture, seconds: float | None, rate: Fraction, aspect: Fraction | None) -> None:
         even = np.pad(overlay, ((0, overlay.shape[0] % 2), (0, overlay.shape[1] % 2), (0, 0)), mode="edge")
         step = round(TICKS / rate)
-        ticks = self.last + step if seconds is None else round(seconds * TICKS)
+        ticks = self.last + step if seconds is None else round(seconds * TICKS)  # phones have no constant rate
         if self.stream is None:
             codec = "libx264" if "libx264" in self.av.codecs_available else "mpeg4"
             self.stream = self.sink.add_stream(codec, rate=rate)
@@ -146,14 +143,13 @@ def _display_matrix(frame: Any) -> tuple[int, int, int, int]:
 
 @contextmanager
 def _whole_folder(path: Path) -> Iterator[Path]:
-    """A folder that gets its name when all is in it; an older one of that name goes then."""
     path = path.resolve()
     unfinished = path.with_name(f".unfinished-{secrets.token_hex(4)}")
     unfinished.mkdir()
     try:
         yield unfinished
         if path.exists():
-            shutil.rmtree(path)
+            shutil.rmtree(path)  # an older one of that name
         unfinished.rename(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

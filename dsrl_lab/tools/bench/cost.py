@@ -1,7 +1,4 @@
-"""What networks cost (``dsrl-lab cost``), and how fast they train (``dsrl-lab bench networks``).
-
-The authors' SSSR head costs 87 % more; a count without transposed convolutions overlooks it, so both are shown.
-"""
+"""What networks cost (``dsrl-lab cost``), and how fast they train (``dsrl-lab bench networks``)."""
 
 from __future__ import annotations
 
@@ -83,18 +80,16 @@ def training_loss(network: nn.Module, images: Tensor) -> Tensor:
 
 
 def run(
-    names: Sequence[str] | None = None,
-    input_size: tuple[int, int] = (256, 512),
+    names: Sequence[str] | None = None,  # by default all segmentation hosts, without and with the authors' SSSR head
+    input_size: tuple[int, int] = (256, 512),  # (H, W)
     *,
     num_classes: int = 19,
-    runs: int = 3,
-    batch_size: int = 0,
+    runs: int = 3,  # after two that are not timed; 0 to count only
+    batch_size: int = 0,  # images of a timed training step, at least 2 (BatchNorm); 0 to time none
 ) -> list[Row]:
     """Count networks, and time them in alternation, their layers in the fast exact forms that training uses.
 
-    ``names`` are by default all hosts, without and with the authors' SSSR head; ``input_size`` is (H, W). Raises
-    ValueError for an unknown name, a number out of its range (BatchNorm needs 2 images), or a size that a network
-    cannot take.
+    Raises ValueError for an unknown name, a number out of its range, or a size that a network cannot take.
 
     Example:
         >>> (row,) = run(["espnetv2+deconvolution"], (256, 512), num_classes=20, runs=0)

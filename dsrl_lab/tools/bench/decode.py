@@ -70,9 +70,7 @@ def recorded(path: Path = RECORD) -> dict[str, list[Row]]:
 
 
 def measured(dataset: str, path: Path = RECORD) -> Reading:
-    """What reading took where it was measured last: medians over the ways to read.
-
-    Without pictures of ``dataset`` it is Cityscapes', and ``source`` tells. Raises ValueError without a record.
+    """Median reading of a data set, or of Cityscapes, as ``source`` tells; raises ValueError without a record.
 
     Example:
         >>> measured("cityscapes").source.split(",")[0]
@@ -97,16 +95,13 @@ def measured(dataset: str, path: Path = RECORD) -> Reading:
 
 def run(
     recipe: str = "cityscapes_espnetv2_dsrl",
-    root: Path | None = None,
+    root: Path | None = None,  # of its data set; without one, 16 drawn full-size pictures in Cityscapes' layout
     *,
-    processes: Sequence[int] = (1, 2),
-    workers: Sequence[int] = (0, 2),
-    batches: int = 4,
+    processes: Sequence[int] = (1, 2),  # how many share a batch, which is smaller where the split is short
+    workers: Sequence[int] = (0, 2),  # threads of each process
+    batches: int = 4,  # of each pass
 ) -> list[Row]:
-    """Read batches of a recipe's training split, by default of 16 drawn pictures; smaller where the split is short.
-
-    Raises ValueError for an unknown recipe, a batch that processes cannot share, a number too small, or no data.
-    """
+    """Read batches of a recipe; raises ValueError for no recipe or data, a number too small or not to be shared."""
     if batches < 1 or min(processes) < 1 or min(workers) < 0:
         raise ValueError(
             "expected at least 1 batch, 1 process and 0 threads each, "
@@ -178,8 +173,7 @@ def _read(
 
 
 def _score(sample: Sample, num_classes: int) -> float:
-    """Processor seconds to score a prediction of one picture that is 2 pixels off."""
-    pred = sample.mask.roll(2, dims=-1)
+    pred = sample.mask.roll(2, dims=-1)  # 2 pixels off
     pred[pred == IGNORE_INDEX] = 0
     clock = time.process_time()
     for score in (SegmentationScore(num_classes), BoundaryScore(num_classes)):

@@ -1,7 +1,4 @@
-"""Latency of what is deployed (``dsrl-lab bench deployment``): baseline, DSRL, and DSRL with SISR left in.
-
-Variants alternate on one thread, whose processor time leaves out the wait on a busy core.
-"""
+"""Latency of what is deployed (``dsrl-lab bench deployment``): baseline, DSRL, and DSRL with SISR left in."""
 
 from __future__ import annotations
 
@@ -80,14 +77,11 @@ def input_size_of(setting: str) -> tuple[int, int]:
 def run(
     setting: str = "cityscapes_espnetv2",
     *,
-    input_size: tuple[int, int] | None = None,
-    rounds: int = 15,
+    input_size: tuple[int, int] | None = None,  # (H, W) of the image, by default the setting's own
+    rounds: int = 15,  # after two that are not timed
     onnx: bool = True,
 ) -> list[Row]:
-    """Time the variants in alternation, on an image of ``input_size`` (H, W), the setting's own by default.
-
-    Raises ValueError for no such setting, no round, or a size that cannot be; ModuleNotFoundError without onnxruntime.
-    """
+    """Time the variants; raises ValueError for no such setting, round or size, ModuleNotFoundError without ONNX."""
     if rounds < 1:
         raise ValueError(f"expected at least 1 round, got {rounds}")
     networks = variants(setting)
@@ -122,7 +116,6 @@ def _eager(network: nn.Module, image: Tensor) -> object:
 
 
 def _sessions(networks: dict[str, nn.Module], image: Tensor) -> dict[str, Callable[[], object]]:
-    """Each network in a session of onnxruntime; all outputs are asked for, so that none is cut off."""
     _, onnxruntime = import_onnx()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -133,7 +126,7 @@ def _sessions(networks: dict[str, nn.Module], image: Tensor) -> dict[str, Callab
         assert program is not None  # of the dynamo exporter
         content = program.model_proto.SerializeToString()
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        calls[name] = partial(session.run, None, {"image": image.numpy()})
+        calls[name] = partial(session.run, None, {"image": image.numpy()})  # None: all outputs, so none is cut off
     return calls
 
 

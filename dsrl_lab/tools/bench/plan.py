@@ -1,7 +1,6 @@
 """What a training run will take on 1, 8 or 64 GPUs, estimated before anything is rented (``dsrl-lab cost --plan``).
 
-From counted multiply-adds, recorded reading and an assumed share of the peak. Left out: gradient exchange, the
-optimizer's steps, and PSNR and SSIM at the end. Feature affinity is apart, as it always runs in float32.
+Left out: gradient exchange, optimizer steps, PSNR and SSIM. Affinity is apart, as it always runs in float32.
 """
 
 from __future__ import annotations
@@ -130,13 +129,11 @@ def plan(
     gpus: int,
     *,
     accelerator: Accelerator = ACCELERATORS["A100"],
-    utilisation: float = 0.2,
-    reading: Reading | None = None,
-    cores: int = 8,
+    utilisation: float = 0.2,  # share of the peaks that is reached; this is good for networks of many small layers
+    reading: Reading | None = None,  # by default from the kit's record
+    cores: int = 8,  # that read pictures for each GPU
 ) -> Plan:
-    """Plan a recipe on a number of GPUs, with as many images seen as it has, and ``cores`` that read for each GPU.
-
-    ``utilisation`` is the share of peak; raises ValueError for a number out of its range, or no record of reading.
+    """Plan a recipe on GPUs, as many images seen; raises ValueError for a number out of its range, or no record.
 
     Example:
         >>> from dsrl_lab.recipes import find_recipe
@@ -173,12 +170,11 @@ def plan(
 
 
 def _scored_pictures(recipe: Recipe) -> int:
-    """Pictures that a run scores: each time it is due, at the end, and masks once more by the labels' protocol."""
     train, pose = recipe.train, recipe.dataset in POSE_DATASETS
     pictures = recipe.pictures[1] if recipe.pictures else VALIDATION.get(recipe.dataset, 0)
     due = train.iterations // train.evaluate_every if train.evaluate_every else 0
     last = 0 if train.evaluate_every and train.iterations % train.evaluate_every == 0 else 1
-    return pictures * (due + last + (0 if pose else 1))
+    return pictures * (due + last + (0 if pose else 1))  # masks once more, by the labels' protocol
 
 
 def table(plans: Sequence[Plan], title: str = "") -> Table:

@@ -30,9 +30,7 @@ def process_usage() -> ProcessUsage:
 
 
 class PeakMemory:
-    """The most memory that this process holds within a block beyond before: ``extra_megabytes``, of 10^6 bytes.
-
-    Use a fresh process: memory that it has kept is not counted, nor, but on Linux, a peak below an earlier one.
+    """The most memory that a block holds beyond what the process held or kept: ``extra_megabytes``, of 10^6 bytes.
 
     Example:
         >>> with PeakMemory() as memory:
@@ -45,7 +43,7 @@ class PeakMemory:
 
     def __enter__(self) -> PeakMemory:
         PeakMemory.highest = max(PeakMemory.highest, _peak_bytes())
-        forget = Path("/proc/self/clear_refs")
+        forget = Path("/proc/self/clear_refs")  # elsewhere an earlier peak hides a lower one: use a fresh process
         if forget.exists():
             forget.write_text("5", encoding="ascii")
         self._before = psutil.Process().memory_info().rss

@@ -1,7 +1,4 @@
-"""Training steps timed side by side: the four main rows (``bench train``), or eager and compiled (``bench compile``).
-
-Rows alternate on the same batches; a cost is the ratio to the first row's step of the same round.
-"""
+"""Training steps side by side: the four main rows (``bench train``), or eager and compiled (``bench compile``)."""
 
 from __future__ import annotations
 
@@ -38,10 +35,7 @@ class Row:
 
 
 def run(setting: str = "streets_tinynet_45x60", *, changes: Sequence[str] = (), steps: int = 10) -> list[Row]:
-    """Time training steps of baseline, + SSSR, + SISR and + FA, with ``changes`` as in ``recipes.with_changes``.
-
-    Raises ValueError for no such setting or field, or fewer than 2 steps; two more are not timed.
-    """
+    """Time training steps of the main rows; raises ValueError for no such setting or field, or fewer than 2 steps."""
     recipes = [with_changes(find_recipe(f"{setting}_{row}"), changes) for row in MAIN_ROWS]
     _check_steps(steps)
     keep_freed_memory()
@@ -51,10 +45,7 @@ def run(setting: str = "streets_tinynet_45x60", *, changes: Sequence[str] = (), 
 def run_compiled(
     setting: str, *, row: str = "dsrl", changes: Sequence[str] = (), steps: int = 10
 ) -> tuple[list[Row], float]:
-    """Time a recipe's steps, eager and compiled: both rows, and the seconds of the first compiled step, which compiles.
-
-    Raises ValueError for no such recipe or field, fewer than 2 steps, or no compiler that PyTorch can use.
-    """
+    """Eager and compiled rows, and seconds of the compiling step; raises ValueError as ``run``, or for no compiler."""
     _check_steps(steps)
     recipe = with_changes(find_recipe(f"{setting}_{row}"), changes)
     keep_freed_memory()

@@ -23,8 +23,8 @@ MAX_CLASSES = 256  # masks are written in eight bits
 class ExportedNetwork(nn.Module):
     """An exported .onnx, run by onnxruntime on the CPU: images (N, 3, H, W) in [0, 1] to logits (N, K, H', W').
 
-    ``description`` is its metadata, ``num_classes`` K. Raises FileNotFoundError; ModuleNotFoundError without ONNX's
-    packages; ValueError if the file is damaged, not of this kit or a .pt2, or an image has another size.
+    Raises FileNotFoundError, ModuleNotFoundError without ONNX, ValueError for a damaged or foreign file or another
+    size.
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
@@ -53,7 +53,7 @@ class ExportedNetwork(nn.Module):
                 f"{path} is damaged or was not written by dsrl-lab export ({_first_line(error)}); "
                 "export the checkpoint again"
             ) from error
-        self.num_classes: int = self.description["network"]["num_classes"]
+        self.num_classes: int = self.description["network"]["num_classes"]  # K
         self.input_size = check_size(self.description["input_size"], source=str(path))
 
     def forward(self, image: Tensor) -> Tensor:

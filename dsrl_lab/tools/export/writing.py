@@ -1,7 +1,6 @@
 """Write the deployed network as an ONNX or torch.export file, compared with PyTorch before it gets its name.
 
-A file takes images (N, 3, H, W) in [0, 1] of one size and any N and gives logits. "int8" (ONNX) quantises convolutions;
-"bf16" (torch.export) has weights and arithmetic in bfloat16, images and logits in float32.
+A file takes images (N, 3, H, W) in [0, 1] of one size and any N, and gives logits, in float32 whatever the precision.
 """
 
 from __future__ import annotations
@@ -56,20 +55,18 @@ class Exported:
 
 def export(
     checkpoint: Path,
-    path: Path | None = None,
+    path: Path | None = None,  # by default beside the checkpoint: NAME.onnx, NAME_int8.onnx, NAME_bf16.pt2
     *,
-    format: str = "onnx",
-    precision: str = "float32",
-    input_size: tuple[int, int] | None = None,
-    calibration: Sequence[Tensor] = (),
+    format: str = "onnx",  # or "torch-export"
+    precision: str = "float32",  # or "int8" (ONNX), "bf16" (torch.export)
+    input_size: tuple[int, int] | None = None,  # (H, W), by default as in training
+    calibration: Sequence[Tensor] = (),  # for "int8": images (N, 3, H, W) in [0, 1] of the training split
 ) -> Exported:
     """Write the deployed network of a checkpoint, of a whole run or deployed, and compare the file with PyTorch.
 
-    ``path`` is beside the checkpoint by default (``NAME.onnx``, ``NAME_int8.onnx``, ``NAME_bf16.pt2``), ``input_size``
-    (H, W) as in training; ``calibration``, for "int8", has images (N, 3, H, W) in [0, 1] of the training split. Raises
-    ValueError for an unknown format or precision, another ending, no calibration pictures, a size that the network
-    cannot take, or logits not finite or, in float32, not PyTorch's to 1e-4 of the largest; OSError if it cannot write;
-    ModuleNotFoundError without ONNX's packages. Then an earlier file is as it was.
+    Raises ValueError for an unknown format or precision, another ending, no calibration pictures, a size that the
+    network cannot take, or logits that are not finite or, in float32, not PyTorch's to 1e-4 of the largest; OSError if
+    it cannot write; ModuleNotFoundError without ONNX's packages. Then an earlier file is as it was.
     """
     check_choice(checkpoint, format, precision, path)
     if precision == "int8" and not calibration:

@@ -20,8 +20,7 @@ _Member = zipfile.ZipInfo | tarfile.TarInfo
 def unpack(archive: str | Path, folder: str | Path) -> int:
     """Unpack a zip or tar archive (plain, gz, bz2, xz) but for files that are there; return the number that it holds.
 
-    Raises ValueError for a damaged file or full disk, and, before it writes, for a name outside the folder, link or
-    device.
+    Raises ValueError for a damaged file or full disk, and, before it writes, a name outside the folder, link or device.
     """
     path, folder = Path(archive), Path(folder)
     try:

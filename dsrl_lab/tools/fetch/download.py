@@ -126,10 +126,10 @@ def fetch(
     pause: float = 0.5,
     workers: int = 4,  # files that are fetched at the same time
 ) -> Path:
-    """Fetch all files of an entry of ``available()``, or unpack archives put there by hand; return the entry's folder.
+    """Fetch what is missing of an entry, or unpack archives put there by hand; return the entry's own folder.
 
-    Whole files are left alone, and stay after a failure. Raises ValueError for an unknown name or a disk too small,
-    OSError if it cannot write, and DownloadError with what was tried and what to do by hand.
+    Raises ValueError for an unknown name or a disk too small, OSError if it cannot write, DownloadError with the way by
+    hand.
     """
     entry = _entry(name)
     folder = Path(root) / entry.folder
