@@ -147,7 +147,7 @@ def run(
         experiment = prepare(recipe, root, held_out=held_out)
         objective: Objective = experiment.objective
         batches = Batches.for_run(experiment.samples, objective.example, recipe.train, fabric)
-        folder.open_record({"kind": "run"} | identity | experiment.first_line() | record.environment())
+        folder.open_record(lambda: {"kind": "run"} | identity | experiment.first_line() | record.environment())
         saved: dict[str, Any] = {"directory": directory, "resume": resume, "description": experiment.description}
         for line in fit(experiment.model, objective, batches, recipe.train, fabric=fabric, **saved):
             folder.append(line.to_json())

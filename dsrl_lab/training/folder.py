@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,14 +94,14 @@ class RunFolder:
         """Last line of the record."""
         return record.read(self.record)[-1]
 
-    def open_record(self, first_line: dict[str, Any]) -> None:
-        """Begin the record, or go back in it to where the checkpoint is."""
+    def open_record(self, first_line: Callable[[], dict[str, Any]]) -> None:
+        """Begin the record with what ``first_line`` gives, or go back in it to where the checkpoint is."""
         if not self.first_process:
             return
         if self.latest.is_file() and self.record.exists():
             record.truncate(self.record, checkpoint.progress(checkpoint.load(self.latest)).iteration)
         else:
-            record.write(self.record, [first_line])
+            record.write(self.record, [first_line()])
 
     def append(self, line: dict[str, Any]) -> None:
         """Add a line to the record."""

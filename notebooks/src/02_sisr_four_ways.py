@@ -19,13 +19,13 @@
 # Measured: about a minute and a half of CPU time on one core, 2.5 GB of memory at most. Data: photographs that ship with scikit-image; weights that the kit trained on T91. Needs: 00. No internet, no GPU.
 
 # %%
-from dataclasses import replace
-
 from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
 # %%
+from dataclasses import replace
+
 import torch
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn

@@ -124,7 +124,7 @@ def test_a_checkpoint_without_its_training_is_scored_at_the_size_that_is_said(tr
     safetensors.torch.save_file(loaded.tensors, path, metadata={"dsrl_lab": json.dumps(header)})
     command = ["evaluate", str(path), "--dataset", "streets", "--length", "2"]
     message = str(RUNNER.invoke(cli.app, command).exception)
-    assert "does not say its input size; give it with --input-size H W" in message
+    assert "does not name its input size; give it with --input-size H W" in message
     invoke(*command, "--input-size", 16, 24)
 
 

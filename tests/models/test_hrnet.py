@@ -89,7 +89,7 @@ def test_the_stem_of_the_release_is_an_option() -> None:
 def test_any_size_is_served_and_every_announcement_is_true(network: HRNet, size: tuple[int, int]) -> None:
     image = torch.randn(2, 3, *size)
     with torch.inference_mode():
-        features = network.forward_features(image)
+        features = network.forward_features(network.normalise(image))
         head = network.forward_head(features)
         output = network(image)
     assert [tuple(x.shape) for x in features] == [
