@@ -32,11 +32,7 @@ CJK_FONTS = (
     "SimHei",
 )
 
-OTHER_STYLES = (
-    Style(PURPLE, "--", "h", "//"),
-    Style("#B8A800", "-.", "d", "xx"),
-    Style("#444B57", ":", "*", "\\\\"),
-)
+OTHER_STYLES = (Style(PURPLE, "--", "h", "//"), Style("#B8A800", "-.", "d", "xx"), Style("#444B57", ":", "*", "\\\\"))
 
 
 def style_of(row: str) -> Style:
