@@ -1,7 +1,6 @@
-"""What networks cost against the size of their input, both axes logarithmic: a line of slope 1 is a cost per pixel.
+"""What networks cost against their input's size, by counts, both axes logarithmic: a slope of 1 is a cost per pixel.
 
-Drawn from counts, not from a clock. Where a network has transposed convolutions, a dotted line shows what a counter
-that overlooks them finds; the gap between the two is the trap of DSRL's own numbers.
+A dotted line is a counter that overlooks transposed convolutions: the gap is the trap of DSRL's own numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from dsrl_lab.rows import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 COLORS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, GREY)
 MARKERS = "osD^vP*"
 
-
 Counted = Any  # a row of tools.bench.cost: name ("+" before an SSSR head), input_size, macs, activation_bytes, ...
 # What can be drawn: name -> (label of the axis, its value, its value for a counter without transposed convolutions)
 Value = Callable[[Counted], float]
@@ -31,11 +29,7 @@ QUANTITIES: dict[str, tuple[str, Value, Value | None]] = {
 
 
 def cost_curves(rows: Sequence[Counted], quantity: str = "macs", *, ax: Axes | None = None) -> Axes:
-    """Draw a cost against the input's pixels, one line per network; a host and its SSSR head share a colour.
-
-    Raises:
-        ValueError: no rows, or no such quantity; the message lists those there are.
-    """
+    """Draw one of ``QUANTITIES``, a line a network; a host and head share a colour. ValueError without rows or such."""
     if quantity not in QUANTITIES:
         raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
     if not rows:
@@ -70,11 +64,7 @@ def cost_curves(rows: Sequence[Counted], quantity: str = "macs", *, ax: Axes | N
 
 
 def cost_figure(rows: Sequence[Counted]) -> Figure:
-    """All quantities side by side, with one legend.
-
-    Raises:
-        ValueError: no rows.
-    """
+    """All quantities side by side, with one legend; ValueError without rows."""
     networks = len({row.name for row in rows})
     figure = new_figure(11.5, max(4.2, 1.2 + 0.24 * networks))
     axes = figure.subplots(1, len(QUANTITIES))
