@@ -175,7 +175,7 @@ def count_costs(counted: dict[str, float]) -> list[Finding]:
 
 
 def no_extra_cost(runs: pd.DataFrame) -> list[Finding]:
-    """Of the head: the deployed network over the baseline; of SISR and FA: their rest. Its first needs no run."""
+    """Of the head: the deployed network over the baseline; of SISR and FA: what is left. One claim needs no run."""
     counted = counted_costs()
     where = "ESPNetv2 of width 2.0 with the released head, 256×512"
     reason = "the deconvolutions, which the released counter leaves out, are counted"

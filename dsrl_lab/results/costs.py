@@ -29,7 +29,7 @@ QUANTITIES: dict[str, tuple[str, Value, Value | None]] = {
 
 
 def cost_curves(rows: Sequence[Counted], quantity: str = "macs", *, ax: Axes | None = None) -> Axes:
-    """Draw one of ``QUANTITIES``, a line a network; a host and head share a colour. ValueError without rows or such."""
+    """Draw one of ``QUANTITIES``, a line a network, head and host in one colour; ValueError if there is no such."""
     if quantity not in QUANTITIES:
         raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
     if not rows:
