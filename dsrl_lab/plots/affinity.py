@@ -1,7 +1,4 @@
-"""One row of the affinity matrix as a picture: how much every position looks like the marked one.
-
-Source: Wang et al., CVPR 2020, the equation of S_ij.
-"""
+"""One row of the affinity matrix (S_ij of Wang et al., CVPR 2020) as a picture: what looks like the marked position."""
 
 from __future__ import annotations
 
@@ -21,9 +18,7 @@ SIMILARITY, DIFFERENCE = "cividis", "PuOr"
 
 
 def affinity_row(features: Tensor, position: tuple[int, int], *, p: float = 2.0) -> Tensor:
-    """A row of ``affinity_matrix`` without building it: features (C, h, w) to (h, w), in [-1, 1] for p = 2.
-
-    Raises ValueError if the position is not on the grid.
+    """A row of ``affinity_matrix`` without it: (C, h, w) to (h, w), in [-1, 1] for p = 2; ValueError off the grid.
 
     Example:
         >>> affinity_row(torch.tensor([[[1.0, 0.0, 2.0]], [[0.0, 3.0, 0.0]]]), (0, 0))  # (2, 1, 3)

@@ -34,9 +34,7 @@ def to_picture(image: Tensor) -> Picture:
 
 
 def blend(image: Tensor, colors: Tensor, alpha: float = 0.5) -> Picture:
-    """Lay colours (H, W, 3) uint8 over an image (3, H, W) in [0, 1]; black (ignored) pixels let it through.
-
-    Raises ValueError if the sizes differ, or ``alpha`` is out of [0, 1].
+    """Lay colours (H, W, 3) uint8 over an image (3, H, W) in [0, 1], not where black; ValueError if sizes differ.
 
     Example:
         >>> blend(torch.zeros(3, 1, 2), torch.tensor([[[200, 100, 0], [0, 0, 0]]], dtype=torch.uint8)).tolist()
@@ -131,9 +129,7 @@ class Changes(NamedTuple):
 
 
 def compare_masks(truth: Tensor, before: Tensor, after: Tensor) -> Changes:
-    """Say where a second prediction is better than a first, and where worse; ValueError if their sizes differ.
-
-    All are (H, W) class ids; 255 in ``truth`` is ignored.
+    """Say where class ids (H, W) got better and worse, 255 in ``truth`` left out; ValueError if sizes differ.
 
     Example:
         >>> changes = compare_masks(torch.tensor([[0, 1, 255]]), torch.tensor([[1, 1, 0]]), torch.tensor([[0, 0, 1]]))

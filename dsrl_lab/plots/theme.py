@@ -1,7 +1,6 @@
 """How every figure of the kit looks: one theme, one style per row of the ablation, fonts that are there.
 
-Source: colours of Okabe and Ito, "Color Universal Design", 2008; rows have their own line, marker and hatch too. The
-background is opaque, so that figures read the same on light and dark pages; ``theme(dark=True)`` is for slides.
+Source: colours of Okabe and Ito, "Color Universal Design", 2008; rows have their own line, marker and hatch too.
 """
 
 from __future__ import annotations

@@ -61,10 +61,7 @@ def gain_points(
     xlabel: str = "gain over the baseline (points of mIoU)",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw differences (``frames.gains``, ``steps``, ``sweeps.gains_at_cost``): mean, interval and pale seeds.
-
-    ``y`` is the column that names the places ("label", "adds", "class"), ``places`` their names from the top.
-    """
+    """Draw differences by ``places`` of column ``y`` ("label", "adds", "class"): mean, interval, seeds as pale dots."""
     import seaborn as sns
 
     ax, (data, rows, labels) = axes_or_current(ax), _places(values.dropna(subset="value"), y)
@@ -189,7 +186,6 @@ def cost_points(swept: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def _places(values: pd.DataFrame, y: str = "label") -> tuple[pd.DataFrame, list[str], list[str]]:
-    """The values in per cent, their rows and the names of their places, in order."""
     ordered = values.sort_values(["row", "seed"], kind="stable") if y == "label" else values
     data = ordered.assign(percent=100 * ordered["value"], row=ordered["row"].astype(str))
     data[y] = data[y].astype(str)

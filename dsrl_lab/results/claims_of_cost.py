@@ -1,7 +1,6 @@
-"""The paper's claims about cost: as much better at similar cost, as good at less, nothing extra at inference.
+"""The paper's claims about cost; ours is true MACs, with the transposed convolutions that the paper's tool leaves out.
 
-The paper leaves transposed convolutions out; here a cost is true MACs of the deployed network. Where DSRL costs more,
-it is compared with the baseline at that cost, on the line between two of its sizes (``sweeps``).
+DSRL at more cost is compared with the baseline at that cost, between two of its sizes (``sweeps``).
 """
 
 from __future__ import annotations

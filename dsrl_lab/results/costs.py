@@ -1,7 +1,4 @@
-"""What networks cost against their input's size, by counts, both axes logarithmic: a slope of 1 is a cost per pixel.
-
-A dotted line is a counter that overlooks transposed convolutions: the gap is the trap of DSRL's own numbers.
-"""
+"""Cost against input size, by counts; dotted: a counter that overlooks transposed convolutions, as DSRL's own did."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Every figure of the kit by its name, drawn from records and checkpoints alone; and whether it still follows.
-
-The manifest says from which files, by which function and versions each came, and what the paper says beside it.
-"""
+"""Every figure of the kit by name, from records and checkpoints alone, with a manifest of where each came from."""
 
 from __future__ import annotations
 
@@ -86,9 +83,8 @@ def draw(
 ) -> dict[str, Any]:
     """Draw figures (all by default) and write them with a manifest: "figures" by name, and "skipped" with each reason.
 
-    Entries of others stay. ``runs`` is the records' folder, ``whole`` a network with its SISR branch for the figures
-    that look into it, ``streets`` the setting of drawn streets. Raises ValueError for an unknown name, a damaged record
-    or a file too large.
+    ``whole`` is a network with its SISR branch, ``streets`` the setting of drawn streets. Raises ValueError for an
+    unknown name, a damaged record or a file too large.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -140,10 +136,9 @@ def check(
     redraw: bool = False,
     whole: Path | None = None,
 ) -> list[str]:
-    """Say, a line each, which figures no longer follow from their records; nothing is written.
+    """Say, a line each, which figures no longer follow from their records; FileNotFoundError without a manifest.
 
-    Files and inputs are held to their hashes, and what needs no network is drawn anew and its words compared, so a
-    figure of the code's own shapes cannot drift either. Raises FileNotFoundError without a manifest.
+    Files are held to their hashes; what needs no network is drawn anew and its words compared.
     """
     if not (out / MANIFEST).is_file():
         raise FileNotFoundError(f"no {MANIFEST} in {out}; draw the figures first: dsrl-lab figures")

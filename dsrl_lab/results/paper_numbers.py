@@ -100,10 +100,7 @@ TABLE_1 = tuple(
 
 
 class Figure1Point(NamedTuple):
-    """One input size of one host in Figure 1: the printed gain, and scores read off.
-
-    The figure's own axis does not fit its points, so they were rescaled by the labels and anchored at Table 1.
-    """
+    """One size of one host in Figure 1; scores are read off, rescaled by its labels and anchored at Table 1."""
 
     host: str
     input_size: tuple[int, int]

@@ -53,10 +53,7 @@ class Record:
 
 
 def read_record(path: Path) -> Record:
-    """Read one record; its first line then holds setting, row, and held_out. ValueError for a damaged or another file.
-
-    Older ones have the recipe's name alone, ``<setting>_<row>``: the row is the longest that it ends in.
-    """
+    """Read a record, with held_out, setting and row (the longest that its name ends in); ValueError if damaged."""
     first, *lines = record.read(path)
     if first.get("kind") != "run" or not isinstance(first.get("recipe"), str) or "seed" not in first:
         raise ValueError(

@@ -104,10 +104,7 @@ def write_manifest(data: Path) -> Path:
 def score_again(
     folder: Path, root: Path | None = None, *, progress: Callable[[Path, float], None] | None = None
 ) -> list[Path]:
-    """Score finished segmentation runs again with all of today's measures, and give the records written anew.
-
-    Raises ValueError if a run is not finished, is one of pose, or scores otherwise than its record says.
-    """
+    """Score finished segmentation runs again by all of today's measures; ValueError for others, or another mIoU."""
     written = []
     for path in sorted(folder.rglob("record.jsonl")):
         one, lines = finished_record(path), record.read(path)

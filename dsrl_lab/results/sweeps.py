@@ -1,7 +1,6 @@
-"""Rows across input sizes: what the baseline reaches at another row's true cost, transposed convolutions included.
+"""Rows at true costs, since a larger output can be bought with a larger input too (Figure 1 of the paper has sizes).
 
-Source: Figure 1 of the paper, with cost for size, because a larger output can be bought with a larger input too. The
-baseline's score is on the line over log MACs between two of its sizes, seed by seed; beyond them nothing is said.
+Between two of its sizes the baseline's score is on the line over log MACs, seed by seed; beyond them not known.
 """
 
 from __future__ import annotations
