@@ -88,10 +88,7 @@ def affinity_rows(
     limits: tuple[float, float] | None = None,
     titles: bool = True,
 ) -> list[Axes]:
-    """Show a position on a picture (3, H, W), its rows of S_seg and S_sr, and the difference that FA pays for.
-
-    Features are (C, h, w) and (C', h, w). Raises ValueError if there are not four axes, grids differ, or it is not on
-    them.
+    """Show a position on an image (3, H, W), its rows by features (C, h, w), their difference; ValueError if none fit.
 
     Example:
         >>> from dsrl_lab.plots.theme import new_figure

@@ -34,7 +34,7 @@ def to_picture(image: Tensor) -> Picture:
 
 
 def blend(image: Tensor, colors: Tensor, alpha: float = 0.5) -> Picture:
-    """Lay colours (H, W, 3) uint8 over an image (3, H, W) in [0, 1], not where black; ValueError if sizes differ.
+    """Lay colours (H, W, 3) over an image (3, H, W), not where black; ValueError if sizes or ``alpha`` do not fit.
 
     Example:
         >>> blend(torch.zeros(3, 1, 2), torch.tensor([[[200, 100, 0], [0, 0, 0]]], dtype=torch.uint8)).tolist()
@@ -80,10 +80,9 @@ def show_mask(
 
     Example:
         >>> from dsrl_lab.plots.theme import new_figure
-        >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)))
-        >>> ax = show_mask(torch.tensor([[1, 255]]), table, ax=new_figure(2, 2).add_subplot())
-        >>> [text.get_text() for text in ax.get_legend().get_texts()]
-        ['pole']
+        >>> table, ax = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128))), new_figure(2, 2).add_subplot()
+        >>> show_mask(torch.tensor([[1, 255]]), table, ax=ax).get_legend().get_texts()[0].get_text()
+        'pole'
     """
     ax = axes_or_current(ax)
     colors = table.paint(mask)

@@ -25,8 +25,8 @@ def caption(reconstruction: Reconstruction, high_res: Tensor) -> str:
     """Name, PSNR in dB and SSIM of a reconstruction of ``high_res`` (3, H, W) in [0, 1]; RGB, no border cropped.
 
     Example:
-        >>> caption(Reconstruction("as it is", Tensor(3, 16, 16).zero_()), Tensor(3, 16, 16).fill_(0.5)).split()[3:5]
-        ['6.02', 'dB']
+        >>> caption(Reconstruction("black", Tensor(3, 16, 16).zero_()), Tensor(3, 16, 16).fill_(0.5)).split()[:3]
+        ['black', '6.02', 'dB']
     """
     given, wanted = reconstruction.image.clamp(0, 1)[None], high_res[None]
     return f"{reconstruction.name}\n{float(psnr(given, wanted)):.2f} dB  SSIM {float(ssim(given, wanted)):.3f}"
@@ -64,10 +64,9 @@ def super_resolution_row(
     """Show input (3, H / s, W / s), reconstructions and truth (3, H, W), an axes each; ValueError for another number.
 
     Example:
-        >>> import torch
         >>> from dsrl_lab.plots.theme import new_figure
-        >>> high_res, axes = torch.rand(3, 16, 16), list(new_figure(6, 2).subplots(1, 3))
-        >>> len(super_resolution_row(torch.rand(3, 8, 8), high_res, [Reconstruction("same", high_res)], axes=axes))
+        >>> truth, axes = Tensor(3, 16, 16).fill_(0.5), list(new_figure(6, 2).subplots(1, 3))
+        >>> len(super_resolution_row(truth[:, ::2, ::2], truth, [Reconstruction("same", truth)], axes=axes))
         3
     """
     if len(axes) != len(reconstructions) + 2:

@@ -1,7 +1,4 @@
-"""How every figure of the kit looks: one theme, one style per row of the ablation, fonts that are there.
-
-Source: colours of Okabe and Ito, "Color Universal Design", 2008; rows have their own line, marker and hatch too.
-"""
+"""How every figure looks: one theme, and rows that differ in line, marker, hatch and colour (Okabe and Ito, 2008)."""
 
 from __future__ import annotations
 
@@ -18,7 +15,6 @@ from matplotlib.figure import Figure
 from dsrl_lab.rows import GREY, PURPLE, ROWS, Style
 
 YELLOW = "#F0E442"
-
 CJK_FONTS = (
     "Noto Sans CJK SC",
     "Noto Sans SC",
@@ -29,7 +25,6 @@ CJK_FONTS = (
     "WenQuanYi Zen Hei",
     "SimHei",
 )
-
 OTHER_STYLES = (Style(PURPLE, "--", "h", "//"), Style("#B8A800", "-.", "d", "xx"), Style("#444B57", ":", "*", "\\\\"))
 
 

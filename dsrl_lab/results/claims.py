@@ -1,7 +1,7 @@
-"""Every claim of the paper with our number beside it, from records; exploratory, where ``confirm`` judges DESIGN.md's.
+"""Every claim of the paper with our number beside it, from records; DESIGN.md's own tests are ``confirm``'s to judge.
 
-Source: Wang et al., CVPR 2020. Steps of Table 1 are judged (``inference``) by bilinear logits and, as released, by
-label maps, because part of a gain may be finer labels alone. Pictures, hosts and lengths are not the paper's.
+Source: Wang et al., CVPR 2020. Table 1's steps are judged by bilinear logits and, as released, by label maps, because
+part of a gain may be finer labels alone.
 """
 
 from __future__ import annotations

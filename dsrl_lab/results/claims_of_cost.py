@@ -1,7 +1,4 @@
-"""The paper's claims about cost; ours is true MACs, with the transposed convolutions that the paper's tool leaves out.
-
-DSRL at more cost is compared with the baseline at that cost, between two of its sizes (``sweeps``).
-"""
+"""The paper's claims about cost, by true MACs; the baseline at equal cost lies between two of its sizes (``sweeps``)."""
 
 from __future__ import annotations
 
@@ -174,7 +171,7 @@ def count_costs(counted: dict[str, float]) -> list[Finding]:
 
 
 def no_extra_cost(runs: pd.DataFrame) -> list[Finding]:
-    """Of the head: the deployed network over the baseline; of SISR and FA: what is left. One claim needs no run."""
+    """Of the head: the deployed network over the baseline, also without runs; of SISR and FA: what is left of them."""
     counted = counted_costs()
     where = "ESPNetv2 of width 2.0 with the released head, 256×512"
     reason = "the deconvolutions, which the released counter leaves out, are counted"

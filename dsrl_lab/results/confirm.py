@@ -27,11 +27,11 @@ Test = tuple[str, str, float | None]
 
 
 def compare(runs: pd.DataFrame, tests: Sequence[Test], *, split: str = "test", draws: int = 10_000) -> pd.DataFrame:
-    """Test a family of gains in mIoU of one setting; ValueError for several. A verdict needs both intervals.
+    """Test a family of gains in mIoU, (row, other row, claimed size or None), of one setting; ValueError for several.
 
-    A test is (row, other row, claimed size or None for a gain alone). One line a test, in points, paired by seed: row,
-    over, size, seeds, mean, low and high (Student's t), boot_low and boot_high (``picture_interval``), p (two-sided t),
-    p_holm, p_equivalent (two one-sided tests), verdict, reason.
+    A line a test, in points, paired by seed: row, over, size, seeds, mean, low and high (Student's t), boot_low and
+    boot_high (``picture_interval``), p (two-sided t), p_holm, p_equivalent (two one-sided tests), verdict, reason. Both
+    intervals must bear a verdict out.
     """
     if runs["setting"].nunique() > 1:
         raise ValueError(f"expected runs of one setting, got {', '.join(sorted(set(runs['setting'])))}; choose one")

@@ -15,18 +15,16 @@ from dsrl_lab.rows import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 COLORS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, GREY)
 MARKERS = "osD^vP*"
-
 Counted = Any  # a row of tools.bench.cost: name ("+" before an SSSR head), input_size, macs, activation_bytes, ...
-# What can be drawn: name -> (label of the axis, its value, its value for a counter without transposed convolutions)
 Value = Callable[[Counted], float]
-QUANTITIES: dict[str, tuple[str, Value, Value | None]] = {
+QUANTITIES: dict[str, tuple[str, Value, Value | None]] = {  # label, value, value without transposed convolutions
     "macs": ("multiply-adds (G)", lambda row: row.macs / 1e9, lambda row: row.macs_without_transposed / 1e9),
     "activations": ("activations of one image (MB)", lambda row: row.activation_bytes / 1e6, None),
 }
 
 
 def cost_curves(rows: Sequence[Counted], quantity: str = "macs", *, ax: Axes | None = None) -> Axes:
-    """Draw one of ``QUANTITIES``, a line a network, head and host in one colour; ValueError if there is no such."""
+    """Draw one of ``QUANTITIES``, a line a network, heads in their host's colour; ValueError for another or no rows."""
     if quantity not in QUANTITIES:
         raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
     if not rows:

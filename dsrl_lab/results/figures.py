@@ -83,8 +83,8 @@ def draw(
 ) -> dict[str, Any]:
     """Draw figures (all by default) and write them with a manifest: "figures" by name, and "skipped" with each reason.
 
-    ``whole`` is a network with its SISR branch, ``streets`` the setting of drawn streets. Raises ValueError for an
-    unknown name, a damaged record or a file too large.
+    ``whole`` is a network with its SISR branch. Raises ValueError for an unknown name, a damaged record or a large
+    file.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -136,10 +136,7 @@ def check(
     redraw: bool = False,
     whole: Path | None = None,
 ) -> list[str]:
-    """Say, a line each, which figures no longer follow from their records; FileNotFoundError without a manifest.
-
-    Files are held to their hashes; what needs no network is drawn anew and its words compared.
-    """
+    """Say, a line each, which figures no longer follow from their records; FileNotFoundError without a manifest."""
     if not (out / MANIFEST).is_file():
         raise FileNotFoundError(f"no {MANIFEST} in {out}; draw the figures first: dsrl-lab figures")
     sources = Sources.of(runs, whole)

@@ -12,9 +12,7 @@ from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
 
 
 def principal_colors(features: Tensor) -> Tensor:
-    """The first three principal components, from their 2nd to 98th percentile, as colours (3, H, W) in [0, 1].
-
-    The features are (C, H, W) with C >= 3; a component's free sign makes the sum of its weights positive.
+    """The first three principal components of (C, H, W), C >= 3, clipped to 96 %, as colours (3, H, W) in [0, 1].
 
     Example:
         >>> principal_colors(torch.rand(8, 4, 6, generator=torch.Generator().manual_seed(0))).shape
@@ -25,7 +23,7 @@ def principal_colors(features: Tensor) -> Tensor:
     rows = rows - rows.mean(0)
     _, axes = torch.linalg.eigh(rows.T @ rows)
     axes = axes[:, -3:].flip(1)
-    axes = axes * torch.where(axes.sum(0) < 0, -1.0, 1.0)
+    axes = axes * torch.where(axes.sum(0) < 0, -1.0, 1.0)  # a component's sign is free
     parts = (rows @ axes).T
     low, high = (torch.quantile(parts, q, dim=1, keepdim=True) for q in (0.02, 0.98))
     return ((parts - low) / (high - low).clamp(min=1e-9)).clamp(0, 1).float().view(3, height, width)

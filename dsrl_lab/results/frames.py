@@ -204,9 +204,9 @@ _TERMS = ("loss", "task", "sisr", "affinity", "learning_rate", "images_per_secon
 def pictures(runs: pd.DataFrame) -> pd.DataFrame:
     """Pixels of each scored picture, where a record has them, for scores of any part of a split and for resampling.
 
-    Columns are setting, row, seed, split, picture (its place in the split), drive (of a video, else ""), block
-    (``BLOCK`` neighbouring frames of a drive; a scene is its own), and counts: (3, K) right, predicted and true pixels
-    of each class. Raises ValueError where the pictures do not give the scores of their drives.
+    Columns are setting, row, seed, split, picture (its place), drive (of a video, else ""), block (``BLOCK``
+    neighbouring frames of a drive; a scene is its own), and counts: (3, K) right, predicted and true pixels of each
+    class. Raises ValueError where they do not give the scores of their drives.
     """
     lines: list[tuple[Any, ...]] = []
     for run in runs[runs.finished].itertuples():

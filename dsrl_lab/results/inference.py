@@ -2,8 +2,8 @@
 
 A gain, paired by seed, in points of mIoU, is *supported* where its interval is above zero and reaches the claimed size
 within ``SMALLEST``; *contradicted* where it ends below zero or farther below the size, or two one-sided tests leave
-nothing of that size; else *undecided*; *not tested* without two seeds. Families are corrected by Holm's method. Source:
-Efron and Tibshirani 1993 (percentiles); Holm 1979; Schuirmann 1987 (two one-sided tests).
+nothing of it; else *undecided*; *not tested* without two seeds. Families are corrected together. Source: Holm 1979;
+Schuirmann 1987 (two one-sided tests); Efron and Tibshirani 1993 (percentiles).
 """
 
 from __future__ import annotations
@@ -112,9 +112,7 @@ def _visible_errors(freedom: int, power: float) -> float:
 
 
 def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -> tuple[str, str]:
-    """Judge a gain in points by this file's rule, its interval widened for ``tests``: one of ``WORDS``, and the reason.
-
-    ``size`` is the claimed gain, None where only its sign is claimed.
+    """Judge a gain in points, of a claimed ``size`` or by its sign, with its interval widened for ``tests``; say why.
 
     Example:
         >>> judge(estimate((2.1, 2.6, 2.4)), 2.0)
@@ -212,9 +210,9 @@ def bootstrap(
 ) -> np.ndarray:
     """Draws of the gain in pooled mIoU: seeds are drawn again, and blocks of pictures; each mIoU is computed anew.
 
-    ``ours`` and ``before`` are counts (seeds, pictures, 3, K) of ``frames.pictures`` in one order, ``blocks``
-    (pictures,); out come (draws,) shares. If all seeds are ``shared``, scored on the same pictures, blocks are drawn
-    for all at once. Raises ValueError where shapes differ.
+    Counts ``ours`` and ``before``, (seeds, pictures, 3, K) in one order, and ``blocks`` (pictures,) give (draws,)
+    shares; ``shared``: all seeds have the same pictures, and blocks are drawn for all at once. ValueError where shapes
+    differ.
     """
     if ours.shape != before.shape or blocks.shape != ours.shape[1:2]:
         raise ValueError(

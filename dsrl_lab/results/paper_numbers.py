@@ -1,4 +1,4 @@
-"""The paper's numbers as data, each with a mark that says how sure it is; what was read off a figure is never stated.
+"""The paper's numbers as data, each with a mark that says how sure it is; what was read off a figure is marked so.
 
 Source: Wang et al., CVPR 2020 (Table 1, Figure 1, abstract), the authors' repository, and counts made on public code.
 mIoU is in per cent, on Cityscapes val; sizes are (H, W); costs are millions of multiply-adds (MACs).
@@ -184,7 +184,6 @@ RELEASED_COUNTER = _macs(674.784, "of the released counter at 256x512, with and 
 SSSR_PARAMETERS = Number(value=7320, mark=Mark.MEASURED, unit="parameters", note="of the released SSSR head")
 SAME_COST_INPUT = (350, 701)  # a plain ESPNetv2 at this input costs what DSRL costs at 256x512 [M]
 SAME_COST_MIOU = _miou(59.1, Mark.READ_OFF, 0.2)  # and there the read-off baseline curve gives this
-
 SETTINGS: dict[str, Number] = {
     "w1, weight of SISR": Number(value=0.1, mark=Mark.SECOND_HAND, note="four sources agree"),
     "w2, weight of FA": Number(value=1.0, mark=Mark.SECOND_HAND, note="four sources agree"),

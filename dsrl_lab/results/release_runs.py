@@ -35,11 +35,7 @@ def final_scores(path: Path) -> dict[str, Any]:
 
 
 def keep(folder: Path, data: Path) -> list[Path]:
-    """Copy finished runs to where the kit commits them, list the checkpoints anew, and give the files; else ValueError.
-
-    They are <setting>/<row>_seed<k>.jsonl in ``data``/runs, the same .safetensors in ``data``/checkpoints, and
-    ..._whole.safetensors, with the SISR branch, of networks with feature affinity.
-    """
+    """Copy finished runs, whole networks too if they have FA, to where the kit commits them; ValueError if unfinished."""
     written = []
     for path in sorted(folder.rglob("record.jsonl")):
         first = finished_record(path).first
@@ -61,7 +57,7 @@ def keep(folder: Path, data: Path) -> list[Path]:
 
 
 def keep_super_resolution(directory: Path, data: Path) -> list[Path]:
-    """Copy a finished super-resolution run to where the kit commits it, and give the files; else ValueError."""
+    """Copy a finished super-resolution run to where the kit commits it; give the files, or ValueError if unfinished."""
     name = finished_record(directory / "record.jsonl").first["recipe"]
     places = {
         directory / "record.jsonl": data / "runs" / f"{name}.jsonl",

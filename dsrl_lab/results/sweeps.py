@@ -1,7 +1,4 @@
-"""Rows at true costs, since a larger output can be bought with a larger input too (Figure 1 of the paper has sizes).
-
-Between two of its sizes the baseline's score is on the line over log MACs, seed by seed; beyond them not known.
-"""
+"""Rows at true cost, where Figure 1 has sizes; the baseline's line between two of its own is straight over log MACs."""
 
 from __future__ import annotations
 
@@ -30,9 +27,8 @@ def at_cost(baseline: pd.DataFrame, cost: float) -> dict[int, float]:
     """What each seed of a row would score at a cost between two of its sizes; empty outside them.
 
     Example:
-        >>> curve = pd.DataFrame({"seed": [0, 0], "cost": [10, 40], "value": [0.4, 0.6]})
-        >>> at_cost(curve, 20), at_cost(curve, 80)  # half-way in the logarithm
-        ({0: 0.5}, {})
+        >>> at_cost(pd.DataFrame({"seed": [0, 0], "cost": [10, 40], "value": [0.4, 0.6]}), 20)  # by logarithm
+        {0: 0.5}
     """
     sizes = [(there, dict(zip(size["seed"], size["value"], strict=True))) for there, size in baseline.groupby("cost")]
     for there, by_seed in sizes:

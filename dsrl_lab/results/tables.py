@@ -40,8 +40,7 @@ ORDER = (*FIRST, *(name for name in COLUMNS if name not in FIRST), "parameters (
 def ablation_table(runs: pd.DataFrame, columns: Sequence[str] = ORDER) -> pd.DataFrame:
     """The finished runs of one setting, row by row, as texts; gains are over the baseline, paired by seed.
 
-    Columns are row (its title), seeds, those of ``COLUMNS``, true MACs (M), parameters (k) and seconds. Raises
-    ValueError for several settings, or runs not trained alike.
+    Rows need one setting and equal training, else ValueError. ``COLUMNS`` says what they hold beside title and costs.
 
     Example:
         >>> from dsrl_lab.results.frames import frame
