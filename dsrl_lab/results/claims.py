@@ -1,7 +1,7 @@
 """Every claim of the paper with our number beside it, from records; DESIGN.md's own tests are ``confirm``'s to judge.
 
 Source: Wang et al., CVPR 2020. Table 1's steps are judged by bilinear logits and, as released, by label maps, because
-part of a gain may be finer labels alone.
+part of a gain may be finer labels alone. Pictures, hosts and lengths are ours, so that verdicts may differ there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The paper's claims about cost, by true MACs; the baseline at equal cost lies between two of its sizes (``sweeps``)."""
+"""The paper's claims about cost, by true MACs; the baseline at a cost lies between two of its sizes (``sweeps``)."""
 
 from __future__ import annotations
 

@@ -30,8 +30,7 @@ def compare(runs: pd.DataFrame, tests: Sequence[Test], *, split: str = "test", d
     """Test a family of gains in mIoU, (row, other row, claimed size or None), of one setting; ValueError for several.
 
     A line a test, in points, paired by seed: row, over, size, seeds, mean, low and high (Student's t), boot_low and
-    boot_high (``picture_interval``), p (two-sided t), p_holm, p_equivalent (two one-sided tests), verdict, reason. Both
-    intervals must bear a verdict out.
+    boot_high (``picture_interval``), p (two-sided t), p_holm, p_equivalent, verdict (by both intervals), reason.
     """
     if runs["setting"].nunique() > 1:
         raise ValueError(f"expected runs of one setting, got {', '.join(sorted(set(runs['setting'])))}; choose one")

@@ -24,9 +24,8 @@ _KEYS = ["setting", "seed", "split", "protocol", "metric", "class", "drive"]
 def runs(folder: Path | str) -> pd.DataFrame:
     """All runs under a folder, by setting, row and seed; ValueError for a damaged record, or a seed there twice.
 
-    Columns are setting, row, seed, label, finished, held_out, dataset, host, input_height, input_width, upscale_factor,
-    iterations, batch_size, macs and training_macs (multiply-adds), parameters, seconds, commit, torch, device, and
-    record: the lines themselves, for ``scores``, ``curves`` and ``pictures``.
+    Columns: setting, row, seed, label, finished, held_out, dataset, host, input_height, input_width, upscale_factor,
+    iterations, batch_size, macs, training_macs, parameters, seconds, commit, torch, device, record (the lines).
 
     Example:
         >>> len(runs("no/such/folder"))
@@ -204,9 +203,9 @@ _TERMS = ("loss", "task", "sisr", "affinity", "learning_rate", "images_per_secon
 def pictures(runs: pd.DataFrame) -> pd.DataFrame:
     """Pixels of each scored picture, where a record has them, for scores of any part of a split and for resampling.
 
-    Columns are setting, row, seed, split, picture (its place), drive (of a video, else ""), block (``BLOCK``
-    neighbouring frames of a drive; a scene is its own), and counts: (3, K) right, predicted and true pixels of each
-    class. Raises ValueError where they do not give the scores of their drives.
+    Columns: setting, row, seed, split, picture (its place), drive (of a video, else ""), block (``BLOCK`` neighbours of
+    a drive, or one scene), counts: (3, K) right, predicted and true pixels by class. ValueError if they miss drives'
+    scores.
     """
     lines: list[tuple[Any, ...]] = []
     for run in runs[runs.finished].itertuples():

@@ -35,7 +35,7 @@ def final_scores(path: Path) -> dict[str, Any]:
 
 
 def keep(folder: Path, data: Path) -> list[Path]:
-    """Copy finished runs, whole networks too if they have FA, to where the kit commits them; ValueError if unfinished."""
+    """Copy finished runs, whole networks too if of FA, to where the kit commits them; ValueError if unfinished."""
     written = []
     for path in sorted(folder.rglob("record.jsonl")):
         first = finished_record(path).first

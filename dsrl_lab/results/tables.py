@@ -40,7 +40,7 @@ ORDER = (*FIRST, *(name for name in COLUMNS if name not in FIRST), "parameters (
 def ablation_table(runs: pd.DataFrame, columns: Sequence[str] = ORDER) -> pd.DataFrame:
     """The finished runs of one setting, row by row, as texts; gains are over the baseline, paired by seed.
 
-    Rows need one setting and equal training, else ValueError. ``COLUMNS`` says what they hold beside title and costs.
+    Columns are row (its title), seeds, ``COLUMNS`` and costs. ValueError for several settings, or unequal training.
 
     Example:
         >>> from dsrl_lab.results.frames import frame
