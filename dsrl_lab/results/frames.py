@@ -25,7 +25,7 @@ def runs(folder: Path | str) -> pd.DataFrame:
     """All runs under a folder, by setting, row and seed; ValueError for a damaged record, or a seed there twice.
 
     Columns: setting, row, seed, label, finished, held_out, dataset, host, input_height, input_width, upscale_factor,
-    iterations, batch_size, macs, training_macs, parameters, seconds, commit, torch, device, record (the lines).
+    iterations, batch_size, macs, training_macs (multiply-adds), parameters, seconds, commit, torch, device, record.
 
     Example:
         >>> len(runs("no/such/folder"))

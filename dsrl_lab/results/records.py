@@ -53,7 +53,7 @@ class Record:
 
 
 def read_record(path: Path) -> Record:
-    """Read a record; an older one's row is the longest that its name ends in, and tells its setting. Or ValueError."""
+    """Read a record, an older one with the longest row that its name ends in; ValueError if it is damaged."""
     first, *lines = record.read(path)
     if first.get("kind") != "run" or not isinstance(first.get("recipe"), str) or "seed" not in first:
         raise ValueError(
