@@ -1,7 +1,4 @@
-"""One row of the affinity matrix as a picture: how much every position looks like the marked one.
-
-Source: Wang et al., CVPR 2020, the equation of S_ij. A whole matrix cannot be seen; a row of it is a picture.
-"""
+"""One row of the affinity matrix (S_ij of Wang et al., CVPR 2020) as a picture: what looks like the marked position."""
 
 from __future__ import annotations
 
@@ -21,18 +18,10 @@ SIMILARITY, DIFFERENCE = "cividis", "PuOr"
 
 
 def affinity_row(features: Tensor, position: tuple[int, int], *, p: float = 2.0) -> Tensor:
-    """The affinity of one position with all: a row of ``affinity_matrix``, without building the matrix.
-
-    Shape:
-        - features: (C, h, w)
-        - output: (h, w), in [-1, 1] for p = 2
-
-    Raises:
-        ValueError: the position is not on the grid.
+    """A row of ``affinity_matrix`` without it: (C, h, w) to (h, w), in [-1, 1] for p = 2; ValueError off the grid.
 
     Example:
-        >>> features = torch.tensor([[[1.0, 0.0, 2.0]], [[0.0, 3.0, 0.0]]])  # (2, 1, 3)
-        >>> affinity_row(features, (0, 0))
+        >>> affinity_row(torch.tensor([[[1.0, 0.0, 2.0]], [[0.0, 3.0, 0.0]]]), (0, 0))  # (2, 1, 3)
         tensor([[1., 0., 1.]])
     """
     _, height, width = features.shape
@@ -61,15 +50,11 @@ def affinity_picture(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Show one row of the affinity matrix, or the difference of two, with the position framed.
-
-    Shape:
-        - row: (h, w)
+    """Show one row (h, w) of the affinity matrix, or the difference of two, with the position framed.
 
     Example:
         >>> from dsrl_lab.plots.theme import new_figure
-        >>> ax = affinity_picture(torch.rand(3, 4), (1, 2), title="a row", ax=new_figure(2, 2).add_subplot())
-        >>> ax.images[0].get_size()
+        >>> affinity_picture(torch.rand(3, 4), (1, 2), ax=new_figure(2, 2).add_subplot()).images[0].get_size()
         (3, 4)
     """
     ax = axes_or_current(ax)
@@ -103,18 +88,11 @@ def affinity_rows(
     limits: tuple[float, float] | None = None,
     titles: bool = True,
 ) -> list[Axes]:
-    """Show a position on the picture, its row of S_seg, its row of S_sr, and the difference that FA pays for.
-
-    Shape:
-        - image: (3, H, W) in [0, 1]; task_features: (C, h, w); sisr_features: (C', h, w)
-
-    Raises:
-        ValueError: not four axes, grids of two sizes, or a position that is not on them.
+    """Show a position on an image (3, H, W), its rows by features (C, h, w), their difference; ValueError if none fit.
 
     Example:
         >>> from dsrl_lab.plots.theme import new_figure
-        >>> axes = list(new_figure(8, 2).subplots(1, 4))
-        >>> task, sisr = torch.rand(8, 3, 4), torch.rand(16, 3, 4)
+        >>> axes, task, sisr = list(new_figure(8, 2).subplots(1, 4)), torch.rand(8, 3, 4), torch.rand(16, 3, 4)
         >>> len(affinity_rows(torch.rand(3, 24, 32), (1, 2), task, sisr, axes=axes))
         4
     """

@@ -19,14 +19,7 @@ Picture = NDArray[np.uint8]
 
 
 def to_picture(image: Tensor) -> Picture:
-    """Turn an image into bytes for drawing; values outside [0, 1] are clipped.
-
-    Shape:
-        - image: (3, H, W) in [0, 1]
-        - output: (H, W, 3) uint8
-
-    Raises:
-        ValueError: not (3, H, W).
+    """An image (3, H, W) as bytes (H, W, 3), clipped to [0, 1]; ValueError for another shape.
 
     Example:
         >>> to_picture(torch.ones(3, 2, 4)).shape
@@ -41,14 +34,7 @@ def to_picture(image: Tensor) -> Picture:
 
 
 def blend(image: Tensor, colors: Tensor, alpha: float = 0.5) -> Picture:
-    """Lay a coloured mask over an image; black (ignored) pixels let the image through.
-
-    Shape:
-        - image: (3, H, W) in [0, 1]; colors: (H, W, 3) uint8
-        - output: (H, W, 3) uint8
-
-    Raises:
-        ValueError: the sizes differ, or ``alpha`` is out of range.
+    """Lay colours (H, W, 3) over an image (3, H, W), not where black; ValueError if sizes or ``alpha`` do not fit.
 
     Example:
         >>> blend(torch.zeros(3, 1, 2), torch.tensor([[[200, 100, 0], [0, 0, 0]]], dtype=torch.uint8)).tolist()
@@ -67,10 +53,7 @@ def blend(image: Tensor, colors: Tensor, alpha: float = 0.5) -> Picture:
 
 
 def show_image(image: Tensor | Picture, *, title: str = "", crisp: bool = False, ax: Axes | None = None) -> Axes:
-    """Show a picture without ticks.
-
-    Shape:
-        - image: (3, H, W) in [0, 1], or (H, W, 3) uint8
+    """Show a picture, (3, H, W) in [0, 1] or (H, W, 3) uint8, without ticks.
 
     Example:
         >>> from dsrl_lab.plots.theme import new_figure
@@ -93,17 +76,13 @@ def show_mask(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Show a mask in its class colours, with a legend of the classes that occur.
-
-    Shape:
-        - mask: (H, W); image: (3, H, W)
+    """Show a mask (H, W) in its colours, over an image (3, H, W) if given, with a legend of the classes that occur.
 
     Example:
         >>> from dsrl_lab.plots.theme import new_figure
-        >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)))
-        >>> ax = show_mask(torch.tensor([[1, 255]]), table, ax=new_figure(2, 2).add_subplot())
-        >>> [text.get_text() for text in ax.get_legend().get_texts()]
-        ['pole']
+        >>> table, ax = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128))), new_figure(2, 2).add_subplot()
+        >>> show_mask(torch.tensor([[1, 255]]), table, ax=ax).get_legend().get_texts()[0].get_text()
+        'pole'
     """
     ax = axes_or_current(ax)
     colors = table.paint(mask)
@@ -120,9 +99,8 @@ def class_handles(table: ClassTable, ids: list[int] | None = None) -> list[Patch
     """Coloured squares with class names, for a legend.
 
     Example:
-        >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)))
-        >>> [handle.get_label() for handle in class_handles(table)]
-        ['road', 'pole']
+        >>> class_handles(ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128))))[1].get_label()
+        'pole'
     """
     shown = range(table.num_classes) if ids is None else ids
     return [
@@ -141,29 +119,16 @@ def hex_color(color: tuple[int, int, int]) -> str:
 
 
 class Changes(NamedTuple):
-    """Pixels on which two predictions differ in being right; ignored pixels are in none.
+    """Pixels (H, W) on which two predictions differ in being right; ignored pixels are in none."""
 
-    Attributes:
-        won: (H, W) bool, wrong before and right after.
-        lost: (H, W) bool, right before and wrong after.
-        wrong: (H, W) bool, wrong in both.
-        counted: pixels that are not ignored.
-    """
-
-    won: Tensor
+    won: Tensor  # bool: wrong before and right after
     lost: Tensor
-    wrong: Tensor
-    counted: int
+    wrong: Tensor  # in both
+    counted: int  # pixels that are not ignored
 
 
 def compare_masks(truth: Tensor, before: Tensor, after: Tensor) -> Changes:
-    """Say where a second prediction is better than a first, and where worse.
-
-    Shape:
-        - truth, before, after: (H, W) class ids, 255 = ignored in ``truth``
-
-    Raises:
-        ValueError: the sizes differ.
+    """Say where class ids (H, W) got better and worse, 255 in ``truth`` left out; ValueError if sizes differ.
 
     Example:
         >>> changes = compare_masks(torch.tensor([[0, 1, 255]]), torch.tensor([[1, 1, 0]]), torch.tensor([[0, 0, 1]]))
@@ -190,16 +155,12 @@ def mask_errors(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Show the pixels that a second prediction wins (blue) and loses (orange) against a first; grey: wrong in both.
-
-    Shape:
-        - truth, before, after: (H, W); image: (3, H, W)
+    """Show pixels (H, W) that a second prediction wins (blue) and loses (orange) over a first; grey: wrong in both.
 
     Example:
         >>> from dsrl_lab.plots.theme import new_figure
-        >>> truth, before, after = torch.tensor([[0, 1]]), torch.tensor([[0, 0]]), torch.tensor([[0, 1]])
-        >>> ax = mask_errors(truth, before, after, ax=new_figure(2, 2).add_subplot())
-        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        >>> truth, before, ax = torch.tensor([[0, 1]]), torch.tensor([[0, 0]]), new_figure(2, 2).add_subplot()
+        >>> [text.get_text() for text in mask_errors(truth, before, truth, ax=ax).get_legend().get_texts()]
         ['wrong in both 0.0 %', 'won 50.0 %', 'lost 0.0 %']
     """
     ax = axes_or_current(ax)

@@ -30,16 +30,12 @@ def draw_skeleton(
     label: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw one person's limbs and joints over a picture; limbs with an end that is not marked are left out.
-
-    Shape:
-        - joints: (J, 2); visible: (J,)
+    """Draw one person's joints (J, 2) and limbs over a picture; a limb with an end not ``visible`` (J,) is left out.
 
     Example:
         >>> from dsrl_lab.datasets.joint_tables import LSP_JOINTS
         >>> from dsrl_lab.plots.theme import new_figure
-        >>> limbs, dots = draw_skeleton(torch.rand(14, 2), LSP_JOINTS, ax=new_figure(2, 2).add_subplot()).lines
-        >>> len(dots.get_xdata())
+        >>> len(draw_skeleton(torch.rand(14, 2), LSP_JOINTS, ax=new_figure(2, 2).add_subplot()).lines[1].get_xdata())
         14
     """
     ax = axes_or_current(ax)
@@ -58,10 +54,7 @@ def draw_skeleton(
 
 
 def show_heatmaps(heatmaps: Tensor, image: Tensor, *, title: str = "", ax: Axes | None = None) -> Axes:
-    """Show where any joint is seen: the largest of a person's heat-maps at each place, over a pale crop.
-
-    Shape:
-        - heatmaps: (J, h, w); image: (3, H, W) in [0, 1]
+    """Show the largest of a person's heat-maps (J, h, w) at each place, over a pale crop (3, H, W) in [0, 1].
 
     Example:
         >>> from dsrl_lab.plots.theme import new_figure
@@ -89,10 +82,7 @@ def pck_curve(
     alphas: Sequence[float] = ALPHAS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw PCK (in %) against the tolerance as a share of the torso.
-
-    Shape:
-        - pred, target: (N, J, 2); visible: (N, J)
+    """Draw PCK (in %) of joints (N, J, 2), ``visible`` (N, J), against the tolerance as a share of the torso.
 
     Example:
         >>> from dsrl_lab.plots.theme import new_figure, style_of

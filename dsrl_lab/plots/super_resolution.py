@@ -15,48 +15,30 @@ from dsrl_lab.plots.theme import axes_or_current
 
 
 class Reconstruction(NamedTuple):
-    """A reconstruction of a high-resolution picture.
-
-    Attributes:
-        name: of the method.
-        image: (3, H, W) in [0, 1].
-    """
+    """A method's reconstruction of a high-resolution picture."""
 
     name: str
-    image: Tensor
+    image: Tensor  # (3, H, W) in [0, 1]
 
 
 def caption(reconstruction: Reconstruction, high_res: Tensor) -> str:
-    """Name, PSNR in dB and SSIM of a reconstruction, RGB, no border cropped.
-
-    Shape:
-        - high_res: (3, H, W) in [0, 1]
+    """Name, PSNR in dB and SSIM of a reconstruction of ``high_res`` (3, H, W) in [0, 1]; RGB, no border cropped.
 
     Example:
-        >>> import torch
-        >>> high_res = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
-        >>> print(caption(Reconstruction("half as bright", high_res / 2), high_res))
-        half as bright
-        10.77 dB  SSIM 0.641
+        >>> caption(Reconstruction("black", Tensor(3, 16, 16).zero_()), Tensor(3, 16, 16).fill_(0.5)).split()[:3]
+        ['black', '6.02', 'dB']
     """
     given, wanted = reconstruction.image.clamp(0, 1)[None], high_res[None]
     return f"{reconstruction.name}\n{float(psnr(given, wanted)):.2f} dB  SSIM {float(ssim(given, wanted)):.3f}"
 
 
 def error_map(image: Tensor, high_res: Tensor, *, limit: float = 0.25, title: str = "", ax: Axes | None = None) -> Axes:
-    """Show the absolute error of each pixel, the mean over the channels; dark is right.
-
-    Shape:
-        - image, high_res: (3, H, W) in [0, 1]
-
-    Raises:
-        ValueError: the sizes differ.
+    """Show each pixel's absolute error, mean over channels (3, H, W) in [0, 1]; ValueError if sizes differ.
 
     Example:
-        >>> import torch
         >>> from dsrl_lab.plots.theme import new_figure
-        >>> image = torch.rand(3, 4, 6)
-        >>> float(error_map(image, image, ax=new_figure(2, 2).add_subplot()).images[0].get_array().max())
+        >>> image, ax = Tensor(3, 4, 6).fill_(0.5), new_figure(2, 2).add_subplot()
+        >>> float(error_map(image, image, ax=ax).images[0].get_array().max())
         0.0
     """
     if image.shape != high_res.shape:
@@ -79,20 +61,12 @@ def super_resolution_row(
     crop: tuple[int, int, int, int] | None = None,
     titles: bool = True,
 ) -> list[Axes]:
-    """Show input, reconstructions with PSNR and SSIM of the whole picture, and truth, on one axes each.
-
-    Shape:
-        - low_res: (3, H / s, W / s); high_res: (3, H, W)
-
-    Raises:
-        ValueError: the number of axes does not fit.
+    """Show input (3, H / s, W / s), reconstructions and truth (3, H, W), an axes each; ValueError for another number.
 
     Example:
-        >>> import torch
         >>> from dsrl_lab.plots.theme import new_figure
-        >>> high_res = torch.rand(3, 16, 16)
-        >>> made = [Reconstruction("perfect", high_res)]
-        >>> len(super_resolution_row(torch.rand(3, 8, 8), high_res, made, axes=list(new_figure(6, 2).subplots(1, 3))))
+        >>> truth, axes = Tensor(3, 16, 16).fill_(0.5), list(new_figure(6, 2).subplots(1, 3))
+        >>> len(super_resolution_row(truth[:, ::2, ::2], truth, [Reconstruction("same", truth)], axes=axes))
         3
     """
     if len(axes) != len(reconstructions) + 2:

@@ -1,8 +1,4 @@
-"""Frames as charts: Axes in, Axes out; every interval is ``inference.t_interval``, every row is drawn in its own style.
-
-Bars start at zero. What a part gains is drawn beside them, paired by seed: two rows trained with the same seed saw the
-same pictures in the same order, so their difference is surer than the difference of their means.
-"""
+"""Frames as charts: Axes in, Axes out; intervals are ``t_interval``'s, and gains are paired by seed, which is surer."""
 
 from __future__ import annotations
 
@@ -19,8 +15,7 @@ from dsrl_lab.results.frames import summary, wrapped
 from dsrl_lab.results.inference import t_interval
 from dsrl_lab.rows import GREY
 
-# Terms of ``frames.curves``: label of the axis, factor
-TERMS: dict[str, tuple[str, float]] = {
+TERMS: dict[str, tuple[str, float]] = {  # of frames.curves: label of the axis, factor
     "loss": ("objective", 1),
     "task": ("cross-entropy", 1),
     "sisr": ("SISR: mean squared error", 1),
@@ -66,15 +61,7 @@ def gain_points(
     xlabel: str = "gain over the baseline (points of mIoU)",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw differences: mean and 95 % interval of each place in its row's style, with the seeds as pale dots.
-
-    Args:
-        values: one score of ``frames.gains`` or ``frames.steps``, or of ``sweeps.gains_at_cost``.
-        y: the column that names the places: "label", "adds", "class".
-        places: their names from top to bottom, also of places that stay empty; those of ``values`` by default.
-        xlabel: what the axis shows.
-        ax: where to; pyplot's current axes by default.
-    """
+    """Draw differences by ``places`` of column ``y`` ("label", "adds", "class"): mean, interval, seeds as pale dots."""
     import seaborn as sns
 
     ax, (data, rows, labels) = axes_or_current(ax), _places(values.dropna(subset="value"), y)
@@ -132,11 +119,7 @@ def number_columns(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def training_curves(curves: pd.DataFrame, term: str = "task", *, legend: bool = True, ax: Axes | None = None) -> Axes:
-    """Draw one term over the iterations: each row's seeds as thin lines, their mean as a thick one.
-
-    Raises:
-        ValueError: no such term; the message lists those there are.
-    """
+    """Draw one of ``TERMS``: each row's seeds as thin lines, their mean as a thick one; ValueError for another term."""
     import seaborn as sns
 
     if term not in TERMS:
@@ -161,11 +144,7 @@ def training_curves(curves: pd.DataFrame, term: str = "task", *, legend: bool = 
 
 
 def cost_curves(swept: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw accuracy against true MACs, a line for each row over its input sizes: Figure 1 of the paper in our runs.
-
-    Raises:
-        ValueError: there are no runs.
-    """
+    """Draw accuracy against true MACs, a line a row over its input sizes, as Figure 1; ValueError without runs."""
     import seaborn as sns
 
     if swept.empty:
@@ -207,7 +186,6 @@ def cost_points(swept: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def _places(values: pd.DataFrame, y: str = "label") -> tuple[pd.DataFrame, list[str], list[str]]:
-    """The values in per cent, their rows and the names of their places, in order."""
     ordered = values.sort_values(["row", "seed"], kind="stable") if y == "label" else values
     data = ordered.assign(percent=100 * ordered["value"], row=ordered["row"].astype(str))
     data[y] = data[y].astype(str)
@@ -224,7 +202,6 @@ def _dots(data: pd.DataFrame, y: str, ax: Axes, rows: list[str], labels: list[st
 
 
 def _named(ax: Axes, labels: list[str]) -> Axes:
-    """Names of the places from top to bottom, without ticks and grid lines."""
     ax.set_yticks(range(len(labels)), wrapped(labels))
     ax.set(ylim=(len(labels) - 0.45, -0.55), ylabel="")
     ax.tick_params(axis="y", length=0)

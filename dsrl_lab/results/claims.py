@@ -1,11 +1,7 @@
-"""Every claim of the paper with our number beside it, from records alone; the rule of judging stands in ``inference``.
+"""Every claim of the paper with our number beside it, from records; DESIGN.md's own tests are ``confirm``'s to judge.
 
-Source: Wang et al., CVPR 2020, Table 1, Figure 1 and abstract, and the authors' repository; each number has its mark.
-Table 1's steps follow from ``rows``: a row against each row that its ``adds`` names and against the baseline, by the
-honest protocol (logits enlarged bilinearly) and by the released one (label maps enlarged), because part of a gain may
-be nothing but finer labels. Findings of one claim by one protocol are corrected together (Holm). Pictures, hosts and
-lengths are not the paper's: what is contradicted here may hold there, and the other way round. All of this is
-exploratory; confirmatory tests are named in data/runs/DESIGN.md and judged by ``confirm``.
+Source: Wang et al., CVPR 2020. Table 1's steps are judged by bilinear logits and, as released, by label maps, because
+part of a gain may be finer labels alone. Pictures, hosts and lengths are ours, so that verdicts may differ there.
 """
 
 from __future__ import annotations
@@ -99,12 +95,10 @@ def _pairs(there: set[str]) -> Iterator[tuple[Row, Row]]:
 
 
 def _place(row: Row) -> str | None:
-    """Where a row stands in Table 1; what has no super-resolution stands with the baseline."""
     return row.paper_row or (None if row.network.get("sisr") else "baseline")
 
 
 def _numbers(row: str, before: str, hosts: Iterable[str] = paper.HOSTS) -> dict[str, Number]:
-    """The paper's gain of a row of Table 1 over another, for each of its hosts."""
     return {
         host: Number(
             value=round((table_1_gain(row, host).value or 0.0) - (table_1_gain(before, host).value or 0.0), 2),

@@ -1,9 +1,4 @@
-"""The paper's claims about cost: as much better at similar cost, as good at less, nothing extra at inference.
-
-The paper counts FLOPs by a tool that leaves transposed convolutions out; here a cost is true MACs of the deployed
-network. Where DSRL costs more than its baseline at the same input, it is compared with what the baseline reaches at
-that cost with a larger input, on the line between two of the baseline's sizes (``sweeps``).
-"""
+"""The paper's claims about cost, by true MACs; the baseline at a cost lies between two of its sizes (``sweeps``)."""
 
 from __future__ import annotations
 
@@ -83,7 +78,6 @@ def cheaper(runs: pd.DataFrame) -> list[Finding]:
 
 
 def _points(swept: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Whole DSRL at each of its costs, and the baseline of its family."""
     for _, family in swept.groupby("family"):
         for row in WHOLE:
             for _, point in family[family["row"] == row].groupby("cost"):
@@ -177,10 +171,7 @@ def count_costs(counted: dict[str, float]) -> list[Finding]:
 
 
 def no_extra_cost(runs: pd.DataFrame) -> list[Finding]:
-    """Of the head: the deployed network over the baseline. Of SISR and FA: what is left of them in it.
-
-    The authors' head at the paper's own input is counted there and then: it needs no run.
-    """
+    """Of the head: the deployed network over the baseline, also without runs; of SISR and FA: what is left of them."""
     counted = counted_costs()
     where = "ESPNetv2 of width 2.0 with the released head, 256×512"
     reason = "the deconvolutions, which the released counter leaves out, are counted"

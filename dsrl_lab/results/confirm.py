@@ -27,22 +27,10 @@ Test = tuple[str, str, float | None]
 
 
 def compare(runs: pd.DataFrame, tests: Sequence[Test], *, split: str = "test", draws: int = 10_000) -> pd.DataFrame:
-    """Test a family of gains in mIoU (points, paired by seed) of one setting.
+    """Test a family of gains in mIoU, (row, other row, claimed size or None), of one setting; ValueError for several.
 
-    Args:
-        runs: of ``frames.runs``.
-        tests: (row, other row, claimed size or None where only a gain is claimed), in the order of the design.
-        split: that was scored.
-        draws: of the bootstrap.
-
-    Returns:
-        One line a test: row, over, size, seeds, mean, low and high (Student's t over seeds), boot_low and boot_high
-        (seeds and blocks of pictures; NaN where records hold no pictures), p (two-sided t), p_holm, p_equivalent (two
-        one-sided tests), verdict and reason. A verdict needs both intervals: what the bootstrap does not bear out is
-        undecided.
-
-    Raises:
-        ValueError: the runs are of several settings.
+    A line a test, in points, paired by seed: row, over, size, seeds, mean, low and high (Student's t), boot_low and
+    boot_high (``picture_interval``), p (two-sided t), p_holm, p_equivalent, verdict (by both intervals), reason.
     """
     if runs["setting"].nunique() > 1:
         raise ValueError(f"expected runs of one setting, got {', '.join(sorted(set(runs['setting'])))}; choose one")
@@ -86,14 +74,7 @@ def compare(runs: pd.DataFrame, tests: Sequence[Test], *, split: str = "test", d
 
 
 def picture_interval(pixels: pd.DataFrame, row: str, over: str, *, draws: int = 10_000) -> tuple[float, float]:
-    """The 95 % bootstrap interval of a gain over seeds and blocks of pictures, in points; NaN where there are none.
-
-    Args:
-        pixels: of ``frames.pictures``, one setting and split.
-        row: the one row.
-        over: the other.
-        draws: how many.
-    """
+    """The 95 % bootstrap interval, in points, over seeds and blocks of one split's ``frames.pictures``, or NaN."""
     counts = {
         name: {seed: np.stack(list(lines["counts"])) for seed, lines in pixels[pixels["row"] == name].groupby("seed")}
         for name in (row, over)

@@ -1,8 +1,4 @@
-"""What networks cost against the size of their input, both axes logarithmic: a line of slope 1 is a cost per pixel.
-
-Drawn from counts, not from a clock. Where a network has transposed convolutions, a dotted line shows what a counter
-that overlooks them finds; the gap between the two is the trap of DSRL's own numbers.
-"""
+"""Cost against input size, by counts; dotted: a counter that overlooks transposed convolutions, as DSRL's own did."""
 
 from __future__ import annotations
 
@@ -19,23 +15,16 @@ from dsrl_lab.rows import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 COLORS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, GREY)
 MARKERS = "osD^vP*"
-
-
 Counted = Any  # a row of tools.bench.cost: name ("+" before an SSSR head), input_size, macs, activation_bytes, ...
-# What can be drawn: name -> (label of the axis, its value, its value for a counter without transposed convolutions)
 Value = Callable[[Counted], float]
-QUANTITIES: dict[str, tuple[str, Value, Value | None]] = {
+QUANTITIES: dict[str, tuple[str, Value, Value | None]] = {  # label, value, value without transposed convolutions
     "macs": ("multiply-adds (G)", lambda row: row.macs / 1e9, lambda row: row.macs_without_transposed / 1e9),
     "activations": ("activations of one image (MB)", lambda row: row.activation_bytes / 1e6, None),
 }
 
 
 def cost_curves(rows: Sequence[Counted], quantity: str = "macs", *, ax: Axes | None = None) -> Axes:
-    """Draw a cost against the input's pixels, one line per network; a host and its SSSR head share a colour.
-
-    Raises:
-        ValueError: no rows, or no such quantity; the message lists those there are.
-    """
+    """Draw one of ``QUANTITIES``, a line a network, heads in their host's colour; ValueError for another or no rows."""
     if quantity not in QUANTITIES:
         raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
     if not rows:
@@ -70,11 +59,7 @@ def cost_curves(rows: Sequence[Counted], quantity: str = "macs", *, ax: Axes | N
 
 
 def cost_figure(rows: Sequence[Counted]) -> Figure:
-    """All quantities side by side, with one legend.
-
-    Raises:
-        ValueError: no rows.
-    """
+    """All quantities side by side, with one legend; ValueError without rows."""
     networks = len({row.name for row in rows})
     figure = new_figure(11.5, max(4.2, 1.2 + 0.24 * networks))
     axes = figure.subplots(1, len(QUANTITIES))

@@ -1,9 +1,4 @@
-"""Every figure of the kit by its name, drawn from records and checkpoints alone; and whether it still follows.
-
-``draw`` writes SVG, PNG and a manifest that says for each figure from which files, by which function, with which
-versions it came, and what the paper's numbers beside ours are. ``check`` reads the manifest back and says what no
-longer fits: a record that changed, came or went, a figure that was edited, or a drawing that changed with the code.
-"""
+"""Every figure of the kit by name, from records and checkpoints alone, with a manifest of where each came from."""
 
 from __future__ import annotations
 
@@ -86,28 +81,14 @@ def draw(
     streets: str = STREETS,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Draw figures from records, and write them with a manifest; figures that are not named keep their entry in it.
+    """Draw figures (all by default) and write them with a manifest: "figures" by name, and "skipped" with each reason.
 
-    Args:
-        names: which; all by default.
-        runs: folder of the records.
-        out: folder of the figures and of manifest.json.
-        whole: a checkpoint of a whole DSRL network, for the figures that look into its SISR branch.
-        streets: the setting whose runs the figures of drawn streets show.
-        progress: called with each figure's name before it is drawn.
-
-    Returns:
-        The manifest: "figures" by name, and "skipped" with the reason for each that could not be drawn.
-
-    Raises:
-        ValueError: an unknown name (the message lists those there are), a damaged record, or a file too large.
+    ``whole`` is a network with its SISR branch. Raises ValueError for an unknown name, a damaged record or a large
+    file.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     manifest = draw(["branches"], runs=Path(folder), out=Path(folder))
-        ...     check(Path(folder), Path(folder))
-        []
-        >>> sorted(manifest["figures"]["branches"]["files"])
+        ...     sorted(draw(["branches"], runs=Path(folder), out=Path(folder))["figures"]["branches"]["files"])
         ['branches.png', 'branches.svg']
     """
     chosen = list(FIGURES) if names is None else list(names)
@@ -155,17 +136,7 @@ def check(
     redraw: bool = False,
     whole: Path | None = None,
 ) -> list[str]:
-    """Say which figures no longer follow from their records; nothing is written.
-
-    Files and inputs are held to their hashes. What no network has to run for is drawn anew in memory, and what it says
-    (labels, sizes, numbers, verdicts) is compared; so a figure of the code's own shapes cannot drift either.
-
-    Returns:
-        One line for each figure that does not; empty if all do.
-
-    Raises:
-        FileNotFoundError: there is no manifest.
-    """
+    """Say, a line each, which figures no longer follow from their records; FileNotFoundError without a manifest."""
     if not (out / MANIFEST).is_file():
         raise FileNotFoundError(f"no {MANIFEST} in {out}; draw the figures first: dsrl-lab figures")
     sources = Sources.of(runs, whole)
@@ -181,11 +152,7 @@ def check(
 
 
 def read_manifest(out: Path) -> dict[str, Any]:
-    """The manifest of a folder; an empty one where there is none.
-
-    Raises:
-        ValueError: the file is damaged.
-    """
+    """The manifest of a folder, empty where there is none; ValueError where it is damaged."""
     path = out / MANIFEST
     if not path.is_file():
         return {"figures": {}, "skipped": {}}
@@ -217,7 +184,6 @@ def _drawn(name: str, inputs: Inputs) -> Drawing:
 
 
 def _hashes(inputs: Inputs, runs: Path) -> dict[str, str]:
-    """Hash of each input by its path from the folder of records."""
     root = runs.resolve()
     return {Path(os.path.relpath(file.resolve(), root)).as_posix(): sha256(file) for file in inputs.files}
 

@@ -1,9 +1,4 @@
-"""Figure 3 of the paper in our own drawing: what the segmentation and the super-resolution branch see of one scene.
-
-The last features of each branch, as they enter feature affinity, are shown by their length (L2 over channels) and by
-their first three principal components as red, green and blue. Edges per branch: the mean step between
-neighbouring positions of the length, over its mean, so that the eye's impression has a number beside it.
-"""
+"""Figure 3 of the paper in our own drawing: the last features of both branches, by length (L2) and main components."""
 
 from __future__ import annotations
 
@@ -17,13 +12,7 @@ from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
 
 
 def principal_colors(features: Tensor) -> Tensor:
-    """The first three principal components of features as colours, each from its 2nd to its 98th percentile.
-
-    A component's sign is free: it is chosen so that the sum of its weights is positive.
-
-    Shape:
-        - features: (C, H, W) with C >= 3
-        - output: (3, H, W) in [0, 1]
+    """The first three principal components of (C, H, W), C >= 3, clipped to 96 %, as colours (3, H, W) in [0, 1].
 
     Example:
         >>> principal_colors(torch.rand(8, 4, 6, generator=torch.Generator().manual_seed(0))).shape
@@ -34,17 +23,14 @@ def principal_colors(features: Tensor) -> Tensor:
     rows = rows - rows.mean(0)
     _, axes = torch.linalg.eigh(rows.T @ rows)
     axes = axes[:, -3:].flip(1)
-    axes = axes * torch.where(axes.sum(0) < 0, -1.0, 1.0)
+    axes = axes * torch.where(axes.sum(0) < 0, -1.0, 1.0)  # a component's sign is free
     parts = (rows @ axes).T
     low, high = (torch.quantile(parts, q, dim=1, keepdim=True) for q in (0.02, 0.98))
     return ((parts - low) / (high - low).clamp(min=1e-9)).clamp(0, 1).float().view(3, height, width)
 
 
 def edge_share(length: Tensor) -> float:
-    """Mean absolute step between neighbouring positions, over the mean.
-
-    Shape:
-        - length: (H, W), non-negative
+    """Mean absolute step between neighbours of a non-negative (H, W), over its mean: a number for what the eye sees.
 
     Example:
         >>> edge_share(torch.ones(4, 6)), edge_share(torch.tensor([[0.0, 2.0], [2.0, 0.0]]))

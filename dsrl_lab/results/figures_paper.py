@@ -1,8 +1,4 @@
-"""Figures of the paper's own numbers, each with its mark, ours beside them; and of the network's parts.
-
-Letters after a number: P the paper's, M measured on public code. Values that were read off a figure are drawn hollow,
-with their error, and are never given as the paper's.
-"""
+"""Figures of the paper's own numbers (hollow where read off a figure), ours beside them, and of the network's parts."""
 
 from __future__ import annotations
 
@@ -144,7 +140,6 @@ def _rows(ax: Axes, *, labels: bool) -> None:
 
 
 def _lanes(runs: pd.DataFrame) -> dict[str, Lane]:
-    """Our settings that have a whole DSRL and a baseline, by a name for the legend: row of Table 1 to our gain."""
     lanes: dict[str, Lane] = {}
     for _, of_setting in runs.groupby("setting"):
         over, steps = pick(gains(scores(of_setting))), ladder(of_setting)

@@ -1,8 +1,4 @@
-"""Figure 9 of the paper in our own drawing: people with their joints, by the baseline and by DSRL.
-
-Source: Figure 9 of the paper shows people of COCO with joints by HRNet and by DSRL. Ours are drawn people, whose
-pictures the kit may hold; who is shown follows from a rule and not from a choice: the first of the validation split.
-"""
+"""Figure 9 of the paper with drawn people, which the kit may hold: by rule, the first of the validation split."""
 
 from __future__ import annotations
 
@@ -64,13 +60,11 @@ def _show_person(crop: PoseSample, joints: Tensor, table: JointTable, color: str
 
 
 def _right(joints: Tensor, person: PoseSample, table: JointTable) -> int:
-    """How many marked joints lie within 0.2 of the torso from where they are; covered joints are known too here."""
     shoulder, hip = table.torso
     torso = (person.joints[shoulder] - person.joints[hip]).norm()
     return int((((joints - person.joints).norm(dim=-1) <= 0.2 * torso) & (person.visible > 0)).sum())
 
 
 def _inverse(matrix: Tensor) -> Tensor:
-    """From the picture's pixels to the crop's."""
     whole = torch.cat([matrix.double(), torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64)])
     return torch.linalg.inv(whole)[:2].float()

@@ -1,8 +1,4 @@
-"""Figures of drawn streets: the scenes, and what networks make of them.
-
-Which scenes and pixels are shown follows from a rule and not from a choice: the first of the split, and for each class
-that is named the position that holds most of it.
-"""
+"""Figures of drawn streets, by rule and not by choice: a split's first scenes, and where a named class is densest."""
 
 from __future__ import annotations
 
@@ -150,11 +146,7 @@ def _validation(input_size: tuple[int, int], scale: int) -> Streets:
 
 
 def see(path: Path) -> Seen:
-    """Build the whole network that a checkpoint holds and show it the first validation scene.
-
-    Raises:
-        MissingInputError: the checkpoint holds no SISR branch.
-    """
+    """A checkpoint's whole network on the first validation scene; MissingInputError where it has no SISR branch."""
     loaded = checkpoint.load(path)
     if loaded.description.get("deployed"):
         raise MissingInputError(f"{path.name} is a deployed network: its SISR branch was left behind")
@@ -180,7 +172,6 @@ def _window_on(mask: Tensor, index: int) -> tuple[int, int, int, int]:
 
 
 def _most_of(mask: Tensor, index: int, grid: tuple[int, int]) -> tuple[int, int] | None:
-    """The position of a grid that holds most pixels of a class; None where there is none."""
     share = F.adaptive_avg_pool2d((mask == index).float()[None, None], grid)[0, 0]
     if not share.any():
         return None

@@ -17,33 +17,22 @@ POINTS = "points of mIoU"
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What our records say of one claim in one setting, by one protocol.
-
-    Attributes:
-        paper: the paper's number, or one for each of its hosts.
-        over: the row that ours is compared with.
-        where: setting and rows in words; "" where nothing was run.
-        protocol: how ours was scored, or counted.
-        counted: whether ours is a count, which no seed changes.
-        size: the claimed gain that ours is held to; None where it is not judged as a gain.
-        verdict: one of ``inference.WORDS``.
-        records: the files behind it, as <folder>/<file>.
-    """
+    """What our records say of one claim in one setting, by one protocol."""
 
     claim: str
-    paper: dict[str, Number]
+    paper: dict[str, Number]  # by host, where it has one for each
     row: str = ""
-    over: str = ""
+    over: str = ""  # the row that ours is compared with
     setting: str = ""
-    where: str = ""
-    protocol: str = ""
+    where: str = ""  # setting and rows in words, where anything was run
+    protocol: str = ""  # how ours was scored, or counted
     ours: Estimate | None = None
     unit: str = ""
-    counted: bool = False
-    size: float | None = None
-    verdict: str = NOT_TESTED
+    counted: bool = False  # a count, which no seed changes
+    size: float | None = None  # the claimed gain that ours is held to
+    verdict: str = NOT_TESTED  # one of inference.WORDS
     reason: str = ""
-    records: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()  # <folder>/<file>
 
     @property
     def shown(self) -> str:
@@ -83,10 +72,7 @@ def judge_together(family: Sequence[Finding]) -> list[Finding]:
 
 
 def count_is(what: str, number: Number, ours: float, *, tolerance: float = 0.005) -> Finding:
-    """A count beside the paper's: supported where it is the same number within a relative tolerance.
-
-    Raises:
-        ValueError: the paper's number is not known.
+    """A count beside the paper's, supported where they agree by a relative tolerance; ValueError if that is not known.
 
     Example:
         >>> from dsrl_lab.results import paper_numbers as paper

@@ -1,9 +1,4 @@
-"""Records as DataFrames: ``runs`` reads a folder once; ``scores``, ``curves`` and ``pictures`` are long frames of them.
-
-Two layouts are read: ``<setting>/<row>_seed<k>.jsonl`` as the kit commits records under data/runs, and
-``<row>_seed<k>/record.jsonl`` with its checkpoints beside it, as a run leaves them. Scores are shares in [0, 1] (PSNR
-in dB). Rows are ordered categoricals, in the order of ``rows.ROWS``.
-"""
+"""Records as DataFrames: ``runs`` reads a folder, and the rest are frames of it. Scores are shares, PSNR in dB."""
 
 from __future__ import annotations
 
@@ -27,15 +22,10 @@ _KEYS = ["setting", "seed", "split", "protocol", "metric", "class", "drive"]
 
 
 def runs(folder: Path | str) -> pd.DataFrame:
-    """All runs under a folder, in either layout: one row a run, in the order of setting, row and seed.
+    """All runs under a folder, by setting, row and seed; ValueError for a damaged record, or a seed there twice.
 
-    Returns:
-        Columns setting, row, seed, label, finished, held_out, dataset, host, input_height, input_width, upscale_factor,
-        iterations, batch_size, macs and training_macs (multiply-adds), parameters, seconds, commit, torch, device, and
-        record: the lines themselves, from which ``scores``, ``curves`` and ``pictures`` are made.
-
-    Raises:
-        ValueError: a record is damaged, or a recipe's seed is there twice.
+    Columns: setting, row, seed, label, finished, held_out, dataset, host, input_height, input_width, upscale_factor,
+    iterations, batch_size, macs, training_macs (multiply-adds), parameters, seconds, commit, torch, device, record.
 
     Example:
         >>> len(runs("no/such/folder"))
@@ -61,9 +51,8 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
     """The frame of ``runs`` from records that were read, or from the lines of a run that is under way.
 
     Example:
-        >>> lines = ({"kind": "run", "setting": "here", "row": "dsrl", "seed": 0, "title": "+ FA"},)
-        >>> frame([Record(lines)])[["setting", "row", "label", "finished"]].values.tolist()
-        [['here', 'dsrl', '+ FA', False]]
+        >>> frame([Record(({"kind": "run", "setting": "here", "row": "dsrl", "seed": 0},))]).finished.tolist()
+        [False]
     """
     table = pd.DataFrame([_columns(one) for one in records], columns=_COLUMNS).astype({"finished": bool})
     table["row"] = _ordered(table["row"])
@@ -100,21 +89,15 @@ _COLUMNS += ["commit", "torch", "device", "record"]
 
 
 def scores(runs: pd.DataFrame) -> pd.DataFrame:
-    """Final scores of finished runs, one a line.
+    """Final scores of finished runs, one a line, where there is such; ValueError for what is no number.
 
-    Returns:
-        Columns setting, row, seed, label, split, protocol ("logits", "labels", "keypoints", "super_resolution", ...),
-        metric, class ("" for all), drive (a video sequence; "" for all), value. A class that does not occur, and a
-        score that a row does not have, have no line.
-
-    Raises:
-        ValueError: a score is no number.
+    Columns are setting, row, seed, label, split, protocol ("logits", "labels", "keypoints", "super_resolution", ...),
+    metric, class and drive, a video sequence ("" for all), and value.
 
     Example:
-        >>> first = {"setting": "here", "row": "dsrl", "seed": 0}
-        >>> end = {"kind": "end", "logits": {"split": "val", "miou": 0.5, "iou": {"pole": 0.25}}}
-        >>> scores(frame([Record((first, end))]))[["protocol", "metric", "class", "value"]].values.tolist()
-        [['logits', 'miou', '', 0.5], ['logits', 'iou', 'pole', 0.25]]
+        >>> end = {"kind": "end", "logits": {"split": "val", "iou": {"pole": 0.25}}}
+        >>> scores(frame([Record(({"setting": "here", "row": "dsrl", "seed": 0}, end))])).iloc[0, 5:8].tolist()
+        ['logits', 'iou', 'pole']
     """
     lines: list[tuple[Any, ...]] = []
     for run in runs[runs.finished].itertuples():
@@ -157,15 +140,12 @@ def pick(scores: pd.DataFrame, score: str = MIOU, *, split: str | None = "val") 
 
 
 def gains(scores: pd.DataFrame, over: str = "baseline") -> pd.DataFrame:
-    """Every score less that of another row of the same setting and seed; lines without a partner are left out.
-
-    The same seed draws the same pictures in the same order, so a difference by seed is surer than one of means.
+    """Every score less another row's of the same setting and seed, which saw the same pictures; else left out.
 
     Example:
-        >>> first, end = {"setting": "here", "seed": 0}, {"kind": "end", "logits": {"split": "val", "miou": 0.5}}
-        >>> better = end | {"logits": {"split": "val", "miou": 0.75}}
-        >>> lines = (first | {"row": "baseline"}, end), (first | {"row": "dsrl"}, better)
-        >>> gains(scores(frame(map(Record, lines)))).value.tolist()
+        >>> one = {"setting": "here", "split": "val", "protocol": "logits", "metric": "miou", "class": "", "drive": ""}
+        >>> lines = [one | {"row": row, "seed": 0, "value": v} for row, v in (("baseline", 0.5), ("dsrl", 0.75))]
+        >>> gains(pd.DataFrame(lines)).value.tolist()
         [0.25]
     """
     before = scores.loc[scores["row"] == over, [*_KEYS, "value"]].rename(columns={"value": "before"})
@@ -174,11 +154,7 @@ def gains(scores: pd.DataFrame, over: str = "baseline") -> pd.DataFrame:
 
 
 def steps(scores: pd.DataFrame) -> pd.DataFrame:
-    """What each change adds: every row less each row that its ``adds`` names.
-
-    Returns:
-        As ``gains``, with columns over (the other row) and adds (the question that the difference answers).
-    """
+    """What each change adds, as ``gains``: rows less each of their ``adds``; columns over and adds (the question)."""
     asked = [(row, over, adds) for row in ROWS.values() for over, adds in row.adds.items()]
     there = set(scores["row"])
     parts = [
@@ -192,11 +168,7 @@ def steps(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(values: pd.DataFrame, by: Iterable[str] = ("setting", "row"), *, scale: float = 1.0) -> pd.DataFrame:
-    """Mean and 95 % t-interval over the seeds of each group of one score (``pick``); ``scale`` 100 for per cent.
-
-    Returns:
-        Columns ``by``, mean, low, high (NaN for a single seed), seeds, and estimate: the ``Estimate`` itself.
-    """
+    """Mean, low, high (NaN for one seed), seeds and ``Estimate`` of one score by groups; ``scale`` 100 for per cent."""
     lines = []
     for key, group in values.groupby(list(by), observed=True, sort=False):
         found = estimate(group["value"]).scaled(scale)
@@ -207,12 +179,7 @@ def summary(values: pd.DataFrame, by: Iterable[str] = ("setting", "row"), *, sca
 
 
 def curves(runs: pd.DataFrame) -> pd.DataFrame:
-    """Training curves of all runs, also of those under way.
-
-    Returns:
-        Columns setting, row, seed, label, iteration, term ("loss", "task", "sisr", "affinity", "learning_rate",
-        "images_per_second", and scores such as "miou"), value. A part that a network does not have has no line.
-    """
+    """Training curves, also of runs under way: setting, row, seed, label, iteration, term (``charts.TERMS``), value."""
     lines = []
     for run in runs.itertuples():
         network = run.record.first.get("network", {})
@@ -234,15 +201,11 @@ _TERMS = ("loss", "task", "sisr", "affinity", "learning_rate", "images_per_secon
 
 
 def pictures(runs: pd.DataFrame) -> pd.DataFrame:
-    """Pixels of each scored picture, where a record has them: for scores of any part of a split, and for resampling.
+    """Pixels of each scored picture, where a record has them, for scores of any part of a split and for resampling.
 
-    Returns:
-        One line a picture: columns setting, row, seed, split, picture (its place in the split), drive (of a video, ""
-        for single scenes), block (of ``inference.BLOCK`` neighbouring frames of a drive; a scene is its own), counts:
-        (3, K) whole numbers, the right, predicted and true pixels of each class.
-
-    Raises:
-        ValueError: the pictures do not give the scores of the drives that stand beside them.
+    Columns: setting, row, seed, split, picture (its place), drive (of a video, else ""), block (``BLOCK`` neighbours of
+    a drive, or one scene), counts: (3, K) right, predicted and true pixels by class. ValueError if they miss drives'
+    scores.
     """
     lines: list[tuple[Any, ...]] = []
     for run in runs[runs.finished].itertuples():
@@ -280,11 +243,7 @@ def _drives(counts: np.ndarray, drives: dict[str, float], path: Path) -> list[tu
 
 
 def alike(runs: pd.DataFrame) -> pd.DataFrame:
-    """The finished runs, held to be one ablation: of one setting, and alike in all but their parts.
-
-    Raises:
-        ValueError: they are of several settings, or differ in what an ablation must keep equal.
-    """
+    """The finished runs, held to be one ablation: ValueError where they differ in more than their parts."""
     finished = runs[runs.finished]
     if finished["setting"].nunique() > 1:
         names = ", ".join(sorted(set(finished["setting"])))
@@ -327,7 +286,6 @@ def _ordered(rows: pd.Series) -> pd.Categorical:
 
 
 def _like(runs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Rows and labels as ordered categoricals, as ``runs`` has them."""
     for name in ("row", "label"):
         if name in table and name in runs:
             table[name] = pd.Categorical(table[name], runs[name].cat.categories, ordered=True)

@@ -1,13 +1,9 @@
 """What numbers over seeds and pictures can say: intervals, tests, and the four words of every table and figure.
 
-A gain is a difference of two rows, paired by seed, in points of mIoU. *Supported*: the interval lies above zero and,
-where the claim has a size, its lower end is within ``SMALLEST`` of that size or above. *Contradicted*: the interval
-ends below zero, or below the size by more than ``SMALLEST``, or two one-sided tests leave nothing of that size.
-*Undecided*: neither. *Not tested*: no record, or one seed. Tests of one family are corrected by Holm's method. Where
-records hold the pictures' own counts, a bootstrap over seeds and blocks of neighbouring frames stands beside Student's
-t over seeds.
-
-Source: Efron and Tibshirani 1993 (percentiles); Holm 1979; Schuirmann 1987 (two one-sided tests).
+A gain, paired by seed, in points of mIoU, is *supported* where its interval is above zero and reaches the claimed size
+within ``SMALLEST``; *contradicted* where it ends below zero or farther below the size, or two one-sided tests leave
+nothing of it; else *undecided*; *not tested* without two seeds. Families are corrected together. Source: Holm 1979;
+Schuirmann 1987 (two one-sided tests); Efron and Tibshirani 1993 (percentiles).
 """
 
 from __future__ import annotations
@@ -50,25 +46,19 @@ class Estimate:
         """As text: mean ± margin.
 
         Example:
-            >>> estimate((50.0, 52.0, 54.0)).show()
-            '52.0 ± 5.0'
-            >>> estimate((2.1,)).show(signed=True)
-            '+2.1 (1 seed)'
+            >>> estimate((50.0, 52.0, 54.0)).show(), estimate((2.1,)).show(signed=True)
+            ('52.0 ± 5.0', '+2.1 (1 seed)')
         """
         mean = f"{self.mean:{'+' if signed else ''}.{digits}f}"
         return f"{mean} (1 seed)" if self.margin is None else f"{mean} ± {self.margin:.{digits}f}"
 
 
 def estimate(values: Iterable[float]) -> Estimate:
-    """Mean and 95 % t-interval: mean ± t(n - 1) * s / sqrt(n), s with n - 1.
-
-    Raises:
-        ValueError: no values.
+    """Mean and 95 % t-interval: mean ± t(n - 1) * s / sqrt(n), s with n - 1; ValueError without values.
 
     Example:
-        >>> result = estimate((1.0, 2.0, 3.0))  # t(2) = 4.303, s = 1
-        >>> result.mean, round(result.margin, 3)
-        (2.0, 2.484)
+        >>> estimate((1.0, 2.0, 3.0)).show(digits=3)  # t(2) = 4.303, s = 1
+        '2.000 ± 2.484'
     """
     values = tuple(float(value) for value in values)
     if not values:
@@ -84,27 +74,20 @@ def t_interval(values: Iterable[float]) -> tuple[float, float]:
     """The 95 % t-interval of the mean as seaborn's ``errorbar`` takes it; NaN twice for a single value.
 
     Example:
-        >>> low, high = t_interval((1.0, 2.0, 3.0))
-        >>> round(low, 3), round(high, 3)
-        (-0.484, 4.484)
+        >>> [round(edge, 3) for edge in t_interval((1.0, 2.0, 3.0))]
+        [-0.484, 4.484]
     """
     return estimate(values).interval or (math.nan, math.nan)
 
 
 def smallest_visible(result: Estimate, *, power: float = 0.8) -> float | None:
-    """The smallest true difference that so many seeds, scattering so, would have shown: the power of the test.
+    """The smallest true difference that seeds which scatter so would show with this power; None for a single seed.
 
-    With that true difference the two-sided interval leaves zero out in a share ``power`` of all repetitions (the
-    noncentral t distribution, summed over the spreads that a sample may show: SciPy's own gives NaN for two seeds).
-
-    Returns:
-        The difference, in the unit of ``result``; None for a single seed.
-
-    Raises:
-        ValueError: ``power`` is not between 0.05 and 1.
+    The two-sided interval then leaves zero out in a share ``power`` of repetitions (noncentral t, summed over the
+    spreads that a sample may show: SciPy's own gives NaN for two seeds). Raises ValueError unless 0.05 < ``power`` < 1.
 
     Example:
-        >>> round(smallest_visible(estimate((1.0, 2.0, 3.0))), 2)  # three seeds that scatter by 1
+        >>> round(smallest_visible(estimate((1.0, 2.0, 3.0))), 2)
         3.26
     """
     if not 1 - CONFIDENCE < power < 1:
@@ -117,7 +100,6 @@ def smallest_visible(result: Estimate, *, power: float = 0.8) -> float | None:
 
 @functools.cache
 def _visible_errors(freedom: int, power: float) -> float:
-    """``smallest_visible`` in standard errors."""
     t = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
     spreads = stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom)  # what the sample's own spread may turn out to be
     edges = t * np.sqrt(spreads / freedom)
@@ -130,20 +112,13 @@ def _visible_errors(freedom: int, power: float) -> float:
 
 
 def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -> tuple[str, str]:
-    """Judge a gain in points by the rule of this file.
-
-    ``size`` is the claimed gain, None where only its sign is claimed; the interval is widened for ``tests`` of them.
-
-    Returns:
-        One of ``WORDS``, and the reason.
+    """Judge a gain in points, of a claimed ``size`` or by its sign, with its interval widened for ``tests``; say why.
 
     Example:
         >>> judge(estimate((2.1, 2.6, 2.4)), 2.0)
         ('supported', 'the interval is clear of zero and reaches 2 within 0.5')
-        >>> judge(estimate((1.0, 1.2, 1.1)), 2.0)
-        ('contradicted', 'a gain, but the interval ends more than 0.5 below 2')
-        >>> judge(estimate((3.0, -2.0, 1.0)), 2.0)[0], judge(estimate((3.0,)), 2.0)
-        ('undecided', ('not tested', '1 seed: an observation'))
+        >>> judge(estimate((1.0, 1.2, 1.1)), 2.0)[0], judge(estimate((3.0,)), 2.0)[0]
+        ('contradicted', 'not tested')
     """
     if ours is None:
         return NOT_TESTED, "no seed has both rows"
@@ -172,8 +147,7 @@ def judge_family(family: Sequence[tuple[Estimate | None, float | None]]) -> list
     """Judge the tests of one family together, by Holm's method: the clearest first, each with what is left to test.
 
     Example:
-        >>> clear, close = (1.0, 1.1, 1.2), (0.4, 1.6, 1.0)
-        >>> [word for word, _ in judge_family([(estimate(clear), None), (estimate(close), None)])]
+        >>> [word for word, _ in judge_family([(estimate((1.0, 1.1, 1.2)), None), (estimate((0.4, 1.6, 1.0)), None)])]
         ['supported', 'undecided']
     """
     p = [_p_decided(ours, size) for ours, size in family]
@@ -204,10 +178,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
-    """P-value of two one-sided t tests: at 5 % or less the mean lies within ± ``margin``.
-
-    Raises:
-        ValueError: fewer than two values.
+    """P-value of two one-sided t tests, for a mean within ± ``margin``; ValueError for fewer than two values.
 
     Example:
         >>> round(equivalence((0.1, 0.0, -0.1)), 4)
@@ -221,11 +192,7 @@ def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
 
 
 def pooled_miou(counts: np.ndarray) -> np.ndarray:
-    """MIoU of summed counts, over the classes that occur.
-
-    Shape:
-        - counts: (..., 3, K) right, predicted and true pixels
-        - output: (...)
+    """MIoU (...) of summed counts (..., 3, K), right, predicted and true pixels, over the classes that occur.
 
     Example:
         >>> float(pooled_miou(np.array([[2, 4], [2, 5], [3, 4]])))  # 2/3 and 4/5
@@ -243,20 +210,9 @@ def bootstrap(
 ) -> np.ndarray:
     """Draws of the gain in pooled mIoU: seeds are drawn again, and blocks of pictures; each mIoU is computed anew.
 
-    Args:
-        ours: counts of the row, as ``frames.pictures`` has them, in the same order as ``before``.
-        before: counts of the other row.
-        blocks: block of each picture.
-        shared: whether all seeds were scored on the same pictures, so that blocks are drawn for all of them at once.
-        draws: how many.
-        seed: of the generator.
-
-    Shape:
-        - ours, before: (seeds, pictures, 3, K); blocks: (pictures,)
-        - output: (draws,), in shares
-
-    Raises:
-        ValueError: the shapes differ.
+    Counts ``ours`` and ``before``, (seeds, pictures, 3, K) in one order, and ``blocks`` (pictures,) give (draws,)
+    shares; ``shared``: all seeds have the same pictures, and blocks are drawn for all at once. ValueError where shapes
+    differ.
     """
     if ours.shape != before.shape or blocks.shape != ours.shape[1:2]:
         raise ValueError(
@@ -291,8 +247,6 @@ def in_words(ours: Estimate) -> str:
     Example:
         >>> in_words(estimate((-2.1, -2.6, -2.4)))
         '-2.4 ± 0.6 points of mIoU, 3 seeds; a gain is contradicted: the interval lies below zero'
-        >>> in_words(estimate((0.3,)))
-        '+0.3 (1 seed) points of mIoU; a gain is not tested: 1 seed: an observation'
     """
     word, reason = judge(ours)
     seeds = "" if ours.margin is None else f", {len(ours.values)} seeds"
@@ -318,7 +272,6 @@ def _p_equivalent(ours: Estimate) -> float:
 
 
 def _p_decided(ours: Estimate | None, size: float | None) -> float | None:
-    """How clearly a test is decided: by this the tests of a family are ordered."""
     if ours is None or ours.margin is None:
         return None
     goal = 0.0 if size is None else max(0.0, size - SMALLEST)

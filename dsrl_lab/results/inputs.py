@@ -24,15 +24,10 @@ class MissingInputError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """The files that one figure reads.
-
-    Attributes:
-        runs: whose records are drawn (``frames.runs``).
-        checkpoints: row to the checkpoint that is run; one with its training-only half is called "whole".
-    """
+    """The files that one figure reads."""
 
     runs: pd.DataFrame = field(default_factory=lambda: frame([]))
-    checkpoints: dict[str, Path] = field(default_factory=dict)
+    checkpoints: dict[str, Path] = field(default_factory=dict)  # by row, or "whole" with its training-only half
 
     @property
     def files(self) -> list[Path]:
@@ -53,11 +48,7 @@ class Sources(NamedTuple):
         return cls(found[found["finished"]], whole)
 
     def finished(self, setting: str, rows: tuple[str, ...] = ()) -> pd.DataFrame:
-        """Finished runs of a setting, of all rows or of some; each of ``rows`` must be there.
-
-        Raises:
-            MissingInputError: there are none.
-        """
+        """Finished runs of a setting, of all rows or of some; MissingInputError where one of ``rows`` is not there."""
         found = self.runs[self.runs["setting"] == setting]
         missing = [row for row in rows if row not in set(found["row"])]
         if found.empty or missing:
@@ -142,14 +133,7 @@ def whole_of(setting: str, row: str) -> Callable[[Sources], Inputs]:
 
 
 def find_checkpoint(one: Record, *, whole: bool = False) -> Path | None:
-    """Find a run's checkpoint: beside its record, or by its header among the checkpoints that the kit commits.
-
-    Returns:
-        Its path, or None if there is none.
-
-    Raises:
-        ValueError: a checkpoint is damaged.
-    """
+    """A run's checkpoint, beside its record or by its header among the kit's, or None; ValueError for a damaged one."""
     folder = one.path.parent
     beside = folder / ("latest.safetensors" if whole else "deployed.safetensors")
     if one.path.name == "record.jsonl" and beside.is_file():

@@ -1,8 +1,4 @@
-"""The network as a drawing: an overview of its parts, and its two branches with the sizes of their tensors.
-
-Source: what Figures 2 and 4 of the paper say, in a drawing of our own; every size comes from ``network_shapes``, so the
-drawing changes when the code does.
-"""
+"""The network as a drawing, by Figures 2 and 4 of the paper; every size is the code's own, of ``network_shapes``."""
 
 from __future__ import annotations
 
@@ -34,11 +30,7 @@ def say(shape: Shape | None) -> str:
 def overview(
     shapes: NetworkShapes, *, low_res: Picture, mask: Picture, high_res: Picture, ax: Axes | None = None
 ) -> Axes:
-    """Draw the parts of DSRL: solid what is deployed, dashed what only training needs.
-
-    Shape:
-        - low_res, mask, high_res: (H, W, 3) uint8
-    """
+    """Draw DSRL's parts over pictures (H, W, 3) uint8: solid what is deployed, dashed what only training needs."""
     ax = _canvas(axes_or_current(ax), 15.0, 6.5)
     top, middle, bottom = 4.9, 2.95, 1.15
     ax.add_patch(
@@ -140,7 +132,6 @@ def _picture(
 
 
 def _block(ax: Axes, center: Point, shape: Shape, color: str, name: str, *, dashed: bool = False) -> None:
-    """A cuboid: its front is channels by height, its side recedes with the width."""
     channels, height, width = shape
     thick, tall, deep = 0.035 * math.sqrt(channels), 0.055 * math.sqrt(height), 0.022 * math.sqrt(width)
     left, low = center[0] - (thick + deep) / 2, center[1] - (tall + deep) / 2

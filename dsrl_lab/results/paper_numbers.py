@@ -1,9 +1,7 @@
-"""The paper's numbers as data, each with a mark that says how sure it is.
+"""The paper's numbers as data, each with a mark that says how sure it is; what was read off a figure is marked so.
 
-Source: Wang, Li, Zhu, Tian, Shan, "Dual Super-Resolution Learning for Semantic Segmentation", CVPR 2020 (Table 1,
-Figure 1, abstract), the authors' repository, and counts made on public code. mIoU is in per cent, on Cityscapes val;
-sizes are (H, W); costs are millions of multiply-adds (MACs). A number that was read off a figure is marked so and
-carries its error: it is never shown as one that the paper states.
+Source: Wang et al., CVPR 2020 (Table 1, Figure 1, abstract), the authors' repository, and counts made on public code.
+mIoU is in per cent, on Cityscapes val; sizes are (H, W); costs are millions of multiply-adds (MACs).
 """
 
 from __future__ import annotations
@@ -45,24 +43,15 @@ MEANINGS = {
 class Number:
     """One number with its mark.
 
-    Attributes:
-        value: the number; None where it is not known.
-        mark: how sure it is.
-        unit: "% mIoU", "M MACs", ...; empty for a pure number.
-        error: half-width of what it may be off by, in the same unit; only read-off numbers have one.
-        note: what a reader must know beside it.
-
     Example:
-        >>> print(Number(value=59.1, mark=Mark.READ_OFF, error=0.2))
-        59.1 ± 0.2 [read off]
-        >>> print(Number(value=54.5, mark=Mark.PAPER, unit="% mIoU"))
-        54.5 % mIoU [P]
+        >>> print(Number(value=59.1, mark=Mark.READ_OFF, error=0.2, unit="% mIoU"))
+        59.1 ± 0.2 % mIoU [read off]
     """
 
-    value: float | None
+    value: float | None  # None where it is not known
     mark: Mark
-    unit: str = ""
-    error: float | None = None
+    unit: str = ""  # empty for a pure number
+    error: float | None = None  # half-width, in the same unit, of read-off numbers alone
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -111,15 +100,11 @@ TABLE_1 = tuple(
 
 
 class Figure1Point(NamedTuple):
-    """One input size of one host in Figure 1.
-
-    ``gain`` is the label that the figure prints, DSRL over the baseline. The two scores are read off: the figure's own
-    axis does not fit its points, so they were rescaled by the labels and anchored at Table 1.
-    """
+    """One size of one host in Figure 1; scores are read off, rescaled by its labels and anchored at Table 1."""
 
     host: str
     input_size: tuple[int, int]
-    gain: Number
+    gain: Number  # as the figure's label says, DSRL over the baseline
     baseline: Number
     dsrl: Number
 
@@ -142,10 +127,7 @@ FIGURE_1 = tuple(
 
 
 class ReleaseRow(NamedTuple):
-    """A row of the table in the authors' repository: ESPNetv2 of width 2.0.
-
-    What it calls FLOPs and parameters is the same with and without DSRL: its counter sees Conv2d alone.
-    """
+    """A row of the authors' table, ESPNetv2 of width 2.0; costs are DSRL's too: their counter sees Conv2d alone."""
 
     input_size: tuple[int, int]
     baseline: Number
@@ -186,15 +168,11 @@ CLAIMS = (
 
 
 class Cost(NamedTuple):
-    """What ESPNetv2 (width 2.0, 20 outputs) with the released SSSR head costs at one input size, counted in full.
-
-    ``convolutions`` are the plain host, all that the released counter sees; ``deconvolutions`` the two transposed
-    convolutions of the SSSR head, which it does not.
-    """
+    """What ESPNetv2 (width 2.0, 20 outputs) with the released SSSR head costs at one input size, counted in full."""
 
     input_size: tuple[int, int]
-    convolutions: Number
-    deconvolutions: Number
+    convolutions: Number  # the plain host, all that the released counter sees
+    deconvolutions: Number  # the two of the SSSR head
     total: Number
 
 
@@ -206,7 +184,6 @@ RELEASED_COUNTER = _macs(674.784, "of the released counter at 256x512, with and 
 SSSR_PARAMETERS = Number(value=7320, mark=Mark.MEASURED, unit="parameters", note="of the released SSSR head")
 SAME_COST_INPUT = (350, 701)  # a plain ESPNetv2 at this input costs what DSRL costs at 256x512 [M]
 SAME_COST_MIOU = _miou(59.1, Mark.READ_OFF, 0.2)  # and there the read-off baseline curve gives this
-
 SETTINGS: dict[str, Number] = {
     "w1, weight of SISR": Number(value=0.1, mark=Mark.SECOND_HAND, note="four sources agree"),
     "w2, weight of FA": Number(value=1.0, mark=Mark.SECOND_HAND, note="four sources agree"),
@@ -225,10 +202,7 @@ SETTINGS: dict[str, Number] = {
 
 
 def table_1_gain(row: str, host: str) -> Number:
-    """Gain of a row of Table 1 over its baseline, in points of mIoU.
-
-    Raises:
-        ValueError: Table 1 has no such row or host.
+    """Gain of a row of Table 1 over its baseline, in points of mIoU; ValueError for another row or host.
 
     Example:
         >>> print(table_1_gain("dsrl", "ESPNetv2"))

@@ -1,8 +1,4 @@
-"""The tables of README.md, its translations and docs/RESULTS.md, written from records: no number is typed by hand.
-
-README shows the two settings that its sentences are about, docs/RESULTS.md all of them; what goes where is told by the
-markers that a page carries.
-"""
+"""The tables of README.md, its translations and docs/RESULTS.md, from records, where a page's markers tell."""
 
 from __future__ import annotations
 
@@ -177,11 +173,7 @@ def everything(folder: Path) -> str:
 
 
 def update(page: Path, folder: Path) -> bool:
-    """Write the tables between the page's markers; say whether that changed anything.
-
-    Raises:
-        ValueError: the page carries no pair of markers, or half of one.
-    """
+    """Write the tables between the page's markers; say whether that changed it. ValueError without a whole pair."""
     tables: dict[tuple[str, str], Callable[[], str]] = {
         (BEGIN, END): lambda: results(runs(folder), HEADLINES),
         (ALL_BEGIN, ALL_END): lambda: everything(folder),

@@ -28,12 +28,7 @@ _LINES: dict[str, _Kinds] = {
 
 @dataclass(frozen=True, repr=False)
 class Record:
-    """The lines of one run; what ``runs`` shows of them stands in its columns.
-
-    Attributes:
-        lines: the first says how the run was made.
-        path: of the file.
-    """
+    """The lines of one run; what ``runs`` shows of them stands in its columns."""
 
     lines: tuple[dict[str, Any], ...]
     path: Path = Path("not saved")
@@ -58,13 +53,7 @@ class Record:
 
 
 def read_record(path: Path) -> Record:
-    """Read one record; setting, row and whether it was scored on held-out pictures stand in its first line then.
-
-    Older records have the recipe's name alone, ``<setting>_<row>``: the row is the longest that it ends in.
-
-    Raises:
-        ValueError: the record is damaged, or does not open with the line that says how the run was made.
-    """
+    """Read a record, an older one with the longest row that its name ends in; ValueError if it is damaged."""
     first, *lines = record.read(path)
     if first.get("kind") != "run" or not isinstance(first.get("recipe"), str) or "seed" not in first:
         raise ValueError(
@@ -87,7 +76,6 @@ def read_record(path: Path) -> Record:
 
 
 def _held_to(line: dict[str, Any], kinds: _Kinds, path: Path, what: str) -> None:
-    """What tables, figures and verdicts look up in a line is there, and of its kind."""
     for name, kind in kinds.items():
         value: Any = line
         for part in name.split("."):

@@ -22,11 +22,7 @@ DRAWN = ("streets", "street_people")  # data sets that need no folder
 
 
 def finished_record(path: Path) -> Record:
-    """The record of a finished run.
-
-    Raises:
-        ValueError: the run is not finished.
-    """
+    """The record of a finished run; ValueError if it is not finished."""
     one = read_record(path)
     if one.end is None:
         raise ValueError(f"{path}: the run is not finished; go on with --resume")
@@ -39,17 +35,7 @@ def final_scores(path: Path) -> dict[str, Any]:
 
 
 def keep(folder: Path, data: Path) -> list[Path]:
-    """Copy finished runs to where the kit commits them: records to ``runs``, deployed networks to ``checkpoints``.
-
-    The manifest of the checkpoints is written anew.
-
-    Returns:
-        What was written: <setting>/<row>_seed<k>.jsonl under runs, the same .safetensors under checkpoints, and
-        ..._whole.safetensors, with the SISR branch, of networks with feature affinity.
-
-    Raises:
-        ValueError: a run is not finished.
-    """
+    """Copy finished runs, whole networks too if of FA, to where the kit commits them; ValueError if unfinished."""
     written = []
     for path in sorted(folder.rglob("record.jsonl")):
         first = finished_record(path).first
@@ -71,14 +57,7 @@ def keep(folder: Path, data: Path) -> list[Path]:
 
 
 def keep_super_resolution(directory: Path, data: Path) -> list[Path]:
-    """Copy a finished super-resolution run to where the kit commits it.
-
-    Returns:
-        What was written: runs/<recipe>.jsonl, checkpoints/<recipe>.safetensors and its description for people.
-
-    Raises:
-        ValueError: the run is not finished.
-    """
+    """Copy a finished super-resolution run to where the kit commits it; give the files, or ValueError if unfinished."""
     name = finished_record(directory / "record.jsonl").first["recipe"]
     places = {
         directory / "record.jsonl": data / "runs" / f"{name}.jsonl",
@@ -92,12 +71,7 @@ def keep_super_resolution(directory: Path, data: Path) -> list[Path]:
 
 
 def list_checkpoints(data: Path) -> dict[str, dict[str, Any]]:
-    """What there is among the kit's checkpoints, and where each came from.
-
-    Returns:
-        For each file, by its path under ``checkpoints``: its SHA-256 and size, the record of its run under ``runs``,
-        and the command that trains it again at the commit that the record names.
-    """
+    """The kit's checkpoints by path: SHA-256, size, the run's record, and the command that trains it again."""
     found = {}
     for path in sorted((data / "checkpoints").rglob("*.safetensors")):
         place = path.relative_to(data / "checkpoints")
@@ -126,17 +100,7 @@ def write_manifest(data: Path) -> Path:
 def score_again(
     folder: Path, root: Path | None = None, *, progress: Callable[[Path, float], None] | None = None
 ) -> list[Path]:
-    """Score the deployed networks of finished segmentation runs again, with all that the kit measures today.
-
-    It is for records that are older than a measure, and it is an audit: the new mIoU must be the recorded one. The
-    record's last line then holds the new scores, and says that it was written again.
-
-    Returns:
-        The records that were written again.
-
-    Raises:
-        ValueError: a run is not finished, is one of pose, or scores otherwise than its record says.
-    """
+    """Score finished segmentation runs again by all of today's measures; ValueError for others, or another mIoU."""
     written = []
     for path in sorted(folder.rglob("record.jsonl")):
         one, lines = finished_record(path), record.read(path)
@@ -161,7 +125,6 @@ def score_again(
 
 
 def _val_set(first: dict[str, Any], root: Path | None) -> SegmentationDataset:
-    """What a run was scored on, from the first line of its record."""
     train_pictures, val_pictures, *_ = first["pictures"].values()
     held_out, setting = bool(first["held_out"]), SETTINGS.get(first["setting"])
     recipe = Recipe(

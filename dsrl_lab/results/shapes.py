@@ -1,8 +1,4 @@
-"""The sizes of everything that flows through a DSRL network, taken from the code by running it.
-
-On the "meta" device a network runs without computing anything, so that even the paper's full size takes seconds; what
-the drawings of the network say can therefore not drift from what the network does.
-"""
+"""The sizes of all that flows through a DSRL network, taken by running it, so that no drawing can drift from it."""
 
 from __future__ import annotations
 
@@ -17,32 +13,24 @@ Shape = tuple[int, int, int]
 
 
 class NetworkShapes(NamedTuple):
-    """Sizes (C, H, W) of the tensors of one picture.
-
-    ``class_maps`` is the host's own prediction; ``head_features`` what it is made from, where feature affinity taps;
-    ``task_features`` and ``sisr_features`` are what enters feature affinity.
-    """
+    """Sizes (C, H, W) of the tensors of one picture."""
 
     image: Shape
     features: tuple[Shape, ...]
-    class_maps: Shape
-    head_features: Shape
+    class_maps: Shape  # the host's own prediction
+    head_features: Shape  # what it is made from, where feature affinity taps
     logits: Shape
     super_res: Shape | None
-    task_features: Shape | None
+    task_features: Shape | None  # what enters feature affinity, as does the next
     sisr_features: Shape | None
 
 
 def network_shapes(dsrl: DSRL, input_size: tuple[int, int]) -> NetworkShapes:
-    """Run a network on one empty picture and say the size of all that flows through it.
-
-    Raises:
-        ValueError: the network cannot serve this size.
+    """Run a network on one empty picture and say all sizes in it; ValueError if it cannot serve this one.
 
     Example:
-        >>> shapes = network_shapes(papers_network(), (512, 1024))
-        >>> shapes.features[-1], shapes.logits, shapes.super_res
-        ((512, 32, 64), (19, 1024, 2048), (3, 1024, 2048))
+        >>> network_shapes(papers_network(), (512, 1024)).logits
+        (19, 1024, 2048)
     """
     image = torch.zeros(1, 3, *input_size, device=next(dsrl.parameters()).device)
     was_training = dsrl.training
@@ -71,10 +59,7 @@ def meta_device() -> torch.device:
 
 
 def papers_network() -> DSRL:
-    """The network of the paper's Figures 2 and 4: ESPNetv2, deconvolutions, SISR from the deepest map; no weights.
-
-    Source: Figure 4 for the sizes, the authors' release for the head and the host's width.
-    """
+    """ESPNetv2 as in the paper's Figures 2 and 4 and the authors' release, SISR from the deepest map; no weights."""
     with meta_device():
         host = ESPNetv2(19, width=2.0)
         return DSRL(host, sssr="deconvolution", sisr=SISRHead(host, fuse=False))

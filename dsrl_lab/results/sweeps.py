@@ -1,10 +1,4 @@
-"""Rows of an ablation across input sizes: what the baseline reaches at another row's true cost.
-
-Source: Figure 1 of the paper shows accuracy against the input's size; here the axis is what the deployed network truly
-costs, transposed convolutions included, because a larger output can be bought with a larger input too. Between two of
-its sizes the baseline's score is taken on the straight line over the logarithm of MACs, seed by seed; beyond them it is
-not known and nothing is said.
-"""
+"""Rows at true cost, where Figure 1 has sizes; the baseline's line between two of its own is straight over log MACs."""
 
 from __future__ import annotations
 
@@ -19,10 +13,7 @@ CLOSE = 0.03  # costs that differ by less count as equal
 
 
 def sweep(runs: pd.DataFrame, score: str = MIOU, *, split: str = "val") -> pd.DataFrame:
-    """Finished runs from low to high cost, with columns family, cost (true MACs in millions) and value.
-
-    Runs of one family (data set, host, start and length in words) differ in rows and input size alone.
-    """
+    """Finished runs by cost (true MACs in millions), with value and family: data set, host, start and length."""
     finished = runs[runs["finished"] & runs["host"].notna()]
     keys = ["setting", "row", "seed"]
     found = pick(scores(finished), score, split=split)[[*keys, "value"]]
@@ -36,11 +27,8 @@ def at_cost(baseline: pd.DataFrame, cost: float) -> dict[int, float]:
     """What each seed of a row would score at a cost between two of its sizes; empty outside them.
 
     Example:
-        >>> curve = pd.DataFrame({"seed": [0, 0], "cost": [10, 40], "value": [0.4, 0.6]})
-        >>> at_cost(curve, 20)  # half-way in the logarithm
+        >>> at_cost(pd.DataFrame({"seed": [0, 0], "cost": [10, 40], "value": [0.4, 0.6]}), 20)  # by logarithm
         {0: 0.5}
-        >>> at_cost(curve, 80)
-        {}
     """
     sizes = [(there, dict(zip(size["seed"], size["value"], strict=True))) for there, size in baseline.groupby("cost")]
     for there, by_seed in sizes:
@@ -55,11 +43,7 @@ def at_cost(baseline: pd.DataFrame, cost: float) -> dict[int, float]:
 
 
 def gains_at_cost(swept: pd.DataFrame, factor: float = 1.0) -> pd.DataFrame:
-    """How much more each run scores than its family's baseline at ``factor`` times the run's cost, with the same seed.
-
-    ``factor`` is 1 for equal cost, 1 / 0.7 where the row may cost 70 % of the baseline. Lines without a partner are
-    left out.
-    """
+    """Each run less its family's baseline at ``factor`` times its cost, by seed; what has no partner is left out."""
     parts = []
     for _, family in swept.groupby("family"):
         baseline = family[family["row"] == "baseline"]

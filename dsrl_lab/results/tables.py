@@ -38,14 +38,9 @@ ORDER = (*FIRST, *(name for name in COLUMNS if name not in FIRST), "parameters (
 
 
 def ablation_table(runs: pd.DataFrame, columns: Sequence[str] = ORDER) -> pd.DataFrame:
-    """The finished runs of one setting, row by row; gains are over the baseline, paired by seed.
+    """The finished runs of one setting, row by row, as texts; gains are over the baseline, paired by seed.
 
-    Returns:
-        Texts, indexed by the row's name; columns row (its title), seeds, those of ``COLUMNS``, true MACs (M),
-        parameters (k) and seconds.
-
-    Raises:
-        ValueError: the runs are of several settings, or were not trained alike.
+    Columns are row (its title), seeds, ``COLUMNS`` and costs. ValueError for several settings, or unequal training.
 
     Example:
         >>> from dsrl_lab.results.frames import frame
@@ -72,10 +67,8 @@ def markdown(table: pd.DataFrame) -> str:
     """A table of texts in Markdown.
 
     Example:
-        >>> print(markdown(pd.DataFrame({"row": ["baseline"], "mIoU": ["50.0"]})))
-        | row | mIoU |
-        |---|---|
-        | baseline | 50.0 |
+        >>> markdown(pd.DataFrame({"mIoU": ["50.0"]})).splitlines()
+        ['| mIoU |', '|---|', '| 50.0 |']
     """
     lines = [table.columns, ["---"] * len(table.columns), *table.to_numpy()]
     joined = ["| " + " | ".join(map(str, line)) + " |" for line in lines]
@@ -83,12 +76,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def ladder(runs: pd.DataFrame) -> dict[str, str]:
-    """Which rows of a setting stand for Table 1's steps: one head's, with the paper's weights where there are such.
-
-    Returns:
-        A row of Table 1 ("baseline", "sssr", "sisr", "dsrl") to ours, in that order; no more than the baseline where no
-        whole DSRL was trained.
-    """
+    """Table 1's rows to ours: one head's, with the paper's weights where there are such, or the baseline alone."""
     there = set(runs["row"])
     found: dict[str, str] = {}
     best = (-1, -1)
@@ -107,11 +95,7 @@ def ladder(runs: pd.DataFrame) -> dict[str, str]:
 
 
 def story(runs: pd.DataFrame) -> list[str]:
-    """The rows that tell a setting's story: the steps of its ``ladder``, and their one control.
-
-    The control is a row without super-resolution that has all else (finer labels, BatchNorm) where there is one, else
-    the whole with FA of another picture.
-    """
+    """A setting's ``ladder`` and one control: without super-resolution if there is one, else FA of another picture."""
     steps, there = list(ladder(runs).values()), set(runs["row"])
     asked = [ROWS[name] for step in reversed(steps) for name in ROWS[step].adds]
     controls = [row for row in asked if row.control and row.name in there]

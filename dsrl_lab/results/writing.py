@@ -1,8 +1,4 @@
-"""Writing figures: SVG and PNG that come out the same, byte for byte, whenever the same thing is drawn.
-
-No dates in the files, a fixed salt for the SVG's names; photographs inside an SVG become JPEG, and a PNG that is too
-large gets a palette, so that every file stays below half a megabyte.
-"""
+"""Figures as SVG and PNG that are the same, byte for byte, whenever the same is drawn, each below half a megabyte."""
 
 from __future__ import annotations
 
@@ -24,14 +20,7 @@ EMBEDDED = re.compile(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
 
 
 def write(figure: Figure, path: Path) -> list[Path]:
-    """Write a figure as ``path`` with .svg and with .png.
-
-    Returns:
-        The two files.
-
-    Raises:
-        ValueError: a file would be larger than 500 kB.
-    """
+    """Write a figure as ``path`` with .svg and with .png, and give both; ValueError if one were larger than 500 kB."""
     files = {path.with_suffix(".svg"): svg_bytes(figure), path.with_suffix(".png"): png_bytes(figure)}
     for file, content in files.items():
         if len(content) > LARGEST:
