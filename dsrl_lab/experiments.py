@@ -7,6 +7,7 @@ network, ``best.safetensors`` is the network to use.
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ COUNTED_INPUT = (128, 256)  # (h, w) that a super-resolver's MACs are for: 256x5
 
 
 @dataclass
-class Experiment:
+class Experiment(ABC):
     """A recipe with its data open and its network built."""
 
     recipe: Recipe | SuperResolutionRecipe  # with its seed
@@ -49,13 +50,13 @@ class Experiment:
     objective: Any
     description: dict[str, Any]  # how to build it again, for the header of checkpoints
 
+    @abstractmethod
     def first_line(self) -> dict[str, Any]:
         """Numbers of pictures and the network's cost, for the record's first line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def final_scores(self, trained: dict[str, Any], directory: Path, fabric: Fabric) -> list[dict[str, Any]]:
         """Score the last weights, keep the network to use, and give the record's last lines; all processes share it."""
-        raise NotImplementedError
 
 
 def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *, held_out: bool = False) -> Experiment:
