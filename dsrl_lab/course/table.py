@@ -1,0 +1,53 @@
+"""Tables in notebooks: a frame with a caption, as HTML that every page shows."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+class Table:
+    """A frame as a page shows it: texts to the left, numbers to the right, in the page's own colours.
+
+    ``rows`` is a frame, or what ``pandas.DataFrame`` takes. ``digits`` after the point: one number, or one by column
+    (else 2). Missing values stay empty. Put it last in a cell or hand it to ``display``; ``.frame`` is the frame.
+
+    Example:
+        >>> print(Table({"grid": ["coarse", "fine"], "mIoU": [41.25, None]}, "One seed, test", digits=1))
+        One seed, test
+          grid mIoU
+        coarse 41.2
+          fine
+    """
+
+    def __init__(self, rows: pd.DataFrame | dict[str, Any], caption: str, *, digits: int | dict[str, int] = 2) -> None:
+        self.frame, self.caption, self.digits = pd.DataFrame(rows), caption, digits
+
+    def __repr__(self) -> str:
+        return f"{self.caption}\n{self._texts().to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        sides = ["right" if pd.api.types.is_numeric_dtype(kind) else "left" for kind in self.frame.dtypes]
+
+        def line(cells: Iterable[Any], tag: str) -> str:
+            pairs = zip(cells, sides, strict=True)
+            return "".join(f'<{tag} style="text-align:{side}">{html.escape(str(c))}</{tag}>' for c, side in pairs)
+
+        caption = f'<caption style="caption-side:top;text-align:left">{html.escape(self.caption)}</caption>'
+        body = "".join(f"<tr>{line(cells, 'td')}</tr>" for cells in self._texts().to_numpy())
+        return f"<table>{caption}<thead><tr>{line(self.frame, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _texts(self) -> pd.DataFrame:
+        return pd.DataFrame({name: [self._text(name, value) for value in self.frame[name]] for name in self.frame})
+
+    def _text(self, column: Any, value: Any) -> str:
+        if not isinstance(value, str) and pd.isna(value):
+            return ""
+        if isinstance(value, (float, np.floating)):
+            digits = self.digits if isinstance(self.digits, int) else self.digits.get(column, 2)
+            return f"{value:,.{digits}f}"
+        return f"{value:,}" if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,26 @@
+"""A table shows each value once, rightly placed and rounded."""
+
+import numpy as np
+import pandas as pd
+
+from dsrl_lab.course.table import Table
+
+
+def test_numbers_stand_to_the_right_and_texts_are_escaped() -> None:
+    rows = pd.DataFrame(
+        {"row <b>": ["a&b", None], "MACs": [1234567, 2], "mIoU": [np.float32(41.256), np.nan], "ok": [True, False]}
+    )
+    page = Table(rows, "x < y", digits={"mIoU": 1})._repr_html_()
+    assert "<caption" in page and "x &lt; y</caption>" in page
+    assert page.count("<tr>") == 3 and page.count("<th ") == 4
+    assert '<th style="text-align:left">row &lt;b&gt;</th><th style="text-align:right">MACs</th>' in page
+    left, right = (f'<td style="text-align:{side}">' for side in ("left", "right"))
+    assert f"{left}a&amp;b</td>{right}1,234,567</td>{right}41.3</td>" in page
+    assert (
+        '<td style="text-align:left"></td><td style="text-align:right">2</td><td style="text-align:right"></td>' in page
+    )
+    assert page.endswith(">False</td></tr></tbody></table>")
+
+
+def test_the_text_twin_holds_the_same_values() -> None:
+    assert repr(Table({"n": [1000]}, "counted")).split() == ["counted", "n", "1,000"]
