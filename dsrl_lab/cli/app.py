@@ -10,12 +10,11 @@ import typer
 
 CHECKPOINT = "The last whole step is kept; the same command with --resume goes on from it."
 THE_REST = "What was finished is kept; the same command goes on with the rest."
-# Commands that take long, by the name of their function.
+# By the name of the command's function; where it depends on how far a command came, ``console.on_stop`` says it.
 STOPPED = {
     "train": CHECKPOINT,
     "train_sisr": CHECKPOINT,
     "reproduce": "Finished runs and the last whole step are kept; the same command goes on.",
-    "predict": THE_REST,
     "grade": THE_REST,
     "fetch": THE_REST,
     "build": "Finished notebooks are kept; name the others to build them.",
@@ -37,8 +36,9 @@ class App(typer.Typer):
             def stoppable(*args: Any, **kwargs: Any) -> Any:
                 try:
                     return function(*args, **kwargs)
-                except KeyboardInterrupt:
-                    typer.echo(f"\nStopped. {STOPPED.get(function.__name__, NOTHING_KEPT)}", err=True)
+                except KeyboardInterrupt as interrupt:
+                    kept = str(interrupt) or STOPPED.get(function.__name__, NOTHING_KEPT)
+                    typer.echo(f"\nStopped. {kept}", err=True)
                     raise typer.Exit(130) from None
 
             register(stoppable)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import typer
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -36,12 +35,11 @@ def progress_bar(*, transient: bool = False) -> Progress:
 
 @contextmanager
 def on_stop(kept: Callable[[], str]) -> Iterator[None]:
-    """At Ctrl-C print what was kept and how to go on, and end with exit code 130."""
+    """What a command says at Ctrl-C, where that depends on how far it came: what was kept, and how to go on."""
     try:
         yield
     except KeyboardInterrupt:
-        errors.print(f"Stopped. {kept()}", markup=False, highlight=False, style="yellow", soft_wrap=True)
-        raise typer.Exit(130) from None
+        raise KeyboardInterrupt(kept()) from None
 
 
 def follow(records: Iterable[TrainRecord], *, title: str, iterations: int) -> TrainRecord | None:

@@ -1,4 +1,4 @@
-"""``dsrl-lab doctor``: what the kit wants, what is there, and one line to mend each difference."""
+"""``dsrl-lab doctor``: what the kit wants, what is there, and one line to fix each difference."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: what was looked at, what was found and wanted, whether it will do, how to mend it."""
+    """One line of the report: what was looked at, what was found and wanted, whether it will do, how to fix it."""
 
     what: str
     found: str
@@ -42,7 +42,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     data: Annotated[Path | None, typer.Option(help="Folder with CamVid/, weights/, ... to look at.")] = None,
 ) -> None:
-    """Say what is found against what is wanted, and how to mend each; exit code 1 if something needed is missing."""
+    """Say what is found against what is wanted, and how to fix each; exit code 1 if something needed is missing."""
     from rich.table import Table
 
     from dsrl_lab.cli.console import output
@@ -52,7 +52,7 @@ def doctor(
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         table = Table(title="dsrl-lab doctor")
-        for column in ("", "what", "found", "wanted", "to mend it"):
+        for column in ("", "what", "found", "wanted", "to fix it"):
             table.add_column(column, overflow="fold")
         for finding in findings:
             sign = "[green]ok[/green]" if finding.ok else "[red]no[/red]" if finding.needed else "[yellow]-[/yellow]"
