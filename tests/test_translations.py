@@ -50,6 +50,36 @@ def test_names_in_backticks_and_numbers_are_the_same() -> None:
     assert numbers[0] == numbers[1]
 
 
+# A word of another translation, what it would mean, and the one word that this kit has for it.
+NOT_OURS = {
+    "主干": "a backbone; the host is 宿主网络 or 分割网络",
+    "逻辑值": "a Boolean; write logits（未归一化得分）",
+    "对偶": "duality in mathematics; dual is 双重 here",
+    "前上采样": "write 预上采样",
+    "绘制街景": "write 合成街景",
+    "步长": "stride is 步幅 everywhere",
+    "热力图": "a heat-map is 热图",
+    "从中减去": "a calque of 'takes from'; say by how many points it falls",
+}
+
+
+def chinese_texts() -> dict[str, str]:
+    """Everything Chinese that people read, by file."""
+    pages = [ROOT / "README.zh-CN.md", ROOT / "notebooks" / "GLOSSARY.md", *(ROOT / "docs").glob("*.zh-CN.md")]
+    pages += [*(ROOT / "notebooks" / "src").glob("*.py"), *(ROOT / "dsrl_lab").rglob("*.po")]
+    return {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in pages}
+
+
+def test_one_chinese_word_for_one_thing() -> None:
+    found = [
+        f"{page}: {word}: {why}"
+        for page, text in chinese_texts().items()
+        for word, why in NOT_OURS.items()
+        if word in text
+    ]
+    assert found == []
+
+
 @pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=READMES)
 def test_links_and_figures_are_there(text: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", without_code(text)):
