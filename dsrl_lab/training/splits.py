@@ -44,17 +44,20 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
 
 @functools.lru_cache(maxsize=4)
 def open_split(
-    dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int, town: int = 0
+    dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int, town: int | None = None
 ) -> SegmentationDataset:
     """Open one split of "streets", "camvid" or "cityscapes", decoded (or drawn) once for all callers.
 
-    ``size`` (H, W), ``length`` and ``town``, a seed, are of drawn pictures alone, which need no ``root``.
+    ``size`` (H, W), ``length`` and ``town``, a seed, are of drawn pictures alone, which need no ``root``; a named town
+    is drawn into the cache.
 
     Raises:
         ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
     """
     if dataset == "streets":
-        return DecodedSamples(Streets(split, size=size, length=length, seed=town))
+        streets = Streets(split, size=size, length=length, seed=town or 0, cache=town is not None)
+        streets.drawn.draw()
+        return DecodedSamples(streets) if town is None else streets
     folders = {"camvid": CamVid, "cityscapes": Cityscapes}
     if dataset not in folders:
         raise ValueError(f"unknown data set {dataset!r}; choose one of streets, {', '.join(folders)}")
@@ -78,7 +81,7 @@ def open_data(
 def open_recipe_split(recipe: Recipe, split: str, root: Path | None) -> SegmentationDataset:
     """Open one split of a recipe's data set, in its seed's town where towns are drawn."""
     numbers = dict(zip(("train", "val", "test"), recipe.pictures or (), strict=False))
-    town = recipe.train.seed if recipe.town_per_seed else 0
+    town = recipe.train.seed if recipe.town_per_seed else None
     size = _picture_size(recipe)
     return open_split(recipe.dataset, split, root, size=size, length=numbers.get(split, 0), town=town)
 
