@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
+    from dsrl_lab.training.config import Recipe
     from dsrl_lab.training.record import TrainRecord
 
 output = Console()
@@ -40,6 +41,19 @@ def on_stop(kept: Callable[[], str]) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(kept()) from None
+
+
+def draw_scenes(recipe: Recipe) -> None:
+    """Draw the scenes that a recipe reads from the cache, a process for each of PyTorch's threads."""
+    import torch
+
+    from dsrl_lab.training.splits import scene_sets
+
+    sets = scene_sets(recipe)
+    with progress_bar(transient=True) as progress:
+        bar = progress.add_task("drawing scenes", total=sum(one.count for one in sets), visible=bool(sets))
+        for one in sets:
+            one.draw(processes=torch.get_num_threads(), progress=lambda: progress.advance(bar))
 
 
 def follow(records: Iterable[TrainRecord], *, title: str, iterations: int) -> TrainRecord | None:

@@ -47,7 +47,7 @@ def train(
     from lightning_fabric import Fabric
 
     from dsrl_lab import experiments, recipes
-    from dsrl_lab.cli.console import follow, output
+    from dsrl_lab.cli.console import draw_scenes, follow, output
     from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.kernels import keep_freed_memory
     from dsrl_lab.results import release_runs as keeping
@@ -75,6 +75,8 @@ def train(
         precision=chosen.train.precision,
     )
     fabric.launch()
+    if fabric.is_global_zero:
+        draw_scenes(dataclasses.replace(chosen, train=dataclasses.replace(chosen.train, seed=seed)))
     records = experiments.run(
         chosen, directory=directory, root=data, seed=seed, resume=resume, held_out=held_out, fabric=fabric
     )
@@ -112,16 +114,3 @@ def keep(
 
     for place in keeping.keep(folder, data):
         output.print(f"kept {place}", highlight=False)
-
-
-def score_again(
-    folder: Annotated[Path, typer.Argument(help="Holds finished segmentation runs, at any depth.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
-) -> None:
-    """Score finished runs again: older records gain newer measures, and every mIoU must be what its record says."""
-    from dsrl_lab.cli.console import output
-    from dsrl_lab.results import release_runs as keeping
-
-    keeping.score_again(
-        folder, data, progress=lambda path, miou: output.print(f"mIoU {miou:.4f} again: {path}", highlight=False)
-    )

@@ -50,21 +50,8 @@ def compare(runs: pd.DataFrame, tests: Sequence[Test], *, split: str = "test", d
         )
         seeds, mean = (len(found.values), found.mean) if found else (0, np.nan)
         lines.append((row, over, size, seeds, mean, low, high, *drawn, *p, found))
-    columns = [
-        "row",
-        "over",
-        "size",
-        "seeds",
-        "mean",
-        "low",
-        "high",
-        "boot_low",
-        "boot_high",
-        "p",
-        "p_equivalent",
-        "found",
-    ]
-    result = pd.DataFrame(lines, columns=columns)
+    columns = ["row", "over", "size", "seeds", "mean", "low", "high", "boot_low", "boot_high", "p", "p_equivalent"]
+    result = pd.DataFrame(lines, columns=[*columns, "found"])
     words = judge_family([(line[-1], line[2]) for line in lines])
     judged = [_borne_out(word, line) for word, line in zip(words, result.itertuples(), strict=True)]
     known = result["p"].notna()

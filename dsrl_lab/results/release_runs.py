@@ -1,22 +1,15 @@
-"""Finished runs: read their final scores, score them again, and copy them to where the kit commits them."""
+"""Finished runs: read their final scores, and copy them to where the kit commits them."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dsrl_lab.datasets.base import SegmentationDataset
-from dsrl_lab.experiments import open_data
 from dsrl_lab.files import sha256, whole_file
-from dsrl_lab.recipes import SETTINGS
 from dsrl_lab.results.records import Record, read_record
 from dsrl_lab.training import checkpoint, record
-from dsrl_lab.training.build import load_task_model
-from dsrl_lab.training.config import NetworkConfig, Recipe, TrainConfig
-from dsrl_lab.training.evaluate import PROTOCOLS, evaluate_segmentation
 
 DRAWN = ("streets", "street_people")  # data sets that need no folder
 
@@ -95,47 +88,3 @@ def write_manifest(data: Path) -> Path:
     with whole_file(path) as part:
         part.write_text(json.dumps(list_checkpoints(data), indent=2) + "\n", encoding="utf-8")
     return path
-
-
-def score_again(
-    folder: Path, root: Path | None = None, *, progress: Callable[[Path, float], None] | None = None
-) -> list[Path]:
-    """Score finished segmentation runs again by all of today's measures; ValueError for others, or another mIoU."""
-    written = []
-    for path in sorted(folder.rglob("record.jsonl")):
-        one, lines = finished_record(path), record.read(path)
-        end, val_set = lines[-1], _val_set(one.first, root)
-        model, _ = load_task_model(path.parent / "deployed.safetensors")
-        size = tuple(lines[0]["train"]["input_size"])
-        for protocol in PROTOCOLS:
-            result = evaluate_segmentation(model, val_set, input_size=size, protocol=protocol)
-            before = end[protocol]["miou"]
-            if abs(result.miou - before) > 1e-4:
-                raise ValueError(
-                    f"{path}: mIoU by {protocol} is {result.miou:.4f} and was recorded as {before:.4f}; the data, the "
-                    "checkpoint or the scoring is not the same, so nothing was written"
-                )
-            end[protocol] = result.to_json()
-        end["scored_again"] = record.environment()
-        record.write(path, [*lines[:-1], end])
-        written.append(path)
-        if progress is not None:
-            progress(path, end["logits"]["miou"])
-    return written
-
-
-def _val_set(first: dict[str, Any], root: Path | None) -> SegmentationDataset:
-    train_pictures, val_pictures, *_ = first["pictures"].values()
-    held_out, setting = bool(first["held_out"]), SETTINGS.get(first["setting"])
-    recipe = Recipe(
-        setting=first["recipe"],
-        dataset=first["dataset"],
-        network=NetworkConfig.from_json(first["network"]),
-        train=TrainConfig.from_json(first["train"]),
-        pictures=(train_pictures + held_out * val_pictures, val_pictures),
-        town_per_seed=setting is not None and setting().town_per_seed,
-    )
-    _, val_set = open_data(recipe, root, held_out=held_out)
-    if not isinstance(val_set, SegmentationDataset):
-        raise ValueError(f"{first['recipe']} is a run of pose; score its net with dsrl-lab evaluate")
-    return val_set

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import multiprocessing
@@ -21,6 +22,7 @@ from dsrl_lab.files import check_free_space, whole_file
 from dsrl_lab.streets.layout import sample_scene
 from dsrl_lab.streets.render import render
 
+Array = NDArray[np.uint8]
 LIMIT = 4 * 2**30  # bytes of all sets together
 
 
@@ -51,16 +53,13 @@ class SceneSet:
         town, split = self.key
         return self.root / f"streets-{_edition()}-town{town}-split{split}-{self.size[0]}x{self.size[1]}"
 
-    def read(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def read(self, index: int) -> tuple[Array, Array]:
         """Picture (H, W, 3) and mask (H, W) of a scene; one that is not there, or damaged, is drawn and kept."""
         path = self.folder and self.folder / f"{index:06d}.npy"
-        if path is not None:
-            try:
-                kept = np.load(path)
-                if kept.shape == (*self.size, 4) and kept.dtype == np.uint8:
-                    return kept[..., :3], kept[..., 3]
-            except (OSError, ValueError, EOFError):
-                pass
+        with contextlib.suppress(OSError, ValueError, EOFError):
+            kept: Array = np.empty(0, np.uint8) if path is None else np.load(path)
+            if kept.shape == (*self.size, 4) and kept.dtype == np.uint8:
+                return kept[..., :3], kept[..., 3]
         picture, mask = render(sample_scene(*self.key, index), self.size)
         if path is not None:
             with whole_file(path) as temporary:
@@ -77,15 +76,13 @@ class SceneSet:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         os.utime(self.folder)
+        self._make_room()
         missing = [index for index in range(self.count) if not self._is_there(index)]
-        if missing:
-            self._make_room(len(missing) * self._bytes // self.count)
-        random.SystemRandom().shuffle(missing)  # another process that draws this set has another order
         for _ in range(self.count - len(missing)):
             progress()
-        if processes == 1 or len(missing) < 2:
-            for index in missing:
-                self._keep(index)
+        random.SystemRandom().shuffle(missing)  # another process that draws this set has another order
+        if processes == 1 or not missing:
+            for _ in map(self._keep, missing):
                 progress()
             return
         spawn = multiprocessing.get_context("spawn")
@@ -104,15 +101,20 @@ class SceneSet:
         if not self._is_there(index):
             self.read(index)
 
-    def _make_room(self, needed: int) -> None:
-        assert self.root is not None
-        check_free_space(self.root, needed)
-        others = [path for path in self.root.glob("streets-*") if path != self.folder]
+    def _make_room(self) -> None:
+        assert self.root is not None and self.folder is not None
+        check_free_space(self.root, self._bytes - _size(self.folder))
         room = self.limit - self._bytes
-        for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True):
-            room -= sum(file.stat().st_size for file in path.iterdir())
-            if room < 0:
-                shutil.rmtree(path, ignore_errors=True)
+        others = [path for path in self.root.glob("streets-*") if path != self.folder]
+        with contextlib.suppress(FileNotFoundError):  # another process makes room too
+            for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True):
+                room -= _size(path)
+                if room < 0:
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("[0-9]*.npy"))
 
 
 @functools.cache

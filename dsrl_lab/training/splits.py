@@ -12,6 +12,7 @@ from dsrl_lab.datasets.cityscapes import Cityscapes
 from dsrl_lab.datasets.people import POSE_DATASETS, open_crowds
 from dsrl_lab.datasets.pose import PoseDataset, PoseSample
 from dsrl_lab.datasets.streets import Streets
+from dsrl_lab.streets.cache import SceneSet
 from dsrl_lab.training.config import Recipe
 from dsrl_lab.training.evaluate import check_not_empty, drive_of
 from dsrl_lab.training.examples import DecodedSamples
@@ -84,6 +85,13 @@ def open_recipe_split(recipe: Recipe, split: str, root: Path | None) -> Segmenta
     town = recipe.train.seed if recipe.town_per_seed else None
     size = _picture_size(recipe)
     return open_split(recipe.dataset, split, root, size=size, length=numbers.get(split, 0), town=town)
+
+
+def scene_sets(recipe: Recipe) -> list[SceneSet]:
+    """The drawn scenes that a recipe reads from the cache: those of the town that its seed has for itself."""
+    lengths = zip(("train", "val", "test"), recipe.pictures or (), strict=False) if recipe.town_per_seed else ()
+    size, town = _picture_size(recipe), recipe.train.seed
+    return [Streets(split, size=size, length=length, seed=town, cache=True).drawn for split, length in lengths]
 
 
 def _picture_size(recipe: Recipe) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Finished runs: copied whole to their places, and scored again to the same numbers or not at all."""
+"""Finished runs: copied whole to their places."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from dsrl_lab.experiments import run
 from dsrl_lab.recipes import Recipe, find_recipe, with_changes
-from dsrl_lab.results.release_runs import final_scores, keep, list_checkpoints, score_again
-from dsrl_lab.training import checkpoint, record
+from dsrl_lab.results.release_runs import final_scores, keep, list_checkpoints
+from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import load_task_model
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -51,29 +49,3 @@ def test_the_kits_manifest_is_that_of_its_checkpoints() -> None:
     assert {"dsrl-lab train camvid_espnetv2_90x120_paper", "dsrl-lab train-sisr super_resolution_dbpn"} <= commands
     people = manifest["people_hrnet/baseline_seed0.safetensors"]["command"]
     assert "--data" not in people  # street people are drawn: no folder is needed
-
-
-@pytest.mark.parametrize("held_out", [False, True])
-def test_an_older_record_gains_todays_measures_and_nothing_else(tmp_path: Path, held_out: bool) -> None:
-    list(run(small("baseline"), directory=tmp_path, held_out=held_out))
-    path = tmp_path / "record.jsonl"
-    whole = record.read(path)
-    older = [*whole[:-1], whole[-1] | {"logits": {"miou": whole[-1]["logits"]["miou"]}}]
-    record.write(path, older)
-    assert score_again(tmp_path) == [path]
-    again = record.read(path)
-    assert again[:-1] == whole[:-1]
-    assert again[-1].pop("scored_again")["versions"] == whole[0]["versions"]
-    assert again[-1] == whole[-1]
-
-
-def test_a_record_that_the_network_does_not_bear_out_stays_as_it_is(tmp_path: Path) -> None:
-    list(run(small("baseline"), directory=tmp_path))
-    path = tmp_path / "record.jsonl"
-    *lines, end = record.read(path)
-    end["labels"]["miou"] += 0.01
-    record.write(path, [*lines, end])
-    before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"mIoU by labels is .* was recorded as .* nothing was written"):
-        score_again(tmp_path)
-    assert path.read_bytes() == before

@@ -26,7 +26,9 @@ def scenes(root: Path | None, count: int = 3, **changes: object) -> SceneSet:
 
 
 def same(one: SceneSet, other: SceneSet, index: int) -> bool:
-    return all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(one.read(index), other.read(index)))
+    return all(
+        np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(one.read(index), other.read(index), strict=True)
+    )
 
 
 def test_what_is_read_is_what_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
