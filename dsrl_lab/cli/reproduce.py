@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,9 +24,6 @@ def reproduce(
     minutes: Annotated[float, typer.Option(help="No seed begins that would not end by then.")] = 7.5,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs in this folder.")] = False,
     seed: Annotated[int | None, typer.Option(help="Train this seed alone, on one core, and stop.")] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Another value for a field, as in dsrl-lab train.")
-    ] = None,
 ) -> None:
     """What resolution is worth on drawn streets, and what finer labels, SSSR and whole DSRL recover of it.
 
@@ -45,21 +43,15 @@ def reproduce(
         torch.set_num_threads(1)
         keep_freed_memory()
         for row in resolution.NAMES:
-            recipe = recipes.with_changes(recipes.find_recipe(f"{SETTING}_{row}"), changes or [])
+            recipe = recipes.find_recipe(f"{SETTING}_{row}")
             for _ in experiments.run(recipe, directory=out / f"{row}_seed{seed}", seed=seed, resume=True):
                 pass
         return
     if not resume and any(out.glob("*_seed*")):
         raise FileExistsError(f"{out} holds runs already; go on with --resume, or name another folder with --out")
-    arguments = ["reproduce", "--out", str(folder_for_results(out))]
-    arguments += [word for change in changes or [] for word in ("--set", change)]
     with progress_bar(transient=True) as progress:
         bar = progress.add_task("", total=round(60 * minutes))
-
-        def show(seconds: float, seeds: str) -> None:
-            progress.update(bar, completed=min(seconds, 60 * minutes) // 1, description=f"training seeds {seeds}")
-
-        _train_seeds(arguments, out, len(resolution.NAMES), 60 * minutes, show)
+        _train_seeds(folder_for_results(out), len(resolution.NAMES), 60 * minutes, partial(progress.update, bar))
     found = frames.alike(frames.runs(out))
     shipped = frames.runs(REPOSITORY / "data" / "runs" / SETTING)
     for title, table in resolution.tables(found).items():
@@ -71,7 +63,7 @@ def reproduce(
         output.print(f"  {path}", highlight=False, soft_wrap=True)
 
 
-def _train_seeds(arguments: list[str], out: Path, rows: int, limit: float, show: Callable[[float, str], None]) -> None:
+def _train_seeds(out: Path, rows: int, limit: float, show: Callable[..., None]) -> None:
     """Train seed after seed, a process a core; one begins if it ends within ``limit`` seconds by what others took."""
     clock, began = out / "seconds.txt", time.monotonic()
     before, slowest = map(float, clock.read_text().split()) if clock.is_file() else (0.0, 0.0)
@@ -92,13 +84,22 @@ def _train_seeds(arguments: list[str], out: Path, rows: int, limit: float, show:
             while len(running) < cores and (any(out.glob(f"*_seed{seed}")) or not seed or now + slowest < limit):
                 if len([*out.glob(f"*_seed{seed}/deployed.safetensors")]) < rows:
                     with (out / f"seed{seed}.log").open("wb") as log:
-                        command = [sys.executable, "-m", "dsrl_lab", *arguments, "--seed", str(seed)]
+                        command = [
+                            sys.executable,
+                            "-m",
+                            "dsrl_lab",
+                            "reproduce",
+                            "--out",
+                            str(out),
+                            "--seed",
+                            str(seed),
+                        ]
                         child = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
                         running[seed] = child, now  # a terminal's Ctrl-C reaches it through this process alone
                 seed += 1
             if not running:
                 return
-            show(now, ", ".join(map(str, running)))
+            show(completed=int(now), description=f"seconds; training seeds {', '.join(map(str, running))}")
             time.sleep(0.5)
     finally:
         for child, _ in running.values():

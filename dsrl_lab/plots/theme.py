@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 
 from dsrl_lab.rows import GREY, PURPLE, ROWS, Style
 
-YELLOW = "#F0E442"
 CJK_FONTS: tuple[str, ...] = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei")
 CJK_FONTS += ("PingFang SC", "Hiragino Sans GB", "WenQuanYi Zen Hei", "SimHei")
 OTHER_STYLES = (Style(PURPLE, "--", "h", "//"), Style("#B8A800", "-.", "d", "xx"), Style("#444B57", ":", "*", "\\\\"))

@@ -32,11 +32,6 @@ class SceneSet:
 
     Several processes may draw a set at once: they share the work, and every file appears whole. When a set begins, the
     sets that were not used for longest go until all fit into ``limit``. One that is larger by itself is not kept.
-
-    Example:
-        >>> picture, mask = SceneSet(None, (0, 1), (45, 60), count=3).read(2)
-        >>> picture.shape, mask.shape
-        ((45, 60, 3), (45, 60))
     """
 
     root: Path | None  # folder of all sets; None to keep nothing
@@ -69,8 +64,7 @@ class SceneSet:
     def draw(self, *, processes: int = 1, progress: Callable[[], None] = lambda: None) -> None:
         """Draw what is missing; Ctrl-C keeps what is drawn. ``progress`` is called after each scene.
 
-        A script that asks for several ``processes`` needs ``if __name__ == "__main__":``. Raises ValueError where the
-        disk lacks the room, OSError where the folder cannot be written.
+        A script that asks for several ``processes`` guards its ``__main__``. ValueError where the disk has no room.
         """
         if self.folder is None:
             return
