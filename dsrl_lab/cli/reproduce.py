@@ -68,6 +68,7 @@ def _train_seeds(out: Path, rows: int, limit: float, show: Callable[..., None]) 
     clock, began = out / "seconds.txt", time.monotonic()
     before, slowest = map(float, clock.read_text().split()) if clock.is_file() else (0.0, 0.0)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    command = [sys.executable, "-m", "dsrl_lab", "reproduce", "--out", str(out), "--seed"]
     running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
     seed = 0
     try:
@@ -84,17 +85,7 @@ def _train_seeds(out: Path, rows: int, limit: float, show: Callable[..., None]) 
             while len(running) < cores and (any(out.glob(f"*_seed{seed}")) or not seed or now + slowest < limit):
                 if len([*out.glob(f"*_seed{seed}/deployed.safetensors")]) < rows:
                     with (out / f"seed{seed}.log").open("wb") as log:
-                        command = [
-                            sys.executable,
-                            "-m",
-                            "dsrl_lab",
-                            "reproduce",
-                            "--out",
-                            str(out),
-                            "--seed",
-                            str(seed),
-                        ]
-                        child = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+                        child = subprocess.Popen([*command, str(seed)], stdout=log, stderr=log, start_new_session=True)
                         running[seed] = child, now  # a terminal's Ctrl-C reaches it through this process alone
                 seed += 1
             if not running:
