@@ -45,6 +45,11 @@ def perfect_labels(masks: Iterable[Tensor], grid: tuple[int, int]) -> dict[str, 
     return {"mIoU": float(found.miou)} | dict(zip(CAMVID.names, found.iou.tolist(), strict=True))
 
 
+def named(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs with short titles, as everything here shows them."""
+    return runs.assign(label=pd.Categorical(runs["row"].astype(str).map(NAMES), list(NAMES.values())))
+
+
 def by_class(runs: pd.DataFrame) -> pd.DataFrame:
     """Lines of class (or "mIoU"), what and value: test IoU of three rows, and of perfect labels on the coarse grid."""
     recipe, found = find_recipe(f"{runs['setting'].iloc[0]}_{COARSE}"), scores(runs)
@@ -63,7 +68,7 @@ def tables(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     classes = by_class(runs).pivot_table(index="class", columns="what", values="value", sort=False)
     return {
         "IoU on test, in % (perfect labels 90x120 have 100)": (100 * classes).map("{:.1f}".format).reset_index(),
-        "mIoU on test, in % (± 95 % t-interval over seeds)": ablation_table(runs, COLUMNS),
+        "mIoU on test, in % (± 95 % t-interval over seeds)": ablation_table(named(runs), COLUMNS),
     }
 
 
@@ -87,6 +92,7 @@ def sentences(runs: pd.DataFrame, shipped: pd.DataFrame) -> list[str]:
 def draw(folder: Path, out: Path) -> list[Path]:
     """Draw the job's three pictures and give their PNGs: masks side by side, gains, IoU class by class."""
     sources = Sources.of(folder)
+    sources = sources._replace(runs=named(sources.runs))
     setting = sources.runs["setting"].iloc[0]
     with theme():
         drawn = {
