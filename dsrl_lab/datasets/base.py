@@ -64,11 +64,7 @@ class ClassTable:
         return tuple(self.names.index(name) for name in self.thin)
 
     def index(self, name: str) -> int:
-        """Id of the class called ``name``.
-
-        Raises:
-            ValueError: there is no such class; the message lists those there are.
-        """
+        """Id of the class called ``name``; a ValueError for an unknown one lists those there are."""
         if name not in self.names:
             raise ValueError(f"unknown class {name!r}; choose from {', '.join(self.names)}")
         return self.names.index(name)
@@ -169,11 +165,7 @@ def missing_split(dataset: str, split: str, present: Sequence[str], root: Path, 
 
 
 def missing_files(what: str, paths: Iterable[Path], remedy: str) -> None:
-    """Refuse a list that is empty or names files that are not there.
-
-    Raises:
-        ValueError: ``what`` lists nothing, or some files are missing: they are counted and the first is named.
-    """
+    """Refuse a list that is empty or names missing files, with a ValueError that counts them and names the first."""
     paths = list(paths)
     missing = [path for path in paths if not path.is_file()]
     if not paths:

@@ -95,13 +95,7 @@ class PeoplePart(PoseDataset):
 
 
 class DecodedPeople(PoseDataset):
-    """People whose pictures are decoded (or drawn) once and kept, at most ``budget`` bytes; the rest each time.
-
-    Example:
-        >>> people = DecodedPeople(StreetPeople("val", size=(32, 32), length=1))
-        >>> bool((people[0].image - people[0].image).abs().max() == 0), len(people.kept)
-        (True, 1)
-    """
+    """People whose pictures are decoded (or drawn) once and kept, at most ``budget`` bytes; the rest each time."""
 
     def __init__(self, dataset: PoseDataset, *, budget: int = 4 * 2**30) -> None:
         self.dataset, self.room = dataset, budget
@@ -153,12 +147,7 @@ def drawing_size(crop_size: tuple[int, int]) -> tuple[int, int]:
 def open_crowds(
     dataset: str, root: Path | None, *, size: tuple[int, int], lengths: tuple[int, int], held_out: bool = False
 ) -> tuple[PoseDataset, PoseDataset]:
-    """Open who is learnt from and who is scored: with ``held_out`` the last quarter of train.
-
-    Example:
-        >>> tuple(map(len, open_crowds("street_people", None, size=(24, 24), lengths=(8, 0), held_out=True)))
-        (6, 2)
-    """
+    """Open who is learnt from and who is scored: with ``held_out`` the last quarter of train."""
     drawn = drawing_size(size)
     train = open_people(dataset, "train", root, size=drawn, length=lengths[0])
     if not held_out:

@@ -68,10 +68,6 @@ def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
 
     Raises:
         ValueError: a side is no multiple of ``upscale_factor``.
-
-    Example:
-        >>> reduce_bicubic(torch.rand(3, 12, 8), 4).shape
-        torch.Size([3, 3, 2])
     """
     height, width = image.shape[-2:]
     if height % upscale_factor or width % upscale_factor:
@@ -94,12 +90,6 @@ class SRBenchmark(Dataset[SRPair]):
     Raises:
         ValueError: unknown name.
         FileNotFoundError: the folder or a file of a pair is missing; the message names it.
-
-    Example:
-        >>> SRBenchmark("nowhere", "Set5")
-        Traceback (most recent call last):
-        ...
-        FileNotFoundError: no img_*_SRF_2_HR.png in nowhere/Set5; ...
     """
 
     def __init__(self, root: str | Path, name: str = "Set5", *, upscale_factor: int = 2, y_only: bool = True) -> None:
@@ -137,12 +127,6 @@ class T91(Dataset[SRPair]):
     Raises:
         ValueError: unknown split.
         FileNotFoundError: no pictures.
-
-    Example:
-        >>> T91("nowhere")
-        Traceback (most recent call last):
-        ...
-        FileNotFoundError: no pictures in nowhere/T91; ...
     """
 
     def __init__(self, root: str | Path, *, split: str = "train", upscale_factor: int = 2, y_only: bool = True) -> None:
@@ -186,12 +170,6 @@ def random_patches(
 
     Raises:
         ValueError: a picture is smaller than a patch, or the patch is no multiple of the upscale factor.
-
-    Example:
-        >>> pair = SRPair(torch.rand(1, 10, 12), torch.rand(1, 20, 24), "a")
-        >>> low_res, high_res = random_patches([pair], 8, 5, torch.Generator().manual_seed(0))
-        >>> low_res.shape, high_res.shape
-        (torch.Size([5, 1, 4, 4]), torch.Size([5, 1, 8, 8]))
     """
     s = pairs[0].high_res.shape[-1] // pairs[0].low_res.shape[-1]
     side = patch_size // s

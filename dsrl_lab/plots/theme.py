@@ -29,22 +29,12 @@ OTHER_STYLES = (Style(PURPLE, "--", "h", "//"), Style("#B8A800", "-.", "d", "xx"
 
 
 def style_of(row: str) -> Style:
-    """Style of a row of the ablation; rows that the kit does not know share three more, by their names.
-
-    Example:
-        >>> style_of("dsrl").marker
-        'D'
-    """
+    """Style of a row of the ablation; rows that the kit does not know share three more, by their names."""
     return ROWS[row].style if row in ROWS else OTHER_STYLES[sum(map(ord, row)) % len(OTHER_STYLES)]
 
 
 def faded(color: str, share: float = 0.4) -> str:
-    """A colour mixed with white, for faces: opaque, so that no grid shows through.
-
-    Example:
-        >>> faded("#000000", 0.2)
-        '#cccccc'
-    """
+    """A colour mixed with white, for faces: opaque, so that no grid shows through."""
     mixed = (255 - share * (255 - int(color[i : i + 2], 16)) for i in (1, 3, 5))
     return "#{:02x}{:02x}{:02x}".format(*map(round, mixed))
 
@@ -72,13 +62,7 @@ def label(english: str, chinese: str, installed: Iterable[str] | None = None) ->
 
 @contextmanager
 def theme(*, dark: bool = False) -> Iterator[None]:
-    """The kit's look inside a ``with`` block; outside it matplotlib's settings are what they were.
-
-    Example:
-        >>> with theme():
-        ...     mpl.rcParams["axes.spines.top"], mpl.rcParams["figure.facecolor"]
-        (False, '#FFFFFF')
-    """
+    """The kit's look inside a ``with`` block; outside it matplotlib's settings are what they were."""
     ground, ink, faint = ("#16191F", "#E8EAED", "#3A404A") if dark else ("#FFFFFF", "#22262C", "#DDE1E6")
     settings: Any = {
         "figure.facecolor": ground,
@@ -126,10 +110,5 @@ def axes_or_current(ax: Axes | None) -> Axes:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, outside pyplot's list: nobody has to close it.
-
-    Example:
-        >>> new_figure(4, 3).get_size_inches().tolist()
-        [4.0, 3.0]
-    """
+    """An empty figure of so many inches, outside pyplot's list: nobody has to close it."""
     return Figure(figsize=(width, height), layout="constrained")

@@ -35,13 +35,7 @@ FRESH_SEEDS = {("camvid_espnetv2_90x120", "paper"): (3, 4, 5)}
 
 
 def findings(runs: pd.DataFrame) -> list[Finding]:
-    """Judge every claim of the paper by finished runs; a claim that no run speaks to is there too, not tested.
-
-    Example:
-        >>> from dsrl_lab.results.frames import frame
-        >>> sorted({finding.verdict for finding in findings(frame([]))})  # the released head's cost is counted
-        ['contradicted', 'not tested']
-    """
+    """Judge every claim of the paper by finished runs; a claim that no run speaks to is there too, not tested."""
     finished = runs[runs["finished"] & ~runs["held_out"].eq(True)]
     fresh = [seed in FRESH_SEEDS.get((s, r), (seed,)) for s, r, seed in finished[["setting", "row", "seed"]].values]
     ours = finished[finished["host"].isin(SEGMENTATION) & pd.Series(fresh, finished.index, dtype=bool)]

@@ -150,12 +150,7 @@ def shrinking(runs: pd.DataFrame) -> list[Finding]:
 
 @functools.cache
 def counted_costs() -> dict[str, float]:
-    """MACs of ESPNetv2 (width 2.0, 20 outputs) at 256x512 as our counter counts them, in millions.
-
-    Example:
-        >>> {part: round(macs, 2) for part, macs in counted_costs().items()}
-        {'plain host': 674.46, 'SSSR head': 589.82, 'with the SSSR head': 1264.28}
-    """
+    """MACs of ESPNetv2 (width 2.0, 20 outputs) at 256x512 as our counter counts them, in millions."""
     with meta_device():
         network = DSRL(ESPNetv2(20, width=2.0), sisr=False, affinity=False).task_model
     host = getattr(network, "host")  # noqa: B009 (a SuperResolved; its type says only DensePredictor)

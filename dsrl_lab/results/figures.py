@@ -85,11 +85,6 @@ def draw(
 
     ``whole`` is a network with its SISR branch. Raises ValueError for an unknown name, a damaged record or a large
     file.
-
-    Example:
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     sorted(draw(["branches"], runs=Path(folder), out=Path(folder))["figures"]["branches"]["files"])
-        ['branches.png', 'branches.svg']
     """
     chosen = list(FIGURES) if names is None else list(names)
     recipes = figures_of(streets)

@@ -72,13 +72,7 @@ def judge_together(family: Sequence[Finding]) -> list[Finding]:
 
 
 def count_is(what: str, number: Number, ours: float, *, tolerance: float = 0.005) -> Finding:
-    """A count beside the paper's, supported where they agree by a relative tolerance; ValueError if that is not known.
-
-    Example:
-        >>> from dsrl_lab.results import paper_numbers as paper
-        >>> count_is("MACs", paper.COSTS[0].total, 1264.3).verdict
-        'supported'
-    """
+    """A count beside the paper's, supported where they agree by a relative tolerance; ValueError if it is not known."""
     if number.value is None:
         raise ValueError(f"expected a number of the paper to compare with, got {number}; leave unknown ones out")
     verdict = SUPPORTED if abs(ours - number.value) <= tolerance * abs(number.value) else CONTRADICTED

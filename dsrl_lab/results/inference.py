@@ -54,12 +54,7 @@ class Estimate:
 
 
 def estimate(values: Iterable[float]) -> Estimate:
-    """Mean and 95 % t-interval: mean ± t(n - 1) * s / sqrt(n), s with n - 1; ValueError without values.
-
-    Example:
-        >>> estimate((1.0, 2.0, 3.0)).show(digits=3)  # t(2) = 4.303, s = 1
-        '2.000 ± 2.484'
-    """
+    """Mean and 95 % t-interval: mean ± t(n - 1) * s / sqrt(n), s with n - 1; ValueError without values."""
     values = tuple(float(value) for value in values)
     if not values:
         raise ValueError("expected at least one value to estimate from, got none; are the runs finished?")
@@ -71,12 +66,7 @@ def estimate(values: Iterable[float]) -> Estimate:
 
 
 def t_interval(values: Iterable[float]) -> tuple[float, float]:
-    """The 95 % t-interval of the mean as seaborn's ``errorbar`` takes it; NaN twice for a single value.
-
-    Example:
-        >>> [round(edge, 3) for edge in t_interval((1.0, 2.0, 3.0))]
-        [-0.484, 4.484]
-    """
+    """The 95 % t-interval of the mean as seaborn's ``errorbar`` takes it; NaN twice for a single value."""
     return estimate(values).interval or (math.nan, math.nan)
 
 
@@ -85,10 +75,6 @@ def smallest_visible(result: Estimate, *, power: float = 0.8) -> float | None:
 
     The two-sided interval then leaves zero out in a share ``power`` of repetitions (noncentral t, summed over the
     spreads that a sample may show: SciPy's own gives NaN for two seeds). Raises ValueError unless 0.05 < ``power`` < 1.
-
-    Example:
-        >>> round(smallest_visible(estimate((1.0, 2.0, 3.0))), 2)
-        3.26
     """
     if not 1 - CONFIDENCE < power < 1:
         raise ValueError(f"expected a power between {1 - CONFIDENCE:.2f} and 1, got {power}")
@@ -144,12 +130,7 @@ def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -
 
 
 def judge_family(family: Sequence[tuple[Estimate | None, float | None]]) -> list[tuple[str, str]]:
-    """Judge the tests of one family together, by Holm's method: the clearest first, each with what is left to test.
-
-    Example:
-        >>> [word for word, _ in judge_family([(estimate((1.0, 1.1, 1.2)), None), (estimate((0.4, 1.6, 1.0)), None)])]
-        ['supported', 'undecided']
-    """
+    """Judge the tests of one family together, by Holm's method: the clearest first, each with what is left to test."""
     p = [_p_decided(ours, size) for ours, size in family]
     left = sum(value is not None for value in p)
     found, stopped = [judge(ours, size, tests=max(1, left)) for ours, size in family], False
@@ -164,12 +145,7 @@ def judge_family(family: Sequence[tuple[Estimate | None, float | None]]) -> list
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """P-values adjusted by Holm's method, in the order given: reject where one is at most the level.
-
-    Example:
-        >>> holm([0.01, 0.04, 0.03])
-        [0.03, 0.06, 0.06]
-    """
+    """P-values adjusted by Holm's method, in the order given: reject where one is at most the level."""
     adjusted, highest = [0.0] * len(p), 0.0
     for rank, place in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
         highest = max(highest, min(1.0, (len(p) - rank) * p[place]))
@@ -178,12 +154,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
-    """P-value of two one-sided t tests, for a mean within ± ``margin``; ValueError for fewer than two values.
-
-    Example:
-        >>> round(equivalence((0.1, 0.0, -0.1)), 4)
-        0.0065
-    """
+    """P-value of two one-sided t tests, for a mean within ± ``margin``; ValueError for fewer than two values."""
     if len(values) < 2:
         raise ValueError(f"expected two values or more to test, got {len(values)}; run more seeds")
     above = stats.ttest_1samp(values, -margin, alternative="greater").pvalue
@@ -242,12 +213,7 @@ def percentiles(draws: np.ndarray) -> tuple[float, float]:
 
 
 def in_words(ours: Estimate) -> str:
-    """What the seeds say about a gain in points of mIoU, for people.
-
-    Example:
-        >>> in_words(estimate((-2.1, -2.6, -2.4)))
-        '-2.4 ± 0.6 points of mIoU, 3 seeds; a gain is contradicted: the interval lies below zero'
-    """
+    """What the seeds say about a gain in points of mIoU, for people."""
     word, reason = judge(ours)
     seeds = "" if ours.margin is None else f", {len(ours.values)} seeds"
     return f"{ours.show(signed=True)} points of mIoU{seeds}; a gain is {word}: {reason}"

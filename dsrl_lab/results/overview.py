@@ -18,12 +18,7 @@ Point = tuple[float, float]
 
 
 def say(shape: Shape | None) -> str:
-    """A tensor's size as a caption: channels, then height and width.
-
-    Example:
-        >>> say((19, 1024, 2048))
-        '19 × 1024 × 2048'
-    """
+    """A tensor's size as a caption: channels, then height and width."""
     return "–" if shape is None else " × ".join(map(str, shape))
 
 

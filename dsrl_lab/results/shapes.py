@@ -26,12 +26,7 @@ class NetworkShapes(NamedTuple):
 
 
 def network_shapes(dsrl: DSRL, input_size: tuple[int, int]) -> NetworkShapes:
-    """Run a network on one empty picture and say all sizes in it; ValueError if it cannot serve this one.
-
-    Example:
-        >>> network_shapes(papers_network(), (512, 1024)).logits
-        (19, 1024, 2048)
-    """
+    """Run a network on one empty picture and say all sizes in it; ValueError if it cannot serve this one."""
     image = torch.zeros(1, 3, *input_size, device=next(dsrl.parameters()).device)
     was_training = dsrl.training
     dsrl.eval()

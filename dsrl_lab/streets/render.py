@@ -33,13 +33,7 @@ def samples_per_pixel(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def render(scene: Scene, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw a scene at ``size`` = (H, W): picture (H, W, 3) and mask (H, W) of class ids.
-
-    Example:
-        >>> from dsrl_lab.streets.layout import sample_scene
-        >>> [array.shape for array in render(sample_scene(0, 0, 0), (45, 60))]
-        [(45, 60, 3), (45, 60)]
-    """
+    """Draw a scene at ``size`` = (H, W): picture (H, W, 3) and mask (H, W) of class ids."""
     faces, camera = scene.faces, scene.camera
     down, across = samples_per_pixel(size)
     corners = camera.project(faces.points, size) * (across, down)

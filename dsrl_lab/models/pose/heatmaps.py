@@ -102,10 +102,6 @@ def flip_heatmaps(heatmaps: Tensor, pairs: Pairs) -> Tensor:
 
     Raises:
         ValueError: a pair names a joint that does not exist, or a joint has two partners.
-
-    Example:
-        >>> flip_heatmaps(torch.tensor([[[[1.0, 0.0]], [[2.0, 3.0]]]]), [(0, 1)]).tolist()
-        [[[[3.0, 2.0]], [[0.0, 1.0]]]]
     """
     order = list(range(heatmaps.shape[1]))
     named = [joint for pair in pairs for joint in pair]
@@ -123,10 +119,5 @@ def flip_test(model: DensePredictor, image: Tensor, pairs: Pairs) -> Tensor:
 
     Raises:
         ValueError: ``pairs`` do not fit the joints.
-
-    Example:
-        >>> from dsrl_lab.models.pose.hrnet import HRNet
-        >>> flip_test(HRNet(3, width=8, modules=(1, 1, 1), blocks=1).eval(), torch.zeros(1, 3, 32, 32), [(0, 2)]).shape
-        torch.Size([1, 3, 8, 8])
     """
     return (model(image) + flip_heatmaps(model(image.flip(-1)), pairs)) / 2

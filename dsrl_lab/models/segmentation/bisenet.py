@@ -45,12 +45,7 @@ class XceptionBlock(nn.Module):
 
 
 class Xception39Encoder(Encoder):
-    """Xception39 without its classifier: a stem of 8 channels, stages of 4, 8 and 4 blocks, whose outputs it gives.
-
-    Example:
-        >>> [tuple(x.shape) for x in Xception39Encoder()(torch.zeros(2, 3, 64, 97))]
-        [(2, 64, 8, 13), (2, 128, 4, 7), (2, 256, 2, 4)]
-    """
+    """Xception39 without its classifier: a stem of 8 channels, stages of 4, 8 and 4 blocks, whose outputs it gives."""
 
     def __init__(self) -> None:
         super().__init__()

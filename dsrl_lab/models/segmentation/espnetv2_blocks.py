@@ -102,12 +102,7 @@ class DownSampler(nn.Module):
 
 
 def scaled(size: tuple[int, ...], scale: float) -> tuple[int, int]:
-    """Size of a pyramid's view: rounded up, and at least 5 per side.
-
-    Example:
-        >>> scaled((32, 64), 0.1)
-        (5, 7)
-    """
+    """Size of a pyramid's view: rounded up, and at least 5 per side."""
     height, width = (max(5, math.ceil(side * scale)) for side in size)
     return height, width
 

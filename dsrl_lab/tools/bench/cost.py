@@ -90,11 +90,6 @@ def run(
     """Count networks, and time them in alternation, their layers in the fast exact forms that training uses.
 
     Raises ValueError for an unknown name, a number out of its range, or a size that a network cannot take.
-
-    Example:
-        >>> (row,) = run(["espnetv2+deconvolution"], (256, 512), num_classes=20, runs=0)
-        >>> f"{row.macs / 1e6:.0f} M, overlooked: {(row.macs - row.macs_without_transposed) / 1e6:.0f} M"
-        '1264 M, overlooked: 590 M'
     """
     if runs < 0 or batch_size < 0 or batch_size == 1 or (batch_size and not runs):
         raise ValueError(f"expected at least 2 images per step and 1 run, or 0 for none, got {batch_size} and {runs}")
@@ -125,12 +120,7 @@ def run(
 def sweep(
     names: Sequence[str] | None = None, input_size: tuple[int, int] = (256, 512), *, factors: Sequence[float] = FACTORS
 ) -> list[Row]:
-    """Count networks at factors of an input size; sizes that a network cannot take are left out.
-
-    Example:
-        >>> [row.input_size for row in sweep(["tinynet"], (64, 128), factors=(1, 2))]
-        [(64, 128), (128, 256)]
-    """
+    """Count networks at factors of an input size; sizes that a network cannot take are left out."""
     rows = []
     height, width = input_size
     for name, build in find(names or _hosts_and_heads()).items():

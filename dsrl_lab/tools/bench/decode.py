@@ -70,12 +70,7 @@ def recorded(path: Path = RECORD) -> dict[str, list[Row]]:
 
 
 def measured(dataset: str, path: Path = RECORD) -> Reading:
-    """Median reading of a data set, or of Cityscapes, as ``source`` tells; raises ValueError without a record.
-
-    Example:
-        >>> measured("cityscapes").source.split(",")[0]
-        'data/runs/deployment.jsonl'
-    """
+    """Median reading of a data set, or of Cityscapes, as ``source`` tells; raises ValueError without a record."""
     of = {find_recipe(recipe).dataset: (recipe, rows) for recipe, rows in recorded(path).items()}
     if not of:
         raise ValueError(

@@ -54,12 +54,7 @@ class WithSisr(nn.Module):
 
 
 def variants(setting: str) -> dict[str, nn.Module]:
-    """Build the variants of a setting ("cityscapes_espnetv2", say) with random weights, in evaluation.
-
-    Example:
-        >>> list(variants("streets_tinynet"))[1:3]
-        ['+ SSSR + SISR + FA', '+ SSSR + SISR + FA, SISR not removed']
-    """
+    """Build the variants of a setting ("cityscapes_espnetv2", say) with random weights, in evaluation."""
     baseline = find_recipe(f"{setting}_baseline")
     built: dict[str, nn.Module] = {baseline.title: build_dsrl(baseline.network).task_model}
     for row in HEADS:

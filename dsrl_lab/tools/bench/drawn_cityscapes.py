@@ -18,15 +18,7 @@ OF_STREETS = {"pavement": "sidewalk", "tree": "vegetation", "signsymbol": "traff
 def write_drawn_cityscapes(
     root: Path, *, size: tuple[int, int] = FULL_SIZE, pictures: dict[str, int], drawn_size: tuple[int, int] = (128, 256)
 ) -> Path:
-    """Write a tree that ``Cityscapes`` reads, so many ``pictures`` of each split, of ``size`` (H, W); return ``root``.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     root = write_drawn_cityscapes(Path(folder), size=(32, 64), pictures={"val": 1}, drawn_size=(16, 32))
-        ...     len(list(root.glob("*/val/drawn/*.png")))
-        2
-    """
+    """Write a tree that ``Cityscapes`` reads, with ``pictures`` of each split, of ``size`` (H, W); return ``root``."""
     theirs = CLASS_TABLES["cityscapes"]
     table = torch.full((256,), 255)
     for number, name in enumerate(CLASS_TABLES["streets"].names):

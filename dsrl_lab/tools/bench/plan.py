@@ -133,13 +133,7 @@ def plan(
     reading: Reading | None = None,  # by default from the kit's record
     cores: int = 8,  # that read pictures for each GPU
 ) -> Plan:
-    """Plan a recipe on GPUs, as many images seen; raises ValueError for a number out of its range, or no record.
-
-    Example:
-        >>> from dsrl_lab.recipes import find_recipe
-        >>> plan(find_recipe("cityscapes_espnetv2_dsrl"), 64).per_gpu  # BatchNorm needs two
-        2
-    """
+    """Plan a recipe on GPUs, as many images seen; raises ValueError for a number out of its range, or no record."""
     if min(gpus, cores) < 1 or not 0 < utilisation <= 1:
         raise ValueError(
             "expected at least 1 GPU and core, and a utilisation above 0 and at most 1, "

@@ -12,22 +12,12 @@ from dsrl_lab.training import record
 
 
 def to_record(kind: str, rows: Sequence[Any], **facts: Any) -> dict[str, Any]:
-    """A measurement's rows (dataclasses) and facts, the machine and the versions, as one JSON object.
-
-    Example:
-        >>> to_record("training_pace", [], setting="streets_tinynet", steps=10)["steps"]
-        10
-    """
+    """A measurement's rows (dataclasses) and facts, the machine and the versions, as one JSON object."""
     return {"kind": kind, "rows": [asdict(row) for row in rows], **record.environment(), **facts}
 
 
 def to_table(title: str, headings: Sequence[str], lines: Iterable[Sequence[str]], *, dense: bool = False) -> Table:
-    """Lines of cells under headings: names, in the first column, to the left, numbers to the right.
-
-    Example:
-        >>> to_table("pace", ["network", "latency"], [["tinynet", "3 ms"], ["dabnet", "9 ms"]]).row_count
-        2
-    """
+    """Lines of cells under headings: names, in the first column, to the left, numbers to the right."""
     table = Table(title=title, padding=(0, 1, 0, 0) if dense else (0, 1))
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="right" if number else "left")
