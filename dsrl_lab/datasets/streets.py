@@ -42,11 +42,7 @@ class Streets(SegmentationDataset):
         self.names = tuple(f"{split}/{index:06d}" for index in range(length))
 
     def scene(self, index: int) -> Scene:
-        """Return the description of picture ``index``, with its people and their joints.
-
-        Raises:
-            IndexError: there is no such picture.
-        """
+        """Describe picture ``index``, with its people and their joints; an IndexError if there is no such picture."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"expected an index below {len(self)}, got {index}")
         return sample_scene(self.seed, tuple(LENGTHS).index(self.split), index % len(self))

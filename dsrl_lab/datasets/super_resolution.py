@@ -66,8 +66,7 @@ def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
 def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
     """Reduce a picture (..., H, W) in [0, 1] as the benchmarks did, clipped and rounded: (..., H / s, W / s).
 
-    Raises:
-        ValueError: a side is no multiple of ``upscale_factor``.
+    A side that is no multiple of ``upscale_factor`` is a ValueError.
     """
     height, width = image.shape[-2:]
     if height % upscale_factor or width % upscale_factor:
@@ -87,9 +86,7 @@ def _pair(low_res: Tensor, high_res: Tensor, name: str, y_only: bool) -> SRPair:
 class SRBenchmark(Dataset[SRPair]):
     """Set5 or Set14 below ``root``, with the low-resolution files everybody uses; Y (C = 1) or RGB (C = 3).
 
-    Raises:
-        ValueError: unknown name.
-        FileNotFoundError: the folder or a file of a pair is missing; the message names it.
+    A ValueError for another name; a FileNotFoundError names the folder, or the file of a pair, that is missing.
     """
 
     def __init__(self, root: str | Path, name: str = "Set5", *, upscale_factor: int = 2, y_only: bool = True) -> None:
@@ -124,9 +121,7 @@ class SRBenchmark(Dataset[SRPair]):
 class T91(Dataset[SRPair]):
     """The 91 training pictures, cropped to multiples of s, with partners made here; every ninth is for validation.
 
-    Raises:
-        ValueError: unknown split.
-        FileNotFoundError: no pictures.
+    A ValueError for an unknown split, a FileNotFoundError for no pictures.
     """
 
     def __init__(self, root: str | Path, *, split: str = "train", upscale_factor: int = 2, y_only: bool = True) -> None:
@@ -168,8 +163,7 @@ def random_patches(
 ) -> tuple[Tensor, Tensor]:
     """Draw aligned patches (N, C, side, side) anywhere, at both resolutions, in one of the eight poses of a square.
 
-    Raises:
-        ValueError: a picture is smaller than a patch, or the patch is no multiple of the upscale factor.
+    A ValueError for a picture smaller than a patch, or a patch that is no multiple of the upscale factor.
     """
     s = pairs[0].high_res.shape[-1] // pairs[0].low_res.shape[-1]
     side = patch_size // s

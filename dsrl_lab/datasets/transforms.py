@@ -67,8 +67,7 @@ def resize_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
 def low_and_high(sample: Sample, upscale_factor: int) -> TrainingExample:
     """Make the pair of resolutions: the input is the antialiased reduction of the picture itself.
 
-    Raises:
-        ValueError: a side of the picture is no multiple of ``upscale_factor``.
+    A side of the picture that is no multiple of ``upscale_factor`` is a ValueError.
     """
     height, width = sample.image.shape[-2:]
     if upscale_factor < 1 or height % upscale_factor or width % upscale_factor:

@@ -78,8 +78,7 @@ class SegmentationScore:
     def update(self, pred_or_logits: Tensor, mask: Tensor) -> None:
         """Add a batch: class ids (N, H, W) or floating-point logits (N, K, H, W), and a mask (N, H, W) of class ids.
 
-        Raises:
-            ValueError: shapes that do not fit, a class id out of range, or logits that are not finite.
+        Shapes that do not fit, a class id out of range, or logits that are not finite, are a ValueError.
         """
         pred, mask = _class_ids(pred_or_logits, mask, self.num_classes, self.ignore_index)
         batch = multiclass_confusion_matrix(
@@ -92,11 +91,7 @@ class SegmentationScore:
         self.confusion = over_processes(self.confusion)
 
     def compute(self) -> SegmentationScores:
-        """Scores of all that was added.
-
-        Raises:
-            ValueError: no labelled pixel was added.
-        """
+        """Scores of all that was added; a ValueError where no labelled pixel was."""
         if not self.confusion.any():
             raise ValueError("expected at least one labelled pixel, got none; call update with the set's masks first")
         right = self.confusion.diag().double()

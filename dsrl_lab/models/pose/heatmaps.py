@@ -100,8 +100,7 @@ def decode_heatmaps(heatmaps: Tensor, image_size: Size) -> Keypoints:
 def flip_heatmaps(heatmaps: Tensor, pairs: Pairs) -> Tensor:
     """Turn heat-maps (N, J, h, w) into those of the mirror image, and back; the channels of ``pairs`` change places.
 
-    Raises:
-        ValueError: a pair names a joint that does not exist, or a joint has two partners.
+    A pair with a joint that does not exist, or a joint with two partners, is a ValueError.
     """
     order = list(range(heatmaps.shape[1]))
     named = [joint for pair in pairs for joint in pair]
@@ -115,9 +114,5 @@ def flip_heatmaps(heatmaps: Tensor, pairs: Pairs) -> Tensor:
 
 
 def flip_test(model: DensePredictor, image: Tensor, pairs: Pairs) -> Tensor:
-    """Average a pose net's heat-maps (N, J, h, w) of an image with those of its mirror image, flipped back.
-
-    Raises:
-        ValueError: ``pairs`` do not fit the joints.
-    """
+    """Average a pose net's heat-maps (N, J, h, w) of an image with those of its mirror image, flipped back."""
     return (model(image) + flip_heatmaps(model(image.flip(-1)), pairs)) / 2

@@ -157,8 +157,7 @@ def our_name(name: str) -> str:
 def read_release(path: str | Path) -> tuple[dict[str, Tensor], float]:
     """Read a released checkpoint: its tensors under our names, and the width of the network they belong to.
 
-    Raises:
-        ValueError: there is no such file, or it is no released ESPNetv2 segmentation checkpoint.
+    A file that is missing, or no released ESPNetv2 segmentation checkpoint, is a ValueError.
     """
     path = Path(path)
     if not path.is_file():

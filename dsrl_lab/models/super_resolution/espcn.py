@@ -24,10 +24,8 @@ def icnr_(
 ) -> Tensor:
     """Fill the weight (C * s^2, in_channels, kH, kW) of a sub-pixel convolution in place so that no checkerboard shows.
 
-    The s^2 filters of neighbouring outputs are made equal; ``initializer`` fills those that are then repeated.
-
-    Raises:
-        ValueError: the output channels are no multiple of s^2.
+    The s^2 filters of neighbouring outputs are made equal; ``initializer`` fills those that are then repeated. Output
+    channels that are no multiple of s^2 are a ValueError.
     """
     phases = upscale_factor**2
     if weight.shape[0] % phases:

@@ -18,8 +18,7 @@ WIDTH = 64
 def bilinear_(weight: Tensor) -> Tensor:
     """Fill the weight (C, C, 4, 4) or (C, 1, 4, 4) of a transposed convolution of stride 2: bilinear enlargement.
 
-    Raises:
-        ValueError: another shape.
+    Another shape is a ValueError.
     """
     in_channels, group_channels, *kernel_size = weight.shape
     if kernel_size != [4, 4] or group_channels not in (1, in_channels):
