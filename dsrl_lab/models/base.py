@@ -74,7 +74,7 @@ class DensePredictor(nn.Module, ABC):
         return resize(logits, size, align_corners=self.spec.align_corners)
 
     def check_input(self, image: Tensor) -> None:
-        """Refuse, with a ValueError that names the size to pad to, what is no (N, 3, H, W) that ``size_divisor`` divides."""
+        """Refuse what is no (N, 3, H, W) that ``size_divisor`` divides: a ValueError names the size to pad to."""
         if image.ndim != 4 or image.shape[1] != 3:
             raise ValueError(
                 f"expected an image batch of shape (N, 3, H, W), got {tuple(image.shape)}; "

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dsrl_lab.complexity import evaluating
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.transforms import low_and_high
@@ -24,7 +25,7 @@ from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.config import NetworkConfig
-from dsrl_lab.training.evaluate import evaluating, predict_mask
+from dsrl_lab.training.evaluate import predict_mask
 
 SHEET_SIZE = (216, 288)
 

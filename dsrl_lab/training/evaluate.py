@@ -7,8 +7,7 @@ by finer labels alone. Several processes that share the pictures give the scores
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,6 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from dsrl_lab.affinity import affinity_matrix
+from dsrl_lab.complexity import evaluating
 from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.transforms import reduce_image, resize_mask
 from dsrl_lab.dsrl import DSRL
@@ -50,19 +50,6 @@ class SegmentationResult:
         """As a dictionary that JSON can hold."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "counts"}
         return values if self.drives else {name: value for name, value in values.items() if name != "drives"}
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation without gradients; afterwards each module is as it was."""
-    was_training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for module in was_training:
-            module.training = True
 
 
 def predict_logits(model: nn.Module, image: Tensor, *, input_size: tuple[int, int]) -> Tensor:

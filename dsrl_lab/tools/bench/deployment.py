@@ -12,14 +12,13 @@ import torch
 from rich.table import Table
 from torch import Tensor, nn
 
-from dsrl_lab.complexity import complexity
+from dsrl_lab.complexity import complexity, evaluating
 from dsrl_lab.recipes import find_recipe
 from dsrl_lab.tools.bench.ratios import Seconds, alternate, ratio_to
 from dsrl_lab.tools.bench.report import to_table
 from dsrl_lab.tools.export.exported import import_onnx
 from dsrl_lab.tools.input_size import check_takes
 from dsrl_lab.training.build import build_dsrl
-from dsrl_lab.training.evaluate import evaluating
 
 HEADS = ("dsrl", "deconvolution_dsrl", "depthwise_dsrl")
 KEPT = ", SISR not removed"
