@@ -46,6 +46,17 @@ def _class_ids(pred_or_logits: Tensor, mask: Tensor, num_classes: int, ignore_in
     return pred, mask
 
 
+def pooled_iou(counts: Tensor) -> Tensor:
+    """IoU (..., K) of summed counts (..., 3, K), right, predicted and true pixels; NaN where a class does not occur.
+
+    Example:
+        >>> pooled_iou(torch.tensor([[2, 4], [2, 5], [3, 4]])).tolist()  # 2/3 and 4/5
+        [0.6666666666666666, 0.8]
+    """
+    right, predicted, true = counts.double().unbind(-2)
+    return right / (predicted + true - right)
+
+
 class SegmentationScores(NamedTuple):
     """Pooled scores of a segmenter."""
 
@@ -94,9 +105,9 @@ class SegmentationScore:
         """Scores of all that was added; a ValueError where no labelled pixel was."""
         if not self.confusion.any():
             raise ValueError("expected at least one labelled pixel, got none; call update with the set's masks first")
-        right = self.confusion.diag().double()
-        iou = right / (self.confusion.sum(0) + self.confusion.sum(1) - right)
-        return SegmentationScores(float(iou.nanmean()), iou, float(right.sum() / self.confusion.sum()))
+        right = self.confusion.diag()
+        iou = pooled_iou(torch.stack([right, self.confusion.sum(0), self.confusion.sum(1)]))
+        return SegmentationScores(float(iou.nanmean()), iou, float(right.double().sum() / self.confusion.sum()))
 
 
 class BoundaryScores(NamedTuple):

@@ -163,17 +163,12 @@ def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
 
 
 def pooled_miou(counts: np.ndarray) -> np.ndarray:
-    """MIoU (...) of summed counts (..., 3, K), right, predicted and true pixels, over the classes that occur.
+    """MIoU (...) of summed counts (..., 3, K), as ``metrics.segmentation`` has it, over the classes that occur."""
+    import torch
 
-    Example:
-        >>> float(pooled_miou(np.array([[2, 4], [2, 5], [3, 4]])))  # 2/3 and 4/5
-        0.7333333333333334
-    """
-    right, predicted, true = np.moveaxis(np.asarray(counts, dtype=float), -2, 0)
-    union = predicted + true - right
-    with np.errstate(invalid="ignore", divide="ignore"):
-        iou = np.where(union > 0, right / union, np.nan)
-    return np.nanmean(iou, axis=-1)
+    from dsrl_lab.metrics.segmentation import pooled_iou
+
+    return pooled_iou(torch.from_numpy(counts)).nanmean(-1).numpy()
 
 
 def bootstrap(

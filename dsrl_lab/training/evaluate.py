@@ -23,6 +23,7 @@ from dsrl_lab.dsrl import DSRL
 from dsrl_lab.layers import resize
 from dsrl_lab.metrics import BoundaryScore, SegmentationScore, psnr, ssim
 from dsrl_lab.metrics.affinity import affinity_statistics
+from dsrl_lab.metrics.segmentation import pooled_iou
 from dsrl_lab.training.examples import Samples
 from dsrl_lab.training.processes import all_reduce_sum, broadcast_buffers, shard
 
@@ -165,17 +166,6 @@ def evaluate_segmentation(
     )
 
 
-def pooled_miou(counts: Tensor) -> float:
-    """MIoU of some pictures together; counts (pictures, 3, K) as in ``SegmentationResult``.
-
-    Example:
-        >>> pooled_miou(torch.tensor([[[2, 0], [2, 1], [3, 0]], [[0, 4], [0, 4], [0, 4]]]))  # 2/3 and 4/5
-        0.7333333333333334
-    """
-    right, predicted, true = counts.sum(0).double()
-    return float((right / (predicted + true - right)).nanmean())
-
-
 def drive_of(name: str) -> str:
     """The video sequence in a picture's name, its part before the first "_"; "" for none.
 
@@ -192,7 +182,9 @@ def drive_scores(names: Sequence[str], counts: Tensor) -> dict[str, float]:
     places: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         places.setdefault(drive_of(name), []).append(index)
-    return {drive: pooled_miou(counts[found]) for drive, found in places.items()} if len(places) > 1 else {}
+    return {
+        drive: float(pooled_iou(counts[found].sum(0)).nanmean()) for drive, found in places.items() if len(places) > 1
+    }
 
 
 def evaluate_affinity(
