@@ -60,9 +60,8 @@ def ablation_table(runs: pd.DataFrame, columns: Sequence[str] = ORDER) -> pd.Dat
 
 def markdown(table: pd.DataFrame) -> str:
     """A table of texts in Markdown."""
-    lines = [table.columns, ["---"] * len(table.columns), *table.to_numpy()]
-    joined = ["| " + " | ".join(map(str, line)) + " |" for line in lines]
-    return "\n".join([joined[0], "|" + "---|" * len(table.columns), *joined[2:]])
+    head, *lines = ["| " + " | ".join(map(str, line)) + " |" for line in (table.columns, *table.to_numpy())]
+    return "\n".join([head, "|" + "---|" * len(table.columns), *lines])
 
 
 def ladder(runs: pd.DataFrame) -> dict[str, str]:
