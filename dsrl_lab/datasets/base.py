@@ -35,8 +35,8 @@ class ClassTable:
 
     Example:
         >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)), thin=("pole",))
-        >>> table.num_classes, table.index("pole"), table.thin_ids
-        (2, 1, (1,))
+        >>> table.num_classes, table.index("pole"), table.thin
+        (2, 1, ('pole',))
     """
 
     names: tuple[str, ...]  # class names in the order of their ids
@@ -57,11 +57,6 @@ class ClassTable:
     def num_classes(self) -> int:
         """K, the number of classes."""
         return len(self.names)
-
-    @property
-    def thin_ids(self) -> tuple[int, ...]:
-        """Ids of the thin classes."""
-        return tuple(self.names.index(name) for name in self.thin)
 
     def index(self, name: str) -> int:
         """Id of the class called ``name``; a ValueError for an unknown one lists those there are."""

@@ -15,16 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dsrl_lab.datasets.base import (
-    IGNORE_INDEX,
-    DataReport,
-    Sample,
-    SegmentationDataset,
-    check_splits,
-    in_split_order,
-    missing_files,
-    missing_split,
-)
+from dsrl_lab.datasets import base
+from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport, Sample, SegmentationDataset
 from dsrl_lab.datasets.class_tables import CITYSCAPES
 from dsrl_lab.datasets.pictures import check_same_size, map_ids, read_ids, read_image
 
@@ -90,7 +82,7 @@ def _pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
 def _splits(root: Path) -> tuple[str, ...]:
     folder = root / "leftImg8bit"
     found = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
-    return in_split_order(found)
+    return base.in_split_order(found)
 
 
 class Cityscapes(SegmentationDataset):
@@ -108,12 +100,12 @@ class Cityscapes(SegmentationDataset):
         root = Path(root)
         present = _splits(root)
         if split not in present:
-            raise missing_split("Cityscapes", split, present, root, REMEDY)
+            raise base.missing_split("Cityscapes", split, present, root, REMEDY)
         pairs = _pairs(root, split)
         if not pairs:
             raise ValueError(f"split {split!r} of Cityscapes at {root} has no <city>/*{IMAGE_SUFFIX} files. {REMEDY}")
         masks = () if split == "test" else [mask for _, mask in pairs]
-        missing_files(f"split {split!r} of Cityscapes at {root}", [*(image for image, _ in pairs), *masks], REMEDY)
+        base.missing_files(f"split {split!r} of Cityscapes at {root}", [*(image for image, _ in pairs), *masks], REMEDY)
         self.class_table = CITYSCAPES
         self.split = split
         self.names = tuple(image.name.removesuffix(IMAGE_SUFFIX) for image, _ in pairs)
@@ -134,4 +126,4 @@ def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> Data
     """Open what of Cityscapes is at ``root``, read the first and last sample of each split, name what is missing."""
     root = Path(root)
     reader = partial(Cityscapes, root)
-    return check_splits("cityscapes", root, reader, present=_splits(root), wanted=splits, remedy=REMEDY)
+    return base.check_splits("cityscapes", root, reader, present=_splits(root), wanted=splits, remedy=REMEDY)

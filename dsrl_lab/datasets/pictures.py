@@ -23,16 +23,8 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".
 
 _LOSSLESS = ("PNG", "BMP", "GIF", "TIFF", "PPM", "TGA")
 _SIXTEEN_BITS = ("PNG", "PPM")  # formats whose mode "I" is 16-bit grey
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    zlib.error,
-    struct.error,
-    Image.DecompressionBombError,
-    MemoryError,  # a damaged length says gigabytes
-)
+# What decoders raise on damaged files; a damaged length may ask for gigabytes.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, MemoryError, zlib.error, struct.error)
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -56,7 +48,7 @@ def open_picture(path: Path) -> Image.Image:
                     picture.info["levels"] = 2 ** int(packed[1]) if packed else 256
                     ImageOps.exif_transpose(picture, in_place=True)
                     return picture
-    except _UNREADABLE as error:
+    except (*_DAMAGED, Image.DecompressionBombError) as error:
         raise ValueError(
             f"cannot decode {path} ({str(error) or type(error).__name__}); the file is damaged or of a kind that is "
             "not read: replace it by a good copy, or save it as an 8-bit PNG"

@@ -66,7 +66,7 @@ class SegmentationScores(NamedTuple):
 
 
 class SegmentationScore:
-    """Collects one confusion matrix over a whole set; make a fresh one, or reset it, for each evaluation.
+    """Collects one confusion matrix over a whole set; make a fresh one for each evaluation.
 
     ``confusion`` is (K, K) int64: pixels of true class (row) that were given a class (column).
 
@@ -80,10 +80,6 @@ class SegmentationScore:
     def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
         self.num_classes = num_classes
         self.ignore_index = ignore_index
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything."""
         self.confusion = torch.zeros(self.num_classes, self.num_classes, dtype=torch.int64)
 
     def update(self, pred_or_logits: Tensor, mask: Tensor) -> None:
@@ -140,10 +136,6 @@ class BoundaryScore:
         self.num_classes = num_classes
         self.tolerance = tolerance
         self.ignore_index = ignore_index
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything."""
         self._near, self._all = torch.zeros(2, 2, self.num_classes, dtype=torch.float64)  # rows: predicted, true
 
     def update(self, pred_or_logits: Tensor, mask: Tensor) -> None:

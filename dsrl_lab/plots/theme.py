@@ -14,16 +14,9 @@ from matplotlib.figure import Figure
 
 from dsrl_lab.rows import GREY, PURPLE, ROWS, Style
 
-YELLOW = "#F0E442"
 CJK_FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans SC",
-    "Source Han Sans SC",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "Hiragino Sans GB",
-    "WenQuanYi Zen Hei",
-    "SimHei",
+    *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei"),
+    *("PingFang SC", "Hiragino Sans GB", "WenQuanYi Zen Hei", "SimHei"),
 )
 OTHER_STYLES = (Style(PURPLE, "--", "h", "//"), Style("#B8A800", "-.", "d", "xx"), Style("#444B57", ":", "*", "\\\\"))
 
@@ -48,16 +41,6 @@ def font_chain(installed: Iterable[str] | None = None) -> list[str]:
     """
     known = set(font_manager.get_font_names() if installed is None else installed)
     return ["DejaVu Sans", *(font for font in CJK_FONTS if font in known)]
-
-
-def label(english: str, chinese: str, installed: Iterable[str] | None = None) -> str:
-    """The Chinese label where a font can show it, else the English one.
-
-    Example:
-        >>> label("baseline", "基线", installed=["Arial"])
-        'baseline'
-    """
-    return chinese if len(font_chain(installed)) > 1 else english
 
 
 @contextmanager

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dsrl_lab.streets.dice import Dice
-
 Point = tuple[float, float, float]
 Shape = list[Point]
 
@@ -85,14 +83,6 @@ def disc(centre: Point, radius: float, corners: int = 12, *, stretch: float = 1.
 def ring(outer: Shape, inner: Shape) -> Shape:
     """Return the area between two closed shapes as one shape: the bridge between them is walked twice."""
     return [*outer, outer[0], *inner, inner[0]]
-
-
-def blob(centre: Point, radius: float, dice: Dice, corners: int = 9, *, rough: float = 0.3) -> Shape:
-    """Return a disc with an uneven edge: a tuft of leaves, a cloud of hedge."""
-    x, y, z = centre
-    turn, step = dice.unit() * 6.28, 2 * math.pi / corners
-    radii = [radius * (1 - rough * dice.unit()) for _ in range(corners)]
-    return [(x + r * math.cos(turn + i * step), y + r * math.sin(turn + i * step), z) for i, r in enumerate(radii)]
 
 
 def capsule(a: Point, b: Point, start: float, stop: float, *, caps: int = 3) -> Shape:

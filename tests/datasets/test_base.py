@@ -29,7 +29,7 @@ def test_tables_are_sound(table: ClassTable, classes: int) -> None:
     assert len(set(table.colors)) == classes, "two classes of one colour cannot be told apart in a figure"
     assert all(0 <= value <= 255 for color in table.colors for value in color)
     assert (0, 0, 0) not in table.colors, "black is what ignored pixels become"
-    assert [table.names[i] for i in table.thin_ids] == list(table.thin)
+    assert table.thin and set(table.thin) < set(table.names)
 
 
 def test_table_refuses_nonsense() -> None:

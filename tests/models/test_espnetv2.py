@@ -14,11 +14,13 @@ from torch.nn import functional as F
 from dsrl_lab.complexity import complexity
 from dsrl_lab.models.segmentation import espnetv2_blocks as blocks
 from dsrl_lab.models.segmentation.espnetv2 import (
-    CAMVID_FROM_CITYSCAPES,
     ESPNetv2,
     from_released_checkpoint,
     our_name,
 )
+from dsrl_lab.recipes import find_recipe
+
+CAMVID_FROM_CITYSCAPES = find_recipe("camvid_espnetv2_dsrl").class_map
 
 WEIGHTS = Path("weights/espnetv2_cityscapes")
 
@@ -154,7 +156,7 @@ def test_other_classes_change_two_tensors_and_may_start_from_released_rows(relea
         assert changed == ["classifier.weight", "classifier.bias"]
         assert other.pyramid_channels == 10
     assert fresh.num_classes == mapped.num_classes == 11
-    rows = list(CAMVID_FROM_CITYSCAPES)
+    rows = list(CAMVID_FROM_CITYSCAPES or ())
     assert torch.equal(mapped.classifier.weight, network.classifier.weight[rows])
     assert torch.equal(mapped.classifier.bias, network.classifier.bias[rows])
     assert torch.equal(partly.classifier.weight[[0, 2]], network.classifier.weight[[4, 4]])

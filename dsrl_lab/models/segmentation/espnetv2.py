@@ -103,10 +103,6 @@ class ESPNetv2(DensePredictor):
         return HeadOutput(logits=self.classifier(self.pyramid2(x)), features=x)
 
 
-# The Cityscapes outputs (train ids; 19 = background) that CamVid's 11 classes can start from, in CamVid's order:
-# sky, building, pole, road, sidewalk, vegetation, traffic sign, fence, car, person, rider.
-CAMVID_FROM_CITYSCAPES = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12)
-
 # Applied in this order to each released name, once its levels are strides: first the places, then their parts.
 RENAMING = (
     (r"^base_net\.level2\.", "stem."),

@@ -121,8 +121,7 @@ def sweep(
     names: Sequence[str] | None = None, input_size: tuple[int, int] = (256, 512), *, factors: Sequence[float] = FACTORS
 ) -> list[Row]:
     """Count networks at factors of an input size; sizes that a network cannot take are left out."""
-    rows = []
-    height, width = input_size
+    rows, (height, width) = [], input_size
     for name, build in find(names or _hosts_and_heads()).items():
         with torch.device("meta"):
             blank = build().eval()
@@ -170,21 +169,17 @@ def _train(network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor)
 def table(rows: Sequence[Row]) -> Table:
     """Show the rows side by side; share: of the matrix product's rate."""
     sizes = ", ".join(dict.fromkeys(f"{height}x{width}" for height, width in (row.input_size for row in rows)))
-    lines = (
-        (
-            row.name,
-            f"{row.parameters / 1e6:.3f} M",
-            f"{row.macs / 1e9:.3f} G",
-            f"{row.macs_without_transposed / 1e9:.3f} G",
-            f"{row.activation_bytes / 1e6:.1f} MB",
-            "-" if row.seconds is None else f"{1e3 * row.seconds:.0f} ms",
-            "-" if row.gemm_share is None else f"{100 * row.gemm_share:.0f} %",
-            "-" if row.images_per_second is None else f"{row.images_per_second:.2f}",
-        )
+    lines = [
+        {
+            "network": row.name,
+            "parameters": f"{row.parameters / 1e6:.3f} M",
+            "MACs": f"{row.macs / 1e9:.3f} G",
+            "without\ntransposed": f"{row.macs_without_transposed / 1e9:.3f} G",
+            "activations": f"{row.activation_bytes / 1e6:.1f} MB",
+            "latency": "-" if row.seconds is None else f"{1e3 * row.seconds:.0f} ms",
+            "share": "-" if row.gemm_share is None else f"{100 * row.gemm_share:.0f} %",
+            "training\nimages/s": "-" if row.images_per_second is None else f"{row.images_per_second:.2f}",
+        }
         for row in rows
-    )
-    counts = "parameters", "MACs", "without\ntransposed", "activations"
-    headings = "network", *counts, "latency", "share", "training\nimages/s"
-    return to_table(
-        f"cost of one image, input {sizes}, {torch.get_num_threads()} thread(s)", headings, lines, dense=True
-    )
+    ]
+    return to_table(f"cost of one image, input {sizes}, {torch.get_num_threads()} thread(s)", lines, dense=True)

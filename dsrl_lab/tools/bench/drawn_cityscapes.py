@@ -30,10 +30,9 @@ def write_drawn_cityscapes(
             sample, stem = street[index], f"drawn_{index:06d}_000019"
             pixels = (sample.image * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
             ids = to_label_ids(table[sample.mask]).numpy()
-            for folder, suffix, array, filter_ in (
-                ("leftImg8bit", IMAGE_SUFFIX, pixels, Image.Resampling.BICUBIC),
-                ("gtFine", MASK_SUFFIX, ids, Image.Resampling.NEAREST),
-            ):
+            image = ("leftImg8bit", IMAGE_SUFFIX, pixels, Image.Resampling.BICUBIC)
+            mask = ("gtFine", MASK_SUFFIX, ids, Image.Resampling.NEAREST)
+            for folder, suffix, array, filter_ in (image, mask):
                 place = root / folder / split / "drawn"
                 place.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(array).resize(size[::-1], filter_).save(place / f"{stem}{suffix}", compress_level=1)

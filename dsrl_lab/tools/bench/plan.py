@@ -173,23 +173,24 @@ def _scored_pictures(recipe: Recipe) -> int:
 
 def table(plans: Sequence[Plan], title: str = "") -> Table:
     """Show plans side by side: hours of each part, and by the clock, where reading overlaps with computing."""
-    lines = (
-        (
-            str(one.gpus),
-            str(one.per_gpu),
-            f"{one.iterations:,}",
-            f"{one.learning_rate:g}",
-            *map(_by_the_clock, (one.compute_hours, one.affinity_hours, one.decode_hours, one.evaluation_hours)),
-            _by_the_clock(one.hours),
-            one.bound_by,
-            f"{one.gpu_hours:.0f}",
-            f"{one.memory / 1e9:.1f} GB",
-        )
+    lines = [
+        {
+            "GPUs": str(one.gpus),
+            "images\neach": str(one.per_gpu),
+            "steps": f"{one.iterations:,}",
+            "rate": f"{one.learning_rate:g}",
+            "arithmetic": _by_the_clock(one.compute_hours),
+            "FA": _by_the_clock(one.affinity_hours),
+            "reading": _by_the_clock(one.decode_hours),
+            "scoring": _by_the_clock(one.evaluation_hours),
+            "time": _by_the_clock(one.hours),
+            "waits for": one.bound_by,
+            "GPU\nhours": f"{one.gpu_hours:.0f}",
+            "memory\neach": f"{one.memory / 1e9:.1f} GB",
+        }
         for one in plans
-    )
-    parts = "arithmetic", "FA", "reading", "scoring"
-    headings = "GPUs", "images\neach", "steps", "rate", *parts, "time", "waits for", "GPU\nhours", "memory\neach"
-    return to_table(title, headings, lines, dense=True)  # in 110 characters
+    ]
+    return to_table(title, lines, dense=True)  # in 110 characters
 
 
 def _by_the_clock(hours: float) -> str:
