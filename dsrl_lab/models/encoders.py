@@ -109,7 +109,6 @@ class ResNetEncoder(Encoder):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Encode a normalised image."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(image))))  # stride 4
         stage1 = self.layer1(x)
         stage2 = self.layer2(stage1)
@@ -139,7 +138,6 @@ class MobileNetV2Encoder(Encoder):
                 stride *= depthwise.stride[0]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Encode a normalised image."""
         maps = []
         x = image
         for index, block in enumerate(self.features):

@@ -33,7 +33,6 @@ class Branches(nn.Module):
         )
 
     def forward(self, maps: Maps) -> Maps:
-        """Refine each map."""
         return tuple(branch(x) for branch, x in zip(self.branches, maps, strict=True))
 
 
@@ -63,7 +62,6 @@ class Exchange(nn.Module):
         return nn.Sequential(*halvings, ConvNormAct(here, there, stride=2, activation=None))
 
     def forward(self, maps: Maps) -> Maps:
-        """Add up what each branch receives."""
         received = []
         for receiver, paths in enumerate(self.paths):
             size = maps[receiver].shape[-2:]

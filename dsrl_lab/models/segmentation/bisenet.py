@@ -40,7 +40,6 @@ class XceptionBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the residual to the shortcut."""
         return self.relu(self.shortcut(x) + self.residual(x))
 
 
@@ -62,7 +61,6 @@ class Xception39Encoder(Encoder):
         self.stages = nn.ModuleList(stages)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Encode a normalised image."""
         maps = [self.stem(image)]  # stride 4
         for stage in self.stages:
             maps.append(stage(maps[-1]))
@@ -78,7 +76,6 @@ class AttentionRefinement(nn.Module):
         self.context = PooledContext(out_channels, out_channels, activation=None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve and weight."""
         x = self.conv(x)
         return x * torch.sigmoid(self.context(x))
 
@@ -93,7 +90,6 @@ class FeatureFusion(nn.Module):
         self.attention = nn.Sequential(first, nn.ReLU(inplace=True), second, nn.Sigmoid())
 
     def forward(self, detail: Tensor, context: Tensor) -> Tensor:
-        """Join and weight."""
         x = self.join(torch.cat([detail, context], dim=1))
         return x + x * self.attention(F.adaptive_avg_pool2d(x, 1))
 

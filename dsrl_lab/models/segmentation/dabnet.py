@@ -42,7 +42,6 @@ class AsymmetricBottleneck(nn.Module):
         self.restore = nn.Sequential(_norm_act(half), nn.Conv2d(half, channels, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the two branches to the input."""
         reduced = self.reduce(x)
         return x + self.restore(self.near(reduced) + self.far(reduced))
 
@@ -58,7 +57,6 @@ class DownSampler(nn.Module):
         self.norm_act = _norm_act(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Halve the sides."""
         halved = self.conv(x)
         if self.grows:
             halved = torch.cat([halved, F.max_pool2d(x, 2, ceil_mode=True)], dim=1)

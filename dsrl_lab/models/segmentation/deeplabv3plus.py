@@ -28,7 +28,6 @@ class ASPP(nn.Module):
         self.project = ConvNormAct((len(dilations) + 2) * out_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Concatenate and project."""
         height, width = x.shape[-2:]
         context = self.context(x).expand(-1, -1, height, width)
         branches = [self.pointwise(x), *(branch(x) for branch in self.dilated), context]

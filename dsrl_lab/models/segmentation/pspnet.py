@@ -23,7 +23,6 @@ class PyramidPooling(nn.Module):
         self.contexts = nn.ModuleList(PooledContext(in_channels, width, bins=n) for n in bins)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool and concatenate."""
         return torch.cat([x, *(resize(context(x), x.shape[-2:]) for context in self.contexts)], dim=1)
 
 

@@ -22,7 +22,6 @@ class ResidualBlock(nn.Module):
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the residual to the input."""
         return self.activation(x + self.body(x))
 
 

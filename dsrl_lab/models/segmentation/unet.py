@@ -27,7 +27,6 @@ class Up(nn.Module):
         self.mix = _level(2 * out_channels, out_channels)
 
     def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
-        """Decode one level."""
         height, width = skip.shape[-2:]
         doubled = self.enlarge(deep)[..., :height, :width]
         return self.mix(torch.cat([skip, doubled], dim=1))

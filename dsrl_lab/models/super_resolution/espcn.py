@@ -62,7 +62,6 @@ class ESPCN(SuperResolver):
         _start_as_nearest_neighbour(extract, shrink, self.enlarge[0], channels)
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) -> one image (N, C, s * h, s * w)."""
         return (self.enlarge(self.body(low_res - MID_GREY)) + MID_GREY,)
 
 
