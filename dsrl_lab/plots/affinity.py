@@ -18,12 +18,7 @@ SIMILARITY, DIFFERENCE = "cividis", "PuOr"
 
 
 def affinity_row(features: Tensor, position: tuple[int, int], *, p: float = 2.0) -> Tensor:
-    """A row of ``affinity_matrix`` without it: (C, h, w) to (h, w), in [-1, 1] for p = 2; ValueError off the grid.
-
-    Example:
-        >>> affinity_row(torch.tensor([[[1.0, 0.0, 2.0]], [[0.0, 3.0, 0.0]]]), (0, 0))  # (2, 1, 3)
-        tensor([[1., 0., 1.]])
-    """
+    """A row of ``affinity_matrix`` without it: (C, h, w) to (h, w), in [-1, 1] for p = 2; ValueError off the grid."""
     _, height, width = features.shape
     y, x = position
     if not (0 <= y < height and 0 <= x < width):

@@ -33,12 +33,7 @@ def faded(color: str, share: float = 0.4) -> str:
 
 
 def font_chain(installed: Iterable[str] | None = None) -> list[str]:
-    """Fonts to try for each letter in turn: matplotlib's own first, then those for Chinese that are installed.
-
-    Example:
-        >>> font_chain(["SimHei", "Arial", "Noto Sans CJK SC"])
-        ['DejaVu Sans', 'Noto Sans CJK SC', 'SimHei']
-    """
+    """Fonts to try for each letter in turn: matplotlib's own first, then those for Chinese that are installed."""
     known = set(font_manager.get_font_names() if installed is None else installed)
     return ["DejaVu Sans", *(font for font in CJK_FONTS if font in known)]
 

@@ -102,14 +102,7 @@ def _visible_errors(freedom: int, power: float) -> float:
 
 
 def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -> tuple[str, str]:
-    """Judge a gain in points, of a claimed ``size`` or by its sign, with its interval widened for ``tests``; say why.
-
-    Example:
-        >>> judge(estimate((2.1, 2.6, 2.4)), 2.0)
-        ('supported', 'the interval is clear of zero and reaches 2 within 0.5')
-        >>> judge(estimate((1.0, 1.2, 1.1)), 2.0)[0], judge(estimate((3.0,)), 2.0)[0]
-        ('contradicted', 'not tested')
-    """
+    """Judge a gain in points, of a claimed ``size`` or by its sign, its interval widened for ``tests``; say why."""
     if ours is None:
         return NOT_TESTED, "no seed has both rows"
     if ours.interval is None:

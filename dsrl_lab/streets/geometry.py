@@ -97,12 +97,7 @@ def capsule(a: Point, b: Point, start: float, stop: float, *, caps: int = 3) -> 
 
 
 def hull(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the convex hull of points in a plane (Andrew's monotone chain).
-
-    Example:
-        >>> hull([(0, 0), (2, 0), (1, 0.5), (2, 2), (0, 2)])
-        [(0, 0), (2, 0), (2, 2), (0, 2)]
-    """
+    """Return the convex hull of points in a plane (Andrew's monotone chain)."""
     ordered = sorted(set(points))
     chain: list[tuple[float, float]] = []
     for sequence in (ordered, ordered[::-1]):

@@ -22,12 +22,7 @@ VIGNETTE = 0.10
 
 
 def samples_per_pixel(size: tuple[int, int]) -> tuple[int, int]:
-    """Return samples per pixel, down and across: more in small pictures, and more across, for thin upright things.
-
-    Example:
-        >>> samples_per_pixel((90, 120)), samples_per_pixel((180, 240)), samples_per_pixel((360, 480))
-        ((6, 8), (3, 4), (2, 4))
-    """
+    """Return samples per pixel, down and across: more in small pictures, and more across, for thin upright things."""
     down = max(2, min(6, round(540 / size[0])))
     return down, max(4, round(4 * down / 3))
 

@@ -26,12 +26,7 @@ class NormAct(nn.Sequential):
 
 
 def branch_dilations(receptive_limit: int) -> tuple[int, ...]:
-    """Dilations of the four branches, ascending: kernels have sides 3 + 2i, or 3 if that exceeds ``receptive_limit``.
-
-    Example:
-        >>> branch_dilations(9), branch_dilations(7)
-        ((1, 2, 3, 4), (1, 1, 2, 3))
-    """
+    """Dilations of the four branches, ascending: kernels have sides 3 + 2i, or 3 beyond ``receptive_limit``."""
     wanted = [3 + 2 * branch for branch in range(BRANCHES)]
     kernel_sizes = sorted(side if side <= receptive_limit else 3 for side in wanted)
     return tuple((side - 1) // 2 for side in kernel_sizes)

@@ -42,12 +42,7 @@ class Row:
 
 
 def activation_bytes(model: nn.Module, input_size: tuple[int, int]) -> int:
-    """Bytes of all leaf modules' outputs for one RGB image (H, W), without in-place layers and functions between them.
-
-    Example:
-        >>> activation_bytes(nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.ReLU(inplace=True)), (4, 5))
-        1280
-    """
+    """Bytes of all leaf modules' outputs for one RGB image (H, W), without in-place layers or functions between."""
     total = 0
 
     def add(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:

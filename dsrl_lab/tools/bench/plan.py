@@ -61,12 +61,7 @@ class ImageCost:
 
 
 def affinity_macs(positions: int, channels: int, *, tile: int = GPU_TILE) -> int:
-    """Multiply-adds of one image's tiled affinity loss and its gradient: about 1.5 P^2 K, K channels of both maps.
-
-    Example:
-        >>> affinity_macs(4, 3, tile=4), affinity_macs(4, 3, tile=1)  # 16 + 16 products, and 10 + 16
-        (96, 78)
-    """
+    """Multiply-adds of one image's tiled affinity loss and its gradient: about 1.5 P^2 K, K channels of both maps."""
     strips = [min(tile, positions - start) for start in range(0, positions, tile)]
     compared = (positions**2 + sum(strip**2 for strip in strips)) // 2
     return channels * (compared + positions**2)

@@ -31,12 +31,7 @@ def alternate(calls: Mapping[str, Callable[[], object]], rounds: int, *, untimed
 
 
 def ratio_to(baseline: Sequence[float], own: Sequence[float]) -> tuple[float, tuple[float, float]]:
-    """Median and quartiles of the ratios to the baseline of the same round; raises ValueError for unequal rounds.
-
-    Example:
-        >>> ratio_to([1.0, 2.0, 4.0], [2.0, 4.0, 8.0])
-        (2.0, (2.0, 2.0))
-    """
+    """Median and quartiles of the ratios to the baseline of the same round; raises ValueError for unequal rounds."""
     ratios = [mine / theirs for mine, theirs in zip(own, baseline, strict=True)]
     low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
     return statistics.median(ratios), (low, high)
