@@ -30,8 +30,7 @@ class Sample(NamedTuple):
 class ClassTable:
     """The classes of a data set: names, colours, and which of them are thin.
 
-    Raises:
-        ValueError: a name occurs twice, a colour is missing, or ``thin`` names a class that is not there.
+    ValueError where a name occurs twice, a colour is missing, or ``thin`` names a class that is not there.
 
     Example:
         >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)), thin=("pole",))
@@ -67,8 +66,7 @@ class ClassTable:
     def paint(self, mask: Tensor) -> Tensor:
         """Colour a mask (..., H, W) of class ids for the eye, (..., H, W, 3) uint8; ignored pixels (255) become black.
 
-        Raises:
-            ValueError: the mask holds an id that the table does not.
+        ValueError where the mask holds an id that the table does not.
 
         Example:
             >>> ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128))).paint(torch.tensor([[1, 255]])).tolist()

@@ -97,8 +97,7 @@ def original_split(stem: str) -> str:
     Sequence 0006R0 trains; Seq05VD tests; 0001TP trains up to frame 8520 and tests after it; 0016E5 trains
     except for its 101 odd frames 7959 to 8159, which validate.
 
-    Raises:
-        ValueError: the name belongs to none of the four sequences.
+    ValueError where the name belongs to none of the four sequences.
 
     Example:
         >>> original_split("0016E5_07959"), original_split("0001TP_008550"), original_split("Seq05VD_f00000")
@@ -229,8 +228,7 @@ class CamVid(SegmentationDataset):
 
     Warns of files and subfolders that are not read. ``layout`` is one of the four, or "auto" to look at the folder.
 
-    Raises:
-        ValueError: no CamVid, split or file of it; later, on reading: a damaged or lossy file, an unknown id or colour.
+    ValueError for no CamVid, split or file of it; later, on reading, for a damaged or lossy file, or an unknown id.
     """
 
     def __init__(self, root: str | Path, split: str, *, layout: Layout | Literal["auto"] = "auto") -> None:

@@ -49,8 +49,7 @@ def to_train_ids(label_ids: NDArray[np.integer], path: Path) -> Tensor:
 def to_label_ids(train_ids: Tensor) -> Tensor:
     """Map train ids (..., H, W), 0..18 or 255 (becomes 0, unlabelled), to uint8 label ids for the benchmark server.
 
-    Raises:
-        ValueError: an id is no train id.
+    ValueError where an id is no train id.
 
     Example:
         >>> to_label_ids(torch.tensor([[0, 18, 255]])).tolist()
@@ -92,8 +91,7 @@ class Cityscapes(SegmentationDataset):
     ``gtFine/<split>/<city>/<name>_gtFine_labelIds.png``; names are ``<city>_<sequence>_<frame>``, sorted. The masks of
     ``test`` are not public: where there is none, all its pixels are 255.
 
-    Raises:
-        ValueError: the split or a mask of train or val is missing; later, on reading: a damaged file, an unknown id.
+    ValueError where the split or a mask of train or val is missing; on reading, for a damaged file or unknown id.
     """
 
     def __init__(self, root: str | Path, split: str) -> None:

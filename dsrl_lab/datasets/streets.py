@@ -16,8 +16,7 @@ LENGTHS = {"train": 400, "val": 100, "test": 100}
 class Streets(SegmentationDataset):
     """Street scenes with CamVid's 11 classes; every pixel is labelled.
 
-    Raises:
-        ValueError: unknown split, a size below 8 pixels, a negative length or seed.
+    ValueError for an unknown split, a size below 8 pixels, a negative length or seed.
 
     Example:
         >>> sample = Streets("val", size=(48, 64), length=3)[2]

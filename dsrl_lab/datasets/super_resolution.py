@@ -44,8 +44,7 @@ def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
     PyTorch's ``interpolate(mode="bicubic")`` is another filter (a = -3/4, no antialiasing), tenths of a decibel off on
     Set5 x2. The result, (..., H', W') for a ``size`` of (H', W'), is not clipped.
 
-    Raises:
-        ValueError: the image is not a float tensor of at least two axes, or a side of ``size`` is below 1.
+    ValueError where the image is not a float tensor of at least two axes, or a side of ``size`` is below 1.
     """
     if image.ndim < 2 or not image.is_floating_point():
         raise ValueError(

@@ -62,8 +62,7 @@ class ResNetEncoder(Encoder):
     Stages beyond ``output_stride`` (8, 16 or 32) are dilated, the last one's blocks also by ``multi_grid`` (1, 2, 4 in
     DeepLab); ``deep_stem`` is three 3x3 convolutions to 64, 64 and 128 channels instead of one 7x7 to 64.
 
-    Raises:
-        ValueError: an unknown name or output stride, or a multi-grid without one factor per block.
+    ValueError for an unknown name or output stride, or a multi-grid without one factor per block.
 
     Example:
         >>> encoder = ResNetEncoder("resnet18", output_stride=16)
@@ -153,8 +152,7 @@ def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha2
     A path is read where it is; a name (``IMAGENET1K_V1``, ...) is downloaded into ``torch.hub``'s cache. ``sha256``,
     8 digits or more and by default those in the file's name, is verified before the content is read.
 
-    Raises:
-        ValueError: no such file, name or weights, a failed download, no digest or another, a file of something else.
+    ValueError for no such file, name or weights, a failed download, no digest or another, or another kind of file.
     """
     name = encoder.torchvision_name
     if name is None:

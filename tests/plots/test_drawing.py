@@ -161,7 +161,7 @@ def test_a_skeleton_has_the_limbs_whose_ends_are_visible(ax: Axes) -> None:
 
 def test_heatmaps_lie_over_the_whole_crop(ax: Axes) -> None:
     show_heatmaps(torch.rand(14, 6, 6), torch.rand(3, 24, 32), ax=ax)
-    assert ax.images[1].get_size() == (6, 6) and ax.images[1].get_extent() == (-0.5, 31.5, 23.5, -0.5)
+    assert ax.images[1].get_size() == (6, 6) and list(ax.images[1].get_extent()) == [-0.5, 31.5, 23.5, -0.5]
 
 
 def test_the_pck_of_the_truth_is_whole_at_every_tolerance(ax: Axes) -> None:

@@ -41,8 +41,7 @@ def gaussian_heatmaps(joints: Tensor, visible: Tensor, *, image_size: Size, size
     Joints (N, J, 2) are (x, y) pixels of an image of ``image_size`` (H, W), marked where ``visible`` (N, J) is above 0;
     ``size`` and ``sigma`` are in heat-map pixels. The result is (N, J, h, w) in [0, 1].
 
-    Raises:
-        ValueError: shapes that do not fit, a side or ``sigma`` that is not positive.
+    ValueError for shapes that do not fit, a side or ``sigma`` that is not positive.
 
     Example:
         >>> joints = torch.tensor([[[5.5, 1.5]]])  # where the first row's second heat-map pixel has its centre
@@ -70,8 +69,7 @@ def decode_heatmaps(heatmaps: Tensor, image_size: Size) -> Keypoints:
 
     At the border nothing is moved. Joints are in pixels of an image of ``image_size`` (H, W).
 
-    Raises:
-        ValueError: no heat-maps (N, J, h, w), or values that are not finite.
+    ValueError for no heat-maps (N, J, h, w), or values that are not finite.
 
     Example:
         >>> decode_heatmaps(torch.tensor([[[[0.0] * 3, [0.0, 1.0, 0.5], [0.0] * 3]]]), (3, 3)).joints.tolist()

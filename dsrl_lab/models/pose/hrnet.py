@@ -86,8 +86,7 @@ class HRNet(DensePredictor):
     finest branch's, doubled in coarser ones; ``modules`` counts those of stages with two, three and four branches,
     ``blocks`` the residual blocks per branch. The maps are the first stage's and the last module's branches.
 
-    Raises:
-        ValueError: no positive argument or not three ``modules``; on use: no RGB batch, a side under 32, one position.
+    ValueError for an argument not positive or not three ``modules``; on use, for a side under 32 or one position.
 
     Example:
         >>> HRNet(14, width=8, modules=(1, 1, 1), blocks=1).eval()(torch.zeros(1, 3, 64, 48)).shape

@@ -97,8 +97,7 @@ class FeatureFusion(nn.Module):
 class BiSeNet(DensePredictor):
     """BiSeNet on ``resnet18`` or ``xception39``; two auxiliary heads in training (weight 1 in the paper).
 
-    Raises:
-        ValueError: an unknown encoder, a batch of one in training, or an image with a side under 32.
+    ValueError for an unknown encoder, a batch of one in training, or an image with a side under 32.
 
     Example:
         >>> BiSeNet(19, encoder="xception39").eval()(torch.zeros(1, 3, 33, 64)).shape

@@ -66,8 +66,7 @@ class DownSampler(nn.Module):
 class DABNet(DensePredictor):
     """DABNet with 3 and 6 blocks; its last map (stride 8) goes straight into a 1x1 classifier.
 
-    Raises:
-        ValueError: an image with a side under 8, or training on a single image of 8x8.
+    ValueError for an image with a side under 8, or training on a single image of 8x8.
 
     Example:
         >>> DABNet(19).eval()(torch.zeros(1, 3, 33, 64)).shape

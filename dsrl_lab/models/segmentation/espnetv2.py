@@ -27,8 +27,7 @@ class ESPNetv2(DensePredictor):
     ``HeadOutput.features`` is the 32-channel map at half the input size that enters the last pyramid: our choice, as
     that pyramid's own channels (p, by default min(num_classes // 2, 16)) are too few and too separate for affinity.
 
-    Raises:
-        ValueError: the width is unknown, or a channel count is below 1.
+    ValueError where the width is unknown, or a channel count is below 1.
 
     Example:
         >>> sum(p.numel() for p in ESPNetv2(20, width=2.0).parameters())
@@ -171,8 +170,7 @@ def output_sources(
 ) -> tuple[int | None, ...]:
     """For each output of a new network the released output it starts from, or None for a fresh one.
 
-    Raises:
-        ValueError: ``class_map`` names outputs that do not exist, or its length is not ``num_classes``.
+    ValueError where ``class_map`` names outputs that do not exist, or its length is not ``num_classes``.
     """
     if class_map is None:
         kept = num_classes is None or num_classes == released_classes
@@ -199,8 +197,7 @@ def from_released_checkpoint(
     Sizes are read from the tensors' shapes. With another ``num_classes`` the two tensors of ``classifier`` are fresh;
     ``class_map`` names for each new class the released output whose row it starts from, or None for a fresh row.
 
-    Raises:
-        ValueError: the file is no complete ESPNetv2 release, or ``class_map`` does not fit.
+    ValueError where the file is no complete ESPNetv2 release, or ``class_map`` does not fit.
     """
     state, width = read_release(path)
     released_classes, pyramid_channels = state["classifier.weight"].shape[:2]

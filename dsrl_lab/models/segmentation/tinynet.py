@@ -28,8 +28,7 @@ class ResidualBlock(nn.Module):
 class TinyNet(DensePredictor):
     """A small encoder-decoder for segmentation: 0.2 M parameters at ``width`` 1, which multiplies all channels.
 
-    Raises:
-        ValueError: ``num_classes`` or ``width`` is not positive.
+    ValueError where ``num_classes`` or ``width`` is not positive.
 
     Example:
         >>> import torch

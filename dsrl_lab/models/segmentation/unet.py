@@ -35,8 +35,7 @@ class Up(nn.Module):
 class UNet(DensePredictor):
     """U-Net: ``width`` channels at full size, doubled at each of ``depth`` poolings; 0.5 M parameters by default.
 
-    Raises:
-        ValueError: ``num_classes``, ``width`` or ``depth`` is below 1; on a call: a side is below 2^depth.
+    ValueError where ``num_classes``, ``width`` or ``depth`` is below 1; on use, where a side is below 2^depth.
 
     Example:
         >>> UNet(11, width=8).eval()(torch.zeros(1, 3, 45, 61)).shape

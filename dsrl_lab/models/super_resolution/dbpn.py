@@ -62,8 +62,7 @@ class DownProjection(nn.Module):
 class DBPN(SuperResolver):
     """Dense back-projection: ``stages`` up-projections (T) of ``width``; ``stem_width`` is 4 * ``width`` by default.
 
-    Raises:
-        ValueError: a factor the paper gives no kernel for, or a count below 1.
+    ValueError for a factor the paper gives no kernel for, or a count below 1.
 
     Example:
         >>> DBPN(2, stages=2, width=16)(torch.zeros(1, 3, 8, 9)).image.shape
