@@ -78,7 +78,19 @@ def _pair(low_res: Tensor, high_res: Tensor, name: str, y_only: bool) -> SRPair:
     return SRPair(luminance(low_res), luminance(high_res), name) if y_only else SRPair(low_res, high_res, name)
 
 
-class SRBenchmark(Dataset[SRPair]):
+class SRPictures(Dataset[SRPair]):
+    """Pictures at two sizes, read once."""
+
+    pairs: list[SRPair]
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> SRPair:
+        return self.pairs[index]
+
+
+class SRBenchmark(SRPictures):
     """Set5 or Set14 below ``root``, with the low-resolution files everybody uses; Y (C = 1) or RGB (C = 3).
 
     A ValueError for another name; a FileNotFoundError names the folder, or the file of a pair, that is missing.
@@ -87,33 +99,21 @@ class SRBenchmark(Dataset[SRPair]):
     def __init__(self, root: str | Path, name: str = "Set5", *, upscale_factor: int = 2, y_only: bool = True) -> None:
         if name not in BENCHMARKS:
             raise ValueError(f"unknown benchmark {name!r}; choose one of {', '.join(BENCHMARKS)}")
-        folder = Path(root) / name
-        pattern = f"img_*_SRF_{upscale_factor}_HR.png"
-        self.name, self.upscale_factor, self.y_only = name, upscale_factor, y_only
-        self.files = sorted(folder.glob(pattern))
-        if not self.files:
+        folder, end = Path(root) / name, f"_SRF_{upscale_factor}_HR"
+        files = sorted(folder.glob(f"img_*{end}.png"))
+        if not files:
             raise FileNotFoundError(
-                f"no {pattern} in {folder}; get {name} from the SelfExSR release and keep its file names"
+                f"no img_*{end}.png in {folder}; get {name} from the SelfExSR release and keep its file names"
             )
-        for file in self.files:
-            if not _low_res_file(file).exists():
-                raise FileNotFoundError(f"{file} has no partner {_low_res_file(file).name}; fetch {name} again")
-
-    @property
-    def pairs(self) -> list[SRPair]:
-        """All pictures, read anew."""
-        return [self[index] for index in range(len(self))]
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> SRPair:
-        file = self.files[index]
-        name = file.stem.removesuffix(f"_SRF_{self.upscale_factor}_HR")
-        return _pair(read_image(_low_res_file(file)), read_image(file), name, self.y_only)
+        self.pairs = []
+        for file in files:
+            small = file.with_name(file.name.replace("_HR.png", "_LR.png"))
+            if not small.exists():
+                raise FileNotFoundError(f"{file} has no partner {small.name}; fetch {name} again")
+            self.pairs.append(_pair(read_image(small), read_image(file), file.stem.removesuffix(end), y_only))
 
 
-class T91(Dataset[SRPair]):
+class T91(SRPictures):
     """The 91 training pictures, cropped to multiples of s, with partners made here; every ninth is for validation.
 
     A ValueError for an unknown split, a FileNotFoundError for no pictures.
@@ -126,20 +126,14 @@ class T91(Dataset[SRPair]):
         files = list_pictures(folder)
         if not files:
             raise FileNotFoundError(f"no pictures in {folder}; point root at the folder that holds T91")
-        self.split, self.upscale_factor = split, upscale_factor
         held_out = set(files[::HELD_OUT_EVERY][:10])
-        self.files = [file for file in files if (file in held_out) == (split == "val")]
         self.pairs, s = [], upscale_factor
-        for file in self.files:
+        for file in files:
+            if (file in held_out) != (split == "val"):
+                continue
             image = read_image(file)
             high_res = image[:, : image.shape[1] // s * s, : image.shape[2] // s * s]
             self.pairs.append(_pair(reduce_bicubic(high_res, s), high_res, file.stem, y_only))
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> SRPair:
-        return self.pairs[index]
 
 
 def check_t91(folder: Path) -> DataReport:
@@ -179,10 +173,6 @@ def random_patches(
         low_patches.append(_pose(low_res[:, top : top + side, left : left + side], pose))
         high_patches.append(_pose(high_res[:, s * top : s * (top + side), s * left : s * (left + side)], pose))
     return torch.stack(low_patches), torch.stack(high_patches)
-
-
-def _low_res_file(high_res_file: Path) -> Path:
-    return high_res_file.with_name(high_res_file.name.replace("_HR.png", "_LR.png"))
 
 
 def _round_to_levels(image: Tensor) -> Tensor:

@@ -192,12 +192,8 @@ def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: 
         return
     now, then = _hashes(inputs, runs), entry["inputs"]
     for file in sorted(now.keys() | then.keys()):
-        if file not in now:
-            yield f"{file} is gone"
-        elif file not in then:
-            yield f"{file} is new"
-        elif now[file] != then[file]:
-            yield f"{file} has changed"
+        if now.get(file) != then.get(file):
+            yield f"{file} {'is gone' if file not in now else 'is new' if file not in then else 'has changed'}"
     if now != then:
         return
     if redraw or not inputs.checkpoints:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dsrl_lab.plots.theme import new_figure, style_of
 from dsrl_lab.results import charts
@@ -36,7 +35,8 @@ def training_curves_figure(inputs: Inputs) -> Drawing:
             ax.set_axis_off()
             note = f"{charts.TERMS[term][0]}: not in these records"
             ax.text(0.5, 0.5, note, transform=ax.transAxes, ha="center", color=GREY)
-    _legend_below(figure, ncols=5)
+    entries = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels()), strict=True))
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
     return Drawing(figure)
 
 
@@ -184,8 +184,3 @@ def training_note(runs: pd.DataFrame) -> str:
         f"every row: {run.iterations:.0f} iterations of {run.batch_size:.0f}; samples: {pictures}. "
         "Dots: seeds. Whiskers: 95 % t-interval. Gains are paired by seed"
     )
-
-
-def _legend_below(figure: Figure, *, ncols: int) -> None:
-    entries = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels()), strict=True))
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=ncols)
