@@ -33,8 +33,7 @@ class StreetPeople(PoseDataset):
 
     The picture is of ``size`` (H, W), the person about 0.6 of its height tall; another ``seed`` is another town.
 
-    Raises:
-        ValueError: as for ``Streets``.
+    ValueError as ``Streets``.
 
     Example:
         >>> person = StreetPeople("val", size=(64, 64), length=2)[1]
@@ -95,13 +94,7 @@ class PeoplePart(PoseDataset):
 
 
 class DecodedPeople(PoseDataset):
-    """People whose pictures are decoded (or drawn) once and kept, at most ``budget`` bytes; the rest each time.
-
-    Example:
-        >>> people = DecodedPeople(StreetPeople("val", size=(32, 32), length=1))
-        >>> bool((people[0].image - people[0].image).abs().max() == 0), len(people.kept)
-        (True, 1)
-    """
+    """People whose pictures are decoded (or drawn) once and kept, at most ``budget`` bytes; the rest each time."""
 
     def __init__(self, dataset: PoseDataset, *, budget: int = 4 * 2**30) -> None:
         self.dataset, self.room = dataset, budget
@@ -128,8 +121,7 @@ def open_people(
 
     People of Leeds Sports Pose are framed by their joints, as by a perfect detector; COCO's by their annotated boxes.
 
-    Raises:
-        ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
+    ValueError for an unknown data set, a folder that is needed and not given, or a split that is not there.
     """
     if dataset not in POSE_DATASETS:
         raise ValueError(f"unknown pose data set {dataset!r}; choose one of {', '.join(POSE_DATASETS)}")
@@ -141,24 +133,14 @@ def open_people(
 
 
 def drawing_size(crop_size: tuple[int, int]) -> tuple[int, int]:
-    """Size (H, W) to draw people at whose crops are of ``crop_size``: a third larger, so that crops lie inside.
-
-    Example:
-        >>> drawing_size((96, 96))
-        (128, 128)
-    """
+    """Size (H, W) to draw people at whose crops are of ``crop_size``: a third larger, so that crops lie inside."""
     return 4 * crop_size[0] // 3, 4 * crop_size[1] // 3
 
 
 def open_crowds(
     dataset: str, root: Path | None, *, size: tuple[int, int], lengths: tuple[int, int], held_out: bool = False
 ) -> tuple[PoseDataset, PoseDataset]:
-    """Open who is learnt from and who is scored: with ``held_out`` the last quarter of train.
-
-    Example:
-        >>> tuple(map(len, open_crowds("street_people", None, size=(24, 24), lengths=(8, 0), held_out=True)))
-        (6, 2)
-    """
+    """Open who is learnt from and who is scored: with ``held_out`` the last quarter of train."""
     drawn = drawing_size(size)
     train = open_people(dataset, "train", root, size=drawn, length=lengths[0])
     if not held_out:

@@ -16,8 +16,7 @@ LENGTHS = {"train": 400, "val": 100, "test": 100}
 class Streets(SegmentationDataset):
     """Street scenes with CamVid's 11 classes; every pixel is labelled.
 
-    Raises:
-        ValueError: unknown split, a size below 8 pixels, a negative length or seed.
+    ValueError for an unknown split, a size below 8 pixels, a negative length or seed.
 
     Example:
         >>> sample = Streets("val", size=(48, 64), length=3)[2]
@@ -42,11 +41,7 @@ class Streets(SegmentationDataset):
         self.names = tuple(f"{split}/{index:06d}" for index in range(length))
 
     def scene(self, index: int) -> Scene:
-        """Return the description of picture ``index``, with its people and their joints.
-
-        Raises:
-            IndexError: there is no such picture.
-        """
+        """Describe picture ``index``, with its people and their joints; an IndexError if there is no such picture."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"expected an index below {len(self)}, got {index}")
         return sample_scene(self.seed, tuple(LENGTHS).index(self.split), index % len(self))

@@ -9,21 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from dsrl_lab.results import inference
 from dsrl_lab.results.frames import MIOU, gains, pick, pictures, scores
-from dsrl_lab.results.inference import (
-    CONTRADICTED,
-    SMALLEST,
-    SUPPORTED,
-    UNDECIDED,
-    bootstrap,
-    equivalence,
-    estimate,
-    holm,
-    judge_family,
-    percentiles,
-)
+from dsrl_lab.results.inference import CONTRADICTED, SMALLEST, SUPPORTED, UNDECIDED
 
 Test = tuple[str, str, float | None]
+COLUMNS = ["row", "over", "size", "seeds", "mean", "low", "high", "boot_low", "boot_high"]
+COLUMNS += ["p", "p_equivalent", "p_holm", "verdict", "reason"]
 
 
 def compare(runs: pd.DataFrame, tests: Sequence[Test], *, split: str = "test", draws: int = 10_000) -> pd.DataFrame:
@@ -36,41 +28,26 @@ def compare(runs: pd.DataFrame, tests: Sequence[Test], *, split: str = "test", d
         raise ValueError(f"expected runs of one setting, got {', '.join(sorted(set(runs['setting'])))}; choose one")
     table, pixels = pick(scores(runs), MIOU, split=split), pictures(runs)
     pixels = pixels[pixels["split"] == split]
-    lines: list[tuple[Any, ...]] = []
+    lines, family = [], []
     for row, over, size in tests:
         gained = gains(table[table["row"].isin((row, over))], over)
-        found = estimate(gained["value"]).scaled(100) if len(gained) else None
-        low, high = (found and found.interval) or (np.nan, np.nan)
-        drawn = picture_interval(pixels, row, over, draws=draws)
-        several = found is not None and found.margin is not None and found.margin > 0
-        p = (
-            [float(stats.ttest_1samp(found.values, 0).pvalue), equivalence(found.values)]
-            if found and several
-            else [np.nan] * 2
-        )
-        seeds, mean = (len(found.values), found.mean) if found else (0, np.nan)
-        lines.append((row, over, size, seeds, mean, low, high, *drawn, *p, found))
-    columns = [
-        "row",
-        "over",
-        "size",
-        "seeds",
-        "mean",
-        "low",
-        "high",
-        "boot_low",
-        "boot_high",
-        "p",
-        "p_equivalent",
-        "found",
-    ]
-    result = pd.DataFrame(lines, columns=columns)
-    words = judge_family([(line[-1], line[2]) for line in lines])
-    judged = [_borne_out(word, line) for word, line in zip(words, result.itertuples(), strict=True)]
+        found = inference.estimate(gained["value"]).scaled(100) if len(gained) else None
+        line: dict[str, Any] = {"row": row, "over": over, "size": size, "seeds": len(gained)}
+        line["boot_low"], line["boot_high"] = picture_interval(pixels, row, over, draws=draws)
+        if found is not None:
+            line["mean"] = found.mean
+            line["low"], line["high"] = found.interval or (np.nan, np.nan)
+        if found is not None and found.margin:
+            line["p"] = float(stats.ttest_1samp(found.values, 0).pvalue)
+            line["p_equivalent"] = inference.equivalence(found.values)
+        lines.append(line)
+        family.append((found, size))
+    result = pd.DataFrame(lines, columns=COLUMNS)
     known = result["p"].notna()
-    result.loc[known, "p_holm"] = holm(list(result.loc[known, "p"]))
-    result[["verdict", "reason"]] = pd.DataFrame(judged, columns=["verdict", "reason"])
-    return result.drop(columns="found")
+    result.loc[known, "p_holm"] = inference.holm(list(result.loc[known, "p"]))
+    words = zip(inference.judge_family(family), result.itertuples(), strict=True)
+    result[["verdict", "reason"]] = [_borne_out(word, line) for word, line in words]
+    return result
 
 
 def picture_interval(pixels: pd.DataFrame, row: str, over: str, *, draws: int = 10_000) -> tuple[float, float]:
@@ -85,16 +62,15 @@ def picture_interval(pixels: pd.DataFrame, row: str, over: str, *, draws: int = 
     ours, before = (np.stack([counts[name][seed] for seed in seeds]) for name in (row, over))
     blocks = pixels[(pixels["row"] == row) & (pixels["seed"] == seeds[0])]["block"].to_numpy()
     shared = bool((ours[:, :, 2] == ours[:1, :, 2]).all())  # the same true pixels: the same pictures for every seed
-    low, high = percentiles(bootstrap(ours, before, blocks, shared=shared, draws=draws))
+    low, high = inference.percentiles(inference.bootstrap(ours, before, blocks, shared=shared, draws=draws))
     return 100 * low, 100 * high
 
 
-def _borne_out(word: tuple[str, str], line: pd.Series) -> tuple[str, str]:
+def _borne_out(word: tuple[str, str], line: Any) -> tuple[str, str]:
     goal = 0.0 if line.size is None or np.isnan(line.size) else max(0.0, line.size - SMALLEST)
     nothing = line.boot_low > -SMALLEST and line.boot_high < SMALLEST
-    against = (word[0] == SUPPORTED and (line.boot_low < goal or line.boot_low <= 0)) or (
-        word[0] == CONTRADICTED and line.boot_high >= goal and not nothing
-    )
-    return (
-        (UNDECIDED, "by seeds alone; the bootstrap over seeds and pictures does not bear it out") if against else word
-    )
+    fails = word[0] == SUPPORTED and (line.boot_low < goal or line.boot_low <= 0)
+    reaches = word[0] == CONTRADICTED and line.boot_high >= goal and not nothing
+    if fails or reaches:
+        return UNDECIDED, "by seeds alone; the bootstrap over seeds and pictures does not bear it out"
+    return word

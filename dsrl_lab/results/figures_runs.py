@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from dsrl_lab.plots.theme import new_figure, style_of
+from dsrl_lab.results import charts
 from dsrl_lab.results import paper_numbers as paper
-from dsrl_lab.results.charts import (
-    TERMS,
-    class_heatmap,
-    cost_curves,
-    cost_points,
-    gain_points,
-    number_columns,
-    score_bars,
-    training_curves,
-)
 from dsrl_lab.results.claims import pose_gain, table_1
 from dsrl_lab.results.claims_of_cost import WHOLE, count_costs, counted_costs, same_cost
 from dsrl_lab.results.findings import Finding
@@ -38,12 +30,13 @@ def training_curves_figure(inputs: Inputs) -> Drawing:
     drawn = ("task", "sisr", "affinity", "loss", "learning_rate", "miou")
     for ax, term in zip(figure.subplots(2, 3).flat, drawn, strict=True):
         shown = lines[lines["row"] == lines["row"].min()] if term == "learning_rate" else lines
-        training_curves(shown, term, legend=False, ax=ax)
+        charts.training_curves(shown, term, legend=False, ax=ax)
         if not ax.lines:
             ax.set_axis_off()
-            note = f"{TERMS[term][0]}: not in these records"
+            note = f"{charts.TERMS[term][0]}: not in these records"
             ax.text(0.5, 0.5, note, transform=ax.transAxes, ha="center", color=GREY)
-    _legend_below(figure, ncols=5)
+    entries = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels()), strict=True))
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
     return Drawing(figure)
 
 
@@ -56,10 +49,10 @@ def ablation_figure(inputs: Inputs) -> Drawing:
     figure.suptitle(f"{setting_title(runs)}: what each part gains", x=0.01, ha="left")
     bars, points, numbers = figure.subplots(1, 3, width_ratios=(1.6, 1.9, 1.7))
     split = scored_split(values)
-    score_bars(pick(values, split=split), xlabel=f"mIoU on {split} (%)", ax=bars)
-    gain_points(pick(gains(values), split=split), places=list(told["label"].astype(str).unique()), ax=points)
+    charts.score_bars(pick(values, split=split), xlabel=f"mIoU on {split} (%)", ax=bars)
+    charts.gain_points(pick(gains(values), split=split), places=list(told["label"].astype(str).unique()), ax=points)
     points.tick_params(labelleft=False)
-    number_columns(ablation_table(told, NUMBERS).drop(columns="row"), ax=numbers)
+    charts.number_columns(ablation_table(told, NUMBERS).drop(columns="row"), ax=numbers)
     figure.supxlabel(training_note(runs), fontsize=8, color=GREY)
     return Drawing(figure, tuple(gain_findings(told)))
 
@@ -72,8 +65,8 @@ def all_rows_figure(inputs: Inputs) -> Drawing:
     figure = new_figure(15, 1.6 + 0.5 * max(runs["row"].nunique(), asked))
     figure.suptitle(f"{setting_title(runs)}: all rows, all questions, on {split}", x=0.01, ha="left")
     rows, questions = figure.subplots(1, 2)
-    gain_points(pick(gains(values), split=split), ax=rows)
-    gain_points(
+    charts.gain_points(pick(gains(values), split=split), ax=rows)
+    charts.gain_points(
         pick(steps(values), split=split), y="adds", xlabel="adds (points of mIoU, paired by seed)", ax=questions
     )
     figure.supxlabel(training_note(runs), fontsize=8, color=GREY)
@@ -88,7 +81,7 @@ def classes_figure(inputs: Inputs) -> Drawing:
     of_classes = gained[(gained["protocol"] == "logits") & (gained["metric"] == "iou") & (gained["split"] == split)]
     figure = new_figure(12, 1.9 + 0.62 * of_classes["row"].nunique())
     figure.suptitle(f"{setting_title(runs)}: gain over the baseline on {split}, class by class", x=0.01, ha="left")
-    class_heatmap(of_classes, ax=figure.add_subplot())
+    charts.class_heatmap(of_classes, ax=figure.add_subplot())
     note = "Means over seeds, paired. Bold: the 95 % t-interval of that class alone is clear of zero; one test each"
     figure.supxlabel(note, fontsize=8, color=GREY)
     return Drawing(figure)
@@ -114,13 +107,8 @@ def cost(inputs: Inputs) -> Drawing:
     plain, whole = counted["plain host"], counted["with the SSSR head"]
     names = {"baseline": "plain ESPNetv2", "dsrl": "DSRL, deconvolutions counted"}
     for (row, name), macs in zip(names.items(), (plain, whole), strict=True):
-        style, numbers = style_of(row), [getattr(point, row) for point in points]
-        left.errorbar(
-            [macs * point.input_size[0] * point.input_size[1] / (256 * 512) for point in points],
-            [number.value for number in numbers], yerr=[number.error for number in numbers], color=style.color,
-            linestyle=(0, (1, 1.5)), marker=style.marker, markerfacecolor="white", capsize=3,
-            label=f"{name} [mIoU read off]",
-        )  # fmt: skip
+        costs = [macs * point.input_size[0] * point.input_size[1] / (256 * 512) for point in points]
+        read_off(left, row, costs, points, f"{name} [mIoU read off]")
     first = paper.TABLE_1[-1].miou["ESPNetv2"].value or 0.0
     left.annotate("", (whole - 45, first), (plain, first), arrowprops={"arrowstyle": "-|>"})
     color, label = style_of("dsrl").color, "DSRL at 256×512 as its release counts it"
@@ -131,8 +119,17 @@ def cost(inputs: Inputs) -> Drawing:
     left.legend(loc="lower right")
     for ax, (name, runs) in zip(others, settings, strict=True):
         shown = swept[(swept["setting"] == name) & swept["row"].isin([*story(runs), "deconvolution"])]
-        cost_points(shown, ax=ax).set_title(setting_title(runs))
+        charts.cost_points(shown, ax=ax).set_title(setting_title(runs))
     return Drawing(figure, tuple(count_costs(counted)))
+
+
+def read_off(ax: Axes, row: str, x: Sequence[float], points: Sequence[paper.Figure1Point], label: str) -> None:
+    """Draw scores that were read off Figure 1, hollow and dotted, with their errors."""
+    style, numbers = style_of(row), [getattr(point, row) for point in points]
+    ax.errorbar(
+        x, [number.value for number in numbers], yerr=[number.error for number in numbers], color=style.color,
+        linestyle=(0, (1, 1.5)), marker=style.marker, markerfacecolor="white", capsize=3, label=label,
+    )  # fmt: skip
 
 
 def sweep_figure(inputs: Inputs) -> Drawing:
@@ -147,14 +144,16 @@ def sweep_figure(inputs: Inputs) -> Drawing:
     for (left, right), name in zip(panels, known, strict=True):
         family = swept[(swept["family"] == name) & swept["row"].isin(("baseline", *WHOLE))]
         sizes = family.groupby("row", observed=True)["cost"].transform("nunique")
-        cost_curves(family[sizes > 1], ax=left)
+        charts.cost_curves(family[sizes > 1], ax=left)
         left.set_title(textwrap.fill(name, 70), fontsize=9.5, pad=18)
         left.legend(loc="lower right")
         equal = gains_at_cost(family)
         if len(equal):
             size = equal["input_height"].map("{:.0f}".format) + "×" + equal["input_width"].map("{:.0f}".format)
             equal = equal.assign(place=equal["label"].astype(str) + "; " + size)
-            gain_points(equal, y="place", xlabel="over the baseline at equal true MACs (points of mIoU)", ax=right)
+            charts.gain_points(
+                equal, y="place", xlabel="over the baseline at equal true MACs (points of mIoU)", ax=right
+            )
     note = "Dots: seeds. Whiskers: 95 % t-interval. Left: rows trained at two sizes or more"
     figure.supxlabel(note, fontsize=8, color=GREY)
     return Drawing(figure, tuple(finding for finding in same_cost(inputs.runs) if finding.ours is not None))
@@ -167,10 +166,10 @@ def pose_ablation(inputs: Inputs) -> Drawing:
     figure = new_figure(14.5, 1.75 + 0.55 * runs["row"].nunique())
     figure.suptitle(f"{setting_title(runs)}: ablation", x=0.01, ha="left")
     loose, strict, points = figure.subplots(1, 3)
-    score_bars(pick(values, "keypoints.pck"), xlabel="PCK@0.2 (%)", ax=loose)
-    score_bars(pick(values, "keypoints.pck_strict"), xlabel="PCK@0.1 (%)", ax=strict)
+    charts.score_bars(pick(values, "keypoints.pck"), xlabel="PCK@0.2 (%)", ax=loose)
+    charts.score_bars(pick(values, "keypoints.pck_strict"), xlabel="PCK@0.1 (%)", ax=strict)
     places, xlabel = list(runs["label"].astype(str).unique()), "gain over the baseline (points of PCK@0.2)"
-    gain_points(pick(gains(values), "keypoints.pck"), places=places, xlabel=xlabel, ax=points)
+    charts.gain_points(pick(gains(values), "keypoints.pck"), places=places, xlabel=xlabel, ax=points)
     for ax in (strict, points):
         ax.tick_params(labelleft=False)
     figure.supxlabel(training_note(runs), fontsize=8, color=GREY)
@@ -185,8 +184,3 @@ def training_note(runs: pd.DataFrame) -> str:
         f"every row: {run.iterations:.0f} iterations of {run.batch_size:.0f}; samples: {pictures}. "
         "Dots: seeds. Whiskers: 95 % t-interval. Gains are paired by seed"
     )
-
-
-def _legend_below(figure: Figure, *, ncols: int) -> None:
-    entries = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels()), strict=True))
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=ncols)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dsrl_lab.complexity import evaluating
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.transforms import low_and_high
@@ -24,7 +25,7 @@ from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.config import NetworkConfig
-from dsrl_lab.training.evaluate import evaluating, predict_mask
+from dsrl_lab.training.evaluate import predict_mask
 
 SHEET_SIZE = (216, 288)
 
@@ -48,10 +49,9 @@ def streets_side_by_side(inputs: Inputs) -> Drawing:
     models = {row: load_task_model(inputs.checkpoints[row]) for row in ("baseline", "dsrl")}
     network = NetworkConfig.from_json(models["dsrl"][1].description["network"])
     height, width = models["dsrl"][1].description["train"]["input_size"]
-    streets = _validation((height, width), network.upscale_factor)
-    count = 3
-    figure = new_figure(13, 1.0 + count * 2.05)
-    axes = figure.subplots(count, 5, squeeze=False)
+    streets = _validation(network.upscale_factor, height, width)
+    figure = new_figure(13, 1.0 + 3 * 2.05)
+    axes = figure.subplots(3, 5)
     scored = pick(scores(inputs.runs)).set_index("row")
     titles = [f"input {height}×{width}", f"truth {streets.size[0]}×{streets.size[1]}"]
     titles += [f"{scored.at[row, 'label']}\nmIoU {100 * scored.at[row, 'value']:.1f} %" for row in models]
@@ -73,6 +73,10 @@ def streets_side_by_side(inputs: Inputs) -> Drawing:
     return Drawing(figure)
 
 
+def _validation(scale: int, height: int, width: int) -> Streets:
+    return Streets("val", size=(height * scale, width * scale), length=3)
+
+
 class Seen(NamedTuple):
     """What a whole network gives for one validation scene."""
 
@@ -89,15 +93,9 @@ def streets_affinity(inputs: Inputs) -> Drawing:
     task, sisr = seen.output.task_features, seen.output.sisr_features
     if task is None or sisr is None:
         raise MissingInputError(f"{inputs.checkpoints['whole'].name} was trained without feature affinity")
-    positions = [
-        position
-        for name in ("car", "pole")
-        if (
-            position := _most_of(
-                seen.sample.mask, seen.streets.class_table.index(name), (task.shape[-2], task.shape[-1])
-            )
-        )
-    ]
+    grid, table = (task.shape[-2], task.shape[-1]), seen.streets.class_table
+    places = [_most_of(seen.sample.mask, table.index(name), grid) for name in ("car", "pole")]
+    positions = [place for place in places if place is not None]
     figure = new_figure(13, 0.35 + 2.8 * len(positions))
     axes = figure.subplots(len(positions), 4, squeeze=False)
     for number, (position, line) in enumerate(zip(positions, axes, strict=True)):
@@ -141,10 +139,6 @@ def _validation_scores(runs: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _validation(input_size: tuple[int, int], scale: int) -> Streets:
-    return Streets("val", size=(input_size[0] * scale, input_size[1] * scale), length=3)
-
-
 def see(path: Path) -> Seen:
     """A checkpoint's whole network on the first validation scene; MissingInputError where it has no SISR branch."""
     loaded = checkpoint.load(path)
@@ -153,7 +147,7 @@ def see(path: Path) -> Seen:
     network = NetworkConfig.from_json(loaded.description["network"])
     dsrl: DSRL = build_dsrl(network)
     checkpoint.load_model(dsrl, loaded)
-    streets = _validation(tuple(loaded.description["train"]["input_size"]), network.upscale_factor)
+    streets = _validation(network.upscale_factor, *loaded.description["train"]["input_size"])
     sample = streets[0]
     example = low_and_high(sample, network.upscale_factor)
     with evaluating(dsrl):

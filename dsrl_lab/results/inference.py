@@ -54,29 +54,23 @@ class Estimate:
 
 
 def estimate(values: Iterable[float]) -> Estimate:
-    """Mean and 95 % t-interval: mean ± t(n - 1) * s / sqrt(n), s with n - 1; ValueError without values.
-
-    Example:
-        >>> estimate((1.0, 2.0, 3.0)).show(digits=3)  # t(2) = 4.303, s = 1
-        '2.000 ± 2.484'
-    """
+    """Mean and 95 % t-interval: mean ± t(n - 1) * s / sqrt(n), s with n - 1; ValueError without values."""
     values = tuple(float(value) for value in values)
     if not values:
         raise ValueError("expected at least one value to estimate from, got none; are the runs finished?")
     mean = statistics.fmean(values)
     if len(values) == 1:
         return Estimate(values, mean, None)
-    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
-    return Estimate(values, mean, t * statistics.stdev(values) / math.sqrt(len(values)))
+    return Estimate(values, mean, _t(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values)))
+
+
+def _t(freedom: int, level: float = CONFIDENCE) -> float:
+    """Half the width of a t-interval, in standard errors."""
+    return float(stats.t.ppf((1 + level) / 2, freedom))
 
 
 def t_interval(values: Iterable[float]) -> tuple[float, float]:
-    """The 95 % t-interval of the mean as seaborn's ``errorbar`` takes it; NaN twice for a single value.
-
-    Example:
-        >>> [round(edge, 3) for edge in t_interval((1.0, 2.0, 3.0))]
-        [-0.484, 4.484]
-    """
+    """The 95 % t-interval of the mean as seaborn's ``errorbar`` takes it; NaN twice for a single value."""
     return estimate(values).interval or (math.nan, math.nan)
 
 
@@ -85,10 +79,6 @@ def smallest_visible(result: Estimate, *, power: float = 0.8) -> float | None:
 
     The two-sided interval then leaves zero out in a share ``power`` of repetitions (noncentral t, summed over the
     spreads that a sample may show: SciPy's own gives NaN for two seeds). Raises ValueError unless 0.05 < ``power`` < 1.
-
-    Example:
-        >>> round(smallest_visible(estimate((1.0, 2.0, 3.0))), 2)
-        3.26
     """
     if not 1 - CONFIDENCE < power < 1:
         raise ValueError(f"expected a power between {1 - CONFIDENCE:.2f} and 1, got {power}")
@@ -100,7 +90,7 @@ def smallest_visible(result: Estimate, *, power: float = 0.8) -> float | None:
 
 @functools.cache
 def _visible_errors(freedom: int, power: float) -> float:
-    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    t = _t(freedom)
     spreads = stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom)  # what the sample's own spread may turn out to be
     edges = t * np.sqrt(spreads / freedom)
 
@@ -112,14 +102,7 @@ def _visible_errors(freedom: int, power: float) -> float:
 
 
 def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -> tuple[str, str]:
-    """Judge a gain in points, of a claimed ``size`` or by its sign, with its interval widened for ``tests``; say why.
-
-    Example:
-        >>> judge(estimate((2.1, 2.6, 2.4)), 2.0)
-        ('supported', 'the interval is clear of zero and reaches 2 within 0.5')
-        >>> judge(estimate((1.0, 1.2, 1.1)), 2.0)[0], judge(estimate((3.0,)), 2.0)[0]
-        ('contradicted', 'not tested')
-    """
+    """Judge a gain in points, of a claimed ``size`` or by its sign, its interval widened for ``tests``; say why."""
     if ours is None:
         return NOT_TESTED, "no seed has both rows"
     if ours.interval is None:
@@ -128,7 +111,8 @@ def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -
     after = f" (corrected for {tests} tests)" if tests > 1 else ""
     goal = 0.0 if size is None else max(0.0, size - SMALLEST)
     if low > 0 and low >= goal:
-        return SUPPORTED, "the interval is clear of zero" + ("" if size is None else _reaches(size)) + after
+        reaches = "" if size is None else f" and reaches {size:g} within {SMALLEST:g}"
+        return SUPPORTED, f"the interval is clear of zero{reaches}{after}"
     if high < 0:
         return CONTRADICTED, "the interval lies below zero" + after
     if high < goal:
@@ -144,12 +128,7 @@ def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -
 
 
 def judge_family(family: Sequence[tuple[Estimate | None, float | None]]) -> list[tuple[str, str]]:
-    """Judge the tests of one family together, by Holm's method: the clearest first, each with what is left to test.
-
-    Example:
-        >>> [word for word, _ in judge_family([(estimate((1.0, 1.1, 1.2)), None), (estimate((0.4, 1.6, 1.0)), None)])]
-        ['supported', 'undecided']
-    """
+    """Judge the tests of one family together, by Holm's method: the clearest first, each with what is left to test."""
     p = [_p_decided(ours, size) for ours, size in family]
     left = sum(value is not None for value in p)
     found, stopped = [judge(ours, size, tests=max(1, left)) for ours, size in family], False
@@ -164,12 +143,7 @@ def judge_family(family: Sequence[tuple[Estimate | None, float | None]]) -> list
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """P-values adjusted by Holm's method, in the order given: reject where one is at most the level.
-
-    Example:
-        >>> holm([0.01, 0.04, 0.03])
-        [0.03, 0.06, 0.06]
-    """
+    """P-values adjusted by Holm's method, in the order given: reject where one is at most the level."""
     adjusted, highest = [0.0] * len(p), 0.0
     for rank, place in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
         highest = max(highest, min(1.0, (len(p) - rank) * p[place]))
@@ -178,12 +152,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
-    """P-value of two one-sided t tests, for a mean within ± ``margin``; ValueError for fewer than two values.
-
-    Example:
-        >>> round(equivalence((0.1, 0.0, -0.1)), 4)
-        0.0065
-    """
+    """P-value of two one-sided t tests, for a mean within ± ``margin``; ValueError for fewer than two values."""
     if len(values) < 2:
         raise ValueError(f"expected two values or more to test, got {len(values)}; run more seeds")
     above = stats.ttest_1samp(values, -margin, alternative="greater").pvalue
@@ -192,17 +161,12 @@ def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
 
 
 def pooled_miou(counts: np.ndarray) -> np.ndarray:
-    """MIoU (...) of summed counts (..., 3, K), right, predicted and true pixels, over the classes that occur.
+    """MIoU (...) of summed counts (..., 3, K), as ``metrics.segmentation`` has it, over the classes that occur."""
+    import torch
 
-    Example:
-        >>> float(pooled_miou(np.array([[2, 4], [2, 5], [3, 4]])))  # 2/3 and 4/5
-        0.7333333333333334
-    """
-    right, predicted, true = np.moveaxis(np.asarray(counts, dtype=float), -2, 0)
-    union = predicted + true - right
-    with np.errstate(invalid="ignore", divide="ignore"):
-        iou = np.where(union > 0, right / union, np.nan)
-    return np.nanmean(iou, axis=-1)
+    from dsrl_lab.metrics.segmentation import pooled_iou
+
+    return pooled_iou(torch.from_numpy(counts)).nanmean(-1).numpy()
 
 
 def bootstrap(
@@ -242,12 +206,7 @@ def percentiles(draws: np.ndarray) -> tuple[float, float]:
 
 
 def in_words(ours: Estimate) -> str:
-    """What the seeds say about a gain in points of mIoU, for people.
-
-    Example:
-        >>> in_words(estimate((-2.1, -2.6, -2.4)))
-        '-2.4 ± 0.6 points of mIoU, 3 seeds; a gain is contradicted: the interval lies below zero'
-    """
+    """What the seeds say about a gain in points of mIoU, for people."""
     word, reason = judge(ours)
     seeds = "" if ours.margin is None else f", {len(ours.values)} seeds"
     return f"{ours.show(signed=True)} points of mIoU{seeds}; a gain is {word}: {reason}"
@@ -258,13 +217,8 @@ def _widened(ours: Estimate, tests: int) -> tuple[float, float]:
     if tests == 1:
         return ours.interval
     freedom = len(ours.values) - 1
-    level = 1 - (1 - CONFIDENCE) / tests
-    wider = ours.margin * float(stats.t.ppf((1 + level) / 2, freedom) / stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    wider = ours.margin * (_t(freedom, 1 - (1 - CONFIDENCE) / tests) / _t(freedom))
     return ours.mean - wider, ours.mean + wider
-
-
-def _reaches(size: float) -> str:
-    return f" and reaches {size:g} within {SMALLEST:g}"
 
 
 def _p_equivalent(ours: Estimate) -> float:
@@ -275,7 +229,7 @@ def _p_decided(ours: Estimate | None, size: float | None) -> float | None:
     if ours is None or ours.margin is None:
         return None
     goal = 0.0 if size is None else max(0.0, size - SMALLEST)
-    error = ours.margin / float(stats.t.ppf((1 + CONFIDENCE) / 2, len(ours.values) - 1))
+    error = ours.margin / _t(len(ours.values) - 1)
     if error == 0:
         return 0.0 if ours.mean != goal else 1.0
     p = 2 * float(stats.t.sf(abs(ours.mean - goal) / error, len(ours.values) - 1))

@@ -41,11 +41,6 @@ def ablation_table(runs: pd.DataFrame, columns: Sequence[str] = ORDER) -> pd.Dat
     """The finished runs of one setting, row by row, as texts; gains are over the baseline, paired by seed.
 
     Columns are row (its title), seeds, ``COLUMNS`` and costs. ValueError for several settings, or unequal training.
-
-    Example:
-        >>> from dsrl_lab.results.frames import frame
-        >>> len(ablation_table(frame([])))
-        0
     """
     finished = alike(runs)
     by_row = finished.groupby("row", observed=True)
@@ -64,15 +59,9 @@ def ablation_table(runs: pd.DataFrame, columns: Sequence[str] = ORDER) -> pd.Dat
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A table of texts in Markdown.
-
-    Example:
-        >>> markdown(pd.DataFrame({"mIoU": ["50.0"]})).splitlines()
-        ['| mIoU |', '|---|', '| 50.0 |']
-    """
-    lines = [table.columns, ["---"] * len(table.columns), *table.to_numpy()]
-    joined = ["| " + " | ".join(map(str, line)) + " |" for line in lines]
-    return "\n".join([joined[0], "|" + "---|" * len(table.columns), *joined[2:]])
+    """A table of texts in Markdown."""
+    head, *lines = ["| " + " | ".join(map(str, line)) + " |" for line in (table.columns, *table.to_numpy())]
+    return "\n".join([head, "|" + "---|" * len(table.columns), *lines])
 
 
 def ladder(runs: pd.DataFrame) -> dict[str, str]:

@@ -17,12 +17,7 @@ DISTRICTS: dict[District, float] = {"town": 2.6, "suburb": 2.8, "park": 2.8, "ci
 
 
 def sample_scene(*key: int) -> Scene:
-    """Return the scene that belongs to a key of non-negative integers, such as (seed, split, index).
-
-    Example:
-        >>> sample_scene(0, 0, 3) == sample_scene(0, 0, 3)
-        True
-    """
+    """Return the scene that belongs to a key of non-negative integers, such as (seed, split, index)."""
     dice = Dice(*key)
     weather = sample_weather(dice)
     district = dice.weighted(DISTRICTS)

@@ -40,17 +40,11 @@ class XceptionBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the residual to the shortcut."""
         return self.relu(self.shortcut(x) + self.residual(x))
 
 
 class Xception39Encoder(Encoder):
-    """Xception39 without its classifier: a stem of 8 channels, stages of 4, 8 and 4 blocks, whose outputs it gives.
-
-    Example:
-        >>> [tuple(x.shape) for x in Xception39Encoder()(torch.zeros(2, 3, 64, 97))]
-        [(2, 64, 8, 13), (2, 128, 4, 7), (2, 256, 2, 4)]
-    """
+    """Xception39 without its classifier: a stem of 8 channels, stages of 4, 8 and 4 blocks, whose outputs it gives."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +61,6 @@ class Xception39Encoder(Encoder):
         self.stages = nn.ModuleList(stages)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Encode a normalised image."""
         maps = [self.stem(image)]  # stride 4
         for stage in self.stages:
             maps.append(stage(maps[-1]))
@@ -83,7 +76,6 @@ class AttentionRefinement(nn.Module):
         self.context = PooledContext(out_channels, out_channels, activation=None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve and weight."""
         x = self.conv(x)
         return x * torch.sigmoid(self.context(x))
 
@@ -98,7 +90,6 @@ class FeatureFusion(nn.Module):
         self.attention = nn.Sequential(first, nn.ReLU(inplace=True), second, nn.Sigmoid())
 
     def forward(self, detail: Tensor, context: Tensor) -> Tensor:
-        """Join and weight."""
         x = self.join(torch.cat([detail, context], dim=1))
         return x + x * self.attention(F.adaptive_avg_pool2d(x, 1))
 
@@ -106,8 +97,7 @@ class FeatureFusion(nn.Module):
 class BiSeNet(DensePredictor):
     """BiSeNet on ``resnet18`` or ``xception39``; two auxiliary heads in training (weight 1 in the paper).
 
-    Raises:
-        ValueError: an unknown encoder, a batch of one in training, or an image with a side under 32.
+    ValueError for an unknown encoder, a batch of one in training, or an image with a side under 32.
 
     Example:
         >>> BiSeNet(19, encoder="xception39").eval()(torch.zeros(1, 3, 33, 64)).shape

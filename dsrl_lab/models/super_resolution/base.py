@@ -24,10 +24,6 @@ class BicubicUpsample(nn.Module):
     """Bicubic magnification as one sub-pixel convolution without parameters: (N, C, h, w) to (N, C, s * h, s * w).
 
     The s x s phases of the filter's response to one bright pixel make a 5x5 convolution to s^2 channels.
-
-    Example:
-        >>> BicubicUpsample(3)(torch.ones(1, 2, 4, 5)).shape
-        torch.Size([1, 2, 12, 15])
     """
 
     kernel: Tensor
@@ -53,8 +49,7 @@ class BicubicUpsample(nn.Module):
 class SuperResolver(nn.Module, ABC):
     """A network that magnifies images by s. A subclass writes ``forward_scales``.
 
-    Raises:
-        ValueError: ``upscale_factor`` is not among the class's, or ``channels`` is below 1.
+    An ``upscale_factor`` that is not among the class's, or ``channels`` below 1, is a ValueError.
     """
 
     framework: ClassVar[str]  # the family in the survey's division
@@ -78,11 +73,7 @@ class SuperResolver(nn.Module, ABC):
         """Magnify (N, C, h, w) into images of growing size; the last one is s times the input."""
 
     def check_input(self, low_res: Tensor) -> None:
-        """Refuse what is no batch of images with the network's channels.
-
-        Raises:
-            ValueError: the shape is not (N, channels, h, w).
-        """
+        """Refuse, with a ValueError, what is no batch of images (N, channels, h, w)."""
         if low_res.ndim != 4 or low_res.shape[1] != self.channels:
             came = low_res.shape[-3] if low_res.ndim > 2 else "..."
             raise ValueError(
