@@ -141,7 +141,12 @@ class SegmentationDataset(SplitDataset[Sample]):
 
 
 def in_split_order(splits: Iterable[str]) -> tuple[str, ...]:
-    """Sort split names: train, val, test, then the others by name."""
+    """Sort split names: train, val, test, then the others by name.
+
+    Example:
+        >>> in_split_order({"night", "test", "train"})
+        ('train', 'test', 'night')
+    """
     usual = ("train", "val", "test")
     return tuple(sorted(splits, key=lambda split: (usual.index(split) if split in usual else len(usual), split)))
 

@@ -79,7 +79,12 @@ _CODE_TO_ID[_color_codes(np.array(list(ORIGINAL_COLORS), dtype=np.uint8))] = lis
 
 
 def colors_to_ids(colors: NDArray[np.uint8], path: Path) -> Tensor:
-    """Map the 32 annotation colours to the 11 class ids: (H, W) int64, 255 = void; a ValueError names any other."""
+    """Map the 32 annotation colours to the 11 class ids: (H, W) int64, 255 = void; a ValueError names any other.
+
+    Example:
+        >>> colors_to_ids(np.array([[[128, 64, 128], [128, 0, 192], [0, 0, 0]]], np.uint8), Path("a_L.png"))
+        tensor([[  3,   3, 255]])
+    """
     ids = _CODE_TO_ID[_color_codes(colors)]
     unknown = (colors & 63).any(axis=-1) | (ids < 0)
     if unknown.any():

@@ -39,7 +39,12 @@ _LABEL_TO_TRAIN[list(TRAIN_TO_LABEL)] = np.arange(len(TRAIN_TO_LABEL))
 
 
 def to_train_ids(label_ids: NDArray[np.integer], path: Path) -> Tensor:
-    """Map official label ids to the 19 train ids: (H, W) int64, 255 = not scored; a ValueError names any other."""
+    """Map official label ids to the 19 train ids: (H, W) int64, 255 = not scored; a ValueError names any other.
+
+    Example:
+        >>> to_train_ids(np.array([[7, 33, 0]], np.uint8), Path("a.png"))
+        tensor([[  0,  18, 255]])
+    """
     expected = (
         f"label ids 0..{NUM_LABELS - 1}: use the *{MASK_SUFFIX} of the official archive, not instance or colour files"
     )

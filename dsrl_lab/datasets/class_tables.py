@@ -10,7 +10,12 @@ from dsrl_lab.datasets.base import ClassTable
 
 
 def read_colours(text: str) -> dict[str, tuple[int, int, int]]:
-    """Read "name r g b, other name r g b, ..." into colours by name."""
+    """Read "name r g b, other name r g b, ..." into colours by name.
+
+    Example:
+        >>> read_colours("road 128 64 128, traffic sign 220 220 0")
+        {'road': (128, 64, 128), 'traffic sign': (220, 220, 0)}
+    """
     entries = (entry.rsplit(maxsplit=3) for entry in text.split(","))
     return {name.strip(): (int(red), int(green), int(blue)) for name, red, green, blue in entries}
 

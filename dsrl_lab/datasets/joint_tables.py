@@ -10,7 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class JointTable:
-    """The joints of a data set."""
+    """The joints of a data set.
+
+    Example:
+        >>> LSP_JOINTS.num_joints, COCO_JOINTS.num_joints
+        (14, 17)
+    """
 
     names: tuple[str, ...]  # in the order of the data; left and right are the person's own
     pairs: tuple[tuple[int, int], ...]  # indices of left-right partners, which change places in a mirror

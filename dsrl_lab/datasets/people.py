@@ -94,7 +94,13 @@ class PeoplePart(PoseDataset):
 
 
 class DecodedPeople(PoseDataset):
-    """People whose pictures are decoded (or drawn) once and kept, at most ``budget`` bytes; the rest each time."""
+    """People whose pictures are decoded (or drawn) once and kept, at most ``budget`` bytes; the rest each time.
+
+    Example:
+        >>> people = DecodedPeople(StreetPeople("val", size=(32, 32), length=1))
+        >>> bool((people[0].image - people[0].image).abs().max() == 0), len(people.kept)
+        (True, 1)
+    """
 
     def __init__(self, dataset: PoseDataset, *, budget: int = 4 * 2**30) -> None:
         self.dataset, self.room = dataset, budget
@@ -133,14 +139,24 @@ def open_people(
 
 
 def drawing_size(crop_size: tuple[int, int]) -> tuple[int, int]:
-    """Size (H, W) to draw people at whose crops are of ``crop_size``: a third larger, so that crops lie inside."""
+    """Size (H, W) to draw people at whose crops are of ``crop_size``: a third larger, so that crops lie inside.
+
+    Example:
+        >>> drawing_size((96, 96))
+        (128, 128)
+    """
     return 4 * crop_size[0] // 3, 4 * crop_size[1] // 3
 
 
 def open_crowds(
     dataset: str, root: Path | None, *, size: tuple[int, int], lengths: tuple[int, int], held_out: bool = False
 ) -> tuple[PoseDataset, PoseDataset]:
-    """Open who is learnt from and who is scored: with ``held_out`` the last quarter of train."""
+    """Open who is learnt from and who is scored: with ``held_out`` the last quarter of train.
+
+    Example:
+        >>> tuple(map(len, open_crowds("street_people", None, size=(24, 24), lengths=(8, 0), held_out=True)))
+        (6, 2)
+    """
     drawn = drawing_size(size)
     train = open_people(dataset, "train", root, size=drawn, length=lengths[0])
     if not held_out:

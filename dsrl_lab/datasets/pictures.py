@@ -118,7 +118,12 @@ def read_ids(path: Path) -> NDArray[np.integer]:
 
 
 def map_ids(ids: NDArray[np.integer], table: NDArray[np.integer], path: Path, expected: str) -> Tensor:
-    """Replace the ids of a mask by those of a table: (H, W) int64; a ValueError says which id is unknown, and where."""
+    """Replace the ids of a mask by those of a table: (H, W) int64; a ValueError says which id is unknown, and where.
+
+    Example:
+        >>> map_ids(np.array([[1, 0]]), np.array([255, 7]), Path("a.png"), "0 or 1")
+        tensor([[  7, 255]])
+    """
     inside = (ids >= 0) & (ids < len(table))
     new = np.where(inside, table[np.where(inside, ids, 0)], -1).astype(np.int64)
     if (new < 0).any():

@@ -64,7 +64,12 @@ def crop_to_picture(
 
 
 def transform_joints(joints: Tensor, matrix: Tensor) -> Tensor:
-    """Apply a (2, 3) matrix to joints (..., 2): of ``crop_to_picture``, to bring found joints back to the picture."""
+    """Apply a (2, 3) matrix to joints (..., 2): of ``crop_to_picture``, to bring found joints back to the picture.
+
+    Example:
+        >>> transform_joints(torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5]])).tolist()
+        [[2.5, 4.5]]
+    """
     return joints @ matrix[:, :2].T + matrix[:, 2]
 
 
@@ -75,7 +80,15 @@ def inverse(matrix: Tensor) -> Tensor:
 
 
 def crop_person(sample: PoseSample, matrix: Tensor, output_size: Size) -> PoseSample:
-    """Cut a crop (3, H, W) and its joints from a picture; those outside are not visible, the box is the whole crop."""
+    """Cut a crop (3, H, W) and its joints from a picture; those outside are not visible, the box is the whole crop.
+
+    Example:
+        >>> box = torch.tensor([2.0, 0.0, 8.0, 8.0])
+        >>> sample = PoseSample(torch.rand(3, 8, 10), torch.tensor([[4.0, 3.0]]), torch.ones(1), "a", box)
+        >>> crop = crop_person(sample, crop_to_picture(box, (8, 6), margin=1.0), (8, 6))
+        >>> crop.joints.tolist(), bool(torch.allclose(crop.image, sample.image[:, :, 2:8], atol=1e-5))
+        ([[2.0, 3.0]], True)
+    """
     height, width = output_size
     image = _sample_image(sample.image, matrix, output_size)
     joints = transform_joints(sample.joints, inverse(matrix))
@@ -100,7 +113,16 @@ def _sample_image(image: Tensor, matrix: Tensor, output_size: Size) -> Tensor:
 
 
 def flip_person(sample: PoseSample, joint_table: JointTable) -> PoseSample:
-    """Mirror a picture, its joints and box; left joints become right ones."""
+    """Mirror a picture, its joints and box; left joints become right ones.
+
+    Example:
+        >>> from dsrl_lab.datasets.joint_tables import LSP_JOINTS
+        >>> joints = torch.arange(28.0).view(14, 2)
+        >>> sample = PoseSample(torch.rand(3, 8, 40), joints, torch.ones(14), "a", torch.tensor([0.0, 0.0, 30.0, 8.0]))
+        >>> flipped = flip_person(sample, LSP_JOINTS)
+        >>> flipped.joints[5].tolist(), flipped.box.tolist()  # the right ankle (0, 1) is now the left one
+        ([39.0, 1.0], [10.0, 0.0, 40.0, 8.0])
+    """
     width = sample.image.shape[-1]
     order = list(joint_table.mirrored)
     joints = sample.joints[order]
@@ -111,7 +133,13 @@ def flip_person(sample: PoseSample, joint_table: JointTable) -> PoseSample:
 
 
 def pose_low_and_high(sample: PoseSample, upscale_factor: int) -> PoseExample:
-    """Make the pair of resolutions of a crop, as ``low_and_high``, with the same ValueError."""
+    """Make the pair of resolutions of a crop, as ``low_and_high``, with the same ValueError.
+
+    Example:
+        >>> sample = PoseSample(torch.rand(3, 8, 12), torch.zeros(14, 2), torch.ones(14), "a", torch.zeros(4))
+        >>> pose_low_and_high(sample, 2).low_res.shape
+        torch.Size([3, 4, 6])
+    """
     reduced = low_res(sample.image, upscale_factor, sample.name)
     return PoseExample(reduced, sample.image, sample.joints, sample.visible)
 
@@ -121,6 +149,14 @@ class PoseTransform:
     """Crop a person, scaled, turned and mirrored by one draw; without ranges every draw is the crop of evaluation.
 
     A size, margin, scale or angle that makes no sense, or a probability that is not in [0, 1], is a ValueError.
+
+    Example:
+        >>> from dsrl_lab.datasets.joint_tables import LSP_JOINTS
+        >>> box = torch.tensor([0.0, 0.0, 60.0, 80.0])
+        >>> sample = PoseSample(torch.rand(3, 80, 60), torch.rand(14, 2) * 60, torch.ones(14), "a", box)
+        >>> transform = PoseTransform((32, 24), LSP_JOINTS, scale_range=(0.7, 1.3), max_degrees=40)
+        >>> transform(sample, torch.Generator().manual_seed(0)).image.shape
+        torch.Size([3, 32, 24])
     """
 
     output_size: Size  # (H, W) of the crop

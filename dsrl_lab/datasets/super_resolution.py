@@ -45,6 +45,10 @@ def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
     Set5 x2. The result, (..., H', W') for a ``size`` of (H', W'), is not clipped.
 
     ValueError where the image is not a float tensor of at least two axes, or a side of ``size`` is below 1.
+
+    Example:
+        >>> imresize_bicubic(torch.arange(12.0).expand(4, 12), (2, 6))[0, 2:4]  # the middle of a ramp stays a ramp
+        tensor([4.5000, 6.5000])
     """
     if image.ndim < 2 or not image.is_floating_point():
         raise ValueError(
@@ -62,6 +66,10 @@ def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
     """Reduce a picture (..., H, W) in [0, 1] as the benchmarks did, clipped and rounded: (..., H / s, W / s).
 
     A side that is no multiple of ``upscale_factor`` is a ValueError.
+
+    Example:
+        >>> reduce_bicubic(torch.rand(3, 12, 8), 4).shape
+        torch.Size([3, 3, 2])
     """
     height, width = image.shape[-2:]
     if height % upscale_factor or width % upscale_factor:
@@ -94,6 +102,12 @@ class SRBenchmark(SRPictures):
     """Set5 or Set14 below ``root``, with the low-resolution files everybody uses; Y (C = 1) or RGB (C = 3).
 
     A ValueError for another name; a FileNotFoundError names the folder, or the file of a pair, that is missing.
+
+    Example:
+        >>> SRBenchmark("nowhere", "Set5")
+        Traceback (most recent call last):
+        ...
+        FileNotFoundError: no img_*_SRF_2_HR.png in nowhere/Set5; ...
     """
 
     def __init__(self, root: str | Path, name: str = "Set5", *, upscale_factor: int = 2, y_only: bool = True) -> None:
@@ -117,6 +131,12 @@ class T91(SRPictures):
     """The 91 training pictures, cropped to multiples of s, with partners made here; every ninth is for validation.
 
     A ValueError for an unknown split, a FileNotFoundError for no pictures.
+
+    Example:
+        >>> T91("nowhere")
+        Traceback (most recent call last):
+        ...
+        FileNotFoundError: no pictures in nowhere/T91; ...
     """
 
     def __init__(self, root: str | Path, *, split: str = "train", upscale_factor: int = 2, y_only: bool = True) -> None:
@@ -153,6 +173,12 @@ def random_patches(
     """Draw aligned patches (N, C, side, side) anywhere, at both resolutions, in one of the eight poses of a square.
 
     A ValueError for a picture smaller than a patch, or a patch that is no multiple of the upscale factor.
+
+    Example:
+        >>> pair = SRPair(torch.rand(1, 10, 12), torch.rand(1, 20, 24), "a")
+        >>> low_res, high_res = random_patches([pair], 8, 5, torch.Generator().manual_seed(0))
+        >>> low_res.shape, high_res.shape
+        (torch.Size([5, 1, 4, 4]), torch.Size([5, 1, 8, 8]))
     """
     s = pairs[0].high_res.shape[-1] // pairs[0].low_res.shape[-1]
     side = patch_size // s

@@ -116,7 +116,12 @@ class ResNetEncoder(Encoder):
 
 
 class MobileNetV2Encoder(Encoder):
-    """MobileNetV2 without its last 1x1 convolution and classifier; a stride but 8, 16 and 32 is a ValueError."""
+    """MobileNetV2 without its last 1x1 convolution and classifier; a stride but 8, 16 and 32 is a ValueError.
+
+    Example:
+        >>> MobileNetV2Encoder(output_stride=16).strides
+        (4, 8, 16, 16)
+    """
 
     LAST_BLOCKS = (3, 6, 13, 17)  # of stride 4, 8, 16 and 32
 

@@ -18,7 +18,12 @@ SIMILARITY, DIFFERENCE = "cividis", "PuOr"
 
 
 def affinity_row(features: Tensor, position: tuple[int, int], *, p: float = 2.0) -> Tensor:
-    """A row of ``affinity_matrix`` without it: (C, h, w) to (h, w), in [-1, 1] for p = 2; ValueError off the grid."""
+    """A row of ``affinity_matrix`` without it: (C, h, w) to (h, w), in [-1, 1] for p = 2; ValueError off the grid.
+
+    Example:
+        >>> affinity_row(torch.tensor([[[1.0, 0.0, 2.0]], [[0.0, 3.0, 0.0]]]), (0, 0))  # (2, 1, 3)
+        tensor([[1., 0., 1.]])
+    """
     _, height, width = features.shape
     y, x = position
     if not (0 <= y < height and 0 <= x < width):
@@ -45,7 +50,13 @@ def affinity_picture(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Show one row (h, w) of the affinity matrix, or the difference of two, with the position framed."""
+    """Show one row (h, w) of the affinity matrix, or the difference of two, with the position framed.
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> affinity_picture(torch.rand(3, 4), (1, 2), ax=new_figure(2, 2).add_subplot()).images[0].get_size()
+        (3, 4)
+    """
     ax = axes_or_current(ax)
     values = row.detach().cpu().numpy()
     low, high = min(0.0, float(values.min())), 1.0
@@ -77,7 +88,14 @@ def affinity_rows(
     limits: tuple[float, float] | None = None,
     titles: bool = True,
 ) -> list[Axes]:
-    """Show a position on an image (3, H, W), its rows by features (C, h, w), the difference; ValueError if none fit."""
+    """Show a position on an image (3, H, W), its rows by features (C, h, w), the difference; ValueError if none fit.
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> axes, task, sisr = list(new_figure(8, 2).subplots(1, 4)), torch.rand(8, 3, 4), torch.rand(16, 3, 4)
+        >>> len(affinity_rows(torch.rand(3, 24, 32), (1, 2), task, sisr, axes=axes))
+        4
+    """
     if len(axes) != 4:
         raise ValueError(f"expected 4 axes (picture, S_seg, S_sr, difference), got {len(axes)}")
     if task_features.shape[1:] != sisr_features.shape[1:]:

@@ -19,7 +19,12 @@ Picture = NDArray[np.uint8]
 
 
 def to_picture(image: Tensor) -> Picture:
-    """An image (3, H, W) as bytes (H, W, 3), clipped to [0, 1]; ValueError for another shape."""
+    """An image (3, H, W) as bytes (H, W, 3), clipped to [0, 1]; ValueError for another shape.
+
+    Example:
+        >>> to_picture(torch.ones(3, 2, 4)).shape
+        (2, 4, 3)
+    """
     if image.ndim != 3 or image.shape[0] != 3:
         raise ValueError(
             f"expected one RGB image (3, H, W), got {tuple(image.shape)}; take one of the batch, or repeat grey thrice"
@@ -29,7 +34,12 @@ def to_picture(image: Tensor) -> Picture:
 
 
 def blend(image: Tensor, colors: Tensor, alpha: float = 0.5) -> Picture:
-    """Lay colours (H, W, 3) over an image (3, H, W), not where black; ValueError if sizes or ``alpha`` do not fit."""
+    """Lay colours (H, W, 3) over an image (3, H, W), not where black; ValueError if sizes or ``alpha`` do not fit.
+
+    Example:
+        >>> blend(torch.zeros(3, 1, 2), torch.tensor([[[200, 100, 0], [0, 0, 0]]], dtype=torch.uint8)).tolist()
+        [[[100, 50, 0], [0, 0, 0]]]
+    """
     if not 0 <= alpha <= 1:
         raise ValueError(f"expected alpha in [0, 1], got {alpha}")
     if colors.shape != (*image.shape[-2:], 3):
@@ -43,7 +53,13 @@ def blend(image: Tensor, colors: Tensor, alpha: float = 0.5) -> Picture:
 
 
 def show_image(image: Tensor | Picture, *, title: str = "", crisp: bool = False, ax: Axes | None = None) -> Axes:
-    """Show a picture, (3, H, W) in [0, 1] or (H, W, 3) uint8, without ticks."""
+    """Show a picture, (3, H, W) in [0, 1] or (H, W, 3) uint8, without ticks.
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> show_image(torch.rand(3, 4, 6), ax=new_figure(2, 2).add_subplot()).images[0].get_size()
+        (4, 6)
+    """
     ax = axes_or_current(ax)
     picture = to_picture(image) if isinstance(image, Tensor) else image
     ax.imshow(picture, interpolation="none" if crisp else "antialiased")
@@ -60,7 +76,14 @@ def show_mask(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Show a mask (H, W) in its colours, over an image (3, H, W) if given, with a legend of the classes that occur."""
+    """Show a mask (H, W) in its colours, over an image (3, H, W) if given, with a legend of the classes that occur.
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> table, ax = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128))), new_figure(2, 2).add_subplot()
+        >>> show_mask(torch.tensor([[1, 255]]), table, ax=ax).get_legend().get_texts()[0].get_text()
+        'pole'
+    """
     ax = axes_or_current(ax)
     colors = table.paint(mask)
     picture = colors.cpu().numpy() if image is None else blend(image, colors, alpha)
@@ -73,10 +96,20 @@ def show_mask(
 
 
 def class_handles(table: ClassTable, ids: list[int] | None = None) -> list[Patch]:
-    """Coloured squares with class names, for a legend."""
+    """Coloured squares with class names, for a legend.
+
+    Example:
+        >>> class_handles(ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128))))[1].get_label()
+        'pole'
+    """
     shown = range(table.num_classes) if ids is None else ids
     return [
-        Patch(facecolor=np.divide(table.colors[i], 255), edgecolor=GREY, linewidth=0.5, label=table.names[i])
+        Patch(
+            facecolor="#{:02x}{:02x}{:02x}".format(*table.colors[i]),
+            edgecolor=GREY,
+            linewidth=0.5,
+            label=table.names[i],
+        )
         for i in shown
     ]
 
@@ -91,7 +124,13 @@ class Changes(NamedTuple):
 
 
 def compare_masks(truth: Tensor, before: Tensor, after: Tensor) -> Changes:
-    """Say where class ids (H, W) got better and worse, 255 in ``truth`` left out; ValueError if sizes differ."""
+    """Say where class ids (H, W) got better and worse, 255 in ``truth`` left out; ValueError if sizes differ.
+
+    Example:
+        >>> changes = compare_masks(torch.tensor([[0, 1, 255]]), torch.tensor([[1, 1, 0]]), torch.tensor([[0, 0, 1]]))
+        >>> changes.won.tolist(), changes.lost.tolist(), changes.counted
+        ([[True, False, False]], [[False, True, False]], 2)
+    """
     if not truth.shape == before.shape == after.shape:
         raise ValueError(
             f"expected three masks of one size, got {tuple(truth.shape)}, {tuple(before.shape)}, {tuple(after.shape)}; "
@@ -112,7 +151,14 @@ def mask_errors(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Show pixels (H, W) that a second prediction wins (blue) and loses (orange) over a first; grey: wrong in both."""
+    """Show pixels (H, W) that a second prediction wins (blue) and loses (orange) over a first; grey: wrong in both.
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> truth, before, ax = torch.tensor([[0, 1]]), torch.tensor([[0, 0]]), new_figure(2, 2).add_subplot()
+        >>> [text.get_text() for text in mask_errors(truth, before, truth, ax=ax).get_legend().get_texts()]
+        ['wrong in both 0.0 %', 'won 50.0 %', 'lost 0.0 %']
+    """
     ax = axes_or_current(ax)
     changes = compare_masks(truth, before, after)
     picture = np.full((*truth.shape, 3), 255, np.uint8)

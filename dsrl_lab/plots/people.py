@@ -30,7 +30,14 @@ def draw_skeleton(
     label: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw one person's joints (J, 2) and limbs over a picture; a limb with an end not ``visible`` (J,) is left out."""
+    """Draw one person's joints (J, 2) and limbs over a picture; a limb with an end not ``visible`` (J,) is left out.
+
+    Example:
+        >>> from dsrl_lab.datasets.joint_tables import LSP_JOINTS
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> len(draw_skeleton(torch.rand(14, 2), LSP_JOINTS, ax=new_figure(2, 2).add_subplot()).lines[1].get_xdata())
+        14
+    """
     ax = axes_or_current(ax)
     edge = "#222222" if color.upper() == "#FFFFFF" else "white"  # so that it shows on any picture
     seen = torch.ones(len(joints)) if visible is None else visible
@@ -47,7 +54,14 @@ def draw_skeleton(
 
 
 def show_heatmaps(heatmaps: Tensor, image: Tensor, *, title: str = "", ax: Axes | None = None) -> Axes:
-    """Show the largest of a person's heat-maps (J, h, w) at each place, over a pale crop (3, H, W) in [0, 1]."""
+    """Show the largest of a person's heat-maps (J, h, w) at each place, over a pale crop (3, H, W) in [0, 1].
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> ax = show_heatmaps(torch.rand(14, 6, 6), torch.rand(3, 24, 24), ax=new_figure(2, 2).add_subplot())
+        >>> ax.images[1].get_size()
+        (6, 6)
+    """
     ax = axes_or_current(ax)
     height, width = image.shape[-2:]
     show_image(0.6 + 0.4 * image.mean(0).expand(3, -1, -1), title=title, ax=ax)
@@ -68,7 +82,15 @@ def pck_curve(
     alphas: Sequence[float] = ALPHAS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw PCK (in %) of joints (N, J, 2), ``visible`` (N, J), against the tolerance as a share of the torso."""
+    """Draw PCK (in %) of joints (N, J, 2), ``visible`` (N, J), against the tolerance as a share of the torso.
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure, style_of
+        >>> joints, marked, ax = torch.rand(2, 14, 2), torch.ones(2, 14), new_figure(2, 2).add_subplot()
+        >>> ax = pck_curve(joints, joints, marked, torso=(9, 2), style=style_of("dsrl"), label="truth", ax=ax)
+        >>> float(ax.lines[0].get_ydata()[0])
+        100.0
+    """
     ax = axes_or_current(ax)
     values = [100 * pck(pred, target, visible, alpha=alpha, torso=torso).mean for alpha in alphas]
     every = max(1, len(values) // 6)

@@ -22,13 +22,25 @@ class Reconstruction(NamedTuple):
 
 
 def caption(reconstruction: Reconstruction, high_res: Tensor) -> str:
-    """Name, PSNR in dB and SSIM of a reconstruction of ``high_res`` (3, H, W) in [0, 1]; RGB, no border cropped."""
+    """Name, PSNR in dB and SSIM of a reconstruction of ``high_res`` (3, H, W) in [0, 1]; RGB, no border cropped.
+
+    Example:
+        >>> caption(Reconstruction("black", Tensor(3, 16, 16).zero_()), Tensor(3, 16, 16).fill_(0.5)).split()[:3]
+        ['black', '6.02', 'dB']
+    """
     given, wanted = reconstruction.image.clamp(0, 1)[None], high_res[None]
     return f"{reconstruction.name}\n{float(psnr(given, wanted)):.2f} dB  SSIM {float(ssim(given, wanted)):.3f}"
 
 
 def error_map(image: Tensor, high_res: Tensor, *, limit: float = 0.25, title: str = "", ax: Axes | None = None) -> Axes:
-    """Show each pixel's absolute error, mean over channels (3, H, W) in [0, 1]; ValueError if sizes differ."""
+    """Show each pixel's absolute error, mean over channels (3, H, W) in [0, 1]; ValueError if sizes differ.
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> image, ax = Tensor(3, 4, 6).fill_(0.5), new_figure(2, 2).add_subplot()
+        >>> float(error_map(image, image, ax=ax).images[0].get_array().max())
+        0.0
+    """
     if image.shape != high_res.shape:
         raise ValueError(
             f"expected two pictures of one size, got {tuple(image.shape)} and {tuple(high_res.shape)}; "
@@ -49,7 +61,14 @@ def super_resolution_row(
     crop: tuple[int, int, int, int] | None = None,
     titles: bool = True,
 ) -> list[Axes]:
-    """Show input (3, H / s, W / s), reconstructions and truth (3, H, W), an axes each; ValueError for more or fewer."""
+    """Show input (3, H / s, W / s), reconstructions and truth (3, H, W), an axes each; ValueError for more or fewer.
+
+    Example:
+        >>> from dsrl_lab.plots.theme import new_figure
+        >>> truth, axes = Tensor(3, 16, 16).fill_(0.5), list(new_figure(6, 2).subplots(1, 3))
+        >>> len(super_resolution_row(truth[:, ::2, ::2], truth, [Reconstruction("same", truth)], axes=axes))
+        3
+    """
     if len(axes) != len(reconstructions) + 2:
         raise ValueError(f"expected {len(reconstructions) + 2} axes (input, reconstructions, truth), got {len(axes)}")
     height, width = high_res.shape[-2:]

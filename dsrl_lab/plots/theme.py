@@ -22,25 +22,46 @@ OTHER_STYLES = (Style(PURPLE, "--", "h", "//"), Style("#B8A800", "-.", "d", "xx"
 
 
 def style_of(row: str) -> Style:
-    """Style of a row of the ablation; rows that the kit does not know share three more, by their names."""
+    """Style of a row of the ablation; rows that the kit does not know share three more, by their names.
+
+    Example:
+        >>> style_of("dsrl").marker
+        'D'
+    """
     return ROWS[row].style if row in ROWS else OTHER_STYLES[sum(map(ord, row)) % len(OTHER_STYLES)]
 
 
 def faded(color: str, share: float = 0.4) -> str:
-    """A colour mixed with white, for faces: opaque, so that no grid shows through."""
+    """A colour mixed with white, for faces: opaque, so that no grid shows through.
+
+    Example:
+        >>> faded("#000000", 0.2)
+        '#cccccc'
+    """
     mixed = (255 - share * (255 - int(color[i : i + 2], 16)) for i in (1, 3, 5))
     return "#{:02x}{:02x}{:02x}".format(*map(round, mixed))
 
 
 def font_chain(installed: Iterable[str] | None = None) -> list[str]:
-    """Fonts to try for each letter in turn: matplotlib's own first, then those for Chinese that are installed."""
+    """Fonts to try for each letter in turn: matplotlib's own first, then those for Chinese that are installed.
+
+    Example:
+        >>> font_chain(["SimHei", "Arial", "Noto Sans CJK SC"])
+        ['DejaVu Sans', 'Noto Sans CJK SC', 'SimHei']
+    """
     known = set(font_manager.get_font_names() if installed is None else installed)
     return ["DejaVu Sans", *(font for font in CJK_FONTS if font in known)]
 
 
 @contextmanager
 def theme(*, dark: bool = False) -> Iterator[None]:
-    """The kit's look inside a ``with`` block; outside it matplotlib's settings are what they were."""
+    """The kit's look inside a ``with`` block; outside it matplotlib's settings are what they were.
+
+    Example:
+        >>> with theme():
+        ...     mpl.rcParams["axes.spines.top"], mpl.rcParams["figure.facecolor"]
+        (False, '#FFFFFF')
+    """
     ground, ink, faint = ("#16191F", "#E8EAED", "#3A404A") if dark else ("#FFFFFF", "#22262C", "#DDE1E6")
     settings: Any = {
         "figure.facecolor": ground,
@@ -88,5 +109,10 @@ def axes_or_current(ax: Axes | None) -> Axes:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, outside pyplot's list: nobody has to close it."""
+    """An empty figure of so many inches, outside pyplot's list: nobody has to close it.
+
+    Example:
+        >>> new_figure(4, 3).get_size_inches().tolist()
+        [4.0, 3.0]
+    """
     return Figure(figsize=(width, height), layout="constrained")

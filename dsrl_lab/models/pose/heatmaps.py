@@ -99,6 +99,10 @@ def flip_heatmaps(heatmaps: Tensor, pairs: Pairs) -> Tensor:
     """Turn heat-maps (N, J, h, w) into those of the mirror image, and back; the channels of ``pairs`` change places.
 
     A pair with a joint that does not exist, or a joint with two partners, is a ValueError.
+
+    Example:
+        >>> flip_heatmaps(torch.tensor([[[[1.0, 0.0]], [[2.0, 3.0]]]]), [(0, 1)]).tolist()
+        [[[[3.0, 2.0]], [[0.0, 1.0]]]]
     """
     order = list(range(heatmaps.shape[1]))
     named = [joint for pair in pairs for joint in pair]
@@ -112,5 +116,11 @@ def flip_heatmaps(heatmaps: Tensor, pairs: Pairs) -> Tensor:
 
 
 def flip_test(model: DensePredictor, image: Tensor, pairs: Pairs) -> Tensor:
-    """Average a pose net's heat-maps (N, J, h, w) of an image with those of its mirror image, flipped back."""
+    """Average a pose net's heat-maps (N, J, h, w) of an image with those of its mirror image, flipped back.
+
+    Example:
+        >>> from dsrl_lab.models.pose.hrnet import HRNet
+        >>> flip_test(HRNet(3, width=8, modules=(1, 1, 1), blocks=1).eval(), torch.zeros(1, 3, 32, 32), [(0, 2)]).shape
+        torch.Size([1, 3, 8, 8])
+    """
     return (model(image) + flip_heatmaps(model(image.flip(-1)), pairs)) / 2

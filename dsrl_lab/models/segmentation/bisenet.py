@@ -44,7 +44,12 @@ class XceptionBlock(nn.Module):
 
 
 class Xception39Encoder(Encoder):
-    """Xception39 without its classifier: a stem of 8 channels, stages of 4, 8 and 4 blocks, whose outputs it gives."""
+    """Xception39 without its classifier: a stem of 8 channels, stages of 4, 8 and 4 blocks, whose outputs it gives.
+
+    Example:
+        >>> [tuple(x.shape) for x in Xception39Encoder()(torch.zeros(2, 3, 64, 97))]
+        [(2, 64, 8, 13), (2, 128, 4, 7), (2, 256, 2, 4)]
+    """
 
     def __init__(self) -> None:
         super().__init__()

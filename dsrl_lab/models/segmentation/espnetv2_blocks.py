@@ -26,7 +26,12 @@ class NormAct(nn.Sequential):
 
 
 def branch_dilations(receptive_limit: int) -> tuple[int, ...]:
-    """Dilations of the four branches, ascending: kernels have sides 3 + 2i, or 3 beyond ``receptive_limit``."""
+    """Dilations of the four branches, ascending: kernels have sides 3 + 2i, or 3 beyond ``receptive_limit``.
+
+    Example:
+        >>> branch_dilations(9), branch_dilations(7)
+        ((1, 2, 3, 4), (1, 1, 2, 3))
+    """
     wanted = [3 + 2 * branch for branch in range(BRANCHES)]
     kernel_sizes = sorted(side if side <= receptive_limit else 3 for side in wanted)
     return tuple((side - 1) // 2 for side in kernel_sizes)
@@ -94,7 +99,12 @@ class DownSampler(nn.Module):
 
 
 def scaled(size: tuple[int, ...], scale: float) -> tuple[int, int]:
-    """Size of a pyramid's view: rounded up, and at least 5 per side."""
+    """Size of a pyramid's view: rounded up, and at least 5 per side.
+
+    Example:
+        >>> scaled((32, 64), 0.1)
+        (5, 7)
+    """
     height, width = (max(5, math.ceil(side * scale)) for side in size)
     return height, width
 

@@ -24,6 +24,10 @@ class BicubicUpsample(nn.Module):
     """Bicubic magnification as one sub-pixel convolution without parameters: (N, C, h, w) to (N, C, s * h, s * w).
 
     The s x s phases of the filter's response to one bright pixel make a 5x5 convolution to s^2 channels.
+
+    Example:
+        >>> BicubicUpsample(3)(torch.ones(1, 2, 4, 5)).shape
+        torch.Size([1, 2, 12, 15])
     """
 
     kernel: Tensor

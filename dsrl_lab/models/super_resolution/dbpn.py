@@ -28,7 +28,12 @@ def _reduction(in_channels: int, width: int) -> nn.Module:
 
 
 class UpProjection(nn.Module):
-    """Enlarge, reduce again, and add the enlarged error of the round trip; excess input channels are first reduced."""
+    """Enlarge, reduce again, and add the enlarged error of the round trip; excess input channels are first reduced.
+
+    Example:
+        >>> UpProjection(16, 8, 2)(torch.zeros(1, 16, 5, 6)).shape
+        torch.Size([1, 8, 10, 12])
+    """
 
     def __init__(self, in_channels: int, width: int, upscale_factor: int) -> None:
         super().__init__()

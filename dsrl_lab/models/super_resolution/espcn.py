@@ -26,6 +26,13 @@ def icnr_(
 
     The s^2 filters of neighbouring outputs are made equal; ``initializer`` fills those that are then repeated. Output
     channels that are no multiple of s^2 are a ValueError.
+
+    Example:
+        >>> conv = nn.Conv2d(8, 3 * 4, 3, padding=1, bias=False)
+        >>> _ = icnr_(conv.weight, upscale_factor=2)
+        >>> image = nn.functional.pixel_shuffle(conv(torch.rand(1, 8, 5, 5)), 2)
+        >>> torch.equal(image[..., ::2, ::2], image[..., 1::2, 1::2])
+        True
     """
     phases = upscale_factor**2
     if weight.shape[0] % phases:

@@ -19,6 +19,12 @@ def bilinear_(weight: Tensor) -> Tensor:
     """Fill the weight (C, C, 4, 4) or (C, 1, 4, 4) of a transposed convolution of stride 2: bilinear enlargement.
 
     Another shape is a ValueError.
+
+    Example:
+        >>> double = nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1, bias=False)
+        >>> _ = bilinear_(double.weight)
+        >>> double(torch.ones(1, 1, 4, 4))[0, 0, 3].tolist()
+        [0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75]
     """
     in_channels, group_channels, *kernel_size = weight.shape
     if kernel_size != [4, 4] or group_channels not in (1, in_channels):
