@@ -26,6 +26,10 @@ def runs(folder: Path | str) -> pd.DataFrame:
 
     Columns: setting, row, seed, label, finished, held_out, dataset, host, input_height, input_width, upscale_factor,
     iterations, batch_size, macs, training_macs (multiply-adds), parameters, seconds, commit, torch, device, record.
+
+    Example:
+        >>> len(runs("no/such/folder"))
+        0
     """
     found = []
     for path in sorted(Path(folder).rglob("*.jsonl")):
@@ -44,7 +48,12 @@ def runs(folder: Path | str) -> pd.DataFrame:
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """The frame of ``runs`` from records that were read, or from the lines of a run that is under way."""
+    """The frame of ``runs`` from records that were read, or from the lines of a run that is under way.
+
+    Example:
+        >>> frame([Record(({"kind": "run", "setting": "here", "row": "dsrl", "seed": 0},))]).finished.tolist()
+        [False]
+    """
     table = pd.DataFrame([_columns(one) for one in records], columns=_COLUMNS).astype({"finished": bool})
     table["row"] = _ordered(table["row"])
     table = table.sort_values(["setting", "row", "seed"], kind="stable", ignore_index=True)
@@ -84,6 +93,11 @@ def scores(runs: pd.DataFrame) -> pd.DataFrame:
 
     Columns are setting, row, seed, label, split, protocol ("logits", "labels", "keypoints", "super_resolution", ...),
     metric, class and drive, a video sequence ("" for all), and value.
+
+    Example:
+        >>> end = {"kind": "end", "logits": {"split": "val", "iou": {"pole": 0.25}}}
+        >>> scores(frame([Record(({"setting": "here", "row": "dsrl", "seed": 0}, end))])).iloc[0, 5:8].tolist()
+        ['logits', 'iou', 'pole']
     """
     lines: list[tuple[Any, ...]] = []
     for run in runs[runs.finished].itertuples():
@@ -126,7 +140,14 @@ def pick(scores: pd.DataFrame, score: str = MIOU, *, split: str | None = "val") 
 
 
 def gains(scores: pd.DataFrame, over: str = "baseline") -> pd.DataFrame:
-    """Every score less another row's of the same setting and seed, which saw the same pictures; else left out."""
+    """Every score less another row's of the same setting and seed, which saw the same pictures; else left out.
+
+    Example:
+        >>> one = {"setting": "here", "split": "val", "protocol": "logits", "metric": "miou", "class": "", "drive": ""}
+        >>> lines = [one | {"row": row, "seed": 0, "value": v} for row, v in (("baseline", 0.5), ("dsrl", 0.75))]
+        >>> gains(pd.DataFrame(lines)).value.tolist()
+        [0.25]
+    """
     before = scores.loc[scores["row"] == over, [*_KEYS, "value"]].rename(columns={"value": "before"})
     ours = scores[scores["row"] != over].merge(before, on=_KEYS, how="inner")
     return ours.assign(value=ours["value"] - ours["before"]).drop(columns="before")

@@ -54,7 +54,12 @@ class Estimate:
 
 
 def estimate(values: Iterable[float]) -> Estimate:
-    """Mean and 95 % t-interval: mean ± t(n - 1) * s / sqrt(n), s with n - 1; ValueError without values."""
+    """Mean and 95 % t-interval: mean ± t(n - 1) * s / sqrt(n), s with n - 1; ValueError without values.
+
+    Example:
+        >>> estimate((1.0, 2.0, 3.0)).show(digits=3)  # t(2) = 4.303, s = 1
+        '2.000 ± 2.484'
+    """
     values = tuple(float(value) for value in values)
     if not values:
         raise ValueError("expected at least one value to estimate from, got none; are the runs finished?")
@@ -70,7 +75,12 @@ def _t(freedom: int, level: float = CONFIDENCE) -> float:
 
 
 def t_interval(values: Iterable[float]) -> tuple[float, float]:
-    """The 95 % t-interval of the mean as seaborn's ``errorbar`` takes it; NaN twice for a single value."""
+    """The 95 % t-interval of the mean as seaborn's ``errorbar`` takes it; NaN twice for a single value.
+
+    Example:
+        >>> [round(edge, 3) for edge in t_interval((1.0, 2.0, 3.0))]
+        [-0.484, 4.484]
+    """
     return estimate(values).interval or (math.nan, math.nan)
 
 
@@ -79,6 +89,10 @@ def smallest_visible(result: Estimate, *, power: float = 0.8) -> float | None:
 
     The two-sided interval then leaves zero out in a share ``power`` of repetitions (noncentral t, summed over the
     spreads that a sample may show: SciPy's own gives NaN for two seeds). Raises ValueError unless 0.05 < ``power`` < 1.
+
+    Example:
+        >>> round(smallest_visible(estimate((1.0, 2.0, 3.0))), 2)
+        3.26
     """
     if not 1 - CONFIDENCE < power < 1:
         raise ValueError(f"expected a power between {1 - CONFIDENCE:.2f} and 1, got {power}")
@@ -102,7 +116,14 @@ def _visible_errors(freedom: int, power: float) -> float:
 
 
 def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -> tuple[str, str]:
-    """Judge a gain in points, of a claimed ``size`` or by its sign, its interval widened for ``tests``; say why."""
+    """Judge a gain in points, of a claimed ``size`` or by its sign, its interval widened for ``tests``; say why.
+
+    Example:
+        >>> judge(estimate((2.1, 2.6, 2.4)), 2.0)
+        ('supported', 'the interval is clear of zero and reaches 2 within 0.5')
+        >>> judge(estimate((1.0, 1.2, 1.1)), 2.0)[0], judge(estimate((3.0,)), 2.0)[0]
+        ('contradicted', 'not tested')
+    """
     if ours is None:
         return NOT_TESTED, "no seed has both rows"
     if ours.interval is None:
@@ -128,7 +149,12 @@ def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -
 
 
 def judge_family(family: Sequence[tuple[Estimate | None, float | None]]) -> list[tuple[str, str]]:
-    """Judge the tests of one family together, by Holm's method: the clearest first, each with what is left to test."""
+    """Judge the tests of one family together, by Holm's method: the clearest first, each with what is left to test.
+
+    Example:
+        >>> [word for word, _ in judge_family([(estimate((1.0, 1.1, 1.2)), None), (estimate((0.4, 1.6, 1.0)), None)])]
+        ['supported', 'undecided']
+    """
     p = [_p_decided(ours, size) for ours, size in family]
     left = sum(value is not None for value in p)
     found, stopped = [judge(ours, size, tests=max(1, left)) for ours, size in family], False
@@ -143,7 +169,12 @@ def judge_family(family: Sequence[tuple[Estimate | None, float | None]]) -> list
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """P-values adjusted by Holm's method, in the order given: reject where one is at most the level."""
+    """P-values adjusted by Holm's method, in the order given: reject where one is at most the level.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
     adjusted, highest = [0.0] * len(p), 0.0
     for rank, place in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
         highest = max(highest, min(1.0, (len(p) - rank) * p[place]))
@@ -152,7 +183,12 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
-    """P-value of two one-sided t tests, for a mean within ± ``margin``; ValueError for fewer than two values."""
+    """P-value of two one-sided t tests, for a mean within ± ``margin``; ValueError for fewer than two values.
+
+    Example:
+        >>> round(equivalence((0.1, 0.0, -0.1)), 4)
+        0.0065
+    """
     if len(values) < 2:
         raise ValueError(f"expected two values or more to test, got {len(values)}; run more seeds")
     above = stats.ttest_1samp(values, -margin, alternative="greater").pvalue
@@ -161,7 +197,12 @@ def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
 
 
 def pooled_miou(counts: np.ndarray) -> np.ndarray:
-    """MIoU (...) of summed counts (..., 3, K), as ``metrics.segmentation`` has it, over the classes that occur."""
+    """MIoU (...) of summed counts (..., 3, K), as ``metrics.segmentation`` has it, over the classes that occur.
+
+    Example:
+        >>> float(pooled_miou(np.array([[2, 4], [2, 5], [3, 4]])))  # 2/3 and 4/5
+        0.7333333333333334
+    """
     import torch
 
     from dsrl_lab.metrics.segmentation import pooled_iou
@@ -206,7 +247,12 @@ def percentiles(draws: np.ndarray) -> tuple[float, float]:
 
 
 def in_words(ours: Estimate) -> str:
-    """What the seeds say about a gain in points of mIoU, for people."""
+    """What the seeds say about a gain in points of mIoU, for people.
+
+    Example:
+        >>> in_words(estimate((-2.1, -2.6, -2.4)))
+        '-2.4 ± 0.6 points of mIoU, 3 seeds; a gain is contradicted: the interval lies below zero'
+    """
     word, reason = judge(ours)
     seeds = "" if ours.margin is None else f", {len(ours.values)} seeds"
     return f"{ours.show(signed=True)} points of mIoU{seeds}; a gain is {word}: {reason}"

@@ -24,7 +24,12 @@ def sweep(runs: pd.DataFrame, score: str = MIOU, *, split: str = "val") -> pd.Da
 
 
 def at_cost(baseline: pd.DataFrame, cost: float) -> dict[int, float]:
-    """What each seed of a row would score at a cost between two of its sizes; empty outside them."""
+    """What each seed of a row would score at a cost between two of its sizes; empty outside them.
+
+    Example:
+        >>> at_cost(pd.DataFrame({"seed": [0, 0], "cost": [10, 40], "value": [0.4, 0.6]}), 20)  # by logarithm
+        {0: 0.5}
+    """
     sizes = [(there, dict(zip(size["seed"], size["value"], strict=True))) for there, size in baseline.groupby("cost")]
     for there, by_seed in sizes:
         if abs(there / cost - 1) <= CLOSE:

@@ -41,6 +41,11 @@ def ablation_table(runs: pd.DataFrame, columns: Sequence[str] = ORDER) -> pd.Dat
     """The finished runs of one setting, row by row, as texts; gains are over the baseline, paired by seed.
 
     Columns are row (its title), seeds, ``COLUMNS`` and costs. ValueError for several settings, or unequal training.
+
+    Example:
+        >>> from dsrl_lab.results.frames import frame
+        >>> len(ablation_table(frame([])))
+        0
     """
     finished = alike(runs)
     by_row = finished.groupby("row", observed=True)
@@ -59,7 +64,12 @@ def ablation_table(runs: pd.DataFrame, columns: Sequence[str] = ORDER) -> pd.Dat
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A table of texts in Markdown."""
+    """A table of texts in Markdown.
+
+    Example:
+        >>> markdown(pd.DataFrame({"mIoU": ["50.0"]})).splitlines()
+        ['| mIoU |', '|---|', '| 50.0 |']
+    """
     head, *lines = ["| " + " | ".join(map(str, line)) + " |" for line in (table.columns, *table.to_numpy())]
     return "\n".join([head, "|" + "---|" * len(table.columns), *lines])
 

@@ -17,7 +17,12 @@ Colour = tuple[float, float, float]
 
 
 class Dice:
-    """A stream of draws that belongs to a key of non-negative integers."""
+    """A stream of draws that belongs to a key of non-negative integers.
+
+    Example:
+        >>> Dice(0, 7).unit() == Dice(0, 7).unit(), Dice(0, 7).unit() == Dice(0, 8).unit()
+        (True, False)
+    """
 
     def __init__(self, *key: int) -> None:
         self._bits = np.random.PCG64(np.random.SeedSequence(key))
@@ -76,7 +81,12 @@ class Dice:
 
 
 def hexadecimal(code: str) -> Colour:
-    """Return a colour in [0, 1] from its six digits, as a designer writes it."""
+    """Return a colour in [0, 1] from its six digits, as a designer writes it.
+
+    Example:
+        >>> hexadecimal("ff8000")
+        (1.0, 0.50196..., 0.0)
+    """
     red, green, blue = (int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))
     return red, green, blue
 

@@ -17,7 +17,12 @@ DISTRICTS: dict[District, float] = {"town": 2.6, "suburb": 2.8, "park": 2.8, "ci
 
 
 def sample_scene(*key: int) -> Scene:
-    """Return the scene that belongs to a key of non-negative integers, such as (seed, split, index)."""
+    """Return the scene that belongs to a key of non-negative integers, such as (seed, split, index).
+
+    Example:
+        >>> sample_scene(0, 0, 3) == sample_scene(0, 0, 3)
+        True
+    """
     dice = Dice(*key)
     weather = sample_weather(dice)
     district = dice.weighted(DISTRICTS)

@@ -22,13 +22,24 @@ VIGNETTE = 0.10
 
 
 def samples_per_pixel(size: tuple[int, int]) -> tuple[int, int]:
-    """Return samples per pixel, down and across: more in small pictures, and more across, for thin upright things."""
+    """Return samples per pixel, down and across: more in small pictures, and more across, for thin upright things.
+
+    Example:
+        >>> samples_per_pixel((90, 120)), samples_per_pixel((180, 240)), samples_per_pixel((360, 480))
+        ((6, 8), (3, 4), (2, 4))
+    """
     down = max(2, min(6, round(540 / size[0])))
     return down, max(4, round(4 * down / 3))
 
 
 def render(scene: Scene, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw a scene at ``size`` = (H, W): picture (H, W, 3) and mask (H, W) of class ids."""
+    """Draw a scene at ``size`` = (H, W): picture (H, W, 3) and mask (H, W) of class ids.
+
+    Example:
+        >>> from dsrl_lab.streets.layout import sample_scene
+        >>> [array.shape for array in render(sample_scene(0, 0, 0), (45, 60))]
+        [(45, 60, 3), (45, 60)]
+    """
     faces, camera = scene.faces, scene.camera
     down, across = samples_per_pixel(size)
     corners = camera.project(faces.points, size) * (across, down)

@@ -56,7 +56,12 @@ _SHARES = {"clear": 3.0, "bright": 3.0, "golden": 2.2, "overcast": 1.6, "rain": 
 
 
 def sample_weather(dice: Dice) -> Weather:
-    """Draw one weather; the sun mostly stands behind the camera, sometimes ahead."""
+    """Draw one weather; the sun mostly stands behind the camera, sometimes ahead.
+
+    Example:
+        >>> sample_weather(Dice(3)).name in _KINDS
+        True
+    """
     name = dice.weighted(_SHARES)
     codes, ranges = _KINDS[name]
     zenith, horizon, cloud, shade, sunlight, ambient = (dice.tint(hexadecimal(code), 0.02) for code in codes.split())
