@@ -63,7 +63,7 @@ def _check_pair(a: Tensor, b: Tensor) -> None:
         )
 
 
-def _unit_vectors(features: Tensor, p: float) -> Tensor:
+def unit_vectors(features: Tensor, p: float) -> Tensor:
     """(N, C, H, W) -> (N, P, C) in float32 at least; p-norm 1 at each position, 0 where there is no direction."""
     x_NPC = features.flatten(2).mT.to(torch.promote_types(features.dtype, torch.float32))
     largest_NP1 = torch.linalg.vector_norm(x_NPC.detach(), ord=torch.inf, dim=-1, keepdim=True)
@@ -91,7 +91,7 @@ def affinity_matrix(features: Tensor, p: float = 2.0) -> Tensor:
     """
     _check_features(features, p)
     with torch.autocast(features.device.type, enabled=False):
-        x_NPC = _unit_vectors(features, p)
+        x_NPC = unit_vectors(features, p)
         return x_NPC @ x_NPC.mT
 
 
@@ -184,4 +184,4 @@ def feature_affinity_loss(
         difference_NPP = affinity_matrix(a, p) - affinity_matrix(b, p)
         return (difference_NPP.abs() if q == 1 else difference_NPP.square()).mean()
     with torch.autocast(a.device.type, enabled=False):
-        return _TiledAffinityLoss.apply(_unit_vectors(a, p), _unit_vectors(b, p), q, tile)
+        return _TiledAffinityLoss.apply(unit_vectors(a, p), unit_vectors(b, p), q, tile)

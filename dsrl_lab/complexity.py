@@ -95,16 +95,16 @@ def _names_of_running_modules(model: nn.Module, running: list[str]) -> Iterator[
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation without gradients, and each of its modules back as it was."""
-    modes = [(module, module.training) for module in model.modules()]
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation without gradients; afterwards each of its modules is as it was."""
+    was_training = [module for module in model.modules() if module.training]
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad():  # inference mode would hide convolutions from the counter
             yield
     finally:
-        for module, training in modes:
-            module.training = training
+        for module in was_training:
+            module.training = True
 
 
 def _blank_image(model: nn.Module, input_size: tuple[int, int], channels: int) -> Tensor:
@@ -129,7 +129,7 @@ def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int =
     """
     image = _blank_image(model, input_size, channels)
     counter = _MacCounter()
-    with _evaluating(model), _names_of_running_modules(model, counter.running), counter:
+    with evaluating(model), _names_of_running_modules(model, counter.running), counter:
         model(image)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Complexity(parameters=parameters, layers=tuple(counter.layers))
@@ -150,7 +150,7 @@ def latency(
     seconds = []
     try:
         torch.set_num_threads(threads or present)
-        with _evaluating(model):
+        with evaluating(model):
             for _ in range(2 + runs):
                 start = time.perf_counter()
                 model(image)

@@ -62,7 +62,6 @@ class FastPReLU(nn.PReLU):
     """PReLU with a vectorised backward pass."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the slopes."""
         return _PReLU.apply(x, self.weight) if _applies(x, self.weight) else super().forward(x)
 
 
@@ -128,7 +127,6 @@ class FastConv2d(nn.Conv2d):
     """Convolution on channels-last maps, in the fastest exact form that its shape allows."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve."""
         if not _applies(x, self.weight):
             return super().forward(x)
         x = _channels_last(x)
@@ -158,7 +156,6 @@ class FastConvTranspose2d(nn.ConvTranspose2d):
     """Transposed convolution on channels-last maps."""
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Convolve; see ``nn.ConvTranspose2d``."""
         return super().forward(_channels_last(x) if _applies(x, self.weight) else x, output_size)
 
 
@@ -170,7 +167,6 @@ class ShuffledConv2d(nn.Conv2d):
         self.views = views
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shuffle and convolve."""
         return super().forward(x.unflatten(1, (self.views, -1)).transpose(1, 2).flatten(1, 2))
 
 
@@ -178,7 +174,6 @@ class FastShuffledConv2d(ShuffledConv2d):
     """The same without moving any channel: each view meets its own depthwise kernels, then the views are summed."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve and sum."""
         if not _applies(x, self.weight):
             return super().forward(x)
         weight = self.weight.transpose(0, 1).reshape(-1, 1, 3, 3)

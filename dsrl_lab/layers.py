@@ -41,7 +41,6 @@ class Normalise(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(-1, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Normalise."""
         return (image - self.mean) / self.std
 
 
@@ -95,7 +94,6 @@ class PooledContext(nn.Module):
         self.project = ConvNormAct(in_channels, out_channels, 1, activation=activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool and project."""
         if x.shape[0] * self.bins == 1 and self.project[1].training:
             raise ValueError(
                 "global pooling leaves one value per channel of a batch of one, and BatchNorm needs more; "

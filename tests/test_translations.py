@@ -38,7 +38,9 @@ def test_sections_figures_links_and_bullet_points_follow_each_other() -> None:
         return re.findall(r"^(#+ |- |!\[|\| `)", without_code(text), re.MULTILINE)
 
     def targets(text: str) -> list[str]:
-        return sorted(set(re.findall(r"\]\(([^)]+)\)", without_code(text))) - set(READMES))
+        return sorted(
+            {t.replace(".zh-CN", "") for t in re.findall(r"\]\(([^)]+)\)", without_code(text))} - set(READMES)
+        )
 
     assert structure(ENGLISH) == structure(CHINESE)
     assert targets(ENGLISH) == targets(CHINESE)
@@ -104,3 +106,23 @@ def test_the_glossary_knows_the_chinese_of_every_notebook() -> None:
         text = source.read_text(encoding="utf-8").replace('lang="zh"', "")
         for term in re.findall(r"[\u4e00-\u9fff]{2,}", text):
             assert term in GLOSSARY, f"{source.stem} uses {term}; write it into notebooks/GLOSSARY.md"
+
+
+QUESTIONS = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("QUESTIONS.md", "QUESTIONS.zh-CN.md")]
+
+
+@pytest.mark.parametrize("text", QUESTIONS, ids=["English", "Chinese"])
+def test_the_questions_proofs_are_there(text: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert (ROOT / "docs" / target).exists(), target
+    named = re.findall(r"`(tests/[^`:]+)::(\w+)`", text)
+    assert len(named) >= 15
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), (file, test)
+
+
+def test_the_questions_are_the_same_in_both_languages() -> None:
+    assert [text.count("\n### ") for text in QUESTIONS] == [QUESTIONS[0].count("\n### ")] * 2
+    assert in_backticks(QUESTIONS[0]) == in_backticks(QUESTIONS[1])
+    for pattern in (r"\[[PABM?]", r"\d+\.\d+", r"\]\(\.\./(?!README)[^)]+\)"):
+        assert len({tuple(sorted(re.findall(pattern, text))) for text in QUESTIONS}) == 1, pattern

@@ -30,13 +30,12 @@ class Sample(NamedTuple):
 class ClassTable:
     """The classes of a data set: names, colours, and which of them are thin.
 
-    Raises:
-        ValueError: a name occurs twice, a colour is missing, or ``thin`` names a class that is not there.
+    ValueError where a name occurs twice, a colour is missing, or ``thin`` names a class that is not there.
 
     Example:
         >>> table = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128)), thin=("pole",))
-        >>> table.num_classes, table.index("pole"), table.thin_ids
-        (2, 1, (1,))
+        >>> table.num_classes, table.index("pole"), table.thin
+        (2, 1, ('pole',))
     """
 
     names: tuple[str, ...]  # class names in the order of their ids
@@ -58,17 +57,8 @@ class ClassTable:
         """K, the number of classes."""
         return len(self.names)
 
-    @property
-    def thin_ids(self) -> tuple[int, ...]:
-        """Ids of the thin classes."""
-        return tuple(self.names.index(name) for name in self.thin)
-
     def index(self, name: str) -> int:
-        """Id of the class called ``name``.
-
-        Raises:
-            ValueError: there is no such class; the message lists those there are.
-        """
+        """Id of the class called ``name``; a ValueError for an unknown one lists those there are."""
         if name not in self.names:
             raise ValueError(f"unknown class {name!r}; choose from {', '.join(self.names)}")
         return self.names.index(name)
@@ -76,8 +66,7 @@ class ClassTable:
     def paint(self, mask: Tensor) -> Tensor:
         """Colour a mask (..., H, W) of class ids for the eye, (..., H, W, 3) uint8; ignored pixels (255) become black.
 
-        Raises:
-            ValueError: the mask holds an id that the table does not.
+        ValueError where the mask holds an id that the table does not.
 
         Example:
             >>> ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128))).paint(torch.tensor([[1, 255]])).tolist()
@@ -169,11 +158,7 @@ def missing_split(dataset: str, split: str, present: Sequence[str], root: Path, 
 
 
 def missing_files(what: str, paths: Iterable[Path], remedy: str) -> None:
-    """Refuse a list that is empty or names files that are not there.
-
-    Raises:
-        ValueError: ``what`` lists nothing, or some files are missing: they are counted and the first is named.
-    """
+    """Refuse a list that is empty or names missing files, with a ValueError that counts them and names the first."""
     paths = list(paths)
     missing = [path for path in paths if not path.is_file()]
     if not paths:

@@ -19,26 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dsrl_lab.datasets.base import (
-    IGNORE_INDEX,
-    DataReport,
-    Sample,
-    SegmentationDataset,
-    check_splits,
-    in_split_order,
-    missing_files,
-    missing_split,
-)
+from dsrl_lab.datasets import base, pictures
+from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport, Sample, SegmentationDataset
 from dsrl_lab.datasets.class_tables import CAMVID, read_colours
-from dsrl_lab.datasets.pictures import (
-    PICTURE_SUFFIXES,
-    check_same_size,
-    map_ids,
-    open_mask,
-    pictures_by_stem,
-    read_ids,
-    read_image,
-)
 from dsrl_lab.files import read_text
 
 Layout = Literal["segnet", "kaggle", "original", "fastai"]
@@ -57,7 +40,7 @@ REMEDY = (
     "LabeledApproved_full) from http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/."
 )
 # Two paths on a line, quoted or not, with blanks inside or not: the first ends with a picture's suffix.
-_PAIR = re.compile(rf'\s*"?(.+?(?i:{"|".join(map(re.escape, PICTURE_SUFFIXES))}))"?\s+"?(.+?)"?\s*')
+_PAIR = re.compile(rf'\s*"?(.+?(?i:{"|".join(map(re.escape, pictures.PICTURE_SUFFIXES))}))"?\s+"?(.+?)"?\s*')
 
 # The 32 colours of the annotation and SegNet's grouping; what is grouped nowhere is void.
 _GROUPS = {
@@ -96,10 +79,7 @@ _CODE_TO_ID[_color_codes(np.array(list(ORIGINAL_COLORS), dtype=np.uint8))] = lis
 
 
 def colors_to_ids(colors: NDArray[np.uint8], path: Path) -> Tensor:
-    """Map the 32 annotation colours to the 11 class ids: (H, W) int64, 255 = void.
-
-    Raises:
-        ValueError: a colour is none of the 32; file, colour and position are named.
+    """Map the 32 annotation colours to the 11 class ids: (H, W) int64, 255 = void; a ValueError names any other.
 
     Example:
         >>> colors_to_ids(np.array([[[128, 64, 128], [128, 0, 192], [0, 0, 0]]], np.uint8), Path("a_L.png"))
@@ -122,8 +102,7 @@ def original_split(stem: str) -> str:
     Sequence 0006R0 trains; Seq05VD tests; 0001TP trains up to frame 8520 and tests after it; 0016E5 trains
     except for its 101 odd frames 7959 to 8159, which validate.
 
-    Raises:
-        ValueError: the name belongs to none of the four sequences.
+    ValueError where the name belongs to none of the four sequences.
 
     Example:
         >>> original_split("0016E5_07959"), original_split("0001TP_008550"), original_split("Seq05VD_f00000")
@@ -145,9 +124,9 @@ def original_split(stem: str) -> str:
 
 def detect_layout(root: Path) -> Layout | None:
     """Recognise the layout of a folder; None if it is none of the four."""
-    if _image_and_label_folders(root) is not None:
-        labels = next(root / name for name in LABEL_FOLDERS if (root / name).is_dir())
-        return "fastai" if any(labels.glob("*_P.*")) else "original"
+    folders = _image_and_label_folders(root)
+    if folders is not None:
+        return "fastai" if any(folders[1].glob("*_P.*")) else "original"
     return next((layout for layout in ("segnet", "kaggle") if _split_folders(root, layout)), None)
 
 
@@ -161,16 +140,18 @@ def _split_folders(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pa
         split: partial(_listed_pairs, lists[split], root)
         if split in lists
         else partial(_pairs, root / split, root / f"{split}{end}", MASK_ENDS[layout])
-        for split in in_split_order(pairs | set(lists))
+        for split in base.in_split_order(pairs | set(lists))
     }
 
 
 def _pairs(images: Path, labels: Path, end: str, names: Iterable[str] | None = None) -> list[Pair]:
     """Pictures and masks by name; all that either folder holds if no names are given, so that none is lost."""
-    pictures = pictures_by_stem(images)
-    masks = {stem.removesuffix(end): path for stem, path in pictures_by_stem(labels).items() if stem.endswith(end)}
-    names = sorted(pictures | masks) if names is None else names
-    return [(pictures.get(n, images / f"{n}.png"), masks.get(n, labels / f"{n}{end}.png")) for n in names]
+    images_by_name = pictures.pictures_by_stem(images)
+    masks = {
+        stem.removesuffix(end): path for stem, path in pictures.pictures_by_stem(labels).items() if stem.endswith(end)
+    }
+    names = sorted(images_by_name | masks) if names is None else names
+    return [(images_by_name.get(n, images / f"{n}.png"), masks.get(n, labels / f"{n}{end}.png")) for n in names]
 
 
 def _listed_pairs(list_file: Path, root: Path) -> list[Pair]:
@@ -208,7 +189,7 @@ def _listed_names(list_file: Path) -> list[str]:
         pair = _PAIR.fullmatch(line)
         name = Path(pair[1] if pair else line.strip().strip('"')).name
         stem, suffix = Path(name).stem, Path(name).suffix.lower()
-        names += [stem if suffix in PICTURE_SUFFIXES else name] if name else []
+        names += [stem if suffix in pictures.PICTURE_SUFFIXES else name] if name else []
     return [name for name in names if not name.endswith("_L")]
 
 
@@ -220,12 +201,12 @@ def _named_splits(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pai
     names = {p.stem: _listed_names(p) for p in root.glob("*.txt") if p.stem in (*SPLITS, "trainval", "valid")}
     if "valid" in names:  # fastai lists these alone, and trains on the rest
         names["val"] = names.pop("valid")
-        rest = set(pictures_by_stem(folders[0])) - {name for listed in names.values() for name in listed}
+        rest = set(pictures.pictures_by_stem(folders[0])) - {name for listed in names.values() for name in listed}
         names.setdefault("train", sorted(rest))
     elif not names:
         for image, _ in _pairs(*folders, MASK_ENDS[layout]):
             names.setdefault(original_split(image.stem), []).append(image.stem)
-    return {split: partial(_pairs, *folders, MASK_ENDS[layout], names[split]) for split in in_split_order(names)}
+    return {split: partial(_pairs, *folders, MASK_ENDS[layout], names[split]) for split in base.in_split_order(names)}
 
 
 def _read_codes(path: Path) -> NDArray[np.int64]:
@@ -252,8 +233,7 @@ class CamVid(SegmentationDataset):
 
     Warns of files and subfolders that are not read. ``layout`` is one of the four, or "auto" to look at the folder.
 
-    Raises:
-        ValueError: no CamVid, split or file of it; later, on reading: a damaged or lossy file, an unknown id or colour.
+    ValueError for no CamVid, split or file of it; later, on reading, for a damaged or lossy file, or an unknown id.
     """
 
     def __init__(self, root: str | Path, split: str, *, layout: Layout | Literal["auto"] = "auto") -> None:
@@ -267,9 +247,9 @@ class CamVid(SegmentationDataset):
             )
         splits = _splits(root, found)
         if split not in splits:
-            raise missing_split("CamVid", split, tuple(splits), root, REMEDY)
+            raise base.missing_split("CamVid", split, tuple(splits), root, REMEDY)
         pairs = splits[split]()
-        missing_files(f"split {split!r} of CamVid at {root}", [path for pair in pairs for path in pair], REMEDY)
+        base.missing_files(f"split {split!r} of CamVid at {root}", [path for pair in pairs for path in pair], REMEDY)
         self.class_table = CAMVID
         self.split = split
         self.layout = found
@@ -279,16 +259,15 @@ class CamVid(SegmentationDataset):
 
     def __getitem__(self, index: int) -> Sample:
         image_path, mask_path = self._pairs[index]
-        image = read_image(image_path)
-        if self.layout == "segnet":
+        image = pictures.read_image(image_path)
+        if self.layout in ("segnet", "fastai"):
             expected = f"0..{UNLABELLED_ID} or {IGNORE_INDEX}: this is no SegNet CamVid mask, take the original one"
-            mask = map_ids(read_ids(mask_path), _SEGNET_TO_ID, mask_path, expected)
-        elif self.layout == "fastai":
-            expected = f"the ids of codes.txt, 0..{int((self._codes >= 0).sum()) - 1}"
-            mask = map_ids(read_ids(mask_path), self._codes, mask_path, expected)
+            if self.layout == "fastai":
+                expected = f"the ids of codes.txt, 0..{int((self._codes >= 0).sum()) - 1}"
+            mask = pictures.map_ids(pictures.read_ids(mask_path), self._codes, mask_path, expected)
         else:
-            mask = colors_to_ids(np.asarray(open_mask(mask_path).convert("RGB")), mask_path)
-        check_same_size(image, mask, image_path, mask_path)
+            mask = colors_to_ids(np.asarray(pictures.open_mask(mask_path).convert("RGB")), mask_path)
+        pictures.check_same_size(image, mask, image_path, mask_path)
         return Sample(image, mask, self.names[index])
 
 
@@ -307,4 +286,4 @@ def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> Data
         present = tuple(_splits(root, layout))
     except ValueError as error:
         return DataReport("camvid", str(root), {}, (str(error),), REMEDY)
-    return check_splits("camvid", root, partial(CamVid, root), present=present, wanted=splits, remedy=REMEDY)
+    return base.check_splits("camvid", root, partial(CamVid, root), present=present, wanted=splits, remedy=REMEDY)

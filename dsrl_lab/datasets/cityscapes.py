@@ -15,16 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dsrl_lab.datasets.base import (
-    IGNORE_INDEX,
-    DataReport,
-    Sample,
-    SegmentationDataset,
-    check_splits,
-    in_split_order,
-    missing_files,
-    missing_split,
-)
+from dsrl_lab.datasets import base
+from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport, Sample, SegmentationDataset
 from dsrl_lab.datasets.class_tables import CITYSCAPES
 from dsrl_lab.datasets.pictures import check_same_size, map_ids, read_ids, read_image
 
@@ -47,10 +39,7 @@ _LABEL_TO_TRAIN[list(TRAIN_TO_LABEL)] = np.arange(len(TRAIN_TO_LABEL))
 
 
 def to_train_ids(label_ids: NDArray[np.integer], path: Path) -> Tensor:
-    """Map official label ids to the 19 train ids: (H, W) int64, 255 = not scored.
-
-    Raises:
-        ValueError: another id occurs; file, id and position are named.
+    """Map official label ids to the 19 train ids: (H, W) int64, 255 = not scored; a ValueError names any other.
 
     Example:
         >>> to_train_ids(np.array([[7, 33, 0]], np.uint8), Path("a.png"))
@@ -65,8 +54,7 @@ def to_train_ids(label_ids: NDArray[np.integer], path: Path) -> Tensor:
 def to_label_ids(train_ids: Tensor) -> Tensor:
     """Map train ids (..., H, W), 0..18 or 255 (becomes 0, unlabelled), to uint8 label ids for the benchmark server.
 
-    Raises:
-        ValueError: an id is no train id.
+    ValueError where an id is no train id.
 
     Example:
         >>> to_label_ids(torch.tensor([[0, 18, 255]])).tolist()
@@ -98,7 +86,7 @@ def _pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
 def _splits(root: Path) -> tuple[str, ...]:
     folder = root / "leftImg8bit"
     found = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
-    return in_split_order(found)
+    return base.in_split_order(found)
 
 
 class Cityscapes(SegmentationDataset):
@@ -108,20 +96,19 @@ class Cityscapes(SegmentationDataset):
     ``gtFine/<split>/<city>/<name>_gtFine_labelIds.png``; names are ``<city>_<sequence>_<frame>``, sorted. The masks of
     ``test`` are not public: where there is none, all its pixels are 255.
 
-    Raises:
-        ValueError: the split or a mask of train or val is missing; later, on reading: a damaged file, an unknown id.
+    ValueError where the split or a mask of train or val is missing; on reading, for a damaged file or unknown id.
     """
 
     def __init__(self, root: str | Path, split: str) -> None:
         root = Path(root)
         present = _splits(root)
         if split not in present:
-            raise missing_split("Cityscapes", split, present, root, REMEDY)
+            raise base.missing_split("Cityscapes", split, present, root, REMEDY)
         pairs = _pairs(root, split)
         if not pairs:
             raise ValueError(f"split {split!r} of Cityscapes at {root} has no <city>/*{IMAGE_SUFFIX} files. {REMEDY}")
         masks = () if split == "test" else [mask for _, mask in pairs]
-        missing_files(f"split {split!r} of Cityscapes at {root}", [*(image for image, _ in pairs), *masks], REMEDY)
+        base.missing_files(f"split {split!r} of Cityscapes at {root}", [*(image for image, _ in pairs), *masks], REMEDY)
         self.class_table = CITYSCAPES
         self.split = split
         self.names = tuple(image.name.removesuffix(IMAGE_SUFFIX) for image, _ in pairs)
@@ -142,4 +129,4 @@ def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> Data
     """Open what of Cityscapes is at ``root``, read the first and last sample of each split, name what is missing."""
     root = Path(root)
     reader = partial(Cityscapes, root)
-    return check_splits("cityscapes", root, reader, present=_splits(root), wanted=splits, remedy=REMEDY)
+    return base.check_splits("cityscapes", root, reader, present=_splits(root), wanted=splits, remedy=REMEDY)

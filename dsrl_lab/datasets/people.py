@@ -33,8 +33,7 @@ class StreetPeople(PoseDataset):
 
     The picture is of ``size`` (H, W), the person about 0.6 of its height tall; another ``seed`` is another town.
 
-    Raises:
-        ValueError: as for ``Streets``.
+    ValueError as ``Streets``.
 
     Example:
         >>> person = StreetPeople("val", size=(64, 64), length=2)[1]
@@ -128,8 +127,7 @@ def open_people(
 
     People of Leeds Sports Pose are framed by their joints, as by a perfect detector; COCO's by their annotated boxes.
 
-    Raises:
-        ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
+    ValueError for an unknown data set, a folder that is needed and not given, or a split that is not there.
     """
     if dataset not in POSE_DATASETS:
         raise ValueError(f"unknown pose data set {dataset!r}; choose one of {', '.join(POSE_DATASETS)}")

@@ -52,8 +52,7 @@ def wheel_folder() -> Path | None:
 class Photos(Dataset[Photo]):
     """Photographs of different sizes, sorted by name: of the scikit-image wheel, or of the folder ``root``.
 
-    Raises:
-        ValueError: no picture is there; later, on reading: a damaged file, which is named.
+    A ValueError where no picture is there; later, on reading, for a damaged file, which is named.
 
     Example:
         >>> photo = Photos()[Photos().names.index("chelsea")]

@@ -23,23 +23,14 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".
 
 _LOSSLESS = ("PNG", "BMP", "GIF", "TIFF", "PPM", "TGA")
 _SIXTEEN_BITS = ("PNG", "PPM")  # formats whose mode "I" is 16-bit grey
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    zlib.error,
-    struct.error,
-    Image.DecompressionBombError,
-    MemoryError,  # a damaged length says gigabytes
-)
+# What decoders raise on damaged files; a damaged length may ask for gigabytes.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, MemoryError, zlib.error, struct.error)
 
 
 def open_picture(path: Path) -> Image.Image:
     """Open and decode a picture file of at most ``MAX_PIXELS`` (a small file may unpack to any size), turned upright.
 
-    Raises:
-        ValueError: no such file, too large, damaged, or several pictures; the message names it and the remedy.
+    A ValueError for no such file, one too large, damaged, or of several pictures names it and the remedy.
     """
     if path.is_symlink() and not path.exists():
         raise ValueError(f"{path} is a link to {path.readlink()}, which is not there; fetch what it points to")
@@ -57,7 +48,7 @@ def open_picture(path: Path) -> Image.Image:
                     picture.info["levels"] = 2 ** int(packed[1]) if packed else 256
                     ImageOps.exif_transpose(picture, in_place=True)
                     return picture
-    except _UNREADABLE as error:
+    except (*_DAMAGED, Image.DecompressionBombError) as error:
         raise ValueError(
             f"cannot decode {path} ({str(error) or type(error).__name__}); the file is damaged or of a kind that is "
             "not read: replace it by a good copy, or save it as an 8-bit PNG"
@@ -73,8 +64,7 @@ def open_picture(path: Path) -> Image.Image:
 def read_image(path: Path) -> Tensor:
     """Read a picture of any mode: (3, H, W) float32 RGB in [0, 1]; grey is repeated, the transparent lies over white.
 
-    Raises:
-        ValueError: the file is missing or damaged, or its values have no sure brightness.
+    A ValueError for a file that is missing or damaged, or whose values have no sure brightness.
     """
     picture = open_picture(path)
     if picture.mode[0] in "IF":
@@ -101,11 +91,7 @@ def _grey(picture: Image.Image, path: Path) -> Tensor:
 
 
 def open_mask(path: Path) -> Image.Image:
-    """Open a mask: as ``open_picture``, and lossless.
-
-    Raises:
-        ValueError: as for ``open_picture``; a format that changes pixels, such as JPEG.
-    """
+    """Open a mask, as ``open_picture``; a format that changes pixels, such as JPEG, is a ValueError too."""
     picture = open_picture(path)
     compression = str(picture.info.get("compression", "")) if picture.format == "TIFF" else ""
     if picture.format not in _LOSSLESS or compression in ("jpeg", "tiff_jpeg", "webp"):
@@ -118,11 +104,7 @@ def open_mask(path: Path) -> Image.Image:
 
 
 def read_ids(path: Path) -> NDArray[np.integer]:
-    """Read a picture whose pixels are ids, grey or with a palette: (H, W) integers.
-
-    Raises:
-        ValueError: as for ``open_mask``; the file has colours instead of ids.
-    """
+    """Read a picture of ids, grey or with a palette: (H, W) integers; colours are a ValueError, as in ``open_mask``."""
     picture = open_mask(path)
     ids = np.asarray(picture)
     if picture.mode in ("1", "L"):  # the ids as stored
@@ -136,10 +118,7 @@ def read_ids(path: Path) -> NDArray[np.integer]:
 
 
 def map_ids(ids: NDArray[np.integer], table: NDArray[np.integer], path: Path, expected: str) -> Tensor:
-    """Replace the ids of a mask by those of a table: (H, W) int64.
-
-    Raises:
-        ValueError: an id is not in the table; file, id and position are named.
+    """Replace the ids of a mask by those of a table: (H, W) int64; a ValueError says which id is unknown, and where.
 
     Example:
         >>> map_ids(np.array([[1, 0]]), np.array([255, 7]), Path("a.png"), "0 or 1")
@@ -154,11 +133,7 @@ def map_ids(ids: NDArray[np.integer], table: NDArray[np.integer], path: Path, ex
 
 
 def check_same_size(image: Tensor, mask: Tensor, image_path: Path, mask_path: Path) -> None:
-    """Refuse a mask that does not lie on its picture.
-
-    Raises:
-        ValueError: the sizes differ; both files and sizes (H, W) are named.
-    """
+    """Refuse a mask that does not lie on its picture: a ValueError names both files and sizes (H, W)."""
     if image.shape[-2:] != mask.shape[-2:]:
         raise ValueError(
             f"picture and mask differ in size (H, W): {image_path} is {tuple(image.shape[-2:])}, "
@@ -190,11 +165,7 @@ def warn_of_left_out(folder: Path) -> None:
 
 
 def pictures_by_stem(folder: Path) -> dict[str, Path]:
-    """The picture files of a folder by name without suffix; warns of what is not read.
-
-    Raises:
-        ValueError: two files differ in their suffixes alone.
-    """
+    """Picture files of a folder by stem; warns of what is not read. A ValueError where suffixes alone differ."""
     found: dict[str, Path] = {}
     for path in list_pictures(folder):
         if path.stem in found:

@@ -84,8 +84,7 @@ class LspExtended(PoseDataset):
     Half of the people span less than 0.42 of the picture's longer side. Their box is the whole picture, or with
     ``box="joints"`` that of the marked joints, as by a perfect detector; scores of the two do not compare.
 
-    Raises:
-        ValueError: no such split, a damaged list, missing pictures, unknown ``box``; on reading: a damaged picture.
+    ValueError for no such split, a damaged list, missing pictures, or an unknown ``box``; later for a damaged picture.
     """
 
     def __init__(self, root: str | Path, split: str, *, box: Literal["picture", "joints"] = "picture") -> None:
@@ -134,8 +133,7 @@ class CocoKeypoints(PoseDataset):
     One sample for each annotated person, with the annotated box; several share a picture. ``annotations`` is the file's
     path, for ``metrics.oks_average_precision``; ``image_ids`` holds for each sample the id of its picture.
 
-    Raises:
-        ValueError: as for ``LspExtended``.
+    ValueError as ``LspExtended``.
     """
 
     def __init__(self, root: str | Path, split: str) -> None:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from dsrl_lab.datasets.joint_tables import JointTable
 from dsrl_lab.datasets.pose import PoseSample
-from dsrl_lab.datasets.transforms import IMAGENET_MEAN, reduce_image
+from dsrl_lab.datasets.transforms import IMAGENET_MEAN, low_res, reduce_image
 
 Size = tuple[int, int]
 
@@ -40,8 +40,7 @@ def crop_to_picture(
     The crop has ``output_size`` (H, W), is centred on ``box`` (left, top, right, bottom) and holds it ``margin`` times;
     the person is then enlarged by ``scale`` and turned by ``degrees`` counterclockwise.
 
-    Raises:
-        ValueError: a box, size, margin or scale that is not positive.
+    ValueError for a box, size, margin or scale that is not positive.
 
     Example:
         >>> matrix = crop_to_picture(torch.tensor([0.0, 0.0, 6.0, 8.0]), (4, 3), margin=1.0)
@@ -74,6 +73,12 @@ def transform_joints(joints: Tensor, matrix: Tensor) -> Tensor:
     return joints @ matrix[:, :2].T + matrix[:, 2]
 
 
+def inverse(matrix: Tensor) -> Tensor:
+    """The (2, 3) matrix that takes points back where those of ``matrix`` came from."""
+    whole = torch.cat([matrix.double(), matrix.new_tensor([[0, 0, 1]], dtype=torch.float64)])
+    return torch.linalg.inv(whole)[:2].float()
+
+
 def crop_person(sample: PoseSample, matrix: Tensor, output_size: Size) -> PoseSample:
     """Cut a crop (3, H, W) and its joints from a picture; those outside are not visible, the box is the whole crop.
 
@@ -86,8 +91,7 @@ def crop_person(sample: PoseSample, matrix: Tensor, output_size: Size) -> PoseSa
     """
     height, width = output_size
     image = _sample_image(sample.image, matrix, output_size)
-    whole = torch.cat([matrix.double(), matrix.new_tensor([[0, 0, 1]], dtype=torch.float64)])
-    joints = transform_joints(sample.joints, torch.linalg.inv(whole)[:2].float())
+    joints = transform_joints(sample.joints, inverse(matrix))
     edges = joints.new_tensor([width, height]) - 0.5
     inside = ((joints >= -0.5) & (joints < edges)).all(-1)
     box = sample.box.new_tensor([0, 0, width, height])
@@ -129,32 +133,22 @@ def flip_person(sample: PoseSample, joint_table: JointTable) -> PoseSample:
 
 
 def pose_low_and_high(sample: PoseSample, upscale_factor: int) -> PoseExample:
-    """Make the pair of resolutions: the input is the antialiased reduction of the crop itself.
-
-    Raises:
-        ValueError: a side of the picture is no multiple of ``upscale_factor``.
+    """Make the pair of resolutions of a crop, as ``low_and_high``, with the same ValueError.
 
     Example:
         >>> sample = PoseSample(torch.rand(3, 8, 12), torch.zeros(14, 2), torch.ones(14), "a", torch.zeros(4))
         >>> pose_low_and_high(sample, 2).low_res.shape
         torch.Size([3, 4, 6])
     """
-    height, width = sample.image.shape[-2:]
-    if upscale_factor < 1 or height % upscale_factor or width % upscale_factor:
-        raise ValueError(
-            f"expected sides that are multiples of upscale_factor={upscale_factor}, got (H, W) = {(height, width)} for "
-            f"{sample.name}; choose another crop size or factor"
-        )
-    low_res = reduce_image(sample.image, (height // upscale_factor, width // upscale_factor))
-    return PoseExample(low_res, sample.image, sample.joints, sample.visible)
+    reduced = low_res(sample.image, upscale_factor, sample.name)
+    return PoseExample(reduced, sample.image, sample.joints, sample.visible)
 
 
 @dataclass(frozen=True)
 class PoseTransform:
     """Crop a person, scaled, turned and mirrored by one draw; without ranges every draw is the crop of evaluation.
 
-    Raises:
-        ValueError: a size, margin, scale or angle that makes no sense, or a probability that is not in [0, 1].
+    A size, margin, scale or angle that makes no sense, or a probability that is not in [0, 1], is a ValueError.
 
     Example:
         >>> from dsrl_lab.datasets.joint_tables import LSP_JOINTS

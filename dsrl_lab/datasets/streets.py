@@ -21,9 +21,7 @@ class Streets(SegmentationDataset):
     """Street scenes with CamVid's 11 classes; every pixel is labelled.
 
     With ``cache`` scenes are drawn once and kept in the folder DSRL_LAB_CACHE, or in the user's cache folder.
-
-    Raises:
-        ValueError: unknown split, a size below 8 pixels, a negative length or seed.
+    ValueError for an unknown split, a size below 8 pixels, a negative length or seed.
 
     Example:
         >>> sample = Streets("val", size=(48, 64), length=3)[2]
@@ -52,11 +50,7 @@ class Streets(SegmentationDataset):
         self.drawn = SceneSet(folder, (seed, tuple(LENGTHS).index(split)), self.size, length)
 
     def scene(self, index: int) -> Scene:
-        """Return the description of picture ``index``, with its people and their joints.
-
-        Raises:
-            IndexError: there is no such picture.
-        """
+        """Describe picture ``index``, with its people and their joints; an IndexError if there is no such picture."""
         return sample_scene(*self.drawn.key, self._place(index))
 
     def _place(self, index: int) -> int:

@@ -44,8 +44,7 @@ def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
     PyTorch's ``interpolate(mode="bicubic")`` is another filter (a = -3/4, no antialiasing), tenths of a decibel off on
     Set5 x2. The result, (..., H', W') for a ``size`` of (H', W'), is not clipped.
 
-    Raises:
-        ValueError: the image is not a float tensor of at least two axes, or a side of ``size`` is below 1.
+    ValueError where the image is not a float tensor of at least two axes, or a side of ``size`` is below 1.
 
     Example:
         >>> imresize_bicubic(torch.arange(12.0).expand(4, 12), (2, 6))[0, 2:4]  # the middle of a ramp stays a ramp
@@ -66,8 +65,7 @@ def imresize_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
 def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
     """Reduce a picture (..., H, W) in [0, 1] as the benchmarks did, clipped and rounded: (..., H / s, W / s).
 
-    Raises:
-        ValueError: a side is no multiple of ``upscale_factor``.
+    A side that is no multiple of ``upscale_factor`` is a ValueError.
 
     Example:
         >>> reduce_bicubic(torch.rand(3, 12, 8), 4).shape
@@ -88,12 +86,22 @@ def _pair(low_res: Tensor, high_res: Tensor, name: str, y_only: bool) -> SRPair:
     return SRPair(luminance(low_res), luminance(high_res), name) if y_only else SRPair(low_res, high_res, name)
 
 
-class SRBenchmark(Dataset[SRPair]):
+class SRPictures(Dataset[SRPair]):
+    """Pictures at two sizes, read once."""
+
+    pairs: list[SRPair]
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> SRPair:
+        return self.pairs[index]
+
+
+class SRBenchmark(SRPictures):
     """Set5 or Set14 below ``root``, with the low-resolution files everybody uses; Y (C = 1) or RGB (C = 3).
 
-    Raises:
-        ValueError: unknown name.
-        FileNotFoundError: the folder or a file of a pair is missing; the message names it.
+    A ValueError for another name; a FileNotFoundError names the folder, or the file of a pair, that is missing.
 
     Example:
         >>> SRBenchmark("nowhere", "Set5")
@@ -105,38 +113,24 @@ class SRBenchmark(Dataset[SRPair]):
     def __init__(self, root: str | Path, name: str = "Set5", *, upscale_factor: int = 2, y_only: bool = True) -> None:
         if name not in BENCHMARKS:
             raise ValueError(f"unknown benchmark {name!r}; choose one of {', '.join(BENCHMARKS)}")
-        folder = Path(root) / name
-        pattern = f"img_*_SRF_{upscale_factor}_HR.png"
-        self.name, self.upscale_factor, self.y_only = name, upscale_factor, y_only
-        self.files = sorted(folder.glob(pattern))
-        if not self.files:
+        folder, end = Path(root) / name, f"_SRF_{upscale_factor}_HR"
+        files = sorted(folder.glob(f"img_*{end}.png"))
+        if not files:
             raise FileNotFoundError(
-                f"no {pattern} in {folder}; get {name} from the SelfExSR release and keep its file names"
+                f"no img_*{end}.png in {folder}; get {name} from the SelfExSR release and keep its file names"
             )
-        for file in self.files:
-            if not _low_res_file(file).exists():
-                raise FileNotFoundError(f"{file} has no partner {_low_res_file(file).name}; fetch {name} again")
-
-    @property
-    def pairs(self) -> list[SRPair]:
-        """All pictures, read anew."""
-        return [self[index] for index in range(len(self))]
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> SRPair:
-        file = self.files[index]
-        name = file.stem.removesuffix(f"_SRF_{self.upscale_factor}_HR")
-        return _pair(read_image(_low_res_file(file)), read_image(file), name, self.y_only)
+        self.pairs = []
+        for file in files:
+            small = file.with_name(file.name.replace("_HR.png", "_LR.png"))
+            if not small.exists():
+                raise FileNotFoundError(f"{file} has no partner {small.name}; fetch {name} again")
+            self.pairs.append(_pair(read_image(small), read_image(file), file.stem.removesuffix(end), y_only))
 
 
-class T91(Dataset[SRPair]):
+class T91(SRPictures):
     """The 91 training pictures, cropped to multiples of s, with partners made here; every ninth is for validation.
 
-    Raises:
-        ValueError: unknown split.
-        FileNotFoundError: no pictures.
+    A ValueError for an unknown split, a FileNotFoundError for no pictures.
 
     Example:
         >>> T91("nowhere")
@@ -152,20 +146,14 @@ class T91(Dataset[SRPair]):
         files = list_pictures(folder)
         if not files:
             raise FileNotFoundError(f"no pictures in {folder}; point root at the folder that holds T91")
-        self.split, self.upscale_factor = split, upscale_factor
         held_out = set(files[::HELD_OUT_EVERY][:10])
-        self.files = [file for file in files if (file in held_out) == (split == "val")]
         self.pairs, s = [], upscale_factor
-        for file in self.files:
+        for file in files:
+            if (file in held_out) != (split == "val"):
+                continue
             image = read_image(file)
             high_res = image[:, : image.shape[1] // s * s, : image.shape[2] // s * s]
             self.pairs.append(_pair(reduce_bicubic(high_res, s), high_res, file.stem, y_only))
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> SRPair:
-        return self.pairs[index]
 
 
 def check_t91(folder: Path) -> DataReport:
@@ -184,8 +172,7 @@ def random_patches(
 ) -> tuple[Tensor, Tensor]:
     """Draw aligned patches (N, C, side, side) anywhere, at both resolutions, in one of the eight poses of a square.
 
-    Raises:
-        ValueError: a picture is smaller than a patch, or the patch is no multiple of the upscale factor.
+    A ValueError for a picture smaller than a patch, or a patch that is no multiple of the upscale factor.
 
     Example:
         >>> pair = SRPair(torch.rand(1, 10, 12), torch.rand(1, 20, 24), "a")
@@ -212,10 +199,6 @@ def random_patches(
         low_patches.append(_pose(low_res[:, top : top + side, left : left + side], pose))
         high_patches.append(_pose(high_res[:, s * top : s * (top + side), s * left : s * (left + side)], pose))
     return torch.stack(low_patches), torch.stack(high_patches)
-
-
-def _low_res_file(high_res_file: Path) -> Path:
-    return high_res_file.with_name(high_res_file.name.replace("_HR.png", "_LR.png"))
 
 
 def _round_to_levels(image: Tensor) -> Tensor:

@@ -67,17 +67,20 @@ def resize_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
 def low_and_high(sample: Sample, upscale_factor: int) -> TrainingExample:
     """Make the pair of resolutions: the input is the antialiased reduction of the picture itself.
 
-    Raises:
-        ValueError: a side of the picture is no multiple of ``upscale_factor``.
+    A side of the picture that is no multiple of ``upscale_factor`` is a ValueError.
     """
-    height, width = sample.image.shape[-2:]
+    return TrainingExample(low_res(sample.image, upscale_factor, sample.name), sample.image, sample.mask)
+
+
+def low_res(image: Tensor, upscale_factor: int, name: str) -> Tensor:
+    """Reduce a picture (3, H, W) to (3, H / s, W / s); a ValueError, with its name, if that is not whole."""
+    height, width = image.shape[-2:]
     if upscale_factor < 1 or height % upscale_factor or width % upscale_factor:
         raise ValueError(
             f"expected sides that are multiples of upscale_factor={upscale_factor}, "
-            f"got (H, W) = {(height, width)} for {sample.name}; choose another crop size or factor"
+            f"got (H, W) = {(height, width)} for {name}; choose another crop size or factor"
         )
-    low_res = reduce_image(sample.image, (height // upscale_factor, width // upscale_factor))
-    return TrainingExample(low_res, sample.image, sample.mask)
+    return reduce_image(image, (height // upscale_factor, width // upscale_factor))
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ class AffinityStatistics(NamedTuple):
 def affinity_statistics(affinity: Tensor, labels: Tensor, *, ignore_index: int = 255) -> AffinityStatistics:
     """Describe an affinity matrix (P, P) of cosines against class labels (P,) of its positions.
 
-    Raises:
-        ValueError: shapes that do not fit, or affinities that are not finite.
+    ValueError for shapes that do not fit, or affinities that are not finite.
 
     Example:
         >>> affinity = torch.tensor([[1.0, 0.9, 0.1], [0.9, 1.0, 0.2], [0.1, 0.2, 1.0]])

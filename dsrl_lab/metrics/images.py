@@ -18,8 +18,7 @@ POSITIONS_AT_ONCE = 2**18  # of SSIM's window: convolutions in float64 take some
 def luminance(image: Tensor, *, data_range: float = 1.0) -> Tensor:
     """Y of ITU-R BT.601 (MATLAB's ``rgb2ycbcr``): (..., 1, H, W), black at 16/255, white at 235/255 of the range.
 
-    Raises:
-        ValueError: the image is not RGB (..., 3, H, W), or of whole numbers without their ``data_range``.
+    ValueError for an image that is not RGB (..., 3, H, W), or of whole numbers without their ``data_range``.
 
     Example:
         >>> import torch
@@ -76,8 +75,7 @@ def psnr(
     Images are (N, C, H, W). A pair of equal images is left out of the mean; if all are equal, the result is infinite.
     ``crop_border`` pixels a side do not count; ``data_range`` is the largest possible value: 1.0, or 255 for bytes.
 
-    Raises:
-        ValueError: shapes or channels that do not fit, values not finite, or whole numbers without ``data_range``.
+    ValueError for shapes or channels that do not fit, values not finite, or whole numbers without ``data_range``.
 
     Example:
         >>> import torch

@@ -29,8 +29,7 @@ def pck(pred: Tensor, target: Tensor, visible: Tensor, *, alpha: float, torso: t
     Joints are (N, J, 2), x and y in pixels, marked where ``visible`` (N, J) is above 0. ``torso`` is left shoulder and
     right hip: (9, 2) in LSP's order, (5, 12) in COCO's. People without a torso to measure are left out.
 
-    Raises:
-        ValueError: shapes that do not fit, a negative ``alpha``, or found joints that are not finite.
+    ValueError for shapes that do not fit, a negative ``alpha``, or found joints that are not finite.
 
     Example:
         >>> import torch

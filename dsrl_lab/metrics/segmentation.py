@@ -46,6 +46,17 @@ def _class_ids(pred_or_logits: Tensor, mask: Tensor, num_classes: int, ignore_in
     return pred, mask
 
 
+def pooled_iou(counts: Tensor) -> Tensor:
+    """IoU (..., K) of summed counts (..., 3, K), right, predicted and true pixels; NaN where a class does not occur.
+
+    Example:
+        >>> pooled_iou(torch.tensor([[2, 4], [2, 5], [3, 4]])).tolist()  # 2/3 and 4/5
+        [0.6666666666666666, 0.8]
+    """
+    right, predicted, true = counts.double().unbind(-2)
+    return right / (predicted + true - right)
+
+
 class SegmentationScores(NamedTuple):
     """Pooled scores of a segmenter."""
 
@@ -55,7 +66,7 @@ class SegmentationScores(NamedTuple):
 
 
 class SegmentationScore:
-    """Collects one confusion matrix over a whole set; make a fresh one, or reset it, for each evaluation.
+    """Collects one confusion matrix over a whole set; make a fresh one for each evaluation.
 
     ``confusion`` is (K, K) int64: pixels of true class (row) that were given a class (column).
 
@@ -69,17 +80,12 @@ class SegmentationScore:
     def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
         self.num_classes = num_classes
         self.ignore_index = ignore_index
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything."""
         self.confusion = torch.zeros(self.num_classes, self.num_classes, dtype=torch.int64)
 
     def update(self, pred_or_logits: Tensor, mask: Tensor) -> None:
         """Add a batch: class ids (N, H, W) or floating-point logits (N, K, H, W), and a mask (N, H, W) of class ids.
 
-        Raises:
-            ValueError: shapes that do not fit, a class id out of range, or logits that are not finite.
+        Shapes that do not fit, a class id out of range, or logits that are not finite, are a ValueError.
         """
         pred, mask = _class_ids(pred_or_logits, mask, self.num_classes, self.ignore_index)
         batch = multiclass_confusion_matrix(
@@ -92,16 +98,12 @@ class SegmentationScore:
         self.confusion = over_processes(self.confusion)
 
     def compute(self) -> SegmentationScores:
-        """Scores of all that was added.
-
-        Raises:
-            ValueError: no labelled pixel was added.
-        """
+        """Scores of all that was added; a ValueError where no labelled pixel was."""
         if not self.confusion.any():
             raise ValueError("expected at least one labelled pixel, got none; call update with the set's masks first")
-        right = self.confusion.diag().double()
-        iou = right / (self.confusion.sum(0) + self.confusion.sum(1) - right)
-        return SegmentationScores(float(iou.nanmean()), iou, float(right.sum() / self.confusion.sum()))
+        right = self.confusion.diag()
+        iou = pooled_iou(torch.stack([right, self.confusion.sum(0), self.confusion.sum(1)]))
+        return SegmentationScores(float(iou.nanmean()), iou, float(right.double().sum() / self.confusion.sum()))
 
 
 class BoundaryScores(NamedTuple):
@@ -134,10 +136,6 @@ class BoundaryScore:
         self.num_classes = num_classes
         self.tolerance = tolerance
         self.ignore_index = ignore_index
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything."""
         self._near, self._all = torch.zeros(2, 2, self.num_classes, dtype=torch.float64)  # rows: predicted, true
 
     def update(self, pred_or_logits: Tensor, mask: Tensor) -> None:

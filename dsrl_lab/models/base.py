@@ -74,11 +74,7 @@ class DensePredictor(nn.Module, ABC):
         return resize(logits, size, align_corners=self.spec.align_corners)
 
     def check_input(self, image: Tensor) -> None:
-        """Refuse an input that the network cannot use.
-
-        Raises:
-            ValueError: not (N, 3, H, W), or a side is no multiple of ``size_divisor``; the size to pad to is named.
-        """
+        """Refuse what is no (N, 3, H, W) that ``size_divisor`` divides: a ValueError names the size to pad to."""
         if image.ndim != 4 or image.shape[1] != 3:
             raise ValueError(
                 f"expected an image batch of shape (N, 3, H, W), got {tuple(image.shape)}; "
@@ -94,11 +90,7 @@ class DensePredictor(nn.Module, ABC):
             )
 
     def check_positions(self, image: Tensor) -> None:
-        """Refuse an image with a side under the deepest stride, or a single position to train BatchNorm on.
-
-        Raises:
-            ValueError: the message names the size to enlarge to, or how to train.
-        """
+        """Refuse, with a ValueError, a side under the deepest stride, or a single position to train BatchNorm on."""
         stride, (height, width) = self.spec.feature_strides[-1], image.shape[-2:]
         if height < stride or width < stride:
             raise ValueError(

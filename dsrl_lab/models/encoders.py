@@ -62,8 +62,7 @@ class ResNetEncoder(Encoder):
     Stages beyond ``output_stride`` (8, 16 or 32) are dilated, the last one's blocks also by ``multi_grid`` (1, 2, 4 in
     DeepLab); ``deep_stem`` is three 3x3 convolutions to 64, 64 and 128 channels instead of one 7x7 to 64.
 
-    Raises:
-        ValueError: an unknown name or output stride, or a multi-grid without one factor per block.
+    ValueError for an unknown name or output stride, or a multi-grid without one factor per block.
 
     Example:
         >>> encoder = ResNetEncoder("resnet18", output_stride=16)
@@ -109,7 +108,6 @@ class ResNetEncoder(Encoder):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Encode a normalised image."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(image))))  # stride 4
         stage1 = self.layer1(x)
         stage2 = self.layer2(stage1)
@@ -144,7 +142,6 @@ class MobileNetV2Encoder(Encoder):
                 stride *= depthwise.stride[0]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Encode a normalised image."""
         maps = []
         x = image
         for index, block in enumerate(self.features):
@@ -160,8 +157,7 @@ def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha2
     A path is read where it is; a name (``IMAGENET1K_V1``, ...) is downloaded into ``torch.hub``'s cache. ``sha256``,
     8 digits or more and by default those in the file's name, is verified before the content is read.
 
-    Raises:
-        ValueError: no such file, name or weights, a failed download, no digest or another, a file of something else.
+    ValueError for no such file, name or weights, a failed download, no digest or another, or another kind of file.
     """
     name = encoder.torchvision_name
     if name is None:

@@ -88,7 +88,7 @@ def affinity_rows(
     limits: tuple[float, float] | None = None,
     titles: bool = True,
 ) -> list[Axes]:
-    """Show a position on an image (3, H, W), its rows by features (C, h, w), their difference; ValueError if none fit.
+    """Show a position on an image (3, H, W), its rows by features (C, h, w), the difference; ValueError if none fit.
 
     Example:
         >>> from dsrl_lab.plots.theme import new_figure

@@ -104,18 +104,14 @@ def class_handles(table: ClassTable, ids: list[int] | None = None) -> list[Patch
     """
     shown = range(table.num_classes) if ids is None else ids
     return [
-        Patch(facecolor=hex_color(table.colors[i]), edgecolor=GREY, linewidth=0.5, label=table.names[i]) for i in shown
+        Patch(
+            facecolor="#{:02x}{:02x}{:02x}".format(*table.colors[i]),
+            edgecolor=GREY,
+            linewidth=0.5,
+            label=table.names[i],
+        )
+        for i in shown
     ]
-
-
-def hex_color(color: tuple[int, int, int]) -> str:
-    """(r, g, b) in 0..255 as matplotlib takes it.
-
-    Example:
-        >>> hex_color((128, 64, 0))
-        '#804000'
-    """
-    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 class Changes(NamedTuple):

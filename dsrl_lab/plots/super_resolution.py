@@ -61,7 +61,7 @@ def super_resolution_row(
     crop: tuple[int, int, int, int] | None = None,
     titles: bool = True,
 ) -> list[Axes]:
-    """Show input (3, H / s, W / s), reconstructions and truth (3, H, W), an axes each; ValueError for another number.
+    """Show input (3, H / s, W / s), reconstructions and truth (3, H, W), an axes each; ValueError for more or fewer.
 
     Example:
         >>> from dsrl_lab.plots.theme import new_figure

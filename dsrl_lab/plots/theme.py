@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 
 from dsrl_lab.rows import GREY, PURPLE, ROWS, Style
 
-CJK_FONTS: tuple[str, ...] = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei")
-CJK_FONTS += ("PingFang SC", "Hiragino Sans GB", "WenQuanYi Zen Hei", "SimHei")
+CJK_FONTS = (
+    *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei"),
+    *("PingFang SC", "Hiragino Sans GB", "WenQuanYi Zen Hei", "SimHei"),
+)
 OTHER_STYLES = (Style(PURPLE, "--", "h", "//"), Style("#B8A800", "-.", "d", "xx"), Style("#444B57", ":", "*", "\\\\"))
 
 
@@ -51,16 +53,6 @@ def font_chain(installed: Iterable[str] | None = None) -> list[str]:
     return ["DejaVu Sans", *(font for font in CJK_FONTS if font in known)]
 
 
-def label(english: str, chinese: str, installed: Iterable[str] | None = None) -> str:
-    """The Chinese label where a font can show it, else the English one.
-
-    Example:
-        >>> label("baseline", "基线", installed=["Arial"])
-        'baseline'
-    """
-    return chinese if len(font_chain(installed)) > 1 else english
-
-
 @contextmanager
 def theme(*, dark: bool = False) -> Iterator[None]:
     """The kit's look inside a ``with`` block; outside it matplotlib's settings are what they were.
@@ -72,16 +64,41 @@ def theme(*, dark: bool = False) -> Iterator[None]:
     """
     ground, ink, faint = ("#16191F", "#E8EAED", "#3A404A") if dark else ("#FFFFFF", "#22262C", "#DDE1E6")
     settings: Any = {
-        "figure.facecolor": ground, "savefig.facecolor": ground, "axes.facecolor": ground, "legend.facecolor": ground,
-        "text.color": ink, "axes.edgecolor": GREY, "axes.labelcolor": ink, "axes.titlecolor": ink, "xtick.color": ink,
-        "ytick.color": ink, "xtick.major.size": 3, "ytick.major.size": 3, "axes.grid": True, "axes.axisbelow": True,
-        "grid.color": faint, "grid.linewidth": 0.8, "axes.spines.top": False, "axes.spines.right": False,
-        "axes.titlelocation": "left", "axes.titlesize": 10.5, "axes.titleweight": "bold", "axes.labelsize": 9.5,
-        "figure.titlesize": 13, "figure.titleweight": "bold", "font.family": font_chain(), "font.size": 9.5,
-        "legend.frameon": False, "legend.fontsize": 8.5, "lines.linewidth": 1.8, "lines.markersize": 5.5,
-        "hatch.linewidth": 0.6, "svg.fonttype": "path", "svg.hashsalt": "dsrl-lab",
+        "figure.facecolor": ground,
+        "savefig.facecolor": ground,
+        "axes.facecolor": ground,
+        "legend.facecolor": ground,
+        "text.color": ink,
+        "axes.edgecolor": GREY,
+        "axes.labelcolor": ink,
+        "axes.titlecolor": ink,
+        "xtick.color": ink,
+        "ytick.color": ink,
+        "xtick.major.size": 3,
+        "ytick.major.size": 3,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": faint,
+        "grid.linewidth": 0.8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 10.5,
+        "axes.titleweight": "bold",
+        "axes.labelsize": 9.5,
+        "figure.titlesize": 13,
+        "figure.titleweight": "bold",
+        "font.family": font_chain(),
+        "font.size": 9.5,
+        "legend.frameon": False,
+        "legend.fontsize": 8.5,
+        "lines.linewidth": 1.8,
+        "lines.markersize": 5.5,
+        "hatch.linewidth": 0.6,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "dsrl-lab",
         "image.interpolation": "antialiased",
-    }  # fmt: skip
+    }
     with mpl.rc_context(settings):
         yield
 

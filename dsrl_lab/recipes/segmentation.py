@@ -105,7 +105,7 @@ def camvid_espnetv2() -> Recipe:
             channels_last=True,
         ),
         released="espnetv2_cityscapes/espnetv2_s_1.0_city_512x256.pth",
-        class_map=(10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12),
+        class_map=(10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12),  # Cityscapes' train ids for CamVid's classes
     )
 
 

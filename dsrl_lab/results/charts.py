@@ -88,9 +88,8 @@ def class_heatmap(values: pd.DataFrame, *, thin: Sequence[str] = (), ax: Axes | 
     ax = axes_or_current(ax)
     table = summary(values, ("label", "class"), scale=100)
     order = list(dict.fromkeys(values["class"]))
-    mean, low, high = (
-        table.pivot(index="label", columns="class", values=name)[order] for name in ("mean", "low", "high")
-    )
+    maps = table.pivot(index="label", columns="class")
+    mean, low, high = (maps[name][order] for name in ("mean", "low", "high"))
     mean.index, mean.columns = wrapped(mean.index), [f"{name} *" if name in thin else name for name in order]
     with warnings.catch_warnings():  # seaborn 0.13 sets a colour in a way that matplotlib 3.11 deprecates
         warnings.simplefilter("ignore", PendingDeprecationWarning)

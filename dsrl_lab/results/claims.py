@@ -13,10 +13,9 @@ import pandas as pd
 from dsrl_lab.models import POSE, SEGMENTATION
 from dsrl_lab.results import claims_of_cost as of_cost
 from dsrl_lab.results import paper_numbers as paper
-from dsrl_lab.results.findings import POINTS, Finding, files_of, judge_gain, judge_together, smallest
+from dsrl_lab.results.findings import POINTS, Finding, files_of, judge_gain, judge_together, of_seeds, smallest
 from dsrl_lab.results.frames import gains, pick, scores, setting_title
-from dsrl_lab.results.inference import estimate
-from dsrl_lab.results.paper_numbers import Mark, Number, table_1_gain
+from dsrl_lab.results.paper_numbers import Number, table_1_gain
 from dsrl_lab.rows import ROWS, Row
 
 PROTOCOLS = {"logits": of_cost.BILINEAR, "labels": "label maps enlarged by nearest neighbour, as released"}
@@ -35,13 +34,7 @@ FRESH_SEEDS = {("camvid_espnetv2_90x120", "paper"): (3, 4, 5)}
 
 
 def findings(runs: pd.DataFrame) -> list[Finding]:
-    """Judge every claim of the paper by finished runs; a claim that no run speaks to is there too, not tested.
-
-    Example:
-        >>> from dsrl_lab.results.frames import frame
-        >>> sorted({finding.verdict for finding in findings(frame([]))})  # the released head's cost is counted
-        ['contradicted', 'not tested']
-    """
+    """Judge every claim of the paper by finished runs; a claim that no run speaks to is there too, not tested."""
     finished = runs[runs["finished"] & ~runs["held_out"].eq(True)]
     fresh = [seed in FRESH_SEEDS.get((s, r), (seed,)) for s, r, seed in finished[["setting", "row", "seed"]].values]
     ours = finished[finished["host"].isin(SEGMENTATION) & pd.Series(fresh, finished.index, dtype=bool)]
@@ -73,14 +66,10 @@ def table_1(runs: pd.DataFrame, protocols: Iterable[str] = tuple(PROTOCOLS)) -> 
                     finding = Finding(
                         claim=STEPS[theirs],
                         paper=numbers,
-                        row=row.name,
-                        over=over.name,
-                        setting=str(setting),
                         where=f"{setting_title(of_setting)}; {lines['label'].iloc[0]}, over {over.title}",
                         protocol=f"{PROTOCOLS[protocol]}, {split}",
-                        ours=estimate(lines["value"]).scaled(100),
                         unit=POINTS,
-                        records=files_of(of_setting, (row.name, over.name), lines["seed"]),
+                        **of_seeds(lines, of_setting, row.name, over.name),
                     )
                     found.append(judge_gain(finding, smallest(numbers)))
     return found
@@ -99,14 +88,7 @@ def _place(row: Row) -> str | None:
 
 
 def _numbers(row: str, before: str, hosts: Iterable[str] = paper.HOSTS) -> dict[str, Number]:
-    return {
-        host: Number(
-            value=round((table_1_gain(row, host).value or 0.0) - (table_1_gain(before, host).value or 0.0), 2),
-            mark=Mark.PAPER,
-            unit=POINTS,
-        )
-        for host in hosts
-    }
+    return {host: table_1_gain(row, host, before) for host in hosts}
 
 
 def _pose(runs: pd.DataFrame) -> Iterator[Finding]:
@@ -124,20 +106,15 @@ def pose_gain(runs: pd.DataFrame) -> list[Finding]:
     lines = pick(gains(scores(runs[runs["row"].isin(("baseline", "dsrl"))])), "keypoints.pck")
     if lines.empty:
         return []
-    return [
-        Finding(
-            claim=paper.CLAIMS[2].name,
-            paper={"": paper.CLAIMS[2].number},
-            row="dsrl",
-            over="baseline",
-            setting=runs["setting"].iloc[0],
-            protocol="PCK@0.2, against mAP on COCO",
-            ours=estimate(lines["value"]).scaled(100),
-            unit="points of PCK",
-            reason="another score, on other people",
-            records=files_of(runs, ("baseline", "dsrl"), lines["seed"]),
-        )
-    ]
+    finding = Finding(
+        claim=paper.CLAIMS[2].name,
+        paper={"": paper.CLAIMS[2].number},
+        protocol="PCK@0.2, against mAP on COCO",
+        unit="points of PCK",
+        reason="another score, on other people",
+        **of_seeds(lines, runs, "dsrl", "baseline"),
+    )
+    return [finding]
 
 
 def _super_resolution(runs: pd.DataFrame) -> Iterator[Finding]:
@@ -151,14 +128,11 @@ def _super_resolution(runs: pd.DataFrame) -> Iterator[Finding]:
             yield Finding(
                 claim=claim.name,
                 paper={"": claim.number},
-                row=str(row),
-                setting=str(setting),
                 where=f"{setting_title(of_setting)}; {group['label'].iloc[0]}",
                 protocol="mean over the validation pictures, RGB",
-                ours=estimate(group["value"]),
                 unit=unit,
                 reason=reason,
-                records=files_of(of_setting, (str(row),), group["seed"]),
+                **of_seeds(group, of_setting, str(row), scale=1),
             )
         if lines.empty:
             yield Finding(claim=claim.name, paper={"": claim.number}, reason="no finished run of DSRL")

@@ -12,9 +12,9 @@ from dsrl_lab.complexity import complexity
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.results import paper_numbers as paper
-from dsrl_lab.results.findings import POINTS, Finding, count_is, files_of, judge_gain, smallest
+from dsrl_lab.results.findings import POINTS, Finding, count_is, files_of, judge_gain, of_seeds, smallest
 from dsrl_lab.results.frames import setting_title
-from dsrl_lab.results.inference import CONTRADICTED, NOT_TESTED, SMALLEST, SUPPORTED, UNDECIDED, estimate
+from dsrl_lab.results.inference import CONTRADICTED, SMALLEST, SUPPORTED, UNDECIDED, estimate
 from dsrl_lab.results.paper_numbers import Mark, Number
 from dsrl_lab.results.shapes import meta_device
 from dsrl_lab.results.sweeps import gains_at_cost, sweep
@@ -65,14 +65,14 @@ def cheaper(runs: pd.DataFrame) -> list[Finding]:
         how = f"DSRL less the baseline at {100 / share:.0f} % of its true MACs"
         none = f"no baselines on both sides of {point['cost'].iloc[0] / share:.0f} M true MACs"
         finding = _of_point(CHEAPER, point, _same(of_cost, point.iloc[0]), baseline, how, none)
+        if finding.ours is not None:
+            finding = replace(finding, reason="1 seed: an observation")
         if finding.ours is not None and finding.ours.interval is not None:
             low, high = finding.ours.interval
             word = SUPPORTED if low >= -SMALLEST else CONTRADICTED if high < -SMALLEST else UNDECIDED
             side = {SUPPORTED: "lies above", CONTRADICTED: "lies below", UNDECIDED: "holds"}[word]
             reason = f"the interval {side} -{SMALLEST:g}, what 'the same mIoU' may fall short by"
             finding = replace(finding, verdict=word, reason=reason)
-        elif finding.ours is not None:
-            finding = replace(finding, verdict=NOT_TESTED, reason="1 seed: an observation")
         found.append(finding)
     return found
 
@@ -91,20 +91,12 @@ def _same(table: pd.DataFrame, first: pd.Series) -> pd.DataFrame:
 def _of_point(
     claim: paper.Claim, point: pd.DataFrame, lines: pd.DataFrame, partners: pd.DataFrame, how: str, none: str
 ) -> Finding:
-    first, tested = point.iloc[0], len(lines) > 0
-    return Finding(
-        claim=claim.name,
-        paper={"": claim.number},
-        row=str(first["row"]),
-        over="baseline",
-        setting=first["setting"],
-        where=f"{setting_title(point)}; {first['label']}",
-        protocol=f"{BILINEAR}; {how}" if tested else BILINEAR,
-        ours=estimate(lines["value"]).scaled(100) if tested else None,
-        unit=POINTS,
-        reason="" if tested else none,
-        records=files_of(pd.concat([point, partners]), seeds=lines["seed"]) if tested else (),
-    )
+    row, where = str(point["row"].iloc[0]), f"{setting_title(point)}; {point['label'].iloc[0]}"
+    finding = Finding(claim=claim.name, paper={"": claim.number}, where=where, protocol=BILINEAR, unit=POINTS)
+    if lines.empty:
+        return replace(finding, row=row, over="baseline", setting=point["setting"].iloc[0], reason=none)
+    runs = pd.concat([point, partners])
+    return replace(finding, protocol=f"{BILINEAR}; {how}", **of_seeds(lines, runs, row, "baseline"))
 
 
 def shrinking_numbers() -> dict[str, Number]:
@@ -126,19 +118,18 @@ def shrinking(runs: pd.DataFrame) -> list[Finding]:
             sizes = sorted(set(both["input_height"]))
             if len(sizes) < 2:
                 continue
-            both["value"] = 100 * (both["value"] - both["value_before"])
-            small, large = (
-                both[both["input_height"] == size].set_index("seed")["value"] for size in (sizes[0], sizes[-1])
-            )
-            gained, first = (small - large).dropna(), both.iloc[0]
-            used = family[family["input_height"].isin((sizes[0], sizes[-1]))]
+            small, large = sizes[0], sizes[-1]
+            both["gain"] = 100 * (both["value"] - both["value_before"])
+            gained, first = both.pivot(index="seed", columns="input_height", values="gain"), both.iloc[0]
+            gained = (gained[small] - gained[large]).dropna()
+            used = family[family["input_height"].isin((small, large))]
             finding = Finding(
                 claim=SHRINKING,
                 paper=numbers,
                 row=row,
                 over="baseline",
                 setting=str(first["setting"]),
-                where=f"{first['dataset']}, {first['label']}: gain at {sizes[0]:.0f} rows less that at {sizes[-1]:.0f}",
+                where=f"{first['dataset']}, {first['label']}: gain at {small:.0f} rows less that at {large:.0f}",
                 protocol=BILINEAR,
                 ours=estimate(gained) if len(gained) else None,
                 unit=POINTS,
@@ -150,12 +141,7 @@ def shrinking(runs: pd.DataFrame) -> list[Finding]:
 
 @functools.cache
 def counted_costs() -> dict[str, float]:
-    """MACs of ESPNetv2 (width 2.0, 20 outputs) at 256x512 as our counter counts them, in millions.
-
-    Example:
-        >>> {part: round(macs, 2) for part, macs in counted_costs().items()}
-        {'plain host': 674.46, 'SSSR head': 589.82, 'with the SSSR head': 1264.28}
-    """
+    """MACs of ESPNetv2 (width 2.0, 20 outputs) at 256x512 as our counter counts them, in millions."""
     with meta_device():
         network = DSRL(ESPNetv2(20, width=2.0), sisr=False, affinity=False).task_model
     host = getattr(network, "host")  # noqa: B009 (a SuperResolved; its type says only DensePredictor)

@@ -11,8 +11,11 @@ from scipy import stats
 
 from dsrl_lab.results import inference
 from dsrl_lab.results.frames import MIOU, gains, pick, pictures, scores
+from dsrl_lab.results.inference import CONTRADICTED, SMALLEST, SUPPORTED, UNDECIDED
 
 Test = tuple[str, str, float | None]
+COLUMNS = ["row", "over", "size", "seeds", "mean", "low", "high", "boot_low", "boot_high"]
+COLUMNS += ["p", "p_equivalent", "p_holm", "verdict", "reason"]
 
 
 def compare(runs: pd.DataFrame, tests: Sequence[Test], *, split: str = "test", draws: int = 10_000) -> pd.DataFrame:
@@ -25,28 +28,26 @@ def compare(runs: pd.DataFrame, tests: Sequence[Test], *, split: str = "test", d
         raise ValueError(f"expected runs of one setting, got {', '.join(sorted(set(runs['setting'])))}; choose one")
     table, pixels = pick(scores(runs), MIOU, split=split), pictures(runs)
     pixels = pixels[pixels["split"] == split]
-    lines: list[tuple[Any, ...]] = []
+    lines, family = [], []
     for row, over, size in tests:
         gained = gains(table[table["row"].isin((row, over))], over)
         found = inference.estimate(gained["value"]).scaled(100) if len(gained) else None
-        low, high = (found and found.interval) or (np.nan, np.nan)
-        drawn = picture_interval(pixels, row, over, draws=draws)
-        several = found is not None and found.margin is not None and found.margin > 0
-        p = (
-            [float(stats.ttest_1samp(found.values, 0).pvalue), inference.equivalence(found.values)]
-            if found and several
-            else [np.nan] * 2
-        )
-        seeds, mean = (len(found.values), found.mean) if found else (0, np.nan)
-        lines.append((row, over, size, seeds, mean, low, high, *drawn, *p, found))
-    columns = ["row", "over", "size", "seeds", "mean", "low", "high", "boot_low", "boot_high", "p", "p_equivalent"]
-    result = pd.DataFrame(lines, columns=[*columns, "found"])
-    words = inference.judge_family([(line[-1], line[2]) for line in lines])
-    judged = [_borne_out(word, line) for word, line in zip(words, result.itertuples(), strict=True)]
+        line: dict[str, Any] = {"row": row, "over": over, "size": size, "seeds": len(gained)}
+        line["boot_low"], line["boot_high"] = picture_interval(pixels, row, over, draws=draws)
+        if found is not None:
+            line["mean"] = found.mean
+            line["low"], line["high"] = found.interval or (np.nan, np.nan)
+        if found is not None and found.margin:
+            line["p"] = float(stats.ttest_1samp(found.values, 0).pvalue)
+            line["p_equivalent"] = inference.equivalence(found.values)
+        lines.append(line)
+        family.append((found, size))
+    result = pd.DataFrame(lines, columns=COLUMNS)
     known = result["p"].notna()
     result.loc[known, "p_holm"] = inference.holm(list(result.loc[known, "p"]))
-    result[["verdict", "reason"]] = pd.DataFrame(judged, columns=["verdict", "reason"])
-    return result.drop(columns="found")
+    words = zip(inference.judge_family(family), result.itertuples(), strict=True)
+    result[["verdict", "reason"]] = [_borne_out(word, line) for word, line in words]
+    return result
 
 
 def picture_interval(pixels: pd.DataFrame, row: str, over: str, *, draws: int = 10_000) -> tuple[float, float]:
@@ -65,12 +66,11 @@ def picture_interval(pixels: pd.DataFrame, row: str, over: str, *, draws: int = 
     return 100 * low, 100 * high
 
 
-def _borne_out(word: tuple[str, str], line: pd.Series) -> tuple[str, str]:
-    goal = 0.0 if line.size is None or np.isnan(line.size) else max(0.0, line.size - inference.SMALLEST)
-    nothing = line.boot_low > -inference.SMALLEST and line.boot_high < inference.SMALLEST
-    against = (word[0] == inference.SUPPORTED and (line.boot_low < goal or line.boot_low <= 0)) or (
-        word[0] == inference.CONTRADICTED and line.boot_high >= goal and not nothing
-    )
-    if against:
-        return inference.UNDECIDED, "by seeds alone; the bootstrap over seeds and pictures does not bear it out"
+def _borne_out(word: tuple[str, str], line: Any) -> tuple[str, str]:
+    goal = 0.0 if line.size is None or np.isnan(line.size) else max(0.0, line.size - SMALLEST)
+    nothing = line.boot_low > -SMALLEST and line.boot_high < SMALLEST
+    fails = word[0] == SUPPORTED and (line.boot_low < goal or line.boot_low <= 0)
+    reaches = word[0] == CONTRADICTED and line.boot_high >= goal and not nothing
+    if fails or reaches:
+        return UNDECIDED, "by seeds alone; the bootstrap over seeds and pictures does not bear it out"
     return word

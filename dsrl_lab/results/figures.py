@@ -20,19 +20,8 @@ from dsrl_lab.results import figures_paper as of_paper
 from dsrl_lab.results import figures_people as of_people
 from dsrl_lab.results import figures_runs as of_runs
 from dsrl_lab.results import figures_streets as of_streets
-from dsrl_lab.results.inputs import (
-    Drawing,
-    FigureRecipe,
-    Inputs,
-    MissingInputError,
-    Sources,
-    deployed_of,
-    nothing,
-    runs_across,
-    runs_if_any,
-    runs_of,
-    whole_of,
-)
+from dsrl_lab.results import inputs as needs
+from dsrl_lab.results.inputs import Drawing, FigureRecipe, Inputs, MissingInputError, Sources
 from dsrl_lab.results.writing import write
 from dsrl_lab.training.record import environment
 
@@ -42,27 +31,29 @@ DRAWN_PEOPLE, REAL_PEOPLE = "people_hrnet", "lsp_hrnet"
 SWEEP = tuple(f"camvid_espnetv2_{size}" for size in ("45x60", "60x80", "90x120", "120x160"))
 
 
-_ours = runs_if_any(STREETS_SMALL, CAMVID_SMALL)
+_ours = needs.runs_if_any(STREETS_SMALL, CAMVID_SMALL)
 FIGURES = {
-    "overview": FigureRecipe(nothing, of_paper.overview),
-    "branches": FigureRecipe(nothing, of_paper.branches),
+    "overview": FigureRecipe(needs.nothing, of_paper.overview),
+    "branches": FigureRecipe(needs.nothing, of_paper.branches),
     "paper_table1": FigureRecipe(_ours, of_paper.paper_table1),
     "paper_figure1": FigureRecipe(_ours, of_paper.paper_figure1),
-    "paper_figure3": FigureRecipe(whole_of(STREETS, "dsrl"), of_features.paper_figure3),
-    "paper_figure9": FigureRecipe(deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
+    "paper_figure3": FigureRecipe(needs.whole_of(STREETS, "dsrl"), of_features.paper_figure3),
+    "paper_figure9": FigureRecipe(needs.deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
     "cost": FigureRecipe(_ours, of_runs.cost),
-    "streets_contact_sheet": FigureRecipe(nothing, of_streets.streets_contact_sheet),
-    "streets_training_curves": FigureRecipe(runs_of(STREETS), of_runs.training_curves_figure),
-    "streets_ablation": FigureRecipe(runs_of(STREETS, "baseline"), of_runs.ablation_figure),
-    "streets_side_by_side": FigureRecipe(deployed_of(STREETS, "baseline", "dsrl"), of_streets.streets_side_by_side),
-    "streets_affinity": FigureRecipe(whole_of(STREETS, "dsrl"), of_streets.streets_affinity),
-    "streets_super_resolution": FigureRecipe(whole_of(STREETS, "dsrl"), of_streets.streets_super_resolution),
-    "camvid_ablation": FigureRecipe(runs_of(CAMVID, "baseline"), of_runs.ablation_figure),
-    "camvid_90x120_ablation": FigureRecipe(runs_of(CAMVID_SMALL, "baseline"), of_runs.ablation_figure),
-    "camvid_90x120_all_rows": FigureRecipe(runs_of(CAMVID_SMALL, "baseline"), of_runs.all_rows_figure),
-    "camvid_90x120_classes": FigureRecipe(runs_of(CAMVID_SMALL, "baseline"), of_runs.classes_figure),
-    "camvid_sweep": FigureRecipe(runs_across(*SWEEP), of_runs.sweep_figure),
-    "pose_ablation": FigureRecipe(runs_of(REAL_PEOPLE, "baseline"), of_runs.pose_ablation),
+    "streets_contact_sheet": FigureRecipe(needs.nothing, of_streets.streets_contact_sheet),
+    "streets_training_curves": FigureRecipe(needs.runs_of(STREETS), of_runs.training_curves_figure),
+    "streets_ablation": FigureRecipe(needs.runs_of(STREETS, "baseline"), of_runs.ablation_figure),
+    "streets_side_by_side": FigureRecipe(
+        needs.deployed_of(STREETS, "baseline", "dsrl"), of_streets.streets_side_by_side
+    ),
+    "streets_affinity": FigureRecipe(needs.whole_of(STREETS, "dsrl"), of_streets.streets_affinity),
+    "streets_super_resolution": FigureRecipe(needs.whole_of(STREETS, "dsrl"), of_streets.streets_super_resolution),
+    "camvid_ablation": FigureRecipe(needs.runs_of(CAMVID, "baseline"), of_runs.ablation_figure),
+    "camvid_90x120_ablation": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.ablation_figure),
+    "camvid_90x120_all_rows": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.all_rows_figure),
+    "camvid_90x120_classes": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.classes_figure),
+    "camvid_sweep": FigureRecipe(needs.runs_across(*SWEEP), of_runs.sweep_figure),
+    "pose_ablation": FigureRecipe(needs.runs_of(REAL_PEOPLE, "baseline"), of_runs.pose_ablation),
 }
 MANIFEST = "manifest.json"
 
@@ -79,11 +70,6 @@ def draw(
 
     ``whole`` is a network with its SISR branch. Raises ValueError for an unknown name, a damaged record or a large
     file.
-
-    Example:
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     sorted(draw(["branches"], runs=Path(folder), out=Path(folder))["figures"]["branches"]["files"])
-        ['branches.png', 'branches.svg']
     """
     chosen = list(FIGURES) if names is None else list(names)
     for name in chosen:
@@ -199,12 +185,8 @@ def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: 
         return
     now, then = _hashes(inputs, runs), entry["inputs"]
     for file in sorted(now.keys() | then.keys()):
-        if file not in now:
-            yield f"{file} is gone"
-        elif file not in then:
-            yield f"{file} is new"
-        elif now[file] != then[file]:
-            yield f"{file} has changed"
+        if now.get(file) != then.get(file):
+            yield f"{file} {'is gone' if file not in now else 'is new' if file not in then else 'has changed'}"
     if now != then:
         return
     if redraw or not inputs.checkpoints:

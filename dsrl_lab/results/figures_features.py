@@ -12,12 +12,7 @@ from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
 
 
 def principal_colors(features: Tensor) -> Tensor:
-    """The first three principal components of (C, H, W), C >= 3, clipped to 96 %, as colours (3, H, W) in [0, 1].
-
-    Example:
-        >>> principal_colors(torch.rand(8, 4, 6, generator=torch.Generator().manual_seed(0))).shape
-        torch.Size([3, 4, 6])
-    """
+    """The first three principal components of (C, H, W), C >= 3, clipped to 96 %, as colours (3, H, W) in [0, 1]."""
     _, height, width = features.shape
     rows = features.double().flatten(1).T
     rows = rows - rows.mean(0)
@@ -30,12 +25,7 @@ def principal_colors(features: Tensor) -> Tensor:
 
 
 def edge_share(length: Tensor) -> float:
-    """Mean absolute step between neighbours of a non-negative (H, W), over its mean: a number for what the eye sees.
-
-    Example:
-        >>> edge_share(torch.ones(4, 6)), edge_share(torch.tensor([[0.0, 2.0], [2.0, 0.0]]))
-        (0.0, 2.0)
-    """
+    """Mean absolute step between neighbours of a non-negative (H, W), over its mean: a number for what the eye sees."""
     steps = torch.cat([length.diff(dim=0).abs().flatten(), length.diff(dim=1).abs().flatten()])
     return float(steps.mean() / length.mean().clamp(min=1e-9))
 

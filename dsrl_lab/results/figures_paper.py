@@ -12,7 +12,7 @@ from dsrl_lab.plots.theme import faded, new_figure, style_of
 from dsrl_lab.results import overview as drawing
 from dsrl_lab.results import paper_numbers as paper
 from dsrl_lab.results.claims_of_cost import WHOLE
-from dsrl_lab.results.figures_runs import gain_findings
+from dsrl_lab.results.figures_runs import gain_findings, read_off
 from dsrl_lab.results.frames import gains, pick, scores
 from dsrl_lab.results.inference import Estimate, estimate
 from dsrl_lab.results.inputs import Drawing, Inputs
@@ -71,18 +71,7 @@ def paper_figure1(inputs: Inputs) -> Drawing:
     for host, ax in zip(paper.HOSTS, panels, strict=True):
         points = [point for point in paper.FIGURE_1 if point.host == host]
         for row in ("baseline", "dsrl"):
-            style, numbers = style_of(row), [getattr(point, row) for point in points]
-            ax.errorbar(
-                range(len(points)),
-                [number.value for number in numbers],
-                yerr=[number.error for number in numbers],
-                color=style.color,
-                linestyle=(0, (1, 1.5)),
-                marker=style.marker,
-                markerfacecolor="white",
-                capsize=3,
-                label=f"{'DSRL' if row == 'dsrl' else row} [read off]",
-            )
+            read_off(ax, row, range(len(points)), points, f"{'DSRL' if row == 'dsrl' else row} [read off]")
         for x, point in enumerate(points):
             middle = ((point.baseline.value or 0) + (point.dsrl.value or 0)) / 2
             label = ax.annotate(f"+{point.gain.value:.1f}", (x, middle), (6, -3), textcoords="offset points")

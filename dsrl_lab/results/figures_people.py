@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
 from dsrl_lab.datasets.joint_tables import JointTable
 from dsrl_lab.datasets.people import drawing_size, open_people
 from dsrl_lab.datasets.pose import PoseSample
-from dsrl_lab.datasets.pose_transforms import pose_low_and_high, transform_joints
+from dsrl_lab.datasets.pose_transforms import inverse, pose_low_and_high, transform_joints
 from dsrl_lab.plots.masks import show_image
 from dsrl_lab.plots.people import draw_skeleton
 from dsrl_lab.plots.theme import new_figure, style_of
@@ -40,7 +39,7 @@ def paper_figure9(inputs: Inputs) -> Drawing:
         _show_person(crop, crop.joints, table, "#111111", axes[1, number])
         for row, ax in zip(rows, axes[2:, number], strict=True):
             joints = found[row][number]
-            _show_person(crop, transform_joints(joints, _inverse(crops.matrix(own))), table, style_of(row).color, ax)
+            _show_person(crop, transform_joints(joints, inverse(crops.matrix(own))), table, style_of(row).color, ax)
             ax.set_xlabel(f"{_right(joints, own, table)} of {int(own.visible.sum())} joints", fontsize=8)
     scored = pick(scores(inputs.runs), "keypoints.pck").set_index("row")
     names = [f"input {height}×{width}", f"truth {high[0]}×{high[1]}"]
@@ -63,8 +62,3 @@ def _right(joints: Tensor, person: PoseSample, table: JointTable) -> int:
     shoulder, hip = table.torso
     torso = (person.joints[shoulder] - person.joints[hip]).norm()
     return int((((joints - person.joints).norm(dim=-1) <= 0.2 * torso) & (person.visible > 0)).sum())
-
-
-def _inverse(matrix: Tensor) -> Tensor:
-    whole = torch.cat([matrix.double(), torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64)])
-    return torch.linalg.inv(whole)[:2].float()

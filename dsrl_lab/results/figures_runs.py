@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from dsrl_lab.plots.theme import new_figure, style_of
 from dsrl_lab.results import charts
@@ -34,7 +35,8 @@ def training_curves_figure(inputs: Inputs) -> Drawing:
             ax.set_axis_off()
             note = f"{charts.TERMS[term][0]}: not in these records"
             ax.text(0.5, 0.5, note, transform=ax.transAxes, ha="center", color=GREY)
-    _legend_below(figure, ncols=5)
+    entries = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels()), strict=True))
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
     return Drawing(figure)
 
 
@@ -105,13 +107,8 @@ def cost(inputs: Inputs) -> Drawing:
     plain, whole = counted["plain host"], counted["with the SSSR head"]
     names = {"baseline": "plain ESPNetv2", "dsrl": "DSRL, deconvolutions counted"}
     for (row, name), macs in zip(names.items(), (plain, whole), strict=True):
-        style, numbers = style_of(row), [getattr(point, row) for point in points]
-        left.errorbar(
-            [macs * point.input_size[0] * point.input_size[1] / (256 * 512) for point in points],
-            [number.value for number in numbers], yerr=[number.error for number in numbers], color=style.color,
-            linestyle=(0, (1, 1.5)), marker=style.marker, markerfacecolor="white", capsize=3,
-            label=f"{name} [mIoU read off]",
-        )  # fmt: skip
+        costs = [macs * point.input_size[0] * point.input_size[1] / (256 * 512) for point in points]
+        read_off(left, row, costs, points, f"{name} [mIoU read off]")
     first = paper.TABLE_1[-1].miou["ESPNetv2"].value or 0.0
     left.annotate("", (whole - 45, first), (plain, first), arrowprops={"arrowstyle": "-|>"})
     color, label = style_of("dsrl").color, "DSRL at 256×512 as its release counts it"
@@ -124,6 +121,15 @@ def cost(inputs: Inputs) -> Drawing:
         shown = swept[(swept["setting"] == name) & swept["row"].isin([*story(runs), "deconvolution"])]
         charts.cost_points(shown, ax=ax).set_title(setting_title(runs))
     return Drawing(figure, tuple(count_costs(counted)))
+
+
+def read_off(ax: Axes, row: str, x: Sequence[float], points: Sequence[paper.Figure1Point], label: str) -> None:
+    """Draw scores that were read off Figure 1, hollow and dotted, with their errors."""
+    style, numbers = style_of(row), [getattr(point, row) for point in points]
+    ax.errorbar(
+        x, [number.value for number in numbers], yerr=[number.error for number in numbers], color=style.color,
+        linestyle=(0, (1, 1.5)), marker=style.marker, markerfacecolor="white", capsize=3, label=label,
+    )  # fmt: skip
 
 
 def sweep_figure(inputs: Inputs) -> Drawing:
@@ -178,8 +184,3 @@ def training_note(runs: pd.DataFrame) -> str:
         f"every row: {run.iterations:.0f} iterations of {run.batch_size:.0f}; samples: {pictures}. "
         "Dots: seeds. Whiskers: 95 % t-interval. Gains are paired by seed"
     )
-
-
-def _legend_below(figure: Figure, *, ncols: int) -> None:
-    entries = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels()), strict=True))
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=ncols)

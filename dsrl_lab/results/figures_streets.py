@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dsrl_lab.complexity import evaluating
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.transforms import low_and_high
@@ -25,7 +26,7 @@ from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.config import NetworkConfig
-from dsrl_lab.training.evaluate import evaluating, predict_mask
+from dsrl_lab.training.evaluate import predict_mask
 
 SHEET_SIZE = (216, 288)
 
@@ -50,10 +51,9 @@ def streets_side_by_side(inputs: Inputs) -> Drawing:
     sizes = [loaded.description["train"]["input_size"] for _, loaded in models.values()]
     network = NetworkConfig.from_json(models["baseline"][1].description["network"])
     height, width = sizes[0]
-    streets = _validation((height, width), network.upscale_factor)
-    count = 3
-    figure = new_figure(13, 1.0 + count * 2.05)
-    axes = figure.subplots(count, 5, squeeze=False)
+    streets = _validation(network.upscale_factor, height, width)
+    figure = new_figure(13, 1.0 + 3 * 2.05)
+    axes = figure.subplots(3, 5)
     values = scores(inputs.runs)
     scored = pick(values, split=scored_split(values)).set_index("row")
     titles = [f"input {height}×{width}", f"truth {streets.size[0]}×{streets.size[1]}"]
@@ -77,6 +77,10 @@ def streets_side_by_side(inputs: Inputs) -> Drawing:
     return Drawing(figure)
 
 
+def _validation(scale: int, height: int, width: int) -> Streets:
+    return Streets("val", size=(height * scale, width * scale), length=3)
+
+
 class Seen(NamedTuple):
     """What a whole network gives for one validation scene."""
 
@@ -93,15 +97,9 @@ def streets_affinity(inputs: Inputs) -> Drawing:
     task, sisr = seen.output.task_features, seen.output.sisr_features
     if task is None or sisr is None:
         raise MissingInputError(f"{inputs.checkpoints['whole'].name} was trained without feature affinity")
-    positions = [
-        position
-        for name in ("car", "pole")
-        if (
-            position := _most_of(
-                seen.sample.mask, seen.streets.class_table.index(name), (task.shape[-2], task.shape[-1])
-            )
-        )
-    ]
+    grid, table = (task.shape[-2], task.shape[-1]), seen.streets.class_table
+    places = [_most_of(seen.sample.mask, table.index(name), grid) for name in ("car", "pole")]
+    positions = [place for place in places if place is not None]
     figure = new_figure(13, 0.35 + 2.8 * len(positions))
     axes = figure.subplots(len(positions), 4, squeeze=False)
     for number, (position, line) in enumerate(zip(positions, axes, strict=True)):
@@ -145,10 +143,6 @@ def _validation_scores(runs: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _validation(input_size: tuple[int, int], scale: int) -> Streets:
-    return Streets("val", size=(input_size[0] * scale, input_size[1] * scale), length=3)
-
-
 def see(path: Path) -> Seen:
     """A checkpoint's whole network on the first validation scene; MissingInputError where it has no SISR branch."""
     loaded = checkpoint.load(path)
@@ -157,7 +151,7 @@ def see(path: Path) -> Seen:
     network = NetworkConfig.from_json(loaded.description["network"])
     dsrl: DSRL = build_dsrl(network)
     checkpoint.load_model(dsrl, loaded)
-    streets = _validation(tuple(loaded.description["train"]["input_size"]), network.upscale_factor)
+    streets = _validation(network.upscale_factor, *loaded.description["train"]["input_size"])
     sample = streets[0]
     example = low_and_high(sample, network.upscale_factor)
     with evaluating(dsrl):

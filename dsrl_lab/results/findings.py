@@ -60,33 +60,32 @@ def judge_gain(finding: Finding, size: float | None) -> Finding:
 
 def judge_together(family: Sequence[Finding]) -> list[Finding]:
     """Judge the gains of one claim as one family (Holm); others keep their verdict."""
-    sized = [finding for finding in family if finding.ours is not None and finding.size is not None]
-    words = inference.judge_family([(finding.ours, finding.size) for finding in sized])
-    judged = {id(finding): word for finding, word in zip(sized, words, strict=True)}
-    return [
-        replace(finding, verdict=judged[id(finding)][0], reason=judged[id(finding)][1])
-        if id(finding) in judged
-        else finding
-        for finding in family
-    ]
+    judged = list(family)
+    sized = [place for place, one in enumerate(family) if one.ours is not None and one.size is not None]
+    words = inference.judge_family([(family[place].ours, family[place].size) for place in sized])
+    for place, (verdict, reason) in zip(sized, words, strict=True):
+        judged[place] = replace(family[place], verdict=verdict, reason=reason)
+    return judged
 
 
 def count_is(what: str, number: Number, ours: float, *, tolerance: float = 0.005) -> Finding:
-    """A count beside the paper's, supported where they agree by a relative tolerance; ValueError if that is not known.
-
-    Example:
-        >>> from dsrl_lab.results import paper_numbers as paper
-        >>> count_is("MACs", paper.COSTS[0].total, 1264.3).verdict
-        'supported'
-    """
+    """A count beside the paper's, supported where they agree by a relative tolerance; ValueError if it is not known."""
     if number.value is None:
         raise ValueError(f"expected a number of the paper to compare with, got {number}; leave unknown ones out")
-    verdict = SUPPORTED if abs(ours - number.value) <= tolerance * abs(number.value) else CONTRADICTED
-    reason = f"the same number within {100 * tolerance:g} %" if verdict == SUPPORTED else "another number"
-    ours_is = estimate([ours])
-    return Finding(
-        claim=what, paper={"": number}, ours=ours_is, unit=number.unit, counted=True, verdict=verdict, reason=reason
-    )
+    found = Finding(claim=what, paper={"": number}, ours=estimate([ours]), unit=number.unit, counted=True)
+    if abs(ours - number.value) <= tolerance * abs(number.value):
+        return replace(found, verdict=SUPPORTED, reason=f"the same number within {100 * tolerance:g} %")
+    return replace(found, verdict=CONTRADICTED, reason="another number")
+
+
+def of_seeds(
+    lines: pd.DataFrame, runs: pd.DataFrame, row: str, over: str = "", *, scale: float = 100
+) -> dict[str, Any]:
+    """What a finding takes over from values of seeds, ``lines``, of rows of one setting's ``runs``."""
+    rows = (row, over) if over else (row,)
+    ours = estimate(lines["value"]).scaled(scale)
+    setting, records = str(runs["setting"].iloc[0]), files_of(runs, rows, lines["seed"])
+    return {"row": row, "over": over, "setting": setting, "ours": ours, "records": records}
 
 
 def smallest(numbers: dict[str, Number]) -> float:

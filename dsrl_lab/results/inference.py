@@ -66,8 +66,12 @@ def estimate(values: Iterable[float]) -> Estimate:
     mean = statistics.fmean(values)
     if len(values) == 1:
         return Estimate(values, mean, None)
-    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
-    return Estimate(values, mean, t * statistics.stdev(values) / math.sqrt(len(values)))
+    return Estimate(values, mean, _t(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values)))
+
+
+def _t(freedom: int, level: float = CONFIDENCE) -> float:
+    """Half the width of a t-interval, in standard errors."""
+    return float(stats.t.ppf((1 + level) / 2, freedom))
 
 
 def t_interval(values: Iterable[float]) -> tuple[float, float]:
@@ -100,7 +104,7 @@ def smallest_visible(result: Estimate, *, power: float = 0.8) -> float | None:
 
 @functools.cache
 def _visible_errors(freedom: int, power: float) -> float:
-    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    t = _t(freedom)
     spreads = stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom)  # what the sample's own spread may turn out to be
     edges = t * np.sqrt(spreads / freedom)
 
@@ -112,7 +116,7 @@ def _visible_errors(freedom: int, power: float) -> float:
 
 
 def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -> tuple[str, str]:
-    """Judge a gain in points, of a claimed ``size`` or by its sign, with its interval widened for ``tests``; say why.
+    """Judge a gain in points, of a claimed ``size`` or by its sign, its interval widened for ``tests``; say why.
 
     Example:
         >>> judge(estimate((2.1, 2.6, 2.4)), 2.0)
@@ -128,7 +132,8 @@ def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -
     after = f" (corrected for {tests} tests)" if tests > 1 else ""
     goal = 0.0 if size is None else max(0.0, size - SMALLEST)
     if low > 0 and low >= goal:
-        return SUPPORTED, "the interval is clear of zero" + ("" if size is None else _reaches(size)) + after
+        reaches = "" if size is None else f" and reaches {size:g} within {SMALLEST:g}"
+        return SUPPORTED, f"the interval is clear of zero{reaches}{after}"
     if high < 0:
         return CONTRADICTED, "the interval lies below zero" + after
     if high < goal:
@@ -192,17 +197,17 @@ def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
 
 
 def pooled_miou(counts: np.ndarray) -> np.ndarray:
-    """MIoU (...) of summed counts (..., 3, K), right, predicted and true pixels, over the classes that occur.
+    """MIoU (...) of summed counts (..., 3, K), as ``metrics.segmentation`` has it, over the classes that occur.
 
     Example:
         >>> float(pooled_miou(np.array([[2, 4], [2, 5], [3, 4]])))  # 2/3 and 4/5
         0.7333333333333334
     """
-    right, predicted, true = np.moveaxis(np.asarray(counts, dtype=float), -2, 0)
-    union = predicted + true - right
-    with np.errstate(invalid="ignore", divide="ignore"):
-        iou = np.where(union > 0, right / union, np.nan)
-    return np.nanmean(iou, axis=-1)
+    import torch
+
+    from dsrl_lab.metrics.segmentation import pooled_iou
+
+    return pooled_iou(torch.from_numpy(counts)).nanmean(-1).numpy()
 
 
 def bootstrap(
@@ -258,13 +263,8 @@ def _widened(ours: Estimate, tests: int) -> tuple[float, float]:
     if tests == 1:
         return ours.interval
     freedom = len(ours.values) - 1
-    level = 1 - (1 - CONFIDENCE) / tests
-    wider = ours.margin * float(stats.t.ppf((1 + level) / 2, freedom) / stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    wider = ours.margin * (_t(freedom, 1 - (1 - CONFIDENCE) / tests) / _t(freedom))
     return ours.mean - wider, ours.mean + wider
-
-
-def _reaches(size: float) -> str:
-    return f" and reaches {size:g} within {SMALLEST:g}"
 
 
 def _p_equivalent(ours: Estimate) -> float:
@@ -275,7 +275,7 @@ def _p_decided(ours: Estimate | None, size: float | None) -> float | None:
     if ours is None or ours.margin is None:
         return None
     goal = 0.0 if size is None else max(0.0, size - SMALLEST)
-    error = ours.margin / float(stats.t.ppf((1 + CONFIDENCE) / 2, len(ours.values) - 1))
+    error = ours.margin / _t(len(ours.values) - 1)
     if error == 0:
         return 0.0 if ours.mean != goal else 1.0
     p = 2 * float(stats.t.sf(abs(ours.mean - goal) / error, len(ours.values) - 1))

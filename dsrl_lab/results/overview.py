@@ -18,12 +18,7 @@ Point = tuple[float, float]
 
 
 def say(shape: Shape | None) -> str:
-    """A tensor's size as a caption: channels, then height and width.
-
-    Example:
-        >>> say((19, 1024, 2048))
-        '19 × 1024 × 2048'
-    """
+    """A tensor's size as a caption: channels, then height and width."""
     return "–" if shape is None else " × ".join(map(str, shape))
 
 
@@ -33,9 +28,8 @@ def overview(
     """Draw DSRL's parts over pictures (H, W, 3) uint8: solid what is deployed, dashed what only training needs."""
     ax = _canvas(axes_or_current(ax), 15.0, 6.5)
     top, middle, bottom = 4.9, 2.95, 1.15
-    ax.add_patch(
-        FancyBboxPatch((0.1, 3.85), 14.7, 2.3, boxstyle="round,pad=0,rounding_size=0.2", color=BLUE, alpha=0.06)
-    )
+    frame = "round,pad=0,rounding_size=0.2"
+    ax.add_patch(FancyBboxPatch((0.1, 3.85), 14.7, 2.3, boxstyle=frame, color=BLUE, alpha=0.06))
     ax.text(0.35, 6.22, "deployed: dsrl.task_model", va="bottom", weight="bold", color=BLUE)
     ax.text(0.35, 0.3, "dashed: training only", va="bottom", weight="bold", color=GREY)
     _picture(ax, low_res, (1.3, top), 1.6, f"input\n{say(shapes.image)}", crisp=True)
@@ -43,15 +37,8 @@ def overview(
     _box(ax, (6.9, top), (2.0, 1.25), "decoder", say(shapes.class_maps), BLUE)
     _box(ax, (9.75, top), (2.0, 1.25), "SSSR head", say(shapes.logits), BLUE)
     _picture(ax, mask, (13.05, top), 3.2, "mask: cross-entropy", color=BLUE)
-    _box(
-        ax,
-        (6.9, middle),
-        (3.0, 0.95),
-        "feature affinity",
-        f"{say(shapes.task_features)}, twice",
-        VERMILLION,
-        dashed=True,
-    )
+    twice = f"{say(shapes.task_features)}, twice"
+    _box(ax, (6.9, middle), (3.0, 0.95), "feature affinity", twice, VERMILLION, dashed=True)
     _box(ax, (6.9, bottom), (2.0, 1.1), "SISR head", say(shapes.super_res), GREEN, dashed=True)
     _picture(ax, high_res, (13.05, bottom), 3.2, "picture: w₁ · squared error", color=GREEN)
 
@@ -92,9 +79,8 @@ def branches(shapes: NetworkShapes, *, ax: Axes | None = None) -> Axes:
         _arrow(ax, (9.6, 0.9), (9.6, 1.28), VERMILLION, dashed=True)
         ax.text(9.75, 4.5, f"before them: {say(shapes.head_features)}", fontsize=8, va="center", color=VERMILLION)
         positions = shapes.task_features[1] * shapes.task_features[2]
-        note = (
-            f"feature affinity\nP = {positions:,} positions a side\nS is P × P: {positions**2 / 2**28:g} GiB if stored"
-        )
+        note = f"feature affinity\nP = {positions:,} positions a side\n"
+        note += f"S is P × P: {positions**2 / 2**28:g} GiB if stored"
         ax.text(10.35, 2.95, note, fontsize=8.5, va="center", color=VERMILLION, weight="bold")
     return ax
 
@@ -106,12 +92,11 @@ def _canvas(ax: Axes, width: float, height: float) -> Axes:
 
 
 def _box(ax: Axes, center: Point, size: Point, name: str, tensor: str, color: str, *, dashed: bool = False) -> None:
-    line = TRAINING_ONLY if dashed else "-"
     corner = (center[0] - size[0] / 2, center[1] - size[1] / 2)
-    for fill, edge, alpha in ((color, "none", 0.13), ("none", color, 1.0)):
-        look: dict[str, Any] = {"facecolor": fill, "edgecolor": edge, "alpha": alpha, "linewidth": 1.6}
-        look["linestyle"] = line
-        ax.add_patch(FancyBboxPatch(corner, *size, boxstyle="round,pad=0.02,rounding_size=0.15", **look))
+    look: dict[str, Any] = {"linewidth": 1.6, "linestyle": TRAINING_ONLY if dashed else "-"}
+    look["boxstyle"] = "round,pad=0.02,rounding_size=0.15"
+    ax.add_patch(FancyBboxPatch(corner, *size, facecolor=color, edgecolor="none", alpha=0.13, **look))
+    ax.add_patch(FancyBboxPatch(corner, *size, facecolor="none", edgecolor=color, alpha=1.0, **look))
     ax.text(center[0], center[1] + 0.02, name, ha="center", va="bottom", fontsize=9.5, weight="bold")
     ax.text(center[0], center[1] - 0.08, tensor, ha="center", va="top", fontsize=8)
 
@@ -125,10 +110,8 @@ def _picture(
     limits, how = (ax.get_xlim(), ax.get_ylim()), "none" if crisp else "antialiased"
     ax.imshow(picture, extent=(left, right, low, high), interpolation=how, zorder=2)
     ax.set(xlim=limits[0], ylim=limits[1])
-    if not color:
-        ax.text(center[0], low - 0.1, caption, ha="center", va="top", fontsize=8)
-    else:
-        ax.text(center[0], low - 0.06, caption, ha="center", va="top", fontsize=9, weight="bold", color=color)
+    words: dict[str, Any] = {"fontsize": 9, "weight": "bold", "color": color} if color else {"fontsize": 8}
+    ax.text(center[0], low - (0.06 if color else 0.1), caption, ha="center", va="top", **words)
 
 
 def _block(ax: Axes, center: Point, shape: Shape, color: str, name: str, *, dashed: bool = False) -> None:
@@ -147,7 +130,6 @@ def _block(ax: Axes, center: Point, shape: Shape, color: str, name: str, *, dash
 
 
 def _arrow(ax: Axes, start: Point, end: Point, color: str, *, dashed: bool = False, path: str = "arc3") -> None:
-    look: dict[str, Any] = {"color": color, "linewidth": 1.5, "zorder": 1}
-    look["linestyle"] = TRAINING_ONLY if dashed else "-"
+    look: dict[str, Any] = {"color": color, "linewidth": 1.5, "linestyle": TRAINING_ONLY if dashed else "-"}
     look |= {"arrowstyle": "-|>", "mutation_scale": 11, "shrinkA": 0, "shrinkB": 0, "connectionstyle": path}
-    ax.add_patch(FancyArrowPatch(start, end, **look))
+    ax.add_patch(FancyArrowPatch(start, end, zorder=1, **look))

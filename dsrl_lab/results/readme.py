@@ -31,8 +31,8 @@ SETTINGS = {
 }
 SETS = ("Set5", "Set14")
 HEADLINES = ("streets_tinynet_45x60", "camvid_espnetv2_90x120")
-COLUMNS: tuple[str, ...] = ("seeds", "mIoU", "gain", "mIoU, test", "gain, test", "PCK@0.2", "gain in PCK", "PCK@0.1")
-COLUMNS += ("thin classes", "thin outlines (F)", "magnified labels", "true MACs (M)", "SISR PSNR (dB)")
+COLUMNS = ["seeds", "mIoU", "gain", "mIoU, test", "gain, test", "PCK@0.2", "gain in PCK", "PCK@0.1", "thin classes"]
+COLUMNS += ["thin outlines (F)", "magnified labels", "true MACs (M)", "SISR PSNR (dB)"]
 
 
 def results(found: pd.DataFrame, names: Sequence[str] = tuple(SETTINGS)) -> str:
@@ -41,18 +41,16 @@ def results(found: pd.DataFrame, names: Sequence[str] = tuple(SETTINGS)) -> str:
     for setting in names:
         of_setting = alike(found[found["setting"] == setting])
         if len(of_setting):
-            parts.append(
-                _heading(SETTINGS[setting], of_setting) + "\n\n" + markdown(ablation_table(of_setting, COLUMNS))
-            )
+            parts += [_heading(SETTINGS[setting], of_setting), markdown(ablation_table(of_setting, COLUMNS))]
     return "\n\n".join(parts)
 
 
 def _heading(title: str, of_setting: pd.DataFrame) -> str:
     run = of_setting.iloc[0]
     height, width, scale = (int(value) for value in (run.input_height, run.input_width, run.upscale_factor))
-    pose = "keypoints" in (run.record.end or {})
     what = "mIoU in %, bilinear logits at the pictures' size"
-    what = "PCK in %: joints within 0.2 and 0.1 of the torso" if pose else what
+    if "keypoints" in (run.record.end or {}):
+        what = "PCK in %: joints within 0.2 and 0.1 of the torso"
     return (
         f"**{title}**: input {height}x{width}, output {scale * height}x{scale * width}, {run.iterations:.0f} "
         f"iterations of {run.batch_size:.0f}; records in `data/runs/{run.setting}`. {what}; "
@@ -67,12 +65,12 @@ def super_resolution(found: pd.DataFrame) -> str:
     reached, bicubic = (one.pivot(index="row", columns="split", values="value") for one in values)
     if networks.empty:
         return ""
-    lines = [("bicubic, without a network", *(f"{bicubic[name].iloc[0]:.2f}" for name in SETS), "", "", "")]
+    lines = [["bicubic, without a network", *(f"{bicubic[name].iloc[0]:.2f}" for name in SETS), "", "", ""]]
     for row in reached.sort_values(SETS[0]).index:
         run = networks[networks["row"] == row].iloc[0]
         numbers = [f"{reached.at[row, name]:.2f}" for name in SETS]
         numbers += [f"{run.macs / 1e9:.1f}", f"{run.parameters / 1e3:.0f}", f"{run.record.end['cpu_seconds'] / 60:.0f}"]
-        lines.append((f"[{run.label}](../data/runs/{run.record.path.name})", *numbers))
+        lines.append([f"[{run.label}](../data/runs/{run.record.path.name})", *numbers])
     names = ["network", *SETS, "MACs (G)", "parameters (k)", "training (CPU minutes)"]
     title = (
         "**Super-resolution x2, trained on T91** (`dsrl-lab train-sisr`): PSNR in dB on Y, border 2; MACs for 256x512."
@@ -82,18 +80,17 @@ def super_resolution(found: pd.DataFrame) -> str:
 
 def deployed(path: Path) -> str:
     """What deployment costs: latency against the host's, and mIoU of fewer bits; "" where nothing was measured yet."""
-    lines = record.read(path) if path.is_file() else []
+    lines = _lines(path)
     exports = [line for line in lines if line["kind"] == "export"]
-    return "\n\n".join(
-        [*(_timed(line) for line in lines if line["kind"] == "deployment"), *([_exports(exports)] * bool(exports))]
-    )
+    parts = [_timed(line) for line in lines if line["kind"] == "deployment"]
+    return "\n\n".join([*parts, _exports(exports)] if exports else parts)
 
 
 def training_pace(path: Path) -> str:
     """What the parts cost in training, or torch.compile; "" where nothing was measured yet."""
-    if not path.is_file():
+    lines = _lines(path)
+    if not lines:
         return ""
-    lines = record.read(path)
     first, *titles = [row["title"] for row in lines[0]["rows"]]
     what, command = "A training step", "train"
     if "compiled" in (first, *titles):
@@ -103,48 +100,42 @@ def training_pace(path: Path) -> str:
         f"{lines[0]['steps']} turns (quartiles); record in `data/runs/{path.name}`."
     )
     table = [
-        (
-            ", ".join([f"`{line['setting']}`", *(f"`{change}`" for change in line["changes"])]),
-            f"{line['rows'][0]['images_per_second']:.0f}",
-            *(f"{r['cost']:.2f}x ({r['spread'][0]:.2f} to {r['spread'][1]:.2f})" for r in line["rows"][1:]),
-        )
+        {
+            "setting": ", ".join([f"`{line['setting']}`", *(f"`{change}`" for change in line["changes"])]),
+            f"{first} (images/s)": f"{line['rows'][0]['images_per_second']:.0f}",
+            **{row["title"]: _ratio(row["cost"], row["spread"]) for row in line["rows"][1:]},
+        }
         for line in lines
     ]
-    return f"{heading}\n\n{markdown(pd.DataFrame(table, columns=['setting', f'{first} (images/s)', *titles]))}"
+    return f"{heading}\n\n{markdown(pd.DataFrame(table))}"
 
 
 def damaged_files(path: Path) -> str:
     """How many damaged files each reader was given, and what came of them; "" where nothing was measured yet."""
-    if not path.is_file():
+    last = {line.get("reader", line.get("door")): line for line in _lines(path)}
+    if not last:
         return ""
-    last = {line.get("reader", line.get("door")): line for line in record.read(path)}
-    read = pd.DataFrame([(name, line.get("read", 0), line.get("refused", 0)) for name, line in last.items()])
-    read.insert(1, "inputs", read[1] + read[2])
     heading = (
         "**Damaged files** (`pytest -m slow tests/fuzz`): mutated inputs by what reads them, how many were read all "
         "the same, how many refused with a clear error. None crashed, hung, ran code or wrote elsewhere. Record in "
         f"`data/runs/{path.name}`."
     )
-    table = read.astype({"inputs": object}).map(lambda value: value if isinstance(value, str) else f"{value:,}")
-    table.columns = ["reader", "inputs", "read", "refused"]
-    table.loc[len(table)] = ["all", f"{read['inputs'].sum():,}", "", ""]
-    return f"{heading}\n\n{markdown(table)}"
+    counts = {name: (line.get("read", 0), line.get("refused", 0)) for name, line in last.items()}
+    table = [(name, f"{read + refused:,}", f"{read:,}", f"{refused:,}") for name, (read, refused) in counts.items()]
+    table.append(("all", f"{sum(map(sum, counts.values())):,}", "", ""))
+    return f"{heading}\n\n{markdown(pd.DataFrame(table, columns=['reader', 'inputs', 'read', 'refused']))}"
 
 
 def notebooks(path: Path) -> str:
     """What each notebook takes; "" where nothing was measured yet."""
-    if not path.is_file():
+    table, total = [], 0.0
+    for line in _lines(path):
+        link = f"[{line['name'].replace('_', ' ')}](notebooks/{line['name']}.ipynb)"
+        table.append((link, f"{line['cpu_seconds'] / 60:.1f}", f"{line['peak_megabytes'] / 1000:.1f}"))
+        total += line["cpu_seconds"]
+    if not table:
         return ""
-    lines = record.read(path)
-    table = [
-        (
-            f"[{line['name'].replace('_', ' ')}](notebooks/{line['name']}.ipynb)",
-            f"{line['cpu_seconds'] / 60:.1f}",
-            f"{line['peak_megabytes'] / 1000:.1f}",
-        )
-        for line in lines
-    ]
-    table.append(("all", f"{sum(line['cpu_seconds'] for line in lines) / 60:.1f}", ""))
+    table.append(("all", f"{total / 60:.1f}", ""))
     return markdown(pd.DataFrame(table, columns=["notebook", "CPU minutes", "peak memory (GB)"]))
 
 
@@ -203,35 +194,37 @@ def _timed(line: dict[str, Any]) -> str:
         "median (quartiles); record in `data/runs/deployment.jsonl`."
     )
     table = [
-        (
-            row["name"],
-            f"{row['macs'] / 1e6:.1f}",
-            f"{row['macs_ratio']:.2f}x",
-            *(_ratio(row, way) for way in ("eager", "onnx")),
-        )
+        {
+            "variant": row["name"],
+            "true MACs (M)": f"{row['macs'] / 1e6:.1f}",
+            "MACs": f"{row['macs_ratio']:.2f}x",
+            "PyTorch": _ratio(row["eager_ratio"], row["eager_spread"]),
+            "onnxruntime": _ratio(row["onnx_ratio"], row["onnx_spread"]),
+        }
         for row in line["rows"]
     ]
-    names = ["variant", "true MACs (M)", "MACs", "PyTorch", "onnxruntime"]
-    return f"{heading}\n\n{markdown(pd.DataFrame(table, columns=names))}"
+    return f"{heading}\n\n{markdown(pd.DataFrame(table))}"
 
 
-def _ratio(row: dict[str, Any], way: str) -> str:
-    ratio, spread = row[f"{way}_ratio"], row[f"{way}_spread"]
+def _ratio(ratio: float | None, spread: Sequence[float]) -> str:
     return "" if ratio is None else f"{ratio:.2f}x ({spread[0]:.2f} to {spread[1]:.2f})"
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return record.read(path) if path.is_file() else []
 
 
 def _exports(lines: Sequence[dict[str, Any]]) -> str:
     heading = "**Fewer bits** (`dsrl-lab export --score`): mIoU in % on the whole split, bilinear logits; same record."
     table = [
-        (
-            f"{line['checkpoint'].removesuffix('.safetensors')}, {line['dataset']} {line['split']}",
-            line["format"],
-            line["precision"],
-            f"{line['bytes'] / 1e6:.2f}",
-            f"{100 * line['miou']:.1f}",
-            f"{100 * (line['miou'] - line['pytorch_miou']):+.1f}",
-        )
+        {
+            "network": f"{line['checkpoint'].removesuffix('.safetensors')}, {line['dataset']} {line['split']}",
+            "format": line["format"],
+            "precision": line["precision"],
+            "size (MB)": f"{line['bytes'] / 1e6:.2f}",
+            "mIoU": f"{100 * line['miou']:.1f}",
+            "change in points": f"{100 * (line['miou'] - line['pytorch_miou']):+.1f}",
+        }
         for line in lines
     ]
-    names = ["network", "format", "precision", "size (MB)", "mIoU", "change in points"]
-    return f"{heading}\n\n{markdown(pd.DataFrame(table, columns=names))}"
+    return f"{heading}\n\n{markdown(pd.DataFrame(table))}"

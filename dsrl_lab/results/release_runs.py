@@ -37,10 +37,7 @@ def keep(folder: Path, data: Path) -> list[Path]:
             path: data / "runs" / f"{name}.jsonl",
             path.parent / "deployed.safetensors": data / "checkpoints" / f"{name}.safetensors",
         }
-        for source, place in places.items():
-            with whole_file(place) as part:
-                shutil.copyfile(source, part)
-            written.append(place)
+        written += _copied(places)
         if first["network"]["affinity"]:  # figures look into the SISR branch of these
             whole = data / "checkpoints" / f"{name}_whole.safetensors"
             checkpoint.copy_model(path.parent / "latest.safetensors", whole)
@@ -57,6 +54,10 @@ def keep_super_resolution(directory: Path, data: Path) -> list[Path]:
         directory / "best.safetensors": data / "checkpoints" / f"{name}.safetensors",
         directory / "best.json": data / "checkpoints" / f"{name}.json",
     }
+    return _copied(places)
+
+
+def _copied(places: dict[Path, Path]) -> list[Path]:
     for source, place in places.items():
         with whole_file(place) as part:
             shutil.copyfile(source, part)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from dsrl_lab.complexity import evaluating
 from dsrl_lab.dsrl import DSRL, SISRHead
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 
@@ -26,31 +27,15 @@ class NetworkShapes(NamedTuple):
 
 
 def network_shapes(dsrl: DSRL, input_size: tuple[int, int]) -> NetworkShapes:
-    """Run a network on one empty picture and say all sizes in it; ValueError if it cannot serve this one.
-
-    Example:
-        >>> network_shapes(papers_network(), (512, 1024)).logits
-        (19, 1024, 2048)
-    """
+    """Run a network on one empty picture and say all sizes in it; ValueError if it cannot serve this one."""
     image = torch.zeros(1, 3, *input_size, device=next(dsrl.parameters()).device)
-    was_training = dsrl.training
-    dsrl.eval()
-    with torch.no_grad():
+    with evaluating(dsrl):
         features = dsrl.task_model.forward_features(image)
-        host = getattr(dsrl.task_model, "host", dsrl.task_model)
-        head = host.forward_head(features)
-        output = dsrl(image)
-    dsrl.train(was_training)
-    return NetworkShapes(
-        image=_shape(image),
-        features=tuple(_shape(feature) for feature in features),
-        class_maps=_shape(head.logits),
-        head_features=_shape(head.features),
-        logits=_shape(output.logits),
-        super_res=None if output.super_res is None else _shape(output.super_res),
-        task_features=None if output.task_features is None else _shape(output.task_features),
-        sisr_features=None if output.sisr_features is None else _shape(output.sisr_features),
-    )
+        head = getattr(dsrl.task_model, "host", dsrl.task_model).forward_head(features)
+        logits, *training_only = dsrl(image)
+    of_training = (None if tensor is None else _shape(tensor) for tensor in training_only[:3])
+    of_features = tuple(map(_shape, features))
+    return NetworkShapes(_shape(image), of_features, *map(_shape, (*head[:2], logits)), *of_training)
 
 
 def meta_device() -> torch.device:

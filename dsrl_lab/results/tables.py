@@ -70,9 +70,8 @@ def markdown(table: pd.DataFrame) -> str:
         >>> markdown(pd.DataFrame({"mIoU": ["50.0"]})).splitlines()
         ['| mIoU |', '|---|', '| 50.0 |']
     """
-    lines = [table.columns, ["---"] * len(table.columns), *table.to_numpy()]
-    joined = ["| " + " | ".join(map(str, line)) + " |" for line in lines]
-    return "\n".join([joined[0], "|" + "---|" * len(table.columns), *joined[2:]])
+    head, *lines = ["| " + " | ".join(map(str, line)) + " |" for line in (table.columns, *table.to_numpy())]
+    return "\n".join([head, "|" + "---|" * len(table.columns), *lines])
 
 
 def ladder(runs: pd.DataFrame) -> dict[str, str]:

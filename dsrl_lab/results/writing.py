@@ -31,13 +31,7 @@ def write(figure: Figure, path: Path) -> list[Path]:
 
 
 def svg_bytes(figure: Figure) -> bytes:
-    """The figure as SVG, with letters as paths: it looks the same where the fonts are not there.
-
-    Example:
-        >>> from dsrl_lab.plots.theme import new_figure
-        >>> b"<dc:date>" in svg_bytes(new_figure(1, 1))
-        False
-    """
+    """The figure as SVG, with letters as paths: it looks the same where the fonts are not there."""
     buffer = io.BytesIO()
     with theme():
         figure.savefig(buffer, format="svg", dpi=DOTS_PER_INCH, metadata={"Date": None, "Creator": None})

@@ -31,7 +31,7 @@ def draw_figure(mesh: Mesh, person: Person, owner: int) -> None:
         mesh.cast_rod(a, b, start * thick)
 
     def leg(side: str) -> None:
-        hip, knee, ankle = (j[k] for k in (body.RIGHT_LEG if side == "right" else body.LEFT_LEG))
+        hip, knee, ankle = (j[k] for k in body.LEGS[side])
         lower = person.skin if person.outfit == "dress" else person.bottom
         limb(knee, ankle, 0.036, 0.023, lower)
         limb(hip, knee, 0.050, 0.036, person.bottom)
@@ -39,7 +39,7 @@ def draw_figure(mesh: Mesh, person: Person, owner: int) -> None:
         limb((ankle[0], ankle[1] - 0.018 * h, ankle[2]), toe, 0.022, 0.017, person.shoes)
 
     def arm(side: str) -> None:
-        shoulder, elbow, wrist = (j[k] for k in (body.RIGHT_ARM if side == "right" else body.LEFT_ARM))
+        shoulder, elbow, wrist = (j[k] for k in body.ARMS[side])
         limb(wrist, wrist, 0.023, 0.023, person.skin)
         limb(elbow, wrist, 0.027, 0.02, person.top)
         limb(shoulder, elbow, 0.034, 0.027, person.top)

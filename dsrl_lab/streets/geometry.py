@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dsrl_lab.streets.dice import Dice
-
 Point = tuple[float, float, float]
 Shape = list[Point]
 
@@ -87,14 +85,6 @@ def ring(outer: Shape, inner: Shape) -> Shape:
     return [*outer, outer[0], *inner, inner[0]]
 
 
-def blob(centre: Point, radius: float, dice: Dice, corners: int = 9, *, rough: float = 0.3) -> Shape:
-    """Return a disc with an uneven edge: a tuft of leaves, a cloud of hedge."""
-    x, y, z = centre
-    turn, step = dice.unit() * 6.28, 2 * math.pi / corners
-    radii = [radius * (1 - rough * dice.unit()) for _ in range(corners)]
-    return [(x + r * math.cos(turn + i * step), y + r * math.sin(turn + i * step), z) for i, r in enumerate(radii)]
-
-
 def capsule(a: Point, b: Point, start: float, stop: float, *, caps: int = 3) -> Shape:
     """Return a rod from a to b that faces the camera, of radius ``start`` at a and ``stop`` at b, with round ends."""
     angle = math.atan2(b[1] - a[1], b[0] - a[0])
@@ -107,12 +97,7 @@ def capsule(a: Point, b: Point, start: float, stop: float, *, caps: int = 3) -> 
 
 
 def hull(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the convex hull of points in a plane (Andrew's monotone chain).
-
-    Example:
-        >>> hull([(0, 0), (2, 0), (1, 0.5), (2, 2), (0, 2)])
-        [(0, 0), (2, 0), (2, 2), (0, 2)]
-    """
+    """Return the convex hull of points in a plane (Andrew's monotone chain)."""
     ordered = sorted(set(points))
     chain: list[tuple[float, float]] = []
     for sequence in (ordered, ordered[::-1]):

@@ -63,12 +63,7 @@ def illuminate(faces: Faces, normal: NDArray[np.float64], weather: Weather, came
 
 
 def soften(field: Array, radius: int) -> Array:
-    """Blur a picture (H, W) with a triangle of the given radius, along rows and columns.
-
-    Example:
-        >>> soften(np.float32([[0, 0, 4, 0, 0]]), 1).tolist()
-        [[0.0, 1.0, 2.0, 1.0, 0.0]]
-    """
+    """Blur a picture (H, W) with a triangle of the given radius, along rows and columns."""
     for axis in (0, 1):
         length = field.shape[axis]
         edges = [(radius, radius) if k == axis else (0, 0) for k in (0, 1)]

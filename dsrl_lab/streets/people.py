@@ -15,8 +15,8 @@ from dsrl_lab.streets.geometry import Frame, Point
 
 R_ANKLE, R_KNEE, R_HIP, L_HIP, L_KNEE, L_ANKLE = range(6)
 R_WRIST, R_ELBOW, R_SHOULDER, L_SHOULDER, L_ELBOW, L_WRIST, NECK, HEAD = range(6, 14)
-RIGHT_LEG, LEFT_LEG = (R_HIP, R_KNEE, R_ANKLE), (L_HIP, L_KNEE, L_ANKLE)
-RIGHT_ARM, LEFT_ARM = (R_SHOULDER, R_ELBOW, R_WRIST), (L_SHOULDER, L_ELBOW, L_WRIST)
+LEGS = {"right": (R_HIP, R_KNEE, R_ANKLE), "left": (L_HIP, L_KNEE, L_ANKLE)}
+ARMS = {"right": (R_SHOULDER, R_ELBOW, R_WRIST), "left": (L_SHOULDER, L_ELBOW, L_WRIST)}
 
 SKINS = palette("e3b899 c98f6b a06a48 7a4e35 f0cdb0 5a3a2a")
 HAIRS = palette("2a2320 4a3526 7a5a3a b08a55 8a8580 6a3a26 1e1c1e")

@@ -114,8 +114,7 @@ def draw_car(mesh: Mesh, car: Car, camera: Camera, glass: tuple[Colour, Colour])
         _ring(-half * 0.99, half * (0.93 if not big else 0.985), wide * 0.985, max(o.nose, lamp + 0.08), soft),
         _ring(min(foot, -half * 0.96), screen, wide * 0.96, o.belt, soft),
     ]
-    colours = np.empty((5, 12, 3))
-    colours[:] = paint
+    colours = np.tile(paint, (5, 12, 1))
     colours[0] = blend(paint, DARK, 0.92)
     colours[2, FRONT_CORNERS] = (0.90, 0.91, 0.90)
     colours[2, REAR_CORNERS] = (0.62, 0.06, 0.06)
@@ -135,15 +134,13 @@ def draw_car(mesh: Mesh, car: Car, camera: Camera, glass: tuple[Colour, Colour])
 
     low, high, top = level(o.belt + 0.05), level(o.height - 0.11), level(o.height, 0.10)
     cabin = [level(o.belt), low, high, level(o.height - 0.03), top]
-    colours = np.empty((4, 12, 3))
-    colours[:] = paint
+    colours = np.tile(paint, (4, 12, 1))
     colours[1] = blend(glass[0], glass[1], 0.15)
     colours[1, (FRONT, 0, 10, BACK)] = blend(glass[0], glass[1], 0.5)
     draft.loft(cabin, colours, [BY_NORMAL, 0.15, BY_NORMAL, BY_NORMAL])
     _posts(draft, car, o, low, high)
     if car.model == "bus":
-        board = np.empty((1, 12, 3))
-        board[:] = paint
+        board = np.tile(paint, (1, 12, 1))
         board[0, FRONT] = (0.12, 0.12, 0.11)
         draft.loft([level(o.height - 0.5), high], board, [BY_NORMAL])
     draft.put(top, paint)

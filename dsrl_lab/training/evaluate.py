@@ -7,8 +7,7 @@ by finer labels alone. Several processes that share the pictures give the scores
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,12 +16,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from dsrl_lab.affinity import affinity_matrix
+from dsrl_lab.complexity import evaluating
 from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.transforms import reduce_image, resize_mask
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.layers import resize
 from dsrl_lab.metrics import BoundaryScore, SegmentationScore, psnr, ssim
 from dsrl_lab.metrics.affinity import affinity_statistics
+from dsrl_lab.metrics.segmentation import pooled_iou
 from dsrl_lab.training.examples import Samples
 from dsrl_lab.training.processes import all_reduce_sum, broadcast_buffers, shard
 
@@ -50,19 +51,6 @@ class SegmentationResult:
         """As a dictionary that JSON can hold."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "counts"}
         return values if self.drives else {name: value for name, value in values.items() if name != "drives"}
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation without gradients; afterwards each module is as it was."""
-    was_training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for module in was_training:
-            module.training = True
 
 
 def predict_logits(model: nn.Module, image: Tensor, *, input_size: tuple[int, int]) -> Tensor:
@@ -178,17 +166,6 @@ def evaluate_segmentation(
     )
 
 
-def pooled_miou(counts: Tensor) -> float:
-    """MIoU of some pictures together; counts (pictures, 3, K) as in ``SegmentationResult``.
-
-    Example:
-        >>> pooled_miou(torch.tensor([[[2, 0], [2, 1], [3, 0]], [[0, 4], [0, 4], [0, 4]]]))  # 2/3 and 4/5
-        0.7333333333333334
-    """
-    right, predicted, true = counts.sum(0).double()
-    return float((right / (predicted + true - right)).nanmean())
-
-
 def drive_of(name: str) -> str:
     """The video sequence in a picture's name, its part before the first "_"; "" for none.
 
@@ -205,7 +182,9 @@ def drive_scores(names: Sequence[str], counts: Tensor) -> dict[str, float]:
     places: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         places.setdefault(drive_of(name), []).append(index)
-    return {drive: pooled_miou(counts[found]) for drive, found in places.items()} if len(places) > 1 else {}
+    return {
+        drive: float(pooled_iou(counts[found].sum(0)).nanmean()) for drive, found in places.items() if len(places) > 1
+    }
 
 
 def evaluate_affinity(

@@ -15,6 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from dsrl_lab.complexity import evaluating
 from dsrl_lab.datasets.joint_tables import JointTable
 from dsrl_lab.datasets.people import DecodedPeople
 from dsrl_lab.datasets.pose import CocoKeypoints, PoseDataset, PoseSample
@@ -32,7 +33,7 @@ from dsrl_lab.metrics.keypoints import KeypointPrediction, oks_average_precision
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.models.pose.heatmaps import decode_heatmaps, flip_test, gaussian_heatmaps
 from dsrl_lab.training.config import TrainConfig
-from dsrl_lab.training.evaluate import check_finite, check_not_empty, device_of, evaluating, number_or_none
+from dsrl_lab.training.evaluate import check_finite, check_not_empty, device_of, number_or_none
 from dsrl_lab.training.objectives import DSRLObjective
 from dsrl_lab.training.processes import all_reduce_sum, broadcast_buffers, shard
 

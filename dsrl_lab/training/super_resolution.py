@@ -16,11 +16,12 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dsrl_lab.complexity import evaluating
 from dsrl_lab.datasets.super_resolution import SRPair, imresize_bicubic, random_patches
 from dsrl_lab.losses import LossTerms
 from dsrl_lab.metrics import psnr, ssim
 from dsrl_lab.training.config import TrainConfig
-from dsrl_lab.training.evaluate import check_finite, check_not_empty, device_of, evaluating
+from dsrl_lab.training.evaluate import check_finite, check_not_empty, device_of
 
 
 class PatchExample(NamedTuple):

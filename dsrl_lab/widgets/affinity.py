@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from dsrl_lab.affinity import NO_DIRECTION
+from dsrl_lab.affinity import unit_vectors
 from dsrl_lab.plots.affinity import DIFFERENCE, SIMILARITY, affinity_row, affinity_rows
 from dsrl_lab.plots.masks import to_picture
 from dsrl_lab.plots.theme import new_figure, theme
@@ -161,9 +161,8 @@ def sequential(name: str, *, begin: float = 0.0) -> NDArray[np.uint8]:
 
 def _directions(features: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
     """Lengths (P,) and directions (P, C): float16 keeps a direction well, whatever the features' size is."""
-    x_PC = features.detach().float().flatten(1).T.cpu()  # noqa: N806 - the capitals are the axes
-    norms = x_PC.norm(dim=1)
-    units = x_PC / norms.masked_fill(norms <= NO_DIRECTION, torch.inf)[:, None]
+    norms = features.detach().float().flatten(1).norm(dim=0).cpu()
+    units = unit_vectors(features.detach()[None].cpu(), 2.0)[0]
     return norms.numpy().astype(np.float32), units.numpy().astype(np.float16)
 
 

@@ -50,12 +50,15 @@ def test_a_program_reads_file_and_scores(deployed: Path) -> None:
     assert line["miou"] == answer["miou"] and line["path"] == "deployed_bf16.pt2"  # no folder of this machine
 
 
-def test_eight_bits_take_pictures_of_train(deployed: Path) -> None:
+def test_eight_bits_take_pictures_of_train_without_a_warning(
+    deployed: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     pytest.importorskip("onnxruntime", reason="install the extra: pip install dsrl-lab[export]")
     result = RUNNER.invoke(cli.app, ["export", str(deployed), "--precision", "int8", "--score", "--length", "2"])
     assert result.exit_code == 0, result.output + repr(result.exception)
     printed = " ".join(result.output.split())
     assert "onnx, int8" in printed and "mIoU on streets val" in printed
+    assert [entry for entry in caplog.records if entry.name == "root"] == []
 
 
 def test_a_wrong_choice_is_named(deployed: Path) -> None:
@@ -94,12 +97,6 @@ def test_mistakes_are_named_before_anything_is_written(
     error = RUNNER.invoke(cli.app, ["export", str(deployed), *arguments]).exception
     assert isinstance(error, ValueError) and all(part in str(error) for part in message.split(".*"))
     assert sorted(deployed.parent.iterdir()) == before
-
-
-def test_eight_bits_do_not_warn_of_what_they_do_themselves(deployed: Path, caplog: pytest.LogCaptureFixture) -> None:
-    pytest.importorskip("onnxruntime", reason="install the extra: pip install dsrl-lab[export]")
-    RUNNER.invoke(cli.app, ["export", str(deployed), "--precision", "int8"])
-    assert [entry for entry in caplog.records if entry.name == "root"] == []
 
 
 @pytest.mark.parametrize(

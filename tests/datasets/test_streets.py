@@ -10,7 +10,8 @@ import torch
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.streets import Scene, render, sample_scene
 from dsrl_lab.streets.dice import Dice
-from dsrl_lab.streets.geometry import Camera, ring
+from dsrl_lab.streets.geometry import Camera, hull, ring
+from dsrl_lab.streets.light import soften
 from dsrl_lab.streets.mesh import (
     BICYCLIST,
     FENCE,
@@ -36,6 +37,7 @@ from dsrl_lab.streets.people import (
     sample_person,
 )
 from dsrl_lab.streets.raster import rasterise
+from dsrl_lab.streets.render import samples_per_pixel
 from dsrl_lab.streets.vehicles import Car
 
 SIZE = (90, 120)
@@ -340,3 +342,16 @@ def test_index_out_of_range_ends_loops() -> None:
     with pytest.raises(IndexError, match="expected an index below 2, got 2"):
         streets[2]
     assert len(list(streets)) == 2
+
+
+def test_the_hull_leaves_out_what_is_inside() -> None:
+    assert hull([(0, 0), (2, 0), (1, 0.5), (2, 2), (0, 2)]) == [(0, 0), (2, 0), (2, 2), (0, 2)]
+
+
+def test_blurring_is_by_a_triangle() -> None:
+    assert soften(np.float32([[0, 0, 4, 0, 0]]), 1).tolist() == [[0.0, 1.0, 2.0, 1.0, 0.0]]
+
+
+def test_small_pictures_have_more_samples_a_pixel() -> None:
+    sizes = ((90, 120), (180, 240), (360, 480))
+    assert [samples_per_pixel(size) for size in sizes] == [(6, 8), (3, 4), (2, 4)]

@@ -137,7 +137,7 @@ def test_benchmark_names_what_is_missing(tree: Path) -> None:
 def test_training_pictures_are_split_without_overlap(tree: Path) -> None:
     train, val = T91(tree), T91(tree, split="val", y_only=False)
     assert (len(train), len(val)) == (9, 2)
-    assert not {file.name for file in train.files} & {file.name for file in val.files}
+    assert not {pair.name for pair in train} & {pair.name for pair in val}
     assert train[0].high_res.shape == (1, 24, 30)  # cropped to multiples of 2
     assert torch.equal(val[0].low_res, reduce_bicubic(val[0].high_res, 2))
     with pytest.raises(ValueError, match="unknown split 'test'"):

@@ -14,11 +14,14 @@ from torch.nn import functional as F
 from dsrl_lab.complexity import complexity
 from dsrl_lab.models.segmentation import espnetv2_blocks as blocks
 from dsrl_lab.models.segmentation.espnetv2 import (
-    CAMVID_FROM_CITYSCAPES,
     ESPNetv2,
     from_released_checkpoint,
     our_name,
+    output_sources,
 )
+from dsrl_lab.recipes import find_recipe
+
+CAMVID_FROM_CITYSCAPES = find_recipe("camvid_espnetv2_dsrl").class_map
 
 WEIGHTS = Path("weights/espnetv2_cityscapes")
 
@@ -154,11 +157,17 @@ def test_other_classes_change_two_tensors_and_may_start_from_released_rows(relea
         assert changed == ["classifier.weight", "classifier.bias"]
         assert other.pyramid_channels == 10
     assert fresh.num_classes == mapped.num_classes == 11
-    rows = list(CAMVID_FROM_CITYSCAPES)
+    rows = list(CAMVID_FROM_CITYSCAPES or ())
     assert torch.equal(mapped.classifier.weight, network.classifier.weight[rows])
     assert torch.equal(mapped.classifier.bias, network.classifier.bias[rows])
     assert torch.equal(partly.classifier.weight[[0, 2]], network.classifier.weight[[4, 4]])
     assert not torch.equal(partly.classifier.weight[1], network.classifier.weight[4])
+
+
+def test_an_output_starts_from_a_released_one_or_fresh() -> None:
+    assert output_sources(20, None, (10, 2, None)) == (10, 2, None)
+    assert output_sources(20, 2, None) == (None, None)
+    assert our_name("base_net.level4.6.proj_1x1.bn.running_var") == "stage16.6.project.1.running_var"
 
 
 def test_a_file_that_is_no_release_is_refused(release: tuple[Path, ESPNetv2], tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ from matplotlib.axes import Axes
 
 from dsrl_lab.affinity import affinity_matrix
 from dsrl_lab.datasets.base import ClassTable
+from dsrl_lab.datasets.joint_tables import LSP_JOINTS
 from dsrl_lab.plots import theme as of_theme
 from dsrl_lab.plots.affinity import affinity_picture, affinity_row, affinity_rows
 from dsrl_lab.plots.masks import blend, compare_masks, mask_errors, show_image, show_mask, to_picture
+from dsrl_lab.plots.people import draw_skeleton, pck_curve, show_heatmaps
 from dsrl_lab.plots.super_resolution import Reconstruction, error_map, super_resolution_row
 from dsrl_lab.rows import ROWS
 
@@ -40,9 +42,13 @@ def test_every_row_of_the_ablation_has_a_style_of_its_own_without_colour() -> No
     assert len({(str(style.line), style.hatch) for style in styles}) == len(ROWS)
 
 
-def test_chinese_labels_need_a_font() -> None:
-    assert of_theme.label("cost", "代价", installed=[]) == "cost"
-    assert of_theme.label("cost", "代价", installed=["SimHei"]) == "代价"
+def test_chinese_letters_need_a_font() -> None:
+    assert of_theme.font_chain([]) == ["DejaVu Sans"]
+    assert of_theme.font_chain(["SimHei"]) == ["DejaVu Sans", "SimHei"]
+
+
+def test_faces_are_colours_mixed_with_white() -> None:
+    assert of_theme.faded("#000000", 0.2) == "#cccccc"
 
 
 def test_blend_mixes_and_lets_ignored_pixels_through() -> None:
@@ -143,3 +149,22 @@ def test_drawing_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.chdir(tmp_path)
     show_mask(torch.zeros(2, 2, dtype=torch.long), TABLE, ax=ax)
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_skeleton_has_the_limbs_whose_ends_are_visible(ax: Axes) -> None:
+    visible = torch.ones(14)
+    visible[0] = 0  # the right ankle, of one limb
+    limbs, joints = draw_skeleton(torch.rand(14, 2), LSP_JOINTS, visible=visible, ax=ax).lines
+    assert len(limbs.get_xdata()) == 3 * (len(LSP_JOINTS.limbs) - 1)  # two ends, and the pen lifted
+    assert len(joints.get_xdata()) == 13
+
+
+def test_heatmaps_lie_over_the_whole_crop(ax: Axes) -> None:
+    show_heatmaps(torch.rand(14, 6, 6), torch.rand(3, 24, 32), ax=ax)
+    assert ax.images[1].get_size() == (6, 6) and list(ax.images[1].get_extent()) == [-0.5, 31.5, 23.5, -0.5]
+
+
+def test_the_pck_of_the_truth_is_whole_at_every_tolerance(ax: Axes) -> None:
+    joints, marked = torch.rand(2, 14, 2), torch.ones(2, 14)
+    pck_curve(joints, joints, marked, torso=(9, 2), style=of_theme.style_of("dsrl"), label="truth", ax=ax)
+    assert set(ax.lines[0].get_ydata()) == {100.0}

@@ -9,10 +9,10 @@ import torch
 
 from dsrl_lab.datasets.joint_tables import LSP_JOINTS
 from dsrl_lab.datasets.people import open_people
-from dsrl_lab.datasets.pose_transforms import transform_joints
+from dsrl_lab.datasets.pose_transforms import inverse, transform_joints
 from dsrl_lab.recipes import find_recipe
 from dsrl_lab.results.figures import draw
-from dsrl_lab.results.figures_people import SHOWN, _inverse, _right
+from dsrl_lab.results.figures_people import SHOWN, _right
 from dsrl_lab.results.inference import NOT_TESTED
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl
@@ -76,5 +76,5 @@ def test_joints_are_counted_by_the_torso() -> None:
     beside = person.joints + torch.tensor([0.21 * float(torso), 0.0])
     assert _right(beside, person, LSP_JOINTS) == 0
     matrix = torch.tensor([[2.0, 0.5, 3.0], [-0.5, 2.0, 1.0]])
-    there = transform_joints(transform_joints(person.joints, matrix), _inverse(matrix))
+    there = transform_joints(transform_joints(person.joints, matrix), inverse(matrix))
     assert torch.allclose(there, person.joints, atol=1e-4)

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from dsrl_lab.complexity import evaluating
 from dsrl_lab.datasets.base import ClassTable, Sample, SegmentationDataset
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.training.evaluate import (
     evaluate_segmentation,
     evaluate_super_resolution,
-    evaluating,
     predict_mask,
 )
 from tests.training.small import TwoLayers

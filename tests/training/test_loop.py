@@ -77,11 +77,11 @@ def test_a_process_killed_at_random_moments_goes_on_bit_for_bit(tmp_path: Path) 
         "import sys, torch; torch.set_num_threads(1)\n"
         "from pathlib import Path\n"
         "from tests.training.small import train\n"
-        "train(Path(sys.argv[1]), resume=True, iterations=400, checkpoint_every=5)\n"
+        "train(Path(sys.argv[1]), resume=True, iterations=150, checkpoint_every=5)\n"
         "print('done')\n"
     )
     torch.set_num_threads(1)
-    train(tmp_path / "whole", iterations=400, checkpoint_every=5)
+    train(tmp_path / "whole", iterations=150, checkpoint_every=5)
     draw, kills = random.Random(3), 0
     for _ in range(12):
         process = subprocess.Popen(
@@ -94,7 +94,7 @@ def test_a_process_killed_at_random_moments_goes_on_bit_for_bit(tmp_path: Path) 
                 break
             time.sleep(0.01)
         time.sleep(draw.random() * 0.3)
-        if kills == 3 or process.poll() is not None:
+        if kills == 2 or process.poll() is not None:
             break
         process.send_signal(signal.SIGKILL)
         process.wait()

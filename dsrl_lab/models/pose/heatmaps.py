@@ -41,8 +41,7 @@ def gaussian_heatmaps(joints: Tensor, visible: Tensor, *, image_size: Size, size
     Joints (N, J, 2) are (x, y) pixels of an image of ``image_size`` (H, W), marked where ``visible`` (N, J) is above 0;
     ``size`` and ``sigma`` are in heat-map pixels. The result is (N, J, h, w) in [0, 1].
 
-    Raises:
-        ValueError: shapes that do not fit, a side or ``sigma`` that is not positive.
+    ValueError for shapes that do not fit, a side or ``sigma`` that is not positive.
 
     Example:
         >>> joints = torch.tensor([[[5.5, 1.5]]])  # where the first row's second heat-map pixel has its centre
@@ -70,8 +69,7 @@ def decode_heatmaps(heatmaps: Tensor, image_size: Size) -> Keypoints:
 
     At the border nothing is moved. Joints are in pixels of an image of ``image_size`` (H, W).
 
-    Raises:
-        ValueError: no heat-maps (N, J, h, w), or values that are not finite.
+    ValueError for no heat-maps (N, J, h, w), or values that are not finite.
 
     Example:
         >>> decode_heatmaps(torch.tensor([[[[0.0] * 3, [0.0, 1.0, 0.5], [0.0] * 3]]]), (3, 3)).joints.tolist()
@@ -100,8 +98,7 @@ def decode_heatmaps(heatmaps: Tensor, image_size: Size) -> Keypoints:
 def flip_heatmaps(heatmaps: Tensor, pairs: Pairs) -> Tensor:
     """Turn heat-maps (N, J, h, w) into those of the mirror image, and back; the channels of ``pairs`` change places.
 
-    Raises:
-        ValueError: a pair names a joint that does not exist, or a joint has two partners.
+    A pair with a joint that does not exist, or a joint with two partners, is a ValueError.
 
     Example:
         >>> flip_heatmaps(torch.tensor([[[[1.0, 0.0]], [[2.0, 3.0]]]]), [(0, 1)]).tolist()
@@ -120,9 +117,6 @@ def flip_heatmaps(heatmaps: Tensor, pairs: Pairs) -> Tensor:
 
 def flip_test(model: DensePredictor, image: Tensor, pairs: Pairs) -> Tensor:
     """Average a pose net's heat-maps (N, J, h, w) of an image with those of its mirror image, flipped back.
-
-    Raises:
-        ValueError: ``pairs`` do not fit the joints.
 
     Example:
         >>> from dsrl_lab.models.pose.hrnet import HRNet

@@ -33,7 +33,6 @@ class Branches(nn.Module):
         )
 
     def forward(self, maps: Maps) -> Maps:
-        """Refine each map."""
         return tuple(branch(x) for branch, x in zip(self.branches, maps, strict=True))
 
 
@@ -63,7 +62,6 @@ class Exchange(nn.Module):
         return nn.Sequential(*halvings, ConvNormAct(here, there, stride=2, activation=None))
 
     def forward(self, maps: Maps) -> Maps:
-        """Add up what each branch receives."""
         received = []
         for receiver, paths in enumerate(self.paths):
             size = maps[receiver].shape[-2:]
@@ -88,8 +86,7 @@ class HRNet(DensePredictor):
     finest branch's, doubled in coarser ones; ``modules`` counts those of stages with two, three and four branches,
     ``blocks`` the residual blocks per branch. The maps are the first stage's and the last module's branches.
 
-    Raises:
-        ValueError: no positive argument or not three ``modules``; on use: no RGB batch, a side under 32, one position.
+    ValueError for an argument not positive or not three ``modules``; on use, for a side under 32 or one position.
 
     Example:
         >>> HRNet(14, width=8, modules=(1, 1, 1), blocks=1).eval()(torch.zeros(1, 3, 64, 48)).shape

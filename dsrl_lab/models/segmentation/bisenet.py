@@ -40,7 +40,6 @@ class XceptionBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the residual to the shortcut."""
         return self.relu(self.shortcut(x) + self.residual(x))
 
 
@@ -67,7 +66,6 @@ class Xception39Encoder(Encoder):
         self.stages = nn.ModuleList(stages)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Encode a normalised image."""
         maps = [self.stem(image)]  # stride 4
         for stage in self.stages:
             maps.append(stage(maps[-1]))
@@ -83,7 +81,6 @@ class AttentionRefinement(nn.Module):
         self.context = PooledContext(out_channels, out_channels, activation=None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve and weight."""
         x = self.conv(x)
         return x * torch.sigmoid(self.context(x))
 
@@ -98,7 +95,6 @@ class FeatureFusion(nn.Module):
         self.attention = nn.Sequential(first, nn.ReLU(inplace=True), second, nn.Sigmoid())
 
     def forward(self, detail: Tensor, context: Tensor) -> Tensor:
-        """Join and weight."""
         x = self.join(torch.cat([detail, context], dim=1))
         return x + x * self.attention(F.adaptive_avg_pool2d(x, 1))
 
@@ -106,8 +102,7 @@ class FeatureFusion(nn.Module):
 class BiSeNet(DensePredictor):
     """BiSeNet on ``resnet18`` or ``xception39``; two auxiliary heads in training (weight 1 in the paper).
 
-    Raises:
-        ValueError: an unknown encoder, a batch of one in training, or an image with a side under 32.
+    ValueError for an unknown encoder, a batch of one in training, or an image with a side under 32.
 
     Example:
         >>> BiSeNet(19, encoder="xception39").eval()(torch.zeros(1, 3, 33, 64)).shape

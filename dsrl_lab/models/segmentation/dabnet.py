@@ -42,7 +42,6 @@ class AsymmetricBottleneck(nn.Module):
         self.restore = nn.Sequential(_norm_act(half), nn.Conv2d(half, channels, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the two branches to the input."""
         reduced = self.reduce(x)
         return x + self.restore(self.near(reduced) + self.far(reduced))
 
@@ -58,7 +57,6 @@ class DownSampler(nn.Module):
         self.norm_act = _norm_act(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Halve the sides."""
         halved = self.conv(x)
         if self.grows:
             halved = torch.cat([halved, F.max_pool2d(x, 2, ceil_mode=True)], dim=1)
@@ -68,8 +66,7 @@ class DownSampler(nn.Module):
 class DABNet(DensePredictor):
     """DABNet with 3 and 6 blocks; its last map (stride 8) goes straight into a 1x1 classifier.
 
-    Raises:
-        ValueError: an image with a side under 8, or training on a single image of 8x8.
+    ValueError for an image with a side under 8, or training on a single image of 8x8.
 
     Example:
         >>> DABNet(19).eval()(torch.zeros(1, 3, 33, 64)).shape

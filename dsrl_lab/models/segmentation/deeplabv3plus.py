@@ -28,7 +28,6 @@ class ASPP(nn.Module):
         self.project = ConvNormAct((len(dilations) + 2) * out_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Concatenate and project."""
         height, width = x.shape[-2:]
         context = self.context(x).expand(-1, -1, height, width)
         branches = [self.pointwise(x), *(branch(x) for branch in self.dilated), context]
@@ -40,8 +39,7 @@ class DeepLabv3Plus(DensePredictor):
 
     ``output_stride`` is that of the deep map: 16, or 8 for 3.4 times the encoder's MACs.
 
-    Raises:
-        ValueError: an unknown encoder or output stride, a batch of one in training, or an image that is too small.
+    ValueError for an unknown encoder or output stride, a batch of one in training, or an image that is too small.
 
     Example:
         >>> DeepLabv3Plus(19, encoder="mobilenet_v2").eval()(torch.zeros(1, 3, 33, 64)).shape

@@ -27,8 +27,7 @@ class ESPNetv2(DensePredictor):
     ``HeadOutput.features`` is the 32-channel map at half the input size that enters the last pyramid: our choice, as
     that pyramid's own channels (p, by default min(num_classes // 2, 16)) are too few and too separate for affinity.
 
-    Raises:
-        ValueError: the width is unknown, or a channel count is below 1.
+    ValueError where the width is unknown, or a channel count is below 1.
 
     Example:
         >>> sum(p.numel() for p in ESPNetv2(20, width=2.0).parameters())
@@ -103,10 +102,6 @@ class ESPNetv2(DensePredictor):
         return HeadOutput(logits=self.classifier(self.pyramid2(x)), features=x)
 
 
-# The Cityscapes outputs (train ids; 19 = background) that CamVid's 11 classes can start from, in CamVid's order:
-# sky, building, pole, road, sidewalk, vegetation, traffic sign, fence, car, person, rider.
-CAMVID_FROM_CITYSCAPES = (10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12)
-
 # Applied in this order to each released name, once its levels are strides: first the places, then their parts.
 RENAMING = (
     (r"^base_net\.level2\.", "stem."),
@@ -157,8 +152,7 @@ def our_name(name: str) -> str:
 def read_release(path: str | Path) -> tuple[dict[str, Tensor], float]:
     """Read a released checkpoint: its tensors under our names, and the width of the network they belong to.
 
-    Raises:
-        ValueError: there is no such file, or it is no released ESPNetv2 segmentation checkpoint.
+    A file that is missing, or no released ESPNetv2 segmentation checkpoint, is a ValueError.
     """
     path = Path(path)
     if not path.is_file():
@@ -181,8 +175,7 @@ def output_sources(
 ) -> tuple[int | None, ...]:
     """For each output of a new network the released output it starts from, or None for a fresh one.
 
-    Raises:
-        ValueError: ``class_map`` names outputs that do not exist, or its length is not ``num_classes``.
+    ValueError where ``class_map`` names outputs that do not exist, or its length is not ``num_classes``.
 
     Example:
         >>> output_sources(20, None, (10, 2, None)), output_sources(20, 2, None)
@@ -213,8 +206,7 @@ def from_released_checkpoint(
     Sizes are read from the tensors' shapes. With another ``num_classes`` the two tensors of ``classifier`` are fresh;
     ``class_map`` names for each new class the released output whose row it starts from, or None for a fresh row.
 
-    Raises:
-        ValueError: the file is no complete ESPNetv2 release, or ``class_map`` does not fit.
+    ValueError where the file is no complete ESPNetv2 release, or ``class_map`` does not fit.
     """
     state, width = read_release(path)
     released_classes, pyramid_channels = state["classifier.weight"].shape[:2]

@@ -26,7 +26,7 @@ class NormAct(nn.Sequential):
 
 
 def branch_dilations(receptive_limit: int) -> tuple[int, ...]:
-    """Dilations of the four branches, ascending: kernels have sides 3 + 2i, or 3 if that exceeds ``receptive_limit``.
+    """Dilations of the four branches, ascending: kernels have sides 3 + 2i, or 3 beyond ``receptive_limit``.
 
     Example:
         >>> branch_dilations(9), branch_dilations(7)
@@ -56,7 +56,6 @@ class EESPCore(nn.Module):
         self.expand = ConvNormAct(out_channels, out_channels, 1, groups=BRANCHES, activation=None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Transform the map."""
         reduced = self.project(x)
         sums = list(itertools.accumulate(branch(reduced) for branch in self.branches))
         return self.expand(self.merge(torch.cat(sums, dim=1)))
@@ -70,7 +69,6 @@ class EESP(EESPCore):
         self.activation = nn.PReLU(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Transform the map and add it to the input."""
         return self.activation(super().forward(x) + x)
 
 
@@ -96,7 +94,6 @@ class DownSampler(nn.Module):
         self.activation = nn.PReLU(out_channels)
 
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
-        """Halve the map and add the image."""
         joined = torch.cat([shrink(x), self.core(x)], dim=1)
         return self.activation(joined + self.reinforce(image))
 
@@ -126,7 +123,6 @@ class PyramidPool(nn.Module):
         self.fuse = nn.Sequential(mix, *NormAct(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Project, filter at five scales, and mix."""
         x = self.project(x)
         size = (x.shape[-2], x.shape[-1])
         views = []
@@ -155,7 +151,6 @@ class GatedSkip(nn.Module):
         self.project = ConvNormAct(in_channels, out_channels, 3, groups=groups, activation=nn.PReLU)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Project and weight."""
         weight = torch.sigmoid(self.gate(F.adaptive_avg_pool2d(x, 1)))
         return self.project(x) * weight
 
@@ -169,5 +164,4 @@ class DecoderStep(nn.Module):
         self.normalise = NormAct(channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Join the two maps."""
         return self.normalise(self.skip(skip) + resize(x, skip.shape[-2:], align_corners=True))

@@ -23,7 +23,6 @@ class PyramidPooling(nn.Module):
         self.contexts = nn.ModuleList(PooledContext(in_channels, width, bins=n) for n in bins)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool and concatenate."""
         return torch.cat([x, *(resize(context(x), x.shape[-2:]) for context in self.contexts)], dim=1)
 
 
@@ -32,8 +31,7 @@ class PSPNet(DensePredictor):
 
     The encoder's output stride is 8; ``deep_stem`` is the release's stem of 3x3 convolutions, or torchvision's 7x7.
 
-    Raises:
-        ValueError: an unknown encoder, a batch of one in training, or an image with a side under 8.
+    ValueError for an unknown encoder, a batch of one in training, or an image with a side under 8.
 
     Example:
         >>> PSPNet(19, encoder="resnet18").eval()(torch.zeros(1, 3, 33, 64)).shape

@@ -22,15 +22,13 @@ class ResidualBlock(nn.Module):
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the residual to the input."""
         return self.activation(x + self.body(x))
 
 
 class TinyNet(DensePredictor):
     """A small encoder-decoder for segmentation: 0.2 M parameters at ``width`` 1, which multiplies all channels.
 
-    Raises:
-        ValueError: ``num_classes`` or ``width`` is not positive.
+    ValueError where ``num_classes`` or ``width`` is not positive.
 
     Example:
         >>> import torch

@@ -27,7 +27,6 @@ class Up(nn.Module):
         self.mix = _level(2 * out_channels, out_channels)
 
     def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
-        """Decode one level."""
         height, width = skip.shape[-2:]
         doubled = self.enlarge(deep)[..., :height, :width]
         return self.mix(torch.cat([skip, doubled], dim=1))
@@ -36,8 +35,7 @@ class Up(nn.Module):
 class UNet(DensePredictor):
     """U-Net: ``width`` channels at full size, doubled at each of ``depth`` poolings; 0.5 M parameters by default.
 
-    Raises:
-        ValueError: ``num_classes``, ``width`` or ``depth`` is below 1; on a call: a side is below 2^depth.
+    ValueError where ``num_classes``, ``width`` or ``depth`` is below 1; on use, where a side is below 2^depth.
 
     Example:
         >>> UNet(11, width=8).eval()(torch.zeros(1, 3, 45, 61)).shape

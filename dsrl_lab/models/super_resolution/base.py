@@ -53,8 +53,7 @@ class BicubicUpsample(nn.Module):
 class SuperResolver(nn.Module, ABC):
     """A network that magnifies images by s. A subclass writes ``forward_scales``.
 
-    Raises:
-        ValueError: ``upscale_factor`` is not among the class's, or ``channels`` is below 1.
+    An ``upscale_factor`` that is not among the class's, or ``channels`` below 1, is a ValueError.
     """
 
     framework: ClassVar[str]  # the family in the survey's division
@@ -78,11 +77,7 @@ class SuperResolver(nn.Module, ABC):
         """Magnify (N, C, h, w) into images of growing size; the last one is s times the input."""
 
     def check_input(self, low_res: Tensor) -> None:
-        """Refuse what is no batch of images with the network's channels.
-
-        Raises:
-            ValueError: the shape is not (N, channels, h, w).
-        """
+        """Refuse, with a ValueError, what is no batch of images (N, channels, h, w)."""
         if low_res.ndim != 4 or low_res.shape[1] != self.channels:
             came = low_res.shape[-3] if low_res.ndim > 2 else "..."
             raise ValueError(

@@ -43,7 +43,6 @@ class UpProjection(nn.Module):
         self.second_up = _up(width, upscale_factor)
 
     def forward(self, low: Tensor) -> Tensor:
-        """(N, in_channels, h, w) -> (N, width, s * h, s * w)."""
         low = self.reduce(low)
         high = self.first_up(low)
         return high + self.second_up(self.down(high) - low)
@@ -60,7 +59,6 @@ class DownProjection(nn.Module):
         self.second_down = _down(width, upscale_factor)
 
     def forward(self, high: Tensor) -> Tensor:
-        """(N, in_channels, s * h, s * w) -> (N, width, h, w)."""
         high = self.reduce(high)
         low = self.first_down(high)
         return low + self.second_down(self.up(low) - high)
@@ -69,8 +67,7 @@ class DownProjection(nn.Module):
 class DBPN(SuperResolver):
     """Dense back-projection: ``stages`` up-projections (T) of ``width``; ``stem_width`` is 4 * ``width`` by default.
 
-    Raises:
-        ValueError: a factor the paper gives no kernel for, or a count below 1.
+    ValueError for a factor the paper gives no kernel for, or a count below 1.
 
     Example:
         >>> DBPN(2, stages=2, width=16)(torch.zeros(1, 3, 8, 9)).image.shape
@@ -109,7 +106,6 @@ class DBPN(SuperResolver):
         self._initialise()
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) -> one image (N, C, s * h, s * w)."""
         highs = [self.ups[0](self.stem(low_res))]
         lows: list[Tensor] = []
         for down, up in zip(self.downs, self.ups[1:], strict=True):

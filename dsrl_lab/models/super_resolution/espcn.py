@@ -24,10 +24,8 @@ def icnr_(
 ) -> Tensor:
     """Fill the weight (C * s^2, in_channels, kH, kW) of a sub-pixel convolution in place so that no checkerboard shows.
 
-    The s^2 filters of neighbouring outputs are made equal; ``initializer`` fills those that are then repeated.
-
-    Raises:
-        ValueError: the output channels are no multiple of s^2.
+    The s^2 filters of neighbouring outputs are made equal; ``initializer`` fills those that are then repeated. Output
+    channels that are no multiple of s^2 are a ValueError.
 
     Example:
         >>> conv = nn.Conv2d(8, 3 * 4, 3, padding=1, bias=False)
@@ -71,7 +69,6 @@ class ESPCN(SuperResolver):
         _start_as_nearest_neighbour(extract, shrink, self.enlarge[0], channels)
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) -> one image (N, C, s * h, s * w)."""
         return (self.enlarge(self.body(low_res - MID_GREY)) + MID_GREY,)
 
 

@@ -38,7 +38,6 @@ class FSRCNN(SuperResolver):
         nn.init.zeros_(self.enlarge.bias)  # type: ignore[arg-type]
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) -> one image (N, C, s * h, s * w)."""
         return (self.enlarge(self.body(low_res)),)
 
 

@@ -18,8 +18,7 @@ WIDTH = 64
 def bilinear_(weight: Tensor) -> Tensor:
     """Fill the weight (C, C, 4, 4) or (C, 1, 4, 4) of a transposed convolution of stride 2: bilinear enlargement.
 
-    Raises:
-        ValueError: another shape.
+    Another shape is a ValueError.
 
     Example:
         >>> double = nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1, bias=False)

@@ -33,7 +33,6 @@ class SRCNN(SuperResolver):
         self._start_as_identity()
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) -> one image (N, C, s * h, s * w)."""
         x = self.relu(self.extract(self.enlarge(low_res)))
         return (self.reconstruct(self.relu(self.map(x))),)
 

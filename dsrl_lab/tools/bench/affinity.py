@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from statistics import median
@@ -20,7 +20,7 @@ from torch import Tensor
 from dsrl_lab.affinity import feature_affinity_loss
 from dsrl_lab.tools.bench.process_usage import PeakMemory
 from dsrl_lab.tools.bench.ratios import alternate
-from dsrl_lab.tools.bench.report import to_table
+from dsrl_lab.tools.bench.report import times, to_table
 
 Method = Literal["dense", "tiled"]
 Result = TypeVar("Result")
@@ -48,8 +48,8 @@ class Row:
     channels: int
     seconds: float  # of a forward and a backward pass, median
     extra_megabytes: float  # of 10^6 bytes, beyond the inputs
-    speedup: float | None  # dense over this method, median of the ratios of the same round
-    memory_ratio: float | None  # dense over this method
+    speedup: float | None = None  # dense over this method, median of the ratios of the same round
+    memory_ratio: float | None = None  # dense over this method
 
 
 def _maps(size: tuple[int, int], channels: int) -> tuple[Tensor, Tensor]:
@@ -94,38 +94,32 @@ def run(cases: Sequence[Case] = CASES, *, threads: int | None = None, rounds: in
         seconds = _in_fresh_process(_measure_seconds, case, threads, rounds)
         megabytes = {m: _in_fresh_process(_measure_memory, m, case, threads) for m in case.methods}
         for method, size in megabytes.items():
-            dense = "dense" in megabytes
-            rows.append(
-                Row(
-                    method=method,
-                    size=case.size,
-                    channels=case.channels,
-                    seconds=median(seconds[method]),
-                    extra_megabytes=size,
-                    speedup=median(map(float.__truediv__, seconds["dense"], seconds[method])) if dense else None,
-                    memory_ratio=megabytes["dense"] / size if dense and size else None,
-                )
+            row = Row(
+                method=method,
+                size=case.size,
+                channels=case.channels,
+                seconds=median(seconds[method]),
+                extra_megabytes=size,
             )
+            if "dense" in megabytes:
+                faster = median(map(float.__truediv__, seconds["dense"], seconds[method]))
+                row = replace(row, speedup=faster, memory_ratio=megabytes["dense"] / size if size else None)
+            rows.append(row)
     return rows
 
 
 def table(rows: Sequence[Row]) -> Table:
     """Rows as a table for the terminal."""
-
-    def times(ratio: float | None) -> str:
-        return "-" if ratio is None else f"{ratio:.1f}x"
-
-    lines = (
-        (
-            row.method,
-            f"{row.size[0]}x{row.size[1]}",
-            f"{row.channels} + {row.channels}",
-            f"{row.seconds:.3f}",
-            f"{row.extra_megabytes:.0f} MB",
-            times(row.speedup),
-            times(row.memory_ratio),
-        )
+    lines = [
+        {
+            "method": row.method,
+            "positions": f"{row.size[0]}x{row.size[1]}",
+            "channels": f"{row.channels} + {row.channels}",
+            "seconds": f"{row.seconds:.3f}",
+            "extra memory": f"{row.extra_megabytes:.0f} MB",
+            "faster": times(row.speedup),
+            "smaller": times(row.memory_ratio),
+        }
         for row in rows
-    )
-    headings = "method", "positions", "channels", "seconds", "extra memory", "faster", "smaller"
-    return to_table("Feature affinity loss, forward and backward", headings, lines)
+    ]
+    return to_table("Feature affinity loss, forward and backward", lines)

@@ -22,12 +22,7 @@ def _deployed(host: Callable[[], DensePredictor], head: str) -> nn.Module:
 
 
 def catalogue(*, num_classes: int = 19) -> dict[str, Builder]:
-    """Every network by name; a value builds it, untrained. Pose nets have 17 joints, super-resolvers double the sides.
-
-    Example:
-        >>> {"dabnet", "bisenet-xception39", "dabnet+deconvolution"} <= catalogue().keys()
-        True
-    """
+    """Every network by name; a value builds it, untrained. Pose nets have 17 joints, super-resolvers double sides."""
     builders: dict[str, Builder] = {}
     for name, kind in SEGMENTATION.items():
         hosts: dict[str, Callable[[], DensePredictor]] = {name: partial(kind, num_classes)}

@@ -42,12 +42,7 @@ class Row:
 
 
 def activation_bytes(model: nn.Module, input_size: tuple[int, int]) -> int:
-    """Bytes of all leaf modules' outputs for one RGB image (H, W), without in-place layers and functions between them.
-
-    Example:
-        >>> activation_bytes(nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.ReLU(inplace=True)), (4, 5))
-        1280
-    """
+    """Bytes of all leaf modules' outputs for one RGB image (H, W), without in-place layers or functions between."""
     total = 0
 
     def add(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
@@ -90,11 +85,6 @@ def run(
     """Count networks, and time them in alternation, their layers in the fast exact forms that training uses.
 
     Raises ValueError for an unknown name, a number out of its range, or a size that a network cannot take.
-
-    Example:
-        >>> (row,) = run(["espnetv2+deconvolution"], (256, 512), num_classes=20, runs=0)
-        >>> f"{row.macs / 1e6:.0f} M, overlooked: {(row.macs - row.macs_without_transposed) / 1e6:.0f} M"
-        '1264 M, overlooked: 590 M'
     """
     if runs < 0 or batch_size < 0 or batch_size == 1 or (batch_size and not runs):
         raise ValueError(f"expected at least 2 images per step and 1 run, or 0 for none, got {batch_size} and {runs}")
@@ -125,14 +115,8 @@ def run(
 def sweep(
     names: Sequence[str] | None = None, input_size: tuple[int, int] = (256, 512), *, factors: Sequence[float] = FACTORS
 ) -> list[Row]:
-    """Count networks at factors of an input size; sizes that a network cannot take are left out.
-
-    Example:
-        >>> [row.input_size for row in sweep(["tinynet"], (64, 128), factors=(1, 2))]
-        [(64, 128), (128, 256)]
-    """
-    rows = []
-    height, width = input_size
+    """Count networks at factors of an input size; sizes that a network cannot take are left out."""
+    rows, (height, width) = [], input_size
     for name, build in find(names or _hosts_and_heads()).items():
         with torch.device("meta"):
             blank = build().eval()
@@ -180,21 +164,17 @@ def _train(network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor)
 def table(rows: Sequence[Row]) -> Table:
     """Show the rows side by side; share: of the matrix product's rate."""
     sizes = ", ".join(dict.fromkeys(f"{height}x{width}" for height, width in (row.input_size for row in rows)))
-    lines = (
-        (
-            row.name,
-            f"{row.parameters / 1e6:.3f} M",
-            f"{row.macs / 1e9:.3f} G",
-            f"{row.macs_without_transposed / 1e9:.3f} G",
-            f"{row.activation_bytes / 1e6:.1f} MB",
-            "-" if row.seconds is None else f"{1e3 * row.seconds:.0f} ms",
-            "-" if row.gemm_share is None else f"{100 * row.gemm_share:.0f} %",
-            "-" if row.images_per_second is None else f"{row.images_per_second:.2f}",
-        )
+    lines = [
+        {
+            "network": row.name,
+            "parameters": f"{row.parameters / 1e6:.3f} M",
+            "MACs": f"{row.macs / 1e9:.3f} G",
+            "without\ntransposed": f"{row.macs_without_transposed / 1e9:.3f} G",
+            "activations": f"{row.activation_bytes / 1e6:.1f} MB",
+            "latency": "-" if row.seconds is None else f"{1e3 * row.seconds:.0f} ms",
+            "share": "-" if row.gemm_share is None else f"{100 * row.gemm_share:.0f} %",
+            "training\nimages/s": "-" if row.images_per_second is None else f"{row.images_per_second:.2f}",
+        }
         for row in rows
-    )
-    counts = "parameters", "MACs", "without\ntransposed", "activations"
-    headings = "network", *counts, "latency", "share", "training\nimages/s"
-    return to_table(
-        f"cost of one image, input {sizes}, {torch.get_num_threads()} thread(s)", headings, lines, dense=True
-    )
+    ]
+    return to_table(f"cost of one image, input {sizes}, {torch.get_num_threads()} thread(s)", lines, dense=True)

@@ -70,12 +70,7 @@ def recorded(path: Path = RECORD) -> dict[str, list[Row]]:
 
 
 def measured(dataset: str, path: Path = RECORD) -> Reading:
-    """Median reading of a data set, or of Cityscapes, as ``source`` tells; raises ValueError without a record.
-
-    Example:
-        >>> measured("cityscapes").source.split(",")[0]
-        'data/runs/deployment.jsonl'
-    """
+    """Median reading of a data set, or of Cityscapes, as ``source`` tells; raises ValueError without a record."""
     of = {find_recipe(recipe).dataset: (recipe, rows) for recipe, rows in recorded(path).items()}
     if not of:
         raise ValueError(
@@ -119,11 +114,11 @@ def run(
 
 def _measure(recipe: Recipe, root: Path | None, processes: int, workers: int, batches: int) -> Row:
     context = multiprocessing.get_context("spawn")
-    barrier, answers = context.Barrier(processes), context.Queue()
-    shared = processes, workers, batches, barrier, answers
-    started = [context.Process(target=_read, args=(recipe, root, rank, *shared)) for rank in range(processes)]
+    answers = context.Queue()
+    shared = processes, workers, batches, context.Barrier(processes), answers
+    work = [(recipe, root, rank, *shared) for rank in range(processes)]
+    started = [context.Process(target=_read, args=one, daemon=True) for one in work]
     for process in started:
-        process.daemon = True
         process.start()
     replies = [answers.get(timeout=TIMEOUT) for _ in started]
     for process in started:
@@ -183,15 +178,14 @@ def _score(sample: Sample, num_classes: int) -> float:
 
 def table(rows: Sequence[Row]) -> Table:
     """Show the ways to read side by side."""
-    lines = (
-        (
-            f"{row.processes} x {row.workers}",
-            f"{row.files_per_second:.1f}",
-            f"{row.memory_per_second:.1f}",
-            f"{1000 * row.processor_seconds:.0f}",
-            f"{1000 * row.scoring_seconds:.0f}",
-        )
+    lines = [
+        {
+            "processes x threads each": f"{row.processes} x {row.workers}",
+            "from files": f"{row.files_per_second:.1f}",
+            "decoded before": f"{row.memory_per_second:.1f}",
+            "core's ms a picture": f"{1000 * row.processor_seconds:.0f}",
+            "to score one": f"{1000 * row.scoring_seconds:.0f}",
+        }
         for row in rows
-    )
-    headings = "processes x threads each", "from files", "decoded before", "core's ms a picture", "to score one"
-    return to_table("pictures per second, from the file to the batch", headings, lines)
+    ]
+    return to_table("pictures per second, from the file to the batch", lines)

@@ -12,14 +12,13 @@ import torch
 from rich.table import Table
 from torch import Tensor, nn
 
-from dsrl_lab.complexity import complexity
+from dsrl_lab.complexity import complexity, evaluating
 from dsrl_lab.recipes import find_recipe
 from dsrl_lab.tools.bench.ratios import Seconds, alternate, ratio_to
-from dsrl_lab.tools.bench.report import to_table
+from dsrl_lab.tools.bench.report import times, to_table
 from dsrl_lab.tools.export.exported import import_onnx
 from dsrl_lab.tools.input_size import check_takes
 from dsrl_lab.training.build import build_dsrl
-from dsrl_lab.training.evaluate import evaluating
 
 HEADS = ("dsrl", "deconvolution_dsrl", "depthwise_dsrl")
 KEPT = ", SISR not removed"
@@ -54,12 +53,7 @@ class WithSisr(nn.Module):
 
 
 def variants(setting: str) -> dict[str, nn.Module]:
-    """Build the variants of a setting ("cityscapes_espnetv2", say) with random weights, in evaluation.
-
-    Example:
-        >>> list(variants("streets_tinynet"))[1:3]
-        ['+ SSSR + SISR + FA', '+ SSSR + SISR + FA, SISR not removed']
-    """
+    """Build the variants of a setting ("cityscapes_espnetv2", say) with random weights, in evaluation."""
     baseline = find_recipe(f"{setting}_baseline")
     built: dict[str, nn.Module] = {baseline.title: build_dsrl(baseline.network).task_model}
     for row in HEADS:
@@ -98,16 +92,8 @@ def run(
         in_onnx = alternate(_sessions(networks, image), rounds) if onnx else {}
     finally:
         torch.set_num_threads(threads)
-    return [
-        Row(
-            name=name,
-            macs=count,
-            macs_ratio=count / first,
-            **_summary("eager", name, eager),
-            **_summary("onnx", name, in_onnx),
-        )
-        for name, count in macs.items()
-    ]
+    measured = {name: _summary("eager", name, eager) | _summary("onnx", name, in_onnx) for name in macs}
+    return [Row(name=name, macs=count, macs_ratio=count / first, **measured[name]) for name, count in macs.items()]
 
 
 def _eager(network: nn.Module, image: Tensor) -> object:
@@ -142,12 +128,10 @@ def table(rows: Sequence[dict[str, Any]], *, title: str = "") -> Table:
     """Show variants (of a record's line, or ``Row`` as dictionaries) side by side: ratios with quartiles, and times."""
     lines = []
     for row in rows:
-        cells = [row["name"], f"{row['macs'] / 1e6:.1f}", f"{row['macs_ratio']:.2f}x"]
-        for kind in ("eager", "onnx"):
-            seconds, ratio, spread = (row[f"{kind}_{part}"] for part in ("seconds", "ratio", "spread"))
-            measured = seconds is not None
-            cells.append(f"{1000 * seconds:.1f}" if measured else "")
-            cells.append(f"{ratio:.2f}x ({spread[0]:.2f} to {spread[1]:.2f})" if measured else "")
+        cells = {"variant": row["name"], "true MACs (M)": f"{row['macs'] / 1e6:.1f}", "MACs": times(row["macs_ratio"])}
+        for name, kind in (("PyTorch", "eager"), ("onnxruntime", "onnx")):
+            seconds = row[f"{kind}_seconds"]
+            cells[f"{name} (ms)"] = "" if seconds is None else f"{1000 * seconds:.1f}"
+            cells[name] = times(row[f"{kind}_ratio"], row[f"{kind}_spread"])
         lines.append(cells)
-    times = "PyTorch (ms)", "PyTorch", "onnxruntime (ms)", "onnxruntime"
-    return to_table(title, ("variant", "true MACs (M)", "MACs", *times), lines)
+    return to_table(title, lines)

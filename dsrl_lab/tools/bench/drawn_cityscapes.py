@@ -18,15 +18,7 @@ OF_STREETS = {"pavement": "sidewalk", "tree": "vegetation", "signsymbol": "traff
 def write_drawn_cityscapes(
     root: Path, *, size: tuple[int, int] = FULL_SIZE, pictures: dict[str, int], drawn_size: tuple[int, int] = (128, 256)
 ) -> Path:
-    """Write a tree that ``Cityscapes`` reads, so many ``pictures`` of each split, of ``size`` (H, W); return ``root``.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     root = write_drawn_cityscapes(Path(folder), size=(32, 64), pictures={"val": 1}, drawn_size=(16, 32))
-        ...     len(list(root.glob("*/val/drawn/*.png")))
-        2
-    """
+    """Write a tree that ``Cityscapes`` reads, with ``pictures`` of each split, of ``size`` (H, W); return ``root``."""
     theirs = CLASS_TABLES["cityscapes"]
     table = torch.full((256,), 255)
     for number, name in enumerate(CLASS_TABLES["streets"].names):
@@ -38,10 +30,9 @@ def write_drawn_cityscapes(
             sample, stem = street[index], f"drawn_{index:06d}_000019"
             pixels = (sample.image * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
             ids = to_label_ids(table[sample.mask]).numpy()
-            for folder, suffix, array, filter_ in (
-                ("leftImg8bit", IMAGE_SUFFIX, pixels, Image.Resampling.BICUBIC),
-                ("gtFine", MASK_SUFFIX, ids, Image.Resampling.NEAREST),
-            ):
+            image = ("leftImg8bit", IMAGE_SUFFIX, pixels, Image.Resampling.BICUBIC)
+            mask = ("gtFine", MASK_SUFFIX, ids, Image.Resampling.NEAREST)
+            for folder, suffix, array, filter_ in (image, mask):
                 place = root / folder / split / "drawn"
                 place.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(array).resize(size[::-1], filter_).save(place / f"{stem}{suffix}", compress_level=1)

@@ -61,12 +61,7 @@ class ImageCost:
 
 
 def affinity_macs(positions: int, channels: int, *, tile: int = GPU_TILE) -> int:
-    """Multiply-adds of one image's tiled affinity loss and its gradient: about 1.5 P^2 K, K channels of both maps.
-
-    Example:
-        >>> affinity_macs(4, 3, tile=4), affinity_macs(4, 3, tile=1)  # 16 + 16 products, and 10 + 16
-        (96, 78)
-    """
+    """Multiply-adds of one image's tiled affinity loss and its gradient: about 1.5 P^2 K, K channels of both maps."""
     strips = [min(tile, positions - start) for start in range(0, positions, tile)]
     compared = (positions**2 + sum(strip**2 for strip in strips)) // 2
     return channels * (compared + positions**2)
@@ -133,13 +128,7 @@ def plan(
     reading: Reading | None = None,  # by default from the kit's record
     cores: int = 8,  # that read pictures for each GPU
 ) -> Plan:
-    """Plan a recipe on GPUs, as many images seen; raises ValueError for a number out of its range, or no record.
-
-    Example:
-        >>> from dsrl_lab.recipes import find_recipe
-        >>> plan(find_recipe("cityscapes_espnetv2_dsrl"), 64).per_gpu  # BatchNorm needs two
-        2
-    """
+    """Plan a recipe on GPUs, as many images seen; raises ValueError for a number out of its range, or no record."""
     if min(gpus, cores) < 1 or not 0 < utilisation <= 1:
         raise ValueError(
             "expected at least 1 GPU and core, and a utilisation above 0 and at most 1, "
@@ -179,23 +168,24 @@ def _scored_pictures(recipe: Recipe) -> int:
 
 def table(plans: Sequence[Plan], title: str = "") -> Table:
     """Show plans side by side: hours of each part, and by the clock, where reading overlaps with computing."""
-    lines = (
-        (
-            str(one.gpus),
-            str(one.per_gpu),
-            f"{one.iterations:,}",
-            f"{one.learning_rate:g}",
-            *map(_by_the_clock, (one.compute_hours, one.affinity_hours, one.decode_hours, one.evaluation_hours)),
-            _by_the_clock(one.hours),
-            one.bound_by,
-            f"{one.gpu_hours:.0f}",
-            f"{one.memory / 1e9:.1f} GB",
-        )
+    lines = [
+        {
+            "GPUs": str(one.gpus),
+            "images\neach": str(one.per_gpu),
+            "steps": f"{one.iterations:,}",
+            "rate": f"{one.learning_rate:g}",
+            "arithmetic": _by_the_clock(one.compute_hours),
+            "FA": _by_the_clock(one.affinity_hours),
+            "reading": _by_the_clock(one.decode_hours),
+            "scoring": _by_the_clock(one.evaluation_hours),
+            "time": _by_the_clock(one.hours),
+            "waits for": one.bound_by,
+            "GPU\nhours": f"{one.gpu_hours:.0f}",
+            "memory\neach": f"{one.memory / 1e9:.1f} GB",
+        }
         for one in plans
-    )
-    parts = "arithmetic", "FA", "reading", "scoring"
-    headings = "GPUs", "images\neach", "steps", "rate", *parts, "time", "waits for", "GPU\nhours", "memory\neach"
-    return to_table(title, headings, lines, dense=True)  # in 110 characters
+    ]
+    return to_table(title, lines, dense=True)  # in 110 characters
 
 
 def _by_the_clock(hours: float) -> str:

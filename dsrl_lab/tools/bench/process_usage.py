@@ -19,25 +19,13 @@ class ProcessUsage:
 
 
 def process_usage() -> ProcessUsage:
-    """Processor time and peak memory of this process since it began.
-
-    Example:
-        >>> process_usage().peak_megabytes > 10
-        True
-    """
+    """Processor time and peak memory of this process since it began."""
     PeakMemory.highest = max(PeakMemory.highest, _peak_bytes())
     return ProcessUsage(cpu_seconds=round(time.process_time(), 2), peak_megabytes=round(PeakMemory.highest / 1e6, 1))
 
 
 class PeakMemory:
-    """The most memory that a block holds beyond what the process held or kept: ``extra_megabytes``, of 10^6 bytes.
-
-    Example:
-        >>> with PeakMemory() as memory:
-        ...     held = b"x" * 100_000_000
-        >>> memory.extra_megabytes >= 0  # a warm process may serve it from memory that it had freed
-        True
-    """
+    """The most memory that a block holds beyond what the process held or kept: ``extra_megabytes``, of 10^6 bytes."""
 
     highest = 0  # bytes: the kernel forgets, and its own count is not exact to the page
 

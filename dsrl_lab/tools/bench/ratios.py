@@ -18,12 +18,7 @@ class Seconds(NamedTuple):
 
 
 def alternate(calls: Mapping[str, Callable[[], object]], rounds: int, *, untimed: int = UNTIMED) -> dict[str, Seconds]:
-    """Time calls in turn; the order is reversed every round, so that no place is better.
-
-    Example:
-        >>> len(alternate({"a": list, "b": dict}, rounds=3)["a"].clock)
-        3
-    """
+    """Time calls in turn; the order is reversed every round, so that no place is better."""
     seconds = {name: Seconds([], []) for name in calls}
     for number in range(untimed + rounds):
         for name in list(calls)[:: -1 if number % 2 else 1]:
@@ -36,12 +31,7 @@ def alternate(calls: Mapping[str, Callable[[], object]], rounds: int, *, untimed
 
 
 def ratio_to(baseline: Sequence[float], own: Sequence[float]) -> tuple[float, tuple[float, float]]:
-    """Median and quartiles of the ratios to the baseline of the same round; raises ValueError for unequal rounds.
-
-    Example:
-        >>> ratio_to([1.0, 2.0, 4.0], [2.0, 4.0, 8.0])
-        (2.0, (2.0, 2.0))
-    """
+    """Median and quartiles of the ratios to the baseline of the same round; raises ValueError for unequal rounds."""
     ratios = [mine / theirs for mine, theirs in zip(own, baseline, strict=True)]
     low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
     return statistics.median(ratios), (low, high)

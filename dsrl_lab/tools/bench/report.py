@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,25 +12,22 @@ from dsrl_lab.training import record
 
 
 def to_record(kind: str, rows: Sequence[Any], **facts: Any) -> dict[str, Any]:
-    """A measurement's rows (dataclasses) and facts, the machine and the versions, as one JSON object.
-
-    Example:
-        >>> to_record("training_pace", [], setting="streets_tinynet", steps=10)["steps"]
-        10
-    """
+    """A measurement's rows (dataclasses) and facts, the machine and the versions, as one JSON object."""
     return {"kind": kind, "rows": [asdict(row) for row in rows], **record.environment(), **facts}
 
 
-def to_table(title: str, headings: Sequence[str], lines: Iterable[Sequence[str]], *, dense: bool = False) -> Table:
-    """Lines of cells under headings: names, in the first column, to the left, numbers to the right.
-
-    Example:
-        >>> to_table("pace", ["network", "latency"], [["tinynet", "3 ms"], ["dabnet", "9 ms"]]).row_count
-        2
-    """
+def to_table(title: str, lines: Sequence[Mapping[str, str]], *, dense: bool = False) -> Table:
+    """Lines of cells by their headings: names, in the first column, to the left, numbers to the right."""
     table = Table(title=title, padding=(0, 1, 0, 0) if dense else (0, 1))
-    for number, heading in enumerate(headings):
+    for number, heading in enumerate(lines[0] if lines else ()):
         table.add_column(heading, justify="right" if number else "left")
     for cells in lines:
-        table.add_row(*cells)
+        table.add_row(*cells.values())
     return table
+
+
+def times(ratio: float | None, spread: Sequence[float] | None = None) -> str:
+    """A ratio as text, with its quartiles if given; "-" for one that was not measured."""
+    if ratio is None:
+        return "-"
+    return f"{ratio:.2f}x" + (f" ({spread[0]:.2f} to {spread[1]:.2f})" if spread else "")

@@ -15,7 +15,7 @@ from dsrl_lab.kernels import keep_freed_memory
 from dsrl_lab.recipes import find_recipe, with_changes
 from dsrl_lab.rows import MAIN_ROWS
 from dsrl_lab.tools.bench.ratios import alternate, ratio_to
-from dsrl_lab.tools.bench.report import to_table
+from dsrl_lab.tools.bench.report import times, to_table
 from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.config import Recipe
 from dsrl_lab.training.examples import Batches, DecodedSamples
@@ -37,8 +37,7 @@ class Row:
 def run(setting: str = "streets_tinynet_45x60", *, changes: Sequence[str] = (), steps: int = 10) -> list[Row]:
     """Time training steps of the main rows; raises ValueError for no such setting or field, or fewer than 2 steps."""
     recipes = [with_changes(find_recipe(f"{setting}_{row}"), changes) for row in MAIN_ROWS]
-    _check_steps(steps)
-    keep_freed_memory()
+    _prepare(steps)
     return _rows({recipe.title: Steps(recipe) for recipe in recipes}, steps)
 
 
@@ -46,9 +45,8 @@ def run_compiled(
     setting: str, *, row: str = "dsrl", changes: Sequence[str] = (), steps: int = 10
 ) -> tuple[list[Row], float]:
     """Eager and compiled rows, and seconds of the compiling step; raises ValueError as ``run``, or for no compiler."""
-    _check_steps(steps)
+    _prepare(steps)
     recipe = with_changes(find_recipe(f"{setting}_{row}"), changes)
-    keep_freed_memory()
     both = {"eager": Steps(recipe), "compiled": Steps(recipe, compiled=True)}
     clock = time.perf_counter()
     try:
@@ -91,9 +89,10 @@ class Steps:
         return float(terms.total)
 
 
-def _check_steps(steps: int) -> None:
+def _prepare(steps: int) -> None:
     if steps < 2:
         raise ValueError(f"expected at least 2 steps, got {steps}")
+    keep_freed_memory()
 
 
 def _rows(timed: dict[str, Steps], steps: int) -> list[Row]:
@@ -108,9 +107,9 @@ def _rows(timed: dict[str, Steps], steps: int) -> list[Row]:
 
 def table(rows: Sequence[Row]) -> Table:
     """Show the rows side by side; the first is what the others are compared with."""
-    lines = (
-        (row.title, f"{row.images_per_second:.1f}", f"{row.cost:.2f}x", f"{row.spread[0]:.2f} to {row.spread[1]:.2f}")
+    step = f"step against {rows[0].title} (quartiles)"
+    lines = [
+        {"row": row.title, "images/s": f"{row.images_per_second:.1f}", step: times(row.cost, row.spread)}
         for row in rows
-    )
-    headings = "row", "images/s", f"step against {rows[0].title}", "quartiles"
-    return to_table("training pace, rows in alternation on the same batches", headings, lines)
+    ]
+    return to_table("training pace, rows in alternation on the same batches", lines)

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dsrl_lab.complexity import evaluating
 from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.transforms import reduce_image
 from dsrl_lab.files import whole_file
@@ -26,7 +27,7 @@ from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.tools.export.exported import DESCRIPTION, FORMATS, ExportedNetwork, import_onnx, silent_logging
 from dsrl_lab.tools.input_size import check_takes, chosen_size
 from dsrl_lab.training.build import load_task_model
-from dsrl_lab.training.evaluate import check_finite, evaluating
+from dsrl_lab.training.evaluate import check_finite
 
 PRECISIONS = {"onnx": ("float32", "int8"), "torch-export": ("float32", "bf16")}
 TOLERANCE = 1e-4

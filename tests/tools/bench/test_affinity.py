@@ -65,7 +65,7 @@ def test_table_names_what_was_measured() -> None:
     lines = capture.get().splitlines()
     (with_dense,) = (line for line in lines if "2x3" in line and "tiled" in line)
     assert [cell.strip() for cell in with_dense.split("│")[1:-1]] == [
-        *("tiled", "2x3", "4 + 4", "1.000", "5 MB", "10.0x", "12.0x")
+        *("tiled", "2x3", "4 + 4", "1.000", "5 MB", "10.00x", "12.00x")
     ]
     (alone,) = (line for line in lines if "5x6" in line)
     assert alone.count(" - ") == 2
