@@ -47,13 +47,18 @@ def draw_scenes(recipe: Recipe) -> None:
     """Draw the scenes that a recipe reads from the cache, a process for each of PyTorch's threads."""
     import torch
 
-    from dsrl_lab.training.splits import scene_sets
+    from dsrl_lab.datasets.streets import LENGTHS, Streets
+    from dsrl_lab.training.splits import picture_size_of
 
-    sets = scene_sets(recipe)
+    size, town, counts = picture_size_of(recipe), recipe.train.seed, recipe.pictures if recipe.town_per_seed else None
+    sets = [
+        Streets(split, size=size, length=n, seed=town, cache=True)
+        for split, n in zip(LENGTHS, counts or (), strict=False)
+    ]
     with progress_bar(transient=True) as progress:
-        bar = progress.add_task("drawing scenes", total=sum(one.count for one in sets), visible=bool(sets))
+        bar = progress.add_task("drawing scenes", total=sum(map(len, sets)), visible=bool(sets))
         for one in sets:
-            one.draw(processes=torch.get_num_threads(), progress=lambda: progress.advance(bar))
+            one.drawn.draw(processes=torch.get_num_threads(), progress=lambda: progress.advance(bar))
 
 
 def follow(records: Iterable[TrainRecord], *, title: str, iterations: int) -> TrainRecord | None:

@@ -68,8 +68,8 @@ class SceneSet:
         """
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        os.utime(self.folder)
+        if self.folder.is_dir():
+            os.utime(self.folder)  # used now
         self._make_room()
         missing = [index for index in range(self.count) if not self._is_there(index)]
         for _ in range(self.count - len(missing)):

@@ -12,7 +12,6 @@ from dsrl_lab.datasets.cityscapes import Cityscapes
 from dsrl_lab.datasets.people import POSE_DATASETS, open_crowds
 from dsrl_lab.datasets.pose import PoseDataset, PoseSample
 from dsrl_lab.datasets.streets import Streets
-from dsrl_lab.streets.cache import SceneSet
 from dsrl_lab.training.config import Recipe
 from dsrl_lab.training.evaluate import check_not_empty, drive_of
 from dsrl_lab.training.examples import DecodedSamples
@@ -74,7 +73,7 @@ def open_data(
     if recipe.dataset in POSE_DATASETS:
         train_people, val_people = recipe.pictures or (0, 0)
         lengths = (train_people, val_people)
-        return open_crowds(recipe.dataset, root, size=_picture_size(recipe), lengths=lengths, held_out=held_out)
+        return open_crowds(recipe.dataset, root, size=picture_size_of(recipe), lengths=lengths, held_out=held_out)
     train = open_recipe_split(recipe, "train", root)
     return hold_out(train) if held_out else (train, open_recipe_split(recipe, "val", root))
 
@@ -83,18 +82,12 @@ def open_recipe_split(recipe: Recipe, split: str, root: Path | None) -> Segmenta
     """Open one split of a recipe's data set, in its seed's town where towns are drawn."""
     numbers = dict(zip(("train", "val", "test"), recipe.pictures or (), strict=False))
     town = recipe.train.seed if recipe.town_per_seed else None
-    size = _picture_size(recipe)
+    size = picture_size_of(recipe)
     return open_split(recipe.dataset, split, root, size=size, length=numbers.get(split, 0), town=town)
 
 
-def scene_sets(recipe: Recipe) -> list[SceneSet]:
-    """The drawn scenes that a recipe reads from the cache: those of the town that its seed has for itself."""
-    lengths = zip(("train", "val", "test"), recipe.pictures or (), strict=False) if recipe.town_per_seed else ()
-    size, town = _picture_size(recipe), recipe.train.seed
-    return [Streets(split, size=size, length=length, seed=town, cache=True).drawn for split, length in lengths]
-
-
-def _picture_size(recipe: Recipe) -> tuple[int, int]:
+def picture_size_of(recipe: Recipe) -> tuple[int, int]:
+    """(H, W) of a recipe's drawn pictures."""
     (height, width), scale = recipe.train.input_size, recipe.network.upscale_factor
     return recipe.picture_size or (height * scale, width * scale)
 
