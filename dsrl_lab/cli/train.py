@@ -62,7 +62,7 @@ def train(
     if encoder_weights is not None:
         chosen = dataclasses.replace(chosen, encoder_weights=None if encoder_weights == "none" else encoder_weights)
     if pictures is not None:
-        chosen = dataclasses.replace(chosen, pictures=pictures)
+        chosen = dataclasses.replace(chosen, pictures=pictures + (chosen.pictures or ())[2:])
     keep_freed_memory()
     directory = folder_for_results(out or RUNS / f"{recipe}_seed{seed}")
     processes = int(os.environ.get("WORLD_SIZE", devices))

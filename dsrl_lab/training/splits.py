@@ -57,7 +57,7 @@ def open_split(
     if dataset == "streets":
         streets = Streets(split, size=size, length=length, seed=town or 0, cache=town is not None)
         streets.drawn.draw()
-        return DecodedSamples(streets) if town is None else streets
+        return streets if streets.drawn.folder else DecodedSamples(streets)
     folders = {"camvid": CamVid, "cityscapes": Cityscapes}
     if dataset not in folders:
         raise ValueError(f"unknown data set {dataset!r}; choose one of streets, {', '.join(folders)}")

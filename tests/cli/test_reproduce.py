@@ -46,7 +46,10 @@ def test_tables_fit_a_narrow_screen_and_the_last_lines_name_three_pictures(
     monkeypatch.setattr(console.output, "width", 80)
     shown = invoke("--out", str(write_job(tmp_path / "job")), "--minutes", "0", "--resume")
     assert all(len(line) <= 80 or str(tmp_path) in line for line in shown.splitlines())
-    assert all(word in shown for word in ("perfect", "fence", "± 95 %")) and " ".join(shown.split()).count("A gain is ") == 5
+    assert (
+        all(word in shown for word in ("perfect", "fence", "± 95 %"))
+        and " ".join(shown.split()).count("A gain is ") == 5
+    )
     assert [Path(line.strip()).name for line in shown.splitlines()[-3:]] == ["masks.png", "gains.png", "classes.png"]
     refused = CliRunner().invoke(cli.app, ["reproduce", "--out", str(tmp_path / "job")])
     assert refused.exit_code and "go on with --resume" in refused.output + str(refused.exception)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dsrl_lab.cli.console import draw_scenes
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.recipes import find_recipe
 from dsrl_lab.streets import cache
@@ -121,3 +122,14 @@ def test_a_recipe_with_towns_of_its_own_asks_the_cache(tmp_path: Path, monkeypat
     assert "town105-split0-12x16" in folder.name and len(list(folder.iterdir())) == 2
     plain = Streets("train", size=SIZE, length=2, seed=105)[1]
     assert (sample.image == plain.image).all() and (sample.mask == plain.mask).all() and sample.name == plain.name
+
+
+def test_the_command_draws_all_splits_before_it_trains_and_nothing_where_there_is_no_town(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DSRL_LAB_CACHE", str(tmp_path))
+    recipe = replace(find_recipe("streets_towns_baseline"), pictures=(3, 1, 2), picture_size=SIZE)
+    draw_scenes(find_recipe("streets_tinynet_baseline"))
+    assert not list(tmp_path.iterdir())
+    draw_scenes(recipe)
+    assert sorted(len(list(folder.iterdir())) for folder in tmp_path.iterdir()) == [1, 2, 3]
