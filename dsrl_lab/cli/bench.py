@@ -91,8 +91,8 @@ def classroom(
     """Grade a simulated class as a teacher would: minutes, memory, and whether each grade is what it should be."""
     from dsrl_lab.cli.console import output, progress_bar
     from dsrl_lab.course.grading import scale
-    from dsrl_lab.experiments import REPOSITORY
     from dsrl_lab.training.record import read
+    from dsrl_lab.training.splits import REPOSITORY
 
     if redraw:
         guide = REPOSITORY / "notebooks" / "assignments" / "INSTRUCTORS.md"
