@@ -16,7 +16,7 @@
 # **Claim.** DSRL asks of a task only dense outputs and a loss: hand it a pose net, and heat-maps take the place of masks, without a line
 # changed in `dsrl_lab/dsrl.py`.
 #
-# Measured: about a minute of CPU time on one core, 1.0 GB of memory. Data: people of the drawn streets, made on the spot; results on real people
+# Measured: about half a minute of CPU time on one core, 1.0 GB of memory. Data: people of the drawn streets, made on the spot; results on real people
 # (Leeds Sports Pose) from records. Needs: 05 for SSSR, 06 for affinity. No internet, no GPU.
 
 # %%
@@ -47,8 +47,8 @@ from dsrl_lab.training.pose import PersonCrops, find_joints
 # heat-maps have a quarter of its input's sides. Feed it half the resolution, and a heat-map pixel is eight pixels of the crop wide.
 
 # %%
-print("drawing 88 people, about a quarter of a minute ...")
-train, val = (DecodedPeople(StreetPeople(split, length=length)) for split, length in (("train", 64), ("val", 24)))
+print("drawing 56 people, about ten seconds ...")
+train, val = (DecodedPeople(StreetPeople(split, length=length)) for split, length in (("train", 32), ("val", 24)))
 HIGH, LOW = (96, 96), (48, 48)
 crops = [PersonCrops(val, HIGH)[index] for index in range(len(val))]
 joints = torch.stack([crop.joints for crop in crops])  # (24, 14, 2), pixels of the crop
@@ -280,14 +280,14 @@ hint("09.3") + solution("09.3")
 # %% [markdown]
 # ## Train in front of you
 #
-# Three rows from scratch: the baseline, its high-resolution control, and the whole of DSRL. Same 64 people, same seed, same draws,
+# Three rows from scratch: the baseline, its high-resolution control, and the whole of DSRL. Same 32 people, same seed, same draws,
 # same number of steps. This is far too little for a good pose net; it is enough to see every part work.
 
 # %%
 from dsrl_lab.training.loop import fit
 from dsrl_lab.training.pose import PoseObjective
 
-SETTINGS = ["train.iterations=240", "train.batch_size=8", "train.record_every=60", "train.max_degrees=5"]
+SETTINGS = ["train.iterations=48", "train.batch_size=8", "train.record_every=16", "train.max_degrees=5"]
 SETTINGS += ["train.scale_range=[0.9,1.1]"]
 
 
@@ -297,12 +297,12 @@ def train_row(row: str) -> object:
     task = PoseObjective(recipe.train, LSP_JOINTS)
     for line in fit(net, task, Batches.for_run(train, task.example, recipe.train), recipe.train):
         parts = f"joints {line.task:.3f}  SISR {line.sisr:.2f}  FA {line.affinity:.3f}"
-        print(f"{row:9} step {line.iteration:3} of {line.iterations}  {parts}  {line.seconds_left:3.0f} s left")
+        print(f"{row:9} step {line.iteration:2} of {line.iterations}  {parts}  {line.seconds_left:3.0f} s left")
     return net.eval()
 
 
 # %%
-print("three short trainings, about a minute in all on one quiet core ...")
+print("three short trainings, about ten seconds in all ...")
 nets = {row: train_row(row) for row in ("baseline", "bilinear", "dsrl")}
 
 # %% [markdown]
@@ -433,10 +433,10 @@ if len(runs):
     with theme():
         figure = new_figure(12, 0.9 + 0.75 * len(rows))
         left, right = figure.subplots(1, 2)
-        pck = frames.pick(scores, "keypoints.pck")
-        score_bars(pck, xlabel="PCK@0.2 (%), 240 people of LSP", ax=left)
+        shares = frames.pick(scores, "keypoints.pck")
+        score_bars(shares, xlabel="PCK@0.2 (%), 240 people of LSP", ax=left)
         gain_points(
-            frames.gains(pck), places=list(rows["row"]), xlabel="gain over the baseline (points of PCK@0.2)", ax=right
+            frames.gains(shares), places=list(rows["row"]), xlabel="gain over the baseline (points of PCK@0.2)", ax=right
         )
         right.set_yticklabels([])
         show_figure(
@@ -555,7 +555,7 @@ with theme():
 # ## Limits
 #
 # - Drawn people have two dozen poses and stand upright; the mean pose already scores well on them. Real sport does not forgive so much.
-# - 64 people, one seed, a minute: it shows that the parts work, not that they gain.
+# - 32 people, one seed, ten seconds: it shows that the parts work, not that they gain.
 
 # %% [markdown]
 # And for the real people:
