@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
 
 from dsrl_lab.course import build_notebooks as publishing
 from dsrl_lab.files import sha256
@@ -104,3 +105,10 @@ def test_a_build_measures_hides_guesses_and_leaves_no_trace_of_the_measuring(
     assert effort.cpu_seconds > 0 and effort.wall_seconds > 0 and effort.peak_megabytes > 20
     assert json.loads(record.read_text(encoding="utf-8"))["cpu_seconds"] == effort.cpu_seconds
     assert publishing.out_of_step(folder, ["00"]) == []
+
+
+def test_a_warning_stops_a_build(tmp_path: Path) -> None:
+    source = tmp_path / "00_start.py"
+    source.write_text("# %%\nimport warnings\n\nwarnings.warn('old', PendingDeprecationWarning)\n", encoding="utf-8")
+    with pytest.raises(CellExecutionError, match="PendingDeprecationWarning: old"):
+        publishing.execute(source, directory=tmp_path)
