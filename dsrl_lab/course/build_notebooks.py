@@ -105,7 +105,7 @@ def execute(
     """Execute a source in a fresh kernel in ``directory``, with a timeout in seconds for each cell.
 
     The kernel has one thread for mathematics, shows widgets as pictures, takes warnings for errors (``STRICT``), and
-    does not know the builder's guesses. The notebook's ``metadata.dsrl_lab`` holds the source's SHA-256 and the fields of ``Effort``.
+    does not know the builder's guesses. ``metadata.dsrl_lab`` holds the source's SHA-256 and the fields of ``Effort``.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.

@@ -16,7 +16,7 @@
 # **Claim.** A gain is a difference between two rows that were trained alike. It needs several seeds, an interval, a control and the true cost. Then
 # each claim gets one of four words: *supported*, *contradicted*, *undecided*, *not tested*.
 #
-# Measured: about 20 seconds of CPU time on one core, 1.0 GB of memory. Data: the kit's records in `data/runs/`, committed networks, drawn streets.
+# Measured: about 15 seconds of CPU time on one core, 1.0 GB of memory. Data: the kit's records in `data/runs/`, committed networks, drawn streets.
 # Nothing is trained here. Needs: 07. No internet, no GPU.
 
 # %%
@@ -66,6 +66,19 @@ predictions = {
     row: [predict_mask(model, scene.image, input_size=(90, 120)) for scene in scenes] for row, model in models.items()
 }
 
+
+def confusion(prediction: Tensor, mask: Tensor) -> Tensor:
+    score = SegmentationScore(11)
+    score.update(prediction[None], mask[None])
+    return score.confusion
+
+
+def miou(counts: Tensor) -> float:
+    score = SegmentationScore(11)
+    score.confusion = counts
+    return 100 * score.compute().miou
+
+
 # %%
 segmentation_compare(
     scenes[0].image, scenes[0].mask, predictions["baseline"][0], predictions["dsrl"][0], CAMVID,
@@ -109,20 +122,7 @@ predict("08.visible", None, unit="points")
 # Shapes: one confusion matrix (K, K) for each picture, (pictures, K, K) for a set. The field *pools*: it adds the matrices first and divides once.
 # Some code takes a mIoU for each picture and averages those. Same networks, same eight scenes:
 
-
 # %%
-def confusion(prediction: Tensor, mask: Tensor) -> Tensor:
-    score = SegmentationScore(11)
-    score.update(prediction[None], mask[None])
-    return score.confusion
-
-
-def miou(counts: Tensor) -> float:
-    score = SegmentationScore(11)
-    score.confusion = counts
-    return 100 * score.compute().miou
-
-
 of_pictures = {
     row: torch.stack([confusion(one, scene.mask) for one, scene in zip(masks, scenes, strict=True)])
     for row, masks in predictions.items()
@@ -398,7 +398,7 @@ check("08.3", baseline_at)
 hint("08.3") + solution("08.3")
 
 # %% [markdown]
-# ## Choosing without peeking
+# ## Choosing without a look at val
 #
 # Heads, weights and learning rates were tried before. Each choice was made on the last quarter of each *training* drive, with val untouched. Whoever
 # chooses on val and reports val has measured luck as well.
@@ -523,7 +523,7 @@ Table(pd.DataFrame(judged, columns=columns), "exploratory verdicts, CamVid 90×1
 #
 # Three questions were written down before any of their runs, with new seeds, rows that differ in their parts alone, and 233 test pictures. Does the
 # whole bring more than what is free (C1)? Do SISR and FA bring anything beside the head (C2)? Is it *this* picture's structure (C3)? No test is
-# computed before the last seed has ended. Until then, the next cell says how far the runs are.
+# computed before the last seed has ended. Until then, the next cell says so.
 
 # %%
 WHOLE, SEEDS = "depthwise_figure4", range(6, 18)

@@ -228,7 +228,7 @@ shapes = {name: tuple(value.shape) for name, value in output._asdict().items() i
 print("deployed without SISR and FA, heat-maps equal bit for bit:", same)
 Table({"output": list(shapes), "shape": [str(shape) for shape in shapes.values()]}, "what DSRL gives in training")
 
-# %%
+# %% jupyter={"source_hidden": true}
 deployed = {
     row: build_dsrl(find_recipe(f"people_hrnet_{row}").network).eval() for row in ("baseline", "bilinear", "dsrl")
 }
@@ -247,13 +247,13 @@ Table(
 # ## The loss, and its weight
 #
 # HRNet's release takes the mean squared error over all pixels. Most of them are empty. So even a blank answer pays next to nothing, and SISR with
-# its $w_1=0.1$ is louder than all joints together. The kit divides by the Gaussian's own energy:
+# its $w_1=0.1$ weighs more than all joints together. The kit divides by the Gaussian's own energy:
 #
 # $$L=\frac{1}{\text{marked}}\sum_j\frac{\sum_u\left(\hat T_j(u)-T_j(u)\right)^2}{\pi\sigma^2}$$
 #
 # A blank joint then costs about 1 at every size of heat-map.
 
-# %%
+# %% jupyter={"source_hidden": true}
 blank = (targets(24).square().mean((2, 3)) * visible).sum() / visible.sum()
 pictures = normalise(torch.stack([crop.image for crop in crops]))
 grey = (pictures - normalise(torch.full((1, 3, 1, 1), 0.5))).square().mean()
@@ -267,7 +267,7 @@ Table(
         ],
         "costs": [float(blank), 0.1 * float(grey), float(blank / energy)],
     },
-    "who would be heard: joints or SISR?",
+    "which part would lead the training: joints or SISR?",
     digits=3,
 )
 
@@ -369,7 +369,7 @@ hint("09.3") + solution("09.3")
 # Two committed networks, baseline and DSRL, trained on 300 drawn people. Two negative controls: the **mean pose**, which never looks at
 # the picture, and an **untrained** network. The **ceiling** is a perfect 12×12 heat-map.
 
-# %%
+# %% jupyter={"source_hidden": true}
 own = torch.stack([val[index].joints for index in range(len(val))])  # pixels of each person's own picture
 matrices = [PersonCrops(val, HIGH).matrix(val[index]) for index in range(len(val))]
 

@@ -110,7 +110,7 @@ predict("10.affinity", None, unit="%")
 # Three questions to every table. **Which layers?** The released counter sums `Conv2d`; the SSSR head is made of `ConvTranspose2d`.
 # **One or two?** A multiply-add is one MAC and two FLOPs; most tables say FLOPs and count one. **Which G?** Some divide by 10⁹, some by 2³⁰.
 
-# %%
+# %% jupyter={"source_hidden": true}
 small = (256, 512)
 row, host = with_head[small], plain[small]
 stated = paper.RELEASED_COUNTER.value
@@ -165,7 +165,7 @@ hint("10.1") + solution("10.1")
 # A fair question to any extra head: what would a *plain* network score with the same multiply-adds, as a larger input? Cost grows with the area; the score
 # is read off the baseline's own curve.
 
-# %%
+# %% jupyter={"source_hidden": true}
 equal = 256 * (row.macs / host.macs) ** 0.5
 right_of = next(i for i, height in enumerate(heights) if height >= equal)
 share = (equal - heights[right_of - 1]) / (heights[right_of] - heights[right_of - 1])
@@ -188,7 +188,7 @@ Table(
 #
 # A recipe is a function; the command line knows it by name. `--set` changes a field, and the change stands in the record.
 
-# %%
+# %% jupyter={"source_hidden": true}
 names = ("baseline", "sssr", "deconvolution_dsrl", "dsrl")
 recipes = [find_recipe(f"cityscapes_espnetv2_{name}") for name in names]
 images = [plans.image_cost(recipe) for recipe in recipes]
@@ -302,7 +302,7 @@ with theme():
 # FA's cost grows with the *square* of the positions, the rest with the positions. So its share rises with the picture. Memory is worse: built in
 # full, one matrix of a 1024×2048 output takes 4 GiB for each picture, and autograd keeps several. The kit computes it in tiles.
 
-# %%
+# %% jupyter={"source_hidden": true}
 of_size = [plans.image_cost(recipe) for recipe in sized]
 shares = [100 * image.affinity_macs / image.training_macs for image in of_size]
 Table(
