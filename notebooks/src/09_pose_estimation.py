@@ -16,7 +16,7 @@
 # **Claim.** DSRL needs two things of a task: a dense output and a loss. Hand it a pose network, and heat-maps take the place of masks. No line of
 # `dsrl_lab/dsrl.py` changes.
 #
-# Measured: about 25 seconds of CPU time on one core, 1.0 GB of memory. Data: people of the drawn streets, made on the spot; two committed
+# Measured: about 20 seconds of CPU time on one core, 1.0 GB of memory. Data: people of the drawn streets, made on the spot; two committed
 # networks; records for real people (Leeds Sports Pose). Needs: 05 for SSSR, 06 for affinity. No internet, no GPU.
 
 # %%
@@ -459,14 +459,6 @@ with theme():
 # of *another* person, which has no structure to teach.
 
 # %% [markdown]
-# ## What was learnt
-#
-# - The framework carries over: another host, another loss, the same `DSRL`, and nothing extra when deployed.
-# - Details decide before any method does: half pixels, the loss's scale, whose torso.
-# - A second wish needs room. Eight channels that must also redraw the picture have fewer left for joints. The paper's encoder has four times as many.
-# - A score needs its floor (mean pose) and its ceiling (a perfect heat-map) beside it.
-
-# %% [markdown]
 # ## Try it
 #
 # One knob: `alpha`. At which tolerance do coarse and fine heat-maps differ, for a *perfect* network?
@@ -512,6 +504,14 @@ with theme():
 # %% [markdown]
 # Symptoms to recognise: all joints shifted the same way, while `PCK@0.2` hardly notices (half pixels: look at the mean shift). Everything in the upper
 # left corner (a target of another size). A skeleton that looks right to the eye and scores a quarter (left and right).
+
+# %% [markdown]
+# ## What was learnt
+#
+# - The framework carries over: another host, another loss, the same `DSRL`, and nothing extra when deployed.
+# - Details decide before any method does: half pixels, the loss's scale, whose torso.
+# - A second wish needs room. Eight channels that must also redraw the picture have fewer left for joints. The paper's encoder has four times as many.
+# - A score needs its floor (mean pose) and its ceiling (a perfect heat-map) beside it.
 
 # %% [markdown]
 # ## Limits
