@@ -113,7 +113,7 @@ predict("10.affinity", None, unit="%")
 # %% jupyter={"source_hidden": true}
 small = (256, 512)
 row, host = with_head[small], plain[small]
-stated = paper.RELEASED_COUNTER.value
+stated = paper.RELEASE[0].stated_macs.value
 Table(
     {
         "counted": [
@@ -286,7 +286,8 @@ with theme():
         heights_of_bars = [getattr(one, part) for one in on_one]
         where = [place + 0.27 * (number - 1) for place in range(len(inputs))]
         ax.bar(where, heights_of_bars, 0.25, label=label, color=style.color, hatch=style.hatch, edgecolor="white")
-    ax.set(yscale="log", ylabel="hours on one A100", xlabel="input")
+    ax.set(yscale="log", ylim=(0.05, 90), ylabel="hours on one A100", xlabel="input")
+    ax.set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
     ax.set_xticks(range(len(inputs)), inputs)
     ax.legend(ncols=3, loc="upper left")
     show_figure(figure, alt="Hours for the network, for reading files and for feature affinity at three input sizes")

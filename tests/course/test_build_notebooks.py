@@ -110,5 +110,6 @@ def test_a_build_measures_hides_guesses_and_leaves_no_trace_of_the_measuring(
 def test_a_warning_stops_a_build(tmp_path: Path) -> None:
     source = tmp_path / "00_start.py"
     source.write_text("# %%\nimport warnings\n\nwarnings.warn('old', PendingDeprecationWarning)\n", encoding="utf-8")
-    with pytest.raises(CellExecutionError, match="PendingDeprecationWarning: old"):
+    with pytest.raises(CellExecutionError, match="old") as raised:
         publishing.execute(source, directory=tmp_path)
+    assert raised.value.ename == "PendingDeprecationWarning"
