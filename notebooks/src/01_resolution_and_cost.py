@@ -589,7 +589,7 @@ Table(DataFrame(found, columns=["defect", "difference (%)", "field (pixels)"]), 
 # %% [markdown]
 # ## Words and sources
 #
-# **output stride** 输出步长, **receptive field** 感受野, **atrous (dilated) convolution** 空洞卷积, **encoder-decoder** 编码器-解码器, **skip** 跳跃连接, **MAC**: one multiply-add; FLOPs = 2 × MACs.
+# **output stride** 输出步幅, **receptive field** 感受野, **atrous (dilated) convolution** 空洞卷积, **encoder-decoder** 编码器-解码器, **skip** 跳跃连接, **MAC**: one multiply-add; FLOPs = 2 × MACs.
 #
 # - Chen et al.: DeepLab, TPAMI 2018; Encoder-decoder with atrous separable convolution (DeepLabv3+), ECCV 2018.
 # - Ronneberger, Fischer, Brox: U-Net, MICCAI 2015. Yu, Koltun: Multi-scale context aggregation by dilated convolutions, ICLR 2016.

@@ -634,7 +634,7 @@ Table(DataFrame(rows, columns=["defect", "ESPCN (dB)", "bicubic (dB)", "gain (dB
 # %% [markdown]
 # ## Words and sources
 #
-# **super-resolution** 超分辨率, **pre-/post-upsampling** 前/后上采样, **progressive** 渐进式, **back-projection** 反投影, **luminance** 亮度, **PSNR** 峰值信噪比, **SSIM** 结构相似性.
+# **super-resolution** 超分辨率, **pre-upsampling** 预上采样, **post-upsampling** 后上采样, **progressive** 渐进式, **back-projection** 反投影, **luminance** 亮度, **PSNR** 峰值信噪比, **SSIM** 结构相似性.
 #
 # - Dong et al.: SRCNN, TPAMI 2016. Shi et al.: ESPCN, CVPR 2016. Lai et al.: LapSRN, CVPR 2017. Haris et al.: DBPN, CVPR 2018.
 # - Wang, Chen, Hoi: Deep learning for image super-resolution, a survey, TPAMI 2020 (the four frameworks).

@@ -86,18 +86,13 @@ def _taps_by_stamping(kernel_size: int, stride: int) -> list[int]:
     return [round(float(value)) for value in stamped[middle : middle + stride]]
 
 
-def _draw_kernels(generator: torch.Generator) -> list[Case]:
-    fresh = [(draw_integer(generator, 3, 12), draw_integer(generator, 2, 5)) for _ in range(4)]
-    return [(3, 2), (4, 2), (5, 3), (2, 3), *fresh]
-
-
 TAPS = Exercise(
     name="03.2",
     title="Taps are even if and only if the stride divides the kernel size",
     difficulty=2,
     solution=taps,
     oracle=_taps_by_stamping,
-    draw=_draw_kernels,
+    draw=lambda g: [(3, 2), (4, 2), (5, 3), (2, 3), *((draw_integer(g, 3, 12), draw_integer(g, 2, 5)) for _ in "1234")],
     wrong_answers=(
         WrongAnswer(
             "the average",
