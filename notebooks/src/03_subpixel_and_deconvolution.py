@@ -323,7 +323,8 @@ with theme():
         grey = torch.full((1, 1, 24, 24), 0.5)
         for _ in range(layers):
             grey = F.conv_transpose2d(grey, torch.ones(1, 1, size, size) * 4 / size**2, stride=2)
-        shown = grey[0, 0, 12:36, 12:36] / grey.max()
+        shown = grey[0, 0, 16:40, 16:40]
+        shown = (0.4 * shown / shown.mean()).clamp(0, 1)
         title = f"{size}×{size}, {layers} layer{'s' * (layers > 1)}"
         show_image(shown.expand(3, -1, -1), title=title, crisp=True, ax=ax)
     show_figure(
