@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from dsrl_lab.affinity import affinity_matrix
 from dsrl_lab.course.exercises.exercise import Case, draw_integer
+from dsrl_lab.course.exercises.solutions.chapter_02 import espcn_case
 
 Draw = Callable[[torch.Generator], Iterable[Case]]
 
@@ -23,14 +24,8 @@ def _errors_of_one_colour(g: torch.Generator) -> Iterator[Case]:
         yield super_res, high_res, border
 
 
-def _deep_and_shallow_stacks(g: torch.Generator) -> list[Case]:
-    width = draw_integer(g, 15, 22)
-    deep = [(3, width, 3), (width, 5, 3), (5, 5, 7), (5, 2, 1), (2, 12, 3)]
-    return [
-        ([(3, draw_integer(g, 2, 7), 9)], draw_integer(g, 9, 14), 4, 6, True),
-        (deep, 3, draw_integer(g, 4, 7), 5, True),
-        (deep[1:], 11, draw_integer(g, 2, 6), 8, False),
-    ]
+def _thin_pictures(g: torch.Generator) -> list[Case]:
+    return [espcn_case(g, (1, 2, 3, draw_integer(g, 6, 9)), 4), espcn_case(g, (3, 1, 8, draw_integer(g, 2, 5)), 2)]
 
 
 def _threefold_pyramids(g: torch.Generator) -> Iterator[Case]:
@@ -313,7 +308,7 @@ def _lying_torsos(g: torch.Generator) -> Iterator[Case]:
 
 DRAWS: dict[str, Draw] = {
     "02.1": _errors_of_one_colour,
-    "02.2": _deep_and_shallow_stacks,
+    "02.2": _thin_pictures,
     "02.3": _threefold_pyramids,
     "02.4": _thin_maps,
     "03.1": _maps,
