@@ -30,7 +30,7 @@ def train(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Another value for a field of all rows: network.sisr_width=16.")
     ] = None,
-    steps: Annotated[int, typer.Option(help="Timed steps of each row.")] = 10,
+    steps: Annotated[int, typer.Option(min=2, help="Timed steps of each row.")] = 10,
     record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
 ) -> None:
     """Images per second in training: baseline, + SSSR, + SISR, + FA side by side."""
@@ -49,7 +49,7 @@ def compile_(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Another value for a field of the recipe: train.batch_size=4.")
     ] = None,
-    steps: Annotated[int, typer.Option(help="Timed steps of each.")] = 10,
+    steps: Annotated[int, typer.Option(min=2, help="Timed steps of each.")] = 10,
     record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
 ) -> None:
     """A training step eager against compiled; compiling takes a minute or more, and needs a C++ compiler."""
@@ -80,7 +80,7 @@ def networks(
 
 @app.command()
 def classroom(
-    submissions: Annotated[int, typer.Option(help="How many are drawn and graded.")] = 200,
+    submissions: Annotated[int, typer.Option(min=1, help="How many are drawn and graded.")] = 200,
     assignment: Annotated[str, typer.Option(help="Number of the notebook.")] = "06",
     jobs: Annotated[int, typer.Option(help="Submissions at once; as many as there are cores by default.")] = 0,
     record: Annotated[Path, typer.Option(help="Where the record goes: JSON lines.")] = Path("runs/classroom.jsonl"),

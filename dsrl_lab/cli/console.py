@@ -4,24 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.console import Console, ConsoleDimensions
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from dsrl_lab.training.record import TrainRecord
 
-output = Console()
-errors = Console(stderr=True)
+PIPE = 1000  # columns where there is no screen: no path in a table is broken
+LOG_SECONDS = 30.0  # between two lines of progress in a log
+
+
+class _Console(Console):
+    """Breaks no line of text: a screen wraps it, and in a pipe or a log a path stays whole."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(soft_wrap=True, **options)
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        there = self.is_terminal or self._width is not None
+        return super().size if there else ConsoleDimensions(PIPE, 25)
+
+
+output = _Console()
+errors = _Console(stderr=True)
+
+
+class _Progress(Progress):
+    """A bar on a screen; in a log a line every ``LOG_SECONDS``."""
+
+    written = 0.0
+
+    def start(self) -> None:
+        self.disable = not self.console.is_terminal
+        self.written = self.get_time()
+        super().start()
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        super().update(task_id, **changes)
+        if self.disable and self.get_time() - self.written >= LOG_SECONDS:
+            self.written, task = self.get_time(), self._tasks[task_id]
+            done = f"{task.completed:.0f}" + ("" if task.total is None else f" of {task.total:.0f}")
+            self.console.print(f"{task.description}: {done}", markup=False, highlight=False)
 
 
 def progress_bar(*, transient: bool = False) -> Progress:
-    """A progress bar on stderr; a long description is cut, the rest is not. ``transient`` removes it at its end."""
-    return Progress(
+    """Progress on stderr: a bar whose long description is cut, removed at its end if ``transient``; in a log, lines."""
+    return _Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
         BarColumn(bar_width=16),

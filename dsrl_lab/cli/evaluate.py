@@ -157,11 +157,11 @@ def predict(
     if len(problems) == len(paths):
         raise ValueError("; ".join(problems))
     before = f", {there} of them from before" if there else ""
-    output.print(f"{new + there} overlays and masks in {out}{before}", highlight=False, soft_wrap=True)
+    output.print(f"{new + there} overlays and masks in {out}{before}", highlight=False)
     notes = [f"not taken for input: {len(found.results)} results of dsrl-lab predict"] if found.results else []
     notes += [f"neither pictures nor videos: {prediction.shorten(found.others)}"] if found.others else []
     for note in (*notes, *(f"left out: {problem}" for problem in problems)):
-        errors.print(note, markup=False, highlight=False, style="yellow", soft_wrap=True)
+        errors.print(note, markup=False, highlight=False, style="yellow")
     if problems:
         raise typer.Exit(1)
 
@@ -202,7 +202,7 @@ def submit(
             identity=predictor.identity,
             progress=follow,
         )
-    output.print(f"{len(pictures)} files, and all of them in {archive}", highlight=False, soft_wrap=True)
+    output.print(f"{len(pictures)} files, and all of them in {archive}", highlight=False)
     if split != "test":
         ours = evaluate_segmentation(predictor.network, pictures, input_size=predictor.input_size).miou
         official, _ = submission.official_miou(data, split, out)

@@ -12,7 +12,7 @@ SETTING, KEPT_SETTING = "streets_tinynet_45x60", "streets_tinynet"  # what is tr
 
 def reproduce(
     out: Annotated[Path, typer.Option(help="Folder for runs and figures.")] = Path("runs/reproduce"),
-    seeds: Annotated[int, typer.Option(help="How many seeds of each row.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds of each row.")] = 3,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Another value for a field, as in dsrl-lab train.")
     ] = None,

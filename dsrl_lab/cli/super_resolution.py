@@ -16,7 +16,7 @@ def train_sisr(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/<recipe>_seed<seed> by default.")] = None,
     seed: Annotated[int, typer.Option(help="Of initial weights and patches.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in this folder stopped.")] = False,
-    threads: Annotated[int | None, typer.Option(help="CPU cores to use; all by default.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU cores to use; all by default.")] = None,
     keep: Annotated[
         Path | None, typer.Option(help="Copy record and weights of the finished run into this data folder.")
     ] = None,
@@ -32,7 +32,7 @@ def train_sisr(
     from dsrl_lab import experiments, recipes
     from dsrl_lab.cli.console import output, progress_bar
     from dsrl_lab.kernels import keep_freed_memory
-    from dsrl_lab.results.release_runs import keep_super_resolution, write_manifest
+    from dsrl_lab.results import release_runs as keeping
     from dsrl_lab.training import record
 
     if list_recipes or not recipe:
@@ -58,5 +58,5 @@ def train_sisr(
         )
     output.print(f"record and weights in {directory}")
     if keep is not None:
-        for place in [*keep_super_resolution(directory, keep), write_manifest(keep)]:
+        for place in keeping.keep(directory, keep):
             output.print(f"kept {place}", highlight=False)

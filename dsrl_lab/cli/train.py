@@ -34,8 +34,10 @@ def train(
         str | None,
         typer.Option(help="Start the encoder from torchvision's weights: a file, a name as IMAGENET1K_V1, or none."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU cores to use; all by default.")] = None,
-    devices: Annotated[int, typer.Option(help="GPUs (or processes); torchrun's own numbers count under torchrun.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU cores to use; all by default.")] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, help="GPUs (or processes); torchrun's own numbers count under torchrun.")
+    ] = 1,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
 ) -> None:
     """Train one row of an ablation: [bold]dsrl-lab train streets_tinynet_dsrl[/bold].
@@ -119,9 +121,12 @@ def score_again(
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
 ) -> None:
     """Score finished runs again: older records gain newer measures, and every mIoU must be what its record says."""
-    from dsrl_lab.cli.console import output
+    from dsrl_lab.cli.console import errors, output
     from dsrl_lab.results import release_runs as keeping
 
-    keeping.score_again(
+    scored = keeping.score_again(
         folder, data, progress=lambda path, miou: output.print(f"mIoU {miou:.4f} again: {path}", highlight=False)
     )
+    if others := sorted(set(folder.rglob("record.jsonl")) - set(scored)):
+        names = ", ".join(map(str, others))
+        errors.print(f"left as they are, not of segmentation: {names}", markup=False, highlight=False)

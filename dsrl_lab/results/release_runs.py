@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsrl_lab.datasets.base import SegmentationDataset
+from dsrl_lab.datasets.class_tables import CLASS_TABLES
 from dsrl_lab.experiments import open_data
 from dsrl_lab.files import sha256, whole_file
 from dsrl_lab.recipes import SETTINGS
@@ -34,41 +35,44 @@ def final_scores(path: Path) -> dict[str, Any]:
     return dict(finished_record(path).end or {})
 
 
+def _finished_records(folder: Path) -> list[Record]:
+    """All runs below a folder, finished, or a ValueError; FileNotFoundError if there is none."""
+    found = [finished_record(path) for path in sorted(folder.rglob("record.jsonl"))]
+    if not found:
+        raise FileNotFoundError(f"no run below {folder}: expected record.jsonl in it or its folders; check the path")
+    return found
+
+
 def keep(folder: Path, data: Path) -> list[Path]:
-    """Copy finished runs, whole networks too if of FA, to where the kit commits them; ValueError if unfinished."""
-    written = []
-    for path in sorted(folder.rglob("record.jsonl")):
-        first = finished_record(path).first
-        name = f"{first['setting']}/{first['row']}_seed{first['seed']}"
-        places = {
-            path: data / "runs" / f"{name}.jsonl",
-            path.parent / "deployed.safetensors": data / "checkpoints" / f"{name}.safetensors",
-        }
-        written += _copied(places)
-        if first["network"]["affinity"]:  # figures look into the SISR branch of these
-            whole = data / "checkpoints" / f"{name}_whole.safetensors"
-            checkpoint.copy_model(path.parent / "latest.safetensors", whole)
-            written.append(whole)
+    """Copy all runs below a folder to where the kit commits them, whole networks too if of FA; give the new files.
+
+    Raises:
+        FileNotFoundError: there is no run, or one lacks its network.
+        ValueError: a run is not finished. In both cases nothing was copied.
+    """
+    places: dict[Path, Path] = {}  # new files, and what each is a copy of
+    for one in _finished_records(folder):
+        first, directory = one.first, one.path.parent
+        mask_or_pose = "network" in first
+        name = f"{first['setting']}/{first['row']}_seed{first['seed']}" if mask_or_pose else first["recipe"]
+        kept = "deployed.safetensors" if mask_or_pose else "best.safetensors"
+        places[data / "runs" / f"{name}.jsonl"] = one.path
+        places[data / "checkpoints" / f"{name}.safetensors"] = directory / kept
+        if mask_or_pose and first["network"]["affinity"]:  # figures look into the SISR branch of these
+            places[data / "checkpoints" / f"{name}_whole.safetensors"] = directory / "latest.safetensors"
+        elif not mask_or_pose:
+            places[data / "checkpoints" / f"{name}.json"] = directory / "best.json"
+    for source in places.values():
+        if not source.is_file():
+            raise FileNotFoundError(f"{source.parent} is a finished run without {source.name}; train it again")
+    for place, source in places.items():
+        if place.stem.endswith("_whole"):
+            checkpoint.copy_model(source, place)
+        else:
+            with whole_file(place) as part:
+                shutil.copyfile(source, part)
     write_manifest(data)
-    return written
-
-
-def keep_super_resolution(directory: Path, data: Path) -> list[Path]:
-    """Copy a finished super-resolution run to where the kit commits it; give the files, or ValueError if unfinished."""
-    name = finished_record(directory / "record.jsonl").first["recipe"]
-    places = {
-        directory / "record.jsonl": data / "runs" / f"{name}.jsonl",
-        directory / "best.safetensors": data / "checkpoints" / f"{name}.safetensors",
-        directory / "best.json": data / "checkpoints" / f"{name}.json",
-    }
-    return _copied(places)
-
-
-def _copied(places: dict[Path, Path]) -> list[Path]:
-    for source, place in places.items():
-        with whole_file(place) as part:
-            shutil.copyfile(source, part)
-    return list(places.values())
+    return list(places)
 
 
 def list_checkpoints(data: Path) -> dict[str, dict[str, Any]]:
@@ -101,10 +105,18 @@ def write_manifest(data: Path) -> Path:
 def score_again(
     folder: Path, root: Path | None = None, *, progress: Callable[[Path, float], None] | None = None
 ) -> list[Path]:
-    """Score finished segmentation runs again by all of today's measures; ValueError for others, or another mIoU."""
-    written = []
-    for path in sorted(folder.rglob("record.jsonl")):
-        one, lines = finished_record(path), record.read(path)
+    """Score the finished segmentation runs below a folder by all of today's measures; others are left as they are.
+
+    Raises:
+        FileNotFoundError: there is no run, or one lacks its network.
+        ValueError: none is of segmentation, one is not finished, or its mIoU is not the recorded one.
+    """
+    found, written = _finished_records(folder), []
+    chosen = [one for one in found if one.first.get("dataset") in CLASS_TABLES]
+    if not chosen:
+        raise ValueError(f"the runs below {folder} are of pose or super-resolution, only masks are scored again")
+    for one in chosen:
+        path, lines = one.path, record.read(one.path)
         end, val_set = lines[-1], _val_set(one.first, root)
         model, _ = load_task_model(path.parent / "deployed.safetensors")
         size = tuple(lines[0]["train"]["input_size"])
@@ -137,6 +149,5 @@ def _val_set(first: dict[str, Any], root: Path | None) -> SegmentationDataset:
         town_per_seed=setting is not None and setting().town_per_seed,
     )
     _, val_set = open_data(recipe, root, held_out=held_out)
-    if not isinstance(val_set, SegmentationDataset):
-        raise ValueError(f"{first['recipe']} is a run of pose; score its net with dsrl-lab evaluate")
+    assert isinstance(val_set, SegmentationDataset)
     return val_set
