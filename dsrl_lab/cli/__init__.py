@@ -68,7 +68,7 @@ def main() -> None:
         if os.environ.get("DSRL_LAB_TRACEBACK") or (isinstance(error, RuntimeError) and not of_memory):
             raise
         if of_memory:
-            text = f"this machine's memory does not hold it; ask for less: a smaller size, batch or network ({text})"
+            text = f"this machine's memory does not hold it; ask for less: a smaller size, batch or network ({text.partition(chr(10))[0]})"
         errors.print(f"[red]{type(error).__name__}:[/red] ", end="")
         errors.print(text, markup=False, highlight=False)
         sys.exit(2)

@@ -30,8 +30,9 @@ LOG_SECONDS = 30.0  # between two lines of progress in a log
 class _Console(Console):
     """Breaks no line of text: a screen wraps it, and in a pipe or a log a path stays whole."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(soft_wrap=True, **options)
+    def print(self, *objects: Any, **options: Any) -> None:
+        text_alone = all(isinstance(one, str) for one in objects)
+        super().print(*objects, **{"soft_wrap": text_alone} | options)
 
     @property
     def size(self) -> ConsoleDimensions:

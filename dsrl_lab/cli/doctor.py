@@ -90,7 +90,7 @@ def _packages() -> list[Finding]:
 
 
 def _data_folders(data: Path | None) -> list[Finding]:
-    from dsrl_lab.training.splits import REPOSITORY
+    from dsrl_lab.files import REPOSITORY
 
     root = data or Path(os.environ.get("DSRL_LAB_DATA", REPOSITORY / "data"))
     wanted = {"CamVid": "camvid", "weights/espnetv2_cityscapes": "espnetv2_cityscapes"}

@@ -27,17 +27,19 @@ def train_sisr(
     Leaves a record (JSON lines), the latest checkpoint and the best weights in its folder; best is what ten held-out
     pictures of T91 say. Ctrl-C loses nothing: the same command with --resume goes on bit for bit.
     """
-    import torch
-
-    from dsrl_lab import experiments, recipes
+    from dsrl_lab import recipes
     from dsrl_lab.cli.console import output, progress_bar
-    from dsrl_lab.kernels import keep_freed_memory
-    from dsrl_lab.results import release_runs as keeping
-    from dsrl_lab.training import record
 
     if list_recipes or not recipe:
         output.print("\n".join(recipes.super_resolution_recipes()), highlight=False)
         return
+    import torch
+
+    from dsrl_lab import experiments
+    from dsrl_lab.kernels import keep_freed_memory
+    from dsrl_lab.results import release_runs as keeping
+    from dsrl_lab.training import record
+
     chosen = recipes.find_super_resolution_recipe(recipe)
     if threads is not None:
         torch.set_num_threads(threads)

@@ -45,19 +45,22 @@ def train(
     Leaves a record (JSON lines), the latest checkpoint and the deployed network in its folder. Ctrl-C loses nothing:
     the same command with --resume goes on bit for bit.
     """
-    import torch
-    from lightning_fabric import Fabric
-
-    from dsrl_lab import experiments, recipes
+    from dsrl_lab import recipes
     from dsrl_lab.cli.console import follow, output
-    from dsrl_lab.cli.places import folder_for_results
-    from dsrl_lab.kernels import keep_freed_memory
-    from dsrl_lab.results import release_runs as keeping
-    from dsrl_lab.training.processes import leave_together
 
     if list_recipes or not recipe:
         output.print("\n".join(recipes.recipe_names()), highlight=False)
         return
+    import torch
+    from lightning_fabric import Fabric
+
+    from dsrl_lab import experiments
+    from dsrl_lab.cli.places import folder_for_results
+    from dsrl_lab.kernels import keep_freed_memory
+    from dsrl_lab.results import release_runs as keeping
+    from dsrl_lab.training.examples import check_shares
+    from dsrl_lab.training.processes import leave_together
+
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = recipes.with_changes(recipes.find_recipe(recipe), changes or [])
@@ -68,6 +71,7 @@ def train(
     keep_freed_memory()
     directory = folder_for_results(out or RUNS / f"{recipe}_seed{seed}")
     processes = int(os.environ.get("WORLD_SIZE", devices))
+    check_shares(chosen.train.batch_size, processes)  # before they are started
     per_node = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
     fabric = Fabric(
         accelerator="auto",

@@ -44,7 +44,7 @@ def verdict(
         output.print(f"\n[bold]{escape(claim)}[/bold]  paper: {escape(numbers)}", highlight=False)
         for finding in of_claim:
             for indent, text in enumerate(_lines(finding), start=1):
-                output.print(Padding(text, (0, 0, 0, 2 * indent), expand=False), highlight=False, soft_wrap=False)
+                output.print(Padding(text, (0, 0, 0, 2 * indent), expand=False), highlight=False)
     counts = {name: sum(finding.verdict == name for finding in found) for name in COLORS}
     output.print("\n" + ", ".join(f"{count} {name}" for name, count in counts.items()), highlight=False)
 

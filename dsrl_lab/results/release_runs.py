@@ -16,6 +16,7 @@ from dsrl_lab.recipes import SETTINGS
 from dsrl_lab.results.records import Record, read_record
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import load_task_model
+from dsrl_lab.training.checkpoint import is_number
 from dsrl_lab.training.config import NetworkConfig, Recipe, TrainConfig
 from dsrl_lab.training.evaluate import PROTOCOLS, evaluate_segmentation
 
@@ -122,10 +123,10 @@ def score_again(
         size = tuple(lines[0]["train"]["input_size"])
         for protocol in PROTOCOLS:
             result = evaluate_segmentation(model, val_set, input_size=size, protocol=protocol)
-            before = end[protocol]["miou"]
-            if abs(result.miou - before) > 1e-4:
+            before = (end.get(protocol) or {}).get("miou")
+            if not is_number(before) or not abs(result.miou - before) <= 1e-4:
                 raise ValueError(
-                    f"{path}: mIoU by {protocol} is {result.miou:.4f} and was recorded as {before:.4f}; the data, the "
+                    f"{path}: mIoU by {protocol} is {result.miou:.4f} and was recorded as {before}; the data, the "
                     "checkpoint or the scoring is not the same, so nothing was written"
                 )
             end[protocol] = result.to_json()

@@ -99,6 +99,7 @@ def test_a_second_run_in_the_same_folder_wants_resume(trained: Path) -> None:
     [
         (["train", "camvid_espnetv2_dsrl"], "give --data ROOT"),
         (["train", "streets_tinynet_dsrl", "--set", "train.speed=9"], "has no field speed"),
+        (["train", "streets_tinynet_dsrl", "--devices", "1000"], "a batch size that 1000 processes can share equally"),
         (["train", "streets_tinynet_dsrl", "--set", "speed"], "expected train.<field>=<value>"),
         (["evaluate", "absent.safetensors", "--dataset", "streets"], "no checkpoint at absent.safetensors"),
         (["cost", "alexnet"], "alexnet"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,24 @@ def test_a_screen_gets_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     with console.progress_bar() as progress:
         progress.update(progress.add_task("training " + "x" * 99, total=9), completed=9)
     assert "9/9" in sink.getvalue() and "…" in sink.getvalue()
+
+
+QUICK = """
+import sys
+from typer.testing import CliRunner
+from dsrl_lab import cli
+commands = [["--help"], *([name, "--help"] for name in sys.argv[1:]), ["train", "--list"], ["train-sisr", "--list"]]
+for command in [*commands, ["doctor"]]:
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 0, (command, result.exception)
+    assert "torch" not in sys.modules, command
+"""
+
+
+def test_help_lists_and_doctor_do_not_wait_for_torch() -> None:
+    names = ("train", "predict", "evaluate", "export", "bench", "classroom", "data", "reproduce", "figures")
+    result = subprocess.run([sys.executable, "-c", QUICK, *names], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
 
 
 def raising(error: BaseException) -> Any:
