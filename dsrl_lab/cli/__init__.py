@@ -63,12 +63,12 @@ def main() -> None:
     try:
         app()
     except (ValueError, OSError, FloatingPointError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
-        text = str(error)
+        text = str(error).partition("\nException raised")[0]  # PyTorch adds frames of C++
         of_memory = isinstance(error, MemoryError) or "allocate" in text or "out of memory" in text
         if os.environ.get("DSRL_LAB_TRACEBACK") or (isinstance(error, RuntimeError) and not of_memory):
             raise
         if of_memory:
-            text = f"this machine's memory does not hold it; ask for less: a smaller size, batch or network ({text.partition(chr(10))[0]})"
+            text = f"this machine's memory does not hold it; ask for less: a smaller size, batch or network ({text})"
         errors.print(f"[red]{type(error).__name__}:[/red] ", end="")
         errors.print(text, markup=False, highlight=False)
         sys.exit(2)
