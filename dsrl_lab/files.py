@@ -62,6 +62,21 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Write a folder as ``whole_file`` does a file: the body fills a temporary one, which takes the older's place."""
+    target = Path(path).resolve()
+    unfinished = target.with_name(f".unfinished-{secrets.token_hex(4)}")
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        if target.exists():
+            shutil.rmtree(target)
+        unfinished.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
 def _is_of_disk(error: Exception, temporary: Path) -> bool:
     """True if writing failed, not the body's own work: Rust's libraries say so in words, PyTorch in vague ones."""
     if isinstance(error, OSError):

@@ -9,8 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from dsrl_lab.cli.app import App
+from dsrl_lab.cli.places import folder_for_results, record_to_add_to
 
 app = App(help="Measure speed and memory, side by side in one run.", no_args_is_help=True)
+Record = Annotated[
+    Path | None, typer.Option(dir_okay=False, callback=record_to_add_to, help="Add a line to this record.")
+]
 
 
 @app.command()
@@ -31,7 +35,7 @@ def train(
         list[str] | None, typer.Option("--set", help="Another value for a field of all rows: network.sisr_width=16.")
     ] = None,
     steps: Annotated[int, typer.Option(min=2, help="Timed steps of each row.")] = 10,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    record: Record = None,
 ) -> None:
     """Images per second in training: baseline, + SSSR, + SISR, + FA side by side."""
     from dsrl_lab.cli.console import output
@@ -50,7 +54,7 @@ def compile_(
         list[str] | None, typer.Option("--set", help="Another value for a field of the recipe: train.batch_size=4.")
     ] = None,
     steps: Annotated[int, typer.Option(min=2, help="Timed steps of each.")] = 10,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    record: Record = None,
 ) -> None:
     """A training step eager against compiled; compiling takes a minute or more, and needs a C++ compiler."""
     from dsrl_lab.cli.console import output
@@ -138,7 +142,6 @@ def cost(
         _plan(plan, gpu, utilisation, cores, decode_ms)
         return
     from dsrl_lab.cli.console import output
-    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.tools.bench import cost as bench
 
     if plot is not None:
@@ -195,7 +198,7 @@ def deployment(
         tuple[int, int] | None, typer.Option(help="H W of the input; the setting's own by default.")
     ] = None,
     rounds: Annotated[int, typer.Option(help="Timed rounds.")] = 15,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    record: Record = None,
 ) -> None:
     """Latency of baseline, DSRL and DSRL with SISR left in, as ratios: in PyTorch and in onnxruntime, on one thread."""
     from dataclasses import asdict
@@ -216,7 +219,7 @@ def decode(
     processes: Annotated[list[int] | None, typer.Option(help="That share a batch; 1 and 2 by default.")] = None,
     workers: Annotated[list[int] | None, typer.Option(help="Threads of each; 0 and 2 by default.")] = None,
     batches: Annotated[int, typer.Option(help="Read once from files, once from memory.")] = 4,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    record: Record = None,
 ) -> None:
     """Pictures per second from files to batches: sharded over processes, and over threads in each."""
     from dsrl_lab.cli.console import output

@@ -29,12 +29,7 @@ class Finding:
 
 
 def examine(data: Path | None = None) -> list[Finding]:
-    """Look at Python, packages, fonts, data folders, cores, memory, disk, and what grading students' code needs.
-
-    Example:
-        >>> examine()[0].what
-        'Python'
-    """
+    """Look at Python, packages, fonts, data folders, cores, memory, disk, and what grading students' code needs."""
     return [_python(), *_packages(), *_data_folders(data), *_fonts(), *_machine(), *_grading()]
 
 

@@ -6,22 +6,17 @@ from pathlib import Path
 
 
 def folder_for_results(path: Path) -> Path:
-    """Make a folder where there is none, and give it back.
-
-    Raises:
-        ValueError: a file stands there, or on the way to it.
-
-    Example:
-        >>> folder_for_results(Path(__file__))
-        Traceback (most recent call last):
-            ...
-        ValueError: expected a folder at ...places.py, found a file there; name another with --out
-    """
+    """Make a folder where there is none, and give it back; a ValueError if a file stands there, or on the way."""
     for place in (path, *path.parents):
         if place.exists() and not place.is_dir():
-            raise ValueError(f"expected a folder at {place}, found a file there; name another with --out")
+            raise ValueError(f"expected a folder at {place}, found a file there; name another place")
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def record_to_add_to(path: Path | None) -> Path | None:
+    """Check an option's record before there is something to add, and make its folder."""
+    return path and folder_for_results(path.parent) / path.name
 
 
 def folder_of_records(path: Path) -> Path:

@@ -23,12 +23,15 @@ def reproduce(
     """
     from dsrl_lab import experiments, recipes, rows
     from dsrl_lab.cli.console import fitting_table, follow, output
+    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.kernels import keep_freed_memory
     from dsrl_lab.results import frames
     from dsrl_lab.results.inference import in_words
     from dsrl_lab.results.tables import ablation_table
 
     keep_freed_memory()
+    folder_for_results(out / "figures")
+    frames.runs(out)  # a record that cannot be read shows before training
     for seed in range(seeds):
         for row in rows.MAIN_ROWS:
             recipe = recipes.with_changes(recipes.find_recipe(f"{SETTING}_{row}"), changes or [])
@@ -76,8 +79,10 @@ def figures(
 
 def _draw(names: list[str] | None, *, runs: Path, out: Path, streets: str) -> None:
     from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.results import figures as drawing
 
+    folder_for_results(out)
     chosen = names or list(drawing.FIGURES)
     with progress_bar() as progress:
         bar = progress.add_task("figures", total=len(chosen))

@@ -28,7 +28,7 @@ def train_sisr(
     pictures of T91 say. Ctrl-C loses nothing: the same command with --resume goes on bit for bit.
     """
     from dsrl_lab import recipes
-    from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.cli.console import follow, output
 
     if list_recipes or not recipe:
         output.print("\n".join(recipes.super_resolution_recipes()), highlight=False)
@@ -36,6 +36,7 @@ def train_sisr(
     import torch
 
     from dsrl_lab import experiments
+    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.kernels import keep_freed_memory
     from dsrl_lab.results import release_runs as keeping
     from dsrl_lab.training import record
@@ -44,12 +45,11 @@ def train_sisr(
     if threads is not None:
         torch.set_num_threads(threads)
     keep_freed_memory()
-    directory = out or RUNS / f"{recipe}_seed{seed}"
-    with progress_bar() as progress:
-        bar = progress.add_task(recipe, total=chosen.train.iterations)
-        for line in experiments.run(chosen, directory=directory, root=data, seed=seed, resume=resume):
-            title = f"{recipe}  loss {line.loss:.5f}  held-out PSNR {line.metrics['psnr']:.2f} dB"
-            progress.update(bar, completed=line.iteration, description=title)
+    directory = folder_for_results(out or RUNS / f"{recipe}_seed{seed}")
+    if keep is not None:
+        folder_for_results(keep)
+    records = experiments.run(chosen, directory=directory, root=data, seed=seed, resume=resume)
+    follow(records, title=f"{recipe}, seed {seed}", iterations=chosen.train.iterations)
     scores = record.read(directory / "record.jsonl")[-1]["scores"]
     for benchmark, score in scores.items():
         network, bicubic = score["network"], score["bicubic"]

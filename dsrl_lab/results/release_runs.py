@@ -53,25 +53,24 @@ def keep(folder: Path, data: Path) -> list[Path]:
     """
     places: dict[Path, Path] = {}  # new files, and what each is a copy of
     for one in _finished_records(folder):
-        first, directory = one.first, one.path.parent
-        mask_or_pose = "network" in first
-        name = f"{first['setting']}/{first['row']}_seed{first['seed']}" if mask_or_pose else first["recipe"]
-        kept = "deployed.safetensors" if mask_or_pose else "best.safetensors"
+        first, directory, networks = one.first, one.path.parent, data / "checkpoints"
+        name = f"{first['setting']}/{first['row']}_seed{first['seed']}" if "network" in first else first["recipe"]
         places[data / "runs" / f"{name}.jsonl"] = one.path
-        places[data / "checkpoints" / f"{name}.safetensors"] = directory / kept
-        if mask_or_pose and first["network"]["affinity"]:  # figures look into the SISR branch of these
-            places[data / "checkpoints" / f"{name}_whole.safetensors"] = directory / "latest.safetensors"
-        elif not mask_or_pose:
-            places[data / "checkpoints" / f"{name}.json"] = directory / "best.json"
+        if "network" not in first:
+            places |= {networks / f"{name}{end}": directory / f"best{end}" for end in (".safetensors", ".json")}
+            continue
+        places[networks / f"{name}.safetensors"] = directory / "deployed.safetensors"
+        if first["network"]["affinity"]:  # figures look into the SISR branch of these
+            places[networks / f"{name}_whole.safetensors"] = directory / "latest.safetensors"
     for source in places.values():
         if not source.is_file():
             raise FileNotFoundError(f"{source.parent} is a finished run without {source.name}; train it again")
     for place, source in places.items():
-        if place.stem.endswith("_whole"):
+        if source.name == "latest.safetensors":
             checkpoint.copy_model(source, place)
-        else:
-            with whole_file(place) as part:
-                shutil.copyfile(source, part)
+            continue
+        with whole_file(place) as part:
+            shutil.copyfile(source, part)
     write_manifest(data)
     return list(places)
 

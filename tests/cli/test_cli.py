@@ -132,4 +132,4 @@ def test_a_checkpoint_without_its_training_is_scored_at_the_size_that_is_said(tr
 def test_a_run_into_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     command = ["train", "streets_tinynet_dsrl", "--out", str(tmp_path / "file" / "run")]
-    assert "found a file there; name another with --out" in str(RUNNER.invoke(cli.app, command).exception)
+    assert "found a file there; name another place" in str(RUNNER.invoke(cli.app, command).exception)
