@@ -60,7 +60,7 @@ def keep(folder: Path, data: Path) -> list[Path]:
             places |= {networks / f"{name}{end}": directory / f"best{end}" for end in (".safetensors", ".json")}
             continue
         places[networks / f"{name}.safetensors"] = directory / "deployed.safetensors"
-        if first["network"]["affinity"]:  # figures look into the SISR branch of these
+        if first["network"].get("affinity"):  # figures look into the SISR branch of these
             places[networks / f"{name}_whole.safetensors"] = directory / "latest.safetensors"
     for source in places.values():
         if not source.is_file():
@@ -83,13 +83,13 @@ def list_checkpoints(data: Path) -> dict[str, dict[str, Any]]:
         source = (data / "runs" / place).with_name(place.stem.removesuffix("_whole") + ".jsonl")
         first = record.read(source)[0]
         command = "dsrl-lab train" if "network" in first else "dsrl-lab train-sisr"
-        root = "" if first["dataset"] in DRAWN else " --data ROOT"
+        root = "" if first.get("dataset") in DRAWN else " --data ROOT"
         found[place.as_posix()] = {
             "sha256": sha256(path),
             "bytes": path.stat().st_size,
             "record": source.relative_to(data / "runs").as_posix(),
-            "commit": first["commit"],
-            "command": f"{command} {first['recipe']} --seed {first['seed']} --threads {first['threads']}{root}",
+            "commit": first.get("commit", "unknown"),
+            "command": f"{command} {first['recipe']} --seed {first['seed']} --threads {first.get('threads', 1)}{root}",
         }
     return found
 

@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 import pytest
 import typer
+from PIL import Image
 from rich.table import Table
 from typer.testing import CliRunner
 
@@ -149,3 +150,47 @@ def test_a_number_out_of_range_is_a_message(
         command = [*path, *needed, option, *[value] * count]
         result = CliRunner().invoke(cli.app, command)
         assert result.exit_code == 2 or isinstance(result.exception, ValueError), (command, result.exception)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["bench", "train", "--record", "file/a.jsonl"],
+        ["export", str(NETWORK), "--record", "file/a.jsonl"],
+        ["train-sisr", "super_resolution_srcnn", "--keep", "file"],
+        ["train-sisr", "super_resolution_srcnn", "--out", "file/run"],
+        ["reproduce", "--out", "file"],
+        ["figures", "--out", "file"],
+    ],
+)
+def test_a_place_where_nothing_can_be_written_shows_before_the_work(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    for work in ("dsrl_lab.experiments.run", "dsrl_lab.results.figures.draw", "dsrl_lab.tools.export.writing.export"):
+        monkeypatch.setattr(work, lambda *_, **__: pytest.fail("it began"))
+    result = CliRunner().invoke(cli.app, command)
+    assert isinstance(result.exception, ValueError) and "found a file there; name another place" in str(
+        result.exception
+    )
+
+
+def test_a_damaged_record_in_the_way_shows_before_reproduce_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsrl_lab.experiments.run", lambda *_, **__: pytest.fail("it began"))
+    (tmp_path / "other.jsonl").write_text('{"kind": "run"}\n', encoding="utf-8")
+    result = CliRunner().invoke(cli.app, ["reproduce", "--out", str(tmp_path)])
+    assert isinstance(result.exception, ValueError) and "other.jsonl: expected a first line" in str(result.exception)
+
+
+def test_videos_without_their_package_are_named_before_any_picture_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    Image.new("RGB", (48, 32)).save(tmp_path / "a.png")
+    (tmp_path / "b.mp4").touch()
+    result = CliRunner().invoke(cli.app, ["predict", str(NETWORK), str(tmp_path), "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, ModuleNotFoundError) and "dsrl-lab[video]" in str(result.exception)
+    assert not any((tmp_path / "out").iterdir())
