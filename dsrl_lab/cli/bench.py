@@ -12,9 +12,9 @@ from dsrl_lab.cli.app import App
 from dsrl_lab.cli.places import folder_for_results, record_to_add_to
 
 app = App(help="Measure speed and memory, side by side in one run.", no_args_is_help=True)
-Record = Annotated[
-    Path | None, typer.Option(dir_okay=False, callback=record_to_add_to, help="Add a line to this record.")
-]
+Changes = Annotated[list[str] | None, typer.Option("--set", help="Another value, as train.batch_size=4.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")]
+Record = Annotated[Path | None, typer.Option(dir_okay=False, callback=record_to_add_to, help="Add a line to it.")]
 
 
 @app.command()
@@ -31,9 +31,7 @@ def train(
     setting: Annotated[str, typer.Option(help="Of the recipes; its four main rows are measured.")] = (
         "streets_tinynet_45x60"
     ),
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Another value for a field of all rows: network.sisr_width=16.")
-    ] = None,
+    changes: Changes = None,
     steps: Annotated[int, typer.Option(min=2, help="Timed steps of each row.")] = 10,
     record: Record = None,
 ) -> None:
@@ -50,9 +48,7 @@ def train(
 def compile_(
     setting: Annotated[str, typer.Option(help="Of the recipes.")] = "streets_tinynet_45x60",
     row: Annotated[str, typer.Option(help="Of the ablation: baseline, sssr, dsrl, ...")] = "dsrl",
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Another value for a field of the recipe: train.batch_size=4.")
-    ] = None,
+    changes: Changes = None,
     steps: Annotated[int, typer.Option(min=2, help="Timed steps of each.")] = 10,
     record: Record = None,
 ) -> None:
@@ -69,9 +65,7 @@ def compile_(
 
 @app.command()
 def networks(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")
-    ] = None,
+    names: Names = None,
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (128, 256),
 ) -> None:
     """Latency, training pace, MACs and share of the machine's own matrix product rate of each network."""
@@ -118,9 +112,7 @@ def classroom(
 
 
 def cost(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")
-    ] = None,
+    names: Names = None,
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (256, 512),
     plot: Annotated[
         Path | None, typer.Option(help="Draw MACs and activations against input size: PLOT.svg and PLOT.png.")

@@ -25,7 +25,7 @@ class _Console(Console):
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*objects, **{"soft_wrap": all(isinstance(one, str) for one in objects)} | options)
 
-    @property
+    @property  # type: ignore[misc]
     def size(self) -> ConsoleDimensions:
         there = self.is_terminal or self._width is not None
         return super().size if there else ConsoleDimensions(PIPE, 25)

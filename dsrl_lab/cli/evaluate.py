@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
     from dsrl_lab.models.base import DensePredictor
 
+Network = Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx.")]
+InputSize = Annotated[tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained if none.")]
+
 
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx.")],
+    checkpoint: Network,
     dataset: Annotated[str, typer.Option(help="streets, camvid, cityscapes; street_people, lsp, coco.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
     split: Annotated[str, typer.Option(help="Any split that is there.")] = "val",
     protocol: Annotated[
         str, typer.Option(help="logits: enlarged bilinearly; labels: enlarged by nearest neighbour, as released.")
     ] = "logits",
-    input_size: Annotated[
-        tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained by default.")
-    ] = None,
+    input_size: InputSize = None,
     length: Annotated[int, typer.Option(min=1, help="How many pictures are drawn (streets only).")] = 100,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirror image (people only).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -115,13 +116,11 @@ def _people_table(scores: dict[str, Any], title: str) -> Table:
 
 
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx.")],
+    checkpoint: Network,
     pictures: Annotated[Path, typer.Argument(help="A picture, a video, or a folder of them.")],
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("predictions"),
     dataset: Annotated[str, typer.Option(help="Whose class colours to use; the checkpoint's by default.")] = "",
-    input_size: Annotated[
-        tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained by default.")
-    ] = None,
+    input_size: InputSize = None,
 ) -> None:
     """Predict masks: an overlay (NAME_overlay.png, or .mp4) and raw ids (NAME_ids.png, or a folder of frames) each.
 

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
+from dsrl_lab.cli.bench import Changes
+
 SETTING, KEPT_SETTING = "streets_tinynet_45x60", "streets_tinynet"  # what is trained here; what the kit draws
 
 
 def reproduce(
     out: Annotated[Path, typer.Option(help="Folder for runs and figures.")] = Path("runs/reproduce"),
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds of each row.")] = 3,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Another value for a field, as in dsrl-lab train.")
-    ] = None,
+    changes: Changes = None,
 ) -> None:
     """Train baseline, + SSSR, + SISR and + FA on drawn streets, three seeds each; print the table, draw the figures.
 

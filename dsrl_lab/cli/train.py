@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dsrl_lab.cli.bench import Changes
+
 RUNS = Path("runs")
 
 
@@ -21,12 +23,7 @@ def train(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Score on the last quarter of train, not on val: for choices.")
     ] = False,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Another value for a field of the recipe: train.sisr_weight=1, network.sssr_width=8."
-        ),
-    ] = None,
+    changes: Changes = None,
     pictures: Annotated[
         tuple[int, int] | None, typer.Option(help="How many pictures are drawn for train and val (streets only).")
     ] = None,

@@ -122,7 +122,7 @@ def score_again(
         size = tuple(lines[0]["train"]["input_size"])
         for protocol in PROTOCOLS:
             result = evaluate_segmentation(model, val_set, input_size=size, protocol=protocol)
-            before = (end.get(protocol) or {}).get("miou")
+            before: Any = (end.get(protocol) or {}).get("miou")
             if not is_number(before) or not abs(result.miou - before) <= 1e-4:
                 raise ValueError(
                     f"{path}: mIoU by {protocol} is {result.miou:.4f} and was recorded as {before}; the data, the "
