@@ -21,7 +21,6 @@ from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.pose import PoseDataset
 from dsrl_lab.datasets.super_resolution import BENCHMARKS, T91, SRBenchmark
 from dsrl_lab.dsrl import DSRL, SuperResolved
-from dsrl_lab.files import REPOSITORY as REPOSITORY
 from dsrl_lab.models import RELEASES
 from dsrl_lab.models.encoders import Encoder, load_torchvision_weights
 from dsrl_lab.training import checkpoint, evaluate, record

@@ -11,7 +11,6 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dsrl_lab.models.base import DensePredictor
 
 Network = Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx.")]
 InputSize = Annotated[tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained if none.")]
@@ -38,22 +37,33 @@ def evaluate(
 
     from dsrl_lab import experiments
     from dsrl_lab.cli.console import output, progress_bar
-    from dsrl_lab.datasets.people import POSE_DATASETS
+    from dsrl_lab.datasets.people import POSE_DATASETS, drawing_size, open_people
     from dsrl_lab.tools.prediction import open_network
     from dsrl_lab.training.config import NetworkConfig
     from dsrl_lab.training.evaluate import evaluate_segmentation
+    from dsrl_lab.training.pose import evaluate_pose
 
     model, description, size = open_network(checkpoint, input_size=input_size)
     scale = NetworkConfig.from_json(description["network"]).upscale_factor
+    high_size = (size[0] * scale, size[1] * scale)
     if dataset in POSE_DATASETS:
-        high_size = (size[0] * scale, size[1] * scale)
-        scores = _score_people(model, dataset, split, data, length=length, high_size=high_size, scale=scale, flip=flip)
+        people = open_people(dataset, split, data, size=drawing_size(high_size), length=length)
+        with progress_bar() as progress:
+            bar = progress.add_task(f"{dataset} {split}", total=len(people))
+            scores = evaluate_pose(
+                model,
+                people,
+                input_size=size,
+                upscale_factor=scale,
+                flip=flip,
+                progress=lambda done, _: progress.update(bar, completed=done),
+            ).to_json()
         if as_json:
             typer.echo(json.dumps(scores | {"checkpoint": str(checkpoint), "dataset": dataset}, indent=2))
         else:
             output.print(_people_table(scores, f"{checkpoint.name} on {dataset} {split}"))
         return
-    pictures = experiments.open_split(dataset, split, data, size=(size[0] * scale, size[1] * scale), length=length)
+    pictures = experiments.open_split(dataset, split, data, size=high_size, length=length)
     with progress_bar() as progress:
         bar = progress.add_task(f"{dataset} {split}", total=len(pictures))
         result = evaluate_segmentation(
@@ -72,34 +82,6 @@ def evaluate(
     for name, iou in result.iou.items():
         table.add_row(name, "absent" if iou is None else f"{iou:.4f}")
     output.print(table)
-
-
-def _score_people(
-    model: DensePredictor,
-    dataset: str,
-    split: str,
-    data: Path | None,
-    *,
-    length: int,
-    high_size: tuple[int, int],
-    scale: int,
-    flip: bool,
-) -> dict[str, Any]:
-    from dsrl_lab.cli.console import progress_bar
-    from dsrl_lab.datasets.people import drawing_size, open_people
-    from dsrl_lab.training.pose import evaluate_pose
-
-    people = open_people(dataset, split, data, size=drawing_size(high_size), length=length)
-    with progress_bar() as progress:
-        bar = progress.add_task(f"{dataset} {split}", total=len(people))
-        return evaluate_pose(
-            model,
-            people,
-            input_size=(high_size[0] // scale, high_size[1] // scale),
-            upscale_factor=scale,
-            flip=flip,
-            progress=lambda done, _: progress.update(bar, completed=done),
-        ).to_json()
 
 
 def _people_table(scores: dict[str, Any], title: str) -> Table:

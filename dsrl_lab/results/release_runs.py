@@ -47,9 +47,7 @@ def _finished_records(folder: Path) -> list[Record]:
 def keep(folder: Path, data: Path) -> list[Path]:
     """Copy all runs below a folder to where the kit commits them, whole networks too if of FA; give the new files.
 
-    Raises:
-        FileNotFoundError: there is no run, or one lacks its network.
-        ValueError: a run is not finished. In both cases nothing was copied.
+    Before anything is copied: FileNotFoundError without a run or a run's network, ValueError for one not finished.
     """
     places: dict[Path, Path] = {}  # new files, and what each is a copy of
     for one in _finished_records(folder):
@@ -107,9 +105,7 @@ def score_again(
 ) -> list[Path]:
     """Score the finished segmentation runs below a folder by all of today's measures; others are left as they are.
 
-    Raises:
-        FileNotFoundError: there is no run, or one lacks its network.
-        ValueError: none is of segmentation, one is not finished, or its mIoU is not the recorded one.
+    ValueError if none is of segmentation, one is not finished, or its mIoU is not the recorded one.
     """
     found, written = _finished_records(folder), []
     chosen = [one for one in found if one.first.get("dataset") in CLASS_TABLES]
