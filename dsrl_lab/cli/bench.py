@@ -9,8 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from dsrl_lab.cli.app import App
+from dsrl_lab.cli.places import folder_for_results, record_to_add_to
 
 app = App(help="Measure speed and memory, side by side in one run.", no_args_is_help=True)
+Changes = Annotated[list[str] | None, typer.Option("--set", help="Another value, as train.batch_size=4.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")]
+Record = Annotated[Path | None, typer.Option(dir_okay=False, callback=record_to_add_to, help="Add a line to it.")]
 
 
 @app.command()
@@ -27,11 +31,9 @@ def train(
     setting: Annotated[str, typer.Option(help="Of the recipes; its four main rows are measured.")] = (
         "streets_tinynet_45x60"
     ),
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Another value for a field of all rows: network.sisr_width=16.")
-    ] = None,
-    steps: Annotated[int, typer.Option(help="Timed steps of each row.")] = 10,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    changes: Changes = None,
+    steps: Annotated[int, typer.Option(min=2, help="Timed steps of each row.")] = 10,
+    record: Record = None,
 ) -> None:
     """Images per second in training: baseline, + SSSR, + SISR, + FA side by side."""
     from dsrl_lab.cli.console import output
@@ -46,11 +48,9 @@ def train(
 def compile_(
     setting: Annotated[str, typer.Option(help="Of the recipes.")] = "streets_tinynet_45x60",
     row: Annotated[str, typer.Option(help="Of the ablation: baseline, sssr, dsrl, ...")] = "dsrl",
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Another value for a field of the recipe: train.batch_size=4.")
-    ] = None,
-    steps: Annotated[int, typer.Option(help="Timed steps of each.")] = 10,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    changes: Changes = None,
+    steps: Annotated[int, typer.Option(min=2, help="Timed steps of each.")] = 10,
+    record: Record = None,
 ) -> None:
     """A training step eager against compiled; compiling takes a minute or more, and needs a C++ compiler."""
     from dsrl_lab.cli.console import output
@@ -65,9 +65,7 @@ def compile_(
 
 @app.command()
 def networks(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")
-    ] = None,
+    names: Names = None,
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (128, 256),
 ) -> None:
     """Latency, training pace, MACs and share of the machine's own matrix product rate of each network."""
@@ -80,7 +78,7 @@ def networks(
 
 @app.command()
 def classroom(
-    submissions: Annotated[int, typer.Option(help="How many are drawn and graded.")] = 200,
+    submissions: Annotated[int, typer.Option(min=1, help="How many are drawn and graded.")] = 200,
     assignment: Annotated[str, typer.Option(help="Number of the notebook.")] = "06",
     jobs: Annotated[int, typer.Option(help="Submissions at once; as many as there are cores by default.")] = 0,
     record: Annotated[Path, typer.Option(help="Where the record goes: JSON lines.")] = Path("runs/classroom.jsonl"),
@@ -114,9 +112,7 @@ def classroom(
 
 
 def cost(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")
-    ] = None,
+    names: Names = None,
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (256, 512),
     plot: Annotated[
         Path | None, typer.Option(help="Draw MACs and activations against input size: PLOT.svg and PLOT.png.")
@@ -138,7 +134,6 @@ def cost(
         _plan(plan, gpu, utilisation, cores, decode_ms)
         return
     from dsrl_lab.cli.console import output
-    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.tools.bench import cost as bench
 
     if plot is not None:
@@ -195,7 +190,7 @@ def deployment(
         tuple[int, int] | None, typer.Option(help="H W of the input; the setting's own by default.")
     ] = None,
     rounds: Annotated[int, typer.Option(help="Timed rounds.")] = 15,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    record: Record = None,
 ) -> None:
     """Latency of baseline, DSRL and DSRL with SISR left in, as ratios: in PyTorch and in onnxruntime, on one thread."""
     from dataclasses import asdict
@@ -216,7 +211,7 @@ def decode(
     processes: Annotated[list[int] | None, typer.Option(help="That share a batch; 1 and 2 by default.")] = None,
     workers: Annotated[list[int] | None, typer.Option(help="Threads of each; 0 and 2 by default.")] = None,
     batches: Annotated[int, typer.Option(help="Read once from files, once from memory.")] = 4,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    record: Record = None,
 ) -> None:
     """Pictures per second from files to batches: sharded over processes, and over threads in each."""
     from dsrl_lab.cli.console import output

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
+from dsrl_lab.cli.bench import Changes
+
 SETTING, KEPT_SETTING = "streets_tinynet_45x60", "streets_tinynet"  # what is trained here; what the kit draws
 
 
 def reproduce(
     out: Annotated[Path, typer.Option(help="Folder for runs and figures.")] = Path("runs/reproduce"),
-    seeds: Annotated[int, typer.Option(help="How many seeds of each row.")] = 3,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Another value for a field, as in dsrl-lab train.")
-    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds of each row.")] = 3,
+    changes: Changes = None,
 ) -> None:
     """Train baseline, + SSSR, + SISR and + FA on drawn streets, three seeds each; print the table, draw the figures.
 
@@ -23,12 +23,15 @@ def reproduce(
     """
     from dsrl_lab import experiments, recipes, rows
     from dsrl_lab.cli.console import fitting_table, follow, output
+    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.kernels import keep_freed_memory
     from dsrl_lab.results import frames
     from dsrl_lab.results.inference import in_words
     from dsrl_lab.results.tables import ablation_table
 
     keep_freed_memory()
+    folder_for_results(out / "figures")
+    frames.runs(out)  # a record that cannot be read shows before training
     for seed in range(seeds):
         for row in rows.MAIN_ROWS:
             recipe = recipes.with_changes(recipes.find_recipe(f"{SETTING}_{row}"), changes or [])
@@ -76,8 +79,10 @@ def figures(
 
 def _draw(names: list[str] | None, *, runs: Path, out: Path, streets: str) -> None:
     from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.results import figures as drawing
 
+    folder_for_results(out)
     chosen = names or list(drawing.FIGURES)
     with progress_bar() as progress:
         bar = progress.add_task("figures", total=len(chosen))

@@ -59,11 +59,16 @@ def sources(folder: Path) -> list[Path]:
 
 
 def choose(folder: Path, names: Sequence[str]) -> list[Path]:
-    """The sources with these names or numbers; all for none. For an unknown one, a ValueError lists those there are."""
+    """The sources with these names or numbers; all for none. For an unknown one, a ValueError lists those there are.
+
+    FileNotFoundError if there are no sources at all.
+    """
     known = sources(folder)
+    if not known:
+        raise FileNotFoundError(f"no notebook NN_name.py in {folder / 'src'}; go to the kit's folder, or give --folder")
     for name in names:
         if not any(name in (source.stem, source.stem[:2]) for source in known):
-            there = ", ".join(source.stem for source in known) or "none"
+            there = ", ".join(source.stem for source in known)
             raise ValueError(f"no notebook {name!r} in {folder / 'src'}; there are {there}")
     return [source for source in known if not names or source.stem in names or source.stem[:2] in names]
 

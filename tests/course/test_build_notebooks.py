@@ -54,6 +54,9 @@ def test_notebooks_are_chosen_by_name_or_number(folder: Path) -> None:
         assert [source.stem for source in publishing.choose(folder, [name])] == ["01_b"]
     with pytest.raises(ValueError, match=r"no notebook '07' in .*; there are 00_a, 01_b"):
         publishing.choose(folder, ["07"])
+    for act in (publishing.out_of_step, publishing.build):
+        with pytest.raises(FileNotFoundError, match="no notebook NN_name.py in .*src; go to the kit's folder"):
+            act(folder / "elsewhere")
 
 
 def test_a_second_language_stands_beside_each_cell_and_keeps_its_name(folder: Path) -> None:

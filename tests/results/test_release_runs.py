@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from dsrl_lab import cli
 from dsrl_lab.experiments import run
 from dsrl_lab.recipes import Recipe, find_recipe, with_changes
 from dsrl_lab.results.release_runs import final_scores, keep, list_checkpoints, score_again
@@ -67,13 +70,51 @@ def test_an_older_record_gains_todays_measures_and_nothing_else(tmp_path: Path, 
     assert again[-1] == whole[-1]
 
 
+def super_resolution_run(folder: Path) -> Path:
+    """A finished run of train-sisr: the kit's own record and network."""
+    folder.mkdir(parents=True)
+    shutil.copy(DATA / "runs" / "super_resolution_espcn.jsonl", folder / "record.jsonl")
+    for suffix in ("safetensors", "json"):
+        shutil.copy(DATA / "checkpoints" / f"super_resolution_espcn.{suffix}", folder / f"best.{suffix}")
+    return folder / "record.jsonl"
+
+
+def test_a_folder_may_mix_runs_of_masks_and_of_super_resolution(tmp_path: Path) -> None:
+    list(run(small("baseline"), directory=tmp_path / "runs" / "a"))
+    other = super_resolution_run(tmp_path / "runs" / "b")
+    before = other.read_bytes()
+    assert score_again(tmp_path / "runs") == [tmp_path / "runs" / "a" / "record.jsonl"]
+    assert other.read_bytes() == before
+    kept = {path.relative_to(tmp_path / "data").as_posix() for path in keep(tmp_path / "runs", tmp_path / "data")}
+    assert {"checkpoints/super_resolution_espcn.safetensors", "runs/streets_tinynet/baseline_seed0.jsonl"} <= kept
+    assert len(list_checkpoints(tmp_path / "data")) == 2
+    result = CliRunner().invoke(cli.app, ["score-again", str(tmp_path / "runs")])
+    assert result.exit_code == 0 and f"left as they are, not of segmentation: {other}" in result.output
+
+
+def test_nothing_is_kept_where_a_run_lacks_its_network(tmp_path: Path) -> None:
+    other = super_resolution_run(tmp_path / "runs" / "b")
+    (other.parent / "best.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"b is a finished run without best\.json; train it again"):
+        keep(tmp_path / "runs", tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+    with pytest.raises(ValueError, match="are of pose or super-resolution, only masks are scored again"):
+        score_again(tmp_path / "runs")
+
+
+def test_a_folder_without_runs_is_an_error(tmp_path: Path) -> None:
+    for act in (lambda: keep(tmp_path / "none", tmp_path / "data"), lambda: score_again(tmp_path)):
+        with pytest.raises(FileNotFoundError, match=r"no run below .*: expected record\.jsonl in it or its folders"):
+            act()
+
+
 def test_a_record_that_the_network_does_not_bear_out_stays_as_it_is(tmp_path: Path) -> None:
     list(run(small("baseline"), directory=tmp_path))
     path = tmp_path / "record.jsonl"
     *lines, end = record.read(path)
-    end["labels"]["miou"] += 0.01
-    record.write(path, [*lines, end])
-    before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"mIoU by labels is .* was recorded as .* nothing was written"):
-        score_again(tmp_path)
-    assert path.read_bytes() == before
+    for wrong in (end["labels"]["miou"] + 0.01, None):  # None: JSON's NaN
+        record.write(path, [*lines, end | {"labels": {"miou": wrong}}])
+        before = path.read_bytes()
+        with pytest.raises(ValueError, match=r"mIoU by labels is .* was recorded as .* nothing was written"):
+            score_again(tmp_path)
+        assert path.read_bytes() == before
