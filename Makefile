@@ -28,8 +28,8 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps cityscapesscripts pyquaternion appdirs  # the official score, without its windows
 	touch $@ $(VENV)/.lab $(VENV)/.core
 
-reproduce: $(VENV)/.core  ## Train the four rows on drawn streets (at most 10 minutes on 2 cores), table and figures
-	$(BIN)/dsrl-lab reproduce
+reproduce: $(VENV)/.core  ## What resolution is worth, and what DSRL recovers of it (at most 10 minutes on 2 cores)
+	$(BIN)/dsrl-lab reproduce --resume
 
 test: $(VENV)/.dev  ## Run the tests
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile

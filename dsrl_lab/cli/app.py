@@ -14,7 +14,7 @@ THE_REST = "What was finished is kept; the same command goes on with the rest."
 STOPPED = {
     "train": CHECKPOINT,
     "train_sisr": CHECKPOINT,
-    "reproduce": "Finished runs and the last whole step are kept; the same command goes on.",
+    "reproduce": CHECKPOINT,
     "grade": THE_REST,
     "fetch": THE_REST,
     "build": "Finished notebooks are kept; name the others to build them.",

@@ -2,55 +2,104 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dsrl_lab.cli.bench import Changes
+from dsrl_lab.files import whole_file
 
-SETTING, KEPT_SETTING = "streets_tinynet_45x60", "streets_tinynet"  # what is trained here; what the kit draws
+SETTING = "streets_resolution"
 
 
 def reproduce(
     out: Annotated[Path, typer.Option(help="Folder for runs and figures.")] = Path("runs/reproduce"),
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds of each row.")] = 3,
-    changes: Changes = None,
+    minutes: Annotated[float, typer.Option(help="No seed begins that would not end by then.")] = 7.5,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs in this folder.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Train this seed alone, on one core, and stop.")] = None,
 ) -> None:
-    """Train baseline, + SSSR, + SISR and + FA on drawn streets, three seeds each; print the table, draw the figures.
+    """What resolution is worth on drawn streets, and what finer labels, SSSR and whole DSRL recover of it.
 
-    At most ten minutes on two cores. What is finished is kept: after Ctrl-C the same command goes on.
+    Each core trains a seed, in a town of its own; how many seeds there are is for the clock to say, never for results.
+    At most ten minutes on two cores, set-up included. Ctrl-C loses nothing: with --resume the job and its clock go on.
     """
-    from dsrl_lab import experiments, recipes, rows
-    from dsrl_lab.cli.console import fitting_table, follow, output
+    import torch
+
+    from dsrl_lab import experiments, recipes
+    from dsrl_lab.cli.console import fitting_table, output, progress_bar
     from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.kernels import keep_freed_memory
-    from dsrl_lab.results import frames
-    from dsrl_lab.results.inference import in_words
-    from dsrl_lab.results.tables import ablation_table
+    from dsrl_lab.results import frames, resolution
+    from dsrl_lab.training.splits import REPOSITORY
 
-    keep_freed_memory()
-    folder_for_results(out / "figures")
+    if seed is not None:
+        torch.set_num_threads(1)
+        keep_freed_memory()
+        for row in resolution.NAMES:
+            recipe = recipes.find_recipe(f"{SETTING}_{row}")
+            for _ in experiments.run(recipe, directory=out / f"{row}_seed{seed}", seed=seed, resume=True):
+                pass
+        return
+    if not resume and any(out.glob("*_seed*")):
+        raise FileExistsError(f"{out} holds runs already; go on with --resume, or name another folder with --out")
     frames.runs(out)  # a record that cannot be read shows before training
-    for seed in range(seeds):
-        for row in rows.MAIN_ROWS:
-            recipe = recipes.with_changes(recipes.find_recipe(f"{SETTING}_{row}"), changes or [])
-            directory = out / f"{row}_seed{seed}"
-            follow(
-                experiments.run(recipe, directory=directory, seed=seed, resume=True),
-                title=f"{recipe.title}, seed {seed}",
-                iterations=recipe.train.iterations,
-            )
-    found = frames.runs(out)
-    table = ablation_table(
-        found, ("seeds", "mIoU", "gain", "true MACs (M)", "thin classes", "parameters (k)", "seconds")
-    )
-    title = "mIoU in % at the high resolution, bilinear logits (± 95 % interval over seeds)"
-    output.print(fitting_table(list(table.columns), table.to_numpy().tolist(), title=title))
-    gains = frames.summary(frames.pick(frames.gains(frames.scores(found))), ("label",), scale=100)
-    for gain in gains.itertuples():
-        output.print(f"{gain.label}: {in_words(gain.estimate)}", highlight=False)
-    _draw(None, runs=out, out=out / "figures", streets=SETTING)
+    with progress_bar(transient=True) as progress:
+        bar = progress.add_task("", total=round(60 * minutes))
+        _train_seeds(folder_for_results(out), len(resolution.NAMES), 60 * minutes, partial(progress.update, bar))
+    found = frames.alike(frames.runs(out))
+    shipped = frames.runs(REPOSITORY / "data" / "runs" / SETTING)
+    for title, table in resolution.tables(found).items():
+        output.print(fitting_table(list(table.columns), table.to_numpy().tolist(), title=title))
+    for sentence in resolution.sentences(found, shipped):
+        output.print(f"- {sentence}", highlight=False)
+    output.print("\nThree pictures to open:")
+    for path in resolution.draw(out, out / "figures"):
+        output.print(f"  {path}", highlight=False, soft_wrap=True)
+
+
+def _train_seeds(out: Path, rows: int, limit: float, show: Callable[..., None]) -> None:
+    """Train seed after seed, a process a core; one begins if it ends within ``limit`` seconds by what others took."""
+    clock, began = out / "seconds.txt", time.monotonic()
+    before, slowest = map(float, clock.read_text().split()) if clock.is_file() else (0.0, 0.0)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    command = [sys.executable, "-m", "dsrl_lab", "reproduce", "--out", str(out), "--seed"]
+    running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
+    seed = 0
+    try:
+        while True:
+            now = before + time.monotonic() - began
+            for number, (child, started) in list(running.items()):
+                if child.poll() is None:
+                    continue
+                if child.returncode:
+                    said = (out / f"seed{number}.log").read_text(encoding="utf-8", errors="replace")
+                    raise ValueError(f"seed {number} failed; --resume tries it again. It said: {said[-500:].strip()}")
+                slowest = max(slowest, now - started)
+                del running[number]
+            while len(running) < cores and (any(out.glob(f"*_seed{seed}")) or not seed or now + slowest < limit):
+                if len([*out.glob(f"*_seed{seed}/deployed.safetensors")]) < rows:
+                    with (out / f"seed{seed}.log").open("wb") as log:
+                        child = subprocess.Popen([*command, str(seed)], stdout=log, stderr=log, start_new_session=True)
+                        running[seed] = child, now  # a terminal's Ctrl-C reaches it through this process alone
+                seed += 1
+            if not running:
+                return
+            show(completed=int(now), description=f"seconds; training seeds {', '.join(map(str, running))}")
+            time.sleep(0.5)
+    finally:
+        for child, _ in running.values():
+            child.terminate() if os.name == "nt" else child.send_signal(signal.SIGINT)
+        for child, _ in running.values():
+            child.wait()
+        with whole_file(clock) as temporary:
+            temporary.write_text(f"{before + time.monotonic() - began:.0f} {slowest:.0f}\n", encoding="utf-8")
 
 
 def figures(
@@ -60,7 +109,7 @@ def figures(
     check: Annotated[bool, typer.Option("--check", help="Draw nothing; say which no longer follow.")] = False,
 ) -> None:
     """Draw every figure (and README's tables) again from the records, or check that they still follow from them."""
-    from dsrl_lab.cli.console import output
+    from dsrl_lab.cli.console import output, progress_bar
     from dsrl_lab.results import figures as drawing
     from dsrl_lab.results.readme import update_all
 
@@ -72,27 +121,13 @@ def figures(
             raise typer.Exit(1)
         output.print("every figure follows from its records")
         return
-    _draw(names or None, runs=runs, out=out, streets=KEPT_SETTING)
-    for readme in update_all(out.parent, runs):
-        output.print(f"tables in {readme} written again")
-
-
-def _draw(names: list[str] | None, *, runs: Path, out: Path, streets: str) -> None:
-    from dsrl_lab.cli.console import output, progress_bar
-    from dsrl_lab.cli.places import folder_for_results
-    from dsrl_lab.results import figures as drawing
-
-    folder_for_results(out)
-    chosen = names or list(drawing.FIGURES)
+    names = names or list(drawing.FIGURES)
     with progress_bar() as progress:
-        bar = progress.add_task("figures", total=len(chosen))
-        manifest = drawing.draw(
-            chosen,
-            runs=runs,
-            out=out,
-            streets=streets,
-            progress=lambda name: progress.update(bar, advance=1, description=f"figure {name}"),
-        )
+        bar = progress.add_task("figures", total=len(names))
+        step = lambda name: progress.update(bar, advance=1, description=f"figure {name}")  # noqa: E731
+        manifest = drawing.draw(names, runs=runs, out=out, progress=step)
     for name, reason in manifest["skipped"].items():
         output.print(f"skipped {name}: {reason}", highlight=False)
     output.print(f"{len(manifest['figures'])} figures in {out}, listed in {out / 'manifest.json'}")
+    for readme in update_all(out.parent, runs):
+        output.print(f"tables in {readme} written again")

@@ -43,7 +43,7 @@ def train(
     the same command with --resume goes on bit for bit.
     """
     from dsrl_lab import recipes
-    from dsrl_lab.cli.console import follow, output
+    from dsrl_lab.cli.console import draw_scenes, follow, output
 
     if list_recipes or not recipe:
         output.print("\n".join(recipes.recipe_names()), highlight=False)
@@ -64,7 +64,7 @@ def train(
     if encoder_weights is not None:
         chosen = dataclasses.replace(chosen, encoder_weights=None if encoder_weights == "none" else encoder_weights)
     if pictures is not None:
-        chosen = dataclasses.replace(chosen, pictures=pictures)
+        chosen = dataclasses.replace(chosen, pictures=pictures + (chosen.pictures or ())[2:])
     keep_freed_memory()
     directory = folder_for_results(out or RUNS / f"{recipe}_seed{seed}")
     processes = int(os.environ.get("WORLD_SIZE", devices))
@@ -78,6 +78,8 @@ def train(
         precision=chosen.train.precision,
     )
     fabric.launch()
+    if fabric.is_global_zero:
+        draw_scenes(dataclasses.replace(chosen, train=dataclasses.replace(chosen.train, seed=seed)))
     records = experiments.run(
         chosen, directory=directory, root=data, seed=seed, resume=resume, held_out=held_out, fabric=fabric
     )

@@ -31,12 +31,20 @@ def streets_tinynet() -> Recipe:
 
 
 def streets_tinynet_small() -> Recipe:
-    """The same at a quarter of the pixels, so that several seeds fit into minutes: what ``make reproduce`` trains.
-
-    Paper: Table 1 in small. Command: ``dsrl-lab reproduce``. 2 CPU cores, under 1 minute a row and seed.
-    """
+    """The same at a quarter of the pixels. Command: ``dsrl-lab train streets_tinynet_45x60_dsrl``, about 1 minute."""
     tinynet = streets_tinynet()
     return replace(tinynet, setting="streets_tinynet_45x60", train=replace(tinynet.train, input_size=(45, 60)))
+
+
+def streets_resolution() -> Recipe:
+    """What resolution is worth and what recovers it: 45x60 beside 90x120, another town for each seed.
+
+    Command: ``dsrl-lab reproduce``. 1 CPU core, 15 to 40 seconds a row and seed.
+    """
+    small = streets_tinynet_small()
+    of_seed: dict[str, Any] = {"pictures": (200, 10, 80), "town_per_seed": True, "further_split": "test"}
+    of_seed |= {"train": replace(small.train, iterations=300), "sizes": {"double_input": (90, 120)}}
+    return replace(small, setting="streets_resolution", **of_seed)
 
 
 # Each host in its lightest form: what it is built with beside its defaults.
@@ -105,34 +113,22 @@ def camvid_espnetv2() -> Recipe:
 SWEEP_SIZES = ((45, 60), (60, 80), (90, 120), (120, 160))
 
 
-def camvid_espnetv2_small(input_size: tuple[int, int]) -> Recipe:
+def camvid_espnetv2_small(input_size: tuple[int, int], length: int = 1) -> Recipe:
     """ESPNetv2 on CamVid at a small input: the exploratory ablation with seeds and controls, one point of its sweep.
 
     The sub-pixel head costs at most 10 % of the host's true MACs. SISR weighs 1, as in the screening; the row ``paper``
     takes the paper's 0.1. Crops are cut from pictures of full size (360x480), so things are larger in training than in
-    scoring; ``camvid_drives`` is without that fault. Command: ``dsrl-lab train camvid_espnetv2_90x120_detached
-    --data ROOT``. 1 CPU core, 3 to 5 minutes at 90x120.
+    scoring; ``camvid_drives`` is without that fault. ``length`` multiplies the iterations.
+    Command: ``dsrl-lab train camvid_espnetv2_90x120_detached --data ROOT``. 1 CPU core, 3 to 5 minutes at 90x120.
     """
-    large = camvid_espnetv2()
-    height, width = input_size
+    large, (height, width) = camvid_espnetv2(), input_size
+    train: dict[str, Any] = {"input_size": input_size, "iterations": 600 * length, "warmup_iterations": 50}
     return replace(
         large,
-        setting=f"camvid_espnetv2_{height}x{width}",
+        setting=f"camvid_espnetv2_{height}x{width}" + ("_long" if length > 1 else ""),
         network=replace(large.network, sssr_width=10, sssr_factor=2),
-        train=replace(
-            large.train, input_size=input_size, iterations=600, warmup_iterations=50, class_balance=0.5, sisr_weight=1.0
-        ),
+        train=replace(large.train, class_balance=0.5, sisr_weight=1.0, **train),
     )
-
-
-def camvid_espnetv2_long() -> Recipe:
-    """The smallest size trained four times as long: do SSSR, SISR and FA need length?
-
-    Command: ``dsrl-lab train camvid_espnetv2_45x60_long_paper --data ROOT``. 1 CPU core, about 5 minutes.
-    """
-    short = camvid_espnetv2_small(SWEEP_SIZES[0])
-    train = replace(short.train, iterations=4 * short.train.iterations)
-    return replace(short, setting="camvid_espnetv2_45x60_long", train=train)
 
 
 def camvid_drives(length: int = 1) -> Recipe:

@@ -31,35 +31,30 @@ DRAWN_PEOPLE, REAL_PEOPLE = "people_hrnet", "lsp_hrnet"
 SWEEP = tuple(f"camvid_espnetv2_{size}" for size in ("45x60", "60x80", "90x120", "120x160"))
 
 
-def figures_of(streets: str = STREETS) -> dict[str, FigureRecipe]:
-    """All figures by name; those of drawn streets are of the runs of ``streets``."""
-    ours = needs.runs_if_any(STREETS_SMALL, CAMVID_SMALL)
-    return {
-        "overview": FigureRecipe(needs.nothing, of_paper.overview),
-        "branches": FigureRecipe(needs.nothing, of_paper.branches),
-        "paper_table1": FigureRecipe(ours, of_paper.paper_table1),
-        "paper_figure1": FigureRecipe(ours, of_paper.paper_figure1),
-        "paper_figure3": FigureRecipe(needs.whole_of(streets, "dsrl"), of_features.paper_figure3),
-        "paper_figure9": FigureRecipe(needs.deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
-        "cost": FigureRecipe(ours, of_runs.cost),
-        "streets_contact_sheet": FigureRecipe(needs.nothing, of_streets.streets_contact_sheet),
-        "streets_training_curves": FigureRecipe(needs.runs_of(streets), of_runs.training_curves_figure),
-        "streets_ablation": FigureRecipe(needs.runs_of(streets, "baseline"), of_runs.ablation_figure),
-        "streets_side_by_side": FigureRecipe(
-            needs.deployed_of(streets, "baseline", "dsrl"), of_streets.streets_side_by_side
-        ),
-        "streets_affinity": FigureRecipe(needs.whole_of(streets, "dsrl"), of_streets.streets_affinity),
-        "streets_super_resolution": FigureRecipe(needs.whole_of(streets, "dsrl"), of_streets.streets_super_resolution),
-        "camvid_ablation": FigureRecipe(needs.runs_of(CAMVID, "baseline"), of_runs.ablation_figure),
-        "camvid_90x120_ablation": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.ablation_figure),
-        "camvid_90x120_all_rows": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.all_rows_figure),
-        "camvid_90x120_classes": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.classes_figure),
-        "camvid_sweep": FigureRecipe(needs.runs_across(*SWEEP), of_runs.sweep_figure),
-        "pose_ablation": FigureRecipe(needs.runs_of(REAL_PEOPLE, "baseline"), of_runs.pose_ablation),
-    }
-
-
-FIGURES = figures_of()
+_ours = needs.runs_if_any(STREETS_SMALL, CAMVID_SMALL)
+FIGURES = {
+    "overview": FigureRecipe(needs.nothing, of_paper.overview),
+    "branches": FigureRecipe(needs.nothing, of_paper.branches),
+    "paper_table1": FigureRecipe(_ours, of_paper.paper_table1),
+    "paper_figure1": FigureRecipe(_ours, of_paper.paper_figure1),
+    "paper_figure3": FigureRecipe(needs.whole_of(STREETS, "dsrl"), of_features.paper_figure3),
+    "paper_figure9": FigureRecipe(needs.deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
+    "cost": FigureRecipe(_ours, of_runs.cost),
+    "streets_contact_sheet": FigureRecipe(needs.nothing, of_streets.streets_contact_sheet),
+    "streets_training_curves": FigureRecipe(needs.runs_of(STREETS), of_runs.training_curves_figure),
+    "streets_ablation": FigureRecipe(needs.runs_of(STREETS, "baseline"), of_runs.ablation_figure),
+    "streets_side_by_side": FigureRecipe(
+        needs.deployed_of(STREETS, "baseline", "dsrl"), of_streets.streets_side_by_side
+    ),
+    "streets_affinity": FigureRecipe(needs.whole_of(STREETS, "dsrl"), of_streets.streets_affinity),
+    "streets_super_resolution": FigureRecipe(needs.whole_of(STREETS, "dsrl"), of_streets.streets_super_resolution),
+    "camvid_ablation": FigureRecipe(needs.runs_of(CAMVID, "baseline"), of_runs.ablation_figure),
+    "camvid_90x120_ablation": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.ablation_figure),
+    "camvid_90x120_all_rows": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.all_rows_figure),
+    "camvid_90x120_classes": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.classes_figure),
+    "camvid_sweep": FigureRecipe(needs.runs_across(*SWEEP), of_runs.sweep_figure),
+    "pose_ablation": FigureRecipe(needs.runs_of(REAL_PEOPLE, "baseline"), of_runs.pose_ablation),
+}
 MANIFEST = "manifest.json"
 
 
@@ -69,7 +64,6 @@ def draw(
     runs: Path = Path("data/runs"),
     out: Path = Path("figures"),
     whole: Path | None = None,
-    streets: str = STREETS,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Draw figures (all by default) and write them with a manifest: "figures" by name, and "skipped" with each reason.
@@ -78,10 +72,9 @@ def draw(
     file.
     """
     chosen = list(FIGURES) if names is None else list(names)
-    recipes = figures_of(streets)
     for name in chosen:
-        if name not in recipes:
-            raise ValueError(f"unknown figure {name!r}; choose from {', '.join(recipes)}")
+        if name not in FIGURES:
+            raise ValueError(f"unknown figure {name!r}; choose from {', '.join(FIGURES)}")
     sources = Sources.of(runs, whole)
     manifest, now = read_manifest(out), environment()  # the tree as it is before figures change it
     made_by = {key: now[key] for key in ("commit", "versions", "device", "platform")}
@@ -91,7 +84,7 @@ def draw(
         manifest["skipped"].pop(name, None)
         clock = time.perf_counter()
         try:
-            inputs = recipes[name].needs(sources)
+            inputs = FIGURES[name].needs(sources)
             drawing = _drawn(name, inputs)
             says = words_of(drawing.figure)
         except MissingInputError as reason:

@@ -20,6 +20,7 @@ from dsrl_lab.plots.affinity import affinity_rows
 from dsrl_lab.plots.masks import bare, class_handles, compare_masks, mask_errors, show_image, show_mask
 from dsrl_lab.plots.super_resolution import Reconstruction, error_map, super_resolution_row
 from dsrl_lab.plots.theme import new_figure
+from dsrl_lab.results.figures_runs import scored_split
 from dsrl_lab.results.frames import pick, scores, summary
 from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
 from dsrl_lab.training import checkpoint
@@ -45,21 +46,24 @@ def streets_contact_sheet(inputs: Inputs) -> Drawing:
 
 
 def streets_side_by_side(inputs: Inputs) -> Drawing:
-    """Input, truth, baseline, DSRL, and the pixels DSRL wins and loses, on the first validation scenes."""
-    models = {row: load_task_model(inputs.checkpoints[row]) for row in ("baseline", "dsrl")}
-    network = NetworkConfig.from_json(models["dsrl"][1].description["network"])
-    height, width = models["dsrl"][1].description["train"]["input_size"]
+    """Input, truth, two networks, and the pixels that the second wins and loses, on the first validation scenes."""
+    models = {row: load_task_model(path) for row, path in inputs.checkpoints.items()}
+    sizes = [loaded.description["train"]["input_size"] for _, loaded in models.values()]
+    network = NetworkConfig.from_json(models["baseline"][1].description["network"])
+    height, width = sizes[0]
     streets = _validation(network.upscale_factor, height, width)
     figure = new_figure(13, 1.0 + 3 * 2.05)
     axes = figure.subplots(3, 5)
-    scored = pick(scores(inputs.runs)).set_index("row")
+    values = scores(inputs.runs)
+    scored = pick(values, split=scored_split(values)).set_index("row")
     titles = [f"input {height}×{width}", f"truth {streets.size[0]}×{streets.size[1]}"]
     titles += [f"{scored.at[row, 'label']}\nmIoU {100 * scored.at[row, 'value']:.1f} %" for row in models]
     titles += ["won and lost\ngrey: wrong in both"]
     for index, line in enumerate(axes):
         sample = streets[index]
         low_res = low_and_high(sample, network.upscale_factor).low_res
-        preds = [predict_mask(model, sample.image, input_size=(height, width)) for model, _ in models.values()]
+        networks = zip(models.values(), sizes, strict=True)
+        preds = [predict_mask(model, sample.image, input_size=size) for (model, _), size in networks]
         show_image(low_res, crisp=True, ax=line[0])
         for ax, mask in zip(line[1:4], (sample.mask, *preds), strict=True):
             show_mask(mask, streets.class_table, legend=False, ax=ax)

@@ -19,7 +19,8 @@ NOTEBOOKS_BEGIN, NOTEBOOKS_END = "<!-- notebooks: dsrl-lab notebooks build -->",
 READMES = ("README.md", "README.zh-CN.md")
 PAGES = (*READMES, "docs/RESULTS.md")
 SETTINGS = {
-    "streets_tinynet_45x60": "Drawn streets, TinyNet from scratch (`make reproduce`)",
+    "streets_resolution": "What resolution is worth on drawn streets, another town for each seed (`make reproduce`)",
+    "streets_tinynet_45x60": "Drawn streets, TinyNet from scratch (`make reproduce` of version 0.1)",
     "streets_tinynet": "The same at a larger input, whose networks the notebooks show",
     "streets_dabnet": "A second host: DABNet from scratch on drawn streets",
     "camvid_espnetv2_90x120": "CamVid val, with seeds and controls: ESPNetv2 width 1.0 from the released weights",

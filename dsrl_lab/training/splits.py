@@ -43,17 +43,20 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
 
 @functools.lru_cache(maxsize=4)
 def open_split(
-    dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int, town: int = 0
+    dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int, town: int | None = None
 ) -> SegmentationDataset:
     """Open one split of "streets", "camvid" or "cityscapes", decoded (or drawn) once for all callers.
 
-    ``size`` (H, W), ``length`` and ``town``, a seed, are of drawn pictures alone, which need no ``root``.
+    ``size`` (H, W), ``length`` and ``town``, a seed, are of drawn pictures alone, which need no ``root``; a named town
+    is drawn into the cache.
 
     Raises:
         ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
     """
     if dataset == "streets":
-        return DecodedSamples(Streets(split, size=size, length=length, seed=town))
+        streets = Streets(split, size=size, length=length, seed=town or 0, cache=town is not None)
+        streets.drawn.draw()
+        return streets if streets.drawn.folder else DecodedSamples(streets)
     folders = {"camvid": CamVid, "cityscapes": Cityscapes}
     if dataset not in folders:
         raise ValueError(f"unknown data set {dataset!r}; choose one of streets, {', '.join(folders)}")
@@ -69,7 +72,7 @@ def open_data(
     if recipe.dataset in POSE_DATASETS:
         train_people, val_people = recipe.pictures or (0, 0)
         lengths = (train_people, val_people)
-        return open_crowds(recipe.dataset, root, size=_picture_size(recipe), lengths=lengths, held_out=held_out)
+        return open_crowds(recipe.dataset, root, size=picture_size_of(recipe), lengths=lengths, held_out=held_out)
     train = open_recipe_split(recipe, "train", root)
     return hold_out(train) if held_out else (train, open_recipe_split(recipe, "val", root))
 
@@ -77,12 +80,13 @@ def open_data(
 def open_recipe_split(recipe: Recipe, split: str, root: Path | None) -> SegmentationDataset:
     """Open one split of a recipe's data set, in its seed's town where towns are drawn."""
     numbers = dict(zip(("train", "val", "test"), recipe.pictures or (), strict=False))
-    town = recipe.train.seed if recipe.town_per_seed else 0
-    size = _picture_size(recipe)
+    town = recipe.train.seed if recipe.town_per_seed else None
+    size = picture_size_of(recipe)
     return open_split(recipe.dataset, split, root, size=size, length=numbers.get(split, 0), town=town)
 
 
-def _picture_size(recipe: Recipe) -> tuple[int, int]:
+def picture_size_of(recipe: Recipe) -> tuple[int, int]:
+    """(H, W) of a recipe's drawn pictures."""
     (height, width), scale = recipe.train.input_size, recipe.network.upscale_factor
     return recipe.picture_size or (height * scale, width * scale)
 
