@@ -198,8 +198,7 @@ def feature_affinity_loss(
         raise ValueError(f"expected method 'tiled', 'fused' or 'dense', got {method!r}")
     if precision not in DIGITS:
         raise ValueError(f"expected precision {', '.join(map(repr, DIGITS))}, got {precision!r}")
-    tile = (CPU_TILE if a.device.type == "cpu" else GPU_TILE) if tile is None else tile
-    if tile < 1:
+    if tile is not None and tile < 1:
         raise ValueError(f"expected a tile of at least 1 position, got {tile}; leave it out for what suits the device")
     total, power = a.shape[2] * a.shape[3], torch.abs if q == 1 else torch.square
     if positions is not None:
@@ -212,7 +211,7 @@ def feature_affinity_loss(
         if method == "dense":
             loss = power(a_NPC @ a_NPC.mT - b_NPC @ b_NPC.mT).mean()
         else:
-            sums = None
+            sums, default = None, CPU_TILE if a.device.type == "cpu" else GPU_TILE
             if a.is_cuda and find_spec("triton") and (method == "fused" or (method is None and precision != "float32")):
                 from dsrl_lab.fused_affinity import sums_for
 
@@ -222,7 +221,7 @@ def feature_affinity_loss(
                     "method 'fused' expected a GPU of capability 8.0, Triton and some 256 float32 channels at most, "
                     f"got {a.dtype} maps {tuple(a.shape)} on {a.device}; leave it out for what suits the device"
                 )
-            loss = _AffinityLoss.apply(a_NPC, b_NPC, q, sums or partial(_in_tiles, tile=tile))
+            loss = _AffinityLoss.apply(a_NPC, b_NPC, q, sums or partial(_in_tiles, tile=tile or default))
         if positions is None:
             return loss
         # A drawn position always meets itself, others with probability (positions - 1) / (P - 1).
