@@ -18,12 +18,18 @@ Record = Annotated[Path | None, typer.Option(dir_okay=False, callback=record_to_
 
 
 @app.command()
-def affinity(rounds: Annotated[int, typer.Option(help="Timed rounds; the median counts.")] = 5) -> None:
-    """Dense against tiled feature affinity: seconds forward and backward, and extra memory."""
+def affinity(
+    rounds: Annotated[int, typer.Option(help="Timed rounds; the median counts.")] = 5,
+    device: Annotated[str, typer.Option(help="cpu, or cuda: the fused kernel too, in each precision.")] = "cpu",
+    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+) -> None:
+    """Feature affinity by method: time, memory, share of a plain matrix product's rate, error against float64."""
     from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench import affinity as bench
 
-    output.print(bench.table(bench.run(rounds=rounds)))
+    rows = bench.run(rounds=rounds, device=device)
+    output.print(bench.table(rows))
+    _add(record, "affinity_pace", rows, device=device, rounds=rounds)
 
 
 @app.command()
@@ -172,13 +178,11 @@ def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float 
     output.print(plans.table(drawn, title=f"{name}, {gpu} at {utilisation:.0%} of its peak, {cores} cores for each"))
     output.print(
         f"reading a picture: {1000 * reading.file_seconds:.0f} ms of a core, scoring one "
-        f"{1000 * reading.scoring_seconds:.0f} ms ({reading.source}); affinity runs in float32",
-        highlight=False,
-    )
-    output.print(
+        f"{1000 * reading.scoring_seconds:.0f} ms ({reading.source})",
         f"a training picture: {image.training_macs / 1e9:.2f} G MACs, of which tiled affinity "
         f"{image.affinity_macs / 1e9:.2f} G with {image.tiled_affinity_bytes / 2**20:.1f} MiB (one dense matrix: "
         f"{image.dense_affinity_bytes / 2**20:.0f} MiB); deployed: {image.deployed_macs / 1e9:.2f} G MACs",
+        sep="\n",
         highlight=False,
     )
 

@@ -121,6 +121,8 @@ class TrainConfig(_Checked):
     sisr_weight: float = 0.1  # w1 of the objective
     affinity_weight: float = 1.0  # w2 of the objective
     affinity_q: Literal[1, 2] = 1  # differences of affinities: absolute, or squared
+    affinity_precision: Literal["float32", "tf32", "bfloat16"] = "float32"  # of its products; lower is faster on a GPU
+    affinity_positions: int | None = None  # drawn anew for each batch, at least 2; None for all
     auxiliary_weight: float = 0.4  # of each auxiliary head's loss
     ramp_iterations: int = 0  # the affinity weight rises linearly over them
     shuffle_affinity: bool = False  # the control: each picture is compared with another picture's SISR features
@@ -202,6 +204,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "workers": (0, 1024),
     **dict.fromkeys(("sisr_weight", "affinity_weight", "auxiliary_weight", "weight_decay"), (0.0, 1e6)),
     **dict.fromkeys(("momentum", "flip_probability"), (0.0, 1.0)),
+    "affinity_positions": (2, 2**63 - 1),
     "learning_rate": (0.0, 1e30),
     "head_learning_rate_multiplier": (0.0, 1e6),
     "poly_power": (0.0, 1e3),
