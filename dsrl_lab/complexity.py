@@ -1,4 +1,4 @@
-"""What a network costs: parameters, true multiply-adds, seconds.
+"""What a network costs: parameters and true multiply-adds.
 
 1 MAC = one multiply-add of a convolution, transposed convolution or matrix product (linear layers); FLOPs = 2 x MACs.
 Normalisation, activations, pooling, resizing and biases are not counted; taps on padding are, functional calls too. The
@@ -6,8 +6,6 @@ authors' counter sees ``Conv2d`` modules alone, not their head's deconvolutions:
 """
 
 import math
-import statistics
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,14 +105,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def _blank_image(model: nn.Module, input_size: tuple[int, int], channels: int) -> Tensor:
-    height, width = input_size
-    if height < 1 or width < 1:
-        raise ValueError(f"expected an input_size (H, W) of at least (1, 1), got {input_size}; pass pixels")
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    return torch.zeros(1, channels, height, width, device=device)
-
-
 def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int = 3) -> Complexity:
     """Count parameters and MACs of one pass over an image of ``input_size`` (H, W), in evaluation; the network is kept.
 
@@ -127,36 +117,12 @@ def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int =
         >>> cost.parameters, cost.macs_by_layer  # 4 x 5 positions x (3 x 8 x 9 or 8 x 2 x 4)
         (290, {'0': 4320, '1': 1280})
     """
-    image = _blank_image(model, input_size, channels)
+    if min(input_size) < 1:
+        raise ValueError(f"expected an input_size (H, W) of at least (1, 1), got {input_size}; pass pixels")
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    image = torch.zeros(1, channels, *input_size, device=device)
     counter = _MacCounter()
     with evaluating(model), _names_of_running_modules(model, counter.running), counter:
         model(image)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Complexity(parameters=parameters, layers=tuple(counter.layers))
-
-
-def latency(
-    model: nn.Module, input_size: tuple[int, int], *, runs: int = 11, threads: int | None = None, channels: int = 3
-) -> float:
-    """Median seconds of one pass over an image of ``input_size`` (H, W) in evaluation, on ``threads``, after warm-up.
-
-    Raises:
-        ValueError: ``runs`` or ``threads`` or a side of ``input_size`` is below 1.
-    """
-    if runs < 1 or (threads is not None and threads < 1):
-        raise ValueError(f"expected at least 1 run and 1 thread, got runs={runs}, threads={threads}")
-    image = _blank_image(model, input_size, channels)
-    present = torch.get_num_threads()
-    seconds = []
-    try:
-        torch.set_num_threads(threads or present)
-        with evaluating(model):
-            for _ in range(2 + runs):
-                start = time.perf_counter()
-                model(image)
-                if image.is_cuda:
-                    torch.cuda.synchronize(image.device)
-                seconds.append(time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(present)
-    return statistics.median(seconds[2:])

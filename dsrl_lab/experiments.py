@@ -32,7 +32,6 @@ from dsrl_lab.training.loop import default_fabric, fit
 from dsrl_lab.training.objectives import Objective, SegmentationObjective, class_weights_of
 from dsrl_lab.training.pose import PersonCrops, PoseObjective, evaluate_mean_pose
 from dsrl_lab.training.record import TrainRecord
-from dsrl_lab.training.splits import REPOSITORY as REPOSITORY
 from dsrl_lab.training.splits import check_scoreable, find_released, open_data, open_recipe_split
 from dsrl_lab.training.splits import open_split as open_split
 from dsrl_lab.training.super_resolution import SuperResolutionObjective, score_pairs

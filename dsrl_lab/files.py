@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _WRITING = (*_FULL, errno.EFBIG, errno.EIO, errno.EROFS)
 _NO_SPACE = "No space left on device"
@@ -59,6 +60,21 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Write a folder as ``whole_file`` does a file: the body fills a temporary one, which takes the older's place."""
+    target = Path(path).resolve()
+    unfinished = target.with_name(f".unfinished-{secrets.token_hex(4)}")
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        if target.exists():
+            shutil.rmtree(target)
+        unfinished.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _is_of_disk(error: Exception, temporary: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dsrl_lab import affinity
-from dsrl_lab.affinity import affinity_matrix, feature_affinity_loss, tile_for
+from dsrl_lab.affinity import CPU_TILE, GPU_TILE, affinity_matrix, feature_affinity_loss
 
 METHODS = ("tiled", "dense")
 NORMS = (1.0, 1.5, 2.0, 3.0, math.inf)
@@ -232,25 +233,109 @@ def test_tile_does_not_matter(tile: int) -> None:
 
 
 def test_the_tile_is_chosen_by_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-
-    def side(device: torch.device) -> int:
-        asked.append(device)
-        return 150
-
-    monkeypatch.setattr(affinity, "tile_for", side)
+    monkeypatch.setattr(affinity, "CPU_TILE", 150)
     a, b = (torch.randn(1, 8, 20, 50, requires_grad=True) for _ in range(2))
     with Watch() as watch:
         feature_affinity_loss(a, b).backward()
-    assert asked == [a.device] and watch.largest == 2 * 150**2
+    assert watch.largest == 2 * 150**2
 
 
 def test_a_cpus_and_a_gpus_tile_give_equal_losses_and_gradients() -> None:
     a, b = pair(images=1, size=(40, 60))  # 5 strips of a CPU, 2 of a GPU
-    sides = [tile_for(torch.device(name)) for name in ("cpu", "cuda")]
-    ours, theirs = (value_and_gradients(a, b, tile=side) for side in sides)
+    ours, theirs = (value_and_gradients(a, b, tile=side) for side in (CPU_TILE, GPU_TILE))
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-15)
     torch.testing.assert_close(value_and_gradients(a, b), ours, rtol=0, atol=0)
+
+
+# --- fewer digits -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+def test_rounding_keeps_the_nearest_number_of_so_many_digits_and_the_gradient(precision: str) -> None:
+    digits = affinity.DIGITS[precision]
+    x = torch.cat([torch.rand(1000) * 2 - 1, torch.tensor([0.0, 1.0, -1.0, 1e-30, math.nan])]).requires_grad_()
+    rounded = affinity._rounded(x, precision)
+    significand, _ = torch.frexp(rounded[:-1])
+    assert torch.equal(significand * 2**digits, (significand * 2**digits).round())
+    assert ((rounded - x)[:-1].abs() <= 2.0**-digits * x[:-1].abs()).all() and rounded[-1].isnan()
+    if precision == "bfloat16":
+        assert torch.equal(rounded[:-1], x[:-1].bfloat16().float())
+    (gradient,) = torch.autograd.grad(rounded[:-1].sum(), x)
+    assert (gradient[:-1] == 1).all()
+
+
+@pytest.mark.parametrize("q", [1, 2])
+@pytest.mark.parametrize(("precision", "value", "cosine"), [("tf32", 1e-4, 0.999), ("bfloat16", 1e-3, 0.99)])
+def test_what_fewer_digits_cost(precision: Any, value: float, cosine: float, q: Any) -> None:
+    """At 64 + 64 channels: the value is nearly the same, and the gradient points nearly the same way."""
+    maps = [torch.randn(1, 64, 20, 30) for _ in range(2)]
+    exact, *directions = value_and_gradients(*(x.double() for x in maps), q=q, method="dense")
+    dense = value_and_gradients(*maps, q=q, method="dense", precision=precision)
+    tiled = value_and_gradients(*maps, q=q, precision=precision)
+    assert 1e-8 < abs(tiled[0] / exact - 1) < value
+    for ours, dense_, theirs in zip(tiled[1:], dense[1:], directions, strict=True):
+        assert 0.99 * cosine < torch.cosine_similarity(ours.flatten().double(), theirs.flatten(), dim=0) < 1 - 1e-8
+        assert torch.cosine_similarity(ours.flatten(), dense_.flatten(), dim=0) > 0.99999
+
+
+# --- a sample of the positions ----------------------------------------------------------------------------------------
+
+
+def every_draw(monkeypatch: pytest.MonkeyPatch, maps: Any, drawn: int, **options: Any) -> list[Any]:
+    """Loss and gradients of each subset of the positions."""
+    results = []
+    for subset in combinations(range(maps[0][0, 0].numel()), drawn):
+        monkeypatch.setattr(torch, "randperm", lambda count, subset=subset, **_: torch.tensor(subset))
+        results.append(value_and_gradients(*maps, positions=drawn, **options))
+    return results
+
+
+@pytest.mark.parametrize(("p", "q"), [(2.0, 1), (2.0, 2), (1.0, 1)])
+@pytest.mark.parametrize("drawn", [2, 4, 7])
+def test_over_all_draws_the_mean_is_that_of_all_positions(
+    drawn: int, p: float, q: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """p = 1 and an all-zero position give the diagonal of D a part."""
+    a, b = pair(size=(1, 7))
+    a = a.detach()
+    a[:, :, 0, 3] = 0
+    draws = every_draw(monkeypatch, (a, b), drawn, p=p, q=q, method="dense")
+    for ours, whole in zip(zip(*draws, strict=True), value_and_gradients(a, b, p=p, q=q), strict=True):
+        torch.testing.assert_close(torch.stack(ours).mean(0), whole, rtol=1e-10, atol=1e-12)
+
+
+def moments(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Means of h_ij h_ij, h_ij h_ik and h_ij h_kl over different positions, of h = |D|."""
+    h = (affinity_matrix(a) - affinity_matrix(b)).abs().mean(0).fill_diagonal_(0)
+    n, rows, squares = len(h), h.sum(0), h.square().sum()
+    shared, apart = rows.square().sum() - squares, h.sum() ** 2 - 4 * rows.square().sum() + 2 * squares
+    return (
+        squares / (n * (n - 1)),
+        shared / (n * (n - 1) * (n - 2)),
+        apart / (n * (n - 1) * (n - 2) * (n - 3)),
+    )
+
+
+def test_the_variance_over_all_draws_is_that_of_a_u_statistic(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = (x.detach() for x in pair(size=(2, 4)))
+    n, drawn = 8, 3
+    losses = torch.stack([loss for loss, *_ in every_draw(monkeypatch, (a, b), drawn)])
+    same, shared, apart = moments(a, b)
+    pairs = drawn * (drawn - 1) / 2
+    mean_square = (same + 2 * (drawn - 2) * shared + (drawn - 2) * (drawn - 3) / 2 * apart) / pairs
+    of_pairs = mean_square - (losses.mean() * n / (n - 1)) ** 2
+    torch.testing.assert_close(losses.var(correction=0), of_pairs * ((n - 1) / n) ** 2)
+
+
+def test_the_variance_falls_with_the_positions_as_documented() -> None:
+    a, b = (torch.randn(1, 8, 20, 20) for _ in range(2))
+    b[..., 10:] = a[..., 10:]  # in one half the maps agree: rows differ
+    row_means = (affinity_matrix(a) - affinity_matrix(b)).abs().mean((0, 1))
+    for drawn in (40, 160):
+        losses = torch.stack([feature_affinity_loss(a, b, positions=drawn) for _ in range(300)])
+        expected = 4 * (1 / drawn - 1 / 400) * row_means.var()
+        assert 0.7 < losses.var() / expected < 1.4
+        assert (losses.mean() - feature_affinity_loss(a, b)).abs() < 4 * (expected / 300).sqrt()
 
 
 # --- what features are like in practice -------------------------------------------------------------------------------
@@ -375,7 +460,11 @@ def test_one_channel_is_refused_with_the_reason() -> None:
     ("options", "message"),
     [
         ({"q": 3}, "expected q = 1 .* or q = 2 .*, got 3"),
-        ({"method": "fast"}, "'tiled' or 'dense', got 'fast'"),
+        ({"method": "fast"}, "'tiled', 'fused' or 'dense', got 'fast'"),
+        ({"method": "fused"}, r"a GPU of capability 8.0, Triton .* got torch.float64 maps \(2, 3, 4, 6\) on cpu"),
+        ({"precision": "float16"}, "precision 'float32', 'tf32', 'bfloat16', got 'float16'"),
+        ({"positions": 1}, "expected 2 to 24 positions, .* got 1"),
+        ({"positions": 25}, "expected 2 to 24 positions, .* got 25"),
         ({"tile": 0}, "at least 1 position, got 0"),
         ({"p": 0.5}, "expected p >= 1, got 0.5"),
         ({"p": math.nan}, "expected p >= 1, got nan"),

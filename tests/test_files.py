@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dsrl_lab.files import read_text, sha256, whole_file
+from dsrl_lab.files import read_text, sha256, whole_file, whole_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -23,6 +23,21 @@ def test_nothing_is_there_before_the_end_and_all_of_it_after(tmp_path: Path) -> 
         assert temporary.parent == target.parent and temporary.suffix == ".png", "writers go by the suffix"
         assert temporary.name.startswith("."), "a listing of pictures must not find it"
     assert target.read_bytes() == b"new" and names(target.parent) == ["a.png"]
+
+
+def test_a_folder_is_replaced_by_a_whole_one_alone(tmp_path: Path) -> None:
+    def fill(text: str, *, stop: bool = False) -> None:
+        with whole_folder(tmp_path / "kit") as place:
+            (place / text).write_text(text)
+            if stop:
+                raise KeyboardInterrupt
+
+    fill("old")
+    with pytest.raises(KeyboardInterrupt):
+        fill("half", stop=True)
+    assert names(tmp_path) == ["kit"] and names(tmp_path / "kit") == ["old"]
+    fill("new")
+    assert names(tmp_path) == ["kit"] and names(tmp_path / "kit") == ["new"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, BrokenPipeError])

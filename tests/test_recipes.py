@@ -103,7 +103,7 @@ def test_mistakes_are_named() -> None:
     recipe = find_recipe("streets_tinynet_dsrl")
     with pytest.raises(ValueError, match="has no field speed; it has accumulate"):
         with_changes(recipe, ["train.speed=3"])
-    with pytest.raises(ValueError, match="expected iterations of at least 1, a whole number, got 0"):
+    with pytest.raises(ValueError, match="expected iterations as a whole number from 1 to 9007199254740992, got 0"):
         with_changes(recipe, ["train.iterations=0"])
     for wrong in ("96,96", "96", "[96]", "[96, 0]"):  # as a command line may say them
         with pytest.raises(ValueError, match="two positive whole numbers, as in"):

@@ -39,6 +39,7 @@ app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.command()(train.train)
 app.command()(train.keep)
+app.command()(train.score_again)
 app.command()(super_resolution.train_sisr)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.predict)
@@ -57,11 +58,17 @@ app.add_typer(bench.app, name="bench")
 
 def main() -> None:
     """Run the command line; a user's mistake ends in a message, a programmer's in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without "×" shows "?"
     try:
         app()
-    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
-        if os.environ.get("DSRL_LAB_TRACEBACK"):
+    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
+        text = str(error).partition("\nException raised")[0]  # PyTorch adds frames of C++
+        of_memory = isinstance(error, MemoryError) or "allocate" in text or "out of memory" in text
+        if os.environ.get("DSRL_LAB_TRACEBACK") or (isinstance(error, RuntimeError) and not of_memory):
             raise
-        errors.print(f"[red]{type(error).__name__}:[/red]", end=" ")
-        errors.print(str(error), markup=False, highlight=False)
+        if of_memory:
+            text = f"this machine's memory does not hold it; ask for less: a smaller size, batch or network ({text})"
+        errors.print(f"[red]{type(error).__name__}:[/red] ", end="")
+        errors.print(text, markup=False, highlight=False)
         sys.exit(2)

@@ -9,17 +9,27 @@ from typing import Annotated, Any
 import typer
 
 from dsrl_lab.cli.app import App
+from dsrl_lab.cli.places import folder_for_results, record_to_add_to
 
 app = App(help="Measure speed and memory, side by side in one run.", no_args_is_help=True)
+Changes = Annotated[list[str] | None, typer.Option("--set", help="Another value, as train.batch_size=4.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")]
+Record = Annotated[Path | None, typer.Option(dir_okay=False, callback=record_to_add_to, help="Add a line to it.")]
 
 
 @app.command()
-def affinity(rounds: Annotated[int, typer.Option(help="Timed rounds; the median counts.")] = 5) -> None:
-    """Dense against tiled feature affinity: seconds forward and backward, and extra memory."""
+def affinity(
+    rounds: Annotated[int, typer.Option(help="Timed rounds; the median counts.")] = 5,
+    device: Annotated[str, typer.Option(help="cpu, or cuda: the fused kernel too, in each precision.")] = "cpu",
+    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+) -> None:
+    """Feature affinity by method: time, memory, share of a plain matrix product's rate, error against float64."""
     from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench import affinity as bench
 
-    output.print(bench.table(bench.run(rounds=rounds)))
+    rows = bench.run(rounds=rounds, device=device)
+    output.print(bench.table(rows))
+    _add(record, "affinity_pace", rows, device=device, rounds=rounds)
 
 
 @app.command()
@@ -27,11 +37,9 @@ def train(
     setting: Annotated[str, typer.Option(help="Of the recipes; its four main rows are measured.")] = (
         "streets_tinynet_45x60"
     ),
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Another value for a field of all rows: network.sisr_width=16.")
-    ] = None,
-    steps: Annotated[int, typer.Option(help="Timed steps of each row.")] = 10,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    changes: Changes = None,
+    steps: Annotated[int, typer.Option(min=2, help="Timed steps of each row.")] = 10,
+    record: Record = None,
 ) -> None:
     """Images per second in training: baseline, + SSSR, + SISR, + FA side by side."""
     from dsrl_lab.cli.console import output
@@ -46,11 +54,9 @@ def train(
 def compile_(
     setting: Annotated[str, typer.Option(help="Of the recipes.")] = "streets_tinynet_45x60",
     row: Annotated[str, typer.Option(help="Of the ablation: baseline, sssr, dsrl, ...")] = "dsrl",
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Another value for a field of the recipe: train.batch_size=4.")
-    ] = None,
-    steps: Annotated[int, typer.Option(help="Timed steps of each.")] = 10,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    changes: Changes = None,
+    steps: Annotated[int, typer.Option(min=2, help="Timed steps of each.")] = 10,
+    record: Record = None,
 ) -> None:
     """A training step eager against compiled; compiling takes a minute or more, and needs a C++ compiler."""
     from dsrl_lab.cli.console import output
@@ -65,9 +71,7 @@ def compile_(
 
 @app.command()
 def networks(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")
-    ] = None,
+    names: Names = None,
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (128, 256),
 ) -> None:
     """Latency, training pace, MACs and share of the machine's own matrix product rate of each network."""
@@ -80,7 +84,7 @@ def networks(
 
 @app.command()
 def classroom(
-    submissions: Annotated[int, typer.Option(help="How many are drawn and graded.")] = 200,
+    submissions: Annotated[int, typer.Option(min=1, help="How many are drawn and graded.")] = 200,
     assignment: Annotated[str, typer.Option(help="Number of the notebook.")] = "06",
     jobs: Annotated[int, typer.Option(help="Submissions at once; as many as there are cores by default.")] = 0,
     record: Annotated[Path, typer.Option(help="Where the record goes: JSON lines.")] = Path("runs/classroom.jsonl"),
@@ -91,8 +95,8 @@ def classroom(
     """Grade a simulated class as a teacher would: minutes, memory, and whether each grade is what it should be."""
     from dsrl_lab.cli.console import output, progress_bar
     from dsrl_lab.course.grading import scale
-    from dsrl_lab.experiments import REPOSITORY
     from dsrl_lab.training.record import read
+    from dsrl_lab.training.splits import REPOSITORY
 
     if redraw:
         guide = REPOSITORY / "notebooks" / "assignments" / "INSTRUCTORS.md"
@@ -114,9 +118,7 @@ def classroom(
 
 
 def cost(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Networks by name; all segmentation hosts by default.")
-    ] = None,
+    names: Names = None,
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (256, 512),
     plot: Annotated[
         Path | None, typer.Option(help="Draw MACs and activations against input size: PLOT.svg and PLOT.png.")
@@ -138,7 +140,6 @@ def cost(
         _plan(plan, gpu, utilisation, cores, decode_ms)
         return
     from dsrl_lab.cli.console import output
-    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.tools.bench import cost as bench
 
     if plot is not None:
@@ -177,13 +178,11 @@ def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float 
     output.print(plans.table(drawn, title=f"{name}, {gpu} at {utilisation:.0%} of its peak, {cores} cores for each"))
     output.print(
         f"reading a picture: {1000 * reading.file_seconds:.0f} ms of a core, scoring one "
-        f"{1000 * reading.scoring_seconds:.0f} ms ({reading.source}); affinity runs in float32",
-        highlight=False,
-    )
-    output.print(
+        f"{1000 * reading.scoring_seconds:.0f} ms ({reading.source})",
         f"a training picture: {image.training_macs / 1e9:.2f} G MACs, of which tiled affinity "
         f"{image.affinity_macs / 1e9:.2f} G with {image.tiled_affinity_bytes / 2**20:.1f} MiB (one dense matrix: "
         f"{image.dense_affinity_bytes / 2**20:.0f} MiB); deployed: {image.deployed_macs / 1e9:.2f} G MACs",
+        sep="\n",
         highlight=False,
     )
 
@@ -195,7 +194,7 @@ def deployment(
         tuple[int, int] | None, typer.Option(help="H W of the input; the setting's own by default.")
     ] = None,
     rounds: Annotated[int, typer.Option(help="Timed rounds.")] = 15,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    record: Record = None,
 ) -> None:
     """Latency of baseline, DSRL and DSRL with SISR left in, as ratios: in PyTorch and in onnxruntime, on one thread."""
     from dataclasses import asdict
@@ -216,7 +215,7 @@ def decode(
     processes: Annotated[list[int] | None, typer.Option(help="That share a batch; 1 and 2 by default.")] = None,
     workers: Annotated[list[int] | None, typer.Option(help="Threads of each; 0 and 2 by default.")] = None,
     batches: Annotated[int, typer.Option(help="Read once from files, once from memory.")] = 4,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    record: Record = None,
 ) -> None:
     """Pictures per second from files to batches: sharded over processes, and over threads in each."""
     from dsrl_lab.cli.console import output

@@ -29,7 +29,7 @@ def release(
 ) -> None:
     """Build an nbgrader course: source/, release/, and kit/, the students' copy of the library without solutions."""
     from dsrl_lab.course.grading.release import release as build
-    from dsrl_lab.experiments import REPOSITORY
+    from dsrl_lab.training.splits import REPOSITORY
 
     for assignment in build(course, REPOSITORY, only=only or []):
         asked = ", ".join(question.name for question in assignment.questions)

@@ -4,30 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import rich.progress as bars
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.console import Console, ConsoleDimensions
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from dsrl_lab.training.config import Recipe
     from dsrl_lab.training.record import TrainRecord
 
-output = Console()
-errors = Console(stderr=True)
+PIPE = 1000  # columns where there is no screen: no path in a table is broken
+LOG_SECONDS = 30.0  # between two lines of progress in a log
 
 
-def progress_bar(*, transient: bool = False) -> Progress:
-    """A progress bar on stderr; a long description is cut, the rest is not. ``transient`` removes it at its end."""
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
-        BarColumn(bar_width=16),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+class _Console(Console):
+    """Breaks no line of text: a screen wraps it, and in a pipe or a log a path stays whole."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*objects, **{"soft_wrap": all(isinstance(one, str) for one in objects)} | options)
+
+    @property  # type: ignore[misc]
+    def size(self) -> ConsoleDimensions:
+        there = self.is_terminal or self._width is not None
+        return super().size if there else ConsoleDimensions(PIPE, 25)
+
+
+output = _Console()
+errors = _Console(stderr=True)
+
+
+class _Progress(bars.Progress):
+    """A bar on a screen; in a log a line every ``LOG_SECONDS``."""
+
+    written = 0.0
+
+    def start(self) -> None:
+        self.disable = not self.console.is_terminal
+        self.written = self.get_time()
+        super().start()
+
+    def update(self, task_id: bars.TaskID, **changes: Any) -> None:
+        super().update(task_id, **changes)
+        if self.disable and self.get_time() - self.written >= LOG_SECONDS:
+            self.written, task = self.get_time(), self._tasks[task_id]
+            done = f"{task.completed:.0f}" + ("" if task.total is None else f" of {task.total:.0f}")
+            self.console.print(f"{task.description}: {done}", markup=False, highlight=False)
+
+
+def progress_bar(*, transient: bool = False) -> bars.Progress:
+    """Progress on stderr: a bar whose long description is cut, removed at its end if ``transient``; in a log, lines."""
+    return _Progress(
+        bars.SpinnerColumn(),
+        bars.TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        bars.BarColumn(bar_width=16),
+        bars.MofNCompleteColumn(),
+        bars.TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         console=errors,
         transient=transient,
         expand=True,
@@ -75,14 +109,7 @@ def follow(records: Iterable[TrainRecord], *, title: str, iterations: int) -> Tr
 
 
 def summary(last: TrainRecord) -> str:
-    """A run in a line: how far it came, in what time, at what mean rate, and its score.
-
-    Example:
-        >>> from dsrl_lab.training.record import TrainRecord
-        >>> parts = dict(loss=0.5, task=0.5, sisr=0.0, affinity=0.0, images_per_second=1.0, learning_rate=0.1)
-        >>> summary(TrainRecord(iteration=600, iterations=600, seconds=374.0, metrics={"miou": 0.489}, **parts))
-        '600 of 600 iterations in 6 min 14 s, loss 0.5000, mIoU 48.9 %'
-    """
+    """A run in a line: how far it came, in what time, at what mean rate, and its score."""
     minutes, seconds = divmod(round(last.seconds), 60)
     time = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     miou = last.metrics.get("miou")

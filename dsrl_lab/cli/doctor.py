@@ -29,12 +29,7 @@ class Finding:
 
 
 def examine(data: Path | None = None) -> list[Finding]:
-    """Look at Python, packages, fonts, data folders, cores, memory, disk, and what grading students' code needs.
-
-    Example:
-        >>> examine()[0].what
-        'Python'
-    """
+    """Look at Python, packages, fonts, data folders, cores, memory, disk, and what grading students' code needs."""
     return [_python(), *_packages(), *_data_folders(data), *_fonts(), *_machine(), *_grading()]
 
 
@@ -90,7 +85,7 @@ def _packages() -> list[Finding]:
 
 
 def _data_folders(data: Path | None) -> list[Finding]:
-    from dsrl_lab.experiments import REPOSITORY
+    from dsrl_lab.files import REPOSITORY
 
     root = data or Path(os.environ.get("DSRL_LAB_DATA", REPOSITORY / "data"))
     wanted = {"CamVid": "camvid", "weights/espnetv2_cityscapes": "espnetv2_cityscapes"}

@@ -11,20 +11,20 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dsrl_lab.models.base import DensePredictor
+
+Network = Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx.")]
+InputSize = Annotated[tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained if none.")]
 
 
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx.")],
+    checkpoint: Network,
     dataset: Annotated[str, typer.Option(help="streets, camvid, cityscapes; street_people, lsp, coco.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
     split: Annotated[str, typer.Option(help="Any split that is there.")] = "val",
     protocol: Annotated[
         str, typer.Option(help="logits: enlarged bilinearly; labels: enlarged by nearest neighbour, as released.")
     ] = "logits",
-    input_size: Annotated[
-        tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained by default.")
-    ] = None,
+    input_size: InputSize = None,
     length: Annotated[int, typer.Option(min=1, help="How many pictures are drawn (streets only).")] = 100,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirror image (people only).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -37,22 +37,33 @@ def evaluate(
 
     from dsrl_lab import experiments
     from dsrl_lab.cli.console import output, progress_bar
-    from dsrl_lab.datasets.people import POSE_DATASETS
+    from dsrl_lab.datasets.people import POSE_DATASETS, drawing_size, open_people
     from dsrl_lab.tools.prediction import open_network
     from dsrl_lab.training.config import NetworkConfig
     from dsrl_lab.training.evaluate import evaluate_segmentation
+    from dsrl_lab.training.pose import evaluate_pose
 
     model, description, size = open_network(checkpoint, input_size=input_size)
     scale = NetworkConfig.from_json(description["network"]).upscale_factor
+    high_size = (size[0] * scale, size[1] * scale)
     if dataset in POSE_DATASETS:
-        high_size = (size[0] * scale, size[1] * scale)
-        scores = _score_people(model, dataset, split, data, length=length, high_size=high_size, scale=scale, flip=flip)
+        people = open_people(dataset, split, data, size=drawing_size(high_size), length=length)
+        with progress_bar() as progress:
+            bar = progress.add_task(f"{dataset} {split}", total=len(people))
+            scores = evaluate_pose(
+                model,
+                people,
+                input_size=size,
+                upscale_factor=scale,
+                flip=flip,
+                progress=lambda done, _: progress.update(bar, completed=done),
+            ).to_json()
         if as_json:
             typer.echo(json.dumps(scores | {"checkpoint": str(checkpoint), "dataset": dataset}, indent=2))
         else:
             output.print(_people_table(scores, f"{checkpoint.name} on {dataset} {split}"))
         return
-    pictures = experiments.open_split(dataset, split, data, size=(size[0] * scale, size[1] * scale), length=length)
+    pictures = experiments.open_split(dataset, split, data, size=high_size, length=length)
     with progress_bar() as progress:
         bar = progress.add_task(f"{dataset} {split}", total=len(pictures))
         result = evaluate_segmentation(
@@ -73,34 +84,6 @@ def evaluate(
     output.print(table)
 
 
-def _score_people(
-    model: DensePredictor,
-    dataset: str,
-    split: str,
-    data: Path | None,
-    *,
-    length: int,
-    high_size: tuple[int, int],
-    scale: int,
-    flip: bool,
-) -> dict[str, Any]:
-    from dsrl_lab.cli.console import progress_bar
-    from dsrl_lab.datasets.people import drawing_size, open_people
-    from dsrl_lab.training.pose import evaluate_pose
-
-    people = open_people(dataset, split, data, size=drawing_size(high_size), length=length)
-    with progress_bar() as progress:
-        bar = progress.add_task(f"{dataset} {split}", total=len(people))
-        return evaluate_pose(
-            model,
-            people,
-            input_size=(high_size[0] // scale, high_size[1] // scale),
-            upscale_factor=scale,
-            flip=flip,
-            progress=lambda done, _: progress.update(bar, completed=done),
-        ).to_json()
-
-
 def _people_table(scores: dict[str, Any], title: str) -> Table:
     from rich.table import Table
 
@@ -115,13 +98,11 @@ def _people_table(scores: dict[str, Any], title: str) -> Table:
 
 
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx.")],
+    checkpoint: Network,
     pictures: Annotated[Path, typer.Argument(help="A picture, a video, or a folder of them.")],
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("predictions"),
     dataset: Annotated[str, typer.Option(help="Whose class colours to use; the checkpoint's by default.")] = "",
-    input_size: Annotated[
-        tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained by default.")
-    ] = None,
+    input_size: InputSize = None,
 ) -> None:
     """Predict masks: an overlay (NAME_overlay.png, or .mp4) and raw ids (NAME_ids.png, or a folder of frames) each.
 
@@ -134,6 +115,8 @@ def predict(
     predictor = prediction.open_predictor(checkpoint, dataset=dataset, input_size=input_size)
     found = prediction.find_inputs(pictures)
     folder_for_results(out)
+    if any(map(prediction.is_video, found.paths)):
+        video.import_av()
     problems: list[str] = []
     new = there = 0
     paths = found.paths
@@ -157,11 +140,11 @@ def predict(
     if len(problems) == len(paths):
         raise ValueError("; ".join(problems))
     before = f", {there} of them from before" if there else ""
-    output.print(f"{new + there} overlays and masks in {out}{before}", highlight=False, soft_wrap=True)
+    output.print(f"{new + there} overlays and masks in {out}{before}", highlight=False)
     notes = [f"not taken for input: {len(found.results)} results of dsrl-lab predict"] if found.results else []
     notes += [f"neither pictures nor videos: {prediction.shorten(found.others)}"] if found.others else []
     for note in (*notes, *(f"left out: {problem}" for problem in problems)):
-        errors.print(note, markup=False, highlight=False, style="yellow", soft_wrap=True)
+        errors.print(note, markup=False, highlight=False, style="yellow")
     if problems:
         raise typer.Exit(1)
 
@@ -182,6 +165,8 @@ def submit(
     predictor = prediction.open_predictor(checkpoint, dataset="cityscapes")
     pictures = Cityscapes(data, split)
     folder_for_results(out)
+    if split != "test":  # what scoring will need
+        submission.import_official()
     finished = 0
     stopped = on_stop(
         lambda: f"{finished} of {len(pictures)} are done, in {out}; the same command goes on with the rest."
@@ -202,7 +187,7 @@ def submit(
             identity=predictor.identity,
             progress=follow,
         )
-    output.print(f"{len(pictures)} files, and all of them in {archive}", highlight=False, soft_wrap=True)
+    output.print(f"{len(pictures)} files, and all of them in {archive}", highlight=False)
     if split != "test":
         ours = evaluate_segmentation(predictor.network, pictures, input_size=predictor.input_size).miou
         official, _ = submission.official_miou(data, split, out)

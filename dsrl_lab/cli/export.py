@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from dsrl_lab.cli.bench import Record
+
 CALIBRATION_PICTURES = 32
 
 
@@ -28,9 +30,7 @@ def export(
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
     score: Annotated[bool, typer.Option("--score", help="Score the file and PyTorch on val: the loss.")] = False,
     length: Annotated[int, typer.Option(min=1, help="How many pictures are drawn for val (streets only).")] = 100,
-    record: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Add what was measured to this record, as a line.")
-    ] = None,
+    record: Record = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the deployed network alone (SISR and affinity stay behind) and hold its logits to PyTorch's.

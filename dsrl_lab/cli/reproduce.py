@@ -49,6 +49,7 @@ def reproduce(
         return
     if not resume and any(out.glob("*_seed*")):
         raise FileExistsError(f"{out} holds runs already; go on with --resume, or name another folder with --out")
+    frames.runs(out)  # a record that cannot be read shows before training
     with progress_bar(transient=True) as progress:
         bar = progress.add_task("", total=round(60 * minutes))
         _train_seeds(folder_for_results(out), len(resolution.NAMES), 60 * minutes, partial(progress.update, bar))

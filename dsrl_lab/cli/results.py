@@ -24,13 +24,12 @@ def results(
     With --csv or --json: every score of every run (setting, row, seed, split, protocol, metric, class, drive, value).
     """
     from dsrl_lab.cli.console import fitting_table, output
+    from dsrl_lab.cli.places import folder_of_records
     from dsrl_lab.files import whole_file
     from dsrl_lab.results import frames
     from dsrl_lab.results.tables import ablation_table
 
-    if not runs.is_dir():
-        raise FileNotFoundError(f"no folder of records at {runs}; train with dsrl-lab train, or name one by --runs")
-    found = _chosen(frames.runs(runs), "setting", setting)
+    found = _chosen(frames.runs(folder_of_records(runs)), "setting", setting)
     rows = set(_chosen(found, "row", row)["row"])
     if csv is not None or as_json:
         scores = frames.scores(found[found["row"].isin(rows)])
@@ -39,8 +38,11 @@ def results(
                 scores.to_csv(part, index=False)
             output.print(f"{len(scores)} scores in {csv}", highlight=False)
         if as_json:
-            typer.echo(scores.to_json(orient="records", force_ascii=False))
+            typer.echo(scores.to_json(orient="records"))
         return
+    networks = found[found["finished"] & found["host"].notna() & found["row"].isin(rows)]
+    if networks.empty:
+        raise ValueError(f"no finished run of a network with masks or joints in {runs}; see --csv for other scores")
     networks = found[found["finished"] & found["host"].notna()]
     for name, of_setting in networks.groupby("setting"):
         table = ablation_table(of_setting)

@@ -16,7 +16,7 @@ def train_sisr(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/<recipe>_seed<seed> by default.")] = None,
     seed: Annotated[int, typer.Option(help="Of initial weights and patches.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in this folder stopped.")] = False,
-    threads: Annotated[int | None, typer.Option(help="CPU cores to use; all by default.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU cores to use; all by default.")] = None,
     keep: Annotated[
         Path | None, typer.Option(help="Copy record and weights of the finished run into this data folder.")
     ] = None,
@@ -27,27 +27,29 @@ def train_sisr(
     Leaves a record (JSON lines), the latest checkpoint and the best weights in its folder; best is what ten held-out
     pictures of T91 say. Ctrl-C loses nothing: the same command with --resume goes on bit for bit.
     """
-    import torch
-
-    from dsrl_lab import experiments, recipes
-    from dsrl_lab.cli.console import output, progress_bar
-    from dsrl_lab.kernels import keep_freed_memory
-    from dsrl_lab.results.release_runs import keep_super_resolution, write_manifest
-    from dsrl_lab.training import record
+    from dsrl_lab import recipes
+    from dsrl_lab.cli.console import follow, output
 
     if list_recipes or not recipe:
         output.print("\n".join(recipes.super_resolution_recipes()), highlight=False)
         return
+    import torch
+
+    from dsrl_lab import experiments
+    from dsrl_lab.cli.places import folder_for_results
+    from dsrl_lab.kernels import keep_freed_memory
+    from dsrl_lab.results import release_runs as keeping
+    from dsrl_lab.training import record
+
     chosen = recipes.find_super_resolution_recipe(recipe)
     if threads is not None:
         torch.set_num_threads(threads)
     keep_freed_memory()
-    directory = out or RUNS / f"{recipe}_seed{seed}"
-    with progress_bar() as progress:
-        bar = progress.add_task(recipe, total=chosen.train.iterations)
-        for line in experiments.run(chosen, directory=directory, root=data, seed=seed, resume=resume):
-            title = f"{recipe}  loss {line.loss:.5f}  held-out PSNR {line.metrics['psnr']:.2f} dB"
-            progress.update(bar, completed=line.iteration, description=title)
+    directory = folder_for_results(out or RUNS / f"{recipe}_seed{seed}")
+    if keep is not None:
+        folder_for_results(keep)
+    records = experiments.run(chosen, directory=directory, root=data, seed=seed, resume=resume)
+    follow(records, title=f"{recipe}, seed {seed}", iterations=chosen.train.iterations)
     scores = record.read(directory / "record.jsonl")[-1]["scores"]
     for benchmark, score in scores.items():
         network, bicubic = score["network"], score["bicubic"]
@@ -58,5 +60,5 @@ def train_sisr(
         )
     output.print(f"record and weights in {directory}")
     if keep is not None:
-        for place in [*keep_super_resolution(directory, keep), write_manifest(keep)]:
+        for place in keeping.keep(directory, keep):
             output.print(f"kept {place}", highlight=False)

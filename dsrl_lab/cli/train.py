@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dsrl_lab.cli.bench import Changes
+
 RUNS = Path("runs")
 
 
@@ -21,12 +23,7 @@ def train(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Score on the last quarter of train, not on val: for choices.")
     ] = False,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Another value for a field of the recipe: train.sisr_weight=1, network.sssr_width=8."
-        ),
-    ] = None,
+    changes: Changes = None,
     pictures: Annotated[
         tuple[int, int] | None, typer.Option(help="How many pictures are drawn for train and val (streets only).")
     ] = None,
@@ -34,8 +31,10 @@ def train(
         str | None,
         typer.Option(help="Start the encoder from torchvision's weights: a file, a name as IMAGENET1K_V1, or none."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU cores to use; all by default.")] = None,
-    devices: Annotated[int, typer.Option(help="GPUs (or processes); torchrun's own numbers count under torchrun.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU cores to use; all by default.")] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, help="GPUs (or processes); torchrun's own numbers count under torchrun.")
+    ] = 1,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
 ) -> None:
     """Train one row of an ablation: [bold]dsrl-lab train streets_tinynet_dsrl[/bold].
@@ -43,19 +42,22 @@ def train(
     Leaves a record (JSON lines), the latest checkpoint and the deployed network in its folder. Ctrl-C loses nothing:
     the same command with --resume goes on bit for bit.
     """
-    import torch
-    from lightning_fabric import Fabric
-
-    from dsrl_lab import experiments, recipes
+    from dsrl_lab import recipes
     from dsrl_lab.cli.console import draw_scenes, follow, output
-    from dsrl_lab.cli.places import folder_for_results
-    from dsrl_lab.kernels import keep_freed_memory
-    from dsrl_lab.results import release_runs as keeping
-    from dsrl_lab.training.processes import leave_together
 
     if list_recipes or not recipe:
         output.print("\n".join(recipes.recipe_names()), highlight=False)
         return
+    import torch
+    from lightning_fabric import Fabric
+
+    from dsrl_lab import experiments
+    from dsrl_lab.cli.places import folder_for_results
+    from dsrl_lab.kernels import keep_freed_memory
+    from dsrl_lab.results import release_runs as keeping
+    from dsrl_lab.training.examples import check_shares
+    from dsrl_lab.training.processes import leave_together
+
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = recipes.with_changes(recipes.find_recipe(recipe), changes or [])
@@ -66,6 +68,7 @@ def train(
     keep_freed_memory()
     directory = folder_for_results(out or RUNS / f"{recipe}_seed{seed}")
     processes = int(os.environ.get("WORLD_SIZE", devices))
+    check_shares(chosen.train.batch_size, processes)  # before they are started
     per_node = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
     fabric = Fabric(
         accelerator="auto",
@@ -114,3 +117,19 @@ def keep(
 
     for place in keeping.keep(folder, data):
         output.print(f"kept {place}", highlight=False)
+
+
+def score_again(
+    folder: Annotated[Path, typer.Argument(help="Holds finished segmentation runs, at any depth.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
+) -> None:
+    """Score finished runs again: older records gain newer measures, and every mIoU must be what its record says."""
+    from dsrl_lab.cli.console import errors, output
+    from dsrl_lab.results import release_runs as keeping
+
+    scored = keeping.score_again(
+        folder, data, progress=lambda path, miou: output.print(f"mIoU {miou:.4f} again: {path}", highlight=False)
+    )
+    if others := sorted(set(folder.rglob("record.jsonl")) - set(scored)):
+        names = ", ".join(map(str, others))
+        errors.print(f"left as they are, not of segmentation: {names}", markup=False, highlight=False)

@@ -30,14 +30,13 @@ def verdict(
     from rich.padding import Padding
 
     from dsrl_lab.cli.console import output
+    from dsrl_lab.cli.places import folder_of_records
     from dsrl_lab.results import frames
     from dsrl_lab.results.claims import findings
 
-    if not runs.is_dir():
-        raise FileNotFoundError(f"no folder of records at {runs}; train with dsrl-lab train, or name one by --runs")
-    found = findings(frames.runs(runs))
+    found = findings(frames.runs(folder_of_records(runs)))
     if as_json:
-        typer.echo(json.dumps([finding.to_json() for finding in found], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([finding.to_json() for finding in found], indent=2))
         return
     for claim, group in groupby(found, key=lambda finding: finding.claim):
         of_claim = list(group)
@@ -45,7 +44,7 @@ def verdict(
         output.print(f"\n[bold]{escape(claim)}[/bold]  paper: {escape(numbers)}", highlight=False)
         for finding in of_claim:
             for indent, text in enumerate(_lines(finding), start=1):
-                output.print(Padding(text, (0, 0, 0, 2 * indent)), highlight=False)
+                output.print(Padding(text, (0, 0, 0, 2 * indent), expand=False), highlight=False)
     counts = {name: sum(finding.verdict == name for finding in found) for name in COLORS}
     output.print("\n" + ", ".join(f"{count} {name}" for name, count in counts.items()), highlight=False)
 

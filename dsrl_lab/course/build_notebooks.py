@@ -30,6 +30,13 @@ from dsrl_lab.tools.bench.process_usage import process_usage
 print(json.dumps(asdict(process_usage())))
 """
 """The last cell that a kernel runs; it is not part of the notebook."""
+STRICT = """import warnings; warnings.simplefilter("error")
+for message, category in (
+    ("", ResourceWarning),  # files that only the garbage collector closes
+    ("__array__ implementation doesn't accept a copy keyword", DeprecationWarning),  # NumPy 2 of torch's tensors
+    ("For consistency across implementations", PendingDeprecationWarning),  # ipykernel of its own shutdown
+): warnings.filterwarnings("ignore", message, category)"""
+"""What a kernel starts with: any warning stops a notebook, but for those of others that nobody here can change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +59,16 @@ def sources(folder: Path) -> list[Path]:
 
 
 def choose(folder: Path, names: Sequence[str]) -> list[Path]:
-    """The sources with these names or numbers; all for none. For an unknown one, a ValueError lists those there are."""
+    """The sources with these names or numbers; all for none. For an unknown one, a ValueError lists those there are.
+
+    FileNotFoundError if there are no sources at all.
+    """
     known = sources(folder)
+    if not known:
+        raise FileNotFoundError(f"no notebook NN_name.py in {folder / 'src'}; go to the kit's folder, or give --folder")
     for name in names:
         if not any(name in (source.stem, source.stem[:2]) for source in known):
-            there = ", ".join(source.stem for source in known) or "none"
+            there = ", ".join(source.stem for source in known)
             raise ValueError(f"no notebook {name!r} in {folder / 'src'}; there are {there}")
     return [source for source in known if not names or source.stem in names or source.stem[:2] in names]
 
@@ -97,8 +109,8 @@ def execute(
 ) -> Any:
     """Execute a source in a fresh kernel in ``directory``, with a timeout in seconds for each cell.
 
-    The kernel has one thread for mathematics, shows widgets as pictures, and does not know the builder's guesses. The
-    notebook's ``metadata.dsrl_lab`` holds the source's SHA-256 and the fields of ``Effort``.
+    The kernel has one thread for mathematics, shows widgets as pictures, takes warnings for errors (``STRICT``), and
+    does not know the builder's guesses. ``metadata.dsrl_lab`` holds the source's SHA-256 and the fields of ``Effort``.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.
@@ -106,6 +118,7 @@ def execute(
     notebook = read_source(source, language=language)
     notebook.cells.append(nbformat.v4.new_code_cell(MEASURE, id="measure"))
     client = NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(directory)}})
+    client.extra_arguments = [f"--IPKernelApp.exec_lines={STRICT}"]
     with tempfile.TemporaryDirectory() as empty:
         chosen = {
             "DSRL_LAB_STATIC": "1",

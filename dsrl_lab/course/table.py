@@ -37,7 +37,8 @@ class Table:
             pairs = zip(cells, sides, strict=True)
             return "".join(f'<{tag} style="text-align:{side}">{html.escape(str(c))}</{tag}>' for c, side in pairs)
 
-        caption = f'<caption style="caption-side:top;text-align:left">{html.escape(self.caption)}</caption>'
+        style = "caption-side:top;text-align:left;white-space:nowrap"  # a caption may be wider than its table
+        caption = f'<caption style="{style}">{html.escape(self.caption)}</caption>'
         body = "".join(f"<tr>{line(cells, 'td')}</tr>" for cells in self._texts().to_numpy())
         return f"<table>{caption}<thead><tr>{line(self.frame, 'th')}</tr></thead><tbody>{body}</tbody></table>"
 

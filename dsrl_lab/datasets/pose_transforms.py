@@ -49,7 +49,8 @@ def crop_to_picture(
     """
     left, top, right, bottom = box.tolist()
     height, width = output_size
-    if right <= left or bottom <= top or min(height, width) < 1 or margin <= 0 or scale <= 0:
+    finite = all(map(math.isfinite, (left, top, right, bottom, margin, scale, degrees)))
+    if not finite or right <= left or bottom <= top or min(height, width) < 1 or margin <= 0 or scale <= 0:
         raise ValueError(
             "expected a box (left, top, right, bottom) with an inside and positive output_size, margin and scale, got "
             f"{(left, top, right, bottom)}, {output_size}, {margin} and {scale}"
@@ -168,7 +169,7 @@ class PoseTransform:
 
     def __post_init__(self) -> None:
         smallest, largest = self.scale_range
-        if min(self.output_size) < 1 or self.margin <= 0 or not 0 < smallest <= largest:
+        if min(self.output_size) < 1 or not 0 < self.margin < math.inf or not 0 < smallest <= largest:
             raise ValueError(
                 "expected a positive output_size and margin and 0 < smallest <= largest in scale_range, got "
                 f"{self.output_size}, {self.margin} and {self.scale_range}; e.g. (128, 128), 1.25 and (0.7, 1.3)"

@@ -102,16 +102,9 @@ def class_handles(table: ClassTable, ids: list[int] | None = None) -> list[Patch
         >>> class_handles(ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128))))[1].get_label()
         'pole'
     """
+    colors = ["#{:02x}{:02x}{:02x}".format(*color) for color in table.colors]
     shown = range(table.num_classes) if ids is None else ids
-    return [
-        Patch(
-            facecolor="#{:02x}{:02x}{:02x}".format(*table.colors[i]),
-            edgecolor=GREY,
-            linewidth=0.5,
-            label=table.names[i],
-        )
-        for i in shown
-    ]
+    return [Patch(facecolor=colors[i], edgecolor=GREY, linewidth=0.5, label=table.names[i]) for i in shown]
 
 
 class Changes(NamedTuple):

@@ -65,7 +65,7 @@ def show_heatmaps(heatmaps: Tensor, image: Tensor, *, title: str = "", ax: Axes 
     ax = axes_or_current(ax)
     height, width = image.shape[-2:]
     show_image(0.6 + 0.4 * image.mean(0).expand(3, -1, -1), title=title, ax=ax)
-    highest = heatmaps.amax(0).clamp(0, 1)
+    highest = heatmaps.amax(0).clamp(0, 1).numpy()
     edges = (-0.5, width - 0.5, height - 0.5, -0.5)
     ax.imshow(highest, cmap="magma_r", vmin=0, vmax=1, alpha=0.25 + 0.65 * highest, extent=edges, interpolation="none")
     return ax

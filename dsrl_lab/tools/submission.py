@@ -6,6 +6,7 @@ import hashlib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -56,11 +57,8 @@ def write_submission(
     return archive
 
 
-def official_miou(dataset_root: Path, split: str, predictions: Path) -> tuple[float, dict[str, float]]:
-    """Score label-id files by the official scripts: mean IoU over the 19 classes, and IoU by class (NaN: absent).
-
-    Raises ModuleNotFoundError without cityscapesScripts, ValueError without masks or where a prediction is missing.
-    """
+def import_official() -> Any:
+    """Import the official scripts; a ModuleNotFoundError says how to install them."""
     try:
         from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official  # noqa: N813
     except ModuleNotFoundError as error:
@@ -68,6 +66,15 @@ def official_miou(dataset_root: Path, split: str, predictions: Path) -> tuple[fl
             f"{error}: the official score needs cityscapesScripts: pip install --no-deps cityscapesscripts "
             "pyquaternion appdirs (its other dependencies are here, and one of them shadows Python's own typing)"
         ) from error
+    return official
+
+
+def official_miou(dataset_root: Path, split: str, predictions: Path) -> tuple[float, dict[str, float]]:
+    """Score label-id files by the official scripts: mean IoU over the 19 classes, and IoU by class (NaN: absent).
+
+    Raises ModuleNotFoundError without cityscapesScripts, ValueError without masks or where a prediction is missing.
+    """
+    official = import_official()
     masks = dataset_root / "gtFine" / split
     truths = sorted(masks.glob("*/*_gtFine_labelIds.png"))
     if not truths:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dsrl_lab.files import whole_file
+from dsrl_lab.files import whole_file, whole_folder
 from dsrl_lab.plots.masks import Picture
 from dsrl_lab.tools.prediction import KEY, Predictor, is_done, save_picture
 
@@ -28,7 +25,7 @@ def predict_video(predictor: Predictor, path: Path, out: Path, name: str) -> Ite
     Yields (frames done, frames in all or None). Raises ValueError if it cannot be decoded to its end (what came before
     is written), or for others' files; OSError if it cannot write; ModuleNotFoundError without PyAV.
     """
-    av = _import_av()
+    av = import_av()
     overlay, ids = out / f"{name}_overlay.mp4", out / f"{name}_ids"
     mark = predictor.mark(path)
     if is_done(mark, overlay) and ids.is_dir():
@@ -36,7 +33,7 @@ def predict_video(predictor: Predictor, path: Path, out: Path, name: str) -> Ite
     is_done(mark, *(ids.iterdir() if ids.is_dir() else (ids,)))  # refuses files of another origin
     out.mkdir(parents=True, exist_ok=True)
     frames, done = _Frames(av, path), 0
-    with whole_file(overlay) as unfinished, _whole_folder(ids) as folder:
+    with whole_file(overlay) as unfinished, whole_folder(ids) as folder:
         try:
             with av.open(str(unfinished), "w", format="mp4") as sink:
                 write = _Writer(av, sink)
@@ -141,21 +138,8 @@ def _display_matrix(frame: Any) -> tuple[int, int, int, int]:
     return 1, 0, 0, 1
 
 
-@contextmanager
-def _whole_folder(path: Path) -> Iterator[Path]:
-    path = path.resolve()
-    unfinished = path.with_name(f".unfinished-{secrets.token_hex(4)}")
-    unfinished.mkdir()
-    try:
-        yield unfinished
-        if path.exists():
-            shutil.rmtree(path)  # an older one of that name
-        unfinished.rename(path)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _import_av() -> Any:
+def import_av() -> Any:
+    """Import PyAV; a ModuleNotFoundError names the extra."""
     try:
         import av
     except ModuleNotFoundError as error:

@@ -36,7 +36,12 @@ def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, se
         raise ValueError(f"unknown host {network.host!r}; choose one of {', '.join(sorted(hosts))}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        host = host or hosts[network.host](network.num_classes, **network.host_options)
+        try:
+            host = host or hosts[network.host](network.num_classes, **network.host_options)
+        except (TypeError, RuntimeError, OverflowError) as error:
+            asked = f"{network.num_classes} classes and host_options {network.host_options}"
+            reason = str(error).partition("\n")[0]  # PyTorch adds the frames of its own calls
+            raise ValueError(f"no {network.host} can be built with {asked} ({reason}); correct them") from error
         host.spec = replace(host.spec, align_corners=network.align_corners)
         torch.manual_seed(seed + 1)  # the parts draw the same, whether or not the host has drawn
         sssr: str | SSSRHead | None = network.sssr

@@ -121,6 +121,8 @@ class TrainConfig(_Checked):
     sisr_weight: float = 0.1  # w1 of the objective
     affinity_weight: float = 1.0  # w2 of the objective
     affinity_q: Literal[1, 2] = 1  # differences of affinities: absolute, or squared
+    affinity_precision: Literal["float32", "tf32", "bfloat16"] = "float32"  # of its products; lower is faster on a GPU
+    affinity_positions: int | None = None  # drawn anew for each batch, at least 2; None for all
     auxiliary_weight: float = 0.4  # of each auxiliary head's loss
     ramp_iterations: int = 0  # the affinity weight rises linearly over them
     shuffle_affinity: bool = False  # the control: each picture is compared with another picture's SISR features
@@ -133,7 +135,7 @@ class TrainConfig(_Checked):
     record_every: int = 20  # iterations per record
     checkpoint_every: int = 100  # iterations per checkpoint
     evaluate_every: int = 0  # iterations per validation; 0 for one at the end
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     channels_last: bool = False  # memory format of network and images
     freeze_batch_norm: bool = False  # keep BatchNorm's statistics as they are
     sync_batch_norm: bool = False  # BatchNorm over the pictures of all processes
@@ -194,11 +196,15 @@ class SuperResolutionRecipe:
         return {**plain, "config": self.network.to_json(), "train": self.train.to_json()}
 
 
-# Smallest and largest values; a whole number that is not here is at least 1.
+# Smallest and largest values; a whole number that is not here is 1 to 10^6.
 _RANGES: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(("warmup_iterations", "ramp_iterations", "evaluate_every", "workers", "seed"), (0, 2**63 - 1)),
+    **dict.fromkeys(("warmup_iterations", "ramp_iterations", "evaluate_every", "seed"), (0, 2**63 - 1)),
+    **dict.fromkeys(("iterations", "record_every", "checkpoint_every"), (1, 2**53)),
+    **dict.fromkeys(("upscale_factor", "sssr_factor"), (1, 64)),
+    "workers": (0, 1024),
     **dict.fromkeys(("sisr_weight", "affinity_weight", "auxiliary_weight", "weight_decay"), (0.0, 1e6)),
     **dict.fromkeys(("momentum", "flip_probability"), (0.0, 1.0)),
+    "affinity_positions": (2, 2**63 - 1),
     "learning_rate": (0.0, 1e30),
     "head_learning_rate_multiplier": (0.0, 1e6),
     "poly_power": (0.0, 1e3),
@@ -217,7 +223,7 @@ def _check(name: str, hint: Any, value: Any) -> None:
         if value is None:
             return
         hint = next(kind for kind in get_args(hint) if kind is not NoneType)
-    low, high = _RANGES.get(name, (1, 2**63 - 1))
+    low, high = _RANGES.get(name, (1, 10**6))
     if get_origin(hint) is Literal:
         if value not in get_args(hint) or isinstance(value, bool):
             raise ValueError(f"unknown {name} {value!r}; choose {', '.join(map(str, get_args(hint)))}")
@@ -232,7 +238,7 @@ def _check(name: str, hint: Any, value: Any) -> None:
             raise ValueError(f"expected {name} as true or false, got {value!r}")
     elif hint is int:
         if not _is_number(value) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"expected {name} of at least {low}, a whole number, got {value!r}")
+            raise ValueError(f"expected {name} as a whole number from {low} to {high}, got {value!r}")
     elif hint is float:
         if not _is_number(value) or not low <= value <= high:
             raise ValueError(f"expected {name} as a number from {low:g} to {high:g}, got {value!r}")

@@ -74,6 +74,15 @@ class Samples(Protocol):
     def __getitem__(self, index: int, /) -> Any: ...
 
 
+def check_shares(batch_size: int, world_size: int) -> None:
+    """Raise ValueError for a batch that processes cannot share equally."""
+    if batch_size % world_size:
+        raise ValueError(
+            f"expected a batch size that {world_size} processes can share equally, got {batch_size}; "
+            f"take {-(-batch_size // world_size) * world_size}"
+        )
+
+
 class Batches:
     """Batches by iteration number: ``batches(i)`` is batch i of the run; each process makes its own part.
 
@@ -96,11 +105,7 @@ class Batches:
     ) -> None:
         if not len(samples):
             raise ValueError("expected at least one training picture, got none; check the data folder and split")
-        if batch_size % world_size:
-            raise ValueError(
-                f"expected a batch size that {world_size} processes can share equally, got {batch_size}; "
-                f"take {-(-batch_size // world_size) * world_size}"
-            )
+        check_shares(batch_size, world_size)
         self.samples, self.example = samples, example
         self.batch_size, self.seed = batch_size, seed
         self.rank, self.world_size = rank, world_size

@@ -54,7 +54,8 @@ def dsrl_loss(task: DSRLObjective, output: DSRLOutput, batch: Any, *, iteration:
         sisr = reconstruction_loss(normalise(output.super_res.float()), normalise(batch.high_res))
     if output.task_features is not None and output.sisr_features is not None:
         target = output.sisr_features.roll(1, dims=0) if config.shuffle_affinity else output.sisr_features
-        affinity = feature_affinity_loss(output.task_features, target, q=config.affinity_q)
+        options = {name: getattr(config, f"affinity_{name}") for name in ("q", "precision", "positions")}
+        affinity = feature_affinity_loss(output.task_features, target, **options)
     ramp = min(1.0, (iteration + 1) / config.ramp_iterations) if config.ramp_iterations else 1.0
     weights = {"sisr_weight": config.sisr_weight, "affinity_weight": ramp * config.affinity_weight}
     return objective(main, sisr, affinity, **weights)

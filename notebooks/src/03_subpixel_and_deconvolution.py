@@ -14,43 +14,50 @@
 # # 03 · Sub-pixel and transposed convolution
 #
 # **Claim.** Sub-pixel convolution and transposed convolution ("deconvolution") are one operation with its weights laid out in two ways.
-# Checkerboards come from the weights, not from the name, and ICNR takes them away at the start.
+# Checkerboards come from the weights, not from the name. A good start of the weights, ICNR, avoids them.
 #
 # Measured: about 10 seconds of CPU time on one core, 1.5 GB of memory at most. Data: photographs that ship with scikit-image. Needs: 00. No internet, no GPU.
 
-# %%
+# %% jupyter={"source_hidden": true}
 from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
-# %%
+# %% jupyter={"source_hidden": true}
 import torch
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from pandas import DataFrame
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dsrl_lab.complexity import complexity
 from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
+from dsrl_lab.course.table import Table
 from dsrl_lab.datasets.photos import Photos
 from dsrl_lab.datasets.transforms import reduce_image
 from dsrl_lab.metrics import psnr
 from dsrl_lab.models.super_resolution import BicubicUpsample, icnr_
-from dsrl_lab.plots.masks import show_image
-from dsrl_lab.plots.theme import new_figure, style_of, theme
+from dsrl_lab.plots.masks import bare, show_image
+from dsrl_lab.plots.theme import faded, new_figure, style_of, theme
+from dsrl_lab.rows import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
 
 photos = Photos()
 
 
 def photo(name: str) -> Tensor:
+    """A photograph (3, H, W)."""
     return photos[photos.names.index(name)].image
 
 
 # %% [markdown]
 # ## A cat behind a grid
 #
-# Three layers that have learnt nothing yet enlarge the same small picture. Each output channel looks at one input channel, in two layers with random positive
-# weights, in the middle one with equal ones, so the cat should merely come out blurred. In two of the pictures something else comes out too.
+# Three untrained layers enlarge the same small picture. Their weights are positive: random in two layers, equal in the middle one. So the cat should
+# only become blurred. In two of the pictures something else appears.
 
-# %%
+# %% jupyter={"source_hidden": true}
 cat = photo("chelsea")[:, :288, :432]
 small = reduce_image(cat, (144, 216))
 crop = small[None, :, 40:80, 40:100]
@@ -59,6 +66,7 @@ weights = weights / weights.sum((1, 2, 3)).mean()  # as bright as the input, on 
 
 
 def each_channel(layer: object, image: Tensor) -> Tensor:
+    """Apply a layer of one channel to each of three."""
     return torch.cat([layer(image[:, c : c + 1]) for c in range(3)], 1)
 
 
@@ -71,9 +79,8 @@ pictures = {
     ),
 }
 
-# %%
 with theme():
-    figure = new_figure(12, 3.1)
+    figure = new_figure(10.5, 2.8)
     for ax, (name, picture) in zip(figure.subplots(1, 3), pictures.items(), strict=True):
         show_image(picture[0], title=name, crisp=True, ax=ax)
     show_figure(
@@ -84,17 +91,19 @@ with theme():
 # ## What you will be able to do
 #
 # 1. Say what pixel shuffle does to every axis, and write it.
-# 2. Turn a sub-pixel convolution into a transposed one, and prove that outputs *and* gradients agree.
+# 2. Change a sub-pixel convolution into a transposed one, and prove that outputs *and* gradients agree.
 # 3. Tell the two causes of checkerboards apart, and predict one from kernel size and stride.
 # 4. Start a layer by ICNR, and say how long its help lasts.
-# 5. Count what enlarging costs, and find it where a counter overlooked it.
+# 5. Count what enlarging costs.
 
 # %% [markdown]
 # ## Predict
 #
-# A sub-pixel convolution with a 3 × 3 kernel and a factor of 2, and a transposed convolution with a 6 × 6 kernel and a stride of 2: how many times the
-# multiply-adds of the first does the second take? Then: a small network trains for 60 steps from a checkerboard. How much
-# of the pattern is left, in per cent? Put numbers in place of `None`.
+# 1. A sub-pixel convolution has a 3 × 3 kernel and a factor of 2. A transposed convolution has a 6 × 6 kernel and a stride of 2. How many times the
+# multiply-adds of the first does the second need?
+# 2. A small network starts with a checkerboard and trains for 60 steps. How much of the pattern is left, in per cent?
+#
+# Put numbers in place of `None`.
 
 # %%
 predict("03.cost", None, unit="times")
@@ -105,19 +114,44 @@ predict("03.left", None, unit="%")
 # %% [markdown]
 # ## Pixel shuffle
 #
-# Idea: a convolution at the small size makes s² numbers for each pixel and channel. Laid side by side they are a block of s × s pixels.
+# A convolution at the small size makes s² numbers for each pixel and channel. Pixel shuffle lays them side by side, as a block of s × s pixels.
 #
 # $$y_{c,\;si+a,\;sj+b} = x_{cs^2+as+b,\;i,\;j}$$
 #
-# Shapes: (N, C·s², h, w) → (N, C, s·h, s·w). Nothing is computed; numbers only move, and the way back, `pixel_unshuffle`, loses nothing either. Each of the s² positions (a, b) in a block is called a **phase**.
+# Shapes: (N, C·s², h, w) → (N, C, s·h, s·w). Nothing is computed; numbers only move. Each of the s² positions (a, b) in a block is a **phase**. In the
+# drawing a colour is a phase, a number is a small pixel.
 
-# %%
-numbered = torch.arange(4.0).reshape(1, 4, 1, 1).expand(1, 4, 2, 3)  # channel k is full of k
-print(F.pixel_shuffle(numbered, 2)[0, 0])
+# %% jupyter={"source_hidden": true}
+PHASES = (BLUE, VERMILLION, GREEN, PURPLE)
+
+
+def draw_grid(pixels: Tensor, phases: Tensor, title: str, ax: Axes) -> None:
+    """Numbers (h, w) in squares that are coloured by phase."""
+    for y, x in torch.cartesian_prod(*map(torch.arange, pixels.shape)).tolist():
+        color = PHASES[int(phases[y, x])]
+        ax.add_patch(Rectangle((x, y), 1, 1, facecolor=faded(color), edgecolor="white"))
+        ax.text(x + 0.5, y + 0.5, int(pixels[y, x]), ha="center", va="center", fontsize=9)
+    ax.set(xlim=(0, pixels.shape[1]), ylim=(pixels.shape[0], 0), aspect="equal")
+    bare(ax, title)
+
+
+numbers = torch.arange(6.0).reshape(1, 1, 2, 3).expand(1, 4, 2, 3)  # the pixel's number, in all four channels
+colors = torch.arange(4.0).reshape(1, 4, 1, 1).expand(1, 4, 2, 3)  # the channel's number
+with theme():
+    figure = new_figure(10.5, 2.4)
+    axes = figure.subplots(1, 5, width_ratios=(1, 1, 1, 1, 2))
+    for phase, ax in enumerate(axes[:4]):
+        draw_grid(numbers[0, phase], colors[0, phase], f"channel {phase}:\na = {phase // 2}, b = {phase % 2}", ax)
+    shuffled = (F.pixel_shuffle(x, 2)[0, 0] for x in (numbers, colors))
+    draw_grid(*shuffled, "after pixel shuffle:\n1 channel, twice the sides", axes[4])
+    show_figure(
+        figure,
+        alt="Four small channels in four colours; after the shuffle each block of four pixels has all four colours",
+    )
 
 # %% [markdown]
 # ### Exercise 03.1 · pixel shuffle by hand
-# *Some thought · the heart of the notebook · 10 minutes.* Reshape, permute, reshape. The order of the axes is the whole exercise.
+# *Some thought · essential · 10 minutes.* Reshape, permute, reshape. The order of the axes is the whole exercise.
 
 
 # %%
@@ -147,23 +181,34 @@ hint("03.1") + solution("03.1")
 # %% [markdown]
 # ## Transposed convolution: a stamp
 #
-# A convolution *looks*: each output gathers from its neighbours. Its transpose *stamps*: each input pixel leaves a copy of the kernel, times its
-# value; stamps stand `stride` apart and where they overlap they add up.
+# A convolution *looks*: each output gathers from its neighbours. Its transpose *stamps*: each input pixel leaves a copy of the kernel, multiplied by its
+# value. Stamps stand `stride` apart. Where they overlap they add up.
 #
 # $$y_{si+u} \mathrel{+}= x_i\,w_u$$
+#
+# In the drawing, six input pixels of value 1 stamp kernels of ones with stride 2. A colour is an input pixel. The height of a bar is the output.
 
-# %%
-kernel = torch.tensor([1.0, 2.0, 3.0])
-signal = torch.tensor([1.0, 1.0, 10.0])
-by_hand = torch.zeros(7)
-for i, value in enumerate(signal):
-    by_hand[2 * i : 2 * i + 3] += value * kernel
-print(by_hand.tolist())
-print(F.conv_transpose1d(signal[None, None], kernel[None, None], stride=2)[0, 0].tolist())
+# %% jupyter={"source_hidden": true}
+COLORS = [faded(color, 0.7) for color in (*PHASES, GREY, ORANGE)]
+with theme():
+    figure = new_figure(10.5, 2.2)
+    for size, ax in zip((2, 3, 4, 5), figure.subplots(1, 4, sharey=True), strict=True):
+        bottom = torch.zeros(2 * 5 + size)
+        for pixel in range(6):
+            spark = torch.zeros(1, 1, 6)
+            spark[..., pixel] = 1
+            stamp = F.conv_transpose1d(spark, torch.ones(1, 1, size), stride=2)[0, 0]
+            ax.bar(range(len(stamp)), stamp, bottom=bottom, width=1, color=COLORS[pixel], edgecolor="white")
+            bottom += stamp
+        ax.set(title=f"kernel {size}, stride 2", xticks=[], ylim=(0, 3.4), yticks=(0, 1, 2, 3))
+    figure.axes[0].set_ylabel("output")
+    show_figure(
+        figure, alt="Stacked stamps: with kernels 2 and 4 all outputs are equally high, with 3 and 5 they alternate"
+    )
 
 # %% [markdown]
 # ### Exercise 03.2 · how many stamps lie on each position?
-# *Some thought · useful · 8 minutes.* If the number differs from position to position, a constant input comes out striped.
+# *Some thought · useful · 8 minutes.* If the number differs from position to position, a constant input gives stripes. Count the colours in the drawing.
 
 
 # %%
@@ -192,9 +237,9 @@ hint("03.2") + solution("03.2")
 # %% [markdown]
 # ## The proof
 #
-# Fix a phase a. In the sub-pixel layer its output looks at inputs i + u − r with a weight of its own. In the transposed layer the same output
-# receives stamps from the same inputs. So tap u of phase a must be tap s·(k − 1 − u) + a of the stamp: turned round, because one looks and the other
-# stamps, and interleaved, because stamps stand s apart. The 3 × 3 kernels of four phases become one kernel of 6 × 6.
+# Look at one phase a. In the sub-pixel layer its output reads the inputs i + u − r, each with its own weight. In the transposed layer the same output
+# receives stamps from the same inputs. So tap u of phase a must be tap s·(k − 1 − u) + a of the stamp. It is **flipped**: one looks, the other
+# stamps. It is **interleaved**: stamps stand s apart. The four 3 × 3 kernels become one of 6 × 6.
 
 
 # %%
@@ -217,8 +262,8 @@ print(
 )
 
 # %% [markdown]
-# Equal outputs for one input could be luck; a linear layer leaves no room for it. But do they also *learn* alike? The gradients must be each other's
-# rearrangement too. Then every step of gradient descent keeps them equal for ever.
+# Equal outputs. But do they also *learn* equally? The gradients must be rearranged in the same way. Then every step of gradient descent keeps the two
+# layers equal.
 
 # %%
 truth = cat[None]
@@ -231,7 +276,7 @@ print(
 
 # %% [markdown]
 # ### Exercise 03.3 · the rearrangement
-# *Hard · the heart of the notebook · 20 minutes.* The cell above asked the layer for its stamp. Write it down as reshape, flip, permute.
+# *Hard · essential · 20 minutes.* The cell above asked the layer for its stamp. Now write it as reshape, flip, permute.
 
 
 # %%
@@ -260,20 +305,35 @@ check("03.3", transposed_kernel)
 hint("03.3") + solution("03.3")
 
 # %% [markdown]
-# The other way round it holds too: any transposed convolution whose kernel is k·s wide is a sub-pixel convolution. A smaller kernel is one whose missing taps
-# are zero: of DSRL's 3 × 3 deconvolution with stride 2, the four phases own 4, 2, 2 and 1 of the nine weights.
-
-# %%
-taps_of_phase = [[len(range(a, 3, 2)) * len(range(b, 3, 2)) for b in range(2)] for a in range(2)]
-print("weights owned by each phase of a 3 x 3 kernel, stride 2:", taps_of_phase)
+# The other direction holds too: any transposed convolution with a kernel k·s wide is a sub-pixel convolution. In a smaller kernel the missing taps
+# are zero. Of DSRL's 3 × 3 deconvolution with stride 2, the four phases own 4, 2, 2 and 1 of the nine weights.
 
 # %% [markdown]
 # ## Two causes of a checkerboard
 #
-# 1. **Uneven overlap.** Kernel 3, stride 2: one pixel of a block gets four stamps, its neighbour one. This is built into the sizes.
-# 2. **Phases that differ.** Even overlap, but each phase has random weights of its own. This is the start's doing.
+# 1. **Uneven overlap.** Kernel 3, stride 2: one pixel of a block gets four stamps, its neighbour one. The sizes cause it.
+# 2. **Different phases.** Even overlap, but each phase has random weights of its own. The start causes it.
 #
-# To measure either, enlarge a constant grey picture. All pixels should be equal; the deviation between a block's phases is the checkerboard.
+# Watch the pattern grow: a constant grey picture passes one, two and three transposed layers with equal weights.
+
+# %% jupyter={"source_hidden": true}
+with theme():
+    figure = new_figure(10.5, 2.9)
+    for ax, (size, layers) in zip(figure.subplots(1, 4), ((3, 1), (3, 2), (3, 3), (4, 3)), strict=True):
+        grey = torch.full((1, 1, 24, 24), 0.5)
+        for _ in range(layers):
+            grey = F.conv_transpose2d(grey, torch.ones(1, 1, size, size) * 4 / size**2, stride=2)
+        shown = grey[0, 0, 16:40, 16:40]
+        shown = (0.4 * shown / shown.mean()).clamp(0, 1)
+        title = f"{size}×{size}, {layers} layer{'s' * (layers > 1)}"
+        show_image(shown.expand(3, -1, -1), title=title, crisp=True, ax=ax)
+    show_figure(
+        figure,
+        alt="A grey picture: the checkerboard of 3 by 3 kernels grows with each layer, 4 by 4 kernels leave it grey",
+    )
+
+# %% [markdown]
+# To measure it: enlarge constant grey. All pixels should be equal. The spread between a block's phases is the checkerboard.
 
 
 # %%
@@ -284,26 +344,34 @@ def checkerboard(image: Tensor, s: int = 2) -> float:
     return 255 * float(phases.detach().std(dim=1, unbiased=False).mean())
 
 
-grey = torch.full((1, 1, 16, 16), 0.5)
-for k in (2, 3, 4, 5, 6):
-    even = torch.ones(1, 1, k, k) * 4 / k**2
-    random = torch.stack([torch.rand(1, 1, k, k) for _ in range(50)])
-    values = [checkerboard(F.conv_transpose2d(grey, w / w.sum() * 4, stride=2)[..., :32, :32]) for w in random]
-    flat = checkerboard(F.conv_transpose2d(grey, even, stride=2)[..., :32, :32])
-    print(f"kernel {k}, stride 2: equal weights {flat:5.1f}   random weights {sum(values) / 50:5.1f} grey levels")
+def of_kernels(weights: Tensor) -> float:
+    """Mean checkerboard of kernels (N, 1, 1, k, k) that keep the brightness, stride 2, on grey."""
+    grey = torch.full((1, 1, 16, 16), 0.5)
+    made = [F.conv_transpose2d(grey, w / w.sum() * 4, stride=2)[..., :32, :32] for w in weights]
+    return sum(map(checkerboard, made)) / len(made)
+
+
+# %%
+sizes = (2, 3, 4, 5, 6)
+spread = {
+    "kernel": [f"{k} × {k}" for k in sizes],
+    "equal weights": [of_kernels(torch.ones(1, 1, 1, k, k)) for k in sizes],
+    "random weights": [of_kernels(torch.rand(50, 1, 1, k, k)) for k in sizes],
+}
+Table(spread, "Checkerboard on grey, stride 2, in levels of 255", digits=1)
 
 # %% [markdown]
-# Equal weights: only odd kernels show it, cause 1 alone. Random weights: every kernel shows it. A kernel that the stride divides *allows* an even picture;
-# it does not make one. Larger kernels suffer less, because each phase sums more random weights and the sums come closer to each other.
-#
+# Equal weights: only odd kernels show a pattern. That is cause 1 alone. Random weights: every kernel shows one. A kernel that the stride divides *allows* an even picture;
+# it does not make one. Larger kernels suffer less: each phase adds up more random weights, so the sums differ less.
+
+# %% [markdown]
 # ## ICNR
 #
-# Start all s² filters of a channel as copies of one: then every phase answers alike, whatever comes in. The untrained layer is a convolution followed by
+# Start all s² filters of a channel as copies of one filter. Then all phases of a block are equal, for any input. The untrained layer is a convolution followed by
 # nearest-neighbour enlargement.
-
-# %% [markdown]
+#
 # ### Exercise 03.4 · ICNR
-# *Easy · the heart of the notebook · 6 minutes.* One line. There are two functions in PyTorch that repeat, and one of them is wrong.
+# *Easy · essential · 6 minutes.* One line. There are two functions in PyTorch that repeat, and one of them is wrong.
 
 
 # %%
@@ -333,13 +401,13 @@ hint("03.4") + solution("03.4")
 # %% [markdown]
 # ## Does it last?
 #
-# A small network, 60 steps, three seeds, three starts of its last layer: PyTorch's default, ICNR, and the negative control: ICNR with the copies in the **wrong
-# order** (`repeat` for `repeat_interleave`), the same weights in other places. If that control did as well, order would not matter.
+# A small network learns for 60 steps with three seeds. Its last layer starts in three ways: PyTorch's default, ICNR, and the negative control. The control is ICNR with
+# its copies in the **wrong order** (`repeat` in place of `repeat_interleave`): the same weights in other places.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 class Enlarger(nn.Sequential):
-    """Two convolutions and a pixel shuffle; the second starts as ``start`` says."""
+    """Two convolutions and a pixel shuffle; ``start`` names how the second one starts."""
 
     def __init__(self, start: str) -> None:
         last = nn.Conv2d(24, 12, 3, padding=1)
@@ -355,6 +423,7 @@ TRAINING = [photo(name) for name in ("astronaut", "coffee", "rocket")]
 
 
 def draw_pair(generator: torch.Generator, count: int = 6, size: int = 32) -> tuple[Tensor, Tensor]:
+    """Random crops, small and large."""
     crops = []
     for _ in range(count):
         image = TRAINING[int(torch.randint(3, (), generator=generator))]
@@ -364,7 +433,7 @@ def draw_pair(generator: torch.Generator, count: int = 6, size: int = 32) -> tup
     return reduce_image(high, (size // 2, size // 2)), high
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 LOOKS = (0, 5, 10, 20, 30, 40, 50, 60)
 
 
@@ -386,21 +455,26 @@ def train(start: str, seed: int) -> list[tuple[float, float, Tensor]]:
     return seen
 
 
-print("a few seconds ...")
-runs = {start: [train(start, seed) for seed in range(3)] for start in ("default", "ICNR", "ICNR, wrong order")}
+print("a few seconds for nine runs ...")
+runs = {}
+for name in ("default", "ICNR", "ICNR, wrong order"):
+    runs[name] = [train(name, seed) for seed in range(3)]
+    print(f"{name}: done")
+first, last = (sum(run[look][0] for run in runs["default"]) for look in (0, -1))
+reveal("03.left", 100 * last / first, unit="%")
 
 # %% [markdown]
 # ## The picture to take along
 #
 # Left and middle: three seeds each. Dashed: bicubic enlargement, the baseline that needs no training. Right: the cat after five steps.
 
-# %%
+# %% jupyter={"source_hidden": true}
 LINES = {"default": style_of("baseline"), "ICNR": style_of("sssr"), "ICNR, wrong order": style_of("shuffled")}
 bicubic = float(psnr(BicubicUpsample(2)(small[None]).clamp(0, 1), cat[None]))
 
 with theme():
-    figure = new_figure(13, 4.2)
-    grid = figure.add_gridspec(3, 3, width_ratios=(2, 2, 1.1))
+    figure = new_figure(11, 3.9)
+    grid = figure.add_gridspec(3, 3, width_ratios=(2, 2, 1.3))
     left, middle = figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[:, 1])
     for row, (start, seeds) in enumerate(runs.items()):
         look = LINES[start]
@@ -415,8 +489,8 @@ with theme():
             seeds[0][1][2], title=f"5 steps: {start.split(', ')[-1]}", crisp=True, ax=figure.add_subplot(grid[row, 2])
         )
     middle.axhline(bicubic, color="#22262C", linestyle="--", linewidth=1)
-    left.set(xlabel="steps", ylabel="checkerboard on grey (levels of 255)", ylim=(0, None))
-    middle.set(xlabel="steps", ylabel="PSNR on the cat (dB); dashed: bicubic")
+    left.set(xlabel="steps", ylabel="checkerboard (levels of 255)", ylim=(0, None))
+    middle.set(xlabel="steps", ylabel="PSNR on the cat (dB)")
     left.legend()
     show_figure(
         figure,
@@ -424,22 +498,18 @@ with theme():
     )
 
 # %%
-for start, seeds in runs.items():
-    means = [[sum(seen[look][column] for seen in seeds) / 3 for look in (0, 1, -1)] for column in (0, 1)]
-    print(
-        f"{start:18} checkerboard",
-        *(f"{v:5.1f}" for v in means[0]),
-        "  PSNR",
-        *(f"{v:5.1f}" for v in means[1]),
-        " at 0, 5, 60",
-    )
-first, last = (sum(seen[look][0] for seen in runs["default"]) / 3 for look in (0, -1))
-reveal("03.left", 100 * last / first, unit="%")
+means = {
+    start: [[sum(run[i][c] for run in seeds) / 3 for i in (0, 1, -1)] for c in (0, 1)] for start, seeds in runs.items()
+}
+rows = [(start, *board, scores[-1]) for start, (board, scores) in means.items()]
+columns = ["start", "at step 0", "at step 5", "at step 60", "PSNR at step 60 (dB)"]
+Table(DataFrame(rows, columns=columns), "Checkerboard in levels of 255, means of three seeds", digits=1)
 
 # %% [markdown]
-# Read it honestly. ICNR removes the pattern where it can: at the start. The other two come down only while training teaches their phases to agree, and
-# before that the default's pattern even grows. The control says that *order* matters: copies in wrong places are no ICNR. After 60 steps PSNR hardly tells the three
-# apart, within 2 dB: the grid is a small part of a raw network's error, though the eye minds it most. In so few steps nobody reaches bicubic.
+# <details><summary>What do you read in it? Then compare with our reading.</summary>
+# ICNR removes the pattern at the start. The other two lose it only while training makes their phases agree. The default's pattern even grows at first. The control shows that <i>order</i> matters: copies
+# in wrong places are no ICNR. After 60 steps PSNR hardly separates the three. The grid is a small part of a raw network's error, though the eye sees
+# it first. In so few steps no network reaches bicubic.</details>
 
 # %% [markdown]
 # ## Try it
@@ -453,7 +523,7 @@ print({start: f"{train(start, seed)[1][0]:.1f} grey levels" for start in runs})
 # %% [markdown]
 # ## Break it
 #
-# Three ways to get the shuffle wrong. Every one keeps all shapes, raises nothing, and would train. Turn `DEFECT` and learn what each looks like.
+# Three wrong shuffles. Each keeps all shapes, raises no error, and would train. Set `DEFECT` to another name, and learn to recognise each.
 
 # %%
 WRONG = {
@@ -468,21 +538,18 @@ DEFECT = "rows and columns of a phase swapped"  # the switch
 phases_of_cat = F.pixel_unshuffle(cat[None, :, 80:160, 100:240], 2)  # shuffling this back should give the cat
 
 with theme():
-    figure = new_figure(12, 2.6)
-    shown = dict.fromkeys(("none", DEFECT, *list(WRONG)[1:]))
-    for ax, name in zip(figure.subplots(1, len(shown)), shown, strict=True):
-        title = name.replace(" of", "\nof").replace(" without", "\nwithout")
-        show_image(WRONG[name](phases_of_cat)[0].clamp(0, 1), title=title, crisp=True, ax=ax)
+    figure = new_figure(8, 2.7)
+    for ax, name in zip(figure.subplots(1, 2), ("none", DEFECT), strict=True):
+        show_image(WRONG[name](phases_of_cat)[0].clamp(0, 1), title=name, crisp=True, ax=ax)
     show_figure(
         figure,
-        alt="The cat's face put together rightly, and in three wrong orders: torn, zipped at edges, in wandering colours",
+        alt="The cat's face put together in the right order and in a wrong one, which shows at the slanted edges",
     )
 
 # %% [markdown]
-# Symptoms to recognise: several squashed copies (no permute); slanted edges like a zip fastener, straight ones nearly fine (a and b swapped); colours that wander from pixel
-# to pixel (phases outermost). A network can learn around all three, because its filters are free. That is why such defects live long: the loss falls.
-
-# %% [markdown]
+# Symptoms to recognise: several flat copies (no permute); slanted edges like a zip, straight ones nearly right (a and b swapped); colours that change from pixel
+# to pixel (phases outermost). A network can learn around all three, because its filters are free. So such defects stay hidden: the loss falls.
+#
 # ## What enlarging costs
 #
 # Five ways from 32 channels at 64 × 96 to 3 channels at 128 × 192. The kit counts what PyTorch executes, transposed convolutions included.
@@ -496,20 +563,19 @@ WAYS = {
     "nearest, then 3×3": nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(32, 3, 3, padding=1)),
 }
 costs = {name: complexity(way, (64, 96), channels=32) for name, way in WAYS.items()}
-for name, cost in costs.items():
-    seen = cost.macs_without_transposed / 1e6
-    counted = f"{cost.parameters:5} parameters {cost.macs / 1e6:6.2f} M MACs"
-    print(f"{name:25} {counted}, a Conv2d-only counter sees {seen:5.2f} M")
-reveal(
-    "03.cost",
-    costs["transposed 6×6, stride 2"].macs / costs["sub-pixel 3×3"].macs,
-    unit="times",
+ratio = costs["transposed 6×6, stride 2"].macs / costs["sub-pixel 3×3"].macs
+rows = [(name, c.parameters, c.macs / 1e6, c.macs_without_transposed / 1e6) for name, c in costs.items()]
+columns = ["layer", "parameters", "true MACs (M)", "Conv2d-only counter (M)"]
+display(
+    reveal("03.cost", ratio, unit="times"),
+    Table(DataFrame(rows, columns=columns), "From 32 × 64 × 96 to 3 × 128 × 192"),
 )
 
 # %% [markdown]
-# Sub-pixel and its 6 × 6 twin cost the same to the last multiply-add; they differ by nine biases. "Nearest, then 3 × 3" costs as much and has a quarter of
-# the weights: it works at the large size, four times over the same numbers. Smaller kernels are cheaper and uneven, or even and coarser. And a counter that
-# sums `Conv2d` modules sees nothing at all of the transposed ones.
+# <details><summary>You have guessed? Then open what we read in it.</summary>
+# Sub-pixel and its 6 × 6 twin need exactly the same multiply-adds; they differ by nine biases. "Nearest, then 3 × 3" costs as much and has a quarter of
+# the weights: it works at the large size, four times over the same numbers. Smaller kernels are cheaper and uneven, or even and coarser. A Conv2d-only
+# counter sees nothing of the transposed ones.</details>
 
 # %% [markdown]
 # ### Exercise 03.5 · count it yourself
@@ -556,33 +622,38 @@ hint("03.5") + solution("03.5")
 
 # %%
 def block() -> nn.Sequential:
+    """One of the authors' two enlarging blocks for 20 outputs."""
     return nn.Sequential(nn.ConvTranspose2d(20, 20, 3, 2, 1, 1, bias=False), nn.BatchNorm2d(20), nn.PReLU(20))
 
 
 head = complexity(nn.Sequential(block(), block()), (128, 256), channels=20)
-print(f"reported extra: {head.macs_without_transposed / 1e6:.2f} M MACs   true: {head.macs / 1e6:.2f} M MACs")
-print(f"on top of the host's 674.46 M: +{head.macs / 674.46e6:.0%}   parameters: {head.parameters:,}")
+counted = {"counter": ["Conv2d only", "all layers"], "MACs (M)": [head.macs_without_transposed / 1e6, head.macs / 1e6]}
+counted["on top of the host's 674.46 M (%)"] = [100 * macs / 674.46 for macs in counted["MACs (M)"]]
+Table(counted, f"The authors' head, input 256 × 512: {head.parameters:,} parameters")
 
 # %% [markdown]
-# **Paper against ours.** "No extra cost at inference" [P]; 589.82 M more multiply-adds, +87 %, by our count, at next to no parameters.
-# Parameters are cheap here because few channels meet; positions are many.
+# **Paper against ours.** The paper: no extra cost at inference [P]. Our count: 589.82 M more multiply-adds, + 87 %. The parameters are few, because only 20
+# channels meet; the positions are many.
 
 # %% [markdown]
 # ## Limits
 #
-# - Equal multiply-adds are not equal seconds: libraries run the two forms by different code. Time them on your machine.
-# - Three seeds, 60 steps, one tiny network, one cat: how long ICNR's help lasts elsewhere is open.
+# - Equal multiply-adds are not equal seconds: libraries have different code for the two forms. Time them on your machine.
+# - Three seeds, 60 steps, one tiny network, one cat: how long ICNR's help lasts elsewhere is not tested.
 # - On a grey picture only the constant part of the pattern shows. Edges can carry more.
 # - A strided convolution's *gradient* is a transposed convolution: it has checkerboards of its own.
 
 # %% [markdown]
 # ## Five questions to take along
 #
-# 1. What does pixel shuffle compute?
-# 2. Why must u be turned round, and a not?
-# 3. Kernel 5, stride 3: which phases are brighter?
-# 4. What does ICNR make of an untrained layer, and what does it promise after training?
-# 5. Where do the head's multiply-adds hide from a counter?
+# <details><summary>1. What does pixel shuffle compute?</summary>Nothing. It moves numbers from channels to positions.</details>
+# <details><summary>2. Why must u be flipped, and a not?</summary>u is where a weight looks; a stamp writes in the opposite direction. a is the place in the block, the same in both layers.</details>
+# <details><summary>3. Kernel 5, stride 3: which phases are brighter?</summary>Phases 0 and 1: they get two taps each, phase 2 gets one.</details>
+
+# %% [markdown]
+# <details><summary>4. What does ICNR make of an untrained layer, and what does it promise after training?</summary>A convolution with nearest-neighbour enlargement, without a checkerboard. It promises nothing
+# for later: training may pull the phases apart.</details>
+# <details><summary>5. Where do the head's multiply-adds hide from a counter?</summary>In transposed convolutions, if the counter sums Conv2d only.</details>
 
 # %% [markdown]
 # ## Words and sources

@@ -99,6 +99,7 @@ def test_a_second_run_in_the_same_folder_wants_resume(trained: Path) -> None:
     [
         (["train", "camvid_espnetv2_dsrl"], "give --data ROOT"),
         (["train", "streets_tinynet_dsrl", "--set", "train.speed=9"], "has no field speed"),
+        (["train", "streets_tinynet_dsrl", "--devices", "1000"], "a batch size that 1000 processes can share equally"),
         (["train", "streets_tinynet_dsrl", "--set", "speed"], "expected train.<field>=<value>"),
         (["evaluate", "absent.safetensors", "--dataset", "streets"], "no checkpoint at absent.safetensors"),
         (["cost", "alexnet"], "alexnet"),
@@ -131,4 +132,4 @@ def test_a_checkpoint_without_its_training_is_scored_at_the_size_that_is_said(tr
 def test_a_run_into_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     command = ["train", "streets_tinynet_dsrl", "--out", str(tmp_path / "file" / "run")]
-    assert "found a file there; name another with --out" in str(RUNNER.invoke(cli.app, command).exception)
+    assert "found a file there; name another place" in str(RUNNER.invoke(cli.app, command).exception)

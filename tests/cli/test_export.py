@@ -50,9 +50,7 @@ def test_a_program_reads_file_and_scores(deployed: Path) -> None:
     assert line["miou"] == answer["miou"] and line["path"] == "deployed_bf16.pt2"  # no folder of this machine
 
 
-def test_eight_bits_take_pictures_of_train_without_a_warning(
-    deployed: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_eight_bits_take_pictures_of_train_without_a_warning(deployed: Path, caplog: pytest.LogCaptureFixture) -> None:
     pytest.importorskip("onnxruntime", reason="install the extra: pip install dsrl-lab[export]")
     result = RUNNER.invoke(cli.app, ["export", str(deployed), "--precision", "int8", "--score", "--length", "2"])
     assert result.exit_code == 0, result.output + repr(result.exception)

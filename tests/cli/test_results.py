@@ -70,6 +70,19 @@ def test_no_folder_of_records_is_an_error(tmp_path: Path) -> None:
     assert result.exit_code != 0 and "no folder of records" in str(result.exception)
 
 
+@pytest.mark.parametrize("command", ["results", "verdict"])
+def test_a_folder_without_records_is_an_error(command: str, tmp_path: Path) -> None:
+    result = RUNNER.invoke(cli.app, [command, "--runs", str(tmp_path)])
+    assert isinstance(result.exception, FileNotFoundError) and "no folder of records at" in str(result.exception)
+
+
+def test_records_without_a_finished_network_are_an_error(committed: Path) -> None:
+    for path in committed.rglob("*.jsonl"):
+        path.write_text(path.read_text(encoding="utf-8").replace('"kind": "end"', '"kind": "cut"'), encoding="utf-8")
+    result = RUNNER.invoke(cli.app, ["results", "--runs", str(committed)])
+    assert isinstance(result.exception, ValueError) and "no finished run of a network" in str(result.exception)
+
+
 def test_the_first_two_columns_stay_however_narrow() -> None:
     table = fitting_table(["row", "a", "b"], [("x", "1" * 30, "2" * 30)], console=Console(width=20))
     assert [column.header for column in table.columns] == ["row", "a"] and table.caption == "also there with --wide: b"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
 
 from dsrl_lab.course import build_notebooks as publishing
 from dsrl_lab.files import sha256
@@ -53,6 +54,9 @@ def test_notebooks_are_chosen_by_name_or_number(folder: Path) -> None:
         assert [source.stem for source in publishing.choose(folder, [name])] == ["01_b"]
     with pytest.raises(ValueError, match=r"no notebook '07' in .*; there are 00_a, 01_b"):
         publishing.choose(folder, ["07"])
+    for act in (publishing.out_of_step, publishing.build):
+        with pytest.raises(FileNotFoundError, match="no notebook NN_name.py in .*src; go to the kit's folder"):
+            act(folder / "elsewhere")
 
 
 def test_a_second_language_stands_beside_each_cell_and_keeps_its_name(folder: Path) -> None:
@@ -104,3 +108,11 @@ def test_a_build_measures_hides_guesses_and_leaves_no_trace_of_the_measuring(
     assert effort.cpu_seconds > 0 and effort.wall_seconds > 0 and effort.peak_megabytes > 20
     assert json.loads(record.read_text(encoding="utf-8"))["cpu_seconds"] == effort.cpu_seconds
     assert publishing.out_of_step(folder, ["00"]) == []
+
+
+def test_a_warning_stops_a_build(tmp_path: Path) -> None:
+    source = tmp_path / "00_start.py"
+    source.write_text("# %%\nimport warnings\n\nwarnings.warn('old', PendingDeprecationWarning)\n", encoding="utf-8")
+    with pytest.raises(CellExecutionError, match="old") as raised:
+        publishing.execute(source, directory=tmp_path)
+    assert raised.value.ename == "PendingDeprecationWarning"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,9 @@ def test_sides_must_be_multiples_of_the_factor() -> None:
         ((0, 0, 5, 9), (0, 8), 1, 1),
         ((0, 0, 5, 9), (8, 8), 0, 1),
         ((0, 0, 5, 9), (8, 8), 1, -1),
+        ((0, 0, math.nan, 9), (8, 8), 1, 1),
+        ((0, 0, 5, math.inf), (8, 8), 1, 1),
+        ((0, 0, 5, 9), (8, 8), math.nan, 1),
     ],
 )
 def test_a_crop_without_an_inside_is_refused(
@@ -204,6 +208,7 @@ def test_a_crop_without_an_inside_is_refused(
     [
         ({"output_size": (0, 8)}, "expected a positive output_size and margin"),
         ({"margin": 0.0}, "expected a positive output_size and margin"),
+        ({"margin": math.nan}, "expected a positive output_size and margin"),
         ({"scale_range": (1.2, 0.8)}, "0 < smallest <= largest in scale_range"),
         ({"max_degrees": 181.0}, r"expected max_degrees in \[0, 180\]"),
         ({"flip_probability": 1.5}, r"flip_probability in \[0, 1\], got"),

@@ -127,6 +127,19 @@ def json_value(data: bytes, dice: random.Random) -> bytes:
     return "\n".join(lines).encode()
 
 
+def option_value(data: bytes, dice: random.Random) -> bytes:
+    """One of some lines NAME=JSON has a strange value, or one in the value's place."""
+    lines = data.decode(errors="replace").splitlines() or ["=1"]
+    place = dice.randrange(len(lines))
+    name, _, value = lines[place].partition("=")
+    try:
+        value = json.dumps(strange_value(json.loads(value), dice))
+    except ValueError:
+        value = deep_json(data, dice).decode()
+    lines[place] = f"{name}={value}"
+    return "\n".join(lines).encode()
+
+
 def deep_json(data: bytes, dice: random.Random) -> bytes:
     return b"[" * dice.choice((100, 10_000, 200_000))
 

@@ -99,7 +99,7 @@ def test_the_watch_sees_what_it_must(tmp_path: Path) -> None:
         os.system("true")
         (tmp_path.parent / "beside").write_text("not fine")
     assert len(seen) == 2 and "os.system" in seen[0] and "beside" in seen[1]
-    with pytest.raises(watch.TooLongError), watch.watched(tmp_path, seconds=1, gigabytes=1):
+    with pytest.raises(watch.TooLongError), watch.watched(tmp_path, seconds=0.2, gigabytes=1):
         while True:
             torch.zeros(1)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from lightning_fabric import Fabric
 
 from dsrl_lab.cli.evaluate import evaluate
@@ -17,8 +19,10 @@ from dsrl_lab.experiments import run
 from dsrl_lab.recipes import Recipe, find_recipe, with_changes
 from dsrl_lab.results.claims import findings
 from dsrl_lab.results.frames import runs as find_runs
+from dsrl_lab.results.release_runs import keep
 from dsrl_lab.tools import prediction
 from dsrl_lab.tools.export.writing import export
+from dsrl_lab.training.build import build_dsrl
 from tests.fuzz import mutate
 from tests.fuzz.doors import Door, encoded, streets_checkpoint
 
@@ -83,6 +87,33 @@ def resumed(folder: Path) -> Door:
     return Door(good, read, (mutate.known_header,) * 4, heavy=True)
 
 
+def kept(folder: Path) -> Door:
+    """What ``dsrl-lab keep`` does."""
+    list(run(small_recipe(), directory=folder / "run", fabric=Fabric(accelerator="cpu", devices=1)))
+    good = {name: (folder / "run" / name).read_bytes() for name in ("deployed.safetensors", "record.jsonl")}
+
+    def read(place: Path, name: str) -> object:
+        for other in good.keys() - {name}:
+            (place / other).write_bytes(good[other])
+        return keep(place, place / "data")
+
+    return Door(good, read, (mutate.known_header,) * 4)
+
+
+def options(_: Path) -> Door:
+    """What ``dsrl-lab train --set`` does, up to a network without weights."""
+    recipe = find_recipe("streets_tinynet_dsrl")
+    configs = {"train": recipe.train.to_json(), "network": recipe.network.to_json() | {"host_options": {"width": 0.25}}}
+    lines = [f"{part}.{name}={json.dumps(value)}" for part, values in configs.items() for name, value in values.items()]
+
+    def read(place: Path, name: str) -> object:
+        changed = with_changes(recipe, (place / name).read_text(encoding="utf-8", errors="replace").splitlines())
+        with torch.device("meta"):
+            return build_dsrl(changed.network)
+
+    return Door({"options.txt": "\n".join(lines).encode()}, read, (mutate.option_value,) * 3)
+
+
 def verdicts(folder: Path) -> Door:
     """What ``dsrl-lab verdict`` does."""
     good = {path.name: path.read_bytes() for path in sorted(RECORDS.glob("*_seed[01].jsonl"))}
@@ -100,5 +131,7 @@ USERS: dict[str, Callable[[Path], Door]] = {
     "predict": predict,
     "evaluate": scored,
     "resume": resumed,
+    "keep": kept,
+    "options": options,
     "verdict": verdicts,
 }

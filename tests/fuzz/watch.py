@@ -73,7 +73,7 @@ def bounded(gigabytes: float) -> Iterator[None]:
 
 
 @contextmanager
-def watched(folder: Path, *, seconds: int, gigabytes: float) -> Iterator[list[str]]:
+def watched(folder: Path, *, seconds: float, gigabytes: float) -> Iterator[list[str]]:
     """Give the list of what was seen that must not be.
 
     ``TooLongError`` is raised after so many seconds of CPU time; what asks for more memory fails.

@@ -181,7 +181,8 @@ def test_joints_of_another_shape_are_refused(joints: tuple[int, ...], visible: t
 
 
 @pytest.mark.parametrize(
-    ("image_size", "size", "sigma"), [((0, 8), (2, 2), 2.0), ((8, 8), (2, -1), 2.0), ((8, 8), (2, 2), 0.0)]
+    ("image_size", "size", "sigma"),
+    [((0, 8), (2, 2), 2.0), ((8, 8), (2, -1), 2.0), ((8, 8), (2, 2), 0.0), ((8, 8), (2, 2), math.nan)],
 )
 def test_sizes_and_sigma_must_be_positive(image_size: tuple[int, int], size: tuple[int, int], sigma: float) -> None:
     with pytest.raises(ValueError, match="expected positive sides and sigma, got image_size="):

@@ -39,3 +39,5 @@ def test_its_field_of_view_covers_a_car() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="positive num_classes and width"):
         TinyNet(0)
+    with pytest.raises(ValueError, match="positive num_classes and width, got 3 and nan"):
+        TinyNet(3, width=float("nan"))

@@ -1,16 +1,21 @@
-"""Finished runs: copied whole to their places."""
+"""Finished runs: copied whole to their places, and scored again to the same numbers or not at all."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from dsrl_lab import cli
 from dsrl_lab.experiments import run
 from dsrl_lab.recipes import Recipe, find_recipe, with_changes
-from dsrl_lab.results.release_runs import final_scores, keep, list_checkpoints
-from dsrl_lab.training import checkpoint
+from dsrl_lab.results.release_runs import final_scores, keep, list_checkpoints, score_again
+from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import load_task_model
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -49,3 +54,67 @@ def test_the_kits_manifest_is_that_of_its_checkpoints() -> None:
     assert {"dsrl-lab train camvid_espnetv2_90x120_paper", "dsrl-lab train-sisr super_resolution_dbpn"} <= commands
     people = manifest["people_hrnet/baseline_seed0.safetensors"]["command"]
     assert "--data" not in people  # street people are drawn: no folder is needed
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_an_older_record_gains_todays_measures_and_nothing_else(tmp_path: Path, held_out: bool) -> None:
+    list(run(small("baseline"), directory=tmp_path, held_out=held_out))
+    path = tmp_path / "record.jsonl"
+    whole = record.read(path)
+    older = [*whole[:-1], whole[-1] | {"logits": {"miou": whole[-1]["logits"]["miou"]}}]
+    record.write(path, older)
+    assert score_again(tmp_path) == [path]
+    again = record.read(path)
+    assert again[:-1] == whole[:-1]
+    assert again[-1].pop("scored_again")["versions"] == whole[0]["versions"]
+    assert again[-1] == whole[-1]
+
+
+def super_resolution_run(folder: Path) -> Path:
+    """A finished run of train-sisr: the kit's own record and network."""
+    folder.mkdir(parents=True)
+    shutil.copy(DATA / "runs" / "super_resolution_espcn.jsonl", folder / "record.jsonl")
+    for suffix in ("safetensors", "json"):
+        shutil.copy(DATA / "checkpoints" / f"super_resolution_espcn.{suffix}", folder / f"best.{suffix}")
+    return folder / "record.jsonl"
+
+
+def test_a_folder_may_mix_runs_of_masks_and_of_super_resolution(tmp_path: Path) -> None:
+    list(run(small("baseline"), directory=tmp_path / "runs" / "a"))
+    other = super_resolution_run(tmp_path / "runs" / "b")
+    before = other.read_bytes()
+    assert score_again(tmp_path / "runs") == [tmp_path / "runs" / "a" / "record.jsonl"]
+    assert other.read_bytes() == before
+    kept = {path.relative_to(tmp_path / "data").as_posix() for path in keep(tmp_path / "runs", tmp_path / "data")}
+    assert {"checkpoints/super_resolution_espcn.safetensors", "runs/streets_tinynet/baseline_seed0.jsonl"} <= kept
+    assert len(list_checkpoints(tmp_path / "data")) == 2
+    result = CliRunner().invoke(cli.app, ["score-again", str(tmp_path / "runs")])
+    assert result.exit_code == 0 and f"left as they are, not of segmentation: {other}" in result.output
+
+
+def test_nothing_is_kept_where_a_run_lacks_its_network(tmp_path: Path) -> None:
+    other = super_resolution_run(tmp_path / "runs" / "b")
+    (other.parent / "best.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"b is a finished run without best\.json; train it again"):
+        keep(tmp_path / "runs", tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+    with pytest.raises(ValueError, match="are of pose or super-resolution, only masks are scored again"):
+        score_again(tmp_path / "runs")
+
+
+def test_a_folder_without_runs_is_an_error(tmp_path: Path) -> None:
+    for act in (lambda: keep(tmp_path / "none", tmp_path / "data"), lambda: score_again(tmp_path)):
+        with pytest.raises(FileNotFoundError, match=r"no run below .*: expected record\.jsonl in it or its folders"):
+            act()
+
+
+def test_a_record_that_the_network_does_not_bear_out_stays_as_it_is(tmp_path: Path) -> None:
+    list(run(small("baseline"), directory=tmp_path))
+    path = tmp_path / "record.jsonl"
+    *lines, end = record.read(path)
+    for wrong in (end["labels"]["miou"] + 0.01, None):  # None: JSON's NaN
+        record.write(path, [*lines, end | {"labels": {"miou": wrong}}])
+        before = path.read_bytes()
+        with pytest.raises(ValueError, match=r"mIoU by labels is .* was recorded as .* nothing was written"):
+            score_again(tmp_path)
+        assert path.read_bytes() == before

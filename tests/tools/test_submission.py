@@ -94,14 +94,18 @@ def test_the_official_score_is_ours(root: Path, tmp_path: Path, protocol: str) -
         assert by_class[name] == pytest.approx(float("nan") if iou is None else iou, abs=1e-6, nan_ok=True)
 
 
-def test_the_command_prints_both_scores(root: Path, tmp_path: Path) -> None:
-    pytest.importorskip("cityscapesscripts", reason=NEEDS_SCRIPTS)
+def submit_command(root: Path, folder: Path) -> list[str]:
     network = NetworkConfig(host="tinynet", num_classes=19, host_options={"width": 0.25}, sssr="sub_pixel")
     train = TrainConfig(input_size=(32, 64), iterations=1)
-    path = tmp_path / "net.safetensors"
+    path = folder / "net.safetensors"
     description = {"network": network.to_json(), "train": train.to_json(), "dataset": "cityscapes", "deployed": True}
     checkpoint.save(path, build_dsrl(network).task_model, description)
-    arguments = ["submit", str(path), "--data", str(root), "--out", str(tmp_path / "out")]
+    return ["submit", str(path), "--data", str(root), "--out", str(folder / "out")]
+
+
+def test_the_command_prints_both_scores(root: Path, tmp_path: Path) -> None:
+    pytest.importorskip("cityscapesscripts", reason=NEEDS_SCRIPTS)
+    arguments = submit_command(root, tmp_path)
     result = CliRunner().invoke(cli.app, [*arguments, "--split", "val"])
     assert result.exit_code == 0, result.output + repr(result.exception)
     printed = " ".join(result.output.split())
@@ -127,3 +131,5 @@ def test_missing_scripts_are_named(root: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "cityscapesscripts.evaluation", None)
     with pytest.raises(ModuleNotFoundError, match="pip install --no-deps cityscapesscripts"):
         official_miou(root, "val", tmp_path)
+    result = CliRunner().invoke(cli.app, [*submit_command(root, tmp_path), "--split", "val"])
+    assert isinstance(result.exception, ModuleNotFoundError) and not any((tmp_path / "out").iterdir())  # not at its end

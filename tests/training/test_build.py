@@ -42,7 +42,15 @@ def test_a_header_that_describes_no_network_is_named(changes: dict[str, object],
         load_task_model(save(tmp_path / "net.safetensors", **changes))
 
 
-@pytest.mark.parametrize("changes", [{"num_classes": 10**8}, {"host_options": {"width": 1000}}])
+@pytest.mark.parametrize("changes", [{"num_classes": 10**6}, {"host_options": {"width": 1000}}])
 def test_a_header_of_another_size_is_refused_without_its_memory(changes: dict[str, object], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="does not fit this network"):
         load_task_model(save(tmp_path / "net.safetensors", **changes))
+
+
+@pytest.mark.parametrize(
+    "options", [{"speed": 9}, {"width": "wide"}, {"width": [1]}, {"width": 10**18}, {"width": None}]
+)
+def test_options_that_a_host_does_not_take_are_named(options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"no tinynet can be built with 11 classes and host_options .*; correct them"):
+        build_dsrl(NetworkConfig(host="tinynet", num_classes=11, host_options=options))

@@ -22,7 +22,16 @@ def test_no_field_takes_a_value_of_another_kind_or_range(field: Any, value: Any)
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("batch_size", 2.5), ("iterations", True), ("seed", 2**64), ("momentum", 2), ("scale_range", (1.5, 1.0))],
+    [
+        ("batch_size", 2.5),
+        ("batch_size", 10**7),
+        ("iterations", True),
+        ("seed", 2**64),
+        ("workers", 2000),
+        ("momentum", 2),
+        ("scale_range", (1.5, 1.0)),
+        ("precision", "16-true"),  # pictures are not in half precision
+    ],
 )
 def test_values_that_look_like_good_ones_are_refused(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field):

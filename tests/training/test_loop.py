@@ -233,17 +233,21 @@ def test_mixed_precision_with_parts_and_channels_last_learns_what_float32_does()
 
 
 def test_the_loop_leaves_the_affinitys_tile_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-
-    def small(device: torch.device) -> int:
-        asked.append(device.type)
-        return 5
-
+    tiles, in_tiles = [], affinity._in_tiles
     usual = train(None, iterations=2, record_every=1)
-    monkeypatch.setattr(affinity, "tile_for", small)
+    monkeypatch.setattr(affinity, "_in_tiles", lambda *args, tile: tiles.append(tile) or in_tiles(*args, tile=5))
     tiled = train(None, iterations=2, record_every=1)
-    assert asked == ["cpu", "cpu"]
+    assert tiles == [affinity.CPU_TILE] * 2
     assert [line.loss for line in tiled] == pytest.approx([line.loss for line in usual], rel=1e-5)
+
+
+def test_the_affinitys_precision_and_positions_are_the_configurations() -> None:
+    usual, rounded, drawn = (
+        train(None, iterations=1, record_every=1, **changes)[0].affinity
+        for changes in ({}, {"affinity_precision": "bfloat16"}, {"affinity_positions": 5})
+    )
+    assert rounded != usual and rounded == pytest.approx(usual, rel=1e-2)
+    assert drawn not in (usual, rounded) and drawn == pytest.approx(usual, rel=0.9)
 
 
 def test_class_weights_follow_the_logits_to_their_device() -> None:

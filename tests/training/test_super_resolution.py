@@ -15,7 +15,7 @@ from dsrl_lab.datasets.super_resolution import SRBenchmark, SRPair, imresize_bic
 from dsrl_lab.experiments import run
 from dsrl_lab.models.super_resolution import DBPN, ESPCN, FSRCNN, LapSRN
 from dsrl_lab.recipes import find_super_resolution_recipe, super_resolution_recipes
-from dsrl_lab.results.release_runs import keep_super_resolution
+from dsrl_lab.results.release_runs import keep
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_super_resolver, load_super_resolver
 from dsrl_lab.training.config import SuperResolutionRecipe, SuperResolverConfig, TrainConfig
@@ -228,9 +228,9 @@ def test_a_finished_run_is_kept_where_the_kit_commits_it(tree: Path, tmp_path: P
     lines = run(RECIPE, directory=folder, root=tree)
     next(lines)
     with pytest.raises(ValueError, match="the run is not finished; go on with --resume"):
-        keep_super_resolution(folder, data)
+        keep(folder, data)
     list(lines)
-    kept = keep_super_resolution(folder, data)
+    kept = keep(folder, data)
     assert [path.relative_to(data).as_posix() for path in kept] == [
         "runs/super_resolution_tiny.jsonl",
         "checkpoints/super_resolution_tiny.safetensors",

@@ -58,7 +58,7 @@ class Exercise:
     @property
     def stub(self) -> str:
         """Signature and docstring as the notebook's source shows them; without that source, a ValueError."""
-        from dsrl_lab.experiments import REPOSITORY
+        from dsrl_lab.training.splits import REPOSITORY
 
         sources = sorted((REPOSITORY / "notebooks" / "src").glob(f"{self.name[:2]}_*.py"))
         asked = rf"^def {self.solution.__name__}\(.*?^    raise NotImplementedError$"

@@ -42,9 +42,12 @@ class Beside:
         return line if self.result is None else f"{line} · the result: {self._text(self.result)}{self._ratio}"
 
     def _repr_html_(self) -> str:
-        return (
-            f'<div style="border-left:4px solid #0072B2;padding:4px 12px;margin:4px 0">{html.escape(repr(self))}</div>'
-        )
+        """As in a terminal, but a result without a guess is folded: the page asks before it shows."""
+        text = html.escape(repr(self))
+        if self.guess is None and self.result is not None:
+            ask = f"<summary>{html.escape(self.question)} · no guess yet. Guess first, then open.</summary>"
+            text = f"<details>{ask}the result: {html.escape(self._text(self.result))}</details>"
+        return f'<div style="border-left:4px solid #0072B2;padding:4px 12px;margin:4px 0">{text}</div>'
 
     def _text(self, value: Guess) -> str:
         return f"{value if isinstance(value, str) else _three_digits(value)} {self.unit}".rstrip()

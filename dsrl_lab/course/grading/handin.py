@@ -12,6 +12,7 @@ from typing import Any
 
 from dsrl_lab.course.grading.notebook_file import Cell, parse, read_bytes, write_whole
 from dsrl_lab.course.grading.slicing import Unit, statements, used_too_early
+from dsrl_lab.files import whole_file
 
 RELEASED = Path(__file__).parent / "released"
 RawCell = dict[str, Any]
@@ -53,7 +54,8 @@ def write_fixed(notebook: Path, inspection: Inspection) -> Path:
     """Write the fixed notebook; return the file beside it that keeps the old one."""
     beside = notebook.with_suffix(".before_check.ipynb")
     if not beside.exists():
-        beside.write_bytes(notebook.read_bytes())
+        with whole_file(beside) as temporary:  # a half copy would be taken for the old file next time
+            temporary.write_bytes(notebook.read_bytes())
     write_whole(notebook, json.dumps(inspection.notebook, ensure_ascii=False, indent=1) + "\n")
     return beside
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dsrl_lab.course.exercises.bank import EXERCISES
 from dsrl_lab.course.exercises.released import save
+from dsrl_lab.files import whole_folder
 
 STUDENTS_SIDE = ("__init__", "handin", "messages", "notebook_file", "slicing", "worker")
 README = """# DSRL Lab, the classroom's copy
@@ -31,21 +32,21 @@ def build_kit(repository: Path, folder: Path, *, released: Path) -> None:
         raise ValueError(f"{problem}; run from an editable install")
     if folder.exists() and not (folder / RECORDS).is_dir():
         raise ValueError(f"{folder} is no earlier kit and would be replaced; move it away or choose another folder")
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(repository / "dsrl_lab", folder / "dsrl_lab", ignore=_teachers_side)
-    for name in ALONG:
-        if (repository / name).is_file():
-            shutil.copy2(repository / name, folder / name)
-    for name in DATA:
-        shutil.copytree(repository / name, folder / name, ignore=_big, dirs_exist_ok=True)
-    (folder / "README.md").write_text(README, encoding="utf-8")
-    save(folder / RECORDS, list(EXERCISES.values()))
-    (folder / FRAMES).mkdir(parents=True)
-    for notebook in released.glob("*/*.ipynb"):
-        shutil.copy2(notebook, folder / FRAMES / notebook.name)
-    for path in [folder, *folder.rglob("*")]:  # another user runs students' code
-        path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
-    compileall.compile_dir(folder / "dsrl_lab", quiet=2)
+    with whole_folder(folder) as place:
+        shutil.copytree(repository / "dsrl_lab", place / "dsrl_lab", ignore=_teachers_side)
+        for name in ALONG:
+            if (repository / name).is_file():
+                shutil.copy2(repository / name, place / name)
+        for name in DATA:
+            shutil.copytree(repository / name, place / name, ignore=_big, dirs_exist_ok=True)
+        (place / "README.md").write_text(README, encoding="utf-8")
+        save(place / RECORDS, list(EXERCISES.values()))
+        (place / FRAMES).mkdir(parents=True)
+        for notebook in released.glob("*/*.ipynb"):
+            shutil.copy2(notebook, place / FRAMES / notebook.name)
+        for path in [place, *place.rglob("*")]:  # another user runs students' code
+            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+        compileall.compile_dir(place / "dsrl_lab", quiet=2)
 
 
 def _teachers_side(folder: str, names: list[str]) -> set[str]:

@@ -14,6 +14,7 @@ import nbformat
 from dsrl_lab.course.build_notebooks import sources
 from dsrl_lab.course.grading.assignment import CODE_STUB, Question, questions, source_version
 from dsrl_lab.course.grading.kit import build_kit
+from dsrl_lab.course.grading.notebook_file import write_whole
 from dsrl_lab.course.grading.walls import refuse_visible
 from dsrl_lab.files import whole_file
 
@@ -79,7 +80,7 @@ def _nbgrader(course: Path) -> Any:
     lines += [f"c.{part}.{name} = {value!r}" for part, values in SETTINGS.items() for name, value in values.items()]
     config = course / "nbgrader_config.py"
     if not config.exists():
-        config.write_text("\n".join(["c = get_config()", *lines, ""]), encoding="utf-8")
+        write_whole(config, "\n".join(["c = get_config()", *lines, ""]))
     settings = Config({part: dict(values) for part, values in SETTINGS.items()})
     settings.CourseDirectory.root = str(course.resolve())
     return NbGraderAPI(config=settings)

@@ -53,7 +53,7 @@ def gaussian_heatmaps(joints: Tensor, visible: Tensor, *, image_size: Size, size
         raise ValueError(
             f"expected joints (N, J, 2) and visible (N, J), got {tuple(joints.shape)} and {tuple(visible.shape)}"
         )
-    if min(*image_size, *size) < 1 or sigma <= 0:
+    if min(*image_size, *size) < 1 or not sigma > 0:
         raise ValueError(
             f"expected positive sides and sigma, got image_size={image_size}, size={size} and sigma={sigma}"
         )

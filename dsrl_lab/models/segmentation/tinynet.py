@@ -38,7 +38,7 @@ class TinyNet(DensePredictor):
 
     def __init__(self, num_classes: int, *, width: float = 1.0) -> None:
         super().__init__()
-        if num_classes < 1 or width <= 0:
+        if num_classes < 1 or not 0 < width < float("inf"):
             raise ValueError(f"expected positive num_classes and width, got {num_classes} and {width}")
         c2, c4, c8 = (max(8, round(channels * width)) for channels in (16, 32, 64))
         head = max(8, round(24 * width))

@@ -26,9 +26,10 @@ from dsrl_lab.training import record
 from dsrl_lab.training.examples import Batches
 from dsrl_lab.training.objectives import Objective, SegmentationObjective
 from dsrl_lab.training.pose import PoseObjective
+from dsrl_lab.training.splits import REPOSITORY
 
 DRAWN = 16
-RECORD = experiments.REPOSITORY / "data" / "runs" / "deployment.jsonl"
+RECORD = REPOSITORY / "data" / "runs" / "deployment.jsonl"
 TIMEOUT = 600  # seconds for all processes to start and answer
 
 
@@ -78,7 +79,7 @@ def measured(dataset: str, path: Path = RECORD) -> Reading:
             f"{path}, or give what a picture takes (--decode-ms)"
         )
     recipe, rows = of.get(dataset) or of.get("cityscapes") or next(iter(of.values()))
-    place = path.relative_to(experiments.REPOSITORY) if path.is_relative_to(experiments.REPOSITORY) else path
+    place = path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path
     missing = "" if dataset in of else f", which has no pictures of {dataset}"
     return Reading(
         file_seconds=statistics.median(row.processor_seconds for row in rows),

@@ -1,6 +1,6 @@
 """What a training run will take on 1, 8 or 64 GPUs, estimated before anything is rented (``dsrl-lab cost --plan``).
 
-Left out: gradient exchange, optimizer steps, PSNR and SSIM. Affinity is apart, as it always runs in float32.
+Left out: gradient exchange, optimizer steps, PSNR and SSIM. Affinity is apart, by method: its precision is its own.
 """
 
 from __future__ import annotations
@@ -32,14 +32,16 @@ class Accelerator:
 
     peak: float  # of its matrix units in mixed precision, without sparsity
     float32_peak: float  # proper: PyTorch leaves TF32 off
+    tf32_peak: float = 0  # 0: neither TF32 nor bfloat16, and no fused affinity
 
 
 ACCELERATORS = {  # T4 and V100 have no bfloat16: train.precision=16-mixed reaches the first peak there
     "T4": Accelerator(peak=65e12, float32_peak=8.1e12),
     "V100": Accelerator(peak=125e12, float32_peak=15.7e12),  # SXM2
-    "A100": Accelerator(peak=312e12, float32_peak=19.5e12),
-    "H100": Accelerator(peak=989e12, float32_peak=67e12),  # SXM
+    "A100": Accelerator(peak=312e12, float32_peak=19.5e12, tf32_peak=156e12),
+    "H100": Accelerator(peak=989e12, float32_peak=67e12, tf32_peak=494e12),  # SXM
 }
+FUSED_SHARE = 0.5  # of a peak that the fused affinity reaches: assumed, as it was not measured on a GPU yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,8 @@ class ImageCost:
 
     forward_macs: int  # of the whole network, both branches
     deployed_macs: int  # of what is left at inference
-    affinity_macs: int  # of the tiled affinity loss and its gradient; 0 without affinity
+    affinity_shape: tuple[int, int]  # positions, 0 without affinity, and channels of both maps
+    affinity_macs: int  # of the tiled affinity loss and its gradient
     activation_bytes: int  # outputs of all layers in float32, which the backward pass needs
     dense_affinity_bytes: int  # of one affinity matrix, if it were built
     tiled_affinity_bytes: int  # both maps as unit vectors, twice, with a gradient, and two tiles, which a batch shares
@@ -60,8 +63,10 @@ class ImageCost:
         return 3 * self.forward_macs + self.affinity_macs
 
 
-def affinity_macs(positions: int, channels: int, *, tile: int = GPU_TILE) -> int:
-    """Multiply-adds of one image's tiled affinity loss and its gradient: about 1.5 P^2 K, K channels of both maps."""
+def affinity_macs(positions: int, channels: int, *, method: str = "tiled", tile: int = GPU_TILE) -> int:
+    """Multiply-adds of one image's affinity loss and its gradient: about 1.5 P^2 K, K channels of both maps."""
+    if method != "tiled":  # "dense" multiplies each gradient by both factors of its matrix
+        return (2 if method == "fused" else 3) * positions**2 * channels
     strips = [min(tile, positions - start) for start in range(0, positions, tile)]
     compared = (positions**2 + sum(strip**2 for strip in strips)) // 2
     return channels * (compared + positions**2)
@@ -79,7 +84,8 @@ def image_cost(recipe: Recipe) -> ImageCost:
     return ImageCost(
         forward_macs=whole.macs,
         deployed_macs=deployed.macs,
-        affinity_macs=affinity_macs(positions, channels) if positions else 0,
+        affinity_shape=(positions, channels),
+        affinity_macs=affinity_macs(positions, channels),
         activation_bytes=activation_bytes(dsrl, size),
         dense_affinity_bytes=FLOAT * positions**2,
         tiled_affinity_bytes=FLOAT * (4 * positions * channels + 2 * min(GPU_TILE, positions) ** 2),
@@ -96,7 +102,8 @@ class Plan:
     iterations: int  # so many that as many images are seen as in the recipe
     learning_rate: float  # the recipe's, in proportion to the batch
     compute_hours: float  # of the arithmetic without feature affinity
-    affinity_hours: float  # of feature affinity, in float32
+    affinity_hours: float  # of feature affinity, as the recipe has it
+    affinity_by_method: dict[str, float]  # its hours, if another were chosen
     decode_hours: float  # if only reading pictures took time
     evaluation_hours: float  # of all evaluations; reading, network and scoring do not overlap there
     memory: float  # bytes on each GPU: weights, gradients, momentum, activations, affinity
@@ -143,13 +150,24 @@ def plan(
     scored = _scored_pictures(recipe)
     alone = reading.file_seconds + reading.scoring_seconds  # each process's one thread reads and scores
     tiles = min(cost.tiled_affinity_bytes, 2 * FLOAT * GPU_TILE**2)
+
+    def affinity(precision: str, positions: int | None = None) -> float:  # hours; fused where that runs by default
+        size = min(positions or cost.affinity_shape[0], cost.affinity_shape[0]), cost.affinity_shape[1]
+        if precision == "float32" or not accelerator.tf32_peak:
+            return affinity_macs(*size) * images / in_float32 / 3600
+        rate = gpus * FUSED_SHARE / 2 * (accelerator.tf32_peak if precision == "tf32" else accelerator.peak)
+        return affinity_macs(*size, method="fused") * images / rate / 3600
+
     return Plan(
         gpus=gpus,
         per_gpu=per_gpu,
         iterations=-(-images // (per_gpu * gpus)),
         learning_rate=train.learning_rate * per_gpu * gpus / train.batch_size,
         compute_hours=3 * cost.forward_macs * images / per_second / 3600,
-        affinity_hours=cost.affinity_macs * images / in_float32 / 3600,
+        affinity_hours=affinity(train.affinity_precision, train.affinity_positions),
+        affinity_by_method={"FA, tiled in float32": affinity("float32")}
+        | {"FA, 4096 positions in float32": affinity("float32", 4096)}
+        | {f"FA, fused in {x} *": affinity(x) for x in ("tf32", "bfloat16") if accelerator.tf32_peak},
         decode_hours=images * reading.file_seconds / (gpus * cores) / 3600,
         evaluation_hours=scored * (alone / gpus + cost.deployed_macs / in_float32) / 3600,
         memory=3 * FLOAT * cost.parameters
@@ -168,24 +186,28 @@ def _scored_pictures(recipe: Recipe) -> int:
 
 def table(plans: Sequence[Plan], title: str = "") -> Table:
     """Show plans side by side: hours of each part, and by the clock, where reading overlaps with computing."""
-    lines = [
+    columns = [
         {
-            "GPUs": str(one.gpus),
-            "images\neach": str(one.per_gpu),
+            "images each": str(one.per_gpu),
             "steps": f"{one.iterations:,}",
-            "rate": f"{one.learning_rate:g}",
+            "learning rate": f"{one.learning_rate:g}",
             "arithmetic": _by_the_clock(one.compute_hours),
             "FA": _by_the_clock(one.affinity_hours),
             "reading": _by_the_clock(one.decode_hours),
             "scoring": _by_the_clock(one.evaluation_hours),
             "time": _by_the_clock(one.hours),
             "waits for": one.bound_by,
-            "GPU\nhours": f"{one.gpu_hours:.0f}",
-            "memory\neach": f"{one.memory / 1e9:.1f} GB",
+            "GPU hours": f"{one.gpu_hours:.0f}",
+            "memory each": f"{one.memory / 1e9:.1f} GB",
         }
+        | {name: _by_the_clock(hours) for name, hours in one.affinity_by_method.items() if hours}
         for one in plans
     ]
-    return to_table(title, lines, dense=True)  # in 110 characters
+    gpus = [str(one.gpus) for one in plans]
+    rows = [{"GPUs": row} | dict(zip(gpus, (of[row] for of in columns), strict=True)) for row in columns[0]]
+    shown = to_table(title, rows)
+    shown.caption = f"* at {FUSED_SHARE:.0%} of the peak: assumed, not measured" if plans[0].affinity_hours else None
+    return shown
 
 
 def _by_the_clock(hours: float) -> str:

@@ -118,26 +118,34 @@ SLIPS: dict[str, dict[str, Any]] = {
         "the sign forgotten": lambda a, b, n: -right("02.1")(a, b, n),
     },
     "02.2": {
-        "the order reversed": lambda layers, h, w, s, first: right("02.2")(layers, h, w, s, not first),
-        "only the last layer is large": lambda layers, h, w, s, first: (
-            right("02.2")(layers[:-1], h, w, s, False) + right("02.2")(layers[-1:], h, w, s, first)
+        "no padding": lambda x, w, b, s: F.pixel_shuffle(
+            F.conv2d(F.conv2d(F.conv2d(x - 0.5, w[0], b[0]).tanh(), w[1], b[1]).tanh(), w[2], b[2]), s
         ),
-        "only the first layer is large": lambda layers, h, w, s, first: (
-            right("02.2")(layers[:1], h, w, s, first) + right("02.2")(layers[1:], h, w, s, False)
+        "the padding of 3 x 3 everywhere": lambda x, w, b, s: F.interpolate(
+            right("02.2")(x[..., 1:-1, 1:-1], w, b, s), scale_factor=1
         ),
-        "kernels not squared": lambda layers, h, w, s, first: right("02.2")(
-            [(i, o * k, 1) for i, o, k in layers], h, w, s, first
+        "enlarged first": lambda x, w, b, s: right("02.2")(F.interpolate(x, scale_factor=s), w, b, s)[..., ::s, ::s],
+        "phases outermost": lambda x, w, b, s: F.pixel_shuffle(
+            F.pixel_unshuffle(right("02.2")(x, w, b, s), s).unflatten(1, (-1, s * s)).transpose(1, 2).flatten(1, 2), s
+        ).flip(-1),
+        "rows and columns of a phase swapped": lambda x, w, b, s: F.pixel_shuffle(
+            F.pixel_unshuffle(right("02.2")(x, w, b, s), s).unflatten(1, (-1, s, s)).transpose(2, 3).flatten(1, 3),
+            s,
         ),
-        "FLOPs": lambda layers, h, w, s, first: 2 * right("02.2")(layers, h, w, s, first),
-        "biases counted": lambda layers, h, w, s, first: right("02.2")(
-            [(i, o, k) for i, o, k in layers] + [(1, 1, 1)], h, w, s, first
+        "biases forgotten": lambda x, w, b, s: right("02.2")(x, w, [0 * one for one in b], s),
+        "the last bias forgotten": lambda x, w, b, s: right("02.2")(x, w, [*b[:2], 0 * b[2]], s),
+        "one layer without tanh": lambda x, w, b, s: right("02.2")(x, [w[0] / 50, w[1] * 50, w[2]], b, s),
+        "sigmoid": lambda x, w, b, s: right("02.2")(x, w, b, s).sigmoid(),
+        "clamped": lambda x, w, b, s: right("02.2")(x, w, b, s).clamp(0, 1),
+        "kernels flipped": lambda x, w, b, s: right("02.2")(x, [one.flip(2, 3) for one in w], b, s),
+        "no shuffle": lambda x, w, b, s: F.pixel_unshuffle(right("02.2")(x, w, b, s), s),
+        "a mean in place of the shuffle": lambda x, w, b, s: F.interpolate(
+            F.avg_pool2d(right("02.2")(x, w, b, s), s), scale_factor=s
         ),
-        "output channels forgotten": lambda layers, h, w, s, first: right("02.2")(
-            [(i, 1, k) for i, _, k in layers], h, w, s, first
+        "mid-grey with the wrong sign": lambda x, w, b, s: right("02.2")(x + 1, w, b, s) - 1,
+        "the enlarged picture added": lambda x, w, b, s: (
+            right("02.2")(x, w, b, s) - 0.5 + F.interpolate(x, scale_factor=s)
         ),
-        "square pictures": lambda layers, h, w, s, first: right("02.2")(layers, h, h, s, first),
-        "s to the fourth": lambda layers, h, w, s, first: right("02.2")(layers, h, w, s**2, first),
-        "parameters alone": lambda layers, h, w, s, first: right("02.2")(layers, 1, 1, s, False),
     },
     "02.3": {
         "the first level alone": lambda a, b, e: right("02.3")(a[:1], b[:1], e),

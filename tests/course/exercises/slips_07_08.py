@@ -235,24 +235,31 @@ SLIPS: dict[str, dict[str, Any]] = {
         "by the spread": lambda h, v: v[1 + h[1:].std(1).argmin()].mean() - v[0].mean() + 0.01,
     },
     "08.5": {
-        "the mean against the paper": lambda low, high, wanted: (
-            1 if (low + high) / 2 >= wanted else -1 if high < wanted else 0
+        "the mean against the size": lambda low, high, size: (
+            1 if (low + high) / 2 >= size else -1 if high < size - 0.5 else 0
         ),
-        "0 for below zero": lambda low, high, wanted: 1 if low > 0 else 0,
-        "True and False": lambda low, high, wanted: low > 0,
-        "refuted by zero above": lambda low, high, wanted: 1 if high > 0 else -1,
-        "paper's gain inside is proof": lambda low, high, wanted: (
-            1 if low <= wanted <= high else 0 if low <= 0 <= high else 1 if low > 0 else -1
+        "0 for below zero": lambda low, high, size: 1 if low > 0 and low >= size - 0.5 else 0,
+        "True and False": lambda low, high, size: low > 0 and low >= size - 0.5,
+        "the size alone": lambda low, high, size: 1 if low >= size - 0.5 else -1 if high < size - 0.5 else 0,
+        "the size inside is proof": lambda low, high, size: 1 if low <= size <= high else -1 if high < size else 0,
+        "reversed": lambda low, high, size: -right("08.5")(low, high, size),
+        "tolerance added": lambda low, high, size: 1 if low > 0 and low >= size + 0.5 else -1 if high < size else 0,
+        "tolerance of one": lambda low, high, size: 1 if low > 0 and low >= size - 1 else -1 if high < size - 1 else 0,
+        "more than the size less 0.5": lambda low, high, size: (
+            1 if low > 0 and low > size - 0.5 else -1 if high < 0 or high < size - 0.5 else 0
         ),
-        "reversed": lambda low, high, wanted: -right("08.5")(low, high, wanted),
-        "below the paper's is refuted": lambda low, high, wanted: -1 if high < wanted else 1 if low > 0 else 0,
-        "low against the paper": lambda low, high, wanted: 1 if low > 0 else -1 if low < wanted else 0,
-        "nothing refuted": lambda low, high, wanted: 1 if low > 0 else 0,
-        "both ends excluded": lambda low, high, wanted: 1 if low >= 0 else -1 if high <= wanted else 0,
-        "low at least the paper's": lambda low, high, wanted: 1 if low >= wanted else -1 if high < wanted else 0,
-        "an end at zero refutes": lambda low, high, wanted: 1 if low > 0 else -1 if high < wanted or low == 0 else 0,
-        "an upper end at zero is open": lambda low, high, wanted: (
-            1 if low > 0 else -1 if high < wanted and high != 0 else 0
+        "an upper end there contradicts": lambda low, high, size: (
+            1 if low > 0 and low >= size - 0.5 else -1 if high < 0 or high <= size - 0.5 else 0
         ),
+        "an upper end at zero contradicts": lambda low, high, size: (
+            1 if low > 0 and low >= size - 0.5 else -1 if high <= 0 or high < size - 0.5 else 0
+        ),
+        "below zero forgotten": lambda low, high, size: (
+            1 if low > 0 and low >= size - 0.5 else -1 if high < size - 0.5 else 0
+        ),
+        "one list of answers": lambda low, high, size, left=[1, 0, -1, -1, -1, 0, -1, -1, 1, 0, 0, 0, 0, 1] * 9: (
+            left.pop(0)
+        ),
+        "the width": lambda low, high, size: 1 if high - low < size else 0,
     },
 }

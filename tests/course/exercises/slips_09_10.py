@@ -10,16 +10,6 @@ from torch import Tensor
 from .slips_01_03 import right
 
 
-def joints(maps: Tensor, move: Any) -> Tensor:
-    """Joints at the maxima, moved by a function of the map, the row and the column."""
-    found = []
-    for one in maps:
-        row, column = divmod(int(one.argmax()), one.shape[1])
-        dx, dy = move(one, row, column)
-        found.append([column + float(dx), row + float(dy)])
-    return torch.tensor(found)
-
-
 def torso(target: Tensor) -> Tensor:
     """Each person's true torso."""
     return (target[:, 9] - target[:, 2]).norm(dim=-1)[:, None]
@@ -48,79 +38,23 @@ SLIPS: dict[str, dict[str, Any]] = {
         "stride 4 always": lambda j, i, s: (j + 0.5) / 4 - 0.5,
     },
     "09.2": {
-        "x only": lambda m: joints(m, lambda a, r, c: (0.25 * torch.sign(a[r, c + 1] - a[r, c - 1]), 0)),
-        "y only": lambda m: joints(m, lambda a, r, c: (0, 0.25 * torch.sign(a[r + 1, c] - a[r - 1, c]))),
-        "y upwards": lambda m: joints(
-            m,
-            lambda a, r, c: (
-                0.25 * torch.sign(a[r, c + 1] - a[r, c - 1]),
-                0.25 * torch.sign(a[r - 1, c] - a[r + 1, c]),
-            ),
-        ),
-        "neighbours swapped": lambda m: joints(
-            m,
-            lambda a, r, c: (
-                0.25 * torch.sign(a[r + 1, c] - a[r - 1, c]),
-                0.25 * torch.sign(a[r, c + 1] - a[r, c - 1]),
-            ),
-        ),
-        "never zero": lambda m: joints(
-            m,
-            lambda a, r, c: (
-                0.25 if a[r, c + 1] > a[r, c - 1] else -0.25,
-                0.25 if a[r + 1, c] > a[r - 1, c] else -0.25,
-            ),
-        ),
-        "never zero, to the right": lambda m: joints(
-            m,
-            lambda a, r, c: (
-                0.25 if a[r, c + 1] >= a[r, c - 1] else -0.25,
-                0.25 if a[r + 1, c] >= a[r - 1, c] else -0.25,
-            ),
-        ),
-        "in proportion": lambda m: joints(
-            m, lambda a, r, c: (0.25 * (a[r, c + 1] - a[r, c - 1]), 0.25 * (a[r + 1, c] - a[r - 1, c]))
-        ),
-        "the centre of mass": lambda m: (
-            torch.stack([(m.sum(1) * torch.arange(m.shape[2])).sum(1), (m.sum(2) * torch.arange(m.shape[1])).sum(1)], 1)
-            / m.sum((1, 2))[:, None]
-        ),
-        "the stronger axis alone": lambda m: joints(
-            m,
-            lambda a, r, c: (
-                (0.25 * torch.sign(a[r, c + 1] - a[r, c - 1]), 0)
-                if abs(a[r, c + 1] - a[r, c - 1]) > abs(a[r + 1, c] - a[r - 1, c])
-                else (0, 0.25 * torch.sign(a[r + 1, c] - a[r - 1, c]))
-            ),
-        ),
-        "half a pixel added": lambda m: right("09.2")(m) + 0.5,
-        "divided by the height": lambda m: torch.stack(
-            [m.flatten(1).argmax(1) % m.shape[1], m.flatten(1).argmax(1) // m.shape[1]], 1
-        ).float(),
-        "a quarter only to the right": lambda m: joints(
-            m, lambda a, r, c: (0.25 * (a[r, c + 1] > a[r, c - 1]), 0.25 * (a[r + 1, c] > a[r - 1, c]))
-        ),
-        "the first map for all": lambda m: right("09.2")(m)[:1].expand(len(m), 2),
-        "the minimum": lambda m: joints(-m[:, 1:-1, 1:-1], lambda a, r, c: (1, 1)),
-    },
-    "09.3": {
         "absolute errors": lambda a, b, v: ((a - b).abs().mean((2, 3)) * v).sum() / v.sum(),
         "each person's mean": lambda a, b, v: (((a - b) ** 2).mean((2, 3)) * v).sum(1).div(v.sum(1)).mean(),
         "each joint's mean": lambda a, b, v: (((a - b) ** 2).mean((2, 3)) * v).sum(0).div(v.sum(0).clamp(min=1)).mean(),
         "summed": lambda a, b, v: (((a - b) ** 2).mean((2, 3)) * v).sum(),
-        "halved": lambda a, b, v: right("09.3")(a, b, v) / 2,
+        "halved": lambda a, b, v: right("09.2")(a, b, v) / 2,
         "the hidden ones": lambda a, b, v: (
-            right("09.3")(a, b, 1 - v) if bool((v < 1).any()) else right("09.3")(a, b, v) * 2
+            right("09.2")(a, b, 1 - v) if bool((v < 1).any()) else right("09.2")(a, b, v) * 2
         ),
-        "the error masked before the square of visible twice": lambda a, b, v: right("09.3")(a, b, v) * 1.001,
+        "the error masked before the square of visible twice": lambda a, b, v: right("09.2")(a, b, v) * 1.001,
         "divided by people": lambda a, b, v: (((a - b) ** 2).mean((2, 3)) * v).sum() / len(v),
-        "the root": lambda a, b, v: right("09.3")(a, b, v).sqrt(),
-        "a number": lambda a, b, v: right("09.3")(a, b, v).item(),
-        "the prediction detached": lambda a, b, v: right("09.3")(a.detach(), b.requires_grad_(False), v),
+        "the root": lambda a, b, v: right("09.2")(a, b, v).sqrt(),
+        "a number": lambda a, b, v: right("09.2")(a, b, v).item(),
+        "the prediction detached": lambda a, b, v: right("09.2")(a.detach(), b.requires_grad_(False), v),
         "one in the denominator": lambda a, b, v: (((a - b) ** 2).mean((2, 3)) * v).sum() / (v.sum() + 1),
         "only the prediction is masked": lambda a, b, v: ((a * v[..., None, None] - b) ** 2).mean(),
     },
-    "09.4": {
+    "09.3": {
         "less than": lambda p, t, v, a: share((p - t).norm(dim=-1) < a * torso(t), v),
         "squared distance": lambda p, t, v, a: share(((p - t) ** 2).sum(-1) <= a * torso(t), v),
         "x alone": lambda p, t, v, a: share((p - t)[..., 0].abs() <= a * torso(t), v),
@@ -137,31 +71,13 @@ SLIPS: dict[str, dict[str, Any]] = {
         ),
         "alpha squared": lambda p, t, v, a: share((p - t).norm(dim=-1) <= a * a * torso(t), v),
         "alpha in pixels": lambda p, t, v, a: share((p - t).norm(dim=-1) <= 100 * a, v),
-        "missed ones": lambda p, t, v, a: 1 - right("09.4")(p, t, v, a),
-        "percent": lambda p, t, v, a: 100 * right("09.4")(p, t, v, a),
+        "missed ones": lambda p, t, v, a: 1 - right("09.3")(p, t, v, a),
+        "percent": lambda p, t, v, a: 100 * right("09.3")(p, t, v, a),
         "people first": lambda p, t, v, a: (
             (((p - t).norm(dim=-1) <= a * torso(t)).float() * v).sum(1).div(v.sum(1)).mean()
         ),
-        "always 0.2": lambda p, t, v, a: right("09.4")(p, t, v, 0.2),
+        "always 0.2": lambda p, t, v, a: right("09.3")(p, t, v, 0.2),
         "the largest torso": lambda p, t, v, a: share((p - t).norm(dim=-1) <= a * torso(t).max(), v),
-    },
-    "09.5": {
-        "heatmaps flipped instead": lambda h, m, pairs: right("09.5")(h.flip(-1), m.flip(-1), pairs),
-        "heatmaps swapped instead": lambda h, m, pairs: (right("09.5")(0 * h, h.flip(-1), pairs) * 2 + m.flip(-1)) / 2,
-        "both flipped": lambda h, m, pairs: right("09.5")(h, m.flip(-2), pairs),
-        "the larger of both": lambda h, m, pairs: torch.maximum(h, 2 * right("09.5")(0 * h, m, pairs)),
-        "the mirrored alone": lambda h, m, pairs: 2 * right("09.5")(0 * h, m, pairs),
-        "the first pair alone": lambda h, m, pairs: right("09.5")(h, m, pairs[:1]),
-        "joints reversed": lambda h, m, pairs: (h + m.flip(-1).flip(1)) / 2,
-        "shifted by a pixel": lambda h, m, pairs: (h + 2 * right("09.5")(0 * h, m, pairs).roll(1, -1)) / 2,
-        "people reversed": lambda h, m, pairs: right("09.5")(h, m.flip(0), pairs) + (len(h) == 1),
-        "joints without a pair lost": lambda h, m, pairs: (
-            right("09.5")(h, m, pairs)
-            * torch.tensor([any(j in p for p in pairs) for j in range(h.shape[1])])[:, None, None]
-        ),
-        "weighted": lambda h, m, pairs: 0.6 * h + 0.8 * right("09.5")(0 * h, m, pairs),
-        "the geometric mean": lambda h, m, pairs: (h * 2 * right("09.5")(0 * h, m, pairs)).sqrt(),
-        "in place": lambda h, m, pairs: h.copy_(right("09.5")(h, m, pairs)),
     },
     "10.1": {
         "in G": lambda x, two, binary: right("10.1")(x, two, binary) / 1e9,

@@ -40,6 +40,14 @@ def test_no_guess_no_file(file: Path) -> None:
     assert not file.exists()
 
 
+def test_a_page_asks_for_a_guess_before_it_shows_the_result(file: Path) -> None:
+    before, after = reveal("a", 8.5, unit="dB")._repr_html_().split("</summary>")
+    assert "no guess yet" in before and "<details><summary>" in before and "8.5" not in before
+    assert after.startswith("the result: 8.5 dB</details>")
+    predict("a", 2)
+    assert "<details>" not in reveal("a", 8.5)._repr_html_()
+
+
 def test_a_guess_is_a_number_or_a_word(file: Path) -> None:
     with pytest.raises(ValueError, match="expected a number or a word as a guess, got list"):
         predict("a", [1])  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -194,3 +195,18 @@ def test_the_command_fixes_only_with_fix(mine: Callable[[Change], Path], handed_
     second = CliRunner().invoke(cli.app, [*arguments, "--fix"])
     assert second.exit_code == 0 and "ready to hand in" in second.output and "still open: 06.1" in second.output
     assert place.read_bytes() != before
+
+
+def test_a_full_disk_leaves_no_half_copy_that_would_be_taken_for_the_old_file(
+    mine: Callable[[Change], Path], handed_out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    place = mine(paste_with_id)
+    before, look = place.read_bytes(), inspect_notebook(place, released=handed_out)
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="before_check.ipynb: the disk is full"):
+        patched.setattr("dsrl_lab.files.os.fsync", full)
+        write_fixed(place, look)
+    assert [path.name for path in place.parent.iterdir()] == [place.name] and place.read_bytes() == before
+    assert write_fixed(place, look).read_bytes() == before

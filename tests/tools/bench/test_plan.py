@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from torch.utils._python_dispatch import TorchDispatchMode
 from typer.testing import CliRunner
 
 from dsrl_lab import cli
 from dsrl_lab.affinity import feature_affinity_loss
-from dsrl_lab.recipes import find_recipe
+from dsrl_lab.recipes import Recipe, find_recipe
+from dsrl_lab.tools.bench import plan as bench
 from dsrl_lab.tools.bench.decode import Reading, measured
-from dsrl_lab.tools.bench.plan import ACCELERATORS, affinity_macs, image_cost, plan, table
+from dsrl_lab.tools.bench.plan import ACCELERATORS, Plan, affinity_macs, image_cost, plan, table
 
 
 class Products(TorchDispatchMode):
@@ -35,6 +37,9 @@ def test_affinity_is_counted_as_it_runs(height: int, width: int, tile: int) -> N
     with Products() as products:
         feature_affinity_loss(a, b, tile=tile).backward()
     assert products.macs == affinity_macs(height * width, 8, tile=tile)
+    with Products() as products:
+        feature_affinity_loss(a, b, method="dense").backward()
+    assert products.macs == affinity_macs(height * width, 8, method="dense")
 
 
 def test_the_cost_of_an_image_is_that_of_its_parts() -> None:
@@ -47,14 +52,18 @@ def test_the_cost_of_an_image_is_that_of_its_parts() -> None:
     assert dsrl.training_macs == 3 * dsrl.forward_macs + dsrl.affinity_macs
 
 
+def row_of(plans: list[Plan], name: str) -> list[str]:
+    names, *columns = (list(column.cells) for column in table(plans).columns)
+    return [str(column[names.index(name)]) for column in columns]
+
+
 def test_as_many_images_are_seen_whatever_the_number_of_gpus() -> None:
     recipe = find_recipe("cityscapes_espnetv2_dsrl")
     plans = [plan(recipe, gpus) for gpus in (1, 8, 64)]
     images = recipe.train.iterations * recipe.train.batch_size
     assert all(one.iterations * one.per_gpu * one.gpus == images for one in plans)
     assert [one.learning_rate for one in plans] == pytest.approx([0.01, 0.01, 0.08])
-    (cells,) = (column.cells for column in table(plans).columns if column.header == "time")
-    assert [str(cell).split()[1] for cell in cells] == ["h" if one.hours >= 1 else "min" for one in plans]
+    assert [cell.split()[1] for cell in row_of(plans, "time")] == ["h" if one.hours >= 1 else "min" for one in plans]
     assert plans[0].hours == pytest.approx(8 * plans[1].hours) and plans[0].gpu_hours == pytest.approx(
         plans[2].gpu_hours
     )
@@ -71,6 +80,7 @@ def test_a_plan_waits_for_what_is_slower() -> None:
     assert slow.decode_hours == pytest.approx(recipe.train.iterations * 16 / 8 / 8 / 3600)
     assert slow.hours == slow.decode_hours + slow.evaluation_hours
     assert fast.hours == fast.compute_hours + fast.evaluation_hours and fast.affinity_hours == 0
+    assert table([slow]).caption is None
 
 
 def test_affinity_runs_at_float32s_speed_and_can_be_what_a_plan_waits_for() -> None:
@@ -80,8 +90,42 @@ def test_affinity_runs_at_float32s_speed_and_can_be_what_a_plan_waits_for() -> N
     assert 20 < large.affinity_hours < 23 and large.affinity_hours > 50 * large.compute_hours
     assert large.bound_by == "FA"
     assert large.hours == large.compute_hours + large.affinity_hours + large.evaluation_hours
-    (row,) = zip(*(column.cells for column in table([large]).columns), strict=True)
-    assert "21.6 h" in row and "FA" in row
+    assert row_of([large], "FA") == ["21.6 h"] and row_of([large], "waits for") == ["FA"]
+
+
+@pytest.fixture
+def recipe(monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """A large one, counted once."""
+    large = find_recipe("cityscapes_espnetv2_512x1024_dsrl")
+    cost = image_cost(large)
+    monkeypatch.setattr(bench, "image_cost", lambda _: cost)
+    return large
+
+
+def test_affinity_by_method_is_what_a_recipe_that_chooses_it_has(recipe: Recipe) -> None:
+    usual = plan(recipe, 1, reading=READING).affinity_by_method
+    macs, images = 2 * (128 * 256) ** 2 * 64, 90_000 * 16
+    assert usual["FA, fused in bfloat16 *"] == pytest.approx(2 * macs * images / (312e12 * 0.5) / 3600)
+    assert usual["FA, fused in tf32 *"] == pytest.approx(2 * usual["FA, fused in bfloat16 *"])
+    assert 1 / 64 < usual["FA, 4096 positions in float32"] / usual["FA, tiled in float32"] < 1.2 / 64
+    for name, changes in {
+        "FA, tiled in float32": {},
+        "FA, fused in bfloat16 *": {"affinity_precision": "bfloat16"},
+        "FA, 4096 positions in float32": {"affinity_positions": 4096},
+    }.items():
+        chosen = plan(replace(recipe, train=replace(recipe.train, **changes)), 1, reading=READING)
+        assert chosen.affinity_hours == usual[name] == chosen.affinity_by_method[name]
+    old = plan(recipe, 1, reading=READING, accelerator=ACCELERATORS["T4"])
+    assert not [name for name in old.affinity_by_method if "fused" in name]
+
+
+def test_a_plan_is_readable_at_80_columns(recipe: Recipe) -> None:
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(table([plan(recipe, gpus) for gpus in (1, 8, 64)]))
+    lines = capture.get().splitlines()
+    assert "* at 50% of the peak: assumed, not measured" in lines[-1]
+    assert all(line.count("│") == 5 and "…" not in line for line in lines[3:-2])
 
 
 def test_precision_says_which_peak_the_rest_reaches() -> None:

@@ -262,10 +262,6 @@ def _early(strides: list[int], output_stride: int) -> list[tuple[int, int]]:
     ]
 
 
-def _first_removed(strides: list[int], output_stride: int) -> list[tuple[int, int]]:
-    return [(stride, 1) for stride, _ in atrous_plan(strides[::-1], output_stride)[::-1]]
-
-
 def _draw_strides(generator: torch.Generator) -> list[Case]:
     def row(length: int) -> list[int]:
         return [draw_integer(generator, 1, 3) for _ in range(length)]
@@ -301,7 +297,7 @@ PLAN = Exercise(
         ),
         WrongAnswer(
             "the first strides are removed",
-            _first_removed,
+            lambda strides, os: [(stride, 1) for stride, _ in atrous_plan(strides[::-1], os)[::-1]],
             "You kept the last strides and removed the first: the early maps, the largest ones, become larger still. "
             "Refine the late, small maps.",
         ),

@@ -1,4 +1,4 @@
-"""Exercises of notebook 02: how super-resolution is scored, and what the place of the enlargement costs.
+"""Exercises of notebook 02: how super-resolution is scored, and how its frameworks are built.
 
 Source: PSNR on Y of BT.601 without a border of s pixels; Wang, Chen, Hoi (2020), 3.1; LapSRN (2017), 3.2; DBPN (2018).
 """
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dsrl_lab.complexity import complexity
 from dsrl_lab.course.exercises.calls import call_for_loss
-from dsrl_lab.course.exercises.exercise import Case, Exercise, Hint, WrongAnswer, draw_integer
+from dsrl_lab.course.exercises.exercise import Answer, Case, Exercise, Hint, WrongAnswer
 from dsrl_lab.datasets.super_resolution import luminance
 from dsrl_lab.metrics import psnr
 from dsrl_lab.models.super_resolution.dbpn import UpProjection
+from dsrl_lab.models.super_resolution.espcn import ESPCN
 from dsrl_lab.training.super_resolution import charbonnier_loss
 
 
@@ -56,7 +56,7 @@ PSNR = Exercise(
             "on all three colours",
             lambda a, b, border: _score(a.clamp(0, 1), b, border, ()),
             "This is the PSNR of RGB, usually one to two decibels below that of Y: beside a paper's number it makes a "
-            "good network look bad. Turn both pictures into Y first.",
+            "good network look bad. Convert both pictures to Y first.",
         ),
         WrongAnswer(
             "the border counts",
@@ -89,67 +89,76 @@ PSNR = Exercise(
 )
 
 
-def stack_macs(
-    layers: list[tuple[int, int, int]], height: int, width: int, upscale_factor: int, enlarge_first: bool
-) -> int:
-    positions = height * width * (upscale_factor**2 if enlarge_first else 1)
-    return positions * sum(c_in * c_out * k**2 for c_in, c_out, k in layers)
+def espcn(low_res: Tensor, weights: list[Tensor], biases: list[Tensor], upscale_factor: int) -> Tensor:
+    x = low_res - 0.5
+    x = F.conv2d(x, weights[0], biases[0], padding=2).tanh()
+    x = F.conv2d(x, weights[1], biases[1], padding=1).tanh()
+    x = F.conv2d(x, weights[2], biases[2], padding=1)
+    return F.pixel_shuffle(x, upscale_factor) + 0.5
 
 
-def _stack_by_counter(layers: list[tuple[int, int, int]], h: int, w: int, s: int, first: bool) -> int:
-    convolutions: list[nn.Module] = [nn.Conv2d(c_in, c_out, k, padding=k // 2) for c_in, c_out, k in layers]
-    enlarge = nn.Upsample(scale_factor=s)
-    stack = [enlarge, *convolutions] if first else [*convolutions, enlarge]
-    return complexity(nn.Sequential(*stack), (h, w), channels=layers[0][0]).macs
+def _espcn_of_the_kit(low_res: Tensor, weights: list[Tensor], biases: list[Tensor], s: int) -> Tensor:
+    network = ESPCN(s, channels=low_res.shape[1])
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    for layer, weight, bias in zip(layers, weights, biases, strict=True):
+        layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return network(low_res).image.detach()
 
 
-def _weights(layers: list[tuple[int, int, int]]) -> int:
-    return sum(c_in * c_out * k**2 for c_in, c_out, k in layers)
+def _slip(act: Answer = torch.tanh, last: Answer = lambda x: x, grey: tuple[float, float] = (0.5, 0.5)) -> Answer:
+    def answer(x: Tensor, weights: list[Tensor], biases: list[Tensor], s: int) -> Tensor:
+        x = act(F.conv2d(x - grey[0], weights[0], biases[0], padding=2))
+        x = act(F.conv2d(x, weights[1], biases[1], padding=1))
+        return F.pixel_shuffle(last(F.conv2d(x, weights[2], biases[2], padding=1)), s) + grey[1]
+
+    return answer
 
 
-def _draw_networks(generator: torch.Generator) -> list[Case]:
-    cases = []
-    for s, first in ((2, True), (3, False), (4, True), (2, False)):
-        a, b = draw_integer(generator, 4, 9), draw_integer(generator, 9, 14)
-        layers = [(1, a, 5), (a, b, 1), (b, 1, 3)]
-        cases.append((layers, draw_integer(generator, 5, 8), draw_integer(generator, 8, 12), s, first))
-    return cases
+def espcn_case(generator: torch.Generator, size: tuple[int, ...], s: int) -> Case:
+    """A picture of a size (N, C, h, w) and weights of ESPCN, large enough that tanh bends."""
+    shapes = ((64, size[1], 5, 5), (32, 64, 3, 3), (size[1] * s * s, 32, 3, 3))
+    weights = [torch.randn(shape, generator=generator) * (2 / shape[1] / shape[2] ** 2) ** 0.5 for shape in shapes]
+    biases = [torch.randn(shape[0], generator=generator) * 0.3 for shape in shapes]
+    return torch.rand(size, generator=generator), weights, biases, s
 
 
-STACK = Exercise(
+BUILD = Exercise(
     name="02.2",
-    title="A network that enlarges first costs s squared times as much",
-    difficulty=1,
-    solution=stack_macs,
-    oracle=_stack_by_counter,
-    draw=_draw_networks,
+    title="Three convolutions at the small size and a shuffle: this is the kit's ESPCN",
+    difficulty=2,
+    solution=espcn,
+    oracle=_espcn_of_the_kit,
+    draw=lambda g: [espcn_case(g, (2, c, h, w), s) for c, h, w, s in ((1, 5, 7, 2), (3, 6, 4, 2), (1, 4, 6, 3))],
     wrong_answers=(
         WrongAnswer(
-            "always at the small size",
-            lambda layers, h, w, s, first: h * w * _weights(layers),
-            "Right for enlarging last, s² times too few for enlarging first: there every layer works on the large "
-            "picture.",
+            "no activation",
+            _slip(act=lambda x: x),
+            "Three convolutions in a row are one convolution. Between them something must bend: ESPCN takes tanh.",
         ),
         WrongAnswer(
-            "always at the large size",
-            lambda layers, h, w, s, first: h * w * s**2 * _weights(layers),
-            "Right for enlarging first only. The layers of a network that enlarges last never see the large picture.",
+            "another activation",
+            _slip(act=torch.relu),
+            "You took ReLU. ESPCN has tanh: the library's weights mean something else in your network.",
         ),
         WrongAnswer(
-            "s instead of s squared",
-            lambda layers, h, w, s, first: h * w * (s if first else 1) * _weights(layers),
-            "s times too few: the picture grows on both sides.",
+            "tanh at the end too",
+            _slip(last=torch.tanh),
+            "tanh also bends your last layer, which makes the picture: grey levels must not be pressed together.",
         ),
         WrongAnswer(
-            "input channels forgotten",
-            lambda layers, h, w, s, first: h * w * (s**2 if first else 1) * sum(c * k**2 for _, c, k in layers),
-            "You counted one weight for each output channel and tap. Every filter also goes through all channels of "
-            "its INPUT: multiply by in_channels too.",
+            "mid-grey not subtracted",
+            _slip(grey=(0, 0.5)),
+            "You add 0.5 at the end and subtract nothing at the start. With it, the zeros of the padding mean grey.",
+        ),
+        WrongAnswer(
+            "mid-grey not added again",
+            _slip(grey=(0.5, 0)),
+            "All your values are 0.5 too small: what was subtracted at the start must come back at the end.",
         ),
     ),
     hints=(
-        Hint("Right for some cases only", "At which size does each layer work, in either order?"),
-        Hint("A power of s off", "How many pixels has a picture whose sides are s times as long?"),
+        Hint("The size of the result is wrong", "How much padding does a 5 x 5 kernel need to keep the size? A 3 x 3?"),
+        Hint("The size is right, the numbers are not", "What stands between the layers, and what after the last one?"),
     ),
 )
 
@@ -307,4 +316,4 @@ PROJECTION = Exercise(
         Hint("The result looks like noise", "What is corrected? Is it in the sum?"),
     ),
 )
-EXERCISES = (PSNR, STACK, PYRAMID, PROJECTION)
+EXERCISES = (PSNR, BUILD, PYRAMID, PROJECTION)

@@ -32,11 +32,6 @@ def _shuffle_by_loop(x: Tensor, s: int) -> Tensor:
     return out
 
 
-def _channels_last(x: Tensor, s: int) -> Tensor:
-    n, channels, h, w = x.shape
-    return x.reshape(n, s, s, channels // s**2, h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, -1, s * h, s * w)
-
-
 SHUFFLE = Exercise(
     name="03.1",
     title="Each channel's s x s phases lie side by side",
@@ -68,7 +63,7 @@ SHUFFLE = Exercise(
         ),
         WrongAnswer(
             "phases outermost, as TensorFlow's depth_to_space",
-            _channels_last,
+            lambda x, s: _permuted(x.unflatten(1, (s * s, -1)).transpose(1, 2).flatten(1, 2), s, (0, 1, 4, 2, 5, 3)),
             "Right for one channel, wrong for three: you read the channels as (phase, C). PyTorch's order is (C, "
             "phase): the s² phases of one channel are neighbours.",
         ),
@@ -91,18 +86,13 @@ def _taps_by_stamping(kernel_size: int, stride: int) -> list[int]:
     return [round(float(value)) for value in stamped[middle : middle + stride]]
 
 
-def _draw_kernels(generator: torch.Generator) -> list[Case]:
-    fresh = [(draw_integer(generator, 3, 12), draw_integer(generator, 2, 5)) for _ in range(4)]
-    return [(3, 2), (4, 2), (5, 3), (2, 3), *fresh]
-
-
 TAPS = Exercise(
     name="03.2",
     title="Taps are even if and only if the stride divides the kernel size",
     difficulty=2,
     solution=taps,
     oracle=_taps_by_stamping,
-    draw=_draw_kernels,
+    draw=lambda g: [(3, 2), (4, 2), (5, 3), (2, 3), *((draw_integer(g, 3, 12), draw_integer(g, 2, 5)) for _ in "1234")],
     wrong_answers=(
         WrongAnswer(
             "the average",
@@ -219,12 +209,6 @@ def icnr(filters: Tensor, upscale_factor: int) -> Tensor:
     return filters.repeat_interleave(upscale_factor**2, dim=0)
 
 
-def _first_phase_only(filters: Tensor, s: int) -> Tensor:
-    out = filters.new_zeros(len(filters) * s * s, *filters.shape[1:])
-    out[:: s * s] = filters
-    return out
-
-
 ICNR = Exercise(
     name="03.4",
     title="All phases of a channel start as one filter",
@@ -246,7 +230,7 @@ ICNR = Exercise(
         ),
         WrongAnswer(
             "one phase only",
-            _first_phase_only,
+            lambda f, s: torch.stack([f, *[0 * f] * (s * s - 1)], 1).flatten(0, 1),
             "One pixel of each block is bright and the others are black, the strongest checkerboard there is. Every "
             "phase needs the filter.",
         ),

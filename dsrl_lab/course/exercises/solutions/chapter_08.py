@@ -315,78 +315,92 @@ CHOOSING = Exercise(
 )
 
 
-def verdict(low: float, high: float, wanted: float) -> int:
-    if low > 0:
+def verdict(low: float, high: float, size: float) -> int:
+    if low > 0 and low >= size - 0.5:
         return 1
-    return -1 if high < wanted else 0
+    return -1 if high < 0 or high < size - 0.5 else 0
 
 
-def _by_cases(low: float, high: float, wanted: float) -> int:
-    holds_zero, holds_wanted = low <= 0 <= high, low <= wanted <= high
-    if holds_zero and holds_wanted:
-        return 0
-    return 1 if low > 0 else -1
+def _by_places(low: float, high: float, size: float) -> int:
+    """By where the two marks lie: zero, and the claimed size less the tolerance."""
+    marks = (0.0, size - 0.5)
+    beyond, short = all(mark <= low for mark in marks) and low != 0, any(mark > high for mark in marks)
+    return int(beyond) - int(short)
 
 
 def _draw_intervals(generator: torch.Generator) -> list[Case]:
-    u = (0.2 + torch.rand(5, 2, generator=generator)).tolist()
-    return [
-        (u[0][0], 0.5 + u[0][0] + u[0][1], 4.0),  # above zero, below the paper's
-        (-0.5 - u[1][0], 0.1 + u[1][0], 2.0),  # holds zero, ends below the paper's; mean below zero
-        (-2 - u[2][0] - u[2][1], -u[2][0], 2.0),  # below zero
-        (-u[3][0], 3 + u[3][1], 2.0),  # holds both; mean above zero
-        (-0.1 * u[4][0], 0.4 * u[4][1] + 0.2, 2.0),  # holds zero, mean above zero, ends below the paper's
-        (0.0, 3.0, 2.0),  # the ends belong to the interval
-        (0.0, 1.5, 2.0),
-        (-1.0, 2.0, 2.0),
-        (-1.0, 0.0, 2.0),
+    """All kinds in an order that is drawn too: no list of answers passes."""
+    u = (0.25 + torch.rand(6, 2, generator=generator)).tolist()
+    cases = [
+        (1.5 + u[0][0], 3 + u[0][0] + u[0][1], 2.0),  # clear, and near the claimed size
+        (u[1][0], 4 + u[1][1], 3.0),  # above zero, and too wide to say whether as much
+        (u[2][0], 0.5 + u[2][0] + u[2][1], 4.0),  # a gain, but a smaller one
+        (-0.5 - u[3][0], 0.1 + u[3][1], 3.0),  # holds zero, ends below; mean below zero
+        (-0.1 * u[4][0], 0.4 * u[4][1] + 0.2, 2.0),  # the same, mean above zero
+        (-u[5][0], 3 + u[5][1], 2.0),  # holds zero and the claim
+        (-2 - u[0][1], -u[1][1], 2.0),  # below zero
+        (-0.75, -0.25, 0.25),  # below zero, near a small claim
+        (1.5, 2.5, 2.0),  # ends that just suffice
+        (-1.0, 1.5, 2.0),
+        (0.0, 3.0, 0.5),
+        (0.0, 0.75, 0.25),
+        (-1.0, 0.0, 0.25),
+        (0.125, 0.75, 0.25),
     ]
+    return [cases[place] for place in torch.randperm(len(cases), generator=generator).tolist()]
 
 
 RULE = Exercise(
     name="08.5",
-    title="Holds, does not hold, or not tested: three answers, not two",
+    title="Supported, contradicted, undecided: three answers, not two",
     difficulty=1,
     solution=verdict,
-    oracle=_by_cases,
+    oracle=_by_places,
     draw=_draw_intervals,
     wrong_answers=(
         WrongAnswer(
             "the sign of the mean",
-            lambda low, high, wanted: 1 if low + high > 0 else -1,
+            lambda low, high, size: 1 if low + high > 0 else -1,
             "You looked at the mean alone. Half of all parts that do nothing have a positive mean.",
         ),
         WrongAnswer(
-            "not shown taken for refuted",
-            lambda low, high, wanted: 1 if low > 0 else -1,
-            "An interval that holds zero is not always a refutation: if it holds the paper's gain too, there were too "
-            "few seeds to decide. Answer 'not tested'.",
+            "undecided taken for contradicted",
+            lambda low, high, size: 1 if low > 0 and low >= size - 0.5 else -1,
+            "Not supported is not yet contradicted. An interval that still holds the claimed size leaves the claim "
+            "open: answer 0, undecided.",
         ),
         WrongAnswer(
-            "zero inside, so nothing follows",
-            lambda low, high, wanted: 1 if low > 0 else -1 if high < 0 else 0,
-            "An interval from -0.5 to 0.9 does answer a claim of 2 points: that much is excluded.",
+            "clear of zero is enough",
+            lambda low, high, size: 1 if low > 0 else -1 if high < 0 or high < size - 0.5 else 0,
+            "An interval above zero supports *a* gain. The claim names a size: 0.4 to 1.6 does not support 4 points.",
         ),
         WrongAnswer(
-            "only the paper's own size counts",
-            lambda low, high, wanted: 1 if low <= wanted <= high else -1,
-            "The claim is that the part gains, on whatever pictures; how much it gained on the paper's is another "
-            "question. And an interval that holds the paper's gain may hold zero as well.",
+            "only an interval below zero contradicts",
+            lambda low, high, size: 1 if low > 0 and low >= size - 0.5 else -1 if high < 0 else 0,
+            "An interval from -0.5 to 0.9 does answer a claim of 2 points: so large a gain is excluded.",
         ),
         WrongAnswer(
-            "an end at zero counted as above it",
-            lambda low, high, wanted: 1 if low >= 0 else -1 if high < wanted else 0,
+            "touching the size is enough",
+            lambda low, high, size: 1 if low > 0 and high >= size - 0.5 else -1 if high < max(0, size - 0.5) else 0,
+            "Your interval touches the claimed size, but most of it may lie below. The lower end must reach the size "
+            "less 0.5.",
+        ),
+        WrongAnswer(
+            "no tolerance",
+            lambda low, high, size: 1 if low > 0 and low >= size else -1 if high < 0 or high < size else 0,
+            "You compared with the size itself. Half a point is the smallest difference of interest: compare with the "
+            "size less 0.5.",
+        ),
+        WrongAnswer(
+            "a lower end at zero counted as above it",
+            lambda low, high, size: 1 if low >= max(0, size - 0.5) else -1 if high < max(0, size - 0.5) else 0,
             "The ends belong to the interval: one that begins at 0 holds zero.",
-        ),
-        WrongAnswer(
-            "an end at the paper's gain counted as below it",
-            lambda low, high, wanted: 1 if low > 0 else -1 if high <= wanted else 0,
-            "The ends belong to the interval: one that ends at the paper's gain holds it.",
         ),
     ),
     hints=(
-        Hint("I have only two answers", "What if the interval holds both zero and the paper's number?"),
-        Hint("Too many zeros", "Does an interval that ends below the paper's gain leave that gain possible?"),
+        Hint("I have only two answers", "What if the interval holds both zero and the claimed size?"),
+        Hint("Wrong for small claims", "With a claim of 0.25, size - 0.5 lies below zero. What must hold besides?"),
+        Hint("Wrong at an end", "Which comparisons include equality? Read the docstring once more."),
     ),
 )
 EXERCISES = (POOLED, INTERVAL, AT_COST, CHOOSING, RULE)

@@ -1,4 +1,4 @@
-"""Notebook 09: heat-maps as in HRNet (CVPR 2019), section 3; the half pixel of Huang et al. (CVPR 2020)."""
+"""Notebook 09: the half pixel of Huang et al. (CVPR 2020), HRNet's weights of joints, PCK by the torso (2013)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from dsrl_lab.course.exercises.calls import call_for_loss
 from dsrl_lab.course.exercises.exercise import Case, Exercise, Hint, WrongAnswer, draw_integer
 
 
@@ -82,165 +83,175 @@ PLACE = Exercise(
 )
 
 
-def read_joints(heatmaps: Tensor) -> Tensor:
-    joints = []
-    for heatmap in heatmaps:
-        row, column = divmod(int(heatmap.argmax()), heatmap.shape[1])
-        right = torch.sign(heatmap[row, column + 1] - heatmap[row, column - 1])
-        down = torch.sign(heatmap[row + 1, column] - heatmap[row - 1, column])
-        joints.append(torch.stack([column + 0.25 * right, row + 0.25 * down]))
-    return torch.stack(joints)
+def joint_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
+    error = (heatmaps - target).square().mean(dim=(2, 3))
+    return (error * visible).sum() / visible.sum()
 
 
-def _read_with_lists(heatmaps: Tensor) -> list[list[float]]:
-    found = []
-    for values in heatmaps.tolist():
-        _, row, column = max((value, r, c) for r, line in enumerate(values) for c, value in enumerate(line))
-        left, right = values[row][column - 1], values[row][column + 1]
-        above, below = values[row - 1][column], values[row + 1][column]
-        found.append([column + ((right > left) - (right < left)) / 4, row + ((below > above) - (below < above)) / 4])
-    return found
+def _joint_by_joint(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
+    marked = visible.nonzero().tolist()
+    errors = [((heatmaps[n, j] - target[n, j]) ** 2).sum() / target[n, j].numel() for n, j in marked]
+    return torch.stack(errors).sum() / len(errors)
 
 
-def _draw_heatmaps(generator: torch.Generator) -> list[Case]:
+def _draw_targets(generator: torch.Generator) -> list[Case]:
     cases: list[Case] = []
-    for height, width in ((7, 9), (9, 6)):
-        neighbours = torch.tensor([[1, 9, 8, 2], [7, 3, 2, 6], [9, 1, 4, 3], [2, 2, 1, 5], [0, 0, 0, 0]]) / 10
-        maps = 0.5 * torch.rand(5, height, width, generator=generator)
-        for heatmap, sides in zip(maps, neighbours, strict=True):  # left, right, above, below
-            row, column = draw_integer(generator, 1, height - 1), draw_integer(generator, 1, width - 1)
-            heatmap[row, column] = 1.0
-            heatmap[row, column - 1 : column + 2 : 2], heatmap[row - 1 : row + 2 : 2, column] = sides[:2], sides[2:]
-        cases.append((maps,))
+    for people, joints in ((1, 5), (3, 4)):
+        maps = torch.rand(2, people, joints, 4, 6, generator=generator)
+        visible = (torch.rand(people, joints, generator=generator) > 0.4).float()
+        visible[-1] = 1
+        visible[0, :2] = torch.tensor([1.0, 0.0])  # never all, never none; people differ
+        cases.append((maps[0], maps[1] * visible[:, :, None, None], visible))
     return cases
 
 
-def _shifted(heatmaps: Tensor, step: float) -> Tensor:
-    """What a reader gives who moves ``step`` pixels towards the higher neighbour."""
-    whole = _whole_pixels(heatmaps)
-    return whole + (read_joints(heatmaps) - whole) * 4 * step
+def _errors(heatmaps: Tensor, target: Tensor) -> Tensor:
+    return (heatmaps - target).square().mean(dim=(2, 3))
 
 
-def _whole_pixels(heatmaps: Tensor) -> Tensor:
-    places = heatmaps.flatten(1).argmax(1)
-    return torch.stack([places % heatmaps.shape[2], places // heatmaps.shape[2]], dim=1).float()
-
-
-READ = Exercise(
+LOSS = Exercise(
     name="09.2",
-    title="The maximum gives the pixel, its neighbours give the place in it",
-    difficulty=2,
-    solution=read_joints,
-    oracle=_read_with_lists,
-    draw=_draw_heatmaps,
+    title="What is not marked costs nothing and counts nothing",
+    difficulty=1,
+    solution=joint_loss,
+    oracle=_joint_by_joint,
+    draw=_draw_targets,
+    run=call_for_loss,
     wrong_answers=(
         WrongAnswer(
-            "no quarter-pixel shift",
-            _whole_pixels,
-            "You stop at the maximum, so joints are whole heat-map pixels: at stride 4 a step is 4 pixels of the "
-            "input, 8 of the crop. A quarter towards the higher neighbour halves the error.",
+            "visibility ignored",
+            lambda heatmaps, target, visible: _errors(heatmaps, target).mean(),
+            "You ask for an empty map wherever a joint is not marked, so the network learns to deny ankles behind a "
+            "car and wrists that an annotator skipped. Multiply each joint's error by visible.",
         ),
         WrongAnswer(
-            "towards the lower neighbour",
-            lambda heatmaps: _shifted(heatmaps, -0.25),
-            "You moved away from the higher neighbour: worse than no move. A Gaussian between two pixels makes both of "
-            "them high; the joint is between them.",
+            "hidden joints still in the mean",
+            lambda heatmaps, target, visible: (_errors(heatmaps, target) * visible).mean(),
+            "Hidden joints cost nothing, but you still divide by all joints: a person with half of them marked counts "
+            "half as much. (HRNet's release does this.) Divide by the marked ones.",
         ),
         WrongAnswer(
-            "row before column",
-            lambda heatmaps: read_joints(heatmaps).flip(1),
-            "Your joints are (y, x). Tensors are read row first, joints are (x, y): the column is x.",
+            "only the target is masked",
+            lambda heatmaps, target, visible: _errors(heatmaps, target).sum() / visible.sum(),  # it is 0 there
+            "Masking the target makes it empty; the prediction is still compared with it, and all joints' errors are "
+            "divided by the number of marked ones. Mask the error.",
         ),
         WrongAnswer(
-            "always to the right and down",
-            lambda heatmaps: _whole_pixels(heatmaps) + 0.25,
-            "You add a quarter without a look at the neighbours: every joint moves the same way. The sign of right "
-            "minus left decides.",
-        ),
-        WrongAnswer(
-            "half a pixel",
-            lambda heatmaps: _shifted(heatmaps, 0.5),
-            "Half a pixel is the border to the neighbour. A joint somewhere in that half is a quarter away on average: "
-            "that is where the quarter comes from.",
+            "summed over the pixels",
+            lambda heatmaps, target, visible: 24 * (_errors(heatmaps, target) * visible).sum() / visible.sum(),
+            "Your loss grows with the heat-map: four times as large at twice the size, so that SSSR alone would "
+            "increase every step. Take the mean over the pixels.",
         ),
     ),
     hints=(
-        Hint("x and y have changed places", "argmax over a flattened map: place // w is the row, which is y."),
-        Hint("Off by a quarter or a half", "torch.sign(right - left) is -1, 0 or 1."),
+        Hint("Too small by a factor that changes", "By how many joints do you divide: all, or the marked ones?"),
+        Hint("Too large", "Does a joint that nobody marked still add an error?"),
     ),
 )
 
 
-def average_with_mirror(heatmaps: Tensor, of_mirrored: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
-    order = list(range(heatmaps.shape[1]))
-    for a, b in pairs:
-        order[a], order[b] = b, a
-    return (heatmaps + of_mirrored.flip(-1)[:, order]) / 2
+def pck(pred: Tensor, target: Tensor, visible: Tensor, alpha: float) -> Tensor:
+    torso = (target[:, 9] - target[:, 2]).norm(dim=-1)
+    found = ((pred - target).norm(dim=-1) <= alpha * torso[:, None]).float()
+    return ((found * visible).sum(0) / visible.sum(0)).mean()
 
 
-def _joint_for_joint(heatmaps: Tensor, of_mirrored: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
-    partner = {a: b for pair in pairs for a, b in (pair, pair[::-1])}
-    backwards = list(range(heatmaps.shape[-1] - 1, -1, -1))
-    others = [of_mirrored[:, partner.get(joint, joint)][..., backwards] for joint in range(heatmaps.shape[1])]
-    return torch.stack([heatmaps, torch.stack(others, dim=1)]).mean(0)
-
-
-def _draw_mirrored(generator: torch.Generator) -> list[Case]:
-    return [
-        (*torch.rand(2, n, joints, h, w, generator=generator), pairs)
-        for n, joints, h, w, pairs in ((2, 5, 4, 6, [(0, 3), (1, 2)]), (1, 6, 3, 5, [(0, 5), (2, 3)]))
+def _pck_with_lists(pred: Tensor, target: Tensor, visible: Tensor, alpha: float) -> float:
+    away = (pred - target).norm(dim=-1).T.tolist()
+    torsos, marked = _torso(target).flatten().tolist(), visible.T.tolist()
+    hits = [
+        [distance <= alpha * torso for distance, torso, seen in zip(joint, torsos, known, strict=True) if seen]
+        for joint, known in zip(away, marked, strict=True)
     ]
+    return sum(sum(joint) / len(joint) for joint in hits) / 14
 
 
-def _one_way(heatmaps: Tensor, of_mirrored: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
-    back = of_mirrored.flip(-1)
-    for a, b in pairs:
-        back[:, a] = back[:, b]
-        back[:, b] = back[:, a]
-    return (heatmaps + back) / 2
+def _draw_people(generator: torch.Generator) -> list[Case]:
+    """Near, middle and far people, of whom some joints are found; hidden ones are often missed."""
+    cases: list[Case] = []
+    for alpha in (0.2, 0.1):
+        height = torch.tensor([400.0, 200.0, 100.0, 60.0, 300.0, 50.0])
+        target = torch.rand(6, 14, 2, generator=generator) * height[:, None, None]
+        target[:, 9], target[:, 2] = target[:, 5] * 0.2, target[:, 5] * 0.2
+        target[:, 9, 1] += 0.3 * height
+        visible = (torch.rand(6, 14, generator=generator) > 0.35).float()
+        visible[:, [2, 9]] = 1
+        visible[0], visible[5, 3:7] = 1, 0
+        angle = 6.2832 * torch.rand(6, 14, generator=generator)
+        away = alpha * 0.3 * height[:, None] * (0.2 + 1.6 * torch.rand(6, 14, generator=generator)) * (2 - visible)
+        pred = target + torch.stack([away * angle.cos(), away * angle.sin()], dim=-1)
+        pred[:, 9, 1] += torch.tensor([0.5, -0.12, 0.4, -0.15, 0.3, -0.1]) * height  # shoulders that are lost
+        cases.append((pred, target, visible, alpha))
+    whole = torch.randint(100, (1, 14, 2), generator=generator).float()
+    whole[0, 9] = whole[0, 2] + torch.tensor([0.0, 64.0])
+    away = torch.tensor([[0.0, 32.0], [32.0, 0.0], [0.0, 33.0], [31.0, 0.0]]).repeat(4, 1)[:14]  # 32 is within 0.5
+    return [*cases, (whole + away, whole, torch.ones(1, 14), 0.5)]
 
 
-FLIP = Exercise(
-    name="09.5",
-    title="Mirror the maps back, and give each to the joint's partner",
+def _found(pred: Tensor, target: Tensor, reach: Tensor) -> Tensor:
+    return ((pred - target).norm(dim=-1) <= reach).float()
+
+
+def _torso(joints: Tensor) -> Tensor:
+    return (joints[:, 9] - joints[:, 2]).norm(dim=-1)[:, None]
+
+
+def _box(joints: Tensor) -> Tensor:
+    return (joints.amax(1) - joints.amin(1)).amax(-1, keepdim=True)
+
+
+def _shares(found: Tensor, visible: Tensor) -> Tensor:
+    return ((found * visible).sum(0) / visible.sum(0)).mean()
+
+
+SCORE = Exercise(
+    name="09.3",
+    title="The unit is the true torso of the same person",
     difficulty=2,
-    solution=average_with_mirror,
-    oracle=_joint_for_joint,
-    draw=_draw_mirrored,
+    solution=pck,
+    oracle=_pck_with_lists,
+    draw=_draw_people,
     wrong_answers=(
         WrongAnswer(
-            "flip test pairs not swapped",
-            lambda heatmaps, of_mirrored, pairs: (heatmaps + of_mirrored.flip(-1)) / 2,
-            "You mirrored the maps back and left the joints as they were: the left knee's map is averaged with the "
-            "right knee's. Each map gets two weak peaks, and PCK falls for all joints but neck and head.",
+            "PCK normalised by the person's box",
+            lambda pred, target, visible, alpha: _shares(_found(pred, target, alpha * _box(target)), visible),
+            "Your unit is the longer side of the box, some three torsos: PCK looks very good, and compares with "
+            "nothing. Some papers do use the box or the head, and 0.2 of one is not 0.2 of another.",
         ),
         WrongAnswer(
-            "not mirrored back",
-            lambda heatmaps, of_mirrored, pairs: average_with_mirror(heatmaps, of_mirrored.flip(-1), pairs),
-            "Joints swapped, but the maps are still those of the mirror image: peaks left and right of the middle. "
-            "flip(-1) mirrors them back along the width.",
+            "one torso for all",
+            lambda pred, target, visible, alpha: _shares(_found(pred, target, alpha * _torso(target).mean()), visible),
+            "You measured everybody by the mean torso: far people pass with joints anywhere on the body, near people "
+            "fail by a finger. Each person has a unit of their own.",
         ),
         WrongAnswer(
-            "upside down",
-            lambda heatmaps, of_mirrored, pairs: average_with_mirror(heatmaps, of_mirrored.flip(-1, -2), pairs),
-            "You flipped the height: feet meet heads. The width is the last axis.",
+            "the torso that was found",
+            lambda pred, target, visible, alpha: _shares(_found(pred, target, alpha * _torso(pred)), visible),
+            "You measured by the predicted torso: a network that misses a shoulder makes its own unit longer and "
+            "scores better. Measure by the true torso.",
         ),
         WrongAnswer(
-            "swapped one way only",
-            _one_way,
-            "The second assignment reads what the first has just written, so both partners get the same map. Build the "
-            "order of the channels first and index once.",
+            "hidden joints count as missed",
+            lambda pred, target, visible, alpha: (_found(pred, target, alpha * _torso(target)) * visible).mean(),
+            "You divide by all people, so a joint that nobody marked can only be missed: PCK then falls with what the "
+            "annotator saw. Divide by the marked ones.",
         ),
         WrongAnswer(
-            "summed",
-            lambda heatmaps, of_mirrored, pairs: 2 * average_with_mirror(heatmaps, of_mirrored, pairs),
-            "Places are right, heights are doubled: a joint's score, by which OKS-AP ranks people, no longer compares "
-            "with one found without the flip test. Divide by 2.",
+            "visibility ignored",
+            lambda pred, target, visible, alpha: _found(pred, target, alpha * _torso(target)).mean(),
+            "You score joints whose place nobody knows. Leave out what is not marked, in the sum and in the count.",
+        ),
+        WrongAnswer(
+            "pooled over all joints",
+            lambda pred, target, visible, alpha: _found(pred, target, alpha * _torso(target))[visible == 1].mean(),
+            "You pooled all joints: those that are marked often (shoulders, hips: the easy ones) weigh more. Take the "
+            "share of each joint first, then the mean of the shares.",
         ),
     ),
     hints=(
-        Hint("Two peaks in a map", "Which joint of the mirrored picture is the left knee?"),
-        Hint("Partners get the same map", "Does a line of yours read a channel that the line before has overwritten?"),
+        Hint("Nearly right", "Joint by joint first, then the mean? Whose torso? Only marked joints?"),
+        Hint("Far too good", "How long is your unit, in torsos?"),
+        Hint("Shapes do not fit", "(N,) against (N, 14): torso[:, None]."),
     ),
 )
-EXERCISES = (PLACE, READ, FLIP)
+EXERCISES = (PLACE, LOSS, SCORE)
