@@ -16,19 +16,35 @@ from dsrl_lab.course.grading.notebook_file import write_whole
 FORMULA = re.compile(r"^(?=[=+@-])(?!-?\d+(\.\d+)?$)")  # the start of a text that is no number
 
 
-def write_tables(folder: Path, assignment: str, graded: Mapping[str, Result], *, absent: Sequence[str] = ()) -> None:
-    """Write ``<assignment>.csv`` and ``<assignment>_questions.csv``; what was not graded has a problem and no score."""
+def write_tables(
+    folder: Path,
+    assignment: str,
+    graded: Mapping[str, Result],
+    *,
+    absent: Sequence[str] = (),
+    columns: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    """Write ``<assignment>.csv`` and ``<assignment>_questions.csv``; what was not graded has a problem and no score.
+
+    ``columns`` has further values by student and column; those named Grade, or as the assignment, get the total.
+    """
+    columns = columns or {}
+    more = list(dict.fromkeys(name for values in columns.values() for name in values if name != "student"))
     first = next(iter(graded.values()), Result())
     names, out_of = [mark.question for mark in first.marks], sum(mark.out_of for mark in first.marks)
-    rows = [["student", "score", "out_of", *names, "problem", "notes", "worth_a_look"]]
+    rows = [["student", "score", "out_of", *names, "problem", "notes", "worth_a_look", *more]]
     for student, result in graded.items():
         points = ["" if result.fault else str(points) for points in (result.score, *(m.points for m in result.marks))]
         problem = f"not graded: {result.fault}" if result.fault else result.problem
-        texts = (problem, " | ".join(result.notes), " ".join(result.look))
+        texts = (problem, " | ".join(result.notes), "; ".join(result.look))
         rows.append([student, points[0], str(out_of), *points[1:], *texts])
     rows += [[student, "", str(out_of), *[""] * len(names), "not handed in", "", ""] for student in absent]
-    write_whole(folder / f"{assignment}.csv", _csv(rows))
-    write_whole(folder / f"{assignment}_questions.csv", _csv(by_question(list(graded.values()))))
+    for row in rows[1:]:
+        own = dict(columns.get(row[0], {}))
+        total = {name: own.get("total", "") for name in more if name == "Grade" or name.startswith(assignment)}
+        row += [(own | total).get(name, "") for name in more]
+    write_whole(folder / f"{assignment}.csv", csv_text(rows))
+    write_whole(folder / f"{assignment}_questions.csv", csv_text(by_question(list(graded.values()))))
 
 
 def by_question(results: Sequence[Result]) -> list[list[str]]:
@@ -53,7 +69,8 @@ def _correlation(a: Sequence[float], b: Sequence[float]) -> str:
         return ""
 
 
-def _csv(rows: Iterable[Sequence[str]]) -> str:  # a spreadsheet finds no formula of a student's in it
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as CSV, in which a spreadsheet finds no formula of a student's."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows([FORMULA.sub("'", " ".join(value.split())) for value in row] for row in rows)
     return text.getvalue()
