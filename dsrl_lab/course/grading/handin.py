@@ -203,7 +203,9 @@ class _Comparison:
         return [
             name.removesuffix("-answer").replace("-", ".")
             for name, cell in ((_grade_id(cell), cell) for cell in self.cells)
-            if name.endswith("-answer") and name in self.graded and _source(cell) == _source(self.graded[name])
+            if name.endswith("-answer")
+            and name in self.graded
+            and _source(cell).strip() == _source(self.graded[name]).strip()
         ]
 
 

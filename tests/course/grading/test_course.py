@@ -90,7 +90,8 @@ def test_what_the_form_grader_shows_holds_a_student_s_code_as_text_only() -> Non
 def test_a_killed_run_goes_on_and_the_gradebook_knows(mine: Path, solved: Callable[..., list[Cell]]) -> None:
     wrong = "def affinity(features):\n    return features.flatten(2).mT @ features.flatten(2)"
     for student in ("ada", "bob", "eve"):
-        hand_in(mine, student, solved(**({"q06_2": wrong} if student == "bob" else {})))
+        own = {"bob": {"q06_2": wrong}, "eve": {"q06_2": "from dsrl_lab.affinity import affinity_matrix as affinity"}}
+        hand_in(mine, student, solved(**own.get(student, {})))
     command = [sys.executable, "-m", "dsrl_lab", "classroom", "grade", str(mine), "--jobs", "1"]
     run = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
     first = mine / "grades" / CHAPTER / "ada.json"
@@ -103,6 +104,8 @@ def test_a_killed_run_goes_on_and_the_gradebook_knows(mine: Path, solved: Callab
     assert [one.again for one in results][:done] == [True] * done and not results[-1].again
     assert [one.result.score for one in results] == [18, 14, 18]
     assert results[1].result.marks[1].known_as == "no unit length"
+    looks = [one.result.look for one in results]
+    assert looks == [[], [], ["06.2 has no function of its own", "06.2 calls affinity_matrix"]]
     page = (mine / "feedback" / "bob" / CHAPTER / f"{CHAPTER}.html").read_text(encoding="utf-8")
     assert "The diagonal is not 1" in page
     assert all(one.again for one in grade_course(mine, jobs=1)[CHAPTER])
