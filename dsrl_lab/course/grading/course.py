@@ -147,21 +147,19 @@ def _all(
     results: dict[str, Result] = {}
     if not all(kept.values()):
         grader.try_own_solution()
-    handed_in = [one.student for one in submissions(grader.course, grader.key.name)]
     rows = roster(grader.course)
-    present = [row_of(student, rows) for student in handed_in]
-    absent = {next(iter(row.values())): row for row in rows if row not in present}
-    columns = {student: row_of(student, rows) for student in handed_in} | absent
+    here = [row_of(one.student, rows) for one in submissions(grader.course, grader.key.name)]
+    more = {next(iter(row.values())): row for row in rows if row not in here}  # of the absent, then of all
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         try:
             for done in as_completed([pool.submit(grader, one, kept[one]) for one in kept]):
-                found[done.result().submission] = done.result()
-                results = {one.student: found[one].result for one in kept if one in found}
-                for one in (one for one in kept if one in found):
-                    columns[one.student] = grader.columns(found[one]) | columns[one.student]
-                write_tables(grader.grades, grader.key.name, results, absent=list(absent), columns=columns)
+                one = done.result()
+                found[one.submission] = one
+                more[one.submission.student] = grader.columns(one, rows)
+                results = {submission.student: found[submission].result for submission in kept if submission in found}
+                write_tables(grader.grades, grader.key.name, results, more)
                 if progress is not None:
-                    progress(done.result(), len(kept))
+                    progress(one, len(kept))
         except BaseException:  # Ctrl-C: those that run are finished, no other begins
             pool.shutdown(cancel_futures=True)
             raise
@@ -222,11 +220,13 @@ class _Grader:
         """A name that tells nobody who it is, in this assignment."""
         return hmac.new(str(self.seed).encode(), student.encode(), "sha256").hexdigest()[:8]
 
-    def columns(self, one: Graded) -> dict[str, str]:
-        """Further columns of the table."""
+    def columns(self, one: Graded, rows: list[dict[str, str]]) -> dict[str, str]:
+        """Further columns of the table; the roster's Grade, or its column of this assignment, gets the total."""
         total = "" if one.result.fault else f"{one.result.score - one.penalty:g}"
-        late = {"days_late": str(one.days_late), "penalty": f"{one.penalty:g}", "total": total}
-        return {"anonymous_id": self.anonymous(one.submission.student), **late}
+        own = {"anonymous_id": self.anonymous(one.submission.student), "days_late": str(one.days_late)}
+        theirs = row_of(one.submission.student, rows)
+        filled = {name: total for name in theirs if name == "Grade" or name.startswith(self.key.name)}
+        return theirs | filled | own | {"penalty": f"{one.penalty:g}", "total": total}
 
     def _grade(self, submission: Submission) -> Result:
         started = time.monotonic()

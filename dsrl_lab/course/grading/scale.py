@@ -26,7 +26,6 @@ from dsrl_lab.training.record import environment, write
 
 RIGHT, DOUBLED, OPEN, ENDLESS = "right", "doubled", "open", "endless"
 LEAST_ABILITY = 0.3
-BEGIN, END = "<!-- scale: dsrl-lab bench classroom --redraw -->", "<!-- end of scale -->"
 
 
 @dataclass(frozen=True)
@@ -168,13 +167,3 @@ def markdown(lines: Sequence[dict[str, Any]]) -> str:
         ("points as they should be", f"{end['as_drawn']} of {first['submissions']}"),
     )
     return "\n".join(f"| {what} | {value} |" for what, value in rows).replace("|  |", "| |").replace("| --- ", "|---")
-
-
-def update(guide: Path, lines: Sequence[dict[str, Any]]) -> bool:
-    """Write the table between a guide's markers, or raise ValueError; return whether that changed anything."""
-    text = guide.read_text(encoding="utf-8")
-    (before, begin, _), (_, end, after) = text.partition(BEGIN), text.partition(END)
-    if not begin or not end:
-        raise ValueError(f"expected the markers {BEGIN} and {END} in {guide}; put them where the table belongs")
-    write_whole(guide, new := f"{before}{BEGIN}\n{markdown(lines)}\n{END}{after}")
-    return new != text

@@ -17,34 +17,27 @@ FORMULA = re.compile(r"^(?=[=+@-])(?!-?\d+(\.\d+)?$)")  # the start of a text th
 
 
 def write_tables(
-    folder: Path,
-    assignment: str,
-    graded: Mapping[str, Result],
-    *,
-    absent: Sequence[str] = (),
-    columns: Mapping[str, Mapping[str, str]] | None = None,
+    folder: Path, assignment: str, graded: Mapping[str, Result], more: Mapping[str, Mapping[str, str]] | None = None
 ) -> None:
     """Write ``<assignment>.csv`` and ``<assignment>_questions.csv``; what was not graded has a problem and no score.
 
-    ``columns`` has further values by student and column; those named Grade, or as the assignment, get the total.
+    ``more`` has further columns by student; who is not among the ``graded`` has handed nothing in.
     """
-    columns = columns or {}
-    more = list(dict.fromkeys(name for values in columns.values() for name in values if name != "student"))
-    first = next(iter(graded.values()), Result())
-    names, out_of = [mark.question for mark in first.marks], sum(mark.out_of for mark in first.marks)
-    rows = [["student", "score", "out_of", *names, "problem", "notes", "worth_a_look", *more]]
-    for student, result in graded.items():
-        points = ["" if result.fault else str(points) for points in (result.score, *(m.points for m in result.marks))]
-        problem = f"not graded: {result.fault}" if result.fault else result.problem
-        texts = (problem, " | ".join(result.notes), "; ".join(result.look))
-        rows.append([student, points[0], str(out_of), *points[1:], *texts])
-    rows += [[student, "", str(out_of), *[""] * len(names), "not handed in", "", ""] for student in absent]
-    for row in rows[1:]:
-        own = dict(columns.get(row[0], {}))
-        total = {name: own.get("total", "") for name in more if name == "Grade" or name.startswith(assignment)}
-        row += [(own | total).get(name, "") for name in more]
-    write_whole(folder / f"{assignment}.csv", csv_text(rows))
+    more = more or {}
+    rows = [{"student": student, **more.get(student, {}), **_row(result)} for student, result in graded.items()]
+    absent = [student for student in more if student not in graded]
+    rows += [{"student": student, **more[student], "problem": "not handed in"} for student in absent]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    write_whole(folder / f"{assignment}.csv", csv_text([names, *([row.get(n, "") for n in names] for row in rows)]))
     write_whole(folder / f"{assignment}_questions.csv", csv_text(by_question(list(graded.values()))))
+
+
+def _row(result: Result) -> dict[str, str]:
+    points = {mark.question: str(mark.points) for mark in result.marks}
+    row = {"score": str(result.score), "out_of": str(sum(mark.out_of for mark in result.marks)), **points}
+    problem = f"not graded: {result.fault}" if result.fault else result.problem
+    texts = {"problem": problem, "notes": " | ".join(result.notes), "worth_a_look": "; ".join(result.look)}
+    return (dict.fromkeys(row, "") if result.fault else row) | texts
 
 
 def by_question(results: Sequence[Result]) -> list[list[str]]:

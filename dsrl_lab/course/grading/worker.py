@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -44,35 +44,19 @@ def set_limits(*, cpu_seconds: int, memory: int, file_bytes: int, processes: int
 
 
 class LibraryCalls(TorchFunctionMode):
-    """Notes functions of the kit, of other packages and of ``torch.nn.functional`` that an answer calls, or is.
-
-    Example:
-        >>> from dsrl_lab.affinity import affinity_matrix as affinity
-        >>> with LibraryCalls() as calls:
-        ...     _ = affinity(F.relu(torch.ones(1, 2, 3, 3)))
-        >>> sorted(calls.names)
-        ['affinity_matrix', 'relu']
-    """
+    """Notes functions of the kit, of other packages and of ``torch.nn.functional`` that an answer calls, or is."""
 
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()
-
-    def __enter__(self) -> Self:
-        sys.setprofile(self._profile)
-        super().__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        sys.setprofile(None)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if hasattr(F, name := getattr(func, "__name__", "")):
             self.names.add(name)
         return func(*args, **(kwargs or {}))
 
-    def _profile(self, frame: FrameType, event: str, _: Any) -> None:
+    def profile(self, frame: FrameType, event: str, _: Any) -> None:
+        """For ``sys.setprofile``: TorchFunctionMode sees PyTorch's functions alone."""
         caller = frame.f_back
         outside = caller is None or not _in_library(caller.f_code.co_filename)
         if event == "call" and outside and _in_library(frame.f_code.co_filename):
@@ -134,7 +118,9 @@ class Session:
     def call_traced(self, *arguments: Any) -> list[Any]:
         """As ``call``; then ``called`` has an answer."""
         with LibraryCalls() as calls:
+            sys.setprofile(calls.profile)
             results = self.call(*arguments)
+            sys.setprofile(None)
         self.calls = calls.names
         return results
 

@@ -52,9 +52,9 @@ def test_no_word_of_a_student_s_becomes_a_formula(tmp_path: Path) -> None:
     with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert [row[:3] for row in rows[1:]] == [["'=1+1", "2", "4"], ["-1", "1", "4"], ["line break", "2", "4"]]
-    write_tables(tmp_path, "b", {"ada": result(2, 0)}, absent=["eve"])
+    write_tables(tmp_path, "b", {"ada": result(2, 0)}, {"eve": {}, "ada": {"Grade": "2"}})
     last = (tmp_path / "b.csv").read_text(encoding="utf-8").splitlines()[-1]
-    assert last == "eve,,4,,,not handed in,,"
+    assert last == "eve,,,,,,not handed in,,"
     with (tmp_path / "a_questions.csv").open(encoding="utf-8", newline="") as file:
         assert next(row for row in csv.DictReader(file))["with_the_rest"].startswith("-0.")
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from dsrl_lab.course.exercises.bank import EXERCISES
-from dsrl_lab.course.grading.scale import BEGIN, END, markdown
+from dsrl_lab.course.grading.scale import markdown
 from dsrl_lab.training.record import read as record_lines
 
 GUIDE = Path(__file__).resolve().parents[3] / "notebooks" / "assignments" / "INSTRUCTORS.md"
@@ -26,6 +26,6 @@ def test_misconceptions_and_commands_are_the_kit_s() -> None:
 
 def test_what_grading_takes_is_the_record_s() -> None:
     lines = record_lines(RECORD)
-    assert f"{BEGIN}\n{markdown(lines)}\n{END}" in TEXT, "dsrl-lab bench classroom --redraw --record data/runs/..."
+    assert markdown(lines) in TEXT, "what dsrl-lab bench classroom --record data/runs/classroom.jsonl prints"
     end = lines[-1]
     assert end["as_drawn"] == end["grades"] == lines[0]["submissions"]
