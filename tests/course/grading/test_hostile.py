@@ -23,6 +23,7 @@ from dsrl_lab.course.grading.notebook_file import Cell
 
 from .attacks import ATTACKS, FULL, Attack, assert_withstood, without_strips
 from .attacks_on_limits import ATTACKS as ON_LIMITS
+from .attacks_on_replies import ATTACKS as ON_REPLIES
 from .conftest import CHAPTER, LIMITS, earned
 
 pytestmark = [pytest.mark.classroom, pytest.mark.usefixtures("sandboxed"), pytest.mark.timeout(900)]
@@ -45,7 +46,7 @@ def state(course: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in course.rglob("*") if "__pycache__" not in str(path)}
 
 
-@pytest.mark.parametrize("attack", [*ATTACKS, *ON_LIMITS], ids=lambda attack: attack.name)
+@pytest.mark.parametrize("attack", [*ATTACKS, *ON_LIMITS, *ON_REPLIES], ids=lambda attack: attack.name)
 def test_an_attack_earns_nothing_and_costs_nobody(
     attack: Attack,
     course: Path,
@@ -164,7 +165,8 @@ def test_files_that_are_no_notebooks_stop_nobody(
         record_property("hostile", f"{name:48} not followed")
 
 
-def test_readme_says_how_many() -> None:
+def test_the_guide_says_how_many() -> None:
     others = 1 + 2 + 16 + 2  # the instrument of 06.5; deleted tests, forged outputs; files; linked folders
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    assert f"{len(ATTACKS) + len(ON_LIMITS) + others} hostile submissions" in readme
+    guide = Path(__file__).parents[3] / "notebooks" / "assignments" / "INSTRUCTORS.md"
+    number = len(ATTACKS) + len(ON_LIMITS) + len(ON_REPLIES) + others
+    assert f"{number} hostile submissions" in guide.read_text(encoding="utf-8")

@@ -19,9 +19,11 @@ from dsrl_lab.course.grading.answer_key import AnswerKey
 from dsrl_lab.course.grading.grading import Mark, Result
 
 from .attacks import FULL, assert_withstood
-from .attacks_on_limits import ATTACKS
+from .attacks_on_limits import ATTACKS as ON_LIMITS
+from .attacks_on_replies import ATTACKS as ON_REPLIES
 from .conftest import CHAPTER, REPOSITORY
 
+ATTACKS = [*ON_LIMITS, *ON_REPLIES]
 pytestmark = [pytest.mark.classroom, pytest.mark.usefixtures("sandboxed"), pytest.mark.timeout(900)]
 SOMEBODY = [
     "bwrap",
