@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from itertools import combinations
@@ -22,9 +22,7 @@ SPARE = "Which wrong answer did you have first, and how did you see that it was 
 def write_asked(folder: Path, key: AnswerKey, graded: Mapping[str, Result], *, seed: int) -> None:
     """Write ``<assignment>_ask.csv``: whom to ask, why, and two questions about lines of their own."""
     codes = {student: "\n".join(mark.code for mark in result.marks) for student, result in graded.items()}
-    why: dict[str, list[str]] = defaultdict(list)
-    for student, result in graded.items():
-        why[student] += [found for found in result.look if found[0].isdigit()]  # of an exercise, not a word
+    why = {student: [look for look in result.look if look[0].isdigit()] for student, result in graded.items()}
     known = {line for cell in (*key.cells, *key.solved) for line in _lines(cell.source)}
     for ratio, one, other in alike(codes, known):
         why[one].append(f"{ratio:.0%} of the unusual lines as {other}")
@@ -42,11 +40,6 @@ def alike(codes: Mapping[str, str], known: set[str]) -> list[tuple[float, str, s
     """Pairs of students whose lines are alike, the most alike first; lines that are known or frequent do not count.
 
     Comments, texts, spaces and the names of variables do not matter.
-
-    Example:
-        >>> alike({"ada": "a = 1 + 1; b = a + 2; c = b ** 3; d = c % 5; e = d // 7",
-        ...        "bob": "x = 1 + 1; y = x + 2; z = y ** 3; u = z % 5; w = u // 7"}, set())
-        [(1.0, 'ada', 'bob')]
     """
     lines = {student: _lines(code) for student, code in codes.items()}
     often = Counter(line for mine in lines.values() for line in set(mine))
@@ -62,12 +55,7 @@ def alike(codes: Mapping[str, str], known: set[str]) -> list[tuple[float, str, s
 
 
 def questions(code: str, seed: str) -> list[str]:
-    r"""Two questions about lines of a student's code.
-
-    Example:
-        >>> questions("def f(x):\n    y = x.sum(dim=1)\n    return y", "seed")[0]
-        'What does `y` hold after `y = x.sum(dim=1)`, and of which shape or size is it?'
-    """
+    """Two questions about lines of a student's code."""
     found = list(dict.fromkeys(_questions(code)))
     chosen = random.Random(seed).sample(found, min(2, len(found)))
     return [*chosen, *[SPARE] * (2 - len(chosen))]

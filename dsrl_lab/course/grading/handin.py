@@ -96,13 +96,7 @@ def _grade_id(cell: RawCell) -> str:
     return str(_marks(cell).get("grade_id", ""))
 
 
-def _called(grade_id: str) -> str:
-    """How a student knows a cell.
-
-    Example:
-        >>> _called("06-2-check")
-        'the check of 06.2'
-    """
+def _called(grade_id: str) -> str:  # "the check of 06.2"
     exercise, _, end = grade_id.rpartition("-")
     kinds = {"answer": "the answer to", "check": "the check of", "hidden": "the second check of"}
     return f"{kinds.get(end, 'the answer in words to')} {exercise.replace('-', '.')}"
@@ -124,6 +118,9 @@ class _Comparison:
 
     def number(self, cell: RawCell) -> int:
         return 1 + next(number for number, other in enumerate(self.cells) if other is cell)
+
+    def differs(self, cell: RawCell) -> bool:
+        return _source(cell).strip() != _source(self.graded.get(_grade_id(cell), {})).strip()
 
     def kinds(self) -> None:
         for number, cell in enumerate(self.cells):
@@ -161,7 +158,7 @@ class _Comparison:
         if nameless:
             self.fixed(f"{len(nameless)} cells have lost the ids that Jupyter gives them")
         place = 0
-        unmarked = []
+        unmarked: list[str] = []
         for grade_id, twin in self.graded.items():
             own = next((cell for cell in self.cells if _grade_id(cell) == grade_id), None)
             if own is None and (own := self._unmarked(twin)) is not None:
@@ -176,9 +173,8 @@ class _Comparison:
                 self.findings.append(Finding(text, fixable=not _students(grade_id)))
             own["id"] = twin["id"]
             place = self.number(own)
-        if len(unmarked) > 3:
-            unmarked = [f"{len(unmarked)} cells no longer count as answers and checks"]
-        for text in unmarked:
+        many = [f"{len(unmarked)} cells no longer count as answers and checks"]
+        for text in unmarked if len(unmarked) < 4 else many:
             self.fixed(text)
 
     def _unmarked(self, twin: RawCell) -> RawCell | None:
@@ -192,7 +188,7 @@ class _Comparison:
     def changed(self) -> None:
         for cell in self.cells:
             twin = self.graded.get(_grade_id(cell))
-            if twin is not None and not _students(_grade_id(cell)) and _source(cell).strip() != _source(twin).strip():
+            if twin is not None and not _students(_grade_id(cell)) and self.differs(cell):
                 self.fixed(f"{_called(_grade_id(cell))} was changed")
                 cell["source"] = twin["source"]
             if twin is not None and _marks(cell) != _marks(twin):
@@ -201,11 +197,9 @@ class _Comparison:
 
     def still_open(self) -> list[str]:
         return [
-            name.removesuffix("-answer").replace("-", ".")
-            for name, cell in ((_grade_id(cell), cell) for cell in self.cells)
-            if name.endswith("-answer")
-            and name in self.graded
-            and _source(cell).strip() == _source(self.graded[name]).strip()
+            _grade_id(cell).removesuffix("-answer").replace("-", ".")
+            for cell in self.cells
+            if _grade_id(cell).endswith("-answer") and not self.differs(cell)
         ]
 
 

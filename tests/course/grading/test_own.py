@@ -115,7 +115,8 @@ def test_late_by_the_clock() -> None:
     hours = {"2026-11-02 10:00:00 UTC": 0, "2026-11-03 10:00:00 UTC": 1, "2026-11-03T11:59:59+02:00": 1, "soon": 0}
     assert {text: days_late(text, due) for text in hours} == hours
     assert days_late("2026-11-09", due) == 7 and days_late("2026-11-09", None) == days_late("", due) == 0
-    assert penalty("10", 20, 18) == 18 and penalty("none", 9, 18) == 0
+    assert penalty("10", 20, 18) == penalty("zero", 1, 18) == 18 and penalty("none", 9, 18) == penalty("10", 0, 18) == 0
+    assert penalty("10", 2, 18) == 3.6
     for policy in ("a tenth", "101", "-1"):
         with pytest.raises(ValueError, match="expected none, zero or percent a day"):
             penalty(policy, 1, 18)
