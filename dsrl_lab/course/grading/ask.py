@@ -6,6 +6,7 @@ import ast
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from difflib import SequenceMatcher
 from itertools import combinations
 from pathlib import Path
@@ -15,7 +16,8 @@ from dsrl_lab.course.grading.grading import Result
 from dsrl_lab.course.grading.notebook_file import write_whole
 from dsrl_lab.course.grading.tables import csv_text
 
-ALIKE, FEWEST_LINES, BY_CHANCE = 0.7, 5, 3
+ALIKE, FEWEST_LINES, MOST_LINES, BY_CHANCE = 0.7, 5, 400, 3
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # hostile code: too deep, too long
 SPARE = "Which wrong answer did you have first, and how did you see that it was wrong?"
 
 
@@ -56,13 +58,15 @@ def alike(codes: Mapping[str, str], known: set[str]) -> list[tuple[float, str, s
 
 def questions(code: str, seed: str) -> list[str]:
     """Two questions about lines of a student's code."""
-    found = list(dict.fromkeys(_questions(code)))
+    found: list[str] = []
+    with suppress(*UNREADABLE):
+        found = list(dict.fromkeys(_questions(code)))
     chosen = random.Random(seed).sample(found, min(2, len(found)))
     return [*chosen, *[SPARE] * (2 - len(chosen))]
 
 
 def _questions(code: str) -> Iterator[str]:
-    for node in ast.walk(_parsed(code)):
+    for node in ast.walk(ast.parse(code)):
         line = ast.unparse(node).splitlines()[0][:120] if isinstance(node, ast.stmt) else ""
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             yield f"What does `{node.targets[0].id}` hold after `{line}`, and of which shape or size is it?"
@@ -77,21 +81,17 @@ def _questions(code: str) -> Iterator[str]:
 
 
 def _lines(code: str) -> list[str]:
-    tree = _parsed(code)
-    stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
-    stored |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in stored:
-            node.id = "v"
-        elif isinstance(node, ast.arg):
-            node.arg = "v"
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            node.value = ast.Constant(None)  # a text
-    return [line.strip() for line in ast.unparse(tree).splitlines() if len(line.strip()) > 6]
-
-
-def _parsed(code: str) -> ast.Module:
-    try:
-        return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.Module([], [])
+    with suppress(*UNREADABLE):
+        tree = ast.parse(code)
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        arguments = [node for node in ast.walk(tree) if isinstance(node, ast.arg)]
+        own = {n.id for n in names if not isinstance(n.ctx, ast.Load)} | {node.arg for node in arguments}
+        for name in (name for name in names if name.id in own):
+            name.id = "v"
+        for argument in arguments:
+            argument.arg = "v"
+        texts = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
+        for text in texts:
+            text.value = ast.Constant(None)
+        return [line.strip() for line in ast.unparse(tree).splitlines() if len(line.strip()) > 6][:MOST_LINES]
+    return []

@@ -61,6 +61,23 @@ def test_questions_are_about_their_own_lines() -> None:
     assert questions("x = (", "s") == [SPARE, SPARE]
 
 
+def test_code_that_is_too_deep_stops_nobody() -> None:
+    deep = [
+        "x = " + "-" * 900 + "1",
+        "a" + ".b" * 3000,
+        "1" + "+1" * 9000,
+        "x = " + "(" * 5000,
+        "x" * 20_000,
+        "\0",
+        "[" * 99,
+    ]
+    codes = {f"student{n}": f"def f(x):\n    return x\n{code}" for n, code in enumerate(deep)}
+    assert alike(codes, set()) == []
+    assert all(len(questions(code, "seed")) == 2 for code in codes.values())
+    long = "\n".join(f"y{n} = {n} + {n}" for n in range(2000))
+    assert alike({"a": long, "b": long}, set()) == [(1.0, "a", "b")]
+
+
 def test_the_list_has_calls_copies_and_some_by_chance(tmp_path: Path) -> None:
     def result(code: str, *look: str) -> Result:
         return Result(marks=[Mark("06.5", 6, 6, True, True, "", "", code=code)], look=list(look))
