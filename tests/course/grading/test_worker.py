@@ -7,7 +7,6 @@ import torch
 
 from dsrl_lab.course.grading.worker import Session
 
-
 AFFINITY = "from dsrl_lab.affinity import affinity_matrix as known\n"
 TORCH = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
 
