@@ -31,9 +31,9 @@ def release(
     from dsrl_lab.course.grading.release import release as build
     from dsrl_lab.training.splits import REPOSITORY
 
-    for assignment in build(course, REPOSITORY, only=only or []):
-        asked = ", ".join(question.name for question in assignment.questions)
-        _print(f"{assignment.name}: {assignment.points} points for {asked}")
+    for name, asked in build(course, REPOSITORY, only=only or []).items():
+        points = 2 * sum(question.points for question in asked)
+        _print(f"{name}: {points} points for {', '.join(question.name for question in asked)}")
     _print(f"hand out {course / 'release'} and {course / 'kit'}; keep everything else to yourself")
 
 

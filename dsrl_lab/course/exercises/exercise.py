@@ -70,8 +70,8 @@ class Exercise:
             if found := re.search(asked, source.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
                 return found[0]
         raise ValueError(
-            f"expected the stub of {self.name} in notebooks/src/{self.name[:2]}_*.py below {REPOSITORY}, or in own/ of a "
-            "course, found none; run from a checkout with the notebooks' sources"
+            f"expected the stub of {self.name} in notebooks/src/{self.name[:2]}_*.py below {REPOSITORY}, or in a "
+            "course's own/, found none; run from a checkout with the notebooks' sources"
         )
 
     @property

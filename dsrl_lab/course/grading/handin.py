@@ -197,9 +197,9 @@ class _Comparison:
 
     def still_open(self) -> list[str]:
         return [
-            _grade_id(cell).removesuffix("-answer").replace("-", ".")
+            _grade_id(cell).removesuffix("-answer").replace("-written", " in words").replace("-", ".")
             for cell in self.cells
-            if _grade_id(cell).endswith("-answer") and not self.differs(cell)
+            if _students(_grade_id(cell)) and not self.differs(cell)
         ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,25 +28,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Released:
-    """One assignment of a course."""
-
-    name: str
-    questions: tuple[Question, ...]
-
-    @property
-    def points(self) -> int:
-        """The most points."""
-        return 2 * sum(question.points for question in self.questions)
-
-
 def assignments(folder: Path) -> list[Path]:
     """Sources of notebooks 02 to 09 that have exercises."""
     return [source for source in sources(folder) if source.stem[:2] in NUMBERS and questions(source)]
 
 
-def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> list[Released]:
+def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> dict[str, list[Question]]:
     """Build or renew a course; ``only`` has numbers such as "06". Raises ValueError for others, or no nbgrader."""
     api = _nbgrader(course)
     for exercise in load_own(course):
@@ -65,7 +51,7 @@ def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> list
         if not (outcome := api.generate_assignment(source.stem, force=True))["success"]:
             raise ValueError(f"nbgrader could not release {source.stem}: {outcome.get('error') or outcome.get('log')}")
     build_kit(repository, course / "kit", released=course / "release")
-    return [Released(source.stem, tuple(questions(source, chosen.points))) for source in wanted]
+    return {source.stem: questions(source, chosen.points) for source in wanted}
 
 
 def _nbgrader(course: Path) -> Any:
