@@ -102,36 +102,35 @@ def pulls(model: DSRL) -> dict[str, dict[str, Tensor]]:
 arrows, shapes = pulls(network), network_shapes(network, (48, 64))
 
 # %% jupyter={"source_hidden": true}
-PLACES = {"picture": (0.9, 2.6), "encoder": (3.6, 2.6), "decoder": (6.2, 4.3), "SSSR head": (8.9, 4.3)}
-PLACES |= {"transform": (8.9, 2.6), "SISR head": (8.9, 0.9)}
-PLACES |= dict(zip(COLORS, ((12.0, 4.3), (12.0, 0.9), (12.0, 2.6)), strict=True))
-TEXTS = {"cross-entropy": "cross-entropy\nagainst the mask", "0.1 · SISR": "0.1 × squared error\nagainst the original"}
-TEXTS |= {"1 · FA": "feature affinity:\nS_seg against S_sr", "picture": "low-resolution\npicture"}
+PLACES = {"picture": (0.9, 2.6), "encoder": (3.5, 2.6), "decoder": (6.1, 4.4), "SSSR head": (8.7, 4.4)}
+PLACES |= {"transform": (8.7, 2.6), "SISR head": (8.7, 0.8)}
+PLACES |= dict(zip(COLORS, ((11.3, 4.4), (11.3, 0.8), (11.3, 2.6)), strict=True))
+TEXTS = {"cross-entropy": "cross-entropy\nagainst the mask", "0.1 · SISR": "0.1 × squared error\nagainst original"}
+TEXTS |= {"1 · FA": "feature affinity\nS_seg, S_sr", "picture": "low-resolution\npicture"}
 
 
-def line_between(ax: object, start: str, end: str, text: str) -> None:
+def draw_arrows(ax: object, start: str, end: str) -> None:
     """A grey arrow forward, and one back for each loss whose gradient takes this way."""
     (x0, y0), (x1, y1) = PLACES[start], PLACES[end]
-    x0, x1 = x0 + 0.85, x1 - 0.85
-    back = [n for n in COLORS if n == end or (end in PARTS and arrows[n][end].any())]
+    x0, x1 = x0 + 0.82, x1 - 0.82
+    side = torch.tensor([y1 - y0, x0 - x1]) / torch.tensor([y1 - y0, x0 - x1]).norm()
+    back = [n for n in COLORS if start in PARTS and (n == end or (end in PARTS and arrows[n][end].any()))]
     for place, color in enumerate((GREY, *(COLORS[name] for name in back))):
-        (a, b), (c, d) = ((x1, y1), (x0, y0)) if place == 0 else ((x0, y0), (x1, y1))
-        style = {"arrowstyle": "-|>", "color": color, "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
-        ax.annotate("", (a, b - 0.16 * place), (c, d - 0.16 * place), arrowprops=style)
-    ax.text((x0 + x1) / 2, (y0 + y1) / 2 + 0.1, text, ha="center", va="bottom", fontsize=7.5)
+        dx, dy = (0.13 * place * side).tolist()
+        ends = ((x0 + dx, y0 + dy), (x1 + dx, y1 + dy))[:: 1 if place else -1]
+        style = {"arrowstyle": "-|>", "color": color, "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", *ends, arrowprops=style)
 
 
 def draw_part(ax: object, name: str) -> None:
     """A box; below a part of the network, how the pull on its weights divides among the losses."""
-    (x, y), color = PLACES[name], COLORS.get(name, GREY)
-    look = {"boxstyle": "round,pad=0.45", "facecolor": faded(color, 0.2), "edgecolor": color}
-    ax.text(x, y, TEXTS.get(name, name), ha="center", va="center", fontsize=8.5, bbox=look, zorder=3)
-    lengths = [float(arrows[loss][name].norm()) if name in PARTS else 0.0 for loss in COLORS]
-    left = x - 0.8
-    for length, shade in zip(lengths, COLORS.values(), strict=True):
-        if length:
-            ax.barh(y - 0.72, 1.6 * length / sum(lengths), 0.16, left, color=shade)
-            left += 1.6 * length / sum(lengths)
+    (x, y), color, left = PLACES[name], COLORS.get(name, GREY), PLACES[name][0] - 0.8
+    ax.bar(x, 0.68, 1.6, y - 0.34, color=faded(color, 0.2), edgecolor=color, zorder=3)
+    ax.text(x, y, TEXTS.get(name, name), ha="center", va="center", fontsize=9.5, zorder=4)
+    lengths = torch.tensor([float(arrows[loss][name].norm()) if name in PARTS else 0.0 for loss in COLORS])
+    for share, shade in zip((1.6 * lengths / lengths.sum().clamp(min=1e-9)).tolist(), COLORS.values(), strict=True):
+        ax.barh(y - 0.45, share, 0.18, left, color=shade, zorder=3)
+        left += share
 
 
 # %% jupyter={"source_hidden": true}
@@ -139,25 +138,26 @@ def size(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 
 
-EDGES = (
-    ("picture", "encoder", size(shapes.image)),
-    ("encoder", "decoder", "\n".join(map(size, shapes.features)) + "  "),
-    ("decoder", "SSSR head", f"class maps\n{size(shapes.class_maps)}"),
-    ("decoder", "transform", f"    features\n    {size(shapes.head_features)}"),
-    ("encoder", "SISR head", "the same maps"),
-    ("SSSR head", "cross-entropy", f"logits\n{size(shapes.logits)}"),
-    ("SISR head", "0.1 · SISR", f"picture\n{size(shapes.super_res)}"),
-    ("transform", "1 · FA", f"features\n{size(shapes.task_features)}"),
-    ("SISR head", "1 · FA", f"features\n{size(shapes.sisr_features)}    "),
-)
+EDGES = {
+    ("picture", "encoder"): (2.2, 2.75, "center", size(shapes.image)),
+    ("encoder", "decoder"): (4.6, 3.75, "right", "\n".join(map(size, shapes.features))),
+    ("decoder", "SSSR head"): (7.4, 4.52, "center", f"class maps\n{size(shapes.class_maps)}"),
+    ("decoder", "transform"): (7.55, 3.45, "left", f"features {size(shapes.head_features)}"),
+    ("encoder", "SISR head"): (5.75, 1.05, "right", "the same three maps"),
+    ("SSSR head", "cross-entropy"): (10.0, 4.52, "center", f"logits\n{size(shapes.logits)}"),
+    ("transform", "1 · FA"): (10.0, 2.72, "center", f"features\n{size(shapes.task_features)}"),
+    ("SISR head", "1 · FA"): (10.3, 1.55, "left", f"features {size(shapes.sisr_features)}"),
+    ("SISR head", "0.1 · SISR"): (10.0, 0.16, "center", f"picture\n{size(shapes.super_res)}"),
+}
 with theme():
-    figure = new_figure(13, 5)
+    figure = new_figure(12, 5.2)
     ax = figure.add_subplot()
-    for edge in EDGES:
-        line_between(ax, *edge)
+    for (start_of, end_of), (x, y, side, text) in EDGES.items():
+        draw_arrows(ax, start_of, end_of)
+        ax.text(x, y, text, ha=side, va="bottom", fontsize=8.5)
     for name in PLACES:
         draw_part(ax, name)
-    ax.set(xlim=(0, 13), ylim=(0, 5.2))
+    ax.set(xlim=(0, 12.2), ylim=(0.1, 5.1))
     ax.set_axis_off()
     show_figure(figure, alt="DSRL as a graph, and which parts the gradients of cross-entropy, SISR and affinity reach")
 
@@ -268,7 +268,7 @@ def chosen(mine: object, worked: object) -> object:
 
 forward = chosen(my_forward, worked_forward)
 pairs = zip(forward(network, example.low_res), network(example.low_res), strict=False)
-apart = [float((mine - theirs).abs().max()) if mine.shape == theirs.shape else None for mine, theirs in pairs]
+apart = [(mine - theirs).abs().max().item() if mine.shape == theirs.shape else None for mine, theirs in pairs]
 Table({"output": list(given), "largest difference": apart}, "By hand against DSRL (empty: another shape)", digits=7)
 
 # %% [markdown]
@@ -444,7 +444,7 @@ def train(model: DSRL, config: TrainConfig, name: str) -> list:
         if line.metrics:
             score = f"mIoU {100 * line.metrics['miou']:.1f} %"
         bar = f"{name:22} {'█' * done:20} {line.iteration:3}/{line.iterations}   loss {line.loss:.3f}   {score}"
-        shown.update(HTML(f"<pre style='margin:0'>{bar}</pre>"))
+        shown.update(HTML(f"<pre style='margin:0;font-family:monospace'>{bar}</pre>"))
     return kept
 
 
