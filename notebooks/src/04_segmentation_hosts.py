@@ -150,7 +150,7 @@ rows = [
     }
     for name, host in HOSTS.items()
 ]
-Table(rows, "What each host says about itself")
+Table(rows, "The contract of each host")
 
 # %% [markdown]
 # Read a row aloud: "DABNet gives maps at strides 2, 4, 8, and decides at stride 8." DSRL reads all three: SISR the maps, affinity the
@@ -386,8 +386,8 @@ hint("04.3") + solution("04.3")
 # ## Fourth and fifth: two paths (BiSeNet), or no decoder (DABNet)
 #
 # BiSeNet divides the work. A short *spatial path* (three strided convolutions, stride 8) keeps detail. A ResNet-18 gathers context down to stride 32.
-# A fusion joins both. DABNet stops at stride 8, grows its dilations from 2 to 16, and classifies that map at once: nothing was lost, so nothing
-# must be found again. Where does each do its work?
+# A fusion joins both. DABNet stops at stride 8, grows its dilations from 2 to 16, and classifies that map at once: it has no way back to pay for. Where
+# does each do its work?
 
 # %%
 parts: list[dict[str, object]] = []
@@ -630,7 +630,7 @@ hint("04.5") + solution("04.5")
 #    <details><summary>Answer</summary>Logits for SSSR, features for affinity. (SISR reads the encoder's maps.)</details>
 # 2. Why does a dilated encoder cost more than a strided one?
 #    <details><summary>Answer</summary>Channels double, sides do not halve: each layer costs four times as much.</details>
-# 3. What can an average over the picture tell a pixel?
+# 3. What does an average over the picture add?
 #    <details><summary>Answer</summary>What kind of scene it is in. Not where an outline runs.</details>
 
 # %% [markdown]

@@ -16,7 +16,7 @@
 # **Claim.** Feature affinity never asks two networks for the same features. It asks them to agree on *which pixels look
 # alike*. It copies that answer from the teacher, right or wrong.
 #
-# Measured: about 20 seconds of CPU time on one core, 1.2 GB of memory at most. Data: drawn streets and photographs that come with scikit-image.
+# Measured: about 15 seconds of CPU time on one core, 1.2 GB of memory at most. Data: drawn streets and photographs that come with scikit-image.
 # Needs: 00. No internet, no GPU.
 
 # %%
@@ -350,7 +350,7 @@ display(reveal("06.untrained", sum(score["untrained network"]) / 3))
 auc_table(score, "AUC of pairs")
 
 # %% [markdown]
-# An untrained network is far from chance: random filters keep colour, and colour says much about class. Remember this number. It is
+# An untrained network is far from chance: random filters keep colour, and colour goes with class. Remember this number. It is
 # the **baseline** for every trained network.
 #
 # ## Touch a trained network
@@ -508,15 +508,15 @@ Table(lines, "The same features, changed in ways that must not matter", digits=4
 # %% [markdown]
 # <details><summary>Symptoms to recognise: open after your guess</summary>
 #
-# No unit length: a loss in the thousands. Sum: w2 must be chosen again for each batch size.
+# No unit length: the loss grows a hundredfold. Sum: w2 must be chosen again for each batch size.
 # Columns with columns: the loss changes when positions are shuffled alike. One channel after a ReLU: 0 from the first step.
 #
 # </details>
 #
 # ## Sub-sampling
 #
-# S grows with the fourth power of the side, so both maps are reduced first: to 1/8 per side [B]. By what
-# filter is not known; the kit averages. Shift the picture by one pixel: how much does S change?
+# S grows with the fourth power of the side, so both maps are reduced first: to 1/8 per side [B]. The
+# filter is not known; the kit averages. Move the picture by one pixel: how much does S change?
 
 
 # %% jupyter={"source_hidden": true}
