@@ -25,7 +25,7 @@ def printed(notebook: Any) -> str:
 def test_the_first_screen_is_a_drawing_and_no_code(name: str) -> None:
     cells = built(name).cells
     first = next(n for n, cell in enumerate(cells) if "<img" in str(cell.get("outputs", "")))
-    assert first <= 6
+    assert first <= 7
     shown = [cell for cell in cells[2 : first + 1] if cell.cell_type == "code"]
     assert all(cell.metadata.get("jupyter", {}).get("source_hidden") for cell in shown)
 

@@ -49,7 +49,7 @@ from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.objectives import class_weights_of, dsrl_loss
-from dsrl_lab.training.optim import build_optimizer, poly_learning_rate
+from dsrl_lab.training.optim import build_optimizer, host_parameters, poly_learning_rate
 from dsrl_lab.widgets import training_monitor
 
 # %% [markdown]
@@ -195,7 +195,7 @@ output = network(example.low_res)
 given = {name: tuple(value.shape) for name, value in output._asdict().items() if isinstance(value, Tensor)}
 terms = dsrl_loss(task, output, example, iteration=0, count=task.count(example))
 display(Table({"output of DSRL": given.keys(), "shape": given.values()}, "What DSRL gives for a batch of 8"))
-Table({"term": terms._fields, "value": [value.item() for value in terms]}, "The objective on this batch", digits=4)
+Table({"term": terms._fields, "value": [value.item() for value in terms]}, "Its losses", digits=4)
 
 # %% [markdown]
 # ### Exercise 07.1 · one mean for a batch
@@ -396,9 +396,11 @@ hint("07.2") + solution("07.2")
 groups = build_optimizer(network, configs["dsrl"]).param_groups
 numbers = [sum(parameter.numel() for parameter in group["params"]) for group in groups]
 in_all = sum(parameter.numel() for parameter in network.parameters())
-columns = {"tensors": [len(group["params"]) for group in groups], "numbers": numbers}
+started = {id(parameter) for parameter in host_parameters(network)}
+columns = {"layers": ["host" if id(group["params"][0]) in started else "new" for group in groups]}
+columns |= {"tensors": [len(group["params"]) for group in groups], "numbers": numbers}
 columns["weight decay"] = [group["weight_decay"] for group in groups]
-Table(columns, f"The optimizer's groups: {sum(numbers):,} numbers; the network has {in_all:,}", digits=4)
+Table(columns, f"{sum(numbers):,} numbers in groups, {in_all:,} in the network", digits=4)
 
 
 # %%
@@ -478,11 +480,12 @@ for when, model in (("before", build_dsrl(recipes["dsrl"].network)), ("after", m
 Table(lines, "Pull on the encoder, and its cosine with the main task's, on one batch", digits=3)
 
 # %% [markdown]
+# SISR's pull is the longest at first, and fades as its picture becomes right. Its cosine is near 0: on this batch it pulls sideways.
+#
 # ## Stop, and go on bit for bit
 #
 # A run that stops and resumes should be the *same* run. The monitor shows the seam: earlier records in grey. All that a step draws
-# (pictures, crops, flips) follows from the seed and the step's number. So weights, momentum and that number are all that must be kept.
-# This run takes about half a minute.
+# follows from the seed and the step's number. So weights, momentum and that number must be kept, no more. This run takes half a minute.
 
 # %%
 watched = build_dsrl(recipes["dsrl"].network)
