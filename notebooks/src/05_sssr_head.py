@@ -713,7 +713,7 @@ Table(lines, "Three better numbers than there are")
 # %% [markdown]
 # ## Words and sources
 #
-# **SSSR** 语义分割超分辨率, **upscale factor** 放大倍数, **residual** 残差, **nearest neighbour** 最近邻插值, **bilinear interpolation** 双线性插值, **logits** 逻辑值.
+# **SSSR** 语义分割超分辨率, **upscale factor** 放大倍数, **residual** 残差, **nearest neighbour** 最近邻插值, **bilinear interpolation** 双线性插值, **logits** 未归一化得分.
 #
 # - Wang et al., Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020 (Figure 4, Table 1), and the authors' release (head, counter, evaluation).
 # - Long, Shelhamer, Darrell, Fully convolutional networks, CVPR 2015 (deconvolutions that start as bilinear).
