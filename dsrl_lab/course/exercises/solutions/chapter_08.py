@@ -326,7 +326,7 @@ def _draw_intervals(generator: torch.Generator) -> list[Case]:
     u = (0.25 + torch.rand(6, 2, generator=generator)).tolist()
     cases = [
         (1.5 + u[0][0], 3 + u[0][0] + u[0][1], 2.0),  # clear, and near the claimed size
-        (u[1][0], 4 + u[1][1], 3.0),  # above zero, and too wide to say whether as much
+        (1.4 + u[1][0] / 2, 4 + u[1][1], 3.0),  # above zero, and too wide to say whether as much
         (u[2][0], 0.5 + u[2][0] + u[2][1], 4.0),  # a gain, but a smaller one
         (-0.5 - u[3][0], 0.1 + u[3][1], 3.0),  # holds zero, ends below; mean below zero
         (-0.1 * u[4][0], 0.4 * u[4][1] + 0.2, 2.0),  # the same, mean above zero
