@@ -62,7 +62,7 @@ slow: $(VENV)/.dev .venv-class/.made  ## Check what takes long or needs real dat
 	touch $@
 
 classroom: .venv-class/.made  ## Test the classroom with nbgrader and the sandbox (bubblewrap), hostile submissions included
-	PATH="$(CURDIR)/.venv-class/bin:$$PATH" JUPYTER_PATH="$(CURDIR)/$(VENV)/share/jupyter" .venv-class/bin/python -m pytest -m classroom -s
+	PATH="$(CURDIR)/.venv-class/bin:$$PATH" JUPYTER_PATH="$(CURDIR)/$(VENV)/share/jupyter" .venv-class/bin/python -m pytest -n logical --maxprocesses 2 --dist worksteal -m classroom tests/course/grading
 
 clean:  ## Remove the virtual environment and caches; runs and data stay
 	rm -rf $(VENV) .venv-class .pytest_cache .ruff_cache .mypy_cache .import_linter_cache *.egg-info

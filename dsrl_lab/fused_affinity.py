@@ -57,7 +57,7 @@ def kernel(  # type: ignore[no-untyped-def]
 
 
 def tile_that_fits(channels: int, item_size: int, memory: int) -> tuple[int, int] | None:
-    """The fastest tile in shared memory for channels of both maps, of ``item_size`` bytes; None if they are too many."""
+    """The fastest tile in shared memory, of both maps' channels of ``item_size`` bytes; None if they are too many."""
     for rows, columns in TILES:  # 160 registers a thread; b_i is kept with both signs, and the slopes
         kept = (2 * rows + STAGES * columns) * channels + rows * columns
         if kept * item_size <= memory and rows * (columns + channels) <= 160 * 32 * WARPS:

@@ -88,21 +88,12 @@ def classroom(
     assignment: Annotated[str, typer.Option(help="Number of the notebook.")] = "06",
     jobs: Annotated[int, typer.Option(help="Submissions at once; as many as there are cores by default.")] = 0,
     record: Annotated[Path, typer.Option(help="Where the record goes: JSON lines.")] = Path("runs/classroom.jsonl"),
-    redraw: Annotated[
-        bool, typer.Option("--redraw", help="Measure nothing: write the table of the teacher's guide from the record.")
-    ] = False,
 ) -> None:
     """Grade a simulated class as a teacher would: minutes, memory, and whether each grade is what it should be."""
     from dsrl_lab.cli.console import output, progress_bar
     from dsrl_lab.course.grading import scale
-    from dsrl_lab.training.record import read
     from dsrl_lab.training.splits import REPOSITORY
 
-    if redraw:
-        guide = REPOSITORY / "notebooks" / "assignments" / "INSTRUCTORS.md"
-        changed = scale.update(guide, read(record))
-        output.print(f"{guide}: {'written anew' if changed else 'as it was'}", highlight=False)
-        return
     with progress_bar() as progress:
         bar = progress.add_task("grading a simulated class", total=submissions)
         lines = scale.measure(

@@ -31,9 +31,9 @@ def release(
     from dsrl_lab.course.grading.release import release as build
     from dsrl_lab.training.splits import REPOSITORY
 
-    for assignment in build(course, REPOSITORY, only=only or []):
-        asked = ", ".join(question.name for question in assignment.questions)
-        _print(f"{assignment.name}: {assignment.points} points for {asked}")
+    for name, asked in build(course, REPOSITORY, only=only or []).items():
+        points = 2 * sum(question.points for question in asked)
+        _print(f"{name}: {points} points for {', '.join(question.name for question in asked)}")
     _print(f"hand out {course / 'release'} and {course / 'kit'}; keep everything else to yourself")
 
 
@@ -51,13 +51,27 @@ def check(
     if fix and fixable:
         _print(f"fixed; the file as it was: {write_fixed(notebook, look)}")
     for finding in look.findings:
-        sign = ("fixed" if fix else "--fix fixes") if finding.fixable else "for you"
-        _print(f"  {sign}: {finding.text}")
+        sign = ("fixed" if fix else "--fix repairs") if finding.fixable else "for you to do"
+        _print(f"{sign}: {finding.text}")
     if look.open_answers:
         _print(f"still open: {', '.join(look.open_answers)}")
     if any(not finding.fixable or not fix for finding in look.findings):
         raise typer.Exit(1)
     _print("ready to hand in")
+
+
+@app.command()
+def collect(
+    course: Annotated[Path, typer.Argument(help="Folder of the course.")],
+    archive: Annotated[Path, typer.Option("--zip", help="All submissions, as Moodle and Canvas hand them out.")],
+) -> None:
+    """Put the notebooks of an archive into submitted/<student>/<assignment>/, whatever their names."""
+    from dsrl_lab.course.grading.collect import collect as unpack
+
+    placed, left = unpack(course, archive)
+    _print("\n".join([*placed, *(f"left out: {text}" for text in left)]))
+    if left or not placed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -67,6 +81,7 @@ def grade(
     jobs: Annotated[int, typer.Option(min=0, help="Submissions at once; 0: as many as there are cores.")] = 0,
     student: Annotated[list[str] | None, typer.Option(help="Grade these alone; the tables keep the others.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Grade even what has a grade.")] = False,
+    late: Annotated[str, typer.Option(metavar="POLICY", help="none, zero, or percent lost a day late: 10.")] = "none",
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Without a sandbox: students' code may do whatever you may.")
     ] = False,
@@ -93,7 +108,14 @@ def grade(
             progress.update(bar, completed=counted[name], total=total, description=f"grading {name}")
 
         graded = grade_course(
-            course, only=only or [], students=student or [], again=again, jobs=jobs, unsafe=unsafe, progress=show
+            course,
+            only=only or [],
+            students=student or [],
+            again=again,
+            late=late,
+            jobs=jobs,
+            unsafe=unsafe,
+            progress=show,
         )
     missed = 0
     for assignment, results in graded.items():

@@ -11,12 +11,12 @@
 # ---
 
 # %% [markdown]
-# # 04 · Five hosts, one contract
+# # 04 · Five hosts, one question
 #
-# **Claim.** ESPNetv2, DeepLabv3+, PSPNet, BiSeNet and DABNet differ by a factor of more than 130 in cost and agree in one sentence: an encoder makes maps, a head makes
-# logits of them. Keep that sentence and DSRL can be put around any of them.
+# **Claim.** A segmenter must see far, and still draw small things. Five hosts answer this in five ways. All five keep one contract:
+# an encoder makes maps, a head makes logits of them. DSRL needs no more than that.
 #
-# Measured: about 15 seconds of CPU time on one core, 1.5 GB of memory at most. Data: drawn streets; two small networks whose weights the kit brings along
+# Measured: about 15 seconds of CPU time on one core, 1.5 GB of memory at most. Data: drawn streets; two small networks that come with the kit
 # (`data/checkpoints`). Needs: 01, 03. No internet, no GPU.
 
 # %%
@@ -24,115 +24,140 @@ from dsrl_lab.course.notebook import show_figure, start
 
 lab = start()
 
-# %%
+# %% jupyter={"source_hidden": true}
 import copy
 
 import torch
+from IPython.display import display
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dsrl_lab import DecodedSamples, DensePredictor, ESPNetv2, Streets, evaluate_segmentation, load_task_model
 from dsrl_lab.complexity import complexity
 from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
+from dsrl_lab.course.table import Table
 from dsrl_lab.datasets.class_tables import CAMVID
-from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.transforms import normalise
 from dsrl_lab.models.segmentation.bisenet import BiSeNet
 from dsrl_lab.models.segmentation.dabnet import DABNet
 from dsrl_lab.models.segmentation.deeplabv3plus import DeepLabv3Plus
-from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.models.segmentation.pspnet import PSPNet
 from dsrl_lab.plots.masks import class_handles, show_image, show_mask
 from dsrl_lab.plots.theme import faded, new_figure, theme
 from dsrl_lab.results.shapes import meta_device
 from dsrl_lab.rows import BLUE, GREEN, GREY, ORANGE, PURPLE
-from dsrl_lab.training.build import load_task_model
-from dsrl_lab.training.evaluate import evaluate_segmentation, predict_mask
-from dsrl_lab.training.examples import DecodedSamples
+from dsrl_lab.training.evaluate import predict_mask
 
 # %% [markdown]
-# ## Two strangers look at one street
+# ## Five answers in one drawing
 #
-# TinyNet (0.2 million parameters) was trained on drawn streets. ESPNetv2 was trained on *photographs*, first Cityscapes, then CamVid, and has never seen
-# a drawing. Both receive the same picture. What carries over, what does not?
+# Read each line from left to right. A block is a map: its height shows the sides, its width the channels. Blue: the encoder's maps. Orange: the
+# idea that lets the host see far. Green: the features before the classifier, and the logits. Which host keeps the tallest last map? Which one
+# goes deepest?
 
-# %%
-streets = DecodedSamples(Streets("val", size=(180, 240), length=12))
-kept = lab.root / "data" / "checkpoints"
-tinynet, _ = load_task_model(kept / "streets_tinynet" / "baseline_seed0.safetensors")
-espnet, _ = load_task_model(kept / "camvid_espnetv2" / "baseline_seed0.safetensors")
-scene = streets[1]
-guesses = {
-    "TinyNet, drawn streets": predict_mask(tinynet, scene.image, input_size=(90, 120)),
-    "ESPNetv2, photographs": predict_mask(espnet, scene.image, input_size=(180, 240)),
+# %% jupyter={"source_hidden": true}
+with meta_device():  # no memory for weights, nothing is computed: shapes and costs come for free
+    five = {"ESPNetv2": ESPNetv2, "DeepLabv3+": DeepLabv3Plus, "PSPNet": PSPNet, "BiSeNet": BiSeNet, "DABNet": DABNet}
+    HOSTS: dict[str, DensePredictor] = {name: build(19) for name, build in five.items()}
+IDEAS = {
+    "ESPNetv2": "go down to 1/16,\ncome back in three steps",
+    "DeepLabv3+": "five distances side by side,\nplus one shallow map",
+    "PSPNet": "averages over\n1, 2, 3 and 6 bins",
+    "BiSeNet": "one path for detail,\none for context",
+    "DABNet": "no decoder: dilations\ngrow from 2 to 16",
 }
 
-# %%
+
+def draw_host(ax: object, y: float, name: str, host: DensePredictor) -> None:
+    """One line: the encoder's maps, the idea, the features, the logits, by the host's own numbers."""
+    spec, x = host.spec, 1.6
+    blocks = [(c, s, BLUE) for c, s in zip(spec.feature_channels, spec.feature_strides, strict=True)]
+    blocks += [None, (spec.head_channels, spec.head_stride, GREEN), (spec.num_classes, spec.logits_stride, GREEN)]
+    ax.text(0, y, name, va="center", fontsize=11, weight="bold")
+    for block in blocks if len(blocks) == 7 else [*blocks[:-3], *[()] * (7 - len(blocks)), *blocks[-3:]]:
+        if block is None:
+            look = {"boxstyle": "round,pad=0.4", "facecolor": faded(ORANGE, 0.25), "edgecolor": ORANGE}
+            ax.text(x + 0.7, y, IDEAS[name], ha="center", va="center", fontsize=9, bbox=look)
+            x += 1.5
+        elif block:
+            channels, stride, color = block
+            width, height = 0.016 * channels**0.5, 0.9 * (2 / stride) ** 0.6
+            ax.bar(x, height, width, y - height / 2, color=faded(color, 0.35), edgecolor=color)
+            ax.text(x, y - height / 2 - 0.04, f"{channels} at 1/{stride}", ha="center", va="top", fontsize=8)
+        x += 1.1
+
+
+# %% jupyter={"source_hidden": true}
 with theme():
-    figure = new_figure(13, 3.6)
-    axes = figure.subplots(1, 4)
-    show_image(scene.image, title="a drawn street", ax=axes[0])
-    show_mask(scene.mask, CAMVID, legend=False, title="the truth", ax=axes[1])
-    for ax, (name, mask) in zip(axes[2:], guesses.items(), strict=True):
-        right = float((mask == scene.mask).float().mean())
-        show_mask(mask, CAMVID, legend=False, title=f"{name}\n{right:.0%} of pixels right", ax=ax)
-    figure.legend(handles=class_handles(CAMVID), loc="outside lower center", ncols=11)
-    show_figure(figure, alt="A drawn street, its true mask, and the masks of a network trained on it and of a stranger")
+    figure = new_figure(11.5, 6.6)
+    ax = figure.add_subplot()
+    for number, (name, host) in enumerate(HOSTS.items()):
+        ax.plot([1.3, 9.9], [-1.4 * number] * 2, color=GREY, linewidth=0.8, zorder=0)
+        draw_host(ax, -1.4 * number, name, host)
+        ax.axhline(-1.4 * number - 0.82, color=GREY, linewidth=0.4)
+    for x, title in ((3.0, "encoder"), (6.75, "idea"), (8.65, "features"), (9.75, "logits")):
+        ax.text(x, 0.75, title, ha="center", weight="bold", color=GREY)
+    ax.set(xlim=(0, 10.3), ylim=(-6.5, 1))
+    ax.set_axis_off()
+    show_figure(
+        figure, alt="Five hosts as one line each: encoder maps by stride and channels, the idea, features, logits"
+    )
 
 # %% [markdown]
-# Sky, road and buildings carry over from photographs; thin things do not. From outside the two networks are used alike, and not by accident.
-
-# %% [markdown]
+# Same ends, five ideas between them. Each section takes one idea and asks: how does it see far? What does it cost? What happens when DSRL
+# halves the picture?
+#
 # ## What you will be able to do
 #
-# 1. Read any segmenter as encoder, decoder and head, and write down its contract.
+# 1. Read any segmenter as encoder, decoder and head.
 # 2. Say where its multiply-adds go, and at which stride.
-# 3. Find the holes in a receptive field, and see how far an output does hear.
-# 4. Say what pyramids and second paths are for, and what is left of them on a small map.
-# 5. Recognise a wrong output stride and misaligned corners by their symptoms.
+# 3. Find the gaps in a receptive field.
+# 4. Say what is left of pyramids on a small map.
+# 5. Recognise a wrong output stride and misaligned corners.
 
 # %% [markdown]
 # ## Predict
 #
 # At 256 × 512, how many times the multiply-adds of ESPNetv2 does PSPNet take (both as published)? And: DABNet's deepest map has stride 8; its blocks
-# have dilations up to 16. How many input pixels, along one axis, can one of its outputs hear? Put numbers in place of `None`.
+# have dilations up to 16. How many input pixels, along one axis, can reach one of its outputs? Put numbers in place of `None`.
 
 # %%
-predict("04.pspnet", None, unit="times")
+display(predict("04.pspnet", None, unit="times"), predict("04.reach", None, unit="pixels"))
 
-# %%
-predict("04.reach", None, unit="pixels")
+# %% [markdown]
+# ## The problem: a 3 × 3 window sees three pixels
+#
+# A grey patch may be road, wall or sky. To decide, a network must see what is around it. Six plain 3 × 3 convolutions see 13 pixels: not enough.
+# There are three ways out. Make the map smaller, spread the taps, or average over large regions. Each loses something small on the way, and each
+# host has its own way to get it back. DSRL makes the task harder: the picture arrives at half its size.
 
 # %% [markdown]
 # ## One contract
 #
-# Idea: cut every network at the same two places.
-#
 # $$\text{image} \xrightarrow{\text{encoder}} (f_1, \dots, f_n) \xrightarrow{\text{decoder and head}} (\text{logits}, \text{features}) \xrightarrow{\text{resize}} \text{output}$$
 #
-# Shapes: image (N, 3, H, W); map i (N, Cᵢ, ⌈H/sᵢ⌉, ⌈W/sᵢ⌉); logits (N, K, h, w). In training PSPNet and BiSeNet add *auxiliary* logits of inner maps, each for a loss of its own. In the kit: `forward_features`, `forward_head`, and a handful of announced numbers (`dsrl_lab/models/base.py`).
+# In words: the image becomes maps, the maps become features and logits, the logits are resized. Image (N, 3, H, W); map i (N, Cᵢ, ⌈H/sᵢ⌉, ⌈W/sᵢ⌉); logits (N, K, h, w).
+# In the kit the two steps are `forward_features` and `forward_head`, and a `spec` holds the numbers (`dsrl_lab/models/base.py`).
 
 # %%
-with meta_device():  # no memory for weights, nothing is computed: shapes and costs come for free
-    HOSTS = {
-        "ESPNetv2": ESPNetv2(19),
-        "DeepLabv3+": DeepLabv3Plus(19),
-        "PSPNet": PSPNet(19),
-        "BiSeNet": BiSeNet(19),
-        "DABNet": DABNet(19),
+rows = [
+    {
+        "host": name,
+        "channels of the maps": ", ".join(map(str, host.spec.feature_channels)),
+        "their strides": ", ".join(map(str, host.spec.feature_strides)),
+        "features at stride": host.spec.head_stride,
+        "logits at stride": host.spec.logits_stride,
     }
-print(f"{'':10} {'channels of the maps':22} {'their strides':15} features at  logits at")
-for name, host in HOSTS.items():
-    channels, strides = (
-        " ".join(map(str, numbers)) for numbers in (host.spec.feature_channels, host.spec.feature_strides)
-    )
-    print(f"{name:10} {channels:22} {strides:15} {host.spec.head_stride:11}  {host.spec.logits_stride:9}")
+    for name, host in HOSTS.items()
+]
+Table(rows, "The contract of each host")
 
 # %% [markdown]
-# Read a row aloud: "DABNet gives maps at strides 2, 4, 8, and decides at stride 8." The announced numbers are all that DSRL asks: SISR reads the maps, affinity the
-# *features* before the classifier, SSSR the logits. So: 19 class maps do not enter affinity; the features do.
+# Read a row aloud: "DABNet gives maps at strides 2, 4, 8, and decides at stride 8." DSRL reads all three: SISR the maps, affinity the
+# *features* before the classifier, SSSR the logits. The 19 class maps do not enter affinity.
 #
 # ### Exercise 04.1 · how large is each map?
-# *Easy · useful · 5 minutes.* 90 × 120 is no power of two. A halving of 45 rows is what?
+# *Easy · useful · 5 minutes.* 90 × 120 is no power of two. What is half of 45 rows?
 
 
 # %%
@@ -162,14 +187,28 @@ check("04.1", map_sizes)
 hint("04.1") + solution("04.1")
 
 # %% [markdown]
-# ## Where the multiply-adds go
+# ## First answer: go down, come back (ESPNetv2)
 #
-# A convolution with C channels in and out at stride s costs about 9C²·HW/s². Doubling the channels as the sides halve keeps the cost level; dilated
-# encoders stop halving and go on doubling, and pay for it. Count it: every layer by the stride at which it works, and the encoder apart from the rest.
-
+# Halve the map four times: at stride 16 a 3 × 3 window covers 48 pixels. Inside, each EESP unit splits its channels into branches with different
+# dilations and adds them up from near to far. On the way back the decoder joins one shallow map after the other, and so finds the small things again.
 
 # %%
-def spending(host: nn.Module, size: tuple[int, int] = (256, 512)) -> dict[int, int]:
+dilations: dict[str, list[int]] = {}
+for name, layer in HOSTS["ESPNetv2"].named_modules():
+    if isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1 and layer.kernel_size == (3, 3):
+        dilations.setdefault(name.split(".")[0], []).append(layer.dilation[0])
+of_stages = {stage: ", ".join(map(str, dilations[stage][:8])) for stage in ("down4", "stage8", "stage16")}
+Table({"stage": list(of_stages), "dilations of its first filters": list(of_stages.values())}, "Branches of ESPNetv2")
+
+# %% [markdown]
+# ## What does it cost to stay fine?
+#
+# A convolution with C channels in and out at stride s takes about 9C²·HW/s² multiply-adds. To double the channels while the sides halve keeps the cost
+# level. A dilated encoder doubles the channels and does *not* halve the sides. Count it: every layer, by the stride at which it works.
+
+
+# %% jupyter={"source_hidden": true}
+def macs_by_stride(host: nn.Module, size: tuple[int, int] = (256, 512)) -> dict[int, int]:
     """Multiply-adds of all layers by the stride of what they give (32: that or coarser)."""
     stride: dict[str, float] = {}
     hooks = [
@@ -196,86 +235,71 @@ class EncoderAlone(nn.Module):
 
 
 # %%
-spent = {name: spending(host) for name, host in HOSTS.items()}
-encoding = {name: complexity(EncoderAlone(host), (256, 512)).macs for name, host in HOSTS.items()}
+by_stride = {name: macs_by_stride(host) for name, host in HOSTS.items()}
 total = {name: complexity(host, (256, 512)) for name, host in HOSTS.items()}
-for name, cost in total.items():
-    assert sum(spent[name].values()) == cost.macs
-    row = f"{name:10} {cost.parameters / 1e6:6.2f} M parameters {cost.macs / 1e9:6.2f} G MACs"
-    print(f"{row}, {encoding[name] / cost.macs:4.0%} in the encoder")
+encoding = {name: complexity(EncoderAlone(host), (256, 512)).macs for name, host in HOSTS.items()}
+assert all(sum(by_stride[name].values()) == total[name].macs for name in HOSTS)
+columns = {
+    "host": list(HOSTS),
+    "parameters (M)": [cost.parameters / 1e6 for cost in total.values()],
+    "MACs (G)": [cost.macs / 1e9 for cost in total.values()],
+    "in the encoder (%)": [100 * encoding[name] / total[name].macs for name in HOSTS],
+}
+display(Table(columns, "Cost at 256 × 512", digits={"in the encoder (%)": 0}))
 reveal("04.pspnet", total["PSPNet"].macs / total["ESPNetv2"].macs, unit="times")
 
-# %%
-STRIDE_COLORS = {2: BLUE, 4: ORANGE, 8: GREEN, 16: PURPLE, 32: GREY}
-HATCHES = {2: "", 4: "///", 8: "...", 16: "\\\\\\", 32: "xx"}
+# %% jupyter={"source_hidden": true}
+STRIDES = {2: (BLUE, ""), 4: (ORANGE, "///"), 8: (GREEN, "..."), 16: (PURPLE, "\\\\\\"), 32: (GREY, "xx")}
 
 with theme():
-    figure = new_figure(12, 3.3)
+    figure = new_figure(11.5, 3.3)
     left, right = figure.subplots(1, 2, sharey=True)
     for place, name in enumerate(HOSTS):
-        macs, parameters = total[name].macs / 1e9, total[name].parameters / 1e6
+        macs, before = total[name].macs / 1e9, 0.0
         left.barh(place, macs, 0.6, color=faded(BLUE), edgecolor=BLUE)
-        left.text(macs * 1.1, place, f"{macs:.2f} G, {parameters:.1f} M parameters", va="center", fontsize=8.5)
-        before = 0.0
-        for stride, count in spent[name].items():
-            share, color = 100 * count / total[name].macs, STRIDE_COLORS[stride]
-            label = f"stride {stride}" if place == 0 else None
-            right.barh(
-                place, share, 0.6, before, color=faded(color), edgecolor=color, hatch=HATCHES[stride], label=label
-            )
+        left.text(macs * 1.1, place, f"{macs:.2f} G", va="center")
+        for stride, count in by_stride[name].items():
+            share, (color, hatch) = 100 * count / total[name].macs, STRIDES[stride]
+            look = {"color": faded(color), "edgecolor": color, "hatch": hatch}
+            right.barh(place, share, 0.6, before, label=f"stride {stride}" if place == 0 else None, **look)
             before += share
-    left.set(yticks=range(5), yticklabels=list(HOSTS), xscale="log", xlim=(0.3, 4000), xlabel="MACs at 256 × 512 (G)")
+    left.set(yticks=range(5), yticklabels=list(HOSTS), xscale="log", xlim=(0.3, 900), xlabel="MACs at 256 × 512 (G)")
     left.set_title("what it costs (logarithmic)")
-    right.set(xlabel="share of the MACs (%)", title="at which stride it is spent", xlim=(0, 100))
+    right.set(xlabel="share of the MACs (%)", title="at which stride the work is done", xlim=(0, 100))
     right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=5)
     left.invert_yaxis()
-    show_figure(figure, alt="Bars: cost of five hosts on a logarithmic axis, and at which stride each spends it")
+    show_figure(figure, alt="Bars: cost of five hosts on a logarithmic axis, and the strides at which each works")
 
 # %% [markdown]
-# Three ways to spend: DeepLabv3+ and PSPNet keep a deep, wide encoder at stride 16 or 8 by dilation. BiSeNet lets it go down to 32 and pays for a second path.
-# ESPNetv2 and DABNet are cheap by *grouped* filters: little work per position, many positions.
+# DeepLabv3+ and PSPNet keep a deep, wide encoder at stride 16 or 8: that is what makes them expensive. BiSeNet lets one path go down to 32 and pays for a
+# second one. ESPNetv2 and DABNet use *grouped* filters: little work per position, many positions.
 #
-# **Paper against ours.** ESPNetv2 of width 2 with 20 outputs: 674.78 M [A]; 674.46 M by our count:
+# **Paper against ours.** ESPNetv2 of width 2 with 20 outputs costs 674.78 M [A]; the authors call it FLOPs. Our count:
 
 # %%
 with meta_device():
     released = ESPNetv2(20, width=2.0)
-print(f"ours {complexity(released, (256, 512)).macs / 1e6:.2f} M MACs; the authors call their number FLOPs")
+print(f"{complexity(released, (256, 512)).macs / 1e6:.2f} M MACs")
 
 # %% [markdown]
-# ## ESPNetv2: cheap branches of many dilations
+# ## Second answer: spread the taps (DeepLabv3+)
 #
-# An EESP unit splits its channels into branches, lets each look with its own dilation, and adds them up from near to far, so that no gaps are left between the taps. The
-# decoder joins four maps and pools a pyramid after each. Light, but no library is fast at it: thin layers keep a processor waiting.
+# ASPP looks at one map from five distances at once: a 1 × 1, three 3 × 3 with dilations 6, 12 and 18, and the picture's average. One shallow
+# map is added for detail. The dilations were chosen for crops of 513 pixels, a deep map of 33 × 33. DSRL halves the input. What is left of
+# dilation 18 on a map of 16 × 32?
 
 # %%
-dilations: dict[str, list[int]] = {}
-for name, layer in HOSTS["ESPNetv2"].named_modules():
-    if isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1 and layer.kernel_size == (3, 3):
-        dilations.setdefault(name.split(".")[0], []).append(layer.dilation[0])
-for stage in ("down4", "stage8", "stage16"):
-    print(f"{stage:8} depthwise filters, dilations: {dilations.get(stage, [])[:12]} ...")
+shares = {"input": ["256 × 512", "512 × 1024", "1024 × 2048"]}
+for branch in HOSTS["DeepLabv3+"].pyramid.dilated:
+    d, inside = branch[0].dilation[0], []
+    for height, width in ((16, 32), (32, 64), (64, 128)):
+        nine = torch.full((1, 1, 3, 3), 100 / 9)
+        inside.append(float(F.conv2d(torch.ones(1, 1, height, width), nine, padding=d, dilation=d).mean()))
+    shares[f"dilation {d}"] = inside
+Table(shares, "Taps that fall inside the map (%)", digits=0)
 
 # %% [markdown]
-# ## DeepLabv3+: one map, looked at from five distances
-#
-# ASPP puts side by side a 1 × 1, three 3 × 3 with dilations 6, 12, 18, and the picture's average; a shallow map is joined for detail. The dilations were chosen
-# for crops of 513 pixels: a deep map of 33 × 33. DSRL halves the input. What is left of dilation 18 on a map of 16 × 32?
-
-# %%
-for size in ((256, 512), (512, 1024), (1024, 2048)):
-    shares = []
-    for dilation in HOSTS["DeepLabv3+"].pyramid.dilated:
-        d, ones = dilation[0].dilation[0], torch.ones(1, 1, size[0] // 16, size[1] // 16)
-        inside = F.conv2d(ones, torch.full((1, 1, 3, 3), 1 / 9), padding=d, dilation=d).mean()
-        shares.append(f"dilation {d:2}: {float(inside):.0%}")
-    print(
-        f"input {size[0]:4} x {size[1]:4}   taps that fall inside the map:",
-        "   ".join(shares),
-    )
-
-# %% [markdown]
-# At the paper's input size four of five taps of the largest branch multiply zeros: it is nearly a 1 × 1 convolution at nine times its price.
+# At the paper's input size four of five taps of the largest branch multiply zeros. It is nearly a 1 × 1 convolution at nine times its price.
 #
 # ### Exercise 04.2 · taps inside the map
 # *Some thought · useful · 10 minutes.* No convolution needed: one share for the rows, one for the columns, and a product.
@@ -309,23 +333,21 @@ check("04.2", taps_inside)
 hint("04.2") + solution("04.2")
 
 # %% [markdown]
-# ## PSPNet: the whole picture, in a few words
+# ## Third answer: average (PSPNet)
 #
-# Averages over 1, 2, 3 and 6 bins per side are put beside the map. What can a network learn from bins? On the picture itself one sees what survives: "bright above,
-# dark below, something red on the left". That is context: it cannot draw an outline, but it knows where sky belongs.
+# Averages over 1, 2, 3 and 6 bins per side are put beside the map. Look at a street through such bins: "bright above,
+# dark below, something red on the left". That cannot draw an outline, but it knows where sky belongs. Half a picture has the same bins, so this
+# idea does not mind DSRL's small input. The fine encoder at stride 8 is what costs.
 
-# %%
+# %% jupyter={"source_hidden": true}
+streets = DecodedSamples(Streets("val", size=(180, 240), length=12))
+scene = streets[1]
 with theme():
-    figure = new_figure(12, 2.3)
+    figure = new_figure(11.5, 2.2)
     axes = figure.subplots(1, 5)
     show_image(scene.image, title="the street", ax=axes[0])
     for ax, bins in zip(axes[1:], (6, 3, 2, 1), strict=True):
-        show_image(
-            F.adaptive_avg_pool2d(scene.image, bins),
-            title=f"{bins} × {bins} bins",
-            crisp=True,
-            ax=ax,
-        )
+        show_image(F.adaptive_avg_pool2d(scene.image, bins), title=f"{bins} × {bins} bins", crisp=True, ax=ax)
         ax.set_aspect(3 / 4)
     show_figure(figure, alt="A street averaged over six, three, two and one bin per side")
 
@@ -361,29 +383,26 @@ check("04.3", pool_bins)
 hint("04.3") + solution("04.3")
 
 # %% [markdown]
-# ## BiSeNet and DABNet: two paths, or no decoder
+# ## Fourth and fifth: two paths (BiSeNet), or no decoder (DABNet)
 #
-# BiSeNet keeps detail on a short *spatial path* (three strided convolutions, stride 8) while a ResNet-18 gathers context down to stride 32; attention weighs
-# the channels, a fusion joins both. DABNet has no decoder at all: its last map, at stride 8, is the features; a 1 × 1 convolution classifies it.
+# BiSeNet divides the work. A short *spatial path* (three strided convolutions, stride 8) keeps detail. A ResNet-18 gathers context down to stride 32.
+# A fusion joins both. DABNet stops at stride 8, grows its dilations from 2 to 16, and classifies that map at once: it has no way back to pay for. Where
+# does each do its work?
 
 # %%
+parts: list[dict[str, object]] = []
 for name in ("BiSeNet", "DABNet"):
-    parts: dict[str, int] = {}
+    of_host: dict[str, int] = {}
     for layer, macs in total[name].macs_by_layer.items():
-        parts[layer.split(".")[0]] = parts.get(layer.split(".")[0], 0) + macs
-    largest = sorted(parts, key=parts.get, reverse=True)[:5]
-    print(
-        f"{name:8}",
-        ", ".join(f"{part} {parts[part] / total[name].macs:.0%}" for part in largest),
-    )
+        of_host[layer.split(".")[0]] = of_host.get(layer.split(".")[0], 0) + macs
+    largest = sorted(of_host, key=of_host.get, reverse=True)[:3]
+    parts += [{"host": name, "part": part, "share (%)": 100 * of_host[part] / total[name].macs} for part in largest]
+Table(parts, "The three most expensive parts", digits=0)
 
 # %% [markdown]
-# ## How far does one output hear?
+# Dilations have a risk: gaps. Two layers with dilation 2 see every other pixel only. Dilations that grow from 1, or branches that are added up
+# from near to far, leave none.
 #
-# The **receptive field** is what *can* change an output; 01 computed its width from kernels, strides and dilations. But a field can be wide and full of holes:
-# two layers with dilation 2 hear every other pixel. Dilations that grow from 1, or branches added up from near to far, leave none.
-
-# %% [markdown]
 # ### Exercise 04.4 · gaps
 # *Some thought · the heart of the notebook · 12 minutes.* Follow one output back through the layers and collect the positions it meets.
 
@@ -413,17 +432,18 @@ check("04.4", gaps)
 hint("04.4") + solution("04.4")
 
 # %% [markdown]
-# What can be heard is not what *is* heard. Ask with gradients: how much does each input pixel move the features behind one output position? Untrained networks (small
-# encoders where there is a choice), the street as input, and two controls: a network of 1 × 1 convolutions, which must hear one pixel, and six plain 3 × 3.
+# ## What does each host really see?
+#
+# The receptive field is what *can* change an output. What *does* change it? Ask with gradients: how much does each input pixel move the
+# features at the middle? The networks are untrained (small encoders where there is a choice). Two controls: 1 × 1 convolutions, which must see one
+# pixel, and six plain 3 × 3.
 
 
-# %%
-def heard(network: nn.Module, image: Tensor) -> Tensor:
+# %% jupyter={"source_hidden": true}
+def influence(network: nn.Module, image: Tensor) -> Tensor:
     """Magnitude of d(features at the middle) / d(pixel), (H, W), largest 1."""
-    x = normalise(image[None]).requires_grad_()
-    maps = (
-        network(x) if isinstance(network, nn.Sequential) else network.forward_head(network.forward_features(x)).features
-    )
+    x, plain_stack = normalise(image[None]).requires_grad_(), isinstance(network, nn.Sequential)
+    maps = network(x) if plain_stack else network.forward_head(network.forward_features(x)).features
     middle = maps[0, :, maps.shape[-2] // 2, maps.shape[-1] // 2]
     (gradient,) = torch.autograd.grad(middle, x, torch.randn(middle.shape))
     return gradient[0].abs().sum(0) / gradient.abs().sum(1).max()
@@ -436,79 +456,83 @@ def plain(kernel_size: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-untrained = {
-    "six 1 × 1 (control)": plain(1),
-    "six 3 × 3 (baseline)": plain(3),
-    "DABNet": DABNet(11),
-    "ESPNetv2": ESPNetv2(11),
-    "DeepLabv3+": DeepLabv3Plus(11, encoder="mobilenet_v2"),
-    "PSPNet": PSPNet(11, encoder="resnet18"),
-    "BiSeNet": BiSeNet(11),
-}
+untrained = {"six 1 × 1 (control)": plain(1), "six 3 × 3 (baseline)": plain(3)}
+untrained |= {"ESPNetv2": ESPNetv2(11), "DeepLabv3+": DeepLabv3Plus(11, encoder="mobilenet_v2")}
+untrained |= {"PSPNet": PSPNet(11, encoder="resnet18"), "BiSeNet": BiSeNet(11), "DABNet": DABNet(11)}
 wide = Streets("val", size=(192, 256), length=2)[1].image
-ears = {name: heard(network.eval(), wide) for name, network in untrained.items()}
+seen = {name: influence(network.eval(), wide) for name, network in untrained.items()}
 
 # %%
-rows = ears["DABNet"].amax(1).nonzero()
-print("DABNet: rows with any gradient at 192 rows of input:", int(rows.max() - rows.min()) + 1)
-dabnet = [(3, 2, 1), (3, 1, 1), (3, 1, 1), (3, 2, 1)]  # stem, first halving
-dabnet += [layer for d in (2, 2, 2) for layer in ((3, 1, 1), (3, 1, d))] + [(3, 2, 1)]
-dabnet += [layer for d in (4, 4, 8, 8, 16, 16) for layer in ((3, 1, 1), (3, 1, d))]
+layers = [(3, 2, 1), (3, 1, 1), (3, 1, 1), (3, 2, 1)]  # DABNet's (kernel, stride, dilation): stem, first halving
+layers += [layer for d in (2, 2, 2) for layer in ((3, 1, 1), (3, 1, d))] + [(3, 2, 1)]
+layers += [layer for d in (4, 4, 8, 8, 16, 16) for layer in ((3, 1, 1), (3, 1, d))]
 field, jump = 1, 1
-for k, s, d in dabnet:
-    field, jump = field + (k - 1) * d * jump, jump * s
+for kernel, stride, dilation in layers:
+    field, jump = field + (kernel - 1) * dilation * jump, jump * stride
 reveal("04.reach", field, unit="pixels")
 
 # %% [markdown]
 # ## The picture to take along
 #
-# Brightness: how much a pixel is heard, on a scale that lifts faint values (fourth root). In the title: how much of it comes from within 16 pixels of the middle.
+# Brightness: how much a pixel counts, on a scale that lifts faint values (fourth root). In the title: how much of it comes from within 16 pixels
+# of the middle.
 
-# %%
+# %% jupyter={"source_hidden": true}
 with theme():
-    figure = new_figure(13, 4.6)
+    figure = new_figure(11.5, 4.6)
     axes = figure.subplots(2, 4).flat
     show_image(wide, title="the input", ax=next(axes))
     near = torch.zeros(192, 256, dtype=torch.bool)
     near[96 - 16 : 96 + 17, 128 - 16 : 128 + 17] = True
-    for name, map_ in ears.items():
+    for name, map_ in seen.items():
         ax = next(axes)
         ax.imshow(map_.pow(0.25), cmap="magma", vmin=0, vmax=1)
-        share = float(map_[near].sum() / map_.sum())
-        ax.set_title(f"{name}: {share:.0%} near")
+        ax.set_title(f"{name}: {float(map_[near].sum() / map_.sum()):.0%} near")
         ax.set_axis_off()
-    show_figure(
-        figure,
-        alt="For seven networks, how strongly each input pixel reaches the middle output: a dot, a blob, the whole picture",
+    about = (
+        "For seven networks, how strongly each input pixel reaches the middle output: a dot, a blob, the whole picture"
     )
+    show_figure(figure, alt=about)
 
 # %% [markdown]
-# The control is a dot: the method measures what it should. DABNet's dilations leave islands: a wide field with gaps, as in the exercise. DeepLabv3+ speaks, as long as it is untrained,
-# mostly through its shallow map; its pyramid is there, faintly. PSPNet and BiSeNet hear the whole picture. Training moves all this; the architecture bounds it.
+# The control is a dot: the method measures what it should. DABNet's dilations leave islands, a wide field with gaps, as in the exercise. Untrained DeepLabv3+ sees
+# mostly through its shallow map; its pyramid is there, faintly. PSPNet and BiSeNet see the whole picture. Training moves all this; the
+# architecture limits it.
 
 # %% [markdown]
-# ## Try it
+# ## Try it: two strangers on one street
 #
-# One knob: `real`. Fetch CamVid (`dsrl-lab data fetch camvid`), set it to True, and see both networks on a photograph: who is the stranger now?
+# TinyNet was trained on drawn streets, ESPNetv2 on *photographs*. One contract, so one line of code serves both. One knob: `real`. Fetch CamVid
+# (`dsrl-lab data fetch camvid`), set it to True: who is the stranger now?
 
 # %%
-real = False
-picture = scene
+real, picture, kept = False, scene, lab.root / "data" / "checkpoints"
+tinynet, _ = load_task_model(kept / "streets_tinynet" / "baseline_seed0.safetensors")
+espnet, _ = load_task_model(kept / "camvid_espnetv2" / "baseline_seed0.safetensors")
 if real:
     from dsrl_lab.datasets.camvid import CamVid
 
     picture = CamVid(lab.root / "data" / "CamVid", "val")[0]
-strangers = {"TinyNet": (tinynet, (90, 120)), "ESPNetv2": (espnet, (180, 240))}
-for name, (network, size) in strangers.items():
-    mask = predict_mask(network, picture.image, input_size=size)
-    right = (mask == picture.mask)[picture.mask != 255].float().mean()
-    print(f"{name:9} on {picture.name}: {float(right):.0%} of pixels right")
+strangers = {"TinyNet, drawn streets": (tinynet, (90, 120)), "ESPNetv2, photographs": (espnet, (180, 240))}
+guesses = {name: predict_mask(net, picture.image, input_size=size) for name, (net, size) in strangers.items()}
+
+# %% jupyter={"source_hidden": true}
+with theme():
+    figure = new_figure(11.5, 3.3)
+    axes = figure.subplots(1, 4)
+    show_image(picture.image, title="the street", ax=axes[0])
+    show_mask(picture.mask, CAMVID, legend=False, title="the truth", ax=axes[1])
+    for ax, (name, mask) in zip(axes[2:], guesses.items(), strict=True):
+        right = float((mask == picture.mask)[picture.mask != 255].float().mean())
+        show_mask(mask, CAMVID, legend=False, title=f"{name}\n{right:.0%} of pixels right", ax=ax)
+    figure.legend(handles=class_handles(CAMVID), loc="outside lower center", ncols=6)
+    show_figure(figure, alt="A street, its true mask, and the masks of a network trained on drawings and of a stranger")
 
 # %% [markdown]
 # ## Break it: a wrong output stride
 #
-# The trained TinyNet halves three times. Take its last stride away, as one does for a finer map; nothing complains, all shapes fit. Each later filter now sees half as far as it
-# learnt to; dilation would give the reach back (01). Turn `DEFECT`.
+# The trained TinyNet halves three times. Take its last stride away, as one does for a finer map. Nothing complains, all shapes fit. But each later filter
+# now sees half as far as it learnt to. Dilation would give the reach back (01). Turn `DEFECT`. What do you expect of the score?
 
 # %%
 DEFECT = "stride taken away"  # the switch: or "stride taken away, dilated in exchange", or "as trained"
@@ -518,44 +542,45 @@ def with_last_stride(network: nn.Module, defect: str) -> nn.Module:
     network = copy.deepcopy(network)
     if defect != "as trained":
         network.stage8[0][0].stride = (1, 1)
-    if "dilated" in defect:
-        for layer in network.stage8[1:].modules():
-            if isinstance(layer, nn.Conv2d):
-                layer.dilation = layer.padding = tuple(2 * d for d in layer.dilation)
+    for layer in network.stage8[1:].modules() if "dilated" in defect else ():
+        if isinstance(layer, nn.Conv2d):
+            layer.dilation = layer.padding = tuple(2 * d for d in layer.dilation)
     return network
 
 
+lines = []
 for defect in dict.fromkeys((DEFECT, "as trained", "stride taken away", "stride taken away, dilated in exchange")):
     broken = with_last_stride(tinynet, defect)
-    result = evaluate_segmentation(broken, streets, input_size=(90, 120))
-    cost = complexity(broken, (90, 120)).macs / 1e6
-    scores = f"mIoU {100 * result.miou:.1f} %  thin classes {100 * result.thin_miou:.1f} %"
-    print(f"{defect:38} {scores}  {cost:5.1f} M MACs")
+    result, cost = evaluate_segmentation(broken, streets, input_size=(90, 120)), complexity(broken, (90, 120)).macs
+    scores = {"mIoU (%)": 100 * result.miou, "thin classes (%)": 100 * result.thin_miou, "MACs (M)": cost / 1e6}
+    lines.append({"last stride": defect} | scores)
+Table(lines, "TinyNet on 12 drawn streets", digits=1)
 
 # %% [markdown]
 # Symptom to recognise: a checkpoint loads strictly, every shape fits, the finer map costs more, and the score *falls*. Dilation in exchange brings it back
-# within noise, which is the control. It does not rise, though: a finer deep map does not by itself know more.
+# within noise: that is the control. A finer deep map does not by itself know more.
 #
 # ## Break it: corners
 #
-# Two libraries enlarge maps differently. Take a **perfect** host (the true mask, averaged to its stride), enlarge its answer both ways, and look at what is lost.
+# Two libraries enlarge maps differently. Take a **perfect** host: the true mask, averaged to its stride. Enlarge its answer both ways. What is lost?
 
 # %%
-print("share of pixels right      edges on edges   centres on centres (align_corners=True)")
+lines = []
 for stride in (4, 8, 16):
-    right = {False: 0.0, True: 0.0}
+    right = {"edges on edges": 0.0, "corner centres on centres": 0.0}
     for number in range(len(streets)):
         mask = streets[number].mask
         perfect = F.one_hot(mask, 11).permute(2, 0, 1)[None].float()
         small = F.avg_pool2d(perfect, stride, ceil_mode=True, count_include_pad=False)
-        for align in right:
-            answer = F.interpolate(small, size=mask.shape, mode="bilinear", align_corners=align).argmax(1)[0]
-            right[align] += float((answer == mask).float().mean()) / len(streets)
-    print(f"a perfect host, stride {stride:2}  {right[False]:14.1%}   {right[True]:18.1%}")
+        for align, name in enumerate(right):
+            answer = F.interpolate(small, size=mask.shape, mode="bilinear", align_corners=bool(align)).argmax(1)[0]
+            right[name] += 100 * float((answer == mask).float().mean()) / len(streets)
+    lines.append({"stride": stride} | right)
+Table(lines, "Pixels right (%) of a perfect host; centres on centres is align_corners=True", digits=1)
 
 # %% [markdown]
-# Symptom to recognise: outlines slide outwards or inwards, nothing in the middle, most at the borders, up to half a step of the small map: a loss that looks like "the network is a bit
-# worse". Trained so, a network adapts; so ask what the weights were trained with. (ESPNetv2's release: True.)
+# Symptom to recognise: outlines move outwards or inwards, most at the borders, by up to half a step of the small map. It looks like "the network
+# is a bit worse". So ask what the weights were trained with. (ESPNetv2's release: True.)
 #
 # ### Exercise 04.5 · where does the large map look?
 # *Some thought · useful · 8 minutes.* Pixels are squares. Decide what lies on what: outer edges, or corner centres.
@@ -596,16 +621,23 @@ hint("04.5") + solution("04.5")
 # - Costs are counted, accuracy is not compared: the five hosts are not trained here. `dsrl-lab bench networks` times them on your machine.
 # - Multiply-adds are not seconds: grouped and depthwise filters run far below a processor's peak.
 # - Receptive fields are of untrained networks on one picture.
-# - The perfect host bounds what a stride loses; real hosts are far from it (05).
+# - The perfect host limits what a stride loses; real hosts are far from it (05).
 
 # %% [markdown]
 # ## Five questions to take along
 #
-# 1. Which three things does `forward_head` give, and who reads each?
-# 2. Why does a dilated encoder cost so much more than a strided one?
-# 3. What can global pooling tell a pixel, and what can it not?
+# 1. What does `forward_head` give, and who reads it?
+#    <details><summary>Answer</summary>Logits for SSSR, features for affinity. (SISR reads the encoder's maps.)</details>
+# 2. Why does a dilated encoder cost more than a strided one?
+#    <details><summary>Answer</summary>Channels double, sides do not halve: each layer costs four times as much.</details>
+# 3. What does an average over the picture add?
+#    <details><summary>Answer</summary>What kind of scene it is in. Not where an outline runs.</details>
+
+# %% [markdown]
 # 4. Your finer map scores lower, without any error. What do you look at first?
-# 5. Whose corners are aligned: those of the pixels' centres, or of their edges?
+#    <details><summary>Answer</summary>Strides and dilations: do the filters still see as far as in training?</details>
+# 5. What lies on what with `align_corners=True`?
+#    <details><summary>Answer</summary>The centres of the corner pixels. With False it is the outer edges.</details>
 
 # %% [markdown]
 # ## Words and sources

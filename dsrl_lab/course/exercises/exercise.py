@@ -6,12 +6,15 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from dsrl_lab.course.exercises.calls import Answer, Case, Run, call
 
 __all__ = ["Answer", "Case", "Exercise", "Hint", "WrongAnswer", "call", "draw_integer"]
+SOURCES: list[Path] = []
+"""Folders of notebooks' sources before the checkout's own."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,15 @@ class Exercise:
         """Signature and docstring as the notebook's source shows them; without that source, a ValueError."""
         from dsrl_lab.training.splits import REPOSITORY
 
-        sources = sorted((REPOSITORY / "notebooks" / "src").glob(f"{self.name[:2]}_*.py"))
+        folders = (*SOURCES, REPOSITORY / "notebooks" / "src")
+        sources = [path for folder in folders for path in sorted(folder.glob(f"{self.name[:2]}_*.py"))]
         asked = rf"^def {self.solution.__name__}\(.*?^    raise NotImplementedError$"
         for source in sources:
             if found := re.search(asked, source.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
                 return found[0]
         raise ValueError(
-            f"expected the stub of {self.name} in notebooks/src/{self.name[:2]}_*.py below {REPOSITORY}, found none; "
-            "run from a checkout with the notebooks' sources"
+            f"expected the stub of {self.name} in notebooks/src/{self.name[:2]}_*.py below {REPOSITORY}, or in a "
+            "course's own/, found none; run from a checkout with the notebooks' sources"
         )
 
     @property

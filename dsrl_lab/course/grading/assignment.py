@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import nbformat
 from dsrl_lab.course.build_notebooks import KERNEL
 from dsrl_lab.course.exercises.bank import find
 from dsrl_lab.course.exercises.exercise import Exercise
+from dsrl_lab.course.grading.own import Settings
 
 CODE_STUB = "raise NotImplementedError"
 SCHEMA = 3  # of nbgrader's metadata
@@ -49,33 +51,35 @@ class Question:
         return self.name.replace(".", "-")
 
 
-def questions(source: Path) -> list[Question]:
+def questions(source: Path, points: Mapping[str, int] | None = None) -> list[Question]:
     """The exercises of a notebook's source; raises ValueError for an exercise cell of another form."""
-    cells = jupytext.read(source).cells
-    return [found for cell in cells if cell.cell_type == "code" and (found := _question(cell.source)) is not None]
+    codes = [cell.source for cell in jupytext.read(source).cells if cell.cell_type == "code"]
+    return [found for code in codes if (found := _question(code, points or {})) is not None]
 
 
-def source_version(source: Path) -> Any:
+def source_version(source: Path, settings: Settings | None = None) -> Any:
     """The assignment, marked for nbgrader; raises ValueError for no exercise, or an exercise cell of another form."""
-    number, name = source.stem[:2], source.stem
-    asked = questions(source)
+    number, name, settings = source.stem[:2], source.stem, settings or Settings()
+    asked = questions(source, settings.points)
     if not asked:
         raise ValueError(f"expected exercises in {source.name}, found none; an exercise cell ends with check(name, f)")
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}})
     for place, cell in enumerate(jupytext.read(source).cells):
         plain = nbformat.v4.new_markdown_cell if cell.cell_type == "markdown" else nbformat.v4.new_code_cell
-        question = _question(cell.source) if cell.cell_type == "code" else None
+        question = _question(cell.source, settings.points) if cell.cell_type == "code" else None
         if question is not None:
-            notebook.cells.extend(_cut(question, cell.source))
+            notebook.cells.extend(_cut(question, cell.source) + _written(question, settings))
         else:
             text = re.sub(r'(hint\("[^"]+"\)) \+ solution\("[^"]+"\)', r"\1", cell.source)
             notebook.cells.append(plain(text, id=f"{number}-c{place:02d}"))
+    written = sum(settings.written.get(question.name, {"points": 0})["points"] for question in asked)
     rules = RULES.format(points=2 * sum(question.points for question in asked), name=name)
+    rules += f"\n\nYour teacher reads your answers in words, for {written} more points." if written else ""
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell(rules, id=f"{number}-rules"))
     return notebook
 
 
-def _question(code: str) -> Question | None:
+def _question(code: str, points: Mapping[str, int]) -> Question | None:
     try:
         tree = ast.parse(code)
     except SyntaxError:  # a magic command
@@ -89,7 +93,7 @@ def _question(code: str) -> Question | None:
         if not code.lstrip().startswith(f"def {answer}(") or CODE_STUB not in code:
             parts = f"to begin with the stub of {answer} and to end with its check"
             raise ValueError(f"expected the cell of {exercise.name} {parts}; it begins with {code.lstrip()[:40]!r}")
-        return Question(exercise.name, answer, exercise.difficulty)
+        return Question(exercise.name, answer, points.get(exercise.name, exercise.difficulty))
     return None
 
 
@@ -100,6 +104,18 @@ def _cut(question: Question, code: str) -> list[Any]:
         _graded(f"{question.stem}-answer", answer, solution=True),
         _graded(f"{question.stem}-check", VISIBLE.format(question=question), points=question.points),
         _graded(f"{question.stem}-hidden", HIDDEN.format(question=question), points=question.points),
+    ]
+
+
+def _written(question: Question, settings: Settings) -> list[Any]:
+    if (asked := settings.written.get(question.name)) is None:
+        return []
+    marks = {"grade_id": f"{question.stem}-written", "schema_version": SCHEMA, "task": False, "solution": True}
+    marks |= {"grade": True, "locked": False, "points": asked["points"]}
+    text = f"**In your own words ({asked['points']} points).** {asked['question']}"
+    return [
+        nbformat.v4.new_markdown_cell(text, id=f"{question.stem}-asked"),
+        nbformat.v4.new_markdown_cell("", id=f"{question.stem}-written", metadata={"nbgrader": marks}),
     ]
 
 

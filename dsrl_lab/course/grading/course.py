@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import hmac
 import json
 import os
 import secrets
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,14 +20,17 @@ from urllib.parse import quote
 
 from dsrl_lab.course.grading import feedback
 from dsrl_lab.course.grading.answer_key import answer_key
+from dsrl_lab.course.grading.ask import write_asked
 from dsrl_lab.course.grading.grading import Mark, Result, grade, not_graded, unreadable
 from dsrl_lab.course.grading.notebook_file import Unreadable, parse, read_bytes, write_whole
+from dsrl_lab.course.grading.own import days_late, load_own, penalty, settings
 from dsrl_lab.course.grading.sandbox import Limits, NotStarted
 from dsrl_lab.course.grading.tables import write_tables
 from dsrl_lab.course.grading.walls import protections
 from dsrl_lab.files import sha256
 
-FIELDS = ("notes", "look", "printed", "problem", "peak_memory", "cpu_seconds")
+COLLECTED = ("timestamp.txt", "submission_secret.txt")  # nbgrader's other commands need them
+FIELDS = ("notes", "look", "written", "printed", "problem", "peak_memory", "cpu_seconds")
 STOPS = (
     "{name}: its own solution got {score} of {out_of} points in the sandbox, so nothing was graded: {why}. Check the "
     "rights of the course's folder and the free memory, or build the course again with dsrl-lab classroom release"
@@ -48,6 +53,8 @@ class Graded:
     submission: Submission
     result: Result
     again: bool = False
+    days_late: int = 0
+    penalty: float = 0.0  # points lost for being late
 
 
 def submissions(course: Path, assignment: str) -> list[Submission]:
@@ -60,11 +67,26 @@ def submissions(course: Path, assignment: str) -> list[Submission]:
     ]
 
 
-def roster(course: Path) -> list[str]:
-    """The names in ``roster.txt``, one on each line, if there is one."""
-    place = course / "roster.txt"
-    lines = place.read_text("utf-8").splitlines() if place.is_file() else []
-    return [line.strip() for line in lines if line.strip()]
+def roster(course: Path) -> list[dict[str, str]]:
+    """The class: rows of ``roster.csv``, which a learning platform exports, or names in ``roster.txt``, one a line."""
+    table, names = course / "roster.csv", course / "roster.txt"
+    if table.is_file():
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            return [{name: value or "" for name, value in row.items() if name} for row in csv.DictReader(file)]
+    lines = names.read_text("utf-8").splitlines() if names.is_file() else []
+    return [{"student": line.strip()} for line in lines if line.strip()]
+
+
+def row_of(student: str, rows: Iterable[dict[str, str]]) -> dict[str, str]:
+    """A student's row: it holds the folder's name, or the number at its end as it is or as Moodle's participant.
+
+    Example:
+        >>> row_of("Ada Lovelace_17", [{"Identifier": "Participant 16"}, {"Identifier": "Participant 17"}])
+        {'Identifier': 'Participant 17'}
+    """
+    number = student.rpartition("_")[2] if "_" in student else ""
+    known = {student, *((number, f"Participant {number}") if number.isdecimal() else ())}
+    return next((row for row in rows if known & set(row.values())), {})
 
 
 def links(course: Path) -> list[str]:
@@ -85,6 +107,7 @@ def grade_course(
     only: Sequence[str] = (),
     students: Sequence[str] = (),
     again: bool = False,
+    late: str = "none",
     jobs: int = 0,
     unsafe: bool = False,
     limits: Limits | None = None,
@@ -96,6 +119,8 @@ def grade_course(
     Raises ValueError if nothing was released, for an unknown student, no sandbox, or an own solution that loses points.
     """
     protections(unsafe=unsafe)
+    load_own(course)
+    penalty(late, 0, 0)
     released = sorted(course.glob("release/*/*.ipynb"))
     wanted = [path for path in released if not only or path.stem in only or path.stem[:2] in only]
     if not wanted or not (course / "kit").is_dir():
@@ -107,7 +132,7 @@ def grade_course(
         raise ValueError(f"nothing was handed in by {', '.join(unknown)}; expected some of {', '.join(sorted(known))}")
     graded = {}
     for release, found in handed_in.items():
-        grader = _Grader(course, release, unsafe=unsafe, limits=limits or Limits())
+        grader = _Grader(course, release, unsafe=unsafe, limits=limits or Limits(), late=late)
         chosen = {one for one in found if not students or one.student in students}
         kept = {one: None if again and one in chosen else grader.kept(one) for one in found}
         kept = {one: result for one, result in kept.items() if one in chosen or result is not None}
@@ -119,33 +144,41 @@ def _all(
     grader: _Grader, kept: dict[Submission, Result | None], jobs: int, progress: Callable[[Graded, int], None] | None
 ) -> list[Graded]:
     found: dict[Submission, Graded] = {}
+    results: dict[str, Result] = {}
     if not all(kept.values()):
         grader.try_own_solution()
-    handed_in = {one.student for one in submissions(grader.course, grader.key.name)}
-    absent = [student for student in roster(grader.course) if student not in handed_in]
+    rows = roster(grader.course)
+    here = [row_of(one.student, rows) for one in submissions(grader.course, grader.key.name)]
+    more = {next(iter(row.values())): row for row in rows if row not in here}  # of the absent, then of all
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         try:
             for done in as_completed([pool.submit(grader, one, kept[one]) for one in kept]):
-                found[done.result().submission] = done.result()
-                results = {one.student: found[one].result for one in kept if one in found}
-                write_tables(grader.grades, grader.key.name, results, absent=absent)
+                one = done.result()
+                found[one.submission] = one
+                more[one.submission.student] = grader.columns(one, rows)
+                results = {submission.student: found[submission].result for submission in kept if submission in found}
+                write_tables(grader.grades, grader.key.name, results, more)
                 if progress is not None:
-                    progress(done.result(), len(kept))
+                    progress(one, len(kept))
         except BaseException:  # Ctrl-C: those that run are finished, no other begins
             pool.shutdown(cancel_futures=True)
             raise
+    write_asked(grader.grades, grader.key, results, seed=grader.seed)
     return [found[one] for one in kept]
 
 
 class _Grader:
-    def __init__(self, course: Path, release: Path, *, unsafe: bool, limits: Limits) -> None:
-        self.course, self.unsafe, self.limits = course, unsafe, limits
+    def __init__(self, course: Path, release: Path, *, unsafe: bool, limits: Limits, late: str = "none") -> None:
+        self.course, self.unsafe, self.limits, self.late = course, unsafe, limits, late
+        self.due = settings(course).due.get(release.stem)
         self.in_force = protections(unsafe=unsafe)
+        self.usual: set[str] = set()  # library functions that the exercises' own solutions call
         self.grades = course / "grades"
         self.folder = self.grades / release.stem
         self.folder.mkdir(parents=True, exist_ok=True)
         self.grades.chmod(0o700)  # the seed below is a secret
-        self.key = answer_key(release, seed=_seed(self.folder / "seed.txt"))
+        self.seed = _seed(self.folder / "seed.txt")
+        self.key = answer_key(release, seed=self.seed)
         try:
             depends_on = (release.read_bytes(), self.key.digest, _digest(course / "kit"), limits, version("torch"))
         except OSError as error:
@@ -161,6 +194,7 @@ class _Grader:
             lost = [f"{mark.question}: {mark.message}" for mark in result.marks if mark.points < mark.out_of]
             why = " ".join(filter(None, [result.fault, *result.notes, *lost]))[:600]
             raise ValueError(STOPS.format(name=self.key.name, score=result.score, out_of=self.key.out_of, why=why))
+        self.usual = set(result.look)
 
     def kept(self, submission: Submission) -> Result | None:
         try:
@@ -173,12 +207,26 @@ class _Grader:
 
     def __call__(self, submission: Submission, kept: Result | None) -> Graded:
         try:
-            return Graded(submission, kept, again=True) if kept else Graded(submission, self._grade(submission))
+            result = kept or self._grade(submission)
+            days = days_late(collected(submission).get("timestamp.txt", ""), self.due)
+            return Graded(submission, result, bool(kept), days, penalty(self.late, days, result.score))
         except Exception as error:  # one bad notebook or a full disk must not stop the rest
             fault = f"the grader failed, and a person has to look ({type(error).__name__}: {error})"
             with suppress(OSError):
                 write_whole(self._place(submission).with_suffix(".trace"), traceback.format_exc())
             return Graded(submission, not_graded(self.key, fault))
+
+    def anonymous(self, student: str) -> str:
+        """A name that tells nobody who it is, in this assignment."""
+        return hmac.new(str(self.seed).encode(), student.encode(), "sha256").hexdigest()[:8]
+
+    def columns(self, one: Graded, rows: list[dict[str, str]]) -> dict[str, str]:
+        """Further columns of the table; the roster's Grade, or its column of this assignment, gets the total."""
+        total = "" if one.result.fault else f"{one.result.score - one.penalty:g}"
+        own = {"anonymous_id": self.anonymous(one.submission.student), "days_late": str(one.days_late)}
+        theirs = row_of(one.submission.student, rows)
+        filled = {name: total for name in theirs if name == "Grade" or name.startswith(self.key.name)}
+        return theirs | filled | own | {"penalty": f"{one.penalty:g}", "total": total}
 
     def _grade(self, submission: Submission) -> Result:
         started = time.monotonic()
@@ -188,10 +236,12 @@ class _Grader:
                 raise Unreadable(problem)
             cells, _ = parse(content, name=submission.path.name)
             result = grade(self.key, cells, self.course / "kit", limits=self.limits, unsafe=self.unsafe)
+            result.look = [one for one in result.look if one not in self.usual]
         except Unreadable as error:
             result = unreadable(self.key, str(error))
         page = self.course / "feedback" / file_name(submission.student) / self.key.name / f"{self.key.name}.html"
-        write_whole(page, feedback.page(self.key, submission.student, result))
+        name = f"{submission.student} ({self.anonymous(submission.student)})"
+        write_whole(page, feedback.page(self.key, name, result))
         about = {"key": self._cache_key(content, problem), "student": submission.student, **result.as_dict()}
         about |= {"in_force": self.in_force, "seconds": round(time.monotonic() - started, 2)}
         write_whole(self._place(submission), json.dumps(about, indent=1))
@@ -202,6 +252,15 @@ class _Grader:
 
     def _cache_key(self, content: bytes, problem: str) -> str:
         return hashlib.sha256(self.version.encode() + content + problem.encode("utf-8", "replace")).hexdigest()
+
+
+def collected(submission: Submission) -> dict[str, str]:
+    """The small files that ``collect`` leaves beside a notebook."""
+    found = {}
+    for name in COLLECTED:
+        with suppress(Unreadable):
+            found[name] = read_bytes(submission.path.with_name(name), largest=1000).decode("utf-8", "replace")
+    return found
 
 
 def _content(submission: Submission) -> tuple[bytes, str]:

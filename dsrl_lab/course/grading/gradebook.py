@@ -9,11 +9,9 @@ from typing import Any
 
 import nbformat
 
-from dsrl_lab.course.grading.course import Graded, file_name
+from dsrl_lab.course.grading.course import Graded, collected, file_name
 from dsrl_lab.course.grading.grading import Mark
-from dsrl_lab.course.grading.notebook_file import Unreadable, read_bytes, write_whole
-
-COLLECTED = ("timestamp.txt", "submission_secret.txt")  # of ``nbgrader collect``; its other commands need them
+from dsrl_lab.course.grading.notebook_file import write_whole
 
 
 def write_gradebook(course: Path, assignment: str, graded: Sequence[Graded]) -> dict[str, str] | None:
@@ -43,9 +41,9 @@ def _write(book: Any, course: Path, released: Any, one: Graded) -> None:
     from nbgrader.utils import parse_utc
 
     student, assignment = one.submission.student, one.submission.assignment
-    collected, handed_in = _collected(one), None
+    beside, handed_in = collected(one.submission), None
     with suppress(Exception):  # not collected by nbgrader, or changed by the student
-        handed_in = parse_utc(collected["timestamp.txt"].strip())
+        handed_in = parse_utc(beside["timestamp.txt"].strip())
     book.update_or_create_student(student)
     book.update_or_create_submission(assignment, student, timestamp=handed_in)
     for mark in one.result.marks:
@@ -53,9 +51,13 @@ def _write(book: Any, course: Path, released: Any, one: Graded) -> None:
             grade = book.find_grade(_grade_id(mark, end), assignment, assignment, student)
             grade.auto_score = float(points)  # a person's own score in the form grader stays
             grade.needs_manual_grade = False
+    for grade_id in one.result.written:
+        grade = book.find_grade(grade_id, assignment, assignment, student)
+        grade.needs_manual_grade = grade.manual_score is None
+    book.find_submission_notebook(assignment, assignment, student).late_submission_penalty = one.penalty or None
     shown = course / "autograded" / student / assignment
     for folder in (shown, course / "feedback" / file_name(student) / assignment):
-        for name, content in collected.items():
+        for name, content in beside.items():
             write_whole(folder / name, content)
     write_whole(shown / f"{assignment}.ipynb", nbformat.writes(as_shown(released, one)) + "\n")
 
@@ -70,6 +72,8 @@ def as_shown(released: Any, one: Graded) -> Any:
         answer.source = mark.code or answer.source
         check.outputs = [_text(f"{earned['check']} of {most} points. {mark.message}")]
         hidden.outputs = [_text(f"{earned['hidden']} of {most} points. {mark.hidden_message}")]
+    for grade_id, text in one.result.written.items():  # indented: shown as text, whatever it holds
+        cells[grade_id].source = "\n".join(f"    {line}" for line in text.splitlines())
     if notes := "\n".join(filter(None, (one.result.problem, *one.result.notes))):
         title = "# What was seen while it was graded"
         shown.cells.append(nbformat.v4.new_code_cell(title, id="seen", outputs=[_text(notes)]))
@@ -87,11 +91,3 @@ def _grade_id(mark: Mark, end: str) -> str:
 
 def _text(text: str) -> Any:
     return nbformat.v4.new_output("stream", name="stdout", text=text + "\n")  # never shown as HTML
-
-
-def _collected(one: Graded) -> dict[str, str]:
-    found = {}
-    for name in COLLECTED:
-        with suppress(Unreadable):
-            found[name] = read_bytes(one.submission.path.with_name(name), largest=1000).decode("utf-8", "replace")
-    return found

@@ -27,9 +27,10 @@ HIDDEN_FAILED = (
 )
 MOST_NOTES = 30
 WORTH_A_LOOK = re.compile(
-    r"\b(pixel_shuffle|PixelShuffle|affinity_matrix|feature_affinity_loss|pixel_unshuffle|eval|exec|getattr|setattr|"
-    r"__import__|importlib|ctypes|inspect|subprocess|socket|pickle|gc|os|sys)\b"
+    r"\b(eval|exec|getattr|setattr|__import__|importlib|ctypes|inspect|subprocess|socket|pickle|gc|os|sys|jit|threading|"
+    r"compile)\b"
 )
+STEPS = {"relu", "pad", "softmax", "log_softmax", "sigmoid", "tanh", "one_hot", "normalize"}  # no exercise's whole work
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Result:
 
     marks: list[Mark] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # for the student: cells that failed or were stopped
-    look: list[str] = field(default_factory=list)  # words in the answers that a person may want to see
+    look: list[str] = field(default_factory=list)  # library functions that ran, words: for a person to see
+    written: dict[str, str] = field(default_factory=dict)  # answers in words, by grade id; a person gives points
     printed: str = ""  # before any hidden input was sent
     problem: str = ""  # why the submission could not be read
     fault: str = ""  # why it is not graded, through no fault of the student
@@ -105,8 +107,11 @@ class _Work:
         self.key = key
         self.cells = [_owned(cell, key) for cell in cells]
         self.sources = [cell.source for cell in cells]
+        asked = {cell.grade_id for cell in key.cells if cell.grade_id.endswith("-written")}
+        self.written = {cell.grade_id: clean(cell.source) for cell in cells if cell.grade_id in asked}
         self.visible: dict[str, Verdict | str] = {}  # by exercise: a verdict, or why it was stopped
         self.hidden: dict[str, bool] = {}
+        self.called: dict[str, list[str]] = {}  # by exercise: library functions that ran for the visible inputs
         self.stopped_cells: set[int] = set()
         self.notes: dict[str, None] = {}
         self.printed: bytes | None = None
@@ -128,7 +133,8 @@ class _Work:
         for task in self.key.tasks:
             if task.name not in self.visible:
                 self._at = ("visible", task.name)
-                self.visible[task.name] = _judge(box, task, task.visible)
+                self.visible[task.name] = _judge(box, task, task.visible, "call_traced")
+                self.called[task.name] = _names(box.ask("called", limit=10_000))
         box.stop_listening()
         self.sealed = True  # from here on nothing is kept but whether the numbers are right
         for task in self.key.tasks:
@@ -171,11 +177,16 @@ class _Work:
         return Result(
             marks=marks,
             notes=list(self.notes),
-            look=sorted(words),
+            look=[*self._look(marks), *sorted(words)],
+            written=self.written,
             printed=clean((self.printed or b"").decode("utf-8", errors="replace")),
             peak_memory=self.usage.peak_memory,
             cpu_seconds=round(self.usage.cpu_seconds, 2),
         )
+
+    def _look(self, marks: Sequence[Mark]) -> list[str]:
+        own = [f"{mark.question} has no function of its own" for mark in marks if mark.passed and not mark.code]
+        return own + [f"{task} calls {name}" for task, names in self.called.items() for name in names]
 
     def _mark(self, task: Task) -> Mark:
         verdict = self.visible.get(task.name, NOT_TRIED)
@@ -208,10 +219,16 @@ def _text(reply: Any) -> str:
     return clean(reply, 1000)
 
 
-def _judge(box: Sandbox, task: Task, trial: Trial) -> Verdict:
+def _names(reply: Any) -> list[str]:
+    if not isinstance(reply, list) or not all(isinstance(name, str) for name in reply):
+        raise Stopped(NO_SENSE)
+    return [clean(name, 80) for name in reply[:20] if name not in STEPS]
+
+
+def _judge(box: Sandbox, task: Task, trial: Trial, request: str = "call") -> Verdict:
     cases, most = [tuple(case) for case in trial.cases], trial.most
     limit = 10_000 + len(cases) * (10_000 + 8 * most)
-    reply = box.ask("call", task.name, task.answer, cases, most, limit=limit)
+    reply = box.ask(request, task.name, task.answer, cases, most, limit=limit)
     if not isinstance(reply, list) or len(reply) != len(cases):
         raise Stopped(NO_SENSE)
     return judge(trial.exercise, Recorded(tuple(_result(one, most) for one in reply)), seed=0)

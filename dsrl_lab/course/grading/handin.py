@@ -96,6 +96,16 @@ def _grade_id(cell: RawCell) -> str:
     return str(_marks(cell).get("grade_id", ""))
 
 
+def _called(grade_id: str) -> str:  # "the check of 06.2"
+    exercise, _, end = grade_id.rpartition("-")
+    kinds = {"answer": "the answer to", "check": "the check of", "hidden": "the second check of"}
+    return f"{kinds.get(end, 'the answer in words to')} {exercise.replace('-', '.')}"
+
+
+def _students(grade_id: str) -> bool:
+    return grade_id.endswith(("-answer", "-written"))
+
+
 class _Comparison:
     def __init__(self, cells: list[RawCell], frame: list[RawCell]) -> None:
         self.cells = copy.deepcopy(cells)
@@ -109,23 +119,29 @@ class _Comparison:
     def number(self, cell: RawCell) -> int:
         return 1 + next(number for number, other in enumerate(self.cells) if other is cell)
 
+    def differs(self, cell: RawCell) -> bool:
+        return _source(cell).strip() != _source(self.graded.get(_grade_id(cell), {})).strip()
+
     def kinds(self) -> None:
         for number, cell in enumerate(self.cells):
             twin = self.graded.get(_grade_id(cell)) or self.by_id.get(cell.get("id", ""))
             if twin is not None and cell.get("cell_type") != twin["cell_type"]:
-                self.fixed(f"cell {number + 1} was turned from {twin['cell_type']} into {cell.get('cell_type')}")
+                kinds = {"code": "code", "markdown": "text"}
+                is_now, was = (kinds.get(one.get("cell_type", ""), "raw text") for one in (cell, twin))
+                self.fixed(f"cell {number + 1} is {is_now} and was handed out as {was}")
                 for key in ("attachments", "outputs", "execution_count"):
                     cell.pop(key, None)
                 code = twin["cell_type"] == "code"
                 cell |= {"cell_type": twin["cell_type"]} | ({"outputs": [], "execution_count": None} if code else {})
 
     def copies(self) -> None:
-        for key, what in ((_grade_id, "grade id"), (lambda cell: str(cell.get("id", "")), "id")):
+        for key in (_grade_id, lambda cell: str(cell.get("id", ""))):
             for name in sorted({key(cell) for cell in self.cells} - {""}):
                 twins = [cell for cell in self.cells if key(cell) == name]
                 if len(twins) > 1:
                     kept = self._original(twins, name)
-                    self.fixed(f"{len(twins)} cells had the {what} {name}; cell {self.number(kept)} keeps it")
+                    what = f"{len(twins)} cells are {_called(name)}" if name in self.graded else "a cell is there twice"
+                    self.fixed(f"{what}; cell {self.number(kept)} counts")
                     for cell in (cell for cell in twins if cell is not kept):
                         cell["id"] = uuid.uuid4().hex[:12]
                         _set_marks(cell, None)
@@ -136,25 +152,30 @@ class _Comparison:
         return worked_on[-1] if worked_on and name.endswith("-answer") else twins[0]  # as when it runs
 
     def lost(self) -> None:
-        for cell in self.cells:
-            if not cell.get("id"):
-                cell["id"] = uuid.uuid4().hex[:12]
-                self.fixed(f"cell {self.number(cell)} had no id")
+        nameless = [cell for cell in self.cells if not cell.get("id")]
+        for cell in nameless:
+            cell["id"] = uuid.uuid4().hex[:12]
+        if nameless:
+            self.fixed(f"{len(nameless)} cells have lost the ids that Jupyter gives them")
         place = 0
+        unmarked: list[str] = []
         for grade_id, twin in self.graded.items():
             own = next((cell for cell in self.cells if _grade_id(cell) == grade_id), None)
             if own is None and (own := self._unmarked(twin)) is not None:
-                self.fixed(f"cell {self.number(own)} had lost its grade id {grade_id}")
+                unmarked.append(f"cell {self.number(own)} no longer counts as {_called(grade_id)}")
                 _set_marks(own, twin)
             if own is None:
                 own = copy.deepcopy(twin)
                 self.cells.insert(place, own)
-                text = f"the check {grade_id} was deleted; it is back as cell {place + 1}"
-                if grade_id.endswith("-answer"):
-                    text = f"the answer {grade_id} was gone; write it in cell {place + 1}"
-                self.findings.append(Finding(text, fixable=not grade_id.endswith("-answer")))
+                text = f"{_called(grade_id)} was deleted; it is back as cell {place + 1}"
+                if _students(grade_id):
+                    text = f"{_called(grade_id)} is missing; write it in cell {place + 1}"
+                self.findings.append(Finding(text, fixable=not _students(grade_id)))
             own["id"] = twin["id"]
             place = self.number(own)
+        many = [f"{len(unmarked)} cells no longer count as answers and checks"]
+        for text in unmarked if len(unmarked) < 4 else many:
+            self.fixed(text)
 
     def _unmarked(self, twin: RawCell) -> RawCell | None:
         function = _source(twin).split("(")[0]  # "def affinity"
@@ -167,18 +188,18 @@ class _Comparison:
     def changed(self) -> None:
         for cell in self.cells:
             twin = self.graded.get(_grade_id(cell))
-            if twin is not None and not _grade_id(cell).endswith("-answer") and _source(cell) != _source(twin):
-                self.fixed(f"the check {_grade_id(cell)} was changed")
+            if twin is not None and not _students(_grade_id(cell)) and self.differs(cell):
+                self.fixed(f"{_called(_grade_id(cell))} was changed")
                 cell["source"] = twin["source"]
             if twin is not None and _marks(cell) != _marks(twin):
-                self.fixed(f"the marks of {_grade_id(cell)} were changed")
+                self.fixed(f"the points of {_called(_grade_id(cell))} were changed")
                 _set_marks(cell, twin)
 
     def still_open(self) -> list[str]:
         return [
-            name.removesuffix("-answer").replace("-", ".")
-            for name, cell in ((_grade_id(cell), cell) for cell in self.cells)
-            if name.endswith("-answer") and name in self.graded and _source(cell) == _source(self.graded[name])
+            _grade_id(cell).removesuffix("-answer").replace("-written", " in words").replace("-", ".")
+            for cell in self.cells
+            if _students(_grade_id(cell)) and not self.differs(cell)
         ]
 
 
@@ -192,8 +213,8 @@ def _order(cells: list[RawCell]) -> list[Finding]:
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 found.append(f"cell {number + 1} is not Python: {error}")
     for early in used_too_early(units):
-        where = "which no cell defines; it lives in your kernel's memory only"
+        where = "which no cell makes: it fails when the notebook is run from the top"
         if early.bound_in is not None:
-            where = f"which cell {early.bound_in + 1} defines; move one of them"
+            where = f"which cell {early.bound_in + 1} makes, below it; move one of them"
         found.append(f"cell {early.cell + 1} uses {early.name}, {where}")
     return [Finding(text, fixable=False) for text in found]

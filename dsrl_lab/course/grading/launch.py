@@ -22,14 +22,17 @@ REFUSED = {  # by name of the system call: its numbers
     name: (int(x86_64), int(aarch64))
     for name, x86_64, aarch64 in (call.split() for call in REFUSED_CALLS.strip().replace("\n", ",").split(","))
 }
-CLONE, CLONE3 = (56, 220), (435, 435)
+CLONE, CLONE3, SOCKET = (56, 220), (435, 435), (41, 198)
+OTHER_FAMILIES = (
+    17  # of sockets, and above: of devices, of virtual machines, which no name space of networks holds back
+)
 NEW_NAME_SPACE = 0x7E020000  # any of clone's flags for name spaces
 ALLOW, NOT_PERMITTED, NO_SUCH_CALL = 0x7FFF0000, 0x00050001, 0x00050026  # the last: libc falls back to clone
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 
 
 def system_calls(machine: str = platform.machine()) -> bytes:
-    """A filter (BPF) against tracing, keyrings, name spaces, mounts, memory outside of processes; b"" if unknown.
+    """A filter (BPF) against tracing, keyrings, name spaces, mounts, unusual memory and sockets; b"" if unknown.
 
     Example:
         >>> len(system_calls("x86_64")) % 8, system_calls("pdp11")
@@ -42,6 +45,8 @@ def system_calls(machine: str = platform.machine()) -> bytes:
     steps += [(AT_LEAST, 0, 1, 0x40000000), (RETURN, 0, 0, NOT_PERMITTED)]  # x86_64's second table of calls
     for numbers, answer in [*((numbers, NOT_PERMITTED) for numbers in REFUSED.values()), (CLONE3, NO_SUCH_CALL)]:
         steps += [(EQUAL, 0, 1, numbers[column]), (RETURN, 0, 0, answer)]
+    steps += [(EQUAL, 0, 4, SOCKET[column]), (LOAD, 0, 0, 16), (AT_LEAST, 0, 1, OTHER_FAMILIES)]
+    steps += [(RETURN, 0, 0, NOT_PERMITTED), (RETURN, 0, 0, ALLOW)]
     steps += [(EQUAL, 0, 3, CLONE[column]), (LOAD, 0, 0, 16), (ANY_BIT, 0, 1, NEW_NAME_SPACE)]
     steps += [(RETURN, 0, 0, NOT_PERMITTED), (RETURN, 0, 0, ALLOW)]
     return b"".join(struct.pack("=HBBI", *step) for step in steps)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from dsrl_lab.course.build_notebooks import sources
 from dsrl_lab.course.grading.assignment import CODE_STUB, Question, questions, source_version
 from dsrl_lab.course.grading.kit import build_kit
 from dsrl_lab.course.grading.notebook_file import write_whole
+from dsrl_lab.course.grading.own import load_own, prove, settings
 from dsrl_lab.course.grading.walls import refuse_visible
 from dsrl_lab.files import whole_file
 
@@ -28,38 +28,30 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Released:
-    """One assignment of a course."""
-
-    name: str
-    questions: tuple[Question, ...]
-
-    @property
-    def points(self) -> int:
-        """The most points."""
-        return 2 * sum(question.points for question in self.questions)
-
-
 def assignments(folder: Path) -> list[Path]:
     """Sources of notebooks 02 to 09 that have exercises."""
     return [source for source in sources(folder) if source.stem[:2] in NUMBERS and questions(source)]
 
 
-def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> list[Released]:
+def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> dict[str, list[Question]]:
     """Build or renew a course; ``only`` has numbers such as "06". Raises ValueError for others, or no nbgrader."""
     api = _nbgrader(course)
-    wanted = [source for source in assignments(repository / "notebooks") if not only or source.stem[:2] in only]
-    if (missing := sorted(set(only) - {source.stem[:2] for source in wanted})) or not wanted:
-        there = ", ".join(source.stem[:2] for source in assignments(repository / "notebooks"))
-        raise ValueError(f"no assignment {', '.join(missing) or 'at all'}; notebooks with exercises: {there or 'none'}")
+    for exercise in load_own(course):
+        prove(exercise)
+    chosen = settings(course)
+    found = [*assignments(repository / "notebooks"), *sorted((course / "own").glob("[0-9][0-9]_*.py"))]
+    there = {source.stem[:2]: source for source in found}  # a lecturer's own in place of the checkout's
+    if (missing := sorted(set(only) - there.keys())) or not there:
+        names = ", ".join(there) or "none"
+        raise ValueError(f"no assignment {', '.join(missing) or 'at all'}; notebooks with exercises: {names}")
+    wanted = [source for number, source in there.items() if not only or number in only]
     for source in wanted:
         with whole_file(course / "source" / source.stem / f"{source.stem}.ipynb") as temporary:
-            nbformat.write(source_version(source), temporary)
+            nbformat.write(source_version(source, chosen), temporary)
         if not (outcome := api.generate_assignment(source.stem, force=True))["success"]:
             raise ValueError(f"nbgrader could not release {source.stem}: {outcome.get('error') or outcome.get('log')}")
     build_kit(repository, course / "kit", released=course / "release")
-    return [Released(source.stem, tuple(questions(source))) for source in wanted]
+    return {source.stem: questions(source, chosen.points) for source in wanted}
 
 
 def _nbgrader(course: Path) -> Any:

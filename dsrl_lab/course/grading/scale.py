@@ -26,7 +26,6 @@ from dsrl_lab.training.record import environment, write
 
 RIGHT, DOUBLED, OPEN, ENDLESS = "right", "doubled", "open", "endless"
 LEAST_ABILITY = 0.3
-BEGIN, END = "<!-- scale: dsrl-lab bench classroom --redraw -->", "<!-- end of scale -->"
 
 
 @dataclass(frozen=True)
@@ -99,9 +98,9 @@ def measure(
     in_force = protections()
     with tempfile.TemporaryDirectory(prefix="dsrl_lab_class_") as folder:
         course = Path(folder) / "course"
-        (built,) = release(course, repository, only=[assignment])
-        simulated = simulate_class(built.questions, number)
-        place = Path(built.name, f"{built.name}.ipynb")
+        ((name, asked),) = release(course, repository, only=[assignment]).items()
+        simulated = simulate_class(asked, number)
+        place = Path(name, f"{name}.ipynb")
         for one in simulated:
             hand_in(one, course / "release" / place, course / "submitted" / one.student / place)
         started, loads = time.monotonic(), []
@@ -111,43 +110,29 @@ def measure(
             if progress is not None:
                 progress(len(loads), of)
 
-        graded = grade_course(course, jobs=jobs, progress=look)[built.name]
+        graded = grade_course(course, jobs=jobs, progress=look)[name]
         seconds = time.monotonic() - started
     should_be = {one.student: one.points for one in simulated}
-    submissions: list[dict[str, Any]] = [
-        {
-            "kind": "submission",
-            "student": student,
-            "cpu_seconds": one.result.cpu_seconds,
-            "peak_megabytes": round(one.result.peak_memory / 1e6, 1),
-            "points": {mark.question: mark.points for mark in one.result.marks},
-            "should_be": should_be[student],
-        }
-        for student, one in ((one.submission.student, one) for one in graded)
-    ]
-    lines = [
-        {
-            "kind": "classroom",
-            "assignment": built.name,
-            "submissions": number,
-            "jobs": jobs or os.cpu_count(),
-            "answers": Counter(kind for one in simulated for kind in one.answers.values()),
-            "in_force": in_force,
-            "not_enforced": not_enforced(),
-            **environment(),
-            "nbgrader": importlib.metadata.version("nbgrader"),
-            "bubblewrap": subprocess.run(["bwrap", "--version"], capture_output=True, text=True).stdout.split()[-1],
-        },
-        *submissions,
-        {
-            "kind": "end",
-            "seconds": round(seconds, 1),
-            "cpu_seconds": round(sum(one["cpu_seconds"] for one in submissions), 1),
-            "mean_load": round(sum(loads) / len(loads), 2),
-            "grades": len(graded),
-            "as_drawn": sum(one["points"] == one["should_be"] for one in submissions),
-        },
-    ]
+    submissions: list[dict[str, Any]] = []
+    for student, result in ((one.submission.student, one.result) for one in graded):
+        took = {"cpu_seconds": result.cpu_seconds, "peak_megabytes": round(result.peak_memory / 1e6, 1)}
+        points = {"points": {mark.question: mark.points for mark in result.marks}, "should_be": should_be[student]}
+        submissions.append({"kind": "submission", "student": student} | took | points)
+    first: dict[str, Any] = {
+        "kind": "classroom",
+        "assignment": name,
+        "submissions": number,
+        "jobs": jobs or os.cpu_count(),
+    }
+    first |= {"answers": Counter(kind for one in simulated for kind in one.answers.values())}
+    first |= {"in_force": in_force, "not_enforced": not_enforced(), **environment()}
+    bubblewrap = subprocess.run(["bwrap", "--version"], capture_output=True, text=True).stdout.split()[-1]
+    first |= {"nbgrader": importlib.metadata.version("nbgrader"), "bubblewrap": bubblewrap}
+    cpu_seconds = sum(one["cpu_seconds"] for one in submissions)
+    end: dict[str, Any] = {"kind": "end", "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1)}
+    end |= {"mean_load": round(sum(loads) / len(loads), 2), "grades": len(graded)}
+    end |= {"as_drawn": sum(one["points"] == one["should_be"] for one in submissions)}
+    lines = [first, *submissions, end]
     if record is not None:
         write(record, lines)
     return lines
@@ -168,13 +153,3 @@ def markdown(lines: Sequence[dict[str, Any]]) -> str:
         ("points as they should be", f"{end['as_drawn']} of {first['submissions']}"),
     )
     return "\n".join(f"| {what} | {value} |" for what, value in rows).replace("|  |", "| |").replace("| --- ", "|---")
-
-
-def update(guide: Path, lines: Sequence[dict[str, Any]]) -> bool:
-    """Write the table between a guide's markers, or raise ValueError; return whether that changed anything."""
-    text = guide.read_text(encoding="utf-8")
-    (before, begin, _), (_, end, after) = text.partition(BEGIN), text.partition(END)
-    if not begin or not end:
-        raise ValueError(f"expected the markers {BEGIN} and {END} in {guide}; put them where the table belongs")
-    write_whole(guide, new := f"{before}{BEGIN}\n{markdown(lines)}\n{END}{after}")
-    return new != text

@@ -16,19 +16,28 @@ from dsrl_lab.course.grading.notebook_file import write_whole
 FORMULA = re.compile(r"^(?=[=+@-])(?!-?\d+(\.\d+)?$)")  # the start of a text that is no number
 
 
-def write_tables(folder: Path, assignment: str, graded: Mapping[str, Result], *, absent: Sequence[str] = ()) -> None:
-    """Write ``<assignment>.csv`` and ``<assignment>_questions.csv``; what was not graded has a problem and no score."""
-    first = next(iter(graded.values()), Result())
-    names, out_of = [mark.question for mark in first.marks], sum(mark.out_of for mark in first.marks)
-    rows = [["student", "score", "out_of", *names, "problem", "notes", "worth_a_look"]]
-    for student, result in graded.items():
-        points = ["" if result.fault else str(points) for points in (result.score, *(m.points for m in result.marks))]
-        problem = f"not graded: {result.fault}" if result.fault else result.problem
-        texts = (problem, " | ".join(result.notes), " ".join(result.look))
-        rows.append([student, points[0], str(out_of), *points[1:], *texts])
-    rows += [[student, "", str(out_of), *[""] * len(names), "not handed in", "", ""] for student in absent]
-    write_whole(folder / f"{assignment}.csv", _csv(rows))
-    write_whole(folder / f"{assignment}_questions.csv", _csv(by_question(list(graded.values()))))
+def write_tables(
+    folder: Path, assignment: str, graded: Mapping[str, Result], more: Mapping[str, Mapping[str, str]] | None = None
+) -> None:
+    """Write ``<assignment>.csv`` and ``<assignment>_questions.csv``; what was not graded has a problem and no score.
+
+    ``more`` has further columns by student; who is not among the ``graded`` has handed nothing in.
+    """
+    more = more or {}
+    rows = [{"student": student, **more.get(student, {}), **_row(result)} for student, result in graded.items()]
+    absent = [student for student in more if student not in graded]
+    rows += [{"student": student, **more[student], "problem": "not handed in"} for student in absent]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    write_whole(folder / f"{assignment}.csv", csv_text([names, *([row.get(n, "") for n in names] for row in rows)]))
+    write_whole(folder / f"{assignment}_questions.csv", csv_text(by_question(list(graded.values()))))
+
+
+def _row(result: Result) -> dict[str, str]:
+    points = {mark.question: str(mark.points) for mark in result.marks}
+    row = {"score": str(result.score), "out_of": str(sum(mark.out_of for mark in result.marks)), **points}
+    problem = f"not graded: {result.fault}" if result.fault else result.problem
+    texts = {"problem": problem, "notes": " | ".join(result.notes), "worth_a_look": "; ".join(result.look)}
+    return (dict.fromkeys(row, "") if result.fault else row) | texts
 
 
 def by_question(results: Sequence[Result]) -> list[list[str]]:
@@ -53,7 +62,8 @@ def _correlation(a: Sequence[float], b: Sequence[float]) -> str:
         return ""
 
 
-def _csv(rows: Iterable[Sequence[str]]) -> str:  # a spreadsheet finds no formula of a student's in it
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as CSV, in which a spreadsheet finds no formula of a student's."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows([FORMULA.sub("'", " ".join(value.split())) for value in row] for row in rows)
     return text.getvalue()

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import socket
 import sys
 import tempfile
 import traceback
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from dsrl_lab.course.exercises.bank import EXERCISES
 from dsrl_lab.course.exercises.calls import Case, call
@@ -37,6 +43,34 @@ def set_limits(*, cpu_seconds: int, memory: int, file_bytes: int, processes: int
     resource.setrlimit(resource.RLIMIT_CPU, (up, up + 2))
 
 
+class LibraryCalls(TorchFunctionMode):
+    """Notes functions of the kit, of other packages and of ``torch.nn.functional`` that an answer calls, or is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if hasattr(F, name := getattr(func, "__name__", "")):
+            self.names.add(name)
+        return func(*args, **(kwargs or {}))
+
+    def profile(self, frame: FrameType, event: str, _: Any) -> None:
+        """For ``sys.setprofile``: TorchFunctionMode sees PyTorch's functions alone."""
+        caller = frame.f_back
+        outside = caller is None or not _in_library(caller.f_code.co_filename)
+        if event == "call" and outside and _in_library(frame.f_code.co_filename):
+            self.names.add(frame.f_code.co_qualname)
+
+
+@cache
+def _in_library(file: str) -> bool:
+    kit = str(Path(__file__).parents[2])
+    if file.startswith(kit):
+        return not file.startswith(f"{kit}/course/")
+    return "-packages/" in file and not re.search("-packages/(torch|numpy)/", file)
+
+
 class Session:
     r"""A student's notebook while it is graded.
 
@@ -49,6 +83,7 @@ class Session:
         self.names: dict[str, Any] = {"__name__": "__main__"}
         self.names |= dict.fromkeys(("display", "get_ipython"), lambda *arguments, **options: None)
         self.units: list[Unit] = []
+        self.calls: set[str] = set()
 
     def prepare(self, cells: list[list[str]], answers: list[str]) -> dict[str, Any]:
         """Find the code that the answers need: the student's by the cell, the teacher's by the statement."""
@@ -79,6 +114,19 @@ class Session:
         """Results of an answer, of at most ``most`` numbers each, or (kind, text, place) of what it raised."""
         run = EXERCISES[name].run if name in EXERCISES else call
         return [self._result(run, answer, case, most) for case in cases]
+
+    def call_traced(self, *arguments: Any) -> list[Any]:
+        """As ``call``; then ``called`` has an answer."""
+        with LibraryCalls() as calls:
+            sys.setprofile(calls.profile)
+            results = self.call(*arguments)
+            sys.setprofile(None)
+        self.calls = calls.names
+        return results
+
+    def called(self) -> list[str]:
+        """Names of the library functions that ran in the latest ``call_traced``."""
+        return sorted(self.calls)
 
     def _result(self, run: Any, answer: str, case: Case, most: int) -> Any:
         if answer not in self.names:

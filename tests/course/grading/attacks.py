@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dsrl_lab.course.grading.answer_key import AnswerKey, Trial
 from dsrl_lab.course.grading.feedback import page
@@ -11,7 +11,8 @@ from dsrl_lab.course.grading.grading import Result
 
 from .conftest import earned
 
-FULL = {"06.1": 2, "06.2": 4, "06.3": 2, "06.4": 4, "06.5": 6}
+FULL = {"06.1": 2, "06.2": 4, "06.3": 2, "06.4": 4}
+"""Points without 06.5: its hidden inputs take as long as the rest together, and it is attacked by itself."""
 RIGHT = """
 def affinity(features):
     x = F.normalize(features.flatten(2), dim=1, eps=1e-8)
@@ -307,6 +308,11 @@ ATTACKS = [
     Attack("closes everything", "import os\nos.closerange(0, 256)\n" + RIGHT, says="stopped"),
     Attack("ends all processes", "import os\ntry:\n    os.kill(-1, 9)\nexcept OSError:\n    pass\n" + RIGHT, points=4),
 ]
+
+
+def without_strips(key: AnswerKey) -> AnswerKey:
+    """The key without 06.5."""
+    return replace(key, tasks=tuple(task for task in key.tasks if task.name in FULL))
 
 
 def assert_withstood(attack: Attack, result: Result, key: AnswerKey) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,13 +25,36 @@ LIMITS = Limits(cpu_seconds=20)
 
 @pytest.fixture(scope="session")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A course with all assignments, as `dsrl-lab classroom release` builds it."""
+    """A course with all assignments, as `dsrl-lab classroom release` builds it; tests that change one take `mine`."""
     pytest.importorskip("nbgrader", reason="nbgrader is not installed here: make classroom")
+    import fcntl
+
     from dsrl_lab.course.grading.release import release
 
-    folder = tmp_path_factory.mktemp("course")
-    release(folder, REPOSITORY)
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "course"
+    with folder.with_suffix(".lock").open("w") as lock:  # built once, whatever process comes first
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            release(folder.with_name("unfinished"), REPOSITORY)
+            folder.with_name("unfinished").rename(folder)
     return folder
+
+
+@pytest.fixture
+def mine(course: Path, tmp_path: Path) -> Path:
+    """A course of one's own without submissions, to be changed."""
+    return Path(shutil.copytree(course, tmp_path / "course"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what each hostile submission got; DSRL_LAB_HOSTILE_TABLE names a file for it."""
+    passed = terminalreporter.stats.get("passed", [])
+    lines = sorted(text for report in passed for name, text in report.user_properties if name == "hostile")
+    if lines:
+        table = "\n".join([f"{len(lines)} hostile submissions, none got what it did not earn", *lines])
+        terminalreporter.write_line(table)
+        Path(os.environ.get("DSRL_LAB_HOSTILE_TABLE", os.devnull)).write_text(f"{table}\n", encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,10 @@ def lose_marks(cells: list[dict[str, Any]]) -> None:
         cell["metadata"] = {}
 
 
+def lose_one(cells: list[dict[str, Any]]) -> None:
+    the(cells, "06-2-answer")["metadata"] = {}
+
+
 def lose_both(cells: list[dict[str, Any]]) -> None:
     lose_marks(cells)
     for number, cell in enumerate(cells):
@@ -98,15 +102,16 @@ def raise_points(cells: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (paste_with_id, "2 cells had the grade id 06-2-answer; cell 20 keeps it"),
-        (paste_with_new_id, "2 cells had the grade id 06-2-check"),
-        (lose_ids, "cell 1 had no id"),
-        (lose_marks, "had lost its grade id 06-2-answer"),
-        (lose_both, "had lost its grade id 06-2-hidden"),
-        (turn_to_text, "was turned from code into markdown"),
-        (delete_checks, "the check 06-2-check was deleted; it is back as cell"),
-        (change_check, "the check 06-2-check was changed"),
-        (raise_points, "the marks of 06-2-check were changed"),
+        (paste_with_id, "2 cells are the answer to 06.2; cell 20 counts"),
+        (paste_with_new_id, "2 cells are the check of 06.2"),
+        (lose_ids, "cells have lost the ids that Jupyter gives them"),
+        (lose_marks, "15 cells no longer count as answers and checks"),
+        (lose_both, "15 cells no longer count as answers and checks"),
+        (lose_one, "no longer counts as the answer to 06.2"),
+        (turn_to_text, "is text and was handed out as code"),
+        (delete_checks, "the check of 06.2 was deleted; it is back as cell"),
+        (change_check, "the check of 06.2 was changed"),
+        (raise_points, "the points of the check of 06.2 were changed"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -150,9 +155,9 @@ def delete_answer(cells: list[dict[str, Any]]) -> None:
     ("change", "said"),
     [
         (first_to_last, "uses torch, which cell "),
-        (delete_helper, "uses helper, which no cell defines; it lives in your kernel's memory only"),
+        (delete_helper, "uses helper, which no cell makes: it fails when the notebook is run from the top"),
         (no_python, "is not Python: "),
-        (delete_answer, "the answer 06-2-answer was gone; write it in cell"),
+        (delete_answer, "the answer to 06.2 is missing; write it in cell"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -161,6 +166,18 @@ def test_what_only_its_author_can_fix_is_reported(
 ) -> None:
     look = inspect_notebook(mine(change), released=handed_out)
     assert said in "\n".join(finding.text for finding in look.findings if not finding.fixable)
+
+
+def test_what_is_right_is_not_reported(mine: Callable[[Change], Path], handed_out: Path) -> None:
+    """A program that ends sources with an empty line, or an editor that removes it, changes no check."""
+
+    def end_lines(cells: list[dict[str, Any]]) -> None:
+        for cell in cells:
+            cell["source"] = f"{''.join(cell['source'])}\n"
+
+    assert inspect_notebook(mine(end_lines), released=handed_out).findings == ()
+    every = inspect_notebook(mine(lose_ids), released=handed_out).findings
+    assert len(every) == 1, "one line, not one for each cell"
 
 
 def test_a_notebook_as_handed_out_is_in_order_and_all_its_answers_are_open(
@@ -190,7 +207,7 @@ def test_the_command_fixes_only_with_fix(mine: Callable[[Change], Path], handed_
     arguments = ["classroom", "check", str(place), "--released", str(handed_out)]
     before = place.read_bytes()
     first = CliRunner().invoke(cli.app, arguments)
-    assert first.exit_code == 1 and "--fix fixes: the check 06-2-check was changed" in first.output
+    assert first.exit_code == 1 and "--fix repairs: the check of 06.2 was changed" in first.output
     assert place.read_bytes() == before
     second = CliRunner().invoke(cli.app, [*arguments, "--fix"])
     assert second.exit_code == 0 and "ready to hand in" in second.output and "still open: 06.1" in second.output

@@ -1,7 +1,7 @@
 """Hostile submissions, really run: none gets a point it did not earn, learns a hidden input, or harms the others.
 
 Each attacks from within exercise 06.2 (4 points), or from a cell that 06.2 needs. The other answers are right, so what
-is taken from them, or given to them, shows. The table of all attacks is printed at the end.
+is taken from them, or given to them, shows. The table of all attacks is printed at the end (conftest).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,35 +17,24 @@ import nbformat
 import pytest
 
 from dsrl_lab.course.grading.answer_key import AnswerKey
-from dsrl_lab.course.grading.course import Graded, grade_course, links
+from dsrl_lab.course.grading.course import grade_course, links
 from dsrl_lab.course.grading.grading import Result, grade
 from dsrl_lab.course.grading.notebook_file import Cell
 
-from .attacks import ATTACKS, FULL, Attack, assert_withstood
+from .attacks import ATTACKS, FULL, Attack, assert_withstood, without_strips
 from .attacks_on_limits import ATTACKS as ON_LIMITS
+from .attacks_on_replies import ATTACKS as ON_REPLIES
 from .conftest import CHAPTER, LIMITS, earned
 
 pytestmark = [pytest.mark.classroom, pytest.mark.usefixtures("sandboxed"), pytest.mark.timeout(900)]
-TABLE: list[tuple[str, str]] = []
-
-
-@pytest.fixture(scope="module", autouse=True)
-def table() -> Iterator[None]:
-    yield
-    with Path(os.environ.get("DSRL_LAB_HOSTILE_TABLE", os.devnull)).open("w", encoding="utf-8") as file:
-        for line in (
-            f"\n{len(TABLE)} hostile submissions, none got what it did not earn",
-            *(f"{a:48} {b}" for a, b in TABLE),
-        ):
-            print(line)
-            print(line, file=file)
+Property = Callable[[str, object], None]
 
 
 @pytest.fixture
 def attacked(course: Path, affinity_key: AnswerKey, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Cell]], Result]:
     monkeypatch.setenv("GRADERS_SECRET", "swordfish")
-    limits = replace(LIMITS, cpu_seconds=6, idle_seconds=6.0)
-    return lambda cells: grade(affinity_key, cells, course / "kit", limits=limits)
+    limits, key = replace(LIMITS, cpu_seconds=3, idle_seconds=3.0), without_strips(affinity_key)
+    return lambda cells: grade(key, cells, course / "kit", limits=limits)
 
 
 def filled(code: str, course: Path) -> str:
@@ -57,23 +46,24 @@ def state(course: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in course.rglob("*") if "__pycache__" not in str(path)}
 
 
-@pytest.mark.parametrize("attack", [*ATTACKS, *ON_LIMITS], ids=lambda attack: attack.name)
+@pytest.mark.parametrize("attack", [*ATTACKS, *ON_LIMITS, *ON_REPLIES], ids=lambda attack: attack.name)
 def test_an_attack_earns_nothing_and_costs_nobody(
     attack: Attack,
     course: Path,
     affinity_key: AnswerKey,
     solved: Callable[..., list[Cell]],
     attacked: Callable[[list[Cell]], Result],
+    record_property: Property,
 ) -> None:
     before = state(course)
     result = attacked(solved(q06_2=filled(attack.code, course)))
     assert_withstood(attack, result, affinity_key)
     assert state(course) == before, "nothing outside its own folder changed"
-    TABLE.append((attack.name, f"{attack.points} of 4, the others {result.score - attack.points} of 14"))
+    record_property("hostile", f"{attack.name:48} {attack.points} of 4, the others {result.score - attack.points} of 8")
 
 
 def test_a_memory_bomb_in_the_strips_is_not_saved_by_patching_the_instrument(
-    affinity_key: AnswerKey, solved: Callable[..., list[Cell]], attacked: Callable[[list[Cell]], Result]
+    course: Path, affinity_key: AnswerKey, solved: Callable[..., list[Cell]], record_property: Property
 ) -> None:
     """06.5 asks for little memory; the instrument in the student's process can be patched, the kernel cannot."""
     code = """
@@ -82,13 +72,13 @@ instrument.LargestTensor.__torch_dispatch__ = lambda self, func, _, args=(), kwa
 def affinity_loss_in_strips(a, b, rows):
     return (a.mT @ a - b.mT @ b).abs().mean()
 """
-    result = attacked(solved(q06_5=code))
-    assert earned(result.marks)["06.5"] == 3, "the visible half, and not the half that the kernel watches over"
-    TABLE.append(("patches the memory instrument of 06.5", "3 of 6: not the half that the kernel watches"))
+    result = grade(affinity_key, solved(q06_5=code), course / "kit", limits=LIMITS)
+    assert earned(result.marks) == {**FULL, "06.5": 3}, "the visible half, and not the half that the kernel watches"
+    record_property("hostile", f"{'patches the memory instrument of 06.5':48} 3 of 6: the visible half alone")
 
 
 def test_deleted_tests_and_forged_outputs_change_nothing(
-    solved: Callable[..., list[Cell]], attacked: Callable[[list[Cell]], Result]
+    solved: Callable[..., list[Cell]], attacked: Callable[[list[Cell]], Result], record_property: Property
 ) -> None:
     wrong = "def affinity(features):\n    return 0"
     cells = [cell for cell in solved(q06_2=wrong) if not cell.grade_id.endswith(("-check", "-hidden"))]
@@ -100,15 +90,15 @@ def test_deleted_tests_and_forged_outputs_change_nothing(
     ]
     result = attacked([*cells, *forged])
     assert earned(result.marks) == {**FULL, "06.2": 0}
-    assert sum(mark.out_of for mark in result.marks) == 18
-    TABLE.append(("deletes its tests", "0 of 4, the others 14 of 14"))
-    TABLE.append(("forged outputs and points", "0 of 4, the others 14 of 14"))
+    assert sum(mark.out_of for mark in result.marks) == 12
+    for name in ("deletes its tests", "forged outputs and points"):
+        record_property("hostile", f"{name:48} 0 of 4, the others 8 of 8")
 
 
 def test_files_that_are_no_notebooks_stop_nobody(
-    course: Path, affinity_key: AnswerKey, solved: Callable[..., list[Cell]], capsys: pytest.CaptureFixture[str]
+    mine: Path, solved: Callable[..., list[Cell]], record_property: Property
 ) -> None:
-    submitted = course / "submitted"
+    course, submitted = mine, mine / "submitted"
 
     def hand_in(student: str, content: bytes) -> Path:
         place = submitted / student / CHAPTER / f"{CHAPTER}.ipynb"
@@ -166,18 +156,17 @@ def test_files_that_are_no_notebooks_stop_nobody(
     table = (course / "grades" / f"{CHAPTER}.csv").read_text(encoding="utf-8")
     assert len(table.splitlines()) == 1 + len(graded)
     assert "\n=cmd" not in table and "'=cmd" in table
-    _note_files(graded)
-
-
-def test_readme_says_how_many() -> None:
-    others = 1 + 2 + 16 + 2  # the instrument of 06.5; deleted tests, forged outputs; files; linked folders
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    assert f"{len(ATTACKS) + len(ON_LIMITS) + others} hostile submissions" in readme
-
-
-def _note_files(graded: list[Graded]) -> None:
     for one in graded:
         if one.submission.student != "honest":
             why = one.result.problem or "graded as any other"
-            TABLE.append((f"file: {one.submission.student!r}"[:48], f"{one.result.score} of 18: {why}"[:90]))
-    TABLE.extend((("file: link to another's folder", "not followed"), ("file: link as assignment", "not followed")))
+            name = f"file: {one.submission.student!r}"[:48]
+            record_property("hostile", f"{name:48} {one.result.score} of 18: {why}"[:139])
+    for name in ("file: link to another's folder", "file: link as assignment"):
+        record_property("hostile", f"{name:48} not followed")
+
+
+def test_the_guide_says_how_many() -> None:
+    others = 1 + 2 + 16 + 2  # the instrument of 06.5; deleted tests, forged outputs; files; linked folders
+    guide = Path(__file__).parents[3] / "notebooks" / "assignments" / "INSTRUCTORS.md"
+    number = len(ATTACKS) + len(ON_LIMITS) + len(ON_REPLIES) + others
+    assert f"{number} hostile submissions" in guide.read_text(encoding="utf-8")

@@ -15,8 +15,6 @@ from dsrl_lab.course.grading.assignment import questions, source_version
 from dsrl_lab.course.grading.notebook_file import Unreadable, read
 from dsrl_lab.course.grading.release import NUMBERS
 from dsrl_lab.course.grading.scale import (
-    BEGIN,
-    END,
     RIGHT,
     Simulated,
     answer_text,
@@ -24,7 +22,6 @@ from dsrl_lab.course.grading.scale import (
     markdown,
     measure,
     simulate_class,
-    update,
 )
 from dsrl_lab.training import record
 
@@ -88,16 +85,9 @@ LINES = [
 ]
 
 
-def test_the_guide_s_table_is_written_between_its_markers(tmp_path: Path) -> None:
-    guide = tmp_path / "guide.md"
-    guide.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
-    assert update(guide, LINES) and not update(guide, LINES)
-    text = guide.read_text(encoding="utf-8")
-    assert text == f"before\n{BEGIN}\n{markdown(LINES)}\n{END}\nafter\n"
+def test_the_guide_s_table_is_that_of_a_record() -> None:
+    text = markdown(LINES)
     assert "| CPU minutes in sandboxes | 15.0 |" in text and "at most | 0.5 GB |" in text
-    (tmp_path / "other.md").write_text("nothing", encoding="utf-8")
-    with pytest.raises(ValueError, match="expected the markers"):
-        update(tmp_path / "other.md", LINES)
 
 
 @pytest.mark.classroom

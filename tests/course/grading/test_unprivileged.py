@@ -18,10 +18,18 @@ from dsrl_lab.course.grading import control_group
 from dsrl_lab.course.grading.answer_key import AnswerKey
 from dsrl_lab.course.grading.grading import Mark, Result
 
-from .attacks import assert_withstood
-from .attacks_on_limits import ATTACKS
+from .attacks import FULL, RIGHT, Attack, assert_withstood
+from .attacks_on_limits import ATTACKS as ON_LIMITS
+from .attacks_on_replies import ATTACKS as ON_REPLIES
 from .conftest import CHAPTER, REPOSITORY
 
+ATTACKS = [*ON_LIMITS, *ON_REPLIES]
+HARMLESS = [attack for attack in ATTACKS if attack.points == 4 and attack.code.endswith(RIGHT)]
+TOGETHER = Attack(  # in one submission: what each prints or changes would show in it
+    "all that should earn full points",
+    "\n".join(textwrap.dedent(attack.code.removesuffix(RIGHT)) for attack in HARMLESS) + RIGHT,
+    points=4,
+)
 pytestmark = [pytest.mark.classroom, pytest.mark.usefixtures("sandboxed"), pytest.mark.timeout(900)]
 SOMEBODY = [
     "bwrap",
@@ -105,9 +113,10 @@ from dsrl_lab.course.grading.answer_key import answer_key
 from dsrl_lab.course.grading.grading import grade
 from dsrl_lab.course.grading.sandbox import Limits
 from dsrl_lab.course.grading.walls import not_enforced
-release, kit, codes = json.loads(sys.argv[1])
+release, kit, codes, asked = json.loads(sys.argv[1])
 key = answer_key(Path(release), seed=7)
-limits = Limits(cpu_seconds=6, idle_seconds=6.0)
+key = replace(key, tasks=tuple(task for task in key.tasks if task.name in asked))
+limits = Limits(cpu_seconds=3, idle_seconds=3.0)
 def result(code):
     cells = [replace(cell, source=code) if cell.grade_id == "06-2-answer" else cell for cell in key.solved]
     return grade(key, cells, Path(kit), limits=limits).as_dict()
@@ -143,15 +152,17 @@ def test_the_walls_stand_for_a_user_who_is_not_root(course: Path) -> None:
 
 def test_attacks_on_the_limits_earn_a_plain_user_s_grader_nothing_worse(course: Path, affinity_key: AnswerKey) -> None:
     """Without control groups, as on a computer where a plain user may make none: the harder case."""
-    codes = [textwrap.dedent(attack.code) for attack in ATTACKS]
+    attacks = [TOGETHER, *(attack for attack in ATTACKS if attack not in HARMLESS)]
+    assert len(HARMLESS) > 10
+    codes = [textwrap.dedent(attack.code) for attack in attacks]
     release = course / "release" / CHAPTER / f"{CHAPTER}.ipynb"
-    arguments = json.dumps([str(release), str(course / "kit"), codes])
+    arguments = json.dumps([str(release), str(course / "kit"), codes, list(FULL)])
     done = as_somebody(sys.executable, "-c", GRADE, arguments, control_groups=False)
     assert done.returncode == 0, done.stderr
     missing, *found = json.loads(done.stdout.splitlines()[-1])
     assert set(missing) >= {control_group.MEMORY, control_group.PROCESSES}, "and this is said"
     failed = {}
-    for attack, one in zip(ATTACKS, found, strict=True):
+    for attack, one in zip(attacks, found, strict=True):
         one.pop("score")
         result = Result(**{**one, "marks": [Mark(**mark) for mark in one["marks"]]})
         try:

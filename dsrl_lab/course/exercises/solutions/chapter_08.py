@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dsrl_lab.course.exercises.exercise import Case, Exercise, Hint, WrongAnswer
-from dsrl_lab.metrics.segmentation import SegmentationScore
+from dsrl_lab.metrics.segmentation import pooled_iou
 
 
 def pooled_miou(confusions: Tensor) -> Tensor:
@@ -21,12 +21,6 @@ def pooled_miou(confusions: Tensor) -> Tensor:
     right = pooled.diag()
     union = pooled.sum(0) + pooled.sum(1) - right
     return (right / union)[union > 0].mean()
-
-
-def _by_the_kit(confusions: Tensor) -> float:
-    score = SegmentationScore(confusions.shape[1])
-    score.confusion = confusions.sum(0)
-    return score.compute().miou
 
 
 def _draw_confusions(generator: torch.Generator) -> list[Case]:
@@ -44,8 +38,7 @@ def _draw_confusions(generator: torch.Generator) -> list[Case]:
 
 
 def _ious(confusion: Tensor) -> Tensor:
-    right = confusion.diag().double()
-    return right / (confusion.sum(0) + confusion.sum(1) - right)
+    return pooled_iou(torch.stack([confusion.diag(), confusion.sum(0), confusion.sum(1)]))
 
 
 POOLED = Exercise(
@@ -53,7 +46,7 @@ POOLED = Exercise(
     title="Add up the pixels of the set, then take one IoU for each class",
     difficulty=2,
     solution=pooled_miou,
-    oracle=_by_the_kit,
+    oracle=lambda confusions: _ious(confusions.sum(0)).nanmean(),
     draw=_draw_confusions,
     wrong_answers=(
         WrongAnswer(
@@ -333,7 +326,7 @@ def _draw_intervals(generator: torch.Generator) -> list[Case]:
     u = (0.25 + torch.rand(6, 2, generator=generator)).tolist()
     cases = [
         (1.5 + u[0][0], 3 + u[0][0] + u[0][1], 2.0),  # clear, and near the claimed size
-        (u[1][0], 4 + u[1][1], 3.0),  # above zero, and too wide to say whether as much
+        (1.4 + u[1][0] / 2, 4 + u[1][1], 3.0),  # above zero, and too wide to say whether as much
         (u[2][0], 0.5 + u[2][0] + u[2][1], 4.0),  # a gain, but a smaller one
         (-0.5 - u[3][0], 0.1 + u[3][1], 3.0),  # holds zero, ends below; mean below zero
         (-0.1 * u[4][0], 0.4 * u[4][1] + 0.2, 2.0),  # the same, mean above zero
