@@ -40,6 +40,7 @@ FIGURES = {
     "paper_figure3": FigureRecipe(needs.whole_of(STREETS, "dsrl"), of_features.paper_figure3),
     "paper_figure9": FigureRecipe(needs.deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
     "cost": FigureRecipe(_ours, of_runs.cost),
+    "coarse_and_fine": FigureRecipe(needs.nothing, of_streets.coarse_and_fine),
     "streets_contact_sheet": FigureRecipe(needs.nothing, of_streets.streets_contact_sheet),
     "streets_training_curves": FigureRecipe(needs.runs_of(STREETS), of_runs.training_curves_figure),
     "streets_ablation": FigureRecipe(needs.runs_of(STREETS, "baseline"), of_runs.ablation_figure),

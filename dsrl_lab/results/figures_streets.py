@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from dsrl_lab.complexity import evaluating
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
+from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.streets import Streets
-from dsrl_lab.datasets.transforms import low_and_high
+from dsrl_lab.datasets.transforms import low_and_high, resize_mask
 from dsrl_lab.dsrl import DSRL, DSRLOutput
 from dsrl_lab.layers import resize
 from dsrl_lab.plots.affinity import affinity_rows
@@ -42,6 +43,21 @@ def streets_contact_sheet(inputs: Inputs) -> Drawing:
         show_image(sample.image, ax=axes[row, column])
         show_mask(sample.mask, streets.class_table, legend=False, ax=axes[row + 1, column])
     figure.legend(handles=class_handles(streets.class_table), loc="outside lower center", ncols=11, handlelength=1)
+    return Drawing(figure)
+
+
+def coarse_and_fine(inputs: Inputs) -> Drawing:
+    """What a small network sees, the truth, and the best masks on the grid of its input and on one twice as fine."""
+    sample, (height, width) = Streets("val", size=SHEET_SIZE, length=1)[0], SHEET_SIZE
+    figure = new_figure(12.5, 2.9)
+    low_res, *axes = figure.subplots(1, 4)
+    small = F.adaptive_avg_pool2d(sample.image, (height // 4, width // 4))
+    show_image(small, crisp=True, title=f"input {height // 4}×{width // 4}", ax=low_res)
+    for ax, title, factor in zip(axes, ("truth", "the best coarse mask", "the best fine mask"), (1, 4, 2), strict=True):
+        size = (height // factor, width // factor)
+        best = resize_mask(resize_mask(sample.mask[None], size), SHEET_SIZE)[0]
+        show_mask(best, CAMVID, legend=False, title=f"{title} {size[0]}×{size[1]}", ax=ax)
+    figure.legend(handles=class_handles(CAMVID), loc="outside lower center", ncols=11, handlelength=1)
     return Drawing(figure)
 
 

@@ -31,7 +31,7 @@ SETTINGS = {
     "lsp_hrnet": "Pose: a small HRNet from scratch on 960 people of Leeds Sports Pose",
 }
 SETS = ("Set5", "Set14")
-HEADLINES = ("streets_tinynet_45x60", "camvid_espnetv2_90x120")
+HEADLINES = ("streets_resolution",)
 COLUMNS = ["seeds", "mIoU", "gain", "mIoU, test", "gain, test", "PCK@0.2", "gain in PCK", "PCK@0.1", "thin classes"]
 COLUMNS += ["thin outlines (F)", "magnified labels", "true MACs (M)", "SISR PSNR (dB)"]
 
