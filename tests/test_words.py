@@ -25,9 +25,6 @@ BEING_REWRITTEN = {
     "notebooks/src/00_start_here.py",
     "notebooks/src/01_resolution_and_cost.py",
     "notebooks/src/02_sisr_four_ways.py",
-    "notebooks/src/04_segmentation_hosts.py",
-    "notebooks/src/05_sssr_head.py",
-    "notebooks/src/06_feature_affinity.py",
 }
 
 

@@ -626,18 +626,13 @@ hint("04.5") + solution("04.5")
 # %% [markdown]
 # ## Five questions to take along
 #
-# 1. What does `forward_head` give, and who reads it?
-#    <details><summary>Answer</summary>Logits for SSSR, features for affinity. (SISR reads the encoder's maps.)</details>
-# 2. Why does a dilated encoder cost more than a strided one?
-#    <details><summary>Answer</summary>Channels double, sides do not halve: each layer costs four times as much.</details>
-# 3. What does an average over the picture add?
-#    <details><summary>Answer</summary>What kind of scene it is in. Not where an outline runs.</details>
+# <details><summary>1. What does `forward_head` give, and who reads it?</summary>Logits for SSSR, features for affinity. (SISR reads the encoder's maps.)</details>
+# <details><summary>2. Why does a dilated encoder cost more than a strided one?</summary>Channels double, sides do not halve: each layer costs four times as much.</details>
+# <details><summary>3. What does an average over the picture add?</summary>What kind of scene it is in. Not where an outline runs.</details>
 
 # %% [markdown]
-# 4. Your finer map scores lower, without any error. What do you look at first?
-#    <details><summary>Answer</summary>Strides and dilations: do the filters still see as far as in training?</details>
-# 5. What lies on what with `align_corners=True`?
-#    <details><summary>Answer</summary>The centres of the corner pixels. With False it is the outer edges.</details>
+# <details><summary>4. Your finer map scores lower, without any error. What do you look at first?</summary>Strides and dilations: do the filters still see as far as in training?</details>
+# <details><summary>5. What lies on what with `align_corners=True`?</summary>The centres of the corner pixels. With False it is the outer edges.</details>
 
 # %% [markdown]
 # ## Words and sources

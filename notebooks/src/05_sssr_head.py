@@ -697,18 +697,13 @@ Table(lines, "Three better numbers than there are")
 # %% [markdown]
 # ## Five questions to take along
 #
-# 1. What exactly is the baseline?
-#    <details><summary>Answer</summary>The plain host. It receives H × W and answers at H × W, half of the picture's sides.</details>
-# 2. Why does the head's cost not depend on the host?
-#    <details><summary>Answer</summary>It works on class maps: K² and the output's size count.</details>
-# 3. What does BatchNorm do to class maps?
-#    <details><summary>Answer</summary>It makes all classes equally frequent: mean 0, deviation 1.</details>
+# <details><summary>1. What exactly is the baseline?</summary>The plain host. It receives H × W and answers at H × W, half of the picture's sides.</details>
+# <details><summary>2. Why does the head's cost not depend on the host?</summary>It works on class maps: K² and the output's size count.</details>
+# <details><summary>3. What does BatchNorm do to class maps?</summary>It makes all classes equally frequent: mean 0, deviation 1.</details>
 
 # %% [markdown]
-# 4. Which control shows that a gain is more than further training?
-#    <details><summary>Answer</summary>The bilinear head, trained for the same steps: it has no weights of its own.</details>
-# 5. When may class ids be interpolated?
-#    <details><summary>Answer</summary>Never: between 2 and 4 there is no class 3. Enlarge logits, then decide.</details>
+# <details><summary>4. Which control shows that a gain is more than further training?</summary>The bilinear head, trained for the same steps: it has no weights of its own.</details>
+# <details><summary>5. When may class ids be interpolated?</summary>Never: between 2 and 4 there is no class 3. Enlarge logits, then decide.</details>
 
 # %% [markdown]
 # ## Words and sources

@@ -687,18 +687,13 @@ Table(lines, "3072 positions, forward and back", digits={"loss": 6, "extra memor
 # %% [markdown]
 # ## Five questions to take along
 #
-# 1. Which axis holds the vector of a position, and which two axes does S have?
-#    <details><summary>Answer</summary>The channels. S has positions by positions.</details>
-# 2. Why is the diagonal 1, and what is wrong if it is not?
-#    <details><summary>Answer</summary>A unit vector times itself. The norm was taken over another axis, or not at all.</details>
-# 3. What remains of brightness in S?
-#    <details><summary>Answer</summary>Nothing, if it only changes the length of the features.</details>
+# <details><summary>1. Which axis holds the vector of a position, and which two axes does S have?</summary>The channels. S has positions by positions.</details>
+# <details><summary>2. Why is the diagonal 1, and what is wrong if it is not?</summary>A unit vector times itself. The norm was taken over another axis, or not at all.</details>
+# <details><summary>3. What remains of brightness in S?</summary>Nothing, if it only changes the length of the features.</details>
 
 # %% [markdown]
-# 4. A batch of the same picture twice doubles your loss. What did you forget?
-#    <details><summary>Answer</summary>The mean over the batch: you took a sum.</details>
-# 5. FA with a shuffled teacher helps as much as FA. What have you learnt?
-#    <details><summary>Answer</summary>The gain does not come from this picture's structure. Some other effect of the extra loss gives it.</details>
+# <details><summary>4. A batch of the same picture twice doubles your loss. What did you forget?</summary>The mean over the batch: you took a sum.</details>
+# <details><summary>5. FA with a shuffled teacher helps as much as FA. What have you learnt?</summary>The gain does not come from this picture's structure. Some other effect of the extra loss gives it.</details>
 
 # %% [markdown]
 # ## Words and sources

@@ -40,8 +40,10 @@ from dsrl_lab.complexity import complexity
 from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.course.table import Table
 from dsrl_lab.datasets.transforms import TrainingExample, normalise
+from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.plots.theme import OTHER_STYLES, faded, new_figure, style_of, theme
 from dsrl_lab.results import charts, frames
+from dsrl_lab.results.inference import judge
 from dsrl_lab.results.records import Record
 from dsrl_lab.results.shapes import network_shapes
 from dsrl_lab.rows import BLUE, GREEN, GREY, VERMILLION
@@ -698,9 +700,6 @@ with theme():
 
 
 # %%
-from dsrl_lab import DensePredictor, HeadOutput, PredictorSpec
-
-
 class MyNet(DensePredictor):
     """Down twice, back up once."""
 
@@ -727,8 +726,6 @@ class MyNet(DensePredictor):
 
 
 # %%
-from dsrl_lab.results.inference import judge
-
 ITERATIONS, SEEDS = 30, (0, 1, 2)
 PLAIN = {"sssr": None, "sisr": False, "affinity": False}
 ROWS_HERE = {"baseline": PLAIN, "dsrl": {"sssr": "sub_pixel"}, "shuffled": {"sssr": "sub_pixel"}}
@@ -743,12 +740,6 @@ values = frames.pick(frames.scores(frames.frame(mine)))
 found = frames.summary(frames.gains(values), ("label",), scale=100)
 found["gain (points)"] = [gain.show(signed=True) for gain in found["estimate"]]
 found["verdict"] = [judge(gain)[0] for gain in found["estimate"]]
-with theme():
-    figure = new_figure(8, 2.2)
-    charts.score_bars(values, ax=figure.add_subplot())
-    show_figure(
-        figure, alt="mIoU of a network of one's own: baseline, DSRL and control, three seeds each with intervals"
-    )
 Table(
     found[["label", "gain (points)", "seeds", "verdict"]],
     "Gain over the baseline: mean ± 95 % interval, paired by seed",
@@ -765,18 +756,13 @@ Table(
 # %% [markdown]
 # ## Five questions to take along
 #
-# 1. Which two tensors enter FA?
-#    <details><summary>Answer</summary>The last features before each prediction: the host's, transformed, and SISR's. Not class maps, not colours.</details>
-# 2. What is the learning rate of the last step?
-#    <details><summary>Answer</summary>Not zero: the start times (1/n) to the power 0.9. Zero belongs to the step after it.</details>
-# 3. Your SISR loss does not fall, and the score drops. What do you test first?
-#    <details><summary>Answer</summary>Whether SISR's parameters change at all in one step.</details>
+# <details><summary>1. Which two tensors enter FA?</summary>The last features before each prediction: the host's, transformed, and SISR's. Not class maps, not colours.</details>
+# <details><summary>2. What is the learning rate of the last step?</summary>Not zero: the start times (1/n) to the power 0.9. Zero belongs to the step after it.</details>
+# <details><summary>3. Your SISR loss does not fall, and the score drops. What do you test first?</summary>Whether SISR's parameters change at all in one step.</details>
 
 # %% [markdown]
-# 4. What must a checkpoint hold besides weights?
-#    <details><summary>Answer</summary>The momentum and the number of the step. All draws follow from the seed and that number.</details>
-# 5. Why can SISR be left behind, and the SSSR head not?
-#    <details><summary>Answer</summary>The answer does not pass through SISR; its effect is in the shared weights. The answer does pass through the SSSR head.</details>
+# <details><summary>4. What must a checkpoint hold besides weights?</summary>The momentum and the number of the step. All draws follow from the seed and that number.</details>
+# <details><summary>5. Why can SISR be left behind, and the SSSR head not?</summary>The answer does not pass through SISR; its effect is in the shared weights. The answer does pass through the SSSR head.</details>
 
 # %% [markdown]
 # ## Words and sources
