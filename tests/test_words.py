@@ -21,11 +21,6 @@ UNPLAIN = re.compile(rf"\b({'|'.join(sorted(INSTEAD, key=len, reverse=True))})\b
 PAGES = ("README.md", "data/README.md", "docs/**/*.md", "notebooks/*.md", "notebooks/assignments/*.md")
 CODE = sorted((ROOT / "dsrl_lab").rglob("*.py"))
 NOTEBOOKS = build_notebooks.sources(ROOT / "notebooks")
-BEING_REWRITTEN = {
-    "notebooks/src/00_start_here.py",
-    "notebooks/src/01_resolution_and_cost.py",
-    "notebooks/src/02_sisr_four_ways.py",
-}
 
 
 def unplain(text: str) -> list[str]:
@@ -74,8 +69,6 @@ def test_pages_are_plain(path: Path) -> None:
 
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda source: source.stem)
 def test_notebooks_are_plain(source: Path) -> None:
-    if source.relative_to(ROOT).as_posix() in BEING_REWRITTEN:
-        pytest.skip("it is being rewritten")
     for cell in build_notebooks.read_source(source).cells:
         texts = [cell.source] if cell.cell_type == "markdown" else prose(cell.source)
         assert [word for text in texts for word in unplain(text)] == []

@@ -21,7 +21,7 @@ from dsrl_lab.plots.masks import show_image, show_mask
 from dsrl_lab.plots.theme import theme
 from dsrl_lab.training.splits import REPOSITORY
 
-MOST_WIDTH = 900
+MOST_WIDTH = 1100
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _img(content: bytes, *, alt: str) -> HTML:
 def _for_the_page(content: bytes) -> tuple[str, bytes]:
     """The picture no wider than the page, as PNG or JPEG, whichever is smaller: notebooks stay under a megabyte."""
     picture = Image.open(io.BytesIO(content)).convert("RGB")
-    picture.thumbnail((MOST_WIDTH + 200, 10 * MOST_WIDTH), Image.Resampling.LANCZOS)
+    picture.thumbnail((MOST_WIDTH, 10 * MOST_WIDTH), Image.Resampling.LANCZOS)
     encoded = []
     for kind, options in (("png", {"optimize": True}), ("jpeg", {"quality": 88})):
         buffer = io.BytesIO()
