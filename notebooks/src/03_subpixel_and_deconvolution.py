@@ -525,7 +525,7 @@ print({start: f"{train(start, seed)[1][0]:.1f} grey levels" for start in runs})
 #
 # Three wrong shuffles. Each keeps all shapes, raises no error, and would train. Set `DEFECT` to another name, and learn to recognise each.
 
-# %%
+# %% jupyter={"source_hidden": true}
 WRONG = {
     "none": lambda x: F.pixel_shuffle(x, 2),
     "reshape without permute": lambda x: x.reshape(1, 3, 2 * x.shape[2], 2 * x.shape[3]),
@@ -651,8 +651,7 @@ Table(counted, f"The authors' head, input 256 × 512: {head.parameters:,} parame
 # <details><summary>3. Kernel 5, stride 3: which phases are brighter?</summary>Phases 0 and 1: they get two taps each, phase 2 gets one.</details>
 
 # %% [markdown]
-# <details><summary>4. What does ICNR make of an untrained layer, and what does it promise after training?</summary>A convolution with nearest-neighbour enlargement, without a checkerboard. It promises nothing
-# for later: training may pull the phases apart.</details>
+# <details><summary>4. What does ICNR make of an untrained layer, and what does it promise after training?</summary>A convolution with nearest-neighbour enlargement, without a checkerboard. It promises nothing for later: training may pull the phases apart.</details>
 # <details><summary>5. Where do the head's multiply-adds hide from a counter?</summary>In transposed convolutions, if the counter sums Conv2d only.</details>
 
 # %% [markdown]
