@@ -15,12 +15,7 @@ from dsrl_lab.models.base import DensePredictor
 
 
 def check_size(value: object, *, source: str = "--input-size") -> tuple[int, int]:
-    """Check an input size; raises ValueError if it is not two whole numbers of at least 1, or has too many pixels.
-
-    Example:
-        >>> check_size([360, 480])
-        (360, 480)
-    """
+    """Check an input size; raises ValueError if it is not two whole numbers of at least 1, or has too many pixels."""
     if (
         not isinstance(value, list | tuple)
         or len(value) != 2

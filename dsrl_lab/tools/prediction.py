@@ -154,12 +154,7 @@ def find_inputs(path: Path) -> Inputs:
 
 
 def shorten(names: Sequence[str]) -> str:
-    """A number of things and the first of their names.
-
-    Example:
-        >>> shorten(["a.gif", "b/", "c.txt", "d.txt"]), shorten(["a.gif"])
-        ('4 others (a.gif, b/, c.txt, ...)', '1 other (a.gif)')
-    """
+    """A number of things and the first of their names."""
     first = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     return f"{len(names)} other{'s' * (len(names) != 1)}" + (f" ({first})" if names else "")
 
@@ -170,12 +165,7 @@ def is_video(path: Path) -> bool:
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
-    """Names for the results, all different: stems, or whole names where a stem is another's, too; case does not count.
-
-    Example:
-        >>> output_names([Path("a.png"), Path("b.png"), Path("B.jpg"), Path("b.png.tif")])
-        ['a', 'b.png', 'B.jpg', 'b.png.tif']
-    """
+    """Names for the results, all different: stems, or whole names where two stems are equal; case does not count."""
     taken = Counter(path.stem.casefold() for path in paths) + Counter(path.name.casefold() for path in paths)
     return [path.stem if taken[path.stem.casefold()] == 1 else path.name for path in paths]
 

@@ -118,12 +118,7 @@ class _Writer:
 
 
 def upright(picture: Picture, matrix: tuple[int, int, int, int]) -> Picture:
-    """Turn and mirror a frame (H, W, 3) as its display matrix (a, b, c, d) asks: x' = a x + c y, y' = b x + d y.
-
-    Example:
-        >>> upright(np.array([[[1], [2]]]), (0, 1, -1, 0)).tolist()  # a quarter turn clockwise, as of a phone
-        [[[1]], [[2]]]
-    """
+    """Turn and mirror a frame (H, W, 3) as its display matrix (a, b, c, d) asks: x' = a x + c y, y' = b x + d y."""
     a, b, c, d = matrix
     if abs(b) > abs(a):
         picture, a, d = picture.swapaxes(0, 1), c, b

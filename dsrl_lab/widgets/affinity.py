@@ -111,10 +111,6 @@ def check_features(image: Tensor, task_features: Mapping[str, Tensor], sisr_feat
 
     Raises:
         ValueError: no picture, no features, one channel, NaN or infinity, two grids, or too many positions or channels.
-
-    Example:
-        >>> check_features(torch.rand(3, 24, 32), {"a": torch.rand(8, 3, 4)}, torch.rand(16, 3, 4))
-        (3, 4)
     """
     to_picture(image)
     if not task_features:
@@ -149,12 +145,7 @@ def check_features(image: Tensor, task_features: Mapping[str, Tensor], sisr_feat
 
 
 def sequential(name: str, *, begin: float = 0.0) -> NDArray[np.uint8]:
-    """A table of 256 colours (256, 3) for the browser, of matplotlib's map from ``begin`` to its end.
-
-    Example:
-        >>> sequential("PuOr", begin=0.5)[0].tolist()  # the middle of a diverging map: no difference
-        [246, 246, 246]
-    """
+    """A table of 256 colours (256, 3) for the browser, of matplotlib's map from ``begin`` to its end."""
     colors = mpl.colormaps[name](np.linspace(begin, 1, 256), bytes=True)
     return np.ascontiguousarray(colors[:, :3])
 

@@ -40,13 +40,7 @@ Made = TypeVar("Made")
 
 
 def is_static() -> bool:
-    """Whether widgets show themselves as pictures: notebooks are built so.
-
-    Example:
-        >>> before = os.environ.pop(STATIC, None)
-        >>> is_static()
-        False
-    """
+    """Whether widgets show themselves as pictures: notebooks are built so."""
     return os.environ.get(STATIC, "") not in ("", "0")
 
 
@@ -59,10 +53,6 @@ def as_image(picture: Any) -> Tensor:
     """A picture as a tensor (3, H, W) in [0, 1].
 
     It comes as such a tensor, or as what NumPy reads as (H, W, 3) or (3, H, W); bytes are divided by 255.
-
-    Example:
-        >>> as_image(np.full((2, 4, 3), 255, np.uint8)).shape
-        torch.Size([3, 2, 4])
     """
     image = as_tensor(picture)
     if not isinstance(picture, Tensor) and image.ndim == 3 and image.shape[-1] == 3:
@@ -77,11 +67,6 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, dict[str, Any]],
 
     Raises:
         ValueError: another dtype.
-
-    Example:
-        >>> layout, block = pack({"a": np.zeros((1, 3), np.uint8), "b": np.ones(2, np.float32)})
-        >>> layout["b"], len(block)
-        ({'offset': 8, 'dtype': 'float32', 'shape': [2]}, 16)
     """
     layout, block = {}, bytearray()
     for name, array in arrays.items():

@@ -52,10 +52,6 @@ def street_features(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) ->
     Raises:
         FileNotFoundError: there is no such checkpoint.
         ValueError: the network was trained without feature affinity.
-
-    Example:
-        >>> {name: tuple(features.shape) for name, features in street_features().task.items()}
-        {'DSRL': (16, 23, 30), 'DSRL before the transform': (24, 23, 30), 'baseline': (24, 23, 30)}
     """
     for path in (checkpoint, baseline):
         if not path.is_file():

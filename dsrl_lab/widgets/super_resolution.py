@@ -129,9 +129,6 @@ def check_pictures(low_res: Tensor, high_res: Tensor, reconstructions: Sequence[
 
     Raises:
         ValueError: no RGB picture, no method, a name twice, NaN, another size, or less than 11 pixels a side.
-
-    Example:
-        >>> check_pictures(torch.rand(3, 12, 16), torch.rand(3, 24, 32), [Reconstruction("a", torch.rand(3, 24, 32))])
     """
     to_picture(low_res)
     to_picture(high_res)

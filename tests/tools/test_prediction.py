@@ -24,6 +24,7 @@ from dsrl_lab.tools.prediction import (
     output_names,
     predict_picture,
     result_mark,
+    shorten,
 )
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl
@@ -321,3 +322,8 @@ def test_a_file_where_the_results_should_go_is_named(deployed: Path, tmp_path: P
 
 def test_only_known_endings_are_videos() -> None:
     assert prediction.is_video(Path("a.MOV")) and not prediction.is_video(Path("a.png"))
+
+
+def test_a_long_list_of_names_is_shortened() -> None:
+    assert shorten(["a.gif", "b/", "c.txt", "d.txt"]) == "4 others (a.gif, b/, c.txt, ...)"
+    assert shorten(["a.gif"]) == "1 other (a.gif)"

@@ -13,7 +13,7 @@ import torch
 
 from dsrl_lab.affinity import affinity_matrix
 from dsrl_lab.widgets import affinity_explorer
-from dsrl_lab.widgets.affinity import AffinityExplorer, check_features
+from dsrl_lab.widgets.affinity import AffinityExplorer, check_features, sequential
 from dsrl_lab.widgets.base import Refused
 
 GRID = (6, 8)
@@ -144,3 +144,8 @@ def test_the_largest_page_stays_under_3_megabytes() -> None:
     assert isinstance(made, AffinityExplorer)
     assert len(made.page().encode()) < 3e6
     json.dumps(made.state)
+
+
+def test_half_of_a_diverging_map_begins_where_there_is_no_difference() -> None:
+    table = sequential("PuOr", begin=0.5)
+    assert table.shape == (256, 3) and table[0].tolist() == [246, 246, 246]

@@ -38,12 +38,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Folded:
-    """Texts that a notebook shows folded, each under its summary, and a terminal shows open; they add up.
-
-    Example:
-        >>> repr(Folded((Part("Stuck?", "Look."),)) + Folded((Part("Solution", "x.mT @ x"),))).splitlines()
-        ['Stuck?', 'Look.', '', 'Solution', 'x.mT @ x']
-    """
+    """Texts that a notebook shows folded, each under its summary, and a terminal shows open; they add up."""
 
     parts: tuple[Part, ...]
 
@@ -100,22 +95,12 @@ def solution(name: str) -> Folded:
 
 
 def stub(name: str) -> str:
-    """What the reader starts from: signature, docstring, no body; an unknown name raises a ValueError.
-
-    Example:
-        >>> stub("06.1").splitlines()[0]
-        'def affinity_bytes(height: int, width: int, stride: int) -> int:'
-    """
+    """What the reader starts from: signature, docstring, no body; an unknown name raises a ValueError."""
     return find(name).stub
 
 
 def table(*, seed: int = 0) -> str:
-    """Exercises x wrong answers, as a table in Markdown: what each was recognised as.
-
-    Example:
-        >>> "not recognised" in table()
-        False
-    """
+    """Exercises x wrong answers, as a table in Markdown: what each was recognised as."""
     lines = ["| exercise | wrong answer | recognised as |", "|---|---|---|"]
     for exercise in EXERCISES.values():
         for wrong in exercise.wrong_answers:

@@ -22,13 +22,7 @@ class Mistake(Exception):  # noqa: N818
 
 
 def call(answer: Answer, case: Case) -> Any:
-    """Call an answer with copies of the inputs. It is a Mistake to return None or to change an input in place.
-
-    Example:
-        >>> call(lambda x: x.zero_(), (torch.ones(2),))
-        Traceback (most recent call last):
-        dsrl_lab.course.exercises.calls.Mistake: Your function changes its first input in place...
-    """
+    """Call an answer with copies of the inputs. It is a Mistake to return None or to change an input in place."""
     copies = tuple(map(_copy, case))
     result = answer(*copies)
     if result is None:

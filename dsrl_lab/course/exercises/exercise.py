@@ -35,12 +35,7 @@ class Hint:
 
 
 def draw_integer(generator: torch.Generator, low: int, high: int) -> int:
-    """A whole number from ``low`` to ``high`` - 1.
-
-    Example:
-        >>> draw_integer(torch.Generator().manual_seed(0), 5, 6)
-        5
-    """
+    """A whole number from ``low`` to ``high`` - 1."""
     return int(torch.randint(low, high, (), generator=generator))
 
 

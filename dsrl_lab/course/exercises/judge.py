@@ -96,12 +96,7 @@ def _gives(exercise: Exercise, answer: Answer, cases: list[Case], results: list[
 
 
 def as_result(value: Any) -> Result:
-    """A result as it is compared, in float64 on the CPU; a Mistake if it holds no numbers.
-
-    Example:
-        >>> as_result([1, 2]), as_result({"x": 3.0})
-        (tensor([1., 2.], dtype=torch.float64), {'x': tensor(3., dtype=torch.float64)})
-    """
+    """A result as it is compared, in float64 on the CPU; a Mistake if it holds no numbers."""
     if isinstance(value, dict):
         return {str(name): _as_tensor(item) for name, item in value.items()}
     return _as_tensor(value)
@@ -202,12 +197,7 @@ def _rounded(values: Tensor, digits: int) -> list[str]:
 
 
 def describe(value: Any) -> str:
-    """An input in a few words.
-
-    Example:
-        >>> describe([torch.ones(2), torch.ones(3)]), describe({"x": torch.ones(2)}), describe((8, 4))
-        ('a list of 2 (a tensor (2,), a tensor (3,))', "a dictionary of 1 ('x')", '(8, 4)')
-    """
+    """An input in a few words."""
     if isinstance(value, Tensor):
         return f"a tensor {tuple(value.shape)}"
     if isinstance(value, dict):

@@ -21,12 +21,7 @@ class NumberedCase(tuple[Any, ...]):
 
     @classmethod
     def row(cls, cases: Sequence[Case]) -> list[NumberedCase]:
-        """Number cases from 0.
-
-        Example:
-            >>> [case.number for case in NumberedCase.row([(3, 2), (4, 2)])]
-            [0, 1]
-        """
+        """Number cases from 0."""
         numbered = []
         for number, case in enumerate(cases):
             numbered.append(cls(case))
@@ -46,14 +41,7 @@ class Recorded:
 
 
 def replaying(run: Run) -> Run:
-    """A ``run`` that looks recorded answers up and runs all others.
-
-    Example:
-        >>> (case,) = NumberedCase.row([(2,)])
-        >>> replay = replaying(lambda answer, case: answer(*case))
-        >>> replay(Recorded((torch.tensor(4.0),)), case), replay(lambda x: x**2, case)
-        (tensor(4.), 4)
-    """
+    """A ``run`` that looks recorded answers up and runs all others."""
 
     def replay(answer: Answer, case: Case) -> Any:
         if not isinstance(answer, Recorded):
@@ -68,13 +56,7 @@ def replaying(run: Run) -> Run:
 
 
 def results_of(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> Recorded:
-    """Run an answer on cases and keep what it gives.
-
-    Example:
-        >>> from dsrl_lab.course.exercises.bank import find
-        >>> results_of(find("06.1"), find("06.1").solution, [(16, 16, 8), (1, 1, 0)]).results
-        (tensor(64., dtype=torch.float64), ZeroDivisionError('integer division or modulo by zero'))
-    """
+    """Run an answer on cases and keep what it gives."""
     results: list[Result | Exception] = []
     for case in cases:
         try:
@@ -85,13 +67,7 @@ def results_of(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> Rec
 
 
 def record(exercise: Exercise, cases: Sequence[Case]) -> Exercise:
-    """The exercise on these very cases, oracle and wrong answers recorded; those that raise on one are left out.
-
-    Example:
-        >>> from dsrl_lab.course.exercises.bank import find
-        >>> record(find("06.1"), [(16, 16, 8)]).oracle.results
-        (tensor(64., dtype=torch.float64),)
-    """
+    """The exercise on these very cases, oracle and wrong answers recorded; those that raise on one are left out."""
     numbered = NumberedCase.row(cases)
     theirs = [(wrong, results_of(exercise, wrong.answer, numbered)) for wrong in exercise.wrong_answers]
     wrong_answers = tuple(
@@ -113,13 +89,7 @@ Packed = Any
 
 
 def pack(value: Any, tensors: list[Tensor]) -> Packed:
-    """Plain data as JSON, beside a list that gets its tensors; other values raise a ValueError.
-
-    Example:
-        >>> kept = []
-        >>> pack((torch.ones(2), [1, "a"]), kept), unpack(pack((torch.ones(2), [1, "a"]), kept), kept)
-        ({'tuple': [{'tensor': 0}, {'list': [1, 'a']}]}, (tensor([1., 1.]), [1, 'a']))
-    """
+    """Plain data as JSON, beside a list that gets its tensors; other values raise a ValueError."""
     if value is None or type(value) in (bool, int, float, str):
         return value
     if type(value) is Tensor or isinstance(value, torch.nn.Parameter):

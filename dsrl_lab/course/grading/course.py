@@ -78,12 +78,7 @@ def roster(course: Path) -> list[dict[str, str]]:
 
 
 def row_of(student: str, rows: Iterable[dict[str, str]]) -> dict[str, str]:
-    """A student's row: it holds the folder's name, or the number at its end as it is or as Moodle's participant.
-
-    Example:
-        >>> row_of("Ada Lovelace_17", [{"Identifier": "Participant 16"}, {"Identifier": "Participant 17"}])
-        {'Identifier': 'Participant 17'}
-    """
+    """A student's row: it holds the folder's name, or the number at its end as it is or as Moodle's participant."""
     number = student.rpartition("_")[2] if "_" in student else ""
     known = {student, *((number, f"Participant {number}") if number.isdecimal() else ())}
     return next((row for row in rows if known & set(row.values())), {})
@@ -282,12 +277,7 @@ def _seed(place: Path) -> int:  # the class's secret: all students get the same 
 
 
 def file_name(student: str) -> str:
-    """A student's name as a file name: no separators, no leading dot, at most 150 characters.
-
-    Example:
-        >>> file_name("ada"), file_name("..%2F")
-        ('ada', '%2E%2E%252F')
-    """
+    """A student's name as a file name: no separators, no leading dot, at most 150 characters."""
     safe = quote(student, safe=" @+,")
     safe = safe.replace(".", "%2E") if safe.startswith(".") else safe
     return safe if len(safe) < 150 else f"{safe[:100]}-{hashlib.sha256(student.encode()).hexdigest()[:16]}"

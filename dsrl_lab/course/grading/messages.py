@@ -23,12 +23,7 @@ class BadMessage(ValueError):  # noqa: N818
 
 
 def clean(text: str, most: int = 20_000) -> str:
-    r"""A student's text for a table, a page or a database, without control characters and half characters.
-
-    Example:
-        >>> clean("a\tb\0\ud800c\n", 6)
-        'a\tb��c'
-    """
+    """A student's text for a table, a page or a database, without control characters and half characters."""
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text[:most])
 
 
@@ -47,13 +42,7 @@ class _Once(list[Any]):  # of tensors; a thousand names of one would cost the gr
 
 
 def encode(message: Any) -> bytes:
-    """A message as bytes; raises ValueError if it is not plain data.
-
-    Example:
-        >>> message = encode({"cases": [(torch.ones(2), 3)]})
-        >>> decode(message[LENGTHS.size :], header=LENGTHS.unpack(message[: LENGTHS.size])[0])
-        {'cases': [(tensor([1., 1.]), 3)]}
-    """
+    """A message as bytes; raises ValueError if it is not plain data."""
     tensors: list[torch.Tensor] = []
     header = json.dumps(pack(message, tensors)).encode()
     block = safetensors.torch.save({str(number): tensor for number, tensor in enumerate(tensors)}) if tensors else b""

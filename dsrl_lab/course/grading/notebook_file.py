@@ -38,13 +38,7 @@ class Cell:
 
 
 def read_bytes(path: Path, *, largest: int = LARGEST) -> bytes:
-    """The content of a regular file; raises Unreadable for a link, a file of another kind or too large, or no access.
-
-    Example:
-        >>> read_bytes(Path("/dev/null"))
-        Traceback (most recent call last):
-        dsrl_lab.course.grading.notebook_file.Unreadable: null is not a regular file; hand in the notebook itself
-    """
+    """The content of a regular file; raises Unreadable for a link, another kind of file, a large one, or no access."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags)
@@ -63,12 +57,7 @@ def read_bytes(path: Path, *, largest: int = LARGEST) -> bytes:
 
 
 def parse(content: bytes, *, name: str = "the notebook") -> tuple[list[Cell], dict[str, Any]]:
-    """Cells of a notebook, and its JSON as it stands; raises Unreadable if it is not a notebook of version 4.
-
-    Example:
-        >>> parse(b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": ["a = 1"]}]}')[0]
-        [Cell(kind='code', source='a = 1', id='', metadata={}, outputs=())]
-    """
+    """Cells of a notebook, and its JSON as it stands; raises Unreadable if it is not a notebook of version 4."""
     if not content.strip():
         raise Unreadable(f"{name} is empty: the file holds nothing; save it in JupyterLab, or download it again")
     try:

@@ -38,12 +38,7 @@ class Simulated:
 
 
 def simulate_class(asked: Sequence[Question], number: int, *, seed: int = 0) -> list[Simulated]:
-    """Draw a class.
-
-    Example:
-        >>> simulate_class([Question("06.2", "affinity", 2)], 2, seed=9)[0]
-        Simulated(student='student000', answers={'06.2': 'right'}, points={'06.2': 4})
-    """
+    """Draw a class."""
     chance = random.Random(seed)
     simulated = []
     for place in range(number):

@@ -27,12 +27,7 @@ class Unit:
 
 
 def without_magics(code: str) -> str:
-    """The code with IPython's own lines emptied, if Python cannot read it with them.
-
-    Example:
-        >>> without_magics("%time x = 1"), without_magics("x = 5 % 2")
-        ('', 'x = 5 % 2')
-    """
+    """The code with IPython's own lines emptied, if Python cannot read it with them."""
     try:
         ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -41,22 +36,12 @@ def without_magics(code: str) -> str:
 
 
 def whole(cell: int, code: str) -> Unit:
-    r"""A cell as one unit; raises SyntaxError if it is not Python.
-
-    Example:
-        >>> sorted(whole(3, "import torch\nx = torch.ones(n)").at_once)
-        ['n', 'torch']
-    """
+    """A cell as one unit; raises SyntaxError if it is not Python."""
     return _unit(cell, without_magics(code))
 
 
 def statements(cell: int, code: str) -> list[Unit]:
-    r"""A cell as one unit for each statement; raises SyntaxError if it is not Python.
-
-    Example:
-        >>> [sorted(unit.binds) for unit in statements(0, "a = 1\nb = c = a")]
-        [['a'], ['b', 'c']]
-    """
+    """A cell as one unit for each statement; raises SyntaxError if it is not Python."""
     code = without_magics(code)
     lines = code.splitlines()
     units = []
@@ -145,12 +130,7 @@ def _base(node: ast.expr) -> Iterator[str]:
 
 
 def needed_for(names: Sequence[str], units: Sequence[Unit]) -> list[Unit]:
-    """The units that must run, in order, so that the names have their values.
-
-    Example:
-        >>> [unit.cell for unit in needed_for(["y"], [whole(0, "x = 1"), whole(1, "slow = 2"), whole(2, "y = x")])]
-        [0, 2]
-    """
+    """The units that must run, in order, so that the names have their values."""
     modules = {name for unit in units if re.match(r"\s*(import|from)\s", unit.code) for name in unit.binds}
     needed, taken = set(names), [False] * len(units)
     while True:
@@ -171,12 +151,7 @@ class TooEarly:
 
 
 def used_too_early(units: Sequence[Unit]) -> list[TooEarly]:
-    """Names used before they have a value, each reported once.
-
-    Example:
-        >>> used_too_early([*statements(0, "f = lambda: g()"), *statements(1, "f()"), *statements(2, "def g(): pass")])
-        [TooEarly(cell=1, name='g', bound_in=2)]
-    """
+    """Names used before they have a value, each reported once."""
     known: dict[str, set[str]] = {name: set() for name in ALWAYS}
     found: dict[str, TooEarly] = {}
     for unit in units:

@@ -72,12 +72,7 @@ def _in_library(file: str) -> bool:
 
 
 class Session:
-    r"""A student's notebook while it is graded.
-
-    Example:
-        >>> Session().prepare([["student", "def double(x):\n    return 2 * x"]], ["double"])
-        {'cells': [0], 'unreadable': {}}
-    """
+    """A student's notebook while it is graded."""
 
     def __init__(self) -> None:
         self.names: dict[str, Any] = {"__name__": "__main__"}

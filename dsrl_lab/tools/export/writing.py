@@ -125,13 +125,7 @@ def calibration_pictures(
 
 
 def check_choice(checkpoint: Path, format: str, precision: str, path: Path | None = None) -> None:
-    """Raise ValueError, by names alone, for an exported file, an unknown format or precision, or another ending.
-
-    Example:
-        >>> check_choice(Path("net.safetensors"), "onnx", "float32", Path("net.pt2"))
-        Traceback (most recent call last):
-        ValueError: expected a file that ends in .onnx for onnx, got net.pt2; ...
-    """
+    """Raise ValueError, by names alone, for an exported file, an unknown format or precision, or another ending."""
     if checkpoint.suffix in FORMATS.values():
         raise ValueError(f"{checkpoint} is exported already; name the checkpoint that it came from (.safetensors)")
     if format not in FORMATS:

@@ -183,12 +183,7 @@ def _unpack_by_hand(entry: Entry, root: Path) -> Path:
 
 
 def verify(name: str, root: str | Path) -> DataReport:
-    """Say what is there, as training's reader sees it, and compare SHA-256; raises ValueError for an unknown name.
-
-    Example:
-        >>> print(verify("set5", "/nowhere").missing[0])
-        img_001_SRF_2_HR.png: not there
-    """
+    """Say what is there, as training's reader sees it, and compare SHA-256; raises ValueError for an unknown name."""
     entry = _entry(name)
     folder = Path(root) / entry.folder
     there = {file.path: _is_whole(folder / file.path, file) for file in entry.files if (folder / file.path).is_file()}

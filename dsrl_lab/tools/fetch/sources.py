@@ -66,12 +66,7 @@ def _files(name: str, repository: str, commit: str, folder: str) -> tuple[Remote
 
 @cache
 def available() -> dict[str, Entry]:
-    """Return everything that ``dsrl-lab data fetch`` knows, by name.
-
-    Example:
-        >>> len(available()["camvid"].files), available()["cityscapes"].files
-        (938, ())
-    """
+    """Return everything that ``dsrl-lab data fetch`` knows, by name."""
     entries = {}
     for name, table in tomllib.loads((Path(__file__).parent / "sources.toml").read_text(encoding="utf-8")).items():
         files = _files(name, **table.pop("files")) if "files" in table else ()

@@ -106,3 +106,5 @@ def test_hints_and_solutions_are_folded_in_a_notebook_and_open_in_a_terminal() -
     assert shown.startswith("<details><summary>") and "<pre>" in shown and "&gt;" in shown
     assert "def affinity" in repr(solution("06.2"))
     assert re.findall("<summary>", hint("06.2")._repr_html_())
+    both = hint("06.1") + solution("06.1")
+    assert repr(both).startswith("Hint: My number is far too small\n") and "\n\nSolution of 06.1: " in repr(both)

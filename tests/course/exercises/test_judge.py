@@ -13,6 +13,7 @@ from dsrl_lab.affinity import affinity_matrix
 from dsrl_lab.course.exercises import check
 from dsrl_lab.course.exercises.bank import EXERCISES
 from dsrl_lab.course.exercises.calls import Mistake, call
+from dsrl_lab.course.exercises.judge import as_result, describe
 
 
 def test_what_is_no_function_is_refused() -> None:
@@ -192,3 +193,15 @@ def test_a_verdict_is_drawn_with_its_text_escaped() -> None:
     assert repr(check("06.2", affinity_matrix)).startswith("✔ 06.2\nRight")
     still_open = check("06.2", lambda features: (_ for _ in ()).throw(NotImplementedError))
     assert "<code>raise NotImplementedError</code>" in still_open._repr_html_()
+
+
+def test_results_and_inputs_are_read_as_they_are_shown() -> None:
+    assert as_result([1, 2]).equal(torch.tensor([1.0, 2.0], dtype=torch.float64))  # type: ignore[union-attr]
+    assert as_result({"x": 3.0}) == {"x": torch.tensor(3.0, dtype=torch.float64)}
+    assert describe([torch.ones(2), torch.ones(3)]) == "a list of 2 (a tensor (2,), a tensor (3,))"
+    assert describe({"x": torch.ones(2)}) == "a dictionary of 1 ('x')" and describe((8, 4)) == "(8, 4)"
+
+
+def test_an_input_that_is_changed_in_place_is_a_mistake() -> None:
+    with pytest.raises(Mistake, match="Your function changes its first input in place"):
+        call(lambda x: x.zero_(), (torch.ones(2),))

@@ -11,7 +11,7 @@ import torch
 from dsrl_lab.course.exercises.bank import EXERCISES
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.judge import RaisedElsewhere, judge
-from dsrl_lab.course.exercises.recorded import Recorded, pack, record, results_of, unpack
+from dsrl_lab.course.exercises.recorded import NumberedCase, Recorded, pack, record, replaying, results_of, unpack
 from dsrl_lab.course.exercises.released import ReleasedExercise, load, save
 
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
@@ -76,3 +76,16 @@ def test_what_could_run_is_refused(value: object) -> None:
 def test_what_pack_never_wrote_is_refused(packed: object) -> None:
     with pytest.raises(ValueError, match="expected packed plain data"):
         unpack(packed, [torch.ones(1)])
+
+
+def test_numbered_cases_replay_what_was_recorded_and_run_the_rest() -> None:
+    cases = NumberedCase.row([(2,), (4, 2)])
+    assert [case.number for case in cases] == [0, 1] and cases[1] == (4, 2)
+    replay = replaying(lambda answer, case: answer(*case))
+    assert replay(Recorded((torch.tensor(4.0),)), cases[0]) == 4 and replay(lambda x: x**3, cases[0]) == 8
+
+
+def test_what_an_answer_raises_is_its_result() -> None:
+    exercise = EXERCISES["06.1"]
+    right, raised = results_of(exercise, exercise.solution, [(16, 16, 8), (1, 1, 0)]).results
+    assert right == torch.tensor(64.0, dtype=torch.float64) and isinstance(raised, ZeroDivisionError)

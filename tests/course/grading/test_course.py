@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from dsrl_lab.course.grading import walls
-from dsrl_lab.course.grading.course import Graded, Submission, grade_course
+from dsrl_lab.course.grading.course import Graded, Submission, file_name, grade_course, row_of
 from dsrl_lab.course.grading.gradebook import as_shown, write_gradebook
 from dsrl_lab.course.grading.grading import Mark, Result
 from dsrl_lab.course.grading.notebook_file import Cell
@@ -144,3 +144,10 @@ def nbgrader_s_tools_know_it(course: Path) -> None:
     assert not any(cell.get("outputs") for cell in left.cells), "nbgrader's own autograding runs nothing in this course"
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}", course_id="dsrl_lab") as book:
         assert book.find_submission(CHAPTER, "bob").score == 14
+
+
+def test_a_folder_finds_its_row_and_a_name_makes_a_safe_file_name() -> None:
+    rows = [{"Identifier": "Participant 16"}, {"Identifier": "Participant 17"}]
+    assert row_of("Ada Lovelace_17", rows) == rows[1] and row_of("Ada Lovelace_18", rows) == {}
+    assert file_name("ada") == "ada" and file_name("..%2F") == "%2E%2E%252F"
+    assert len(file_name("a" * 400)) < 150 and file_name("a" * 400) != file_name("a" * 401)

@@ -49,3 +49,7 @@ def test_no_draw_is_left_over() -> None:
     assert set(DRAWS) <= set(EXERCISES)
     with pytest.raises(ValueError, match="unknown exercise"):
         hidden_variants("99.1")
+
+
+def test_a_long_input_is_a_second_variant_of_one_exercise() -> None:
+    assert [len(hidden_variants(name)) for name in ("06.4", "06.5")] == [1, 2]

@@ -13,7 +13,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from dsrl_lab.course.grading.messages import BadMessage, encode, receive, send
+from dsrl_lab.course.grading.messages import BadMessage, clean, encode, receive, send
 
 
 @pytest.fixture
@@ -84,3 +84,7 @@ def test_an_end_and_a_deadline_are_reported(line: tuple[socket.socket, socket.so
 def test_only_plain_data_is_sent() -> None:
     with pytest.raises(ValueError, match="expected plain data"):
         encode(print)
+
+
+def test_a_students_text_loses_what_cannot_be_shown() -> None:
+    assert clean("a\tb\0\ud800c\n", 6) == "a\tb\ufffd\ufffdc"

@@ -44,7 +44,13 @@ def test_magic_lines_are_left_out_and_line_numbers_stay() -> None:
     unit = whole(0, "%matplotlib inline\n!ls\nx = 1 %\\\n 2")
     assert unit.binds == {"x"} and unit.code.splitlines()[2].startswith("x")
     decorated = statements(0, "\n\n@wrap\ndef f(): pass")[0]
+    assert whole(0, "x = 5 % 2").code == "x = 5 % 2"
     assert decorated.code.count("\n") == 3 and decorated.code.strip().startswith("@wrap")
+
+
+def test_names_that_are_bound_and_needed_are_found() -> None:
+    assert whole(3, "import torch\nx = torch.ones(n)").at_once == {"n", "torch"}
+    assert [unit.binds for unit in statements(0, "a = 1\nb = c = a")] == [{"a"}, {"b", "c"}]
 
 
 def test_what_is_not_python_is_refused() -> None:

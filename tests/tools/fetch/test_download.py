@@ -271,3 +271,8 @@ def test_real_entry_through_a_mirror(tmp_path: Path, server: Server, real_data: 
     server.files.update({f"{folder}/{path.name}": path.read_bytes() for path in (real_data / folder).iterdir()})
     fetch("set5", tmp_path, mirrors=[server.url("flaky", "")], workers=1, pause=0.0)
     assert verify("set5", tmp_path).ok
+
+
+def test_what_cannot_be_fetched_has_no_files_and_what_is_absent_is_named(tmp_path: Path) -> None:
+    assert len(available()["camvid"].files) == 938 and not available()["cityscapes"].files
+    assert verify("set5", tmp_path).missing[0] == "img_001_SRF_2_HR.png: not there"

@@ -25,12 +25,7 @@ def _tiled(a: torch.Tensor, b: torch.Tensor, rows: int) -> torch.Tensor:
 
 
 def hidden_variants(name: str) -> tuple[Exercise, ...]:
-    """The exercise on inputs of other kinds; each is to be passed. Raises ValueError for an unknown exercise.
-
-    Example:
-        >>> len(hidden_variants("06.5"))
-        2
-    """
+    """The exercise on inputs of other kinds; each is to be passed. Raises ValueError for an unknown exercise."""
     exercise = find(name)
     draw = DRAWS.get(name, exercise.draw)
     variant = replace(exercise, draw=lambda generator: list(draw(generator)))
@@ -40,11 +35,6 @@ def hidden_variants(name: str) -> tuple[Exercise, ...]:
 
 
 def check_hidden(name: str, answer: Answer, *, seed: int | None = None) -> Verdict:
-    """Judge an answer in the teacher's process: the verdict of the first hidden variant that fails.
-
-    Example:
-        >>> check_hidden("06.1", find("06.1").solution).passed
-        True
-    """
+    """Judge an answer in the teacher's process: the verdict of the first hidden variant that fails."""
     verdicts = [judge(exercise, answer, seed=seed) for exercise in hidden_variants(name)]
     return next((verdict for verdict in verdicts if not verdict), verdicts[-1])
