@@ -70,5 +70,5 @@ def main() -> None:
         if of_memory:
             text = f"this machine's memory does not hold it; ask for less: a smaller size, batch or network ({text})"
         errors.print(f"[red]{type(error).__name__}:[/red] ", end="")
-        errors.print(text, markup=False, highlight=False)
+        errors.print(text, markup=False)
         sys.exit(2)

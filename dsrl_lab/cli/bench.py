@@ -34,9 +34,7 @@ def affinity(
 
 @app.command()
 def train(
-    setting: Annotated[str, typer.Option(help="Of the recipes; its four main rows are measured.")] = (
-        "streets_tinynet_45x60"
-    ),
+    setting: Annotated[str, typer.Option(help="Of the recipes; its four main rows.")] = "streets_tinynet_45x60",
     changes: Changes = None,
     steps: Annotated[int, typer.Option(min=2, help="Timed steps of each row.")] = 10,
     record: Record = None,
@@ -64,7 +62,7 @@ def compile_(
 
     rows, seconds = bench.run_compiled(setting, row=row, changes=changes or [], steps=steps)
     output.print(bench.table(rows))
-    output.print(f"the first compiled step took {seconds:.0f} s", highlight=False)
+    output.print(f"the first compiled step took {seconds:.0f} s")
     facts = {"setting": setting, "row": row, "changes": changes or [], "steps": steps, "compile_seconds": seconds}
     _add(record, "compile_pace", rows, **facts)
 
@@ -90,37 +88,25 @@ def classroom(
     record: Annotated[Path, typer.Option(help="Where the record goes: JSON lines.")] = Path("runs/classroom.jsonl"),
 ) -> None:
     """Grade a simulated class as a teacher would: minutes, memory, and whether each grade is what it should be."""
-    from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.cli.console import counting, output
     from dsrl_lab.course.grading import scale
     from dsrl_lab.training.splits import REPOSITORY
 
-    with progress_bar() as progress:
-        bar = progress.add_task("grading a simulated class", total=submissions)
-        lines = scale.measure(
-            REPOSITORY,
-            submissions,
-            assignment=assignment,
-            jobs=jobs,
-            record=record,
-            progress=lambda done, total: progress.update(bar, completed=done, total=total),
-        )
-    output.print(scale.markdown(lines), markup=False, highlight=False)
-    output.print(f"record: {record}", highlight=False)
+    with counting("grading a simulated class", submissions) as show:
+        lines = scale.measure(REPOSITORY, submissions, assignment=assignment, jobs=jobs, record=record, progress=show)
+    output.print(scale.markdown(lines), markup=False)
+    output.print(f"record: {record}")
 
 
 def cost(
     names: Names = None,
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (256, 512),
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw MACs and activations against input size: PLOT.svg and PLOT.png.")
-    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw both against input size: PLOT.svg and PLOT.png.")] = None,
     plan: Annotated[str, typer.Option(help="A recipe: estimate its hours and memory on 1, 8 and 64 GPUs.")] = "",
     gpu: Annotated[str, typer.Option(help="Of the plan: T4, V100, A100 or H100.")] = "A100",
     utilisation: Annotated[float, typer.Option(help="Of the plan: share of the GPU's peak that is reached.")] = 0.2,
     cores: Annotated[int, typer.Option(help="Of the plan: cores that read pictures for each GPU.")] = 8,
-    decode_ms: Annotated[
-        float | None, typer.Option(help="Of the plan: of a core to read a picture; by default what bench decode found.")
-    ] = None,
+    decode_ms: Annotated[float | None, typer.Option(help="Of a core to read a picture; as bench decode found.")] = None,
 ) -> None:
     """Parameters, MACs with and without transposed convolutions, activation memory and latency of networks.
 
@@ -144,7 +130,7 @@ def cost(
 
     with theme():
         files = write(cost_figure(bench.sweep(names, input_size)), plot.with_suffix(""))
-    output.print(f"cost against input size: {', '.join(map(str, files))}", highlight=False)
+    output.print(f"cost against input size: {', '.join(map(str, files))}")
 
 
 def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float | None) -> None:
@@ -174,16 +160,13 @@ def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float 
         f"{image.affinity_macs / 1e9:.2f} G with {image.tiled_affinity_bytes / 2**20:.1f} MiB (one dense matrix: "
         f"{image.dense_affinity_bytes / 2**20:.0f} MiB); deployed: {image.deployed_macs / 1e9:.2f} G MACs",
         sep="\n",
-        highlight=False,
     )
 
 
 @app.command()
 def deployment(
     setting: Annotated[str, typer.Option(help="Of the recipes; random weights are timed.")] = "cityscapes_espnetv2",
-    input_size: Annotated[
-        tuple[int, int] | None, typer.Option(help="H W of the input; the setting's own by default.")
-    ] = None,
+    input_size: Annotated[tuple[int, int] | None, typer.Option(help="H W of the input; the setting's if none.")] = None,
     rounds: Annotated[int, typer.Option(help="Timed rounds.")] = 15,
     record: Record = None,
 ) -> None:
@@ -225,4 +208,4 @@ def _add(record: Path | None, kind: str, rows: Sequence[Any], **facts: Any) -> N
     from dsrl_lab.training.record import append
 
     append(record, to_record(kind, rows, **facts))
-    output.print(f"added to {record}", highlight=False)
+    output.print(f"added to {record}")

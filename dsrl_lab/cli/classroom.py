@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ app = App(help="Hand notebooks out as assignments, check them, grade them in a s
 def _print(text: str) -> None:
     from dsrl_lab.cli.console import output
 
-    output.print(text, highlight=False, markup=False)
+    output.print(text, markup=False)
 
 
 @app.command()
@@ -82,9 +82,7 @@ def grade(
     student: Annotated[list[str] | None, typer.Option(help="Grade these alone; the tables keep the others.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Grade even what has a grade.")] = False,
     late: Annotated[str, typer.Option(metavar="POLICY", help="none, zero, or percent lost a day late: 10.")] = "none",
-    unsafe: Annotated[
-        bool, typer.Option("--unsafe", help="Without a sandbox: students' code may do whatever you may.")
-    ] = False,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="No sandbox: students' code may do what you may.")] = False,
 ) -> None:
     """Grade every submission in a sandbox; write grades/*.csv, feedback/, and nbgrader's gradebook if there is one."""
     from dsrl_lab.cli.console import progress_bar
@@ -107,16 +105,8 @@ def grade(
             counted[name] += 1
             progress.update(bar, completed=counted[name], total=total, description=f"grading {name}")
 
-        graded = grade_course(
-            course,
-            only=only or [],
-            students=student or [],
-            again=again,
-            late=late,
-            jobs=jobs,
-            unsafe=unsafe,
-            progress=show,
-        )
+        chosen: dict[str, Any] = {"only": only or [], "students": student or [], "again": again}
+        graded = grade_course(course, **chosen, late=late, jobs=jobs, unsafe=unsafe, progress=show)
     missed = 0
     for assignment, results in graded.items():
         scores = sorted(one.result.score for one in results if not one.result.fault)

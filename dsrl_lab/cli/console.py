@@ -32,8 +32,7 @@ class _Console(Console):
         return super().size if there else ConsoleDimensions(PIPE, 25)
 
 
-output = _Console()
-errors = _Console(stderr=True)
+output, errors = _Console(highlight=False), _Console(stderr=True, highlight=False)
 
 
 class _Progress(bars.Progress):
@@ -51,7 +50,7 @@ class _Progress(bars.Progress):
         if self.disable and self.get_time() - self.written >= LOG_SECONDS:
             self.written, task = self.get_time(), self._tasks[task_id]
             done = f"{task.completed:.0f}" + ("" if task.total is None else f" of {task.total:.0f}")
-            self.console.print(f"{task.description}: {done}", markup=False, highlight=False)
+            self.console.print(f"{task.description}: {done}", markup=False)
 
 
 def progress_bar(*, transient: bool = False) -> bars.Progress:
@@ -66,6 +65,14 @@ def progress_bar(*, transient: bool = False) -> bars.Progress:
         transient=transient,
         expand=True,
     )
+
+
+@contextmanager
+def counting(title: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
+    """Progress of one task, as a function of (done, all): what the library's ``progress`` arguments take."""
+    with progress_bar() as progress:
+        bar = progress.add_task(title, total=total)
+        yield lambda done, of: progress.update(bar, completed=done, total=of)
 
 
 @contextmanager
@@ -104,7 +111,7 @@ def follow(records: Iterable[TrainRecord], *, title: str, iterations: int) -> Tr
             state = f"loss {last.loss:.3f}, {last.images_per_second:.0f} images/s"
             progress.update(bar, completed=last.iteration, description=f"{state}: {title}")
     if last is not None:
-        errors.print(f"{title}: {summary(last)}", markup=False, highlight=False)
+        errors.print(f"{title}: {summary(last)}", markup=False)
     return last
 
 

@@ -34,12 +34,11 @@ def fetch(
     root: Annotated[Path, typer.Option(help="Folder under which it is put.")] = Path("data"),
 ) -> None:
     """Fetch a data set; goes on where it stopped, and checks every file's SHA-256 before it gets its name."""
-    from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.cli.console import counting, output
     from dsrl_lab.tools.fetch.download import fetch as fetch_entry
 
-    with progress_bar() as progress:
-        bar = progress.add_task(f"fetching {name}", total=None)
-        place = fetch_entry(name, root, progress=lambda done, total: progress.update(bar, completed=done, total=total))
+    with counting(f"fetching {name}") as progress:
+        place = fetch_entry(name, root, progress=progress)
     output.print(f"{name} is in {place}, every file checked")
 
 
@@ -53,6 +52,6 @@ def check(
     from dsrl_lab.tools.fetch.download import verify
 
     report = verify(name, root)
-    output.print(str(report), highlight=False)
+    output.print(str(report))
     if not report.ok:
         raise typer.Exit(1)

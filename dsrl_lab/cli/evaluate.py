@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
 
 Network = Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx.")]
 InputSize = Annotated[tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained if none.")]
@@ -22,7 +18,7 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
     split: Annotated[str, typer.Option(help="Any split that is there.")] = "val",
     protocol: Annotated[
-        str, typer.Option(help="logits: enlarged bilinearly; labels: enlarged by nearest neighbour, as released.")
+        str, typer.Option(help="logits: enlarged bilinearly; labels: by nearest neighbour.")
     ] = "logits",
     input_size: InputSize = None,
     length: Annotated[int, typer.Option(min=1, help="How many pictures are drawn (streets only).")] = 100,
@@ -33,10 +29,8 @@ def evaluate(
 
     Pose nets: PCK within 0.2 and 0.1 of the torso, and COCO's OKS-AP where the people are COCO's; boxes are given.
     """
-    from rich.table import Table
-
     from dsrl_lab import experiments
-    from dsrl_lab.cli.console import output, progress_bar
+    from dsrl_lab.cli.console import counting, fitting_table, output
     from dsrl_lab.datasets.people import POSE_DATASETS, drawing_size, open_people
     from dsrl_lab.tools.prediction import open_network
     from dsrl_lab.training.config import NetworkConfig
@@ -48,53 +42,28 @@ def evaluate(
     high_size = (size[0] * scale, size[1] * scale)
     if dataset in POSE_DATASETS:
         people = open_people(dataset, split, data, size=drawing_size(high_size), length=length)
-        with progress_bar() as progress:
-            bar = progress.add_task(f"{dataset} {split}", total=len(people))
-            scores = evaluate_pose(
-                model,
-                people,
-                input_size=size,
-                upscale_factor=scale,
-                flip=flip,
-                progress=lambda done, _: progress.update(bar, completed=done),
-            ).to_json()
-        if as_json:
-            typer.echo(json.dumps(scores | {"checkpoint": str(checkpoint), "dataset": dataset}, indent=2))
-        else:
-            output.print(_people_table(scores, f"{checkpoint.name} on {dataset} {split}"))
-        return
-    pictures = experiments.open_split(dataset, split, data, size=high_size, length=length)
-    with progress_bar() as progress:
-        bar = progress.add_task(f"{dataset} {split}", total=len(pictures))
-        result = evaluate_segmentation(
-            model,
-            pictures,
-            input_size=size,
-            protocol=protocol,
-            progress=lambda done, _: progress.update(bar, completed=done),
-        )
+        with counting(f"{dataset} {split}") as progress:
+            people_result = evaluate_pose(
+                model, people, input_size=size, upscale_factor=scale, flip=flip, progress=progress
+            )
+        scores = people_result.to_json()
+        names, lines = ("joint", "PCK@0.2"), [*_lines(scores["joints"], "never marked")]
+        lines += [(f"COCO {name}", value) for name, value in _lines(scores["oks"] or {}, "nobody")]
+        summary = f"PCK@0.2 {scores['pck']:.4f}, PCK@0.1 {scores['pck_strict']:.4f}"
+    else:
+        pictures = experiments.open_split(dataset, split, data, size=high_size, length=length)
+        with counting(f"{dataset} {split}") as progress:
+            result = evaluate_segmentation(model, pictures, input_size=size, protocol=protocol, progress=progress)
+        scores = result.to_json()
+        names, lines, summary = ("class", "IoU"), _lines(result.iou, "absent"), f"mIoU {result.miou:.4f}"
     if as_json:
-        typer.echo(json.dumps(result.to_json() | {"checkpoint": str(checkpoint), "dataset": dataset}, indent=2))
-        return
-    table = Table(title=f"{checkpoint.name} on {dataset} {split}: mIoU {result.miou:.4f}")
-    table.add_column("class")
-    table.add_column("IoU", justify="right")
-    for name, iou in result.iou.items():
-        table.add_row(name, "absent" if iou is None else f"{iou:.4f}")
-    output.print(table)
+        typer.echo(json.dumps(scores | {"checkpoint": str(checkpoint), "dataset": dataset}, indent=2))
+    else:
+        output.print(fitting_table(names, lines, title=f"{checkpoint.name} on {dataset} {split}: {summary}"))
 
 
-def _people_table(scores: dict[str, Any], title: str) -> Table:
-    from rich.table import Table
-
-    table = Table(title=f"{title}: PCK@0.2 {scores['pck']:.4f}, PCK@0.1 {scores['pck_strict']:.4f}")
-    table.add_column("joint")
-    table.add_column("PCK@0.2", justify="right")
-    for name, share in scores["joints"].items():
-        table.add_row(name, "never marked" if share is None else f"{share:.4f}")
-    for name, value in (scores["oks"] or {}).items():
-        table.add_row(f"COCO {name}", "nobody" if value is None else f"{value:.4f}")
-    return table
+def _lines(scores: dict[str, float | None], without: str) -> list[tuple[str, str]]:
+    return [(name, without if score is None else f"{score:.4f}") for name, score in scores.items()]
 
 
 def predict(
@@ -140,11 +109,11 @@ def predict(
     if len(problems) == len(paths):
         raise ValueError("; ".join(problems))
     before = f", {there} of them from before" if there else ""
-    output.print(f"{new + there} overlays and masks in {out}{before}", highlight=False)
+    output.print(f"{new + there} overlays and masks in {out}{before}")
     notes = [f"not taken for input: {len(found.results)} results of dsrl-lab predict"] if found.results else []
     notes += [f"neither pictures nor videos: {prediction.shorten(found.others)}"] if found.others else []
     for note in (*notes, *(f"left out: {problem}" for problem in problems)):
-        errors.print(note, markup=False, highlight=False, style="yellow")
+        errors.print(note, markup=False, style="yellow")
     if problems:
         raise typer.Exit(1)
 
@@ -156,7 +125,7 @@ def submit(
     out: Annotated[Path, typer.Option(help="Folder for the label-id PNGs and submission.zip.")] = Path("submission"),
 ) -> None:
     """Write the files that the Cityscapes server takes; on val also score them, by the official scripts beside ours."""
-    from dsrl_lab.cli.console import on_stop, output, progress_bar
+    from dsrl_lab.cli.console import counting, on_stop, output
     from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.datasets.cityscapes import Cityscapes
     from dsrl_lab.tools import prediction, submission
@@ -168,27 +137,22 @@ def submit(
     if split != "test":  # what scoring will need
         submission.import_official()
     finished = 0
-    stopped = on_stop(
-        lambda: f"{finished} of {len(pictures)} are done, in {out}; the same command goes on with the rest."
-    )
-    with stopped, progress_bar() as progress:
-        bar = progress.add_task(f"cityscapes {split}", total=len(pictures))
+    size, rest = predictor.input_size, "the same command goes on with the rest"
+    with (
+        on_stop(lambda: f"{finished} of {len(pictures)} are done, in {out}; {rest}."),
+        counting(f"cityscapes {split}") as show,
+    ):
 
-        def follow(done: int, _: int) -> None:
+        def follow(done: int, of: int) -> None:
             nonlocal finished
             finished = done
-            progress.update(bar, completed=done)
+            show(done, of)
 
         archive = submission.write_submission(
-            predictor.network,
-            pictures,
-            out,
-            input_size=predictor.input_size,
-            identity=predictor.identity,
-            progress=follow,
+            predictor.network, pictures, out, input_size=size, identity=predictor.identity, progress=follow
         )
-    output.print(f"{len(pictures)} files, and all of them in {archive}", highlight=False)
+    output.print(f"{len(pictures)} files, and all of them in {archive}")
     if split != "test":
-        ours = evaluate_segmentation(predictor.network, pictures, input_size=predictor.input_size).miou
+        ours = evaluate_segmentation(predictor.network, pictures, input_size=size).miou
         official, _ = submission.official_miou(data, split, out)
-        output.print(f"mIoU of these files by cityscapesScripts {official:.4f}; ours {ours:.4f}", highlight=False)
+        output.print(f"mIoU of these files by cityscapesScripts {official:.4f}; ours {ours:.4f}")

@@ -9,23 +9,19 @@ from typing import Annotated
 import typer
 
 from dsrl_lab.cli.bench import Record
+from dsrl_lab.cli.evaluate import InputSize
 
 CALIBRATION_PICTURES = 32
 
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit.")],
-    format: Annotated[
-        str, typer.Option(help="onnx, which this kit reads too, or torch-export, for other programs.")
-    ] = "onnx",
+    format: Annotated[str, typer.Option(help="onnx, which this kit reads too, or torch-export.")] = "onnx",
     precision: Annotated[str, typer.Option(help="float32; int8 (onnx) or bf16 (torch-export).")] = "float32",
     out: Annotated[
-        Path | None,
-        typer.Option(help="The file to write; NAME.onnx, NAME_int8.onnx, ... beside the checkpoint if none."),
+        Path | None, typer.Option(help="NAME.onnx, NAME_int8.onnx, ... beside the checkpoint if none.")
     ] = None,
-    input_size: Annotated[
-        tuple[int, int] | None, typer.Option(help="H W of the images that the file takes; as trained by default.")
-    ] = None,
+    input_size: InputSize = None,
     dataset: Annotated[str, typer.Option(help="For int8 and --score; the checkpoint's by default.")] = "",
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
     score: Annotated[bool, typer.Option("--score", help="Score the file and PyTorch on val: the loss.")] = False,
@@ -82,17 +78,14 @@ def export(
     output.print(
         f"{made.path}: {made.format}, {made.precision}, {made.bytes / 2**20:.2f} MiB; images (N, 3, "
         f"{made.input_size[0]}, {made.input_size[1]}) to logits of {made.output_size[0]}x{made.output_size[1]}",
-        highlight=False,
     )
     output.print(
         f"largest difference from PyTorch {made.difference:.2g} of {made.largest_logit:.3g}; "
         f"same class at {100 * made.agreement:.2f} % of positions",
-        highlight=False,
     )
     if score:
         loss = 100 * (answer["pytorch_miou"] - answer["miou"])
         output.print(
             f"mIoU on {name} val {answer['miou']:.4f}, PyTorch {answer['pytorch_miou']:.4f}: "
             f"{'loses' if loss > 0 else 'gains'} {abs(loss):.2f} points",
-            highlight=False,
         )

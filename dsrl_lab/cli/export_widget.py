@@ -28,4 +28,4 @@ def export_widget(
     out = out or Path(f"{name}.html")
     with whole_file(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    output.print(f"{out}: {len(page.encode()) / 1e6:.2f} MB, opens from the disk, needs no network", highlight=False)
+    output.print(f"{out}: {len(page.encode()) / 1e6:.2f} MB, opens from the disk, needs no network")

@@ -38,19 +38,18 @@ def build(
     if check:
         wrong = publishing.out_of_step(folder, names or [])
         for name in wrong:
-            output.print(f"{name} is out of step with its source: dsrl-lab notebooks build {name[:2]}", highlight=False)
+            output.print(f"{name} is out of step with its source: dsrl-lab notebooks build {name[:2]}")
         if wrong:
             raise typer.Exit(1)
         output.print("every notebook is built from its source")
         return
     for path in publishing.build(
-        folder, names or [], record=record, progress=lambda name: output.print(f"executing {name} ...", highlight=False)
+        folder, names or [], record=record, progress=lambda name: output.print(f"executing {name} ...")
     ):
         took = publishing.efforts(folder)[path.stem]
         output.print(
             f"built {path}: {took.cpu_seconds:.0f} s of CPU time, {took.wall_seconds:.0f} s by the clock, "
             f"{took.peak_megabytes / 1000:.1f} GB, {path.stat().st_size / 1000:.0f} kB",
-            highlight=False,
         )
     for readme in update_all(folder.resolve().parent, record.parent):
         output.print(f"tables in {readme.name} written again")
@@ -59,19 +58,14 @@ def build(
 @app.command("list")
 def list_notebooks(folder: Folder = Path("notebooks")) -> None:
     """Say for each notebook whether it is built from its source, and what it takes."""
-    from rich.table import Table
-
-    from dsrl_lab.cli.console import output
+    from dsrl_lab.cli.console import fitting_table, output
     from dsrl_lab.course import build_notebooks as publishing
 
-    table = Table(title="notebooks, measured with one thread")
-    for name in ("notebook", "state"):
-        table.add_column(name)
-    for name in ("CPU seconds", "peak GB"):
-        table.add_column(name, justify="right")
     wrong, efforts = publishing.out_of_step(folder), publishing.efforts(folder)
+    lines = []
     for source in publishing.sources(folder):
         took = efforts.get(source.stem)
         numbers = ("", "") if took is None else (f"{took.cpu_seconds:.0f}", f"{took.peak_megabytes / 1000:.1f}")
-        table.add_row(source.stem, "out of step" if source.stem in wrong else "built", *numbers)
-    output.print(table)
+        lines.append((source.stem, "out of step" if source.stem in wrong else "built", *numbers))
+    names = ("notebook", "state", "CPU seconds", "peak GB")
+    output.print(fitting_table(names, lines, title="notebooks, measured with one thread", wide=True))

@@ -58,10 +58,10 @@ def reproduce(
     for title, table in resolution.tables(found).items():
         output.print(fitting_table(list(table.columns), table.to_numpy().tolist(), title=title))
     for sentence in resolution.sentences(found, shipped):
-        output.print(f"- {sentence}", highlight=False)
+        output.print(f"- {sentence}")
     output.print("\nThree pictures to open:")
     for path in resolution.draw(out, out / "figures"):
-        output.print(f"  {path}", highlight=False, soft_wrap=True)
+        output.print(f"  {path}", soft_wrap=True)
 
 
 def _train_seeds(out: Path, rows: int, limit: float, show: Callable[..., None]) -> None:
@@ -116,7 +116,7 @@ def figures(
     if check:
         problems = drawing.check(out, runs, complete=True)
         for problem in problems:
-            output.print(problem, highlight=False)
+            output.print(problem)
         if problems:
             raise typer.Exit(1)
         output.print("every figure follows from its records")
@@ -127,7 +127,7 @@ def figures(
         step = lambda name: progress.update(bar, advance=1, description=f"figure {name}")  # noqa: E731
         manifest = drawing.draw(names, runs=runs, out=out, progress=step)
     for name, reason in manifest["skipped"].items():
-        output.print(f"skipped {name}: {reason}", highlight=False)
+        output.print(f"skipped {name}: {reason}")
     output.print(f"{len(manifest['figures'])} figures in {out}, listed in {out / 'manifest.json'}")
     for readme in update_all(out.parent, runs):
         output.print(f"tables in {readme} written again")

@@ -36,7 +36,7 @@ def results(
         if csv is not None:
             with whole_file(csv) as part:
                 scores.to_csv(part, index=False)
-            output.print(f"{len(scores)} scores in {csv}", highlight=False)
+            output.print(f"{len(scores)} scores in {csv}")
         if as_json:
             typer.echo(scores.to_json(orient="records"))
         return

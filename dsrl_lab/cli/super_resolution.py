@@ -17,9 +17,7 @@ def train_sisr(
     seed: Annotated[int, typer.Option(help="Of initial weights and patches.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in this folder stopped.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU cores to use; all by default.")] = None,
-    keep: Annotated[
-        Path | None, typer.Option(help="Copy record and weights of the finished run into this data folder.")
-    ] = None,
+    keep: Annotated[Path | None, typer.Option(help="Copy record and weights at the end into this data folder.")] = None,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
 ) -> None:
     """Train one super-resolution network: [bold]dsrl-lab train-sisr super_resolution_srcnn --data ROOT[/bold].
@@ -31,7 +29,7 @@ def train_sisr(
     from dsrl_lab.cli.console import follow, output
 
     if list_recipes or not recipe:
-        output.print("\n".join(recipes.super_resolution_recipes()), highlight=False)
+        output.print("\n".join(recipes.super_resolution_recipes()))
         return
     import torch
 
@@ -56,9 +54,8 @@ def train_sisr(
         output.print(
             f"{benchmark}: PSNR {network['psnr']:.2f} dB, SSIM {network['ssim']:.4f} "
             f"(bicubic {bicubic['psnr']:.2f} dB, {bicubic['ssim']:.4f})",
-            highlight=False,
         )
     output.print(f"record and weights in {directory}")
     if keep is not None:
         for place in keeping.keep(directory, keep):
-            output.print(f"kept {place}", highlight=False)
+            output.print(f"kept {place}")

@@ -20,21 +20,15 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/<recipe>_seed<seed> by default.")] = None,
     seed: Annotated[int, typer.Option(help="Of initial weights, order and augmentation.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in this folder stopped.")] = False,
-    held_out: Annotated[
-        bool, typer.Option("--held-out", help="Score on the last quarter of train, not on val: for choices.")
-    ] = False,
+    held_out: Annotated[bool, typer.Option("--held-out", help="Score on the last quarter of train, not val.")] = False,
     changes: Changes = None,
-    pictures: Annotated[
-        tuple[int, int] | None, typer.Option(help="How many pictures are drawn for train and val (streets only).")
-    ] = None,
+    pictures: Annotated[tuple[int, int] | None, typer.Option(help="Drawn for train and val (streets only).")] = None,
     encoder_weights: Annotated[
         str | None,
         typer.Option(help="Start the encoder from torchvision's weights: a file, a name as IMAGENET1K_V1, or none."),
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU cores to use; all by default.")] = None,
-    devices: Annotated[
-        int, typer.Option(min=1, help="GPUs (or processes); torchrun's own numbers count under torchrun.")
-    ] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes; under torchrun its own number counts.")] = 1,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
 ) -> None:
     """Train one row of an ablation: [bold]dsrl-lab train streets_tinynet_dsrl[/bold].
@@ -46,7 +40,7 @@ def train(
     from dsrl_lab.cli.console import draw_scenes, follow, output
 
     if list_recipes or not recipe:
-        output.print("\n".join(recipes.recipe_names()), highlight=False)
+        output.print("\n".join(recipes.recipe_names()))
         return
     import torch
     from lightning_fabric import Fabric
@@ -116,7 +110,7 @@ def keep(
     from dsrl_lab.results import release_runs as keeping
 
     for place in keeping.keep(folder, data):
-        output.print(f"kept {place}", highlight=False)
+        output.print(f"kept {place}")
 
 
 def score_again(
@@ -128,8 +122,8 @@ def score_again(
     from dsrl_lab.results import release_runs as keeping
 
     scored = keeping.score_again(
-        folder, data, progress=lambda path, miou: output.print(f"mIoU {miou:.4f} again: {path}", highlight=False)
+        folder, data, progress=lambda path, miou: output.print(f"mIoU {miou:.4f} again: {path}")
     )
     if others := sorted(set(folder.rglob("record.jsonl")) - set(scored)):
         names = ", ".join(map(str, others))
-        errors.print(f"left as they are, not of segmentation: {names}", markup=False, highlight=False)
+        errors.print(f"left as they are, not of segmentation: {names}", markup=False)

@@ -41,12 +41,12 @@ def verdict(
     for claim, group in groupby(found, key=lambda finding: finding.claim):
         of_claim = list(group)
         numbers = "; ".join(f"{host} {number}".strip() for host, number in of_claim[0].paper.items())
-        output.print(f"\n[bold]{escape(claim)}[/bold]  paper: {escape(numbers)}", highlight=False)
+        output.print(f"\n[bold]{escape(claim)}[/bold]  paper: {escape(numbers)}")
         for finding in of_claim:
             for indent, text in enumerate(_lines(finding), start=1):
-                output.print(Padding(text, (0, 0, 0, 2 * indent), expand=False), highlight=False)
+                output.print(Padding(text, (0, 0, 0, 2 * indent), expand=False))
     counts = {name: sum(finding.verdict == name for finding in found) for name in COLORS}
-    output.print("\n" + ", ".join(f"{count} {name}" for name, count in counts.items()), highlight=False)
+    output.print("\n" + ", ".join(f"{count} {name}" for name, count in counts.items()))
 
 
 def _lines(finding: Finding) -> list[str]:
