@@ -76,8 +76,7 @@ def choose(folder: Path, names: Sequence[str]) -> list[Path]:
 def read_source(source: Path, *, language: str = ENGLISH) -> Any:
     """A source as a notebook of one language (English where it has no translation), its eighth cell named "03-07".
 
-    Raises:
-        ValueError: a translation that does not follow a text cell.
+    ValueError for a translation that does not follow a text cell.
     """
     notebook = jupytext.read(source)
     cells: list[Any] = []
@@ -111,9 +110,7 @@ def execute(
 
     The kernel has one thread for mathematics, shows widgets as pictures, takes warnings for errors (``STRICT``), and
     does not know the builder's guesses. ``metadata.dsrl_lab`` holds the source's SHA-256 and the fields of ``Effort``.
-
-    Raises:
-        nbclient.exceptions.CellExecutionError: a cell failed.
+    A cell that fails is nbclient's CellExecutionError.
     """
     notebook = read_source(source, language=language)
     notebook.cells.append(nbformat.v4.new_code_cell(MEASURE, id="measure"))
@@ -154,9 +151,7 @@ def build(
 ) -> list[Path]:
     """Execute sources, by name or number ("04"), write the notebooks beside ``src``, gather efforts in ``record``.
 
-    Raises:
-        ValueError: an unknown name.
-        nbclient.exceptions.CellExecutionError: a cell failed; notebooks before it are written.
+    ValueError for an unknown name; where a cell fails, as ``execute``, the notebooks before it are written.
     """
     written = []
     for source in choose(folder, names):

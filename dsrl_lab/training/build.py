@@ -86,9 +86,7 @@ def load_super_resolver(path: Path) -> SuperResolver:
 def load_task_model(path: Path) -> tuple[DensePredictor, checkpoint.Checkpoint]:
     """Build the deployed network of a checkpoint, of a whole run or deployed, and load it strictly for evaluation.
 
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is damaged, no checkpoint of this kit, or does not hold what it describes.
+    FileNotFoundError for no such file, ValueError for one that is damaged, not of this kit, or not as it describes.
     """
     loaded = checkpoint.load(path)
     if "network" not in loaded.description and "config" in loaded.description:

@@ -56,8 +56,7 @@ def save(
 ) -> None:
     """Write a model, and an optimizer's state to resume with; the earlier file stays until the new one is whole.
 
-    Raises:
-        OSError: the file cannot be written; the message names it and, on a full disk, the free room.
+    An OSError names the file that cannot be written and, on a full disk, the free room.
     """
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     if optimizer is not None:
@@ -82,12 +81,7 @@ def _write(path: Path, tensors: dict[str, Tensor], description: dict[str, Any]) 
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or not of this kit.
-    """
+    """Read a checkpoint; FileNotFoundError for no such file, ValueError for one that is damaged or not of this kit."""
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}; train one with dsrl-lab train, or check the path")
     try:
@@ -109,11 +103,7 @@ def load(path: Path) -> Checkpoint:
 
 
 def check_model(model: nn.Module, checkpoint: Checkpoint) -> None:
-    """Compare names and shapes with a model's, which may be on the "meta" device.
-
-    Raises:
-        ValueError: a tensor is missing, left over, or has another shape; the message names them.
-    """
+    """Compare names and shapes with a model's, which may be on the "meta" device; a ValueError names what differs."""
     state, wanted = checkpoint.model_state(), model.state_dict()
     problems = [f"missing {name}" for name in sorted(wanted.keys() - state.keys())]
     problems += [f"left over {name}" for name in sorted(state.keys() - wanted.keys())]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from dsrl_lab.affinity import affinity_matrix
 from dsrl_lab.complexity import evaluating
-from dsrl_lab.datasets.base import SegmentationDataset
+from dsrl_lab.datasets.base import SegmentationDataset, SplitDataset
 from dsrl_lab.datasets.transforms import reduce_image, resize_mask
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.layers import resize
@@ -66,6 +66,16 @@ def check_not_empty(samples: Samples, split: str) -> None:
     """Refuse to score nothing."""
     if not len(samples):
         raise ValueError(f"expected at least one picture in {split} to score, got none; check the data folder")
+
+
+def check_outputs(model: nn.Module, dataset: SplitDataset[Any], count: int, what: str) -> None:
+    """Refuse a split without samples, and a network that gives another number of classes or joints than it has."""
+    check_not_empty(dataset, dataset.split)
+    if model.num_classes != count:
+        raise ValueError(
+            f"the network gives {model.num_classes} {what}, the data set has {count}; "
+            "evaluate on the data set it was trained on, or build it with that num_classes"
+        )
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -118,13 +128,8 @@ def evaluate_segmentation(
     Raises:
         ValueError: no pictures, a wrong number of classes, an unknown protocol, or logits of a picture not finite.
     """
-    check_not_empty(dataset, dataset.split)
     table = dataset.class_table
-    if model.num_classes != table.num_classes:
-        raise ValueError(
-            f"the network gives {model.num_classes} classes, the data set has {table.num_classes}; "
-            "evaluate on the data set it was trained on, or build it with that num_classes"
-        )
+    check_outputs(model, dataset, table.num_classes, "classes")
     score, outlines = SegmentationScore(table.num_classes), BoundaryScore(table.num_classes)
     counts = torch.zeros(len(dataset), 3, table.num_classes, dtype=torch.int64)
     broadcast_buffers(model, fabric)

@@ -27,11 +27,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out while one runs here.
-
-        Raises:
-            BlockingIOError: another process runs here; the message names it.
-        """
+        """Keep other processes out while one runs here; a BlockingIOError names another that does."""
         if not self.first_process:
             yield
             return
@@ -54,9 +50,8 @@ class RunFolder:
     def check(self, identity: dict[str, Any], *, resume: bool) -> None:
         """Refuse to touch the work of another run; a record without a step is none.
 
-        Raises:
-            FileExistsError: there is a run, and ``resume`` is not set.
-            ValueError: it is of another recipe, configuration or seed, or its record or checkpoint is gone.
+        FileExistsError for a run without ``resume``; ValueError for one of another recipe, configuration or seed, or
+        whose record or checkpoint is gone.
         """
         if not self.first_process:
             return

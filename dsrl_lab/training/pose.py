@@ -33,7 +33,7 @@ from dsrl_lab.metrics.keypoints import KeypointPrediction, oks_average_precision
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.models.pose.heatmaps import decode_heatmaps, flip_test, gaussian_heatmaps
 from dsrl_lab.training.config import TrainConfig
-from dsrl_lab.training.evaluate import check_finite, check_not_empty, device_of, number_or_none
+from dsrl_lab.training.evaluate import check_finite, check_outputs, device_of, number_or_none
 from dsrl_lab.training.objectives import DSRLObjective
 from dsrl_lab.training.processes import all_reduce_sum, broadcast_buffers, shard
 
@@ -139,9 +139,7 @@ def find_joints(
     """Find every person's joints (N, J, 2) as (x, y) pixels of their own picture, and the confidence in each (N, J).
 
     ``flip`` averages with the mirror image, at twice the cost. Other arguments as in ``evaluate_segmentation``.
-
-    Raises:
-        ValueError: heat-maps that are not finite.
+    ValueError for heat-maps that are not finite.
     """
     crops = PersonCrops(people, _crop_size(input_size, upscale_factor))
     device = device_of(model)
@@ -175,16 +173,9 @@ def evaluate_pose(
 ) -> PoseResult:
     """Score a pose net on a split, boxes given: PCK, and OKS-AP where people are COCO's; arguments as ``find_joints``.
 
-    Raises:
-        ValueError: no people, another number of joints than the network's, or heat-maps that are not finite.
+    ValueError for no people, another number of joints than the network's, or heat-maps that are not finite.
     """
-    check_not_empty(people, people.split)
-    table = people.joint_table
-    if model.num_classes != table.num_joints:
-        raise ValueError(
-            f"the network gives {model.num_classes} heat-maps, the data set has {table.num_joints} joints; "
-            "evaluate on the data set it was trained on, or build it with that num_classes"
-        )
+    check_outputs(model, people, people.joint_table.num_joints, "joints")
     options: Any = {"upscale_factor": upscale_factor, "flip": flip, "progress": progress, "fabric": fabric}
     found, scores = find_joints(model, people, input_size=input_size, **options)
     return _score(found, scores, people, input_size, flip, fabric)

@@ -116,11 +116,7 @@ def write(path: Path, lines: Iterable[dict[str, Any]]) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Read a record's lines, without a torn last one.
-
-    Raises:
-        ValueError: a line before the last is no JSON object (file and line are named), or there is none at all.
-    """
+    """Read a record's lines, without a torn last one; ValueError for no line, or an earlier one that is no object."""
     lines: list[dict[str, Any]] = []
     texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, text in enumerate(texts, start=1):

@@ -48,10 +48,7 @@ def open_split(
     """Open one split of "streets", "camvid" or "cityscapes", decoded (or drawn) once for all callers.
 
     ``size`` (H, W), ``length`` and ``town``, a seed, are of drawn pictures alone, which need no ``root``; a named town
-    is drawn into the cache.
-
-    Raises:
-        ValueError: unknown data set, a folder that is needed and not given, or a split that is not there.
+    is drawn into the cache. ValueError for an unknown data set, a folder not given, or a split that is not there.
     """
     if dataset == "streets":
         streets = Streets(split, size=size, length=length, seed=town or 0, cache=town is not None)
@@ -94,8 +91,7 @@ def picture_size_of(recipe: Recipe) -> tuple[int, int]:
 def check_scoreable(dataset: SegmentationDataset | PoseDataset, input_size: tuple[int, int]) -> None:
     """Read every picture of a split that will be scored, so that a fault shows before training and not after it.
 
-    Raises:
-        ValueError: the split is empty, or a picture of masks is smaller than the network's input; the message names it.
+    ValueError for an empty split, or a picture of masks that is smaller than the network's input; it is named.
     """
     check_not_empty(dataset, dataset.split)
     for index in range(len(dataset)):

@@ -42,8 +42,7 @@ LOSSES: dict[str, Callable[..., Tensor]] = {"charbonnier": charbonnier_loss, "l1
 def super_resolution_loss(scales: Sequence[Tensor], high_res: Tensor, *, loss: str = "mse") -> Tensor:
     """Sum of the loss over every scale, shallow to final, each against the picture reduced to it by bicubic.
 
-    Raises:
-        ValueError: unknown loss, or the last scale has not the original's shape.
+    ValueError for an unknown loss, or a last scale that has not the original's shape.
     """
     if scales[-1].shape != high_res.shape:
         raise ValueError(

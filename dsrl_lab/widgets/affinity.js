@@ -50,7 +50,7 @@ function absoluteDifference(a, b, q) {
   return { difference, loss: loss / a.length };
 }
 
-function renderAffinity({ model, el }) {
+function render({ model, el }) {
   const { grid, sources, arrays: { image } } = model.get("facts");
   const [height, width] = grid;
   const arrays = readArrays(model);
@@ -236,6 +236,3 @@ function renderAffinity({ model, el }) {
     };
   });
 }
-
-const widget = { render: renderAffinity };
-export default widget;

@@ -107,11 +107,7 @@ affinity_explorer = or_refused(AffinityExplorer)
 
 
 def check_features(image: Tensor, task_features: Mapping[str, Tensor], sisr_features: Tensor) -> tuple[int, int]:
-    """Check that the explorer can show the features, and return (h, w) of their grid.
-
-    Raises:
-        ValueError: no picture, no features, one channel, NaN or infinity, two grids, or too many positions or channels.
-    """
+    """Check that the explorer can show the features, and return (h, w) of their grid; a ValueError if it cannot."""
     to_picture(image)
     if not task_features:
         raise ValueError("expected features of at least one segmentation branch, got none")

@@ -64,9 +64,6 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, dict[str, Any]],
     """Lay arrays (float32, float16 or uint8, by name) one after the other: all cross to the browser as one block.
 
     Returns for each name where it begins (a multiple of 8 bytes), its dtype and shape; and the bytes, little-endian.
-
-    Raises:
-        ValueError: another dtype.
     """
     layout, block = {}, bytearray()
     for name, array in arrays.items():
@@ -247,6 +244,6 @@ const model = {{
   on: (name, f) => {{ (listeners[name] ||= []).push(f); }},
   save_changes: () => {{}},
 }};
-widget.render({{ model, el: document.getElementById("here") }});
+render({{ model, el: document.getElementById("here") }});
 </script></body></html>
 """

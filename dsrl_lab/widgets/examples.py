@@ -49,9 +49,7 @@ class StreetFeatures(NamedTuple):
 def street_features(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) -> StreetFeatures:
     """Features of the first validation scene of the drawn streets, by DSRL (with its SISR branch) and by the baseline.
 
-    Raises:
-        FileNotFoundError: there is no such checkpoint.
-        ValueError: the network was trained without feature affinity.
+    FileNotFoundError for no such checkpoint; ValueError for a network that was trained without feature affinity.
     """
     for path in (checkpoint, baseline):
         if not path.is_file():

@@ -1,4 +1,5 @@
 // What all widgets of DSRL Lab share. Python puts this file in front of a widget's own: one ES module, nothing fetched.
+export default { render }; // the widget's own function
 
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 const signed = (value, digits = 2) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);

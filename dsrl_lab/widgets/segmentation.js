@@ -1,6 +1,6 @@
 // Segmentation compare: truth, two predictions and their changes over one picture, with a table that shows a class alone.
 
-function renderSegmentation({ model, el }) {
+function render({ model, el }) {
   const facts = model.get("facts");
   const arrays = readArrays(model);
   const [height, width] = facts.arrays.image.shape;
@@ -129,6 +129,3 @@ function renderSegmentation({ model, el }) {
     };
   });
 }
-
-const widget = { render: renderSegmentation };
-export default widget;

@@ -125,11 +125,7 @@ super_resolution_compare = or_refused(SuperResolutionCompare)
 
 
 def check_pictures(low_res: Tensor, high_res: Tensor, reconstructions: Sequence[Reconstruction]) -> None:
-    """Check that the pictures can be compared.
-
-    Raises:
-        ValueError: no RGB picture, no method, a name twice, NaN, another size, or less than 11 pixels a side.
-    """
+    """Check that the pictures can be compared; a ValueError if not."""
     to_picture(low_res)
     to_picture(high_res)
     if min(high_res.shape[-2:]) < SMALLEST_LENS:

@@ -50,7 +50,7 @@ function curveOf(root, term, earlier, lines) {
   return node(root, "div", { class: "dl-panel", "data-term": term }, heading, svg);
 }
 
-function renderTraining({ model, el }) {
+function render({ model, el }) {
   const facts = model.get("facts");
   frame(model, el, null, (root) => {
     const state = () => model.get("state");
@@ -92,6 +92,3 @@ function renderTraining({ model, el }) {
     return { update };
   });
 }
-
-const widget = { render: renderTraining };
-export default widget;

@@ -137,7 +137,7 @@ def test_a_net_for_other_joints_is_refused() -> None:
     people = StreetPeople("val", size=(64, 64), length=1)
     oracle = Oracle(torch.zeros(1, 14, 2), (64, 64))
     oracle.spec = replace(oracle.spec, num_classes=17)
-    with pytest.raises(ValueError, match="gives 17 heat-maps, the data set has 14 joints"):
+    with pytest.raises(ValueError, match="gives 17 joints, the data set has 14"):
         evaluate_pose(oracle, people, input_size=(32, 32))
 
 
