@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dsrl_lab.cli.app import App
+from dsrl_lab.cli.console import counting, output
 from dsrl_lab.cli.places import folder_for_results, record_to_add_to
 
 app = App(help="Measure speed and memory, side by side in one run.", no_args_is_help=True)
@@ -24,7 +25,6 @@ def affinity(
     record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
 ) -> None:
     """Feature affinity by method: time, memory, share of a plain matrix product's rate, error against float64."""
-    from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench import affinity as bench
 
     rows = bench.run(rounds=rounds, device=device)
@@ -40,7 +40,6 @@ def train(
     record: Record = None,
 ) -> None:
     """Images per second in training: baseline, + SSSR, + SISR, + FA side by side."""
-    from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench import training as bench
 
     rows = bench.run(setting, changes=changes or [], steps=steps)
@@ -57,7 +56,6 @@ def compile_(
     record: Record = None,
 ) -> None:
     """A training step eager against compiled; compiling takes a minute or more, and needs a C++ compiler."""
-    from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench import training as bench
 
     rows, seconds = bench.run_compiled(setting, row=row, changes=changes or [], steps=steps)
@@ -73,7 +71,6 @@ def networks(
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (128, 256),
 ) -> None:
     """Latency, training pace, MACs and share of the machine's own matrix product rate of each network."""
-    from dsrl_lab.cli.console import output
     from dsrl_lab.models import SEGMENTATION
     from dsrl_lab.tools.bench import cost as bench
 
@@ -88,7 +85,6 @@ def classroom(
     record: Annotated[Path, typer.Option(help="Where the record goes: JSON lines.")] = Path("runs/classroom.jsonl"),
 ) -> None:
     """Grade a simulated class as a teacher would: minutes, memory, and whether each grade is what it should be."""
-    from dsrl_lab.cli.console import counting, output
     from dsrl_lab.course.grading import scale
     from dsrl_lab.training.splits import REPOSITORY
 
@@ -116,7 +112,6 @@ def cost(
     if plan:
         _plan(plan, gpu, utilisation, cores, decode_ms)
         return
-    from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench import cost as bench
 
     if plot is not None:
@@ -134,7 +129,6 @@ def cost(
 
 
 def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float | None) -> None:
-    from dsrl_lab.cli.console import output
     from dsrl_lab.recipes import find_recipe
     from dsrl_lab.tools.bench import plan as plans
     from dsrl_lab.tools.bench.decode import Reading, measured
@@ -173,7 +167,6 @@ def deployment(
     """Latency of baseline, DSRL and DSRL with SISR left in, as ratios: in PyTorch and in onnxruntime, on one thread."""
     from dataclasses import asdict
 
-    from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench import deployment as bench
 
     size = input_size or bench.input_size_of(setting)
@@ -192,7 +185,6 @@ def decode(
     record: Record = None,
 ) -> None:
     """Pictures per second from files to batches: sharded over processes, and over threads in each."""
-    from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench import decode as bench
 
     rows = bench.run(recipe, data, processes=processes or (1, 2), workers=workers or (0, 2), batches=batches)
@@ -203,7 +195,6 @@ def decode(
 def _add(record: Path | None, kind: str, rows: Sequence[Any], **facts: Any) -> None:
     if record is None:
         return
-    from dsrl_lab.cli.console import output
     from dsrl_lab.tools.bench.report import to_record
     from dsrl_lab.training.record import append
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dsrl_lab.cli.app import App
+from dsrl_lab.cli.console import output, progress_bar
 
 if TYPE_CHECKING:
     from dsrl_lab.course.grading.course import Graded
@@ -17,7 +18,6 @@ app = App(help="Hand notebooks out as assignments, check them, grade them in a s
 
 
 def _print(text: str) -> None:
-    from dsrl_lab.cli.console import output
 
     output.print(text, markup=False)
 
@@ -85,7 +85,6 @@ def grade(
     unsafe: Annotated[bool, typer.Option("--unsafe", help="No sandbox: students' code may do what you may.")] = False,
 ) -> None:
     """Grade every submission in a sandbox; write grades/*.csv, feedback/, and nbgrader's gradebook if there is one."""
-    from dsrl_lab.cli.console import progress_bar
     from dsrl_lab.course.grading.course import grade_course, links
     from dsrl_lab.course.grading.gradebook import write_gradebook
     from dsrl_lab.course.grading.messages import clean

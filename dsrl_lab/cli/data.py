@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dsrl_lab.cli.app import App
+from dsrl_lab.cli.console import counting, output
 
 app = App(help="List, fetch and check data sets and released weights.", no_args_is_help=True)
 
@@ -17,7 +18,6 @@ def list_entries() -> None:
     """Say what can be fetched, how large it is, under which licence, and what needs no fetching."""
     from rich.table import Table
 
-    from dsrl_lab.cli.console import output
     from dsrl_lab.tools.fetch.download import available
 
     table = Table(title="data sets and weights that can be fetched (streets and photos need no fetching)")
@@ -34,7 +34,6 @@ def fetch(
     root: Annotated[Path, typer.Option(help="Folder under which it is put.")] = Path("data"),
 ) -> None:
     """Fetch a data set; goes on where it stopped, and checks every file's SHA-256 before it gets its name."""
-    from dsrl_lab.cli.console import counting, output
     from dsrl_lab.tools.fetch.download import fetch as fetch_entry
 
     with counting(f"fetching {name}") as progress:
@@ -48,7 +47,6 @@ def check(
     root: Annotated[Path, typer.Option(help="Folder that holds it.")] = Path("data"),
 ) -> None:
     """Say what of a data set is there, what is missing, and where to get it; exit code 1 if something is missing."""
-    from dsrl_lab.cli.console import output
     from dsrl_lab.tools.fetch.download import verify
 
     report = verify(name, root)

@@ -15,6 +15,8 @@ from typing import Annotated
 import typer
 from packaging.requirements import Requirement
 
+from dsrl_lab.cli.console import output
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -39,8 +41,6 @@ def doctor(
 ) -> None:
     """Say what is found against what is wanted, and how to fix each; exit code 1 if something needed is missing."""
     from rich.table import Table
-
-    from dsrl_lab.cli.console import output
 
     findings = examine(data)
     if as_json:

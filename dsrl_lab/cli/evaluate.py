@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from dsrl_lab.cli.console import counting, errors, fitting_table, on_stop, output, progress_bar
+from dsrl_lab.cli.places import folder_for_results
+
 Network = Annotated[Path, typer.Argument(help="A .safetensors file of this kit, or an exported .onnx.")]
 InputSize = Annotated[tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained if none.")]
 
@@ -30,7 +33,6 @@ def evaluate(
     Pose nets: PCK within 0.2 and 0.1 of the torso, and COCO's OKS-AP where the people are COCO's; boxes are given.
     """
     from dsrl_lab import experiments
-    from dsrl_lab.cli.console import counting, fitting_table, output
     from dsrl_lab.datasets.people import POSE_DATASETS, drawing_size, open_people
     from dsrl_lab.tools.prediction import open_network
     from dsrl_lab.training.config import NetworkConfig
@@ -77,8 +79,6 @@ def predict(
 
     What is there already, made of the same network and picture, is kept. Videos need PyAV, the extra named video.
     """
-    from dsrl_lab.cli.console import errors, on_stop, output, progress_bar
-    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.tools import prediction, video
 
     predictor = prediction.open_predictor(checkpoint, dataset=dataset, input_size=input_size)
@@ -125,8 +125,6 @@ def submit(
     out: Annotated[Path, typer.Option(help="Folder for the label-id PNGs and submission.zip.")] = Path("submission"),
 ) -> None:
     """Write the files that the Cityscapes server takes; on val also score them, by the official scripts beside ours."""
-    from dsrl_lab.cli.console import counting, on_stop, output
-    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.datasets.cityscapes import Cityscapes
     from dsrl_lab.tools import prediction, submission
     from dsrl_lab.training.evaluate import evaluate_segmentation

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from dsrl_lab.cli.bench import Record
+from dsrl_lab.cli.console import on_stop, output
 from dsrl_lab.cli.evaluate import InputSize
+from dsrl_lab.cli.places import folder_for_results
 
 CALIBRATION_PICTURES = 32
 
@@ -35,8 +37,6 @@ def export(
     costs.
     """
     from dsrl_lab import experiments
-    from dsrl_lab.cli.console import on_stop, output
-    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.tools.export import writing
     from dsrl_lab.tools.input_size import chosen_size
     from dsrl_lab.training import record as records

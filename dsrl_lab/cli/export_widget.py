@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dsrl_lab.cli.console import output
+
 
 def export_widget(
     name: Annotated[str, typer.Argument(help="affinity, segmentation, super-resolution or training.")],
@@ -16,7 +18,6 @@ def export_widget(
     ] = None,
 ) -> None:
     """Write a widget as one self-contained page, for teaching pages and mail."""
-    from dsrl_lab.cli.console import output
     from dsrl_lab.files import whole_file
     from dsrl_lab.widgets.examples import EXAMPLES, street_affinity
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dsrl_lab.cli.app import App
+from dsrl_lab.cli.console import fitting_table, output
 
 app = App(
     no_args_is_help=True,
@@ -31,7 +32,6 @@ def build(
 
     Seconds and peak memory go to the record, and from there to the table in README.
     """
-    from dsrl_lab.cli.console import output
     from dsrl_lab.course import build_notebooks as publishing
     from dsrl_lab.results.readme import update_all
 
@@ -58,7 +58,6 @@ def build(
 @app.command("list")
 def list_notebooks(folder: Folder = Path("notebooks")) -> None:
     """Say for each notebook whether it is built from its source, and what it takes."""
-    from dsrl_lab.cli.console import fitting_table, output
     from dsrl_lab.course import build_notebooks as publishing
 
     wrong, efforts = publishing.out_of_step(folder), publishing.efforts(folder)

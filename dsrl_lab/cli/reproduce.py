@@ -14,6 +14,8 @@ from typing import Annotated
 
 import typer
 
+from dsrl_lab.cli.console import fitting_table, output, progress_bar
+from dsrl_lab.cli.places import folder_for_results
 from dsrl_lab.files import whole_file
 
 SETTING = "streets_resolution"
@@ -33,8 +35,6 @@ def reproduce(
     import torch
 
     from dsrl_lab import experiments, recipes
-    from dsrl_lab.cli.console import fitting_table, output, progress_bar
-    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.kernels import keep_freed_memory
     from dsrl_lab.results import frames, resolution
     from dsrl_lab.training.splits import REPOSITORY
@@ -109,7 +109,6 @@ def figures(
     check: Annotated[bool, typer.Option("--check", help="Draw nothing; say which no longer follow.")] = False,
 ) -> None:
     """Draw every figure (and README's tables) again from the records, or check that they still follow from them."""
-    from dsrl_lab.cli.console import output, progress_bar
     from dsrl_lab.results import figures as drawing
     from dsrl_lab.results.readme import update_all
 

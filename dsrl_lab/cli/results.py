@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsrl_lab.cli.console import fitting_table, output
+from dsrl_lab.cli.places import folder_of_records
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -23,8 +26,6 @@ def results(
 
     With --csv or --json: every score of every run (setting, row, seed, split, protocol, metric, class, drive, value).
     """
-    from dsrl_lab.cli.console import fitting_table, output
-    from dsrl_lab.cli.places import folder_of_records
     from dsrl_lab.files import whole_file
     from dsrl_lab.results import frames
     from dsrl_lab.results.tables import ablation_table

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from dsrl_lab.cli.console import follow, output
+from dsrl_lab.cli.places import folder_for_results
+
 RUNS = Path("runs")
 
 
@@ -26,7 +29,6 @@ def train_sisr(
     pictures of T91 say. Ctrl-C loses nothing: the same command with --resume goes on bit for bit.
     """
     from dsrl_lab import recipes
-    from dsrl_lab.cli.console import follow, output
 
     if list_recipes or not recipe:
         output.print("\n".join(recipes.super_resolution_recipes()))
@@ -34,7 +36,6 @@ def train_sisr(
     import torch
 
     from dsrl_lab import experiments
-    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.kernels import keep_freed_memory
     from dsrl_lab.results import release_runs as keeping
     from dsrl_lab.training import record

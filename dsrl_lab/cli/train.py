@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from dsrl_lab.cli.bench import Changes
+from dsrl_lab.cli.console import draw_scenes, errors, follow, output
+from dsrl_lab.cli.places import folder_for_results
 
 RUNS = Path("runs")
 
@@ -37,7 +39,6 @@ def train(
     the same command with --resume goes on bit for bit.
     """
     from dsrl_lab import recipes
-    from dsrl_lab.cli.console import draw_scenes, follow, output
 
     if list_recipes or not recipe:
         output.print("\n".join(recipes.recipe_names()))
@@ -46,7 +47,6 @@ def train(
     from lightning_fabric import Fabric
 
     from dsrl_lab import experiments
-    from dsrl_lab.cli.places import folder_for_results
     from dsrl_lab.kernels import keep_freed_memory
     from dsrl_lab.results import release_runs as keeping
     from dsrl_lab.training.examples import check_shares
@@ -106,7 +106,6 @@ def keep(
     data: Annotated[Path, typer.Option(help="The kit's data folder.")] = Path("data"),
 ) -> None:
     """Copy records and deployed networks of finished runs into data/runs and data/checkpoints, to be committed."""
-    from dsrl_lab.cli.console import output
     from dsrl_lab.results import release_runs as keeping
 
     for place in keeping.keep(folder, data):
@@ -118,7 +117,6 @@ def score_again(
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
 ) -> None:
     """Score finished runs again: older records gain newer measures, and every mIoU must be what its record says."""
-    from dsrl_lab.cli.console import errors, output
     from dsrl_lab.results import release_runs as keeping
 
     scored = keeping.score_again(

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsrl_lab.cli.console import output
+from dsrl_lab.cli.places import folder_of_records
+
 if TYPE_CHECKING:
     from dsrl_lab.results.findings import Finding
 
@@ -29,8 +32,6 @@ def verdict(
     from rich.markup import escape
     from rich.padding import Padding
 
-    from dsrl_lab.cli.console import output
-    from dsrl_lab.cli.places import folder_of_records
     from dsrl_lab.results import frames
     from dsrl_lab.results.claims import findings
 
