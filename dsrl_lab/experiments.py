@@ -108,9 +108,7 @@ def build(recipe: Recipe, *, root: Path | None = None, seed: int = 0) -> DSRL:
         task_model = dsrl.task_model
         encoder = getattr(task_model.host if isinstance(task_model, SuperResolved) else task_model, "encoder", None)
         if not isinstance(encoder, Encoder):
-            raise ValueError(
-                f"{network.host} has no encoder that torchvision has weights for; run it with --encoder-weights none"
-            )
+            raise ValueError(f"{network.host} has no encoder for torchvision's weights; use --encoder-weights none")
         load_torchvision_weights(encoder, recipe.encoder_weights)
     return dsrl
 

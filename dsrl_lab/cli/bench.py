@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
 from dsrl_lab.cli.app import App
 from dsrl_lab.cli.console import counting, output
@@ -28,8 +29,7 @@ def affinity(
     from dsrl_lab.tools.bench import affinity as bench
 
     rows = bench.run(rounds=rounds, device=device)
-    output.print(bench.table(rows))
-    _add(record, "affinity_pace", rows, device=device, rounds=rounds)
+    _show(bench.table(rows), record, "affinity_pace", rows, device=device, rounds=rounds)
 
 
 @app.command()
@@ -43,8 +43,7 @@ def train(
     from dsrl_lab.tools.bench import training as bench
 
     rows = bench.run(setting, changes=changes or [], steps=steps)
-    output.print(bench.table(rows))
-    _add(record, "training_pace", rows, setting=setting, changes=changes or [], steps=steps)
+    _show(bench.table(rows), record, "training_pace", rows, setting=setting, changes=changes or [], steps=steps)
 
 
 @app.command(name="compile")
@@ -59,10 +58,9 @@ def compile_(
     from dsrl_lab.tools.bench import training as bench
 
     rows, seconds = bench.run_compiled(setting, row=row, changes=changes or [], steps=steps)
-    output.print(bench.table(rows))
     output.print(f"the first compiled step took {seconds:.0f} s")
     facts = {"setting": setting, "row": row, "changes": changes or [], "steps": steps, "compile_seconds": seconds}
-    _add(record, "compile_pace", rows, **facts)
+    _show(bench.table(rows), record, "compile_pace", rows, **facts)
 
 
 @app.command()
@@ -171,8 +169,8 @@ def deployment(
 
     size = input_size or bench.input_size_of(setting)
     rows = bench.run(setting, input_size=size, rounds=rounds)
-    output.print(bench.table([asdict(row) for row in rows], title=f"{setting}, {size[0]}x{size[1]}, one thread"))
-    _add(record, "deployment", rows, setting=setting, input_size=list(size), rounds=rounds, threads=1)
+    table = bench.table([asdict(row) for row in rows], title=f"{setting}, {size[0]}x{size[1]}, one thread")
+    _show(table, record, "deployment", rows, setting=setting, input_size=list(size), rounds=rounds, threads=1)
 
 
 @app.command()
@@ -188,11 +186,11 @@ def decode(
     from dsrl_lab.tools.bench import decode as bench
 
     rows = bench.run(recipe, data, processes=processes or (1, 2), workers=workers or (0, 2), batches=batches)
-    output.print(bench.table(rows))
-    _add(record, "decode", rows, recipe=recipe)
+    _show(bench.table(rows), record, "decode", rows, recipe=recipe)
 
 
-def _add(record: Path | None, kind: str, rows: Sequence[Any], **facts: Any) -> None:
+def _show(table: Table, record: Path | None, kind: str, rows: Sequence[Any], **facts: Any) -> None:
+    output.print(table)
     if record is None:
         return
     from dsrl_lab.tools.bench.report import to_record

@@ -92,10 +92,8 @@ def draw_scenes(recipe: Recipe) -> None:
     from dsrl_lab.training.splits import picture_size_of
 
     size, town, counts = picture_size_of(recipe), recipe.train.seed, recipe.pictures if recipe.town_per_seed else None
-    sets = [
-        Streets(split, size=size, length=n, seed=town, cache=True)
-        for split, n in zip(LENGTHS, counts or (), strict=False)
-    ]
+    lengths = zip(LENGTHS, counts or (), strict=False)
+    sets = [Streets(split, size=size, length=n, seed=town, cache=True) for split, n in lengths]
     with progress_bar(transient=True) as progress:
         bar = progress.add_task("drawing scenes", total=sum(map(len, sets)), visible=bool(sets))
         for one in sets:

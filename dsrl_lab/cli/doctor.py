@@ -69,9 +69,8 @@ def _packages() -> list[Finding]:
     for text in importlib.metadata.requires("dsrl-lab") or []:
         requirement = Requirement(text)
         extra = next((e for e in ("lab", "class", "export", "dev") if f'extra == "{e}"' in text), None)
-        if extra in ("dev", "class") or (
-            requirement.marker and not requirement.marker.evaluate({"extra": extra or ""})
-        ):
+        marker = requirement.marker
+        if extra in ("dev", "class") or (marker and not marker.evaluate({"extra": extra or ""})):
             continue
         try:
             found = importlib.metadata.version(requirement.name)

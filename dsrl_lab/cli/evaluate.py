@@ -45,10 +45,8 @@ def evaluate(
     if dataset in POSE_DATASETS:
         people = open_people(dataset, split, data, size=drawing_size(high_size), length=length)
         with counting(f"{dataset} {split}") as progress:
-            people_result = evaluate_pose(
-                model, people, input_size=size, upscale_factor=scale, flip=flip, progress=progress
-            )
-        scores = people_result.to_json()
+            found = evaluate_pose(model, people, input_size=size, upscale_factor=scale, flip=flip, progress=progress)
+        scores = found.to_json()
         names, lines = ("joint", "PCK@0.2"), [*_lines(scores["joints"], "never marked")]
         lines += [(f"COCO {name}", value) for name, value in _lines(scores["oks"] or {}, "nobody")]
         summary = f"PCK@0.2 {scores['pck']:.4f}, PCK@0.1 {scores['pck_strict']:.4f}"
@@ -136,10 +134,8 @@ def submit(
         submission.import_official()
     finished = 0
     size, rest = predictor.input_size, "the same command goes on with the rest"
-    with (
-        on_stop(lambda: f"{finished} of {len(pictures)} are done, in {out}; {rest}."),
-        counting(f"cityscapes {split}") as show,
-    ):
+    stopped = on_stop(lambda: f"{finished} of {len(pictures)} are done, in {out}; {rest}.")
+    with stopped, counting(f"cityscapes {split}") as show:
 
         def follow(done: int, of: int) -> None:
             nonlocal finished

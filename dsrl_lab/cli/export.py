@@ -50,19 +50,17 @@ def export(
     scale = NetworkConfig.from_json(loaded.description["network"]).upscale_factor
     full = (size[0] * scale, size[1] * scale)
     name = dataset or str(loaded.description.get("dataset") or "streets")
-    calibration = []
+    images = []
     if score:  # before anything is written
         val = experiments.open_split(name, "val", data, size=full, length=length)
     if precision == "int8":
         train = experiments.open_split(name, "train", data, size=full, length=max(length, CALIBRATION_PICTURES))
-        calibration = writing.calibration_pictures(train, size, number=CALIBRATION_PICTURES)
+        images = writing.calibration_pictures(train, size, number=CALIBRATION_PICTURES)
     if out is not None:
         folder_for_results(out.parent)
     kept = "Nothing was written"
     with on_stop(lambda: f"{kept}; the same command starts anew."):
-        made = writing.export(
-            checkpoint, out, format=format, precision=precision, input_size=size, calibration=calibration
-        )
+        made = writing.export(checkpoint, out, format=format, precision=precision, input_size=size, calibration=images)
         kept = f"{made.path} is whole, but was not scored"
         answer = made.to_json()
         if score:

@@ -119,9 +119,7 @@ def score_again(
     """Score finished runs again: older records gain newer measures, and every mIoU must be what its record says."""
     from dsrl_lab.results import release_runs as keeping
 
-    scored = keeping.score_again(
-        folder, data, progress=lambda path, miou: output.print(f"mIoU {miou:.4f} again: {path}")
-    )
+    scored = keeping.score_again(folder, data, progress=lambda run, miou: output.print(f"mIoU {miou:.4f} again: {run}"))
     if others := sorted(set(folder.rglob("record.jsonl")) - set(scored)):
         names = ", ".join(map(str, others))
         errors.print(f"left as they are, not of segmentation: {names}", markup=False)

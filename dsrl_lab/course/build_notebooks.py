@@ -22,6 +22,7 @@ from dsrl_lab.files import sha256, whole_file
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+METADATA = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
 ENGLISH = "en"
 MEASURE = """
 import json
@@ -87,9 +88,7 @@ def read_source(source: Path, *, language: str = ENGLISH) -> Any:
             cells.append(cell)
             continue
         if not cells or cells[-1].cell_type != "markdown" or cell.cell_type != "markdown":
-            raise ValueError(
-                f'{source}: a cell with lang="{spoken}" must be text and follow the text that it translates'
-            )
+            raise ValueError(f'{source}: a cell with lang="{spoken}" must be text and follow the text it translates')
         if spoken == language:
             cell["id"] = cells[-1]["id"]
             cells[-1] = cell
@@ -117,11 +116,8 @@ def execute(
     client = NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(directory)}})
     client.extra_arguments = [f"--IPKernelApp.exec_lines={STRICT}"]
     with tempfile.TemporaryDirectory() as empty:
-        chosen = {
-            "DSRL_LAB_STATIC": "1",
-            "DSRL_LAB_PREDICTIONS": str(Path(empty) / "none.jsonl"),
-            "OMP_NUM_THREADS": "1",
-        }
+        chosen = {"DSRL_LAB_STATIC": "1", "OMP_NUM_THREADS": "1"}
+        chosen["DSRL_LAB_PREDICTIONS"] = str(Path(empty) / "none.jsonl")
         clock = time.perf_counter()
         client.execute(env={**os.environ, **chosen, **(environment or {})})
     measured = json.loads(notebook.cells.pop().outputs[0].text)
@@ -132,9 +128,7 @@ def execute(
 def static(notebook: Any, source: Path, effort: Effort) -> Any:
     """Remove what changes from run to run or shows nothing when saved, and note the source and what it took."""
     noted = {"source": sha256(source), **asdict(effort)}
-    notebook.metadata = nbformat.from_dict(
-        {"kernelspec": KERNEL, "language_info": {"name": "python"}, "dsrl_lab": noted}
-    )
+    notebook.metadata = nbformat.from_dict(METADATA | {"dsrl_lab": noted})
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k != "execution"})
         for output in cell.get("outputs", []):

@@ -36,9 +36,7 @@ class Lab:
         if path.is_file():
             show_png(path.read_bytes(), alt=alt)
         else:
-            display(
-                HTML(f"<p>The figure <code>{name}</code> is not drawn yet: <code>dsrl-lab figures {name}</code></p>")
-            )
+            display(HTML(f"<p>Figure <code>{name}</code> is not drawn yet: <code>dsrl-lab figures {name}</code></p>"))
 
     def show_pair(self, sample: Sample) -> None:
         """Show a picture beside its mask with the names of the classes."""

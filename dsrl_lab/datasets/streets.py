@@ -35,9 +35,7 @@ class Streets(SegmentationDataset):
         if split not in LENGTHS:
             raise ValueError(f"unknown split {split!r} of streets; choose from {', '.join(LENGTHS)}")
         if len(size) != 2 or min(size) < 8:
-            raise ValueError(
-                f"expected size as (H, W) with both at least 8, got {tuple(size)}; ask for a larger picture"
-            )
+            raise ValueError(f"expected size (H, W) with both at least 8, got {tuple(size)}; ask for a larger picture")
         length = LENGTHS[split] if length is None else length
         if length < 0 or seed < 0:
             raise ValueError(f"length and seed must not be negative, got length={length}, seed={seed}; use 0 or more")

@@ -97,9 +97,7 @@ def oks_average_precision(annotations: Path, predictions: Sequence[KeypointPredi
         truth = COCO(str(annotations))
         unknown = sorted({person.image_id for person in predictions} - set(truth.getImgIds()))
         if unknown:
-            raise ValueError(
-                f"expected image ids of {annotations}, got {unknown[:5]}; score the split that was predicted"
-            )
+            raise ValueError(f"expected image ids of {annotations}, got {unknown[:5]}; score the predicted split")
         evaluation = COCOeval(truth, truth.loadRes(found), iouType="keypoints")
         evaluation.evaluate()
         evaluation.accumulate()

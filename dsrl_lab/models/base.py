@@ -76,10 +76,7 @@ class DensePredictor(nn.Module, ABC):
     def check_input(self, image: Tensor) -> None:
         """Refuse what is no (N, 3, H, W) that ``size_divisor`` divides: a ValueError names the size to pad to."""
         if image.ndim != 4 or image.shape[1] != 3:
-            raise ValueError(
-                f"expected an image batch of shape (N, 3, H, W), got {tuple(image.shape)}; "
-                "add a batch dimension or convert to RGB"
-            )
+            raise ValueError(f"expected images (N, 3, H, W), got {tuple(image.shape)}; add a batch axis, or take RGB")
         height, width = image.shape[-2:]
         divisor = self.spec.size_divisor
         if height % divisor or width % divisor:

@@ -156,9 +156,7 @@ def mask_errors(
     changes = compare_masks(truth, before, after)
     picture = np.full((*truth.shape, 3), 255, np.uint8)
     if image is not None:
-        picture = (255 - 0.35 * (255 - to_picture(image).mean(axis=2, keepdims=True).repeat(3, axis=2))).astype(
-            np.uint8
-        )
+        picture = (255 - 0.35 * (255 - to_picture(image).mean(2, keepdims=True).repeat(3, 2))).astype(np.uint8)
     parts = (("wrong in both", GREY, changes.wrong), ("won", BLUE, changes.won), ("lost", ORANGE, changes.lost))
     handles = []
     for name, color, where in parts:

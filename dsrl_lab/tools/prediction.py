@@ -189,9 +189,7 @@ def is_done(mark: str, *results: Path) -> bool:
     found = [result_mark(path) for path in results]
     for path, its_mark in zip(results, found, strict=True):
         if its_mark is None and path.exists():
-            raise ValueError(
-                f"{path} is there and is no result of this dsrl-lab; move it, or name another folder with --out"
-            )
+            raise ValueError(f"{path} is no result of this dsrl-lab; move it, or name another folder with --out")
     return all(its_mark == mark for its_mark in found)
 
 

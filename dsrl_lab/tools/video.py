@@ -53,9 +53,7 @@ def predict_video(predictor: Predictor, path: Path, out: Path, name: str) -> Ite
         with unfinished.open("ab") as file:  # a box that players skip
             file.write(struct.pack(">I4s", 8 + len(text), b"free") + text)
     if frames.damage:
-        raise ValueError(
-            f"cannot decode {path} after {done} frames ({frames.damage}); their overlay and ids are in {out}"
-        )
+        raise ValueError(f"cannot decode {path} after {done} frames ({frames.damage}); their results are in {out}")
 
 
 class _Frames:

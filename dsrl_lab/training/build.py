@@ -77,9 +77,7 @@ def load_super_resolver(path: Path) -> SuperResolver:
     """Build the super-resolution network of a checkpoint and load it strictly; errors as ``load_task_model``."""
     loaded = checkpoint.load(path)
     if "config" not in loaded.description:
-        raise ValueError(
-            f"{path} holds no super-resolution network; train one with dsrl-lab train-sisr super_resolution_espcn"
-        )
+        raise ValueError(f"{path} holds no super-resolver; train one with dsrl-lab train-sisr super_resolution_espcn")
     return _load(loaded, lambda: build_super_resolver(SuperResolverConfig.from_json(loaded.description["config"])))
 
 
@@ -95,9 +93,7 @@ def load_task_model(path: Path) -> tuple[DensePredictor, checkpoint.Checkpoint]:
             "which gives pictures; take a checkpoint of dsrl-lab train"
         )
     if "network" not in loaded.description:
-        raise ValueError(
-            f"the header of {path} does not say which network it holds; take a checkpoint that dsrl-lab train wrote"
-        )
+        raise ValueError(f"the header of {path} names no network; take a checkpoint that dsrl-lab train wrote")
     deployed = bool(loaded.description.get("deployed"))
 
     def build() -> Any:

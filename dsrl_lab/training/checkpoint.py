@@ -90,13 +90,9 @@ def load(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         description = json.loads(metadata[DESCRIPTION])
     except KeyError as error:
-        raise ValueError(
-            f"{path} is a safetensors file, but not a checkpoint of this kit (no {error} in it)"
-        ) from error
+        raise ValueError(f"{path} is a safetensors file, but no checkpoint of this kit (no {error} in it)") from error
     except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{path} is damaged or no safetensors file ({error}); take another copy, or train it again"
-        ) from error
+        raise ValueError(f"{path} is damaged or no safetensors file ({error}); take another copy or retrain") from error
     if not isinstance(description, dict):
         raise ValueError(f"{path}: expected a JSON object in the header, got {type(description).__name__}")
     return Checkpoint(path=path, tensors=tensors, description=description)

@@ -187,9 +187,7 @@ def drive_scores(names: Sequence[str], counts: Tensor) -> dict[str, float]:
     places: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         places.setdefault(drive_of(name), []).append(index)
-    return {
-        drive: float(pooled_iou(counts[found].sum(0)).nanmean()) for drive, found in places.items() if len(places) > 1
-    }
+    return {drive: float(pooled_iou(counts[ids].sum(0)).nanmean()) for drive, ids in places.items() if len(places) > 1}
 
 
 def evaluate_affinity(

@@ -77,8 +77,7 @@ class RunFolder:
             )
         if not self.latest.is_file() and not self.is_finished():
             raise ValueError(
-                f"{self.record} is of a run whose checkpoint {self.latest.name} is gone; nothing was touched: put it "
-                f"back, {elsewhere}"
+                f"{self.record}'s checkpoint {self.latest.name} is gone; nothing was touched: put it back, {elsewhere}"
             )
 
     def is_finished(self) -> bool:

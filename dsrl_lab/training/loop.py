@@ -135,10 +135,7 @@ def _check_share(config: TrainConfig, processes: int) -> None:
     """Refuse parts of unequal size, and a control that would compare a picture with itself."""
     share = config.batch_size // processes
     if share % config.accumulate:
-        raise ValueError(
-            f"expected {share} images of a process in {config.accumulate} equal parts; set train.accumulate to a "
-            f"divisor of {share}"
-        )
+        raise ValueError(f"{share} images make no {config.accumulate} equal parts; set train.accumulate to a divisor")
     if config.shuffle_affinity and share // config.accumulate < 2:
         raise ValueError(
             "the shuffled control needs at least 2 images in each part, to compare one with another; "

@@ -69,9 +69,7 @@ def cosine_learning_rate(iteration: int, iterations: int, *, learning_rate: floa
 
 def _check_step(iteration: int, iterations: int, warmup: int) -> None:
     if not 0 <= iteration <= iterations or warmup < 0:
-        raise ValueError(
-            f"expected an iteration from 0 to {iterations} and warmup of at least 0, got {iteration} and {warmup}"
-        )
+        raise ValueError(f"expected an iteration of 0 to {iterations} and warmup from 0, got {iteration} and {warmup}")
 
 
 def learning_rate_of(config: TrainConfig, iteration: int) -> float:

@@ -138,9 +138,7 @@ def truncate(path: Path, iteration: int) -> None:
     lines = read(path)
     for line in lines:
         if not isinstance(line.get("iteration", 0), int | float):
-            raise ValueError(
-                f"{path}: expected a number of iterations, got {str(line['iteration'])[:60]!r}; it is damaged"
-            )
+            raise ValueError(f"{path} is damaged: expected a number of iterations, got {str(line['iteration'])[:40]!r}")
     final = ("scores", "end")
     write(path, [line for line in lines if line.get("iteration", 0) <= iteration and line.get("kind") not in final])
 

@@ -56,8 +56,7 @@ function render({ model, el }) {
   const arrays = readArrays(model);
   const prepared = new Map(); // unit vectors by what they depend on
 
-  frame(model, el, image.shape[1] / image.shape[0], (root) => {
-    const state = () => model.get("state");
+  frame(model, el, image.shape[1] / image.shape[0], (root, state) => {
     const vectors = (name) => {
       const { pooling, p } = state();
       const key = [name, pooling, p].join();
@@ -131,11 +130,8 @@ function render({ model, el }) {
         `S<sub>seg</sub> <b>${signed(meanOfOthers(found.seg, self))}</b>, S<sub>sr</sub> <b>${signed(meanOfOthers(found.sr, self))}</b>.`;
       root.dataset.loss = found.loss;
       root.dataset.milliseconds = performance.now() - began;
-      const words = `Row ${y}, column ${x}. FA loss of this row ${found.loss.toFixed(3)}.`;
-      picture.surface.setAttribute("aria-valuetext", words);
-      picture.surface.setAttribute("aria-valuenow", self);
       picture.surface.setAttribute("aria-valuemax", found.h * found.w - 1);
-      return words;
+      return picked(picture.surface, self, `Row ${y}, column ${x}. FA loss of this row ${found.loss.toFixed(3)}.`);
     };
     const choose = (position) => {
       preview = null;

@@ -35,8 +35,7 @@ class AffinityExplorer(Widget):
     ``image`` is (3, H, W) in [0, 1] or a NumPy picture (H, W, 3); ``task_features`` are (C, h, w) of the segmentation
     branch, at most 4096 positions and 64 channels, or several by name: {"DSRL": ..., "baseline": ...};
     ``sisr_features`` are (C', h, w). ``position`` (y, x) on their grid is the middle by default, ``source`` the name
-    whose row differs most from S_sr; ``alt`` describes the static picture, ``guide`` is shown below. ``value`` is the
-    position chosen.
+    whose row differs most from S_sr. ``value`` is the position chosen; ``alt`` and ``guide`` as in ``Widget``.
 
     Example:
         >>> affinity_explorer(torch.rand(3, 24, 32), torch.rand(1, 3, 4), torch.rand(16, 3, 4))
@@ -114,19 +113,14 @@ def check_features(image: Tensor, task_features: Mapping[str, Tensor], sisr_feat
     for name, features in {**task_features, "super-resolution": sisr_features}.items():
         of = f"the features of {name}"
         if features.ndim != 3 or 0 in features.shape:
-            raise ValueError(
-                f"{of}: expected (C, h, w) of one picture, got {tuple(features.shape)}; take [0] of a batch"
-            )
+            raise ValueError(f"{of}: expected (C, h, w) of a picture, got {tuple(features.shape)}; take [0] of a batch")
         if features.shape[0] == 1:
             raise ValueError(
                 f"{of} have one channel: the cosine of two scalars is +1 or -1, whatever they are; take features "
                 "before the prediction layer"
             )
         if not torch.isfinite(features).all():
-            raise ValueError(
-                f"{of} hold NaN or infinity, and no affinity can be computed from them; look for the first layer that "
-                "gives NaN, or train with a lower learning rate"
-            )
+            raise ValueError(f"{of} hold NaN or infinity; look for the first layer that gives NaN")
         if features.shape[1:] != sisr_features.shape[1:]:
             raise ValueError(
                 f"{of}: expected the grid {tuple(sisr_features.shape[1:])} of the super-resolution features, got "

@@ -53,10 +53,7 @@ def street_features(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) ->
     """
     for path in (checkpoint, baseline):
         if not path.is_file():
-            raise FileNotFoundError(
-                f"expected a network at {path}, found none; train one: dsrl-lab train streets_tinynet_dsrl "
-                "(or streets_tinynet_baseline)"
-            )
+            raise FileNotFoundError(f"no network at {path}; train it: dsrl-lab train streets_tinynet_dsrl or _baseline")
     seen = see(checkpoint)
     task, sisr = seen.output.task_features, seen.output.sisr_features
     if task is None or sisr is None:

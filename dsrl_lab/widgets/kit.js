@@ -116,6 +116,12 @@ function picker(surface, role, label, places) {
   for (const [name, value] of Object.entries(attributes)) surface.setAttribute(name, value);
 }
 
+function picked(surface, place, words) {
+  surface.setAttribute("aria-valuenow", place);
+  surface.setAttribute("aria-valuetext", words);
+  return words;
+}
+
 // Where in an element, as shares of its height and width in [0, 1).
 function shares(event, element) {
   const box = element.getBoundingClientRect();
@@ -155,8 +161,8 @@ function change(model, values) {
 }
 
 // The frame of every widget. A click anywhere takes the focus, keys stay inside, Escape gives them back.
-// `ratio` is width / height of its pictures. draw(root) returns what takes the focus, what a key does (true: it was
-// used), and the drawing of the state, which returns what a screen reader announces.
+// `ratio` is width / height of its pictures. draw(root, state) returns what takes the focus, what a key does (true: it
+// was used), and the drawing of the state, which returns what a screen reader announces.
 function frame(model, el, ratio, draw) {
   const { title, guide } = model.get("facts");
   const root = node(null, "div", { class: "dl", style: ratio && `--dl-ratio: ${ratio}`, role: "group", tabindex: -1, "aria-label": title,
@@ -164,7 +170,7 @@ function frame(model, el, ratio, draw) {
   el.classList.add("dl-host");
   el.replaceChildren(root);
   const live = node(root, "div", { class: "dl-live", "aria-live": "polite", role: "status" });
-  const { main = root, press, update = () => "" } = guarded(root, draw)(root) ?? {};
+  const { main = root, press, update = () => "" } = guarded(root, draw)(root, () => model.get("state")) ?? {};
   const lines = Object.entries(guide).map(([label, text]) =>
     node(root, "p", {}, node(root, "b", {}, `${label}:`), " ", text));
   if (lines.length) root.append(node(root, "div", { class: "dl-guide" }, ...lines));

@@ -6,8 +6,7 @@ function render({ model, el }) {
   const [height, width] = facts.arrays.image.shape;
   const [before, after] = facts.names;
 
-  frame(model, el, width / height, (root) => {
-    const state = () => model.get("state");
+  frame(model, el, width / height, (root, state) => {
     let lit = null; // class under the pointer; a class that was pressed stays in the state
     const score = (number) => node(root, "small", {}, `mIoU ${(100 * facts.scores[number].miou).toFixed(1)} %`);
     const panels = [
@@ -54,9 +53,7 @@ function render({ model, el }) {
         `${after}: ${nameOf(arrays.after[i])}.`;
       status.textContent = words;
       for (const { mark } of panels) place(mark, [y, x, 1, 1], [height, width]);
-      surface.setAttribute("aria-valuenow", i);
-      surface.setAttribute("aria-valuetext", words);
-      return words;
+      return picked(surface, i, words);
     };
     const highlight = (id) => {
       for (const [other, { line }] of lines) line.classList.toggle("dl-lit", other === id);

@@ -23,8 +23,8 @@ class SegmentationCompare(Widget):
     """Compare two predictions with the truth, pixel by pixel and class by class.
 
     ``image`` is (3, H, W) in [0, 1] or a NumPy picture (H, W, 3); ``truth``, ``before`` and ``after`` are (H, W) class
-    ids, 255 where nothing is known; ``names`` are those of the predictions. ``alt`` describes the static picture,
-    ``guide`` is shown below the widget. ``value`` is the chosen pixel (y, x).
+    ids, 255 where nothing is known; ``names`` are those of the predictions. ``value`` is the chosen pixel (y, x);
+    ``alt`` and ``guide`` as in ``Widget``.
 
     Example:
         >>> table, mask = ClassTable(("road", "pole"), ((128, 64, 128), (192, 192, 128))), torch.tensor([[0, 1]])
@@ -97,9 +97,8 @@ class SegmentationCompare(Widget):
             won, lost = (100 * share for share in self.facts["shares"])
             axes[4].set_xlabel(f"blue: won {won:.1f} %, orange: lost {lost:.1f} %,\ngrey: wrong in both", fontsize=8.5)
             present = [i for i in torch.unique(torch.stack(self.masks)).tolist() if i != IGNORE_INDEX]
-            figure.legend(
-                handles=class_handles(self.table, present), loc="outside lower left", ncols=11, handlelength=1
-            )
+            handles = class_handles(self.table, present)
+            figure.legend(handles=handles, loc="outside lower left", ncols=11, handlelength=1)
         return figure
 
 

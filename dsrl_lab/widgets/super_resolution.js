@@ -65,8 +65,7 @@ function render({ model, el }) {
   const [height, width] = facts.arrays.high.shape;
   const [lowHeight, lowWidth] = facts.arrays.low.shape;
 
-  frame(model, el, width / height, (root) => {
-    const state = () => model.get("state");
+  frame(model, el, width / height, (root, state) => {
     const small = (i) => Math.floor((Math.floor(i / width) * lowHeight) / height) * lowWidth + Math.floor(((i % width) * lowWidth) / width);
     const methods = new Map(facts.names.map((name, number) => [name, arrays[`made:${number}`]]));
     const colors = new Map([ // nearest neighbour for the input: the pixels that were received, as squares
@@ -139,8 +138,7 @@ function render({ model, el }) {
         text.replaceChildren("lens ", score.psnr === best ? node(root, "b", {}, words) : words);
         Object.assign(text.dataset, score);
       }
-      stage.setAttribute("aria-valuenow", top * width + from);
-      stage.setAttribute("aria-valuetext", `row ${top}, column ${from}, ${rows} by ${columns} pixels`);
+      picked(stage, top * width + from, `row ${top}, column ${from}, ${rows} by ${columns} pixels`);
       return [...found].map(([name, score]) => `${name} ${inShort(score)}`).join(", ");
     };
 

@@ -32,7 +32,7 @@ class SuperResolutionCompare(Widget):
     ``low_res`` is (3, H / s, W / s) in [0, 1] or a NumPy picture (H / s, W / s, 3), ``high_res`` the truth, (3, H, W)
     or (H, W, 3), at least 11 pixels a side; ``reconstructions`` by name have its shape. The lens begins at ``crop``
     (top, left, height, width) in pixels of ``high_res``, by default the middle; ``value`` is where it is now.
-    ``alt`` describes the static picture, ``guide`` is shown below the widget.
+    ``alt`` and ``guide`` as in ``Widget``.
 
     Example:
         >>> high = torch.rand(3, 24, 32)
@@ -98,9 +98,8 @@ class SuperResolutionCompare(Widget):
             tile = 12 / columns
             _, _, rows, across = self.value
             figure = new_figure(12, tile * (2 * height / width + rows / across) + 0.7)
-            axes = figure.subplots(
-                3, columns, squeeze=False, height_ratios=[height / width, rows / across, height / width]
-            )
+            ratios = [height / width, rows / across, height / width]
+            axes = figure.subplots(3, columns, squeeze=False, height_ratios=ratios)
             super_resolution_row(self.low_res, self.high_res, self.reconstructions, axes=list(axes[0]))
             for ax in axes[0]:
                 ax.set_title(ax.get_title("left"), fontsize=min(10.5, 58 / columns))  # of many methods: do not touch
@@ -111,13 +110,8 @@ class SuperResolutionCompare(Widget):
                 error_map(made.image, self.high_res, limit=ERROR_LIMIT, ax=ax)
             for ax in (axes[2][0], axes[2][-1]):
                 ax.set_axis_off()
-            axes[2][0].text(
-                0.5,
-                0.5,
-                f"absolute error\n(bright: {ERROR_LIMIT} or more)",
-                ha="center",
-                transform=axes[2][0].transAxes,
-            )
+            words = f"absolute error\n(bright: {ERROR_LIMIT} or more)"
+            axes[2][0].text(0.5, 0.5, words, ha="center", transform=axes[2][0].transAxes)
         return figure
 
 
@@ -129,14 +123,10 @@ def check_pictures(low_res: Tensor, high_res: Tensor, reconstructions: Sequence[
     to_picture(low_res)
     to_picture(high_res)
     if min(high_res.shape[-2:]) < SMALLEST_LENS:
-        raise ValueError(
-            f"expected at least {SMALLEST_LENS} pixels a side, got {tuple(high_res.shape)}: SSIM needs them"
-        )
+        raise ValueError(f"expected at least {SMALLEST_LENS} pixels a side for SSIM, got {tuple(high_res.shape)}")
     names = [made.name for made in reconstructions]
     if not names or len({*names, "input", "original"}) != len(names) + 2:
-        raise ValueError(
-            f"expected at least one method, names that differ, and none called 'input' or 'original'; got {names}"
-        )
+        raise ValueError(f"expected methods with different names, none of them 'input' or 'original', got {names}")
     for name, image in (("original", high_res), *reconstructions):
         if image.shape != high_res.shape:
             raise ValueError(

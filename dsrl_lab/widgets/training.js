@@ -52,8 +52,7 @@ function curveOf(root, term, earlier, lines) {
 
 function render({ model, el }) {
   const facts = model.get("facts");
-  frame(model, el, null, (root) => {
-    const state = () => model.get("state");
+  frame(model, el, null, (root, state) => {
     const stop = button(root, {}, () => {
       model.set("asked", "stop");
       model.save_changes();

@@ -36,7 +36,7 @@ class TrainingMonitor(Widget):
         >>> training_monitor([]).value
         'running'
         >>> training_monitor(3)
-        Refused('expected the records that fit yields, got int; pass fit(...) itself, not a network')
+        Refused('expected records that fit yields, got int; pass fit(...) itself')
     """
 
     script_name, title, chosen = "training", "Training monitor", "status"
@@ -52,10 +52,7 @@ class TrainingMonitor(Widget):
         guide: Mapping[str, str] | None = None,
     ) -> None:
         if not isinstance(records, Iterable):
-            raise ValueError(
-                f"expected the records that fit yields, got {type(records).__name__}; pass fit(...) itself, "
-                "not a network"
-            )
+            raise ValueError(f"expected records that fit yields, got {type(records).__name__}; pass fit(...) itself")
         self._source, self._row = iter(records), row
         self.earlier, self._asked = list(earlier), False
         self.records: list[TrainRecord] = []
@@ -132,9 +129,8 @@ class TrainingMonitor(Widget):
                     ax.axvline(before[-1].iteration, color="grey", linestyle="--", linewidth=1)
             if records:
                 last = records[-1]
-                figure.suptitle(
-                    f"{last.iteration} of {last.iterations} iterations, {last.seconds:.0f} s, objective {last.loss:.3f}"
-                )
+                done = f"{last.iteration} of {last.iterations} iterations"
+                figure.suptitle(f"{done}, {last.seconds:.0f} s, objective {last.loss:.3f}")
         return figure
 
 

@@ -67,10 +67,13 @@ def test_a_wrong_choice_is_named(deployed: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--format", "onnx", "--out", "net.pt2"], "expected a file that ends in .onnx for onnx, got net.pt2"),
+        (
+            ["--format", "onnx", "--out", "net.pt2"],
+            "expected .onnx for onnx, got net.pt2; name another file with --out",
+        ),
         (
             ["--format", "torch-export", "--out", "net.bin"],
-            "expected a file that ends in .pt2 for torch-export, got net",
+            "expected .pt2 for torch-export, got net",
         ),
         (
             ["--format", "torch-export", "--precision", "int8", "--dataset", "camvid"],

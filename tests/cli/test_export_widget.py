@@ -47,7 +47,7 @@ def test_an_unknown_widget_and_a_missing_checkpoint_are_named(tmp_path: Path) ->
     assert f"unknown widget 'lens'; choose one of {', '.join(TITLES)}" in str(result.exception)
     missing = ["export-widget", "affinity", "--checkpoint", str(tmp_path / "none.safetensors")]
     result = RUNNER.invoke(cli.app, [*missing, "--out", str(tmp_path / "page.html")])
-    assert "expected a network at" in str(result.exception)
+    assert "no network at" in str(result.exception)
     result = RUNNER.invoke(cli.app, ["export-widget", "training", "--checkpoint", "some.safetensors"])
     assert "expected --checkpoint with affinity alone, got it with training" in str(result.exception)
     assert list(tmp_path.iterdir()) == []

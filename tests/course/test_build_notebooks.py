@@ -71,7 +71,7 @@ def test_a_second_language_stands_beside_each_cell_and_keeps_its_name(folder: Pa
 def test_a_translation_without_its_text_is_refused(before: str, tmp_path: Path) -> None:
     source = tmp_path / "02_c.py"
     source.write_text(f'{before}# %% [markdown] lang="zh"\n# # 标题\n', encoding="utf-8")
-    with pytest.raises(ValueError, match='lang="zh" must be text and follow the text that it translates'):
+    with pytest.raises(ValueError, match='lang="zh" must be text and follow the text it translates'):
         publishing.read_source(source)
 
 

@@ -327,7 +327,7 @@ def test_unknown_split_lists_the_splits() -> None:
 
 @pytest.mark.parametrize("size", [(4, 60), (60, 4), (60,)])
 def test_bad_size(size) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ValueError, match="expected size as \\(H, W\\) with both at least 8"):
+    with pytest.raises(ValueError, match="expected size \\(H, W\\) with both at least 8"):
         Streets("train", size=size)
 
 

@@ -197,7 +197,7 @@ def test_what_is_no_heat_map_is_refused(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("pairs", [((0, 5),), ((-1, 2),), ((0, 1), (1, 2)), ((3, 3),)])
 def test_pairs_that_do_not_fit_are_refused(pairs: tuple[tuple[int, int], ...]) -> None:
-    with pytest.raises(ValueError, match=r"expected pairs of joints 0\.\.4, each joint in one pair at most, got"):
+    with pytest.raises(ValueError, match=r"expected pairs of joints 0\.\.4, each in one pair at most, got"):
         flip_heatmaps(torch.zeros(1, 5, 4, 4), pairs)
 
 

@@ -69,7 +69,7 @@ def test_the_smallest_image_is_one_step_of_the_deepest_map(host: DensePredictor)
 
 @pytest.mark.parametrize("shape", [(2, 4, 64, 64), (2, 1, 64, 64), (3, 64, 64)])
 def test_what_is_no_rgb_batch_is_refused(host: DensePredictor, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"expected an image batch of shape \(N, 3, H, W\), got"):
+    with pytest.raises(ValueError, match=r"expected images \(N, 3, H, W\), got"):
         host(torch.zeros(shape))
 
 

@@ -206,7 +206,7 @@ def test_super_resolution_trains_the_branches_and_leaves_only_their_meeting_alon
 
 @pytest.mark.parametrize("shape", [(2, 4, 64, 64), (2, 1, 64, 64), (3, 64, 64)])
 def test_what_is_no_rgb_batch_is_refused(network: HRNet, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"expected an image batch of shape \(N, 3, H, W\), got"):
+    with pytest.raises(ValueError, match=r"expected images \(N, 3, H, W\), got"):
         network(torch.zeros(shape))
 
 

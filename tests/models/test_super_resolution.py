@@ -256,5 +256,5 @@ def test_wrong_pictures_are_refused() -> None:
         ESPCN(2, channels=1)(torch.zeros(1, 3, 4, 4))
     with pytest.raises(ValueError, match=r"got \(1, 4, 4\)"):
         ESPCN(2, channels=1)(torch.zeros(1, 4, 4))
-    with pytest.raises(ValueError, match="stages, width and stem_width of at least 1, got 0, 8 and 32"):
+    with pytest.raises(ValueError, match="stages, width and stem_width from 1, got 0, 8 and 32"):
         DBPN(2, stages=0, width=8)

@@ -66,7 +66,7 @@ def test_the_skip_carries_a_single_pixel_that_pooling_loses() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ValueError, match="num_classes, width and depth of at least 1, got 0, 16 and 3"):
+    with pytest.raises(ValueError, match="num_classes, width and depth from 1, got 0, 16 and 3"):
         UNet(0)
     network = UNet(2, width=4)
     with pytest.raises(ValueError, match=r"at least 8, its deepest stride, got \(H, W\) = \(7, 40\).*to \(8, 40\)"):

@@ -78,7 +78,7 @@ def test_a_stopped_submission_goes_on_and_is_whole(root: Path, tmp_path: Path) -
     write_submission(network, pictures, tmp_path, input_size=(32, 64), identity="net 2")
     assert network.calls == 7  # another network: all anew
     (tmp_path / f"{pictures.names[0]}_pred_labelIds.png").write_bytes(b"by hand")
-    with pytest.raises(ValueError, match="_pred_labelIds.png is there and is no result of this dsrl-lab"):
+    with pytest.raises(ValueError, match="_pred_labelIds.png is no result of this dsrl-lab"):
         write_submission(network, pictures, tmp_path, input_size=(32, 64), identity="net 2")
 
 

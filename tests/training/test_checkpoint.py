@@ -81,7 +81,7 @@ def test_a_pickle_is_never_read(tmp_path: Path) -> None:
 def test_a_foreign_safetensors_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
     safetensors.torch.save_file({"a": torch.zeros(1)}, path)
-    with pytest.raises(ValueError, match="not a checkpoint of this kit"):
+    with pytest.raises(ValueError, match="no checkpoint of this kit"):
         load(path)
     with pytest.raises(FileNotFoundError, match="train one with"):
         load(tmp_path / "absent.safetensors")

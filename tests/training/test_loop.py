@@ -211,7 +211,7 @@ def test_a_batch_in_parts_gives_the_steps_of_the_whole() -> None:
 
 
 def test_unequal_parts_and_a_control_without_another_picture_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected 4 images of a process in 3 equal parts.*divisor of 4"):
+    with pytest.raises(ValueError, match="4 images make no 3 equal parts; set train.accumulate to a divisor"):
         train(None, accumulate=3)
     with pytest.raises(ValueError, match="shuffled control needs at least 2 images in each part"):
         train(None, accumulate=4, shuffle_affinity=True)

@@ -44,7 +44,7 @@ def test_truncating_drops_what_a_resumed_run_will_say_again(tmp_path: Path) -> N
 
 def test_truncating_a_damaged_record_names_it(tmp_path: Path) -> None:
     append(tmp_path / "record.jsonl", {"kind": "train", "iteration": "many"})
-    with pytest.raises(ValueError, match="expected a number of iterations, got 'many'; it is damaged"):
+    with pytest.raises(ValueError, match="is damaged: expected a number of iterations, got 'many'"):
         truncate(tmp_path / "record.jsonl", 5)
 
 

@@ -242,7 +242,7 @@ def test_a_finished_run_is_kept_where_the_kit_commits_it(tree: Path, tmp_path: P
 
 def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "other.safetensors", ESPCN(2), {"network": "pspnet"})
-    with pytest.raises(ValueError, match="holds no super-resolution network"):
+    with pytest.raises(ValueError, match="holds no super-resolver"):
         load_super_resolver(tmp_path / "other.safetensors")
     for config in ("espcn", {"network": "espcn", "channels": "one"}, {"network": "dbpn", "stages": -1}):
         checkpoint.save(tmp_path / "other.safetensors", ESPCN(2), {"config": config})

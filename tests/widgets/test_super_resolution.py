@@ -19,9 +19,9 @@ LOW, HIGH = torch.rand(3, 12, 16), torch.rand(3, 24, 32)
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        ([], "at least one method"),
-        ([Reconstruction("a", HIGH), Reconstruction("a", HIGH)], "names that differ"),
-        ([Reconstruction("original", HIGH)], "none called 'input' or 'original'"),
+        ([], "expected methods"),
+        ([Reconstruction("a", HIGH), Reconstruction("a", HIGH)], "methods with different names"),
+        ([Reconstruction("original", HIGH)], "none of them 'input' or 'original'"),
         ([Reconstruction("a", HIGH[:, 1:])], "'a': expected the original's shape"),
         ([Reconstruction("a", torch.full_like(HIGH, torch.nan))], "'a': the picture holds NaN"),
     ],

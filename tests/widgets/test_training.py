@@ -127,5 +127,5 @@ def test_nothing_left_to_train_is_an_end_and_no_stop(shown: list[Any]) -> None:
 def test_what_gives_no_records_is_refused() -> None:
     refused = training_monitor(3)  # type: ignore[arg-type]
     assert isinstance(refused, Refused)
-    with pytest.raises(ValueError, match="expected the records that fit yields, got int"):
+    with pytest.raises(ValueError, match="expected records that fit yields, got int"):
         TrainingMonitor(3)  # type: ignore[arg-type]

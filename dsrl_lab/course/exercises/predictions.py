@@ -87,9 +87,7 @@ def predict(question: str, guess: Guess | None, *, unit: str = "") -> Beside:
         with path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
     except OSError as error:
-        raise OSError(
-            f"could not note the guess in {path} ({error}); let DSRL_LAB_PREDICTIONS name another file"
-        ) from error
+        raise OSError(f"cannot note the guess in {path} ({error}); let DSRL_LAB_PREDICTIONS name another") from error
     return Beside(question, guess, unit=unit)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import jupytext
 import nbformat
 
-from dsrl_lab.course.build_notebooks import KERNEL
+from dsrl_lab.course.build_notebooks import METADATA
 from dsrl_lab.course.exercises.bank import find
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.grading.own import Settings
@@ -63,7 +63,7 @@ def source_version(source: Path, settings: Settings | None = None) -> Any:
     asked = questions(source, settings.points)
     if not asked:
         raise ValueError(f"expected exercises in {source.name}, found none; an exercise cell ends with check(name, f)")
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    notebook = nbformat.v4.new_notebook(metadata=METADATA)
     for place, cell in enumerate(jupytext.read(source).cells):
         plain = nbformat.v4.new_markdown_cell if cell.cell_type == "markdown" else nbformat.v4.new_code_cell
         question = _question(cell.source, settings.points) if cell.cell_type == "code" else None

@@ -54,9 +54,7 @@ def gaussian_heatmaps(joints: Tensor, visible: Tensor, *, image_size: Size, size
             f"expected joints (N, J, 2) and visible (N, J), got {tuple(joints.shape)} and {tuple(visible.shape)}"
         )
     if min(*image_size, *size) < 1 or not sigma > 0:
-        raise ValueError(
-            f"expected positive sides and sigma, got image_size={image_size}, size={size} and sigma={sigma}"
-        )
+        raise ValueError(f"expected positive sides and sigma, got image_size={image_size}, size={size}, sigma={sigma}")
     centre = _grid_to_grid(joints, image_size, size)
     rows, columns = (torch.arange(side, dtype=joints.dtype, device=joints.device) for side in size)
     across = torch.exp(-((columns - centre[..., :1]) ** 2) / (2 * sigma**2))
@@ -107,9 +105,7 @@ def flip_heatmaps(heatmaps: Tensor, pairs: Pairs) -> Tensor:
     order = list(range(heatmaps.shape[1]))
     named = [joint for pair in pairs for joint in pair]
     if len(set(named)) != len(named) or any(joint not in order for joint in named):
-        raise ValueError(
-            f"expected pairs of joints 0..{len(order) - 1}, each joint in one pair at most, got {tuple(pairs)}"
-        )
+        raise ValueError(f"expected pairs of joints 0..{len(order) - 1}, each in one pair at most, got {tuple(pairs)}")
     for left, right in pairs:
         order[left], order[right] = right, left
     return heatmaps.flip(-1)[:, order]

@@ -191,10 +191,7 @@ def output_sources(
         )
     wrong = [entry for entry in class_map if entry is not None and not 0 <= entry < released_classes]
     if wrong:
-        raise ValueError(
-            f"expected class_map entries in 0..{released_classes - 1} or None, got {wrong}; "
-            "name released outputs, None for a fresh one"
-        )
+        raise ValueError(f"expected class_map entries in 0..{released_classes - 1}, or None (fresh), got {wrong}")
     return tuple(class_map)
 
 

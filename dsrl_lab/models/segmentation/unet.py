@@ -45,10 +45,7 @@ class UNet(DensePredictor):
     def __init__(self, num_classes: int, *, width: int = 16, depth: int = 3) -> None:
         super().__init__()
         if min(num_classes, width, depth) < 1:
-            raise ValueError(
-                f"expected num_classes, width and depth of at least 1, got {num_classes}, {width} and {depth}; "
-                "the paper's network has width 64 and depth 4"
-            )
+            raise ValueError(f"expected num_classes, width and depth from 1, got {num_classes}, {width} and {depth}")
         channels = tuple(width * 2**level for level in range(depth + 1))
         self.spec = PredictorSpec(
             num_classes=num_classes,

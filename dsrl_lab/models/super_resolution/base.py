@@ -57,7 +57,7 @@ class SuperResolver(nn.Module, ABC):
     """
 
     framework: ClassVar[str]  # the family in the survey's division
-    upscale_factors: ClassVar[tuple[int, ...]]  # the factors the network is specified for
+    upscale_factors: ClassVar[tuple[int, ...]] = (2, 3, 4, 8)  # the factors the network is specified for
 
     def __init__(self, upscale_factor: int, *, channels: int) -> None:
         if upscale_factor not in self.upscale_factors:

@@ -90,17 +90,12 @@ class DBPN(SuperResolver):
         super().__init__(upscale_factor, channels=channels)
         stem_width = 4 * width if stem_width is None else stem_width
         if min(stages, width, stem_width) < 1:
-            raise ValueError(
-                f"expected stages, width and stem_width of at least 1, got {stages}, {width} and {stem_width}; "
-                "the paper's network has 7, 64 and 256"
-            )
+            raise ValueError(f"expected stages, width and stem_width from 1, got {stages}, {width} and {stem_width}")
         extract, reduce = nn.Conv2d(channels, stem_width, 3, padding=1), nn.Conv2d(stem_width, width, 1)
         self.stem = nn.Sequential(extract, nn.PReLU(), reduce, nn.PReLU())
         # The second unit of each kind sees one map; from then on each sees all maps of the other size so far.
         self.ups = nn.ModuleList(UpProjection(max(1, stage) * width, width, upscale_factor) for stage in range(stages))
-        self.downs = nn.ModuleList(
-            DownProjection((stage + 1) * width, width, upscale_factor) for stage in range(stages - 1)
-        )
+        self.downs = nn.ModuleList(DownProjection((n + 1) * width, width, upscale_factor) for n in range(stages - 1))
         self.reconstruct = nn.Conv2d(stages * width, channels, 3, padding=1)
         self.enlarge = BicubicUpsample(upscale_factor) if global_skip else None
         self._initialise()

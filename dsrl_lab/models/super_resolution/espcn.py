@@ -59,7 +59,6 @@ class ESPCN(SuperResolver):
     """
 
     framework = "post-upsampling"
-    upscale_factors = (2, 3, 4, 8)
 
     def __init__(self, upscale_factor: int, *, channels: int = 3) -> None:
         super().__init__(upscale_factor, channels=channels)

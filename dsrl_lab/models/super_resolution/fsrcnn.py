@@ -19,7 +19,6 @@ class FSRCNN(SuperResolver):
     """
 
     framework = "post-upsampling"
-    upscale_factors = (2, 3, 4, 8)
 
     def __init__(
         self, upscale_factor: int, *, channels: int = 3, width: int = 56, waist: int = 12, depth: int = 4

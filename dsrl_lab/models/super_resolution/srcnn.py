@@ -21,7 +21,6 @@ class SRCNN(SuperResolver):
     """
 
     framework = "pre-upsampling"
-    upscale_factors = (2, 3, 4, 8)
 
     def __init__(self, upscale_factor: int, *, channels: int = 3) -> None:
         super().__init__(upscale_factor, channels=channels)

@@ -108,8 +108,5 @@ def _rows(timed: dict[str, Steps], steps: int) -> list[Row]:
 def table(rows: Sequence[Row]) -> Table:
     """Show the rows side by side; the first is what the others are compared with."""
     step = f"step against {rows[0].title} (quartiles)"
-    lines = [
-        {"row": row.title, "images/s": f"{row.images_per_second:.1f}", step: times(row.cost, row.spread)}
-        for row in rows
-    ]
+    lines = [{"row": r.title, "images/s": f"{r.images_per_second:.1f}", step: times(r.cost, r.spread)} for r in rows]
     return to_table("training pace, rows in alternation on the same batches", lines)

@@ -69,9 +69,7 @@ class ExportedNetwork(nn.Module):
             (output,) = self._session.run(None, {"image": image.cpu().numpy()})
             logits = torch.from_numpy(output)
         except Exception as error:  # a damaged graph shows when it runs
-            raise ValueError(
-                f"{self.path} cannot be run ({_first_line(error)}); it is damaged: export it again"
-            ) from error
+            raise ValueError(f"{self.path} cannot be run ({_first_line(error)}): damaged; export it again") from error
         expected = (len(image), self.num_classes)
         if logits.ndim != 4 or tuple(logits.shape[:2]) != expected or not logits.is_floating_point():
             raise ValueError(

@@ -133,10 +133,7 @@ def check_choice(checkpoint: Path, format: str, precision: str, path: Path | Non
     if precision not in PRECISIONS[format]:
         raise ValueError(f"{format} has no precision {precision!r} here; choose one of {', '.join(PRECISIONS[format])}")
     if path is not None and path.suffix != FORMATS[format]:
-        raise ValueError(
-            f"expected a file that ends in {FORMATS[format]} for {format}, got {path.name}; "
-            "name another with --out, or choose another --format"
-        )
+        raise ValueError(f"expected {FORMATS[format]} for {format}, got {path.name}; name another file with --out")
 
 
 def _test_images(size: tuple[int, int], pictures: Sequence[Tensor]) -> Tensor:
@@ -171,16 +168,10 @@ def _write_onnx(
 
 def _quantise(plain: Any, folder: Path, calibration: Sequence[Tensor]) -> Any:
     import onnx
-    from onnxruntime.quantization import (
-        CalibrationDataReader,
-        CalibrationMethod,
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
+    from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Pictures(CalibrationDataReader):
+    class Pictures(quantization.CalibrationDataReader):
         def __init__(self) -> None:
             self.left: Iterator[Tensor] = iter(calibration)
 
@@ -195,16 +186,16 @@ def _quantise(plain: Any, folder: Path, calibration: Sequence[Tensor]) -> Any:
     ):
         prepared, quantised = Path(name) / "prepared.onnx", Path(name) / "int8.onnx"
         quant_pre_process(plain, prepared, skip_symbolic_shape=True)
-        quantize_static(
+        quantization.quantize_static(
             prepared,
             quantised,
             Pictures(),
-            quant_format=QuantFormat.QDQ,
+            quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QUInt8,  # a signed side overflows 16 bits on processors without VNNI
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QUInt8,  # a signed side overflows 16 bits on processors without VNNI
             op_types_to_quantize=["Conv", "ConvTranspose"],
-            calibrate_method=CalibrationMethod.Percentile,
+            calibrate_method=quantization.CalibrationMethod.Percentile,
             extra_options={"CalibPercentile": 99.99},  # a few extremes would make the steps coarse
         )
         return onnx.load(quantised)

@@ -87,7 +87,5 @@ def _target(entry: _Member, path: Path) -> PurePosixPath:
     if not target.parts or target.is_absolute() or ".." in target.parts or ":" in name:
         reason = "points outside the folder"
     if reason:
-        raise ValueError(
-            f"refused to unpack {path}: its entry {name!r} {reason}; fetch the archive from its official source"
-        )
+        raise ValueError(f"refused to unpack {path}: its entry {name!r} {reason}; fetch it from its official source")
     return target

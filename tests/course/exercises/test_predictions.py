@@ -56,7 +56,7 @@ def test_a_guess_is_a_number_or_a_word(file: Path) -> None:
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("DSRL_LAB_PREDICTIONS", str(tmp_path / "file" / "below"))
-    with pytest.raises(OSError, match=r"could not note the guess in .*below.* let DSRL_LAB_PREDICTIONS name another"):
+    with pytest.raises(OSError, match=r"cannot note the guess in .*below.* let DSRL_LAB_PREDICTIONS name another"):
         predict("a", 1)
 
 

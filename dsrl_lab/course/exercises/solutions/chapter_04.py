@@ -82,13 +82,8 @@ def _inside_by_convolution(height: int, width: int, dilation: int) -> float:
 
 def _draw_grids(generator: torch.Generator) -> list[Case]:
     sides = [(draw_integer(generator, 8, 20), draw_integer(generator, 24, 40)) for _ in range(4)]
-    return [
-        (16, 32, 18),
-        (16, 32, 6),
-        *((h, w, draw_integer(generator, 2, 7)) for h, w in sides),
-        (5, 40, 12),
-        (30, 9, 12),
-    ]
+    drawn = [(h, w, draw_integer(generator, 2, 7)) for h, w in sides]
+    return [(16, 32, 18), (16, 32, 6), *drawn, (5, 40, 12), (30, 9, 12)]
 
 
 INSIDE = Exercise(
