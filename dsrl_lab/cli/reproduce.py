@@ -47,6 +47,8 @@ def reproduce(
             for _ in experiments.run(recipe, directory=out / f"{row}_seed{seed}", seed=seed, resume=True):
                 pass
         return
+    if not minutes >= 0:
+        raise ValueError(f"expected --minutes of 0 or more, got {minutes}; the first seed of each core is trained in any case")
     if not resume and any(out.glob("*_seed*")):
         raise FileExistsError(f"{out} holds runs already; go on with --resume, or name another folder with --out")
     frames.runs(out)  # a record that cannot be read shows before training
@@ -120,6 +122,7 @@ def figures(
             raise typer.Exit(1)
         output.print("every figure follows from its records")
         return
+    folder_for_results(out)
     names = names or list(drawing.FIGURES)
     with progress_bar() as progress:
         bar = progress.add_task("figures", total=len(names))

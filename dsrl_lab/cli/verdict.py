@@ -42,7 +42,7 @@ def verdict(
     for claim, group in groupby(found, key=lambda finding: finding.claim):
         of_claim = list(group)
         numbers = "; ".join(f"{host} {number}".strip() for host, number in of_claim[0].paper.items())
-        output.print(f"\n[bold]{escape(claim)}[/bold]  paper: {escape(numbers)}")
+        output.print(f"\n[bold]{escape(claim)}[/bold]  paper: {escape(numbers)}", soft_wrap=False)
         for finding in of_claim:
             for indent, text in enumerate(_lines(finding), start=1):
                 output.print(Padding(text, (0, 0, 0, 2 * indent), expand=False))

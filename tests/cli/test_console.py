@@ -32,7 +32,10 @@ NEEDED = {
 }
 
 
-def test_no_path_is_broken_where_there_is_no_screen(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_path_is_broken_where_there_is_no_screen(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console.output, "_width", None)  # whatever COLUMNS was when the console was made
     table = Table(title=f"of {LONG}")
     table.add_column("found", overflow="fold")
     table.add_row(LONG)

@@ -317,7 +317,7 @@ def test_a_file_where_the_results_should_go_is_named(deployed: Path, tmp_path: P
     Image.fromarray(half_bright(32, 48, left=True)).save(tmp_path / "a.png")
     command = ["predict", str(deployed), str(tmp_path / "a.png"), "--out", str(deployed)]
     message = str(CliRunner().invoke(cli.app, command).exception)
-    assert "found a file there; name another with --out" in message
+    assert "found a file there; name another place" in message
 
 
 def test_only_known_endings_are_videos() -> None:
