@@ -48,7 +48,7 @@ def reproduce(
                 pass
         return
     if not minutes >= 0:
-        raise ValueError(f"expected --minutes of 0 or more, got {minutes}; the first seed of each core is trained in any case")
+        raise ValueError(f"expected --minutes of 0 or more, got {minutes}; each core trains one seed in any case")
     if not resume and any(out.glob("*_seed*")):
         raise FileExistsError(f"{out} holds runs already; go on with --resume, or name another folder with --out")
     frames.runs(out)  # a record that cannot be read shows before training
