@@ -32,6 +32,7 @@ def test_a_short_split_gives_smaller_batches_so_that_no_picture_comes_twice(tmp_
     assert row.pictures == 4 and row.scoring_seconds > 0
 
 
+@pytest.mark.slow
 def test_people_are_read_too() -> None:
     (row,) = run("people_hrnet_baseline", processes=(1,), workers=(0,), batches=1)
     assert row.scoring_seconds == 0 and row.files_per_second > 0
