@@ -20,9 +20,7 @@ def evaluate(
     dataset: Annotated[str, typer.Option(help="streets, camvid, cityscapes; street_people, lsp, coco.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
     split: Annotated[str, typer.Option(help="Any split that is there.")] = "val",
-    protocol: Annotated[
-        str, typer.Option(help="logits: enlarged bilinearly; labels: by nearest neighbour.")
-    ] = "logits",
+    protocol: Annotated[str, typer.Option(help="What is enlarged: logits, bilinearly, or labels.")] = "logits",
     input_size: InputSize = None,
     length: Annotated[int, typer.Option(min=1, help="How many pictures are drawn (streets only).")] = 100,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirror image (people only).")] = False,

@@ -21,7 +21,7 @@ def export(
     format: Annotated[str, typer.Option(help="onnx, which this kit reads too, or torch-export.")] = "onnx",
     precision: Annotated[str, typer.Option(help="float32; int8 (onnx) or bf16 (torch-export).")] = "float32",
     out: Annotated[
-        Path | None, typer.Option(help="NAME.onnx, NAME_int8.onnx, ... beside the checkpoint if none.")
+        Path | None, typer.Option(help="By default beside the checkpoint: NAME.onnx, NAME_int8.onnx.")
     ] = None,
     input_size: InputSize = None,
     dataset: Annotated[str, typer.Option(help="For int8 and --score; the checkpoint's by default.")] = "",

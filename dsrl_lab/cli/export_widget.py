@@ -13,9 +13,7 @@ from dsrl_lab.cli.console import output
 def export_widget(
     name: Annotated[str, typer.Argument(help="affinity, segmentation, super-resolution or training.")],
     out: Annotated[Path | None, typer.Option(help="The page to write; NAME.html by default.")] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Of affinity: a whole network trained on streets; the kit's own by default.")
-    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Of affinity: a whole network; the kit's by default.")] = None,
 ) -> None:
     """Write a widget as one self-contained page, for teaching pages and mail."""
     from dsrl_lab.files import whole_file

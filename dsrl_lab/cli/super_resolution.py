@@ -54,7 +54,7 @@ def train_sisr(
         network, bicubic = score["network"], score["bicubic"]
         output.print(
             f"{benchmark}: PSNR {network['psnr']:.2f} dB, SSIM {network['ssim']:.4f} "
-            f"(bicubic {bicubic['psnr']:.2f} dB, {bicubic['ssim']:.4f})",
+            f"(bicubic {bicubic['psnr']:.2f} dB, {bicubic['ssim']:.4f})"
         )
     output.print(f"record and weights in {directory}")
     if keep is not None:

@@ -26,8 +26,7 @@ def train(
     changes: Changes = None,
     pictures: Annotated[tuple[int, int] | None, typer.Option(help="Drawn for train and val (streets only).")] = None,
     encoder_weights: Annotated[
-        str | None,
-        typer.Option(help="Start the encoder from torchvision's weights: a file, a name as IMAGENET1K_V1, or none."),
+        str | None, typer.Option(help="Of the encoder: a file, torchvision's name, none.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU cores to use; all by default.")] = None,
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes; under torchrun its own number counts.")] = 1,
@@ -64,13 +63,8 @@ def train(
     processes = int(os.environ.get("WORLD_SIZE", devices))
     check_shares(chosen.train.batch_size, processes)  # before they are started
     per_node = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
-    fabric = Fabric(
-        accelerator="auto",
-        devices=per_node,
-        num_nodes=processes // per_node,
-        strategy="ddp" if processes > 1 else "auto",
-        precision=chosen.train.precision,
-    )
+    nodes, strategy = processes // per_node, "ddp" if processes > 1 else "auto"
+    fabric = Fabric(devices=per_node, num_nodes=nodes, strategy=strategy, precision=chosen.train.precision)
     fabric.launch()
     if fabric.is_global_zero:
         draw_scenes(dataclasses.replace(chosen, train=dataclasses.replace(chosen.train, seed=seed)))

@@ -74,7 +74,7 @@ def reduce_bicubic(image: Tensor, upscale_factor: int) -> Tensor:
     height, width = image.shape[-2:]
     if height % upscale_factor or width % upscale_factor:
         fits = (height // upscale_factor * upscale_factor, width // upscale_factor * upscale_factor)
-        raise ValueError(f"expected sides divisible by {upscale_factor}, got {(height, width)}; crop to {fits}")
+        raise ValueError(f"expected (H, W) divisible by {upscale_factor}, got {(height, width)}; crop to {fits}")
     height, width = height // upscale_factor, width // upscale_factor
     shorter = _round_to_levels(imresize_bicubic(image.double(), (height, image.shape[-1])))
     return _round_to_levels(imresize_bicubic(shorter, (height, width))).to(image.dtype)

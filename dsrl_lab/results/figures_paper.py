@@ -28,9 +28,8 @@ Lane = dict[str, Estimate]
 def paper_table1(inputs: Inputs) -> Drawing:
     """Table 1 as bars for both hosts, and its gains beside those of our own ablations."""
     figure = new_figure(14, 4.2)
-    figure.suptitle(
-        "Table 1: Cityscapes val, input 256×512 [P]; our gains on other pictures beside it", x=0.01, ha="left"
-    )
+    title = "Table 1: Cityscapes val, input 256×512 [P]; our gains on other pictures beside it"
+    figure.suptitle(title, x=0.01, ha="left")
     *panels, gains = figure.subplots(1, 3, width_ratios=(1, 1, 1.6))
     for number, (host, ax) in enumerate(zip(paper.HOSTS, panels, strict=True)):
         for place, line in enumerate(paper.TABLE_1):
@@ -78,9 +77,8 @@ def paper_figure1(inputs: Inputs) -> Drawing:
             label.set(weight="bold", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85})
         ax.set(title=f"{host}: Cityscapes val", ylabel="mIoU (%)", ylim=(52, 74), xlim=(-0.3, len(points) - 0.45))
         ax.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right")
-        ax.legend(
-            loc="upper left", title="bold numbers: the figure's own labels [P]", title_fontsize=8, alignment="left"
-        )
+        title = "bold numbers: the figure's own labels [P]"
+        ax.legend(loc="upper left", title=title, title_fontsize=8, alignment="left")
     for host, (color, marker) in HOST_STYLES.items():
         values = [point.gain.value for point in paper.FIGURE_1 if point.host == host]
         gains.plot(range(len(values)), values, color=color, marker=marker, label=f"{host} [P]")

@@ -66,9 +66,8 @@ def all_rows_figure(inputs: Inputs) -> Drawing:
     figure.suptitle(f"{setting_title(runs)}: all rows, all questions, on {split}", x=0.01, ha="left")
     rows, questions = figure.subplots(1, 2)
     charts.gain_points(pick(gains(values), split=split), ax=rows)
-    charts.gain_points(
-        pick(steps(values), split=split), y="adds", xlabel="adds (points of mIoU, paired by seed)", ax=questions
-    )
+    label = "adds (points of mIoU, paired by seed)"
+    charts.gain_points(pick(steps(values), split=split), y="adds", xlabel=label, ax=questions)
     figure.supxlabel(training_note(runs), fontsize=8, color=GREY)
     return Drawing(figure, tuple(gain_findings(runs)))
 
@@ -151,9 +150,8 @@ def sweep_figure(inputs: Inputs) -> Drawing:
         if len(equal):
             size = equal["input_height"].map("{:.0f}".format) + "×" + equal["input_width"].map("{:.0f}".format)
             equal = equal.assign(place=equal["label"].astype(str) + "; " + size)
-            charts.gain_points(
-                equal, y="place", xlabel="over the baseline at equal true MACs (points of mIoU)", ax=right
-            )
+            label = "over the baseline at equal true MACs (points of mIoU)"
+            charts.gain_points(equal, y="place", xlabel=label, ax=right)
     note = "Dots: seeds. Whiskers: 95 % t-interval. Left: rows trained at two sizes or more"
     figure.supxlabel(note, fontsize=8, color=GREY)
     return Drawing(figure, tuple(finding for finding in same_cost(inputs.runs) if finding.ours is not None))

@@ -133,26 +133,24 @@ def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoin
             continue
         key, _, parameter_name = name.removeprefix("optimizer.").partition(".")
         if parameter_name not in parameters:
-            raise ValueError(
-                f"{checkpoint.path}: the optimizer's state {name} belongs to no parameter of this network; "
-                "resume the recipe that wrote it, or start anew in another folder"
-            )
+            raise _does_not_fit(checkpoint, f"{name} belongs to no parameter of this network")
         parameter = parameters[parameter_name]
         if tensor.ndim and tensor.shape != parameter.shape:
-            raise ValueError(
-                f"{checkpoint.path}: expected {name} in its parameter's shape {tuple(parameter.shape)}, got "
-                f"{tuple(tensor.shape)}; the file is damaged: start anew in another folder"
-            )
+            shapes = f"its parameter's shape {tuple(parameter.shape)}, got {tuple(tensor.shape)}"
+            raise _does_not_fit(checkpoint, f"expected {name} in {shapes}")
         found.setdefault(parameter_name, set()).add(key)
         # Momentum takes the parameter's memory format: sums in another order would not resume bit for bit.
         state = torch.empty_like(parameter) if tensor.shape == parameter.shape else torch.empty_like(tensor)
         optimizer.state[parameter][key] = state.copy_(tensor)
     for parameter_name, keys in found.items():
         if keys != _OPTIMIZER_STATE.get(type(optimizer).__name__, keys):
-            raise ValueError(
-                f"{checkpoint.path}: {type(optimizer).__name__} does not go on from {', '.join(sorted(keys))} of "
-                f"{parameter_name}; the file is damaged or of another optimizer: start anew in another folder"
-            )
+            kept = f"{', '.join(sorted(keys))} of {parameter_name}"
+            raise _does_not_fit(checkpoint, f"{type(optimizer).__name__} does not go on from {kept}")
+
+
+def _does_not_fit(checkpoint: Checkpoint, problem: str) -> ValueError:
+    remedy = "resume the recipe that wrote it, or, if it is damaged, start anew in another folder"
+    return ValueError(f"{checkpoint.path}: {problem}; {remedy}")
 
 
 def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

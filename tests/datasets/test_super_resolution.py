@@ -96,7 +96,7 @@ def test_resize_keeps_size_constants_and_symmetry() -> None:
 def test_reduction_gives_whole_levels_and_refuses_what_does_not_divide() -> None:
     reduced = reduce_bicubic(_picture(12, 8, 0), 4)
     torch.testing.assert_close(reduced * 255, (reduced * 255).round())
-    with pytest.raises(ValueError, match=r"multiples of 4, got \(H, W\) = \(13, 8\); crop to \(12, 8\)"):
+    with pytest.raises(ValueError, match=r"expected \(H, W\) divisible by 4, got \(13, 8\); crop to \(12, 8\)"):
         reduce_bicubic(torch.rand(3, 13, 8), 4)
 
 

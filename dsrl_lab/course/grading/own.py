@@ -67,9 +67,7 @@ def settings(course: Path) -> Settings:
         if unknown := sorted({*found.points, *found.written} - EXERCISES.keys()):
             raise ValueError(f"unknown exercises: {', '.join(unknown)}")
     except (TypeError, KeyError, ValueError) as error:
-        form = (
-            '[points] "06.2" = 3, [written] "06.2" = {question = "Why?", points = 2}, [due] 06_name = a date and time'
-        )
+        form = '[points] "06.2" = 3, [written] "06.2" = {question = "Why?", points = 2}, [due] 06_name = date and time'
         raise ValueError(f"expected {form} in {place}, got {error}") from error
     return found
 

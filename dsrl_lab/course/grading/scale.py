@@ -114,10 +114,8 @@ def measure(
         points = {"points": {mark.question: mark.points for mark in result.marks}, "should_be": should_be[student]}
         submissions.append({"kind": "submission", "student": student} | took | points)
     first: dict[str, Any] = {"kind": "classroom", "assignment": name, "submissions": number}
-    first |= {
-        "jobs": jobs or os.cpu_count(),
-        "answers": Counter(kind for one in simulated for kind in one.answers.values()),
-    }
+    kinds = Counter(kind for one in simulated for kind in one.answers.values())
+    first |= {"jobs": jobs or os.cpu_count(), "answers": kinds}
     first |= {"in_force": in_force, "not_enforced": not_enforced(), **environment()}
     bubblewrap = subprocess.run(["bwrap", "--version"], capture_output=True, text=True).stdout.split()[-1]
     first |= {"nbgrader": importlib.metadata.version("nbgrader"), "bubblewrap": bubblewrap}

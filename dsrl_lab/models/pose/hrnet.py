@@ -28,9 +28,7 @@ class Branches(nn.Module):
 
     def __init__(self, widths: Sequence[int], *, blocks: int) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(
-            nn.Sequential(*(BasicBlock(width, width) for _ in range(blocks))) for width in widths
-        )
+        self.branches = nn.ModuleList(nn.Sequential(*(BasicBlock(w, w) for _ in range(blocks))) for w in widths)
 
     def forward(self, maps: Maps) -> Maps:
         return tuple(branch(x) for branch, x in zip(self.branches, maps, strict=True))

@@ -57,12 +57,10 @@ class UNet(DensePredictor):
             class_layers=("classifier",),
         )
         self.pool = nn.MaxPool2d(2, ceil_mode=True)
-        self.encoder = nn.ModuleList(
-            _level(before, after) for before, after in zip((3, *channels[:-1]), channels, strict=True)
-        )
-        self.decoder = nn.ModuleList(
-            Up(deep, skip) for deep, skip in zip(channels[:0:-1], channels[-2::-1], strict=True)
-        )
+        downwards = zip((3, *channels[:-1]), channels, strict=True)
+        self.encoder = nn.ModuleList(_level(before, after) for before, after in downwards)
+        upwards = zip(channels[:0:-1], channels[-2::-1], strict=True)
+        self.decoder = nn.ModuleList(Up(deep, skip) for deep, skip in upwards)
         self.classifier = nn.Conv2d(width, num_classes, 1)
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:

@@ -82,9 +82,8 @@ class Steps:
     def __call__(self) -> float:
         """Take the next step and give its loss."""
         batch, config, number = self.batch(self.number), self.recipe.train, self.number
-        terms = train_step(
-            self.network, self.optimizer, self.objective, batch, config, iteration=number, fabric=self.fabric
-        )
+        parts = self.network, self.optimizer, self.objective
+        terms = train_step(*parts, batch, config, iteration=number, fabric=self.fabric)
         self.number += 1
         return float(terms.total)
 
