@@ -251,7 +251,7 @@ hint("10.2") + solution("10.2")
 #
 # $$\text{hours}=\frac{2\cdot\text{pictures}}{\text{GPUs}\cdot\text{utilisation}}\left(\frac{3\,M_{\text{forward}}}{\text{peak}}+\frac{M_{FA}}{\text{peak in float32}}\right)$$
 #
-# or, where that is longer, pictures × seconds to read one / (GPUs × cores). Backward costs about twice forward. **FA stands apart**: it is computed
+# or, where that is longer, pictures × seconds to read one / (GPUs × cores). Backward costs about twice forward. **FA stands apart**: by default it is computed
 # in float32, where an A100 has a sixteenth of its mixed-precision peak. *Utilisation* is what nobody knows beforehand: a tenth to a third. Run a
 # hundred iterations, then correct it.
 
@@ -294,8 +294,9 @@ with theme():
 
 # %% [markdown]
 # At 256×512 ESPNetv2 is so cheap that an A100 waits for PNG files. What helps: more cores for each GPU, pictures decoded once and kept, or copies at half
-# size. At 512×1024 it waits for **FA**. What helps: a coarser grid (`network.affinity_stride=16` compares a sixteenth of the pairs). That is another
-# experiment, and its record says so.
+# size. At 512×1024 it waits for **FA**. What helps: `train.affinity_precision=bfloat16` (tensor cores; planned at half of their peak, not yet measured),
+# `train.affinity_positions=4096` (a sample, an unbiased estimate), or a coarser grid (`network.affinity_stride=16`: a sixteenth of the pairs; that is
+# another experiment). `dsrl-lab cost --plan` shows the hours of each.
 
 # %% [markdown]
 # ## Feature affinity at full size
