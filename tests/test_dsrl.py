@@ -194,7 +194,7 @@ def test_mistakes_are_named() -> None:
         full(sisr=False)
     with pytest.raises(ValueError, match="power of two"):
         DeconvolutionHead(host(), upscale_factor=3)
-    with pytest.raises(ValueError, match="add a batch dimension"):
+    with pytest.raises(ValueError, match="add a batch axis, or take RGB"):
         full()(torch.zeros(3, 32, 32))
 
 

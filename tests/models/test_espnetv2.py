@@ -192,7 +192,7 @@ def test_a_file_that_is_no_release_is_refused(release: tuple[Path, ESPNetv2], tm
     ("options", "message"),
     [
         ({"num_classes": 2, "class_map": (1, 2, 3)}, "each of 2 classes, got 3"),
-        ({"class_map": (1, 20)}, r"in 0\.\.19 or None, got \[20\]"),
+        ({"class_map": (1, 20)}, r"in 0\.\.19, or None \(fresh\), got \[20\]"),
         ({"class_map": (-1,)}, r"got \[-1\]"),
     ],
 )
