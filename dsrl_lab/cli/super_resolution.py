@@ -37,7 +37,7 @@ def train_sisr(
 
     from dsrl_lab import experiments
     from dsrl_lab.kernels import keep_freed_memory
-    from dsrl_lab.results import release_runs as keeping
+    from dsrl_lab.results import release_runs
     from dsrl_lab.training import record
 
     chosen = recipes.find_super_resolution_recipe(recipe)
@@ -58,5 +58,5 @@ def train_sisr(
         )
     output.print(f"record and weights in {directory}")
     if keep is not None:
-        for place in keeping.keep(directory, keep):
+        for place in release_runs.keep(directory, keep):
             output.print(f"kept {place}")

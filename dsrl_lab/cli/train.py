@@ -47,7 +47,7 @@ def train(
 
     from dsrl_lab import experiments
     from dsrl_lab.kernels import keep_freed_memory
-    from dsrl_lab.results import release_runs as keeping
+    from dsrl_lab.results import release_runs
     from dsrl_lab.training.examples import check_shares
     from dsrl_lab.training.processes import leave_together
 
@@ -77,7 +77,7 @@ def train(
         leave_together()
         return
     follow(records, title=f"{recipe}, seed {seed}", iterations=chosen.train.iterations)
-    scores = keeping.final_scores(directory / "record.jsonl")
+    scores = release_runs.final_scores(directory / "record.jsonl")
     output.print(f"{_summary(scores)}, in {scores['seconds']:.0f} s of training")
     output.print(f"record and deployed network in {directory}")
     leave_together()
@@ -100,9 +100,9 @@ def keep(
     data: Annotated[Path, typer.Option(help="The kit's data folder.")] = Path("data"),
 ) -> None:
     """Copy records and deployed networks of finished runs into data/runs and data/checkpoints, to be committed."""
-    from dsrl_lab.results import release_runs as keeping
+    from dsrl_lab.results import release_runs
 
-    for place in keeping.keep(folder, data):
+    for place in release_runs.keep(folder, data):
         output.print(f"kept {place}")
 
 
@@ -111,9 +111,11 @@ def score_again(
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
 ) -> None:
     """Score finished runs again: older records gain newer measures, and every mIoU must be what its record says."""
-    from dsrl_lab.results import release_runs as keeping
+    from dsrl_lab.results import release_runs
 
-    scored = keeping.score_again(folder, data, progress=lambda run, miou: output.print(f"mIoU {miou:.4f} again: {run}"))
+    scored = release_runs.score_again(
+        folder, data, progress=lambda run, miou: output.print(f"mIoU {miou:.4f} again: {run}")
+    )
     if others := sorted(set(folder.rglob("record.jsonl")) - set(scored)):
         names = ", ".join(map(str, others))
         errors.print(f"left as they are, not of segmentation: {names}", markup=False)
