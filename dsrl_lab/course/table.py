@@ -11,7 +11,7 @@ import pandas as pd
 
 
 class Table:
-    """A frame as a page shows it: texts to the left, numbers to the right, in the page's own colours.
+    """A frame as a page shows it: texts to the left, numbers to the right ("42.8 ± 0.9" too), in its colours.
 
     ``rows`` is a frame, or what ``pandas.DataFrame`` takes. ``digits`` after the point: one number, or one by column
     (else 2). Missing values stay empty. Put it last in a cell or hand it to ``display``; ``.frame`` is the frame.
@@ -31,7 +31,7 @@ class Table:
         return f"{self.caption}\n{self._texts().to_string(index=False)}"
 
     def _repr_html_(self) -> str:
-        sides = ["right" if pd.api.types.is_numeric_dtype(kind) else "left" for kind in self.frame.dtypes]
+        sides = ["right" if texts.str.match(r"[+-]?\d|$").all() else "left" for _, texts in self._texts().items()]
 
         def line(cells: Iterable[Any], tag: str) -> str:
             pairs = zip(cells, sides, strict=True)

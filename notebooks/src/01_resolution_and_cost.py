@@ -44,6 +44,8 @@ from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.segmentation.unet import UNet
 from dsrl_lab.plots.masks import bare, show_image, show_mask
 from dsrl_lab.plots.theme import new_figure, style_of, theme
+from dsrl_lab.results import frames
+from dsrl_lab.results.tables import ablation_table
 from dsrl_lab.rows import BLUE, GREY
 from dsrl_lab.tools.bench import cost
 from dsrl_lab.training.build import build_dsrl
@@ -521,6 +523,16 @@ with theme():
 # %% [markdown]
 # **Paper against ours.** In Figure 1 of the paper ESPNetv2 goes from 54.5 to 64.4 % mIoU [read off, ± 0.2] when the input grows from 256 × 512 to 512 × 1024, at four times the cost. DSRL reaches
 # 59.5 % [P] at the small input, for 1.87 times the true cost. Ours, in small: "strided" and "strided, large input". The direction is the same; the sizes cannot be compared.
+#
+# Two seeds prove little. `make reproduce` asks the same with more: drawn streets, another town for each seed, scored on scenes that no choice has seen. Its
+# shipped records (exploratory), read in two lines:
+
+# %%
+runs = frames.runs(lab.root / "data" / "runs" / "streets_resolution")
+Table(
+    ablation_table(runs, ("seeds", "mIoU, test", "gain, test", "true MACs (M)")),
+    "Input 45x60, and 90x120 in the last row",
+)
 
 # %% [markdown]
 # ## Try it

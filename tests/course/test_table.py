@@ -24,3 +24,9 @@ def test_numbers_stand_to_the_right_and_texts_are_escaped() -> None:
 
 def test_the_text_twin_holds_the_same_values() -> None:
     assert repr(Table({"n": [1000]}, "counted")).split() == ["counted", "n", "1,000"]
+
+
+def test_texts_that_are_numbers_stand_to_the_right() -> None:
+    page = Table({"row": ["a", "b"], "gain": ["", "+1.3 ± 0.9"], "on": [True, False]}, "gains")._repr_html_()
+    sides = [cell.partition('"')[0] for cell in page.split("text-align:")[2:5]]
+    assert sides == ["left", "right", "left"]
