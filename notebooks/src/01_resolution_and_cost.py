@@ -523,7 +523,8 @@ with theme():
 # %% [markdown]
 # **Paper against ours.** In Figure 1 of the paper ESPNetv2 goes from 54.5 to 64.4 % mIoU [read off, ± 0.2] when the input grows from 256 × 512 to 512 × 1024, at four times the cost. DSRL reaches
 # 59.5 % [P] at the small input, for 1.87 times the true cost. Ours, in small: "strided" and "strided, large input". The direction is the same; the sizes cannot be compared.
-#
+
+# %% [markdown]
 # Two seeds prove little. `make reproduce` asks the same with more: drawn streets, another town for each seed, scored on scenes that no choice has seen. Its
 # shipped records (exploratory), read in two lines:
 

@@ -188,6 +188,7 @@ def spoil(whole: Path, folder: Path, value: float) -> Path:
     return folder / "spoilt.safetensors"
 
 
+@pytest.mark.slow
 def test_each_precision_has_its_own_name(whole: Path, tmp_path: Path, images: list[Tensor]) -> None:
     pytest.importorskip("onnxruntime", reason=NEEDS_ONNX)
     source = tmp_path / "net.safetensors"
