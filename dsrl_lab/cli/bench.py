@@ -84,7 +84,7 @@ def classroom(
 ) -> None:
     """Grade a simulated class as a teacher would: minutes, memory, and whether each grade is what it should be."""
     from dsrl_lab.course.grading import scale
-    from dsrl_lab.training.splits import REPOSITORY
+    from dsrl_lab.files import REPOSITORY
 
     with counting("grading a simulated class", submissions) as show:
         lines = scale.measure(REPOSITORY, submissions, assignment=assignment, jobs=jobs, record=record, progress=show)

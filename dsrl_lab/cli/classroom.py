@@ -29,7 +29,7 @@ def release(
 ) -> None:
     """Build an nbgrader course: source/, release/, and kit/, the students' copy of the library without solutions."""
     from dsrl_lab.course.grading.release import release as build
-    from dsrl_lab.training.splits import REPOSITORY
+    from dsrl_lab.files import REPOSITORY
 
     for name, asked in build(course, REPOSITORY, only=only or []).items():
         points = 2 * sum(question.points for question in asked)

@@ -13,7 +13,6 @@ from rich.console import Console, ConsoleDimensions
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
-    from dsrl_lab.training.config import Recipe
     from dsrl_lab.training.record import TrainRecord
 
 PIPE = 1000  # columns where there is no screen: no path in a table is broken
@@ -82,22 +81,6 @@ def on_stop(kept: Callable[[], str]) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(kept()) from None
-
-
-def draw_scenes(recipe: Recipe) -> None:
-    """Draw the scenes that a recipe reads from the cache, a process for each of PyTorch's threads."""
-    import torch
-
-    from dsrl_lab.datasets.streets import LENGTHS, Streets
-    from dsrl_lab.training.splits import picture_size_of
-
-    size, town, counts = picture_size_of(recipe), recipe.train.seed, recipe.pictures if recipe.town_per_seed else None
-    lengths = zip(LENGTHS, counts or (), strict=False)
-    sets = [Streets(split, size=size, length=n, seed=town, cache=True) for split, n in lengths]
-    with progress_bar(transient=True) as progress:
-        bar = progress.add_task("drawing scenes", total=sum(map(len, sets)), visible=bool(sets))
-        for one in sets:
-            one.drawn.draw(processes=torch.get_num_threads(), progress=lambda: progress.advance(bar))
 
 
 def follow(records: Iterable[TrainRecord], *, title: str, iterations: int) -> TrainRecord | None:

@@ -16,7 +16,7 @@ import typer
 
 from dsrl_lab.cli.console import fitting_table, output, progress_bar
 from dsrl_lab.cli.places import folder_for_results
-from dsrl_lab.files import whole_file
+from dsrl_lab.files import REPOSITORY, whole_file
 
 SETTING = "streets_resolution"
 
@@ -37,7 +37,6 @@ def reproduce(
     from dsrl_lab import experiments, recipes
     from dsrl_lab.kernels import keep_freed_memory
     from dsrl_lab.results import frames, resolution
-    from dsrl_lab.training.splits import REPOSITORY
 
     if seed is not None:
         torch.set_num_threads(1)
@@ -63,7 +62,7 @@ def reproduce(
         output.print(f"- {sentence}")
     output.print("\nThree pictures to open:")
     for path in resolution.draw(out, out / "figures"):
-        output.print(f"  {path}", soft_wrap=True)
+        output.print(f"  {path}")
 
 
 def _train_seeds(out: Path, rows: int, limit: float, show: Callable[..., None]) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dsrl_lab.cli.bench import Changes
-from dsrl_lab.cli.console import draw_scenes, errors, follow, output
+from dsrl_lab.cli.console import errors, follow, output, progress_bar
 from dsrl_lab.cli.places import folder_for_results
+
+if TYPE_CHECKING:
+    from dsrl_lab.training.config import Recipe
 
 RUNS = Path("runs")
 
@@ -81,6 +84,22 @@ def train(
     output.print(f"{_summary(scores)}, in {scores['seconds']:.0f} s of training")
     output.print(f"record and deployed network in {directory}")
     leave_together()
+
+
+def draw_scenes(recipe: Recipe) -> None:
+    """Draw the scenes that a recipe reads from the cache, a process for each of PyTorch's threads."""
+    import torch
+
+    from dsrl_lab.datasets.streets import LENGTHS, Streets
+    from dsrl_lab.training.splits import picture_size_of
+
+    size, town, counts = picture_size_of(recipe), recipe.train.seed, recipe.pictures if recipe.town_per_seed else None
+    lengths = zip(LENGTHS, counts or (), strict=False)
+    sets = [Streets(split, size=size, length=n, seed=town, cache=True) for split, n in lengths]
+    with progress_bar(transient=True) as progress:
+        bar = progress.add_task("drawing scenes", total=sum(map(len, sets)), visible=bool(sets))
+        for one in sets:
+            one.drawn.draw(processes=torch.get_num_threads(), progress=lambda: progress.advance(bar))
 
 
 def _summary(scores: dict[str, Any]) -> str:

@@ -17,9 +17,9 @@ from PIL import Image
 
 from dsrl_lab.datasets.base import Sample
 from dsrl_lab.datasets.class_tables import CAMVID
+from dsrl_lab.files import REPOSITORY
 from dsrl_lab.plots.masks import show_image, show_mask
 from dsrl_lab.plots.theme import theme
-from dsrl_lab.training.splits import REPOSITORY
 
 MOST_WIDTH = 1100
 

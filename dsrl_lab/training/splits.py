@@ -12,7 +12,7 @@ from dsrl_lab.datasets.cityscapes import Cityscapes
 from dsrl_lab.datasets.people import POSE_DATASETS, open_crowds
 from dsrl_lab.datasets.pose import PoseDataset, PoseSample
 from dsrl_lab.datasets.streets import Streets
-from dsrl_lab.files import REPOSITORY as REPOSITORY
+from dsrl_lab.files import REPOSITORY
 from dsrl_lab.training.config import Recipe
 from dsrl_lab.training.evaluate import check_not_empty, drive_of
 from dsrl_lab.training.examples import DecodedSamples

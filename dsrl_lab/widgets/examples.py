@@ -15,12 +15,12 @@ from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.photos import Photos
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.super_resolution import imresize_bicubic, luminance, reduce_bicubic
+from dsrl_lab.files import REPOSITORY
 from dsrl_lab.models.super_resolution import SuperResolver
 from dsrl_lab.results.figures_streets import see
 from dsrl_lab.training import record
 from dsrl_lab.training.build import load_super_resolver, load_task_model
 from dsrl_lab.training.evaluate import predict_mask
-from dsrl_lab.training.splits import REPOSITORY
 from dsrl_lab.widgets.affinity import AffinityExplorer
 from dsrl_lab.widgets.base import Widget
 from dsrl_lab.widgets.segmentation import SegmentationCompare

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsrl_lab.cli.console import draw_scenes
+from dsrl_lab.cli.train import draw_scenes
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.recipes import find_recipe
 from dsrl_lab.streets import cache

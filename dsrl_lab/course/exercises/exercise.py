@@ -56,7 +56,7 @@ class Exercise:
     @property
     def stub(self) -> str:
         """Signature and docstring as the notebook's source shows them; without that source, a ValueError."""
-        from dsrl_lab.training.splits import REPOSITORY
+        from dsrl_lab.files import REPOSITORY
 
         folders = (*SOURCES, REPOSITORY / "notebooks" / "src")
         sources = [path for folder in folders for path in sorted(folder.glob(f"{self.name[:2]}_*.py"))]

@@ -18,6 +18,7 @@ from rich.table import Table
 from dsrl_lab import experiments
 from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset
 from dsrl_lab.datasets.pose import PoseDataset
+from dsrl_lab.files import REPOSITORY
 from dsrl_lab.metrics import BoundaryScore, SegmentationScore
 from dsrl_lab.recipes import Recipe, find_recipe
 from dsrl_lab.tools.bench.drawn_cityscapes import write_drawn_cityscapes
@@ -26,7 +27,6 @@ from dsrl_lab.training import record
 from dsrl_lab.training.examples import Batches
 from dsrl_lab.training.objectives import Objective, SegmentationObjective
 from dsrl_lab.training.pose import PoseObjective
-from dsrl_lab.training.splits import REPOSITORY
 
 DRAWN = 16
 RECORD = REPOSITORY / "data" / "runs" / "deployment.jsonl"

@@ -84,7 +84,7 @@ def test_the_notebook_asks_and_helps(exercise: Exercise) -> None:
 
 
 def test_a_stub_without_its_notebook_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dsrl_lab.training.splits.REPOSITORY", tmp_path)
+    monkeypatch.setattr("dsrl_lab.files.REPOSITORY", tmp_path)
     with pytest.raises(ValueError, match=r"expected the stub of 06\.2 in notebooks/src/06_.* run from a checkout"):
         stub("06.2")
 
