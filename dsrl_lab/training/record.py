@@ -98,14 +98,21 @@ def unpack(packed: dict[str, Any]) -> np.ndarray:
 
 
 def append(path: Path, line: dict[str, Any]) -> None:
-    """Add a line and bring it to the disk; numbers that JSON cannot hold become null. An OSError names the file."""
+    """Add a whole line or, where the disk fails, nothing; numbers that JSON cannot hold become null.
+
+    Raises:
+        OSError: the file cannot be written; the message names it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    before = path.stat().st_size if path.exists() else 0
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(_text(line))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
+        if path.exists() and path.stat().st_size > before:
+            os.truncate(path, before)
         raise OSError(f"cannot write {path}: {error.strerror}; make room, then run again with --resume") from error
 
 

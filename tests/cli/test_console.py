@@ -86,7 +86,7 @@ import sys
 from typer.testing import CliRunner
 from dsrl_lab import cli
 commands = [["--help"], *([name, "--help"] for name in sys.argv[1:]), ["train", "--list"], ["train-sisr", "--list"]]
-for command in [*commands, ["doctor"]]:
+for command in [*commands, ["doctor"], ["data", "list"]]:
     result = CliRunner().invoke(cli.app, command)
     assert result.exit_code == 0, (command, result.exception)
     assert "torch" not in sys.modules, command

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import math
 import os
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,19 @@ def test_a_line_that_cannot_be_written_names_the_file(tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match=r"cannot write .*record\.jsonl: No space left on device; make room.*--resume"):
         append(tmp_path / "record.jsonl", {"kind": "run"})
+
+
+def test_a_disk_that_fills_up_in_a_line_leaves_the_lines_before_it(tmp_path: Path) -> None:
+    """A limit on the file's size stops the write after its first half, as a full disk does."""
+    path = tmp_path / "bench.jsonl"
+    append(path, {"kind": "bench", "rows": list(range(10))})
+    before, (soft, hard) = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, hard))
+        with pytest.raises(OSError, match=r"cannot write .*bench\.jsonl"):
+            append(path, {"kind": "bench", "rows": list(range(100))})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_bytes() == before

@@ -9,16 +9,18 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from pooch import HTTPDownloader
 from requests.exceptions import RequestException, Timeout
 
-from dsrl_lab.datasets.base import DataReport
 from dsrl_lab.files import check_free_space, sha256, whole_file
 from dsrl_lab.tools.fetch.archives import unpack
 from dsrl_lab.tools.fetch.sources import Entry, RemoteFile, available
+
+if TYPE_CHECKING:
+    from dsrl_lab.datasets.base import DataReport
 
 __all__ = ["DownloadError", "Entry", "RemoteFile", "available", "download", "fetch", "verify"]
 
@@ -184,6 +186,8 @@ def _unpack_by_hand(entry: Entry, root: Path) -> Path:
 
 def verify(name: str, root: str | Path) -> DataReport:
     """Say what is there, as training's reader sees it, and compare SHA-256; raises ValueError for an unknown name."""
+    from dsrl_lab.datasets.base import DataReport
+
     entry = _entry(name)
     folder = Path(root) / entry.folder
     there = {file.path: _is_whole(folder / file.path, file) for file in entry.files if (folder / file.path).is_file()}

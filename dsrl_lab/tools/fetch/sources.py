@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from dsrl_lab.datasets import camvid, cityscapes, pose, super_resolution
-from dsrl_lab.datasets.base import DataReport
+if TYPE_CHECKING:
+    from dsrl_lab.datasets.base import DataReport
 
-CHECKS: dict[str, Callable[[Path], DataReport]] = {  # what training could read of an entry's folder
-    "camvid": camvid.check,
-    "cityscapes": cityscapes.check,
-    "lsp_extended": pose.check,
-    "t91": super_resolution.check_t91,
+
+def _reader(name: str) -> Callable[[Path], DataReport]:
+    """A check of ``dsrl_lab.datasets`` that is imported when it is called: listing needs no torch."""
+    return lambda folder: pkgutil.resolve_name(f"dsrl_lab.datasets.{name}")(folder)
+
+
+CHECKS = {  # what training could read of an entry's folder
+    "camvid": _reader("camvid:check"),
+    "cityscapes": _reader("cityscapes:check"),
+    "lsp_extended": _reader("pose:check"),
+    "t91": _reader("super_resolution:check_t91"),
 }
 
 
