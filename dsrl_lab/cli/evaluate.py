@@ -20,7 +20,7 @@ def evaluate(
     dataset: Annotated[str, typer.Option(help="streets, camvid, cityscapes; street_people, lsp, coco.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
     split: Annotated[str, typer.Option(help="Any split that is there.")] = "val",
-    protocol: Annotated[str, typer.Option(help="What is enlarged: logits, bilinearly, or labels.")] = "logits",
+    protocol: Annotated[str, typer.Option(help="logits or labels, which are enlarged; all: a table.")] = "logits",
     input_size: InputSize = None,
     length: Annotated[int, typer.Option(min=1, help="How many pictures are drawn (streets only).")] = 100,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirror image (people only).")] = False,
@@ -33,6 +33,7 @@ def evaluate(
     from dsrl_lab import experiments
     from dsrl_lab.datasets.people import POSE_DATASETS, drawing_size, open_people
     from dsrl_lab.tools.prediction import open_network
+    from dsrl_lab.tools.protocols import MEANING, every_protocol
     from dsrl_lab.training.config import NetworkConfig
     from dsrl_lab.training.evaluate import evaluate_segmentation
     from dsrl_lab.training.pose import evaluate_pose
@@ -51,9 +52,16 @@ def evaluate(
     else:
         pictures = experiments.open_split(dataset, split, data, size=high_size, length=length)
         with counting(f"{dataset} {split}") as progress:
-            result = evaluate_segmentation(model, pictures, input_size=size, protocol=protocol, progress=progress)
-        scores = result.to_json()
-        names, lines, summary = ("class", "IoU"), _lines(result.iou, "absent"), f"mIoU {result.miou:.4f}"
+            if protocol == "all":
+                scores = every_protocol(model, pictures, input_size=size, progress=progress)
+            else:
+                result = evaluate_segmentation(model, pictures, input_size=size, protocol=protocol, progress=progress)
+        if protocol == "all":
+            names, summary = ("protocol", "mIoU"), f"{len(pictures)} pictures"
+            lines = [(f"{name}: {MEANING[name]}", f"{value:.4f}") for name, value in scores.items()]
+        else:
+            scores = result.to_json()
+            names, lines, summary = ("class", "IoU"), _lines(result.iou, "absent"), f"mIoU {result.miou:.4f}"
     if as_json:
         typer.echo(json.dumps(scores | {"checkpoint": str(checkpoint), "dataset": dataset}, indent=2))
     else:

@@ -73,6 +73,12 @@ def test_evaluate_prints_json_that_agrees_with_the_record(trained: Path) -> None
     assert len(scores["iou"]) == 11 and scores["split"] == "val"
 
 
+def test_evaluate_shows_every_protocol(trained: Path) -> None:
+    command = ("evaluate", trained / "deployed.safetensors", "--dataset", "streets", "--length", 2)
+    by_protocol, logits = (json.loads(invoke(*command, *more, "--json")) for more in (("--protocol", "all"), ()))
+    assert by_protocol["logits"] == logits["miou"] and len(by_protocol) == 7
+
+
 def test_evaluate_takes_a_whole_runs_checkpoint_too(trained: Path) -> None:
     printed = invoke("evaluate", trained / "latest.safetensors", "--dataset", "streets", "--length", 2, "--json")
     scores = json.loads(printed[printed.index("{") :])
