@@ -39,11 +39,15 @@ def train(
     steps: Annotated[int, typer.Option(min=2, help="Timed steps of each row.")] = 10,
     record: Record = None,
 ) -> None:
-    """Images per second in training: baseline, + SSSR, + SISR, + FA side by side."""
+    """Images per second in training: baseline, + SSSR, + SISR, + FA side by side; and where the whole's time goes."""
+    from dsrl_lab.tools.bench import parts
     from dsrl_lab.tools.bench import training as bench
 
     rows = bench.run(setting, changes=changes or [], steps=steps)
-    _show(bench.table(rows), record, "training_pace", rows, setting=setting, changes=changes or [], steps=steps)
+    by_part = bench.run_parts(setting, changes=changes or [], steps=steps)
+    facts = {"setting": setting, "changes": changes or [], "steps": steps, "milliseconds": by_part}
+    _show(bench.table(rows), record, "training_pace", rows, **facts)
+    output.print(parts.table(by_part, rows[-1].title))
 
 
 @app.command(name="compile")

@@ -14,6 +14,7 @@ from dsrl_lab.datasets.base import Sample
 from dsrl_lab.kernels import keep_freed_memory
 from dsrl_lab.recipes import find_recipe, with_changes
 from dsrl_lab.rows import MAIN_ROWS
+from dsrl_lab.tools.bench import parts
 from dsrl_lab.tools.bench.ratios import alternate, ratio_to
 from dsrl_lab.tools.bench.report import times, to_table
 from dsrl_lab.training.build import build_dsrl
@@ -39,6 +40,13 @@ def run(setting: str = "streets_tinynet_45x60", *, changes: Sequence[str] = (), 
     recipes = [with_changes(find_recipe(f"{setting}_{row}"), changes) for row in MAIN_ROWS]
     _prepare(steps)
     return _rows({recipe.title: Steps(recipe) for recipe in recipes}, steps)
+
+
+def run_parts(setting: str, *, changes: Sequence[str] = (), steps: int = 10) -> dict[str, tuple[float, float]]:
+    """Milliseconds, forward and backward, of each part of the whole objective's step; errors as of ``run``."""
+    _prepare(steps)
+    whole = Steps(with_changes(find_recipe(f"{setting}_{MAIN_ROWS[-1]}"), changes))
+    return parts.measure(whole, whole.network.module, steps=steps)
 
 
 def run_compiled(
