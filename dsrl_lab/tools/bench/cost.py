@@ -39,6 +39,7 @@ class Row:
     seconds: float | None = None  # latency in evaluation, median
     gemm_share: float | None = None  # multiply-adds per second over the rate of a 1024^3 float32 matrix product
     images_per_second: float | None = None  # in training: forward, loss, backward, optimizer step
+    kept_bytes: float | None = None  # an image's share of what autograd holds for the way back, measured
 
 
 def activation_bytes(model: nn.Module, input_size: tuple[int, int]) -> int:
@@ -60,6 +61,20 @@ def activation_bytes(model: nn.Module, input_size: tuple[int, int]) -> int:
         for handle in handles:
             handle.remove()
     return total
+
+
+def kept_bytes(network: nn.Module, images: Tensor) -> float:
+    """Bytes, for each of the images (N, 3, H, W), that autograd holds between the two halves of a training step."""
+    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    held: dict[int, torch.UntypedStorage] = {}
+
+    def hold(x: Tensor) -> Tensor:
+        held[x.untyped_storage().data_ptr()] = x.untyped_storage()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(hold, lambda x: x):
+        training_loss(network.train(), images)
+    return sum(storage.nbytes() for place, storage in held.items() if place not in weights) / len(images)
 
 
 def training_loss(network: nn.Module, images: Tensor) -> Tensor:
@@ -99,8 +114,12 @@ def run(
             calls[f"{name} product"] = _product()
             calls[f"{name} infer"] = functools.partial(_infer, network, torch.rand(1, 3, *input_size))
             if batch_size:
-                optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
-                calls[name] = functools.partial(_train, network, optimizer, torch.rand(batch_size, 3, *input_size))
+                optimizer, images = (
+                    torch.optim.SGD(network.parameters(), lr=1e-4),
+                    torch.rand(batch_size, 3, *input_size),
+                )
+                rows[-1] = replace(rows[-1], kept_bytes=kept_bytes(network, images))
+                calls[name] = functools.partial(_train, network, optimizer, images)
     if not runs:
         return rows
     seconds = {name: timed.clock for name, timed in alternate(calls, runs).items()}
@@ -171,6 +190,7 @@ def table(rows: Sequence[Row]) -> Table:
             "MACs": f"{row.macs / 1e9:.3f} G",
             "without\ntransposed": f"{row.macs_without_transposed / 1e9:.3f} G",
             "activations": f"{row.activation_bytes / 1e6:.1f} MB",
+            "kept in\ntraining": "-" if row.kept_bytes is None else f"{row.kept_bytes / 1e6:.1f} MB",
             "latency": "-" if row.seconds is None else f"{1e3 * row.seconds:.0f} ms",
             "share": "-" if row.gemm_share is None else f"{100 * row.gemm_share:.0f} %",
             "training\nimages/s": "-" if row.images_per_second is None else f"{row.images_per_second:.2f}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from dsrl_lab.kernels import FastConv2d
 from dsrl_lab.models import POSE, SEGMENTATION, SUPER_RESOLUTION
 from dsrl_lab.models.super_resolution import LapSRN
 from dsrl_lab.tools.bench.catalogue import catalogue, find
-from dsrl_lab.tools.bench.cost import Row, activation_bytes, run, table, training_loss
+from dsrl_lab.tools.bench.cost import Row, activation_bytes, kept_bytes, run, table, training_loss
 from dsrl_lab.tools.bench.ratios import Seconds
 
 
@@ -36,6 +37,22 @@ def test_multiply_adds_grow_with_the_area() -> None:
     assert large.activation_bytes == 4 * small.activation_bytes
     assert large.parameters == small.parameters
     assert large.seconds is None
+
+
+def test_what_autograd_keeps_is_measured() -> None:
+    """A convolution keeps its input, ReLU its output, once each though both ask for it; weights are not counted."""
+    layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+
+    class Scales(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = layers
+
+        def forward(self, x: torch.Tensor) -> SimpleNamespace:
+            return SimpleNamespace(scales=[self.layers(x)])
+
+    image, relu, output = 3 * 40, 4 * 40, 2 * 40
+    assert kept_bytes(Scales(), torch.rand(5, 3, 5, 8)) == 4 * (image + relu + output)
 
 
 def test_activations_are_the_outputs_of_layers_that_make_a_new_tensor() -> None:
@@ -130,7 +147,7 @@ def test_layers_are_in_their_fast_forms(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("dsrl_lab.tools.bench.cost.training_loss", watch)
     run(["tinynet"], (16, 16), batch_size=2, runs=1)
-    assert seen == [(True, True)] * 3
+    assert seen == [(True, True)] * 4  # once for what is kept, three timed or not
 
 
 def test_the_training_loss_counts_every_output() -> None:
