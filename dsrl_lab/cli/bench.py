@@ -105,6 +105,7 @@ def cost(
     utilisation: Annotated[float, typer.Option(help="Of the plan: share of the GPU's peak that is reached.")] = 0.2,
     cores: Annotated[int, typer.Option(help="Of the plan: cores that read pictures for each GPU.")] = 8,
     decode_ms: Annotated[float | None, typer.Option(help="Of a core to read a picture; as bench decode found.")] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Of the plan: time some steps here, as a check.")] = False,
 ) -> None:
     """Parameters, MACs with and without transposed convolutions, activation memory and latency of networks.
 
@@ -113,6 +114,8 @@ def cost(
     """
     if plan:
         _plan(plan, gpu, utilisation, cores, decode_ms)
+        if measure:
+            _measure(plan)
         return
     from dsrl_lab.tools.bench import cost as bench
 
@@ -156,6 +159,18 @@ def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float 
         f"{image.affinity_macs / 1e9:.2f} G with {image.tiled_affinity_bytes / 2**20:.1f} MiB (one dense matrix: "
         f"{image.dense_affinity_bytes / 2**20:.0f} MiB); deployed: {image.deployed_macs / 1e9:.2f} G MACs",
         sep="\n",
+    )
+
+
+def _measure(name: str) -> None:
+    from dsrl_lab.recipes import find_recipe
+    from dsrl_lab.tools.bench.training import utilisation
+
+    recipe = find_recipe(name)
+    seconds, share = utilisation(recipe)
+    output.print(
+        f"measured here: a step of {recipe.train.batch_size} pictures takes {seconds:.2f} s and reaches {share:.0%} of "
+        f"the rate of this machine's own matrix product; a GPU reaches less"
     )
 
 

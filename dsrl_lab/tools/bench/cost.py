@@ -111,7 +111,7 @@ def run(
             rows.append(_count(name, build().eval(), input_size))
         if runs:
             network = use_fast_kernels(build())
-            calls[f"{name} product"] = _product()
+            calls[f"{name} product"] = product()
             calls[f"{name} infer"] = functools.partial(_infer, network, torch.rand(1, 3, *input_size))
             if batch_size:
                 optimizer, images = (
@@ -124,8 +124,8 @@ def run(
         return rows
     seconds = {name: timed.clock for name, timed in alternate(calls, runs).items()}
     for place, row in enumerate(rows):
-        infer, product = seconds[f"{row.name} infer"], seconds[f"{row.name} product"]
-        share = median(row.macs / GEMM_SIDE**3 * b / a for a, b in zip(infer, product, strict=True))
+        infer, products = seconds[f"{row.name} infer"], seconds[f"{row.name} product"]
+        share = median(row.macs / GEMM_SIDE**3 * b / a for a, b in zip(infer, products, strict=True))
         pace = batch_size / median(seconds[row.name]) if batch_size else None
         rows[place] = replace(row, seconds=median(infer), gemm_share=share, images_per_second=pace)
     return rows
@@ -162,7 +162,8 @@ def _count(name: str, blank: nn.Module, input_size: tuple[int, int]) -> Row:
     )
 
 
-def _product() -> Callable[[], Tensor]:
+def product() -> Callable[[], Tensor]:
+    """A float32 matrix product of ``GEMM_SIDE`` cubed: the machine's own rate."""
     a, b = torch.randn(GEMM_SIDE, GEMM_SIDE), torch.randn(GEMM_SIDE, GEMM_SIDE)
     return lambda: a @ b
 

@@ -15,6 +15,8 @@ from dsrl_lab.kernels import keep_freed_memory
 from dsrl_lab.recipes import find_recipe, with_changes
 from dsrl_lab.rows import MAIN_ROWS
 from dsrl_lab.tools.bench import parts
+from dsrl_lab.tools.bench.cost import GEMM_SIDE, product
+from dsrl_lab.tools.bench.plan import image_cost
 from dsrl_lab.tools.bench.ratios import alternate, ratio_to
 from dsrl_lab.tools.bench.report import times, to_table
 from dsrl_lab.training.build import build_dsrl
@@ -47,6 +49,17 @@ def run_parts(setting: str, *, changes: Sequence[str] = (), steps: int = 10) -> 
     _prepare(steps)
     whole = Steps(with_changes(find_recipe(f"{setting}_{MAIN_ROWS[-1]}"), changes))
     return parts.measure(whole, whole.network.module, steps=steps)
+
+
+def utilisation(recipe: Recipe, *, steps: int = 5) -> tuple[float, float]:
+    """Seconds of a recipe's step on this machine, and the share of its matrix product's rate that the step reaches."""
+    _prepare(steps)
+    seconds = alternate({"step": Steps(recipe), "product": product()}, steps)
+    macs = recipe.train.batch_size * image_cost(recipe).training_macs
+    share = median(
+        macs / GEMM_SIDE**3 * b / a for a, b in zip(seconds["step"].clock, seconds["product"].clock, strict=True)
+    )
+    return median(seconds["step"].clock), share
 
 
 def run_compiled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -164,6 +165,14 @@ def test_memory_grows_with_the_images_of_a_gpu() -> None:
 def test_mistakes_are_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected at least 1 GPU and core"):
         plan(find_recipe("streets_tinynet_dsrl"), 1, **wrong)
+
+
+def test_a_plan_is_checked_against_steps_here() -> None:
+    small = ["--plan", "streets_tinynet_45x60_baseline", "--decode-ms", "1", "--measure"]
+    result = CliRunner().invoke(cli.app, ["cost", *small])
+    assert result.exit_code == 0, result.output
+    share = re.search(r"a step of 8 pictures takes [\d.]+ s and reaches (\d+)% of", " ".join(result.output.split()))
+    assert share and 0 < int(share[1]) < 100
 
 
 def test_the_command_line_plans_one_eight_and_sixty_four_gpus() -> None:
