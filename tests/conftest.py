@@ -20,6 +20,12 @@ def _same_draws() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kit in Chinese."""
+    monkeypatch.setenv("DSRL_LAB_LANGUAGE", "zh")
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder with real data for development; tests that need it are skipped where it is absent."""

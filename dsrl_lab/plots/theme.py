@@ -122,7 +122,10 @@ def theme(*, dark: bool = False) -> Iterator[None]:
 def translate_texts(figure: Figure) -> None:
     """Put a figure's titles, labels, legends, notes and ticks that are words into the reader's language."""
     for text in figure.findobj(Text):
-        text.set_text(translate(text.get_text()))
+        before = text.get_text()
+        text.set_text(translate(before))
+        if text.get_text() != before:  # outside of the theme as well
+            text.set_fontfamily([*text.get_fontfamily(), _own_font()])
     for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
         ticks = axis.get_major_formatter()
         if isinstance(ticks, FixedFormatter | FuncFormatter | StrCategoryFormatter):

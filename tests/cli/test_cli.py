@@ -55,6 +55,11 @@ def test_doctor_tells_found_and_wanted_and_a_program_can_read_it() -> None:
     assert all(finding["ok"] for finding in findings if finding["needed"])
 
 
+@pytest.mark.usefixtures("chinese")
+def test_doctor_speaks_chinese_to_people_and_english_to_programs() -> None:
+    assert "CPU 核数" in invoke("doctor") and "cores" in invoke("doctor", "--json")
+
+
 def test_training_leaves_record_and_deployed_network(trained: Path) -> None:
     lines = record.read(trained / "record.jsonl")
     assert [line["kind"] for line in lines] == ["run", "train", "end"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from dsrl_lab.course.table import Table
 
@@ -30,3 +31,12 @@ def test_texts_that_are_numbers_stand_to_the_right() -> None:
     page = Table({"row": ["a", "b"], "gain": ["", "+1.3 ± 0.9"], "on": [True, False]}, "gains")._repr_html_()
     sides = [cell.partition('"')[0] for cell in page.split("text-align:")[2:5]]
     assert sides == ["left", "right", "left"]
+
+
+@pytest.mark.usefixtures("chinese")
+def test_a_table_is_shown_in_the_readers_language_and_its_frame_stays_english() -> None:
+    table = Table({"seed": [0, 1], "class": ["not labelled", "DSRL"], "change": ["+1.3", "-0.2"]}, "Truth")
+    assert repr(table).split() == ["真值", "种子", "类别", "变化", "0", "未标注", "+1.3", "1", "DSRL", "-0.2"]
+    page = table._repr_html_()
+    assert "真值</caption>" in page and '<th style="text-align:right">变化</th>' in page and "未标注</td>" in page
+    assert list(table.frame) == ["seed", "class", "change"] and table.frame["class"][0] == "not labelled"

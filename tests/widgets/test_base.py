@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -135,3 +136,22 @@ def test_a_widget_without_a_twin_says_so() -> None:
 
     with pytest.raises(NotImplementedError):
         Bare(arrays={}, facts={}, state={"x": 1}, alt="").static()
+
+
+def test_a_script_gets_its_texts_in_the_readers_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, mask = torch.rand(3, 4, 6), torch.zeros(4, 6, dtype=torch.long)
+    english = segmentation_compare(image, mask, mask, mask, CAMVID)
+    assert english.facts["texts"] == {} and '<html lang="en">' in english.page()
+    monkeypatch.setenv("DSRL_LAB_LANGUAGE", "zh")
+    made = segmentation_compare(image, mask, mask, mask, CAMVID, guide={"Left": "finished"})
+    texts = made.facts["texts"]
+    assert (texts["Truth"], texts["{label}:"]) == ("真值", "{label}：")
+    assert (made.facts["title"], made.facts["guide"]) == ("分割对比", {"左侧": "已完成"})
+    assert '<html lang="zh">' in made.page() and "<b>左侧：</b> 已完成" in made._twin().data
+
+
+def test_no_text_of_a_script_is_shown_without_being_looked_up() -> None:
+    """Words in quotes that are no names of elements, attributes, events or classes stand inside of say(...)."""
+    for name in ("kit", "affinity", "segmentation", "super_resolution", "training"):
+        code = re.sub(r'\bsay\("[^"]*"', "say(", re.sub(r"//.*", "", source(f"{name}.js")))
+        assert re.findall(r'"[A-Z][a-z]+ [^"]*"|"[a-z]+ [a-z]+ [a-z][^"]*"', code) == []
