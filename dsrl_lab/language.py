@@ -38,12 +38,16 @@ def choose_language(chosen: str) -> str:
     return language()
 
 
-def translate(text: str) -> str:
+def translate(text: str, /, **values: object) -> str:
     """A text in the reader's language; English where the catalogues lack it, which ``untranslated`` then lists.
+
+    With ``values``, they are put into its places after that, as by ``str.format``.
 
     The whole text is looked up first, then the text with its numbers as {0}, {1}, ... (see ``template``), then both
     without line breaks, which figures put into long labels.
     """
+    if values:
+        return translate(text).format(**values)
     if language() == ENGLISH:
         return text
     messages, general, numbers = catalogue(language()), template(text), NUMBER.findall(text)

@@ -32,14 +32,18 @@ VERDICTS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED)
 def of_python(path: Path) -> Iterator[str]:
     """The texts inside calls of ``translate``, constants by name too, and the findings of ``doctor``."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    simple = [node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
-    constants = {node.targets[0].id: node.value for node in simple}
-    shown = {"translate", "Finding"} if path.stem == "doctor" else {"translate"}
+    simple = [node for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
+    constants: dict[str, list[ast.expr]] = {}
+    for node in simple:
+        constants.setdefault(node.targets[0].id, []).append(node.value)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in shown:
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        if node.func.id in ("translate", "Mistake") or (node.func.id == "Finding" and path.stem == "doctor"):
             pieces = {id(part) for one in ast.walk(node) if isinstance(one, ast.JoinedStr) for part in one.values}
-            for part in ast.walk(node):
-                part = constants.get(part.id, part) if isinstance(part, ast.Name) else part
+            parts = [part for argument in node.args for part in ast.walk(argument)]
+            parts += [value for part in parts if isinstance(part, ast.Name) for value in constants.get(part.id, [])]
+            for part in parts:
                 if isinstance(part, ast.Constant) and isinstance(part.value, str) and id(part) not in pieces:
                     yield part.value
 

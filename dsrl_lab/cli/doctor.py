@@ -120,21 +120,11 @@ def _grading() -> list[Finding]:
     from dsrl_lab.course.grading.walls import bubblewrap, not_enforced
 
     reason, missing = bubblewrap(), not_enforced()
+    install = "install the program bwrap (Debian, Ubuntu: bubblewrap), and allow user name spaces"
+    wanted = "bubblewrap (teachers only)"
+    remedy = "run it as a user of a systemd computer, or in a control group (version 2) of which you may make parts"
+    limits = f"without {', '.join(missing)}" if missing else "all"
     return [
-        Finding(
-            "sandbox for grading",
-            reason or "bubblewrap",
-            "bubblewrap (teachers only)",
-            not reason,
-            False,
-            "install the program bwrap (Debian, Ubuntu: bubblewrap), and allow user name spaces",
-        ),
-        Finding(
-            "limits for grading",
-            f"without {', '.join(missing)}" if missing else "all",
-            "kept by the kernel (teachers only)",
-            not missing,
-            False,
-            "run it as a user of a systemd computer, or in a control group (version 2) of which you may make parts",
-        ),
+        Finding("sandbox for grading", reason or "bubblewrap", wanted, not reason, False, install),
+        Finding("limits for grading", limits, "kept by the kernel (teachers only)", not missing, False, remedy),
     ]

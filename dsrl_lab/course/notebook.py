@@ -18,12 +18,9 @@ from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dsrl_lab.datasets.base import Sample
-from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.files import REPOSITORY
 from dsrl_lab.language import language, translate
-from dsrl_lab.plots.masks import show_image, show_mask
-from dsrl_lab.plots.theme import theme, translate_texts
+from dsrl_lab.plots.theme import translate_texts
 
 MOST_WIDTH = 1100
 
@@ -40,19 +37,8 @@ class Lab:
         if there := [path for path in paths if path.is_file()]:
             show_png(there[0].read_bytes(), alt=alt)
         else:
-            missing = translate("Figure {name} is not drawn yet:").format(name=f"<code>{name}</code>")
+            missing = translate("Figure {name} is not drawn yet:", name=f"<code>{name}</code>")
             display(HTML(f"<p>{missing} <code>dsrl-lab figures {name}</code></p>"))
-
-    def show_pair(self, sample: Sample) -> None:
-        """Show a picture beside its mask with the names of the classes."""
-        with theme():
-            figure = Figure(figsize=(9, 3.4), layout="constrained")
-            left, right = figure.subplots(1, 2)
-            show_image(sample.image, title=sample.name, ax=left)
-            show_mask(sample.mask, CAMVID, title="its classes", ax=right)
-            show_figure(
-                figure, alt=translate("Street scene {name} beside the mask of its classes").format(name=sample.name)
-            )
 
 
 def start(seed: int = 0) -> Lab:

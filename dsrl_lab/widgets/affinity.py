@@ -23,6 +23,10 @@ from dsrl_lab.plots.masks import to_picture
 from dsrl_lab.plots.theme import new_figure, theme
 from dsrl_lab.widgets.base import Widget, as_image, as_tensor, or_refused
 
+ALT = (
+    "A picture with one position marked, and how similar all positions are to it in the features of segmentation and "
+    "of super-resolution"
+)
 MOST_POSITIONS, MOST_CHANNELS = 64 * 64, 64
 COSINES = (-1.0, 1.0)
 """One scale for all rows and their differences, as in the browser: pictures can be compared."""
@@ -83,11 +87,7 @@ class AffinityExplorer(Widget):
                 "q": 1,
                 "pooling": 1,
             },
-            alt=alt
-            or translate(
-                "A picture with one position marked, and how similar all positions are to it in the features of "
-                "segmentation and of super-resolution"
-            ),
+            alt=alt or translate(ALT),
             guide=guide,
         )
 

@@ -180,8 +180,7 @@ class Widget(AnyWidget, ValueWidget):
     def _twin(self, before: str = "") -> HTML:
         with theme():
             picture = figure_html(self.static(), alt=self.alt).data
-        label = translate("{label}:")
-        lines = [(label.format(label=name), text) for name, text in self.facts["guide"].items()]
+        lines = [(translate("{label}:", label=name), text) for name, text in self.facts["guide"].items()]
         guide = "<br>".join(f"<b>{html.escape(name)}</b> {html.escape(text)}" for name, text in lines)
         return HTML(before + picture + (f"<p>{guide}</p>" if guide else ""))
 

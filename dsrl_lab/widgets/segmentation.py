@@ -19,6 +19,8 @@ from dsrl_lab.rows import BLUE, GREY, ORANGE
 from dsrl_lab.training.evaluate import number_or_none
 from dsrl_lab.widgets.base import Widget, as_image, as_tensor, or_refused
 
+ALT = "Picture, true classes, predictions of {one} and {other}, and the pixels that differ"
+
 
 class SegmentationCompare(Widget):
     """Compare two predictions with the truth, pixel by pixel and class by class.
@@ -77,10 +79,7 @@ class SegmentationCompare(Widget):
                 "changes": {"won": _rgb(BLUE), "lost": _rgb(ORANGE), "wrong": _rgb(GREY)},
             },
             state={"opacity": 0.6, "class": None, "position": [truth.shape[0] // 2, truth.shape[1] // 2]},
-            alt=alt
-            or translate("Picture, true classes, predictions of {one} and {other}, and the pixels that differ").format(
-                one=translate(names[0]), other=translate(names[1])
-            ),
+            alt=alt or translate(ALT, one=translate(names[0]), other=translate(names[1])),
             guide=guide,
         )
 
@@ -97,7 +96,7 @@ class SegmentationCompare(Widget):
             titles = ("truth", before_name + scores[0], after_name + scores[1])
             for ax, mask, title in zip(axes[1:4], self.masks, titles, strict=True):
                 show_mask(mask, self.table, image=self.image, alpha=0.75, legend=False, title=title, ax=ax)
-            title = translate("{after} against {before}").format(after=after_name, before=before_name)
+            title = translate("{after} against {before}", after=after_name, before=before_name)
             mask_errors(truth, before, after, image=self.image, legend=False, title=title, ax=axes[4])
             won, lost = (100 * share for share in self.facts["shares"])
             axes[4].set_xlabel(f"blue: won {won:.1f} %, orange: lost {lost:.1f} %,\ngrey: wrong in both", fontsize=8.5)

@@ -21,6 +21,7 @@ from dsrl_lab.plots.theme import new_figure, theme
 from dsrl_lab.widgets.affinity import sequential
 from dsrl_lab.widgets.base import Widget, as_image, or_refused
 
+ALT = "Input, {names} and original side by side, magnified, with PSNR and SSIM"
 SMALLEST_LENS = 11
 """Pixels a side: SSIM's window has to fit."""
 ERROR_LIMIT = 0.1
@@ -87,10 +88,7 @@ class SuperResolutionCompare(Widget):
                 "divider": 0.5,
                 "errors": False,
             },
-            alt=alt
-            or translate("Input, {names} and original side by side, magnified, with PSNR and SSIM").format(
-                names=", ".join(map(translate, names))
-            ),
+            alt=alt or translate(ALT, names=", ".join(map(translate, names))),
             guide=guide,
         )
 

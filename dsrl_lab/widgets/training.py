@@ -61,7 +61,7 @@ class TrainingMonitor(Widget):
             arrays={},
             facts={"terms": list(CURVES), "earlier": [_line(record) for record in self.earlier], "anew": anew},
             state={"status": RUNNING, "lines": [], "left": None},
-            alt=alt or translate("Curves of training {row}: objective and its parts, learning rate").format(row=row),
+            alt=alt or translate("Curves of training {row}: objective and its parts, learning rate", row=row),
             guide=guide,
         )
 

@@ -86,29 +86,17 @@ def hint(name: str) -> Folded:
         >>> hint("06.1").parts[0].summary
         'Hint: My number is far too small'
     """
-    summary = translate("Hint: {symptom}")
-    hints = find(name).hints
-    return Folded(tuple(Part(summary.format(symptom=translate(h.symptom)), translate(h.text)) for h in hints))
+    hints = [(translate(hint.symptom), translate(hint.text)) for hint in find(name).hints]
+    return Folded(tuple(Part(translate("Hint: {symptom}", symptom=symptom), text) for symptom, text in hints))
 
 
 def solution(name: str) -> Folded:
     """The solution, in a student's copy a line that says where it is; an unknown name raises a ValueError."""
     exercise = find(name)
-    summary = translate("Solution of {name}: {title}").format(name=name, title=translate(exercise.title))
+    summary = translate("Solution of {name}: {title}", name=name, title=translate(exercise.title))
     return Folded((Part(summary, exercise.solution_text, code=True),))
 
 
 def stub(name: str) -> str:
     """What the reader starts from: signature, docstring, no body; an unknown name raises a ValueError."""
     return find(name).stub
-
-
-def table(*, seed: int = 0) -> str:
-    """Exercises x wrong answers, as a table in Markdown: what each was recognised as."""
-    lines = ["| exercise | wrong answer | recognised as |", "|---|---|---|"]
-    for exercise in EXERCISES.values():
-        for wrong in exercise.wrong_answers:
-            verdict = judge(exercise, wrong.answer, seed=seed)
-            found = "passed!" if verdict.passed else verdict.known_as or "not recognised"
-            lines.append(f"| {exercise.name} | {wrong.name} | {found} |")
-    return "\n".join(lines)

@@ -20,7 +20,10 @@ Run = Callable[[Answer, Case], Any]
 
 
 class Mistake(Exception):  # noqa: N818
-    """A mistake that is seen while an answer runs; its text is a sentence for the student."""
+    """A mistake that is seen while an answer runs; its text is a sentence for the student, in the reader's language."""
+
+    def __init__(self, text: str, **values: object) -> None:
+        super().__init__(translate(text, **values))
 
 
 def call(answer: Answer, case: Case) -> Any:
@@ -28,14 +31,14 @@ def call(answer: Answer, case: Case) -> Any:
     copies = tuple(map(_copy, case))
     result = answer(*copies)
     if result is None:
-        raise Mistake(translate("Your function returns None. Does its last line begin with `return`?"))
+        raise Mistake("Your function returns None. Does its last line begin with `return`?")
     for place, (before, after) in enumerate(zip(case, copies, strict=True)):
         if not _same(before, after):
-            sentence = translate(
+            raise Mistake(
                 "Your function changes its {which} input in place, so the caller's data is lost. Make a new value: "
-                "`x = x / n`, not `x /= n`; `x.relu()`, not `x.relu_()`; `x.clone()` before you assign to parts of it."
+                "`x = x / n`, not `x /= n`; `x.relu()`, not `x.relu_()`; `x.clone()` before you assign to parts of it.",
+                which=_which(place),
             )
-            raise Mistake(sentence.format(which=_which(place)))
     return result
 
 
@@ -92,23 +95,23 @@ def _require_gradient(answer: Answer, case: Case, trained: int) -> None:
     loss = answer(*inputs)
     cut = translate("`.item()`, `float()`, `.tolist()`, `.detach()` and `torch.tensor(...)` cut the gradient off.")
     if not isinstance(loss, Tensor) or not loss.requires_grad:
-        raise Mistake(f"{translate('Your loss has no gradient, so nothing can be trained with it.')} {cut}")
+        raise Mistake("Your loss has no gradient, so nothing can be trained with it. {cut}", cut=cut)
     for place, group in enumerate(leaves):
         gradients = torch.autograd.grad(loss.sum(), group, retain_graph=True, allow_unused=True)
         reached = [gradient for gradient in gradients if gradient is not None and bool(gradient.any())]
         if not reached:
-            sentence = translate("Your loss has no gradient with respect to its {which} input.")
-            raise Mistake(f"{sentence.format(which=_which(place))} {cut}")
+            sentence = "Your loss has no gradient with respect to its {which} input. {cut}"
+            raise Mistake(sentence, which=_which(place), cut=cut)
         if bool(loss.isfinite().all()) and not all(bool(gradient.isfinite().all()) for gradient in reached):
-            raise Mistake(translate("The gradient of your loss is not finite: is a root or a logarithm taken at 0?"))
+            raise Mistake("The gradient of your loss is not finite: is a root or a logarithm taken at 0?")
 
 
 def call_for_ids(answer: Answer, case: Case) -> Any:
     """Call an answer whose result is class ids: whole numbers as a loss and an index need them."""
     result = call(answer, case)
     if isinstance(result, Tensor) and (result.is_floating_point() or result.is_complex()):
-        sentence = translate("Class ids are int64, your result is {dtype}: a loss or an index would refuse it.")
-        raise Mistake(sentence.format(dtype=result.dtype))
+        sentence = "Class ids are int64, your result is {dtype}: a loss or an index would refuse it."
+        raise Mistake(sentence, dtype=result.dtype)
     return result
 
 
@@ -129,9 +132,9 @@ def call_deconvolution(answer: Answer, case: Case) -> Tensor:
     classes, maps = case
     weight = torch.as_tensor(call(answer, (classes,)))
     if weight.shape != (classes, classes, 3, 3):
-        sentence = translate("The shape of the weight is {shape}, expected {right}, for {n} class{plural}.")
+        sentence = "The shape of the weight is {shape}, expected {right}, for {n} class{plural}."
         right, plural = (classes, classes, 3, 3), "es" * (classes > 1)
-        raise Mistake(sentence.format(shape=tuple(weight.shape), right=right, n=classes, plural=plural))
+        raise Mistake(sentence, shape=tuple(weight.shape), right=right, n=classes, plural=plural)
     return F.conv_transpose2d(maps, weight.to(maps.dtype), stride=2, padding=1, output_padding=1)
 
 
@@ -164,8 +167,8 @@ class _Without(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
         if self.word in name:
-            sentence = translate("Your function calls `{name}`. The exercise is to do its work yourself, without it.")
-            raise Mistake(sentence.format(name=name))
+            sentence = "Your function calls `{name}`. The exercise is to do its work yourself, without it."
+            raise Mistake(sentence, name=name)
         return func(*args, **(kwargs or {}))
 
 

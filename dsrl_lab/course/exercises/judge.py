@@ -73,17 +73,14 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
         try:
             got.append(as_result(exercise.run(answer, case)))
         except NotImplementedError:
-            return verdict(
-                translate(
-                    "Still open: write the body in place of `raise NotImplementedError`, then run the cell again."
-                )
-            )
+            still_open = "Still open: write the body in place of `raise NotImplementedError`, then run the cell again."
+            return verdict(translate(still_open))
         except Exception as error:  # whatever the reader's code raises becomes a sentence
             return verdict(_raised(error, answer, case))
     if all(map(_equal, got, expected)):
-        right = translate("Right, on {n} fresh input{plural}. {title}.")
         plural, title = "s" * (len(cases) > 1), translate(exercise.title)
-        return verdict(right.format(n=len(cases), plural=plural, title=title), passed=True)
+        right = translate("Right, on {n} fresh input{plural}. {title}.", n=len(cases), plural=plural, title=title)
+        return verdict(right, passed=True)
     for wrong in exercise.wrong_answers:
         if _gives(exercise, wrong.answer, cases, got):
             return verdict(translate(wrong.diagnosis), known_as=wrong.name)
@@ -92,7 +89,7 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
 
 
 def _inputs(case: Case) -> str:
-    return translate("The inputs were {inputs}.").format(inputs=", ".join(map(describe, case)))
+    return translate("The inputs were {inputs}.", inputs=", ".join(map(describe, case)))
 
 
 def _gives(exercise: Exercise, answer: Answer, cases: list[Case], results: list[Result]) -> bool:
@@ -113,8 +110,8 @@ def _as_tensor(value: Any) -> Tensor:
     try:
         tensor = value if isinstance(value, Tensor) else torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        sentence = translate("Your result is {kind}, not a number, a list of numbers or a tensor.")
-        raise Mistake(sentence.format(kind=type(value).__name__)) from error
+        sentence = "Your result is {kind}, not a number, a list of numbers or a tensor."
+        raise Mistake(sentence, kind=type(value).__name__) from error
     return tensor.detach().to("cpu", torch.float64)
 
 
@@ -146,8 +143,7 @@ def _raised(error: Exception, answer: Answer, case: Case) -> str:
     else:  # the answer's own line, not one of the library that it calls or of this check
         file = getattr(getattr(answer, "__code__", None), "co_filename", None)
         own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file and frame.line]
-        line = translate(" (line {number}: {text})")
-        place = line.format(number=own[-1].lineno, text=own[-1].line) if own else ""
+        place = translate(" (line {number}: {text})", number=own[-1].lineno, text=own[-1].line) if own else ""
     if kind == Mistake.__name__:
         return str(error)
     return f"{kind}: {error}{place}. {_inputs(case)}"
@@ -158,26 +154,24 @@ def _difference(got: Result, expected: Result) -> str:
         return _difference_by_name(got, expected)
     shape, theirs = tuple(expected.shape), tuple(got.shape) if isinstance(got, Tensor) else ()
     if isinstance(got, dict):
-        return translate("Your result is a dictionary, expected a tensor of shape {shape}.").format(shape=shape)
+        return translate("Your result is a dictionary, expected a tensor of shape {shape}.", shape=shape)
     if theirs != shape:
-        sentence = translate("The shape is {theirs}, expected {shape}: what does each axis stand for?")
-        return sentence.format(theirs=theirs, shape=shape)
+        sentence = "The shape is {theirs}, expected {shape}: what does each axis stand for?"
+        return translate(sentence, theirs=theirs, shape=shape)
     if bool(got.isnan().any()) and not bool(expected.isnan().any()):
         return translate("There is NaN in the result: somewhere 0 is divided by 0, or infinity meets infinity.")
     if expected.numel() <= FEW:
-        pair = _numbers(got, expected), _numbers(expected, got)
-        return translate("You gave {yours}, expected {right}.").format(yours=pair[0], right=pair[1])
+        yours, right = _numbers(got, expected), _numbers(expected, got)
+        return translate("You gave {yours}, expected {right}.", yours=yours, right=right)
     here = expected.abs() > ABSOLUTE
     ratios = got[here] / expected[here]
     if ratios.numel() and _equal(ratios, ratios.mean().expand_as(ratios)) and _equal(got[~here], expected[~here]):
-        sentence = translate("Everything is {ratio} times what it should be: a factor is missing or too many.")
-        return sentence.format(ratio=f"{float(ratios.mean()):.4g}")
+        sentence = "Everything is {ratio} times what it should be: a factor is missing or too many."
+        return translate(sentence, ratio=f"{float(ratios.mean()):.4g}")
     worst = int((got - expected).abs().argmax())
-    sentence = translate(
+    return translate(
         "The shape is right, {wrong} of {total} numbers are not. The largest difference is at {place}: "
-        "you gave {yours}, expected {right}."
-    )
-    return sentence.format(
+        "you gave {yours}, expected {right}.",
         wrong=int((got - expected).abs().gt(ABSOLUTE).sum()),
         total=expected.numel(),
         place=[int(i) for i in torch.unravel_index(torch.tensor(worst), expected.shape)],
@@ -188,23 +182,19 @@ def _difference(got: Result, expected: Result) -> str:
 
 def _difference_by_name(got: Result, expected: dict[str, Tensor]) -> str:
     if not isinstance(got, dict):
-        sentence = translate("Your result has shape {shape}, expected a dictionary with {n} names.")
-        return sentence.format(shape=tuple(got.shape), n=len(expected))
+        sentence = "Your result has shape {shape}, expected a dictionary with {n} names."
+        return translate(sentence, shape=tuple(got.shape), n=len(expected))
     missing, extra = ([name for name in a if name not in b] for a, b in ((expected, got), (got, expected)))
-    parts = [
-        sentence.format(n=len(names), total=len(total), names=", ".join(f"`{name}`" for name in names[:3]))
-        + (translate(" and others") if len(names) > 3 else "")
-        for names, total, sentence in (
-            (missing, expected, translate("{n} of {total} names are missing: {names}")),
-            (extra, got, translate("{n} of {total} names do not belong there: {names}")),
-        )
-        if names
-    ]
-    if parts:
-        return ". ".join(parts) + "."
-    first, *others = _unequal(got, expected)
-    more = " " + translate("{n} more differ.").format(n=len(others)) if others else ""
-    return f"`{first}`: {_difference(got[first], expected[first])}{more}"
+    shown = [", ".join(f"`{x}`" for x in a[:3]) + translate(" and others") * (len(a) > 3) for a in (missing, extra)]
+    lacks = "{n} of {total} names are missing: {names}."
+    parts = [translate(lacks, n=len(missing), total=len(expected), names=shown[0])] if missing else []
+    surplus = "{n} of {total} names do not belong there: {names}."
+    parts += [translate(surplus, n=len(extra), total=len(got), names=shown[1])] if extra else []
+    if not parts:
+        first, *others = _unequal(got, expected)
+        parts = [f"`{first}`: {_difference(got[first], expected[first])}"]
+        parts += [translate("{n} more differ.", n=len(others))] if others else []
+    return " ".join(parts)
 
 
 def _numbers(values: Tensor, other: Tensor | None = None) -> str:
@@ -221,11 +211,11 @@ def _rounded(values: Tensor, digits: int) -> list[str]:
 def describe(value: Any) -> str:
     """An input in a few words."""
     if isinstance(value, Tensor):
-        return translate("a tensor {shape}").format(shape=tuple(value.shape))
+        return translate("a tensor {shape}", shape=tuple(value.shape))
     if isinstance(value, dict):
         named = f"{', '.join(map(repr, list(value)[:3]))}{', ...' * (len(value) > 3)}"
-        return translate("a dictionary of {n} ({named})").format(n=len(value), named=named)
+        return translate("a dictionary of {n} ({named})", n=len(value), named=named)
     if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
         shown = f"{', '.join(map(describe, value[:3]))}{', ...' * (len(value) > 3)}"
-        return translate("a {kind} of {n} ({shown})").format(kind=type(value).__name__, n=len(value), shown=shown)
+        return translate("a {kind} of {n} ({shown})", kind=type(value).__name__, n=len(value), shown=shown)
     return repr(value) if len(repr(value)) <= 120 else f"{repr(value)[:110]} ..."

@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import json
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from platformdirs import user_data_path
 
 from dsrl_lab.language import translate
 
@@ -19,14 +20,7 @@ def predictions_file() -> Path:
     chosen = os.environ.get("DSRL_LAB_PREDICTIONS")
     if chosen:
         return Path(chosen).expanduser()
-    home = Path.home()
-    if sys.platform == "win32":
-        folder = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        folder = home / "Library" / "Application Support"
-    else:
-        folder = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return folder / "dsrl-lab" / "predictions.jsonl"
+    return user_data_path("dsrl-lab", appauthor=False) / "predictions.jsonl"
 
 
 @dataclass(frozen=True)
@@ -40,8 +34,8 @@ class Beside:
 
     def __repr__(self) -> str:
         none = translate("none yet: write one down before you read on")
-        guess = translate("your guess: {guess}").format(guess=none if self.guess is None else self._text(self.guess))
-        line = f"{self.question} · {guess}"
+        guess = none if self.guess is None else self._text(self.guess)
+        line = f"{self.question} · {translate('your guess: {guess}', guess=guess)}"
         return line if self.result is None else f"{line} · {self._shown_result}{self._ratio}"
 
     def _repr_html_(self) -> str:
@@ -55,7 +49,7 @@ class Beside:
     @property
     def _shown_result(self) -> str:
         result = translate(self.result) if isinstance(self.result, str) else self.result or 0
-        return translate("the result: {result}").format(result=self._text(result))
+        return translate("the result: {result}", result=self._text(result))
 
     def _text(self, value: Guess) -> str:
         return f"{value if isinstance(value, str) else _three_digits(value)} {translate(self.unit)}".rstrip()
@@ -65,7 +59,7 @@ class Beside:
         if isinstance(self.guess, str) or isinstance(self.result, str) or not self.guess or not self.result:
             return ""
         ratio = self.guess / self.result
-        return translate(" (your guess was {ratio} times it)").format(ratio=f"{ratio:.3g}") if ratio > 0 else ""
+        return translate(" (your guess was {ratio} times it)", ratio=f"{ratio:.3g}") if ratio > 0 else ""
 
 
 def _three_digits(value: float) -> str:

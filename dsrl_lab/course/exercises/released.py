@@ -36,8 +36,8 @@ class ReleasedExercise(Exercise):
     @property
     def solution_text(self) -> str:
         """A line that says where the solution is."""
-        line = translate("# The solution of {name} stays with your teacher until the work is handed back.")
-        return line.format(name=self.name)
+        line = "# The solution of {name} stays with your teacher until the work is handed back."
+        return translate(line, name=self.name)
 
 
 def save(folder: Path, exercises: Sequence[Exercise], *, sets: int = 4) -> None:

@@ -73,8 +73,8 @@ def source_version(source: Path, settings: Settings | None = None) -> Any:
             text = re.sub(r'(hint\("[^"]+"\)) \+ solution\("[^"]+"\)', r"\1", cell.source)
             notebook.cells.append(plain(text, id=f"{number}-c{place:02d}"))
     written = sum(settings.written.get(question.name, {"points": 0})["points"] for question in asked)
-    rules = translate(RULES).format(points=2 * sum(question.points for question in asked), name=name)
-    words = translate("Your teacher reads your answers in words, for {n} more points.").format(n=written)
+    rules = translate(RULES, points=2 * sum(question.points for question in asked), name=name)
+    words = translate("Your teacher reads your answers in words, for {n} more points.", n=written)
     rules += f"\n\n{words}" if written else ""
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell(rules, id=f"{number}-rules"))
     return notebook
@@ -113,7 +113,7 @@ def _written(question: Question, settings: Settings) -> list[Any]:
         return []
     marks = {"grade_id": f"{question.stem}-written", "schema_version": SCHEMA, "task": False, "solution": True}
     marks |= {"grade": True, "locked": False, "points": asked["points"]}
-    text = translate("**In your own words ({n} points).**").format(n=asked["points"]) + f" {asked['question']}"
+    text = translate("**In your own words ({n} points).**", n=asked["points"]) + f" {asked['question']}"
     return [
         nbformat.v4.new_markdown_cell(text, id=f"{question.stem}-asked"),
         nbformat.v4.new_markdown_cell("", id=f"{question.stem}-written", metadata={"nbgrader": marks}),

@@ -19,7 +19,7 @@ pre{background:#f4f4f4;padding:.6rem;overflow:auto;font-size:14px}
 
 def page(key: AnswerKey, student: str, result: Result) -> str:
     """A submission's feedback as HTML."""
-    title = translate("{name}: {score} of {most} points").format(name=key.name, score=result.score, most=key.out_of)
+    title = _points(key.name, result.score, key.out_of)
     parts = [
         f'<!doctype html><html lang="{language()}"><meta charset="utf-8"><title>{_safe(title)}</title>',
         f"<style>{STYLE}</style>",
@@ -38,14 +38,17 @@ def _section(mark: Mark) -> str:
     kind = "full" if mark.points == mark.out_of else "half" if mark.points else "none"
     sign = {"full": "✔", "half": "◐", "none": "✘"}[kind]
     known = f" · {translate(mark.known_as)}" if mark.known_as else ""
-    points = translate("{name}: {score} of {most} points")
-    title = points.format(name=mark.question, score=mark.points, most=mark.out_of)
-    text = f'<section class="{kind}"><h2>{_safe(f"{sign} {title}{known}")}</h2><p>{_safe(translate(mark.message))}</p>'
+    title = f"{sign} {_points(mark.question, mark.points, mark.out_of)}{known}"
+    text = f'<section class="{kind}"><h2>{_safe(title)}</h2><p>{_safe(translate(mark.message))}</p>'
     if mark.hidden_message:
         text += f"<p>{translate('Inputs of other kinds:')} {_safe(translate(mark.hidden_message))}</p>"
     if mark.code:
         text += f"<details><summary>{translate('Your answer')}</summary><pre>{_safe(mark.code)}</pre></details>"
     return f"{text}</section>"
+
+
+def _points(name: str, score: int, most: int) -> str:
+    return translate("{name}: {score} of {most} points", name=name, score=score, most=most)
 
 
 def _safe(text: str) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from dsrl_lab.affinity import affinity_matrix
-from dsrl_lab.course.exercises.bank import EXERCISES, check, find, hint, solution, stub, table
+from dsrl_lab.course.exercises.bank import EXERCISES, check, find, hint, solution, stub
 from dsrl_lab.course.exercises.exercise import Exercise, WrongAnswer
 
 SOURCES = Path(__file__).resolve().parents[3] / "notebooks" / "src"
@@ -87,12 +87,6 @@ def test_a_stub_without_its_notebook_is_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("dsrl_lab.files.REPOSITORY", tmp_path)
     with pytest.raises(ValueError, match=r"expected the stub of 06\.2 in notebooks/src/06_.* run from a checkout"):
         stub("06.2")
-
-
-def test_the_table_holds_every_wrong_answer_under_its_own_name() -> None:
-    rows = [line.strip("| ").split(" | ") for line in table().splitlines()[2:]]
-    assert [row[0] for row in rows] == [exercise.name for exercise, _ in PAIRS]
-    assert all(name == found for _, name, found in rows)
 
 
 def test_an_unknown_exercise_is_refused_with_the_list() -> None:

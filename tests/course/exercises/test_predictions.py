@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from platformdirs import user_data_path
 
 from dsrl_lab.course.exercises.predictions import predict, predictions_file, reveal
 
@@ -60,22 +60,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pyt
         predict("a", 1)
 
 
-@pytest.mark.parametrize(
-    ("platform", "variable", "below"),
-    [("linux", "XDG_DATA_HOME", ".local/share"), ("win32", "LOCALAPPDATA", "AppData/Local")],
-)
-def test_the_users_data_folder(
-    platform: str, variable: str, below: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_guesses_are_in_the_users_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DSRL_LAB_PREDICTIONS", raising=False)
-    monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setenv(variable, str(tmp_path))
-    assert predictions_file() == tmp_path / "dsrl-lab" / "predictions.jsonl"
-    monkeypatch.delenv(variable)
-    assert predictions_file() == Path.home() / below / "dsrl-lab" / "predictions.jsonl"
-
-
-def test_the_users_data_folder_of_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DSRL_LAB_PREDICTIONS", raising=False)
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert predictions_file().parts[-4:] == ("Library", "Application Support", "dsrl-lab", "predictions.jsonl")
+    assert predictions_file() == user_data_path("dsrl-lab", appauthor=False) / "predictions.jsonl"
+    assert predictions_file().parts[-2:] == ("dsrl-lab", "predictions.jsonl")
