@@ -17,7 +17,7 @@ import typer
 from dsrl_lab.cli.console import LanguageOption, fitting_table, output, progress_bar
 from dsrl_lab.cli.places import folder_for_results
 from dsrl_lab.files import REPOSITORY, whole_file
-from dsrl_lab.language import ENGLISH
+from dsrl_lab.language import ENGLISH, untranslated
 
 SETTING = "streets_resolution"
 
@@ -135,6 +135,8 @@ def figures(
         manifest = drawing.draw(names, runs=runs, out=out, progress=step)
     for name, reason in manifest["skipped"].items():
         output.print(f"skipped {name}: {reason}")
+    for text in untranslated():
+        output.print(f"in no catalogue: {text!r}", markup=False)
     output.print(f"{len(manifest['figures'])} figures in {out}, listed in {out / 'manifest.json'}")
     for readme in update_all(out.parent, runs):
         output.print(f"tables in {readme} written again")

@@ -124,8 +124,9 @@ def translate_texts(figure: Figure) -> None:
     for text in figure.findobj(Text):
         before = text.get_text()
         text.set_text(translate(before))
-        if text.get_text() != before:  # outside of the theme as well
-            text.set_fontfamily([*text.get_fontfamily(), _own_font()])
+        if text.get_text() != before:  # outside of the theme as well; formulas take the first font alone
+            fonts = [*text.get_fontfamily(), _own_font()]
+            text.set_fontfamily(fonts[::-1] if "$" in before else fonts)
     for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
         ticks = axis.get_major_formatter()
         if isinstance(ticks, FixedFormatter | FuncFormatter | StrCategoryFormatter):

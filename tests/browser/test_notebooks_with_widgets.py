@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from dsrl_lab.course.build_notebooks import built_path
 from tests.browser.test_jupyterlab import Notebook, cell_of, picture_box
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
@@ -28,6 +29,7 @@ class Case:
         title: of the widget.
         kind: its class.
         needed: which of the code cells before it the widget needs, by a piece of each; empty: all.
+        language: of the notebook.
     """
 
     stem: str
@@ -35,17 +37,25 @@ class Case:
     title: str
     kind: str
     needed: tuple[str, ...] = ()
+    language: str = "en"
+
+    @property
+    def built(self) -> Path:
+        """The notebook; a test of one that is not built yet is skipped."""
+        path = built_path(BUILT / "src" / self.stem, self.language).with_name(f"{self.stem}.ipynb")
+        if not path.is_file():
+            pytest.skip(f"not built yet: dsrl-lab notebooks build --language {self.language} {self.stem[:2]}")
+        return path
 
     def code(self) -> list[str]:
         """Code cells up to the widget's, those that only take time left out."""
-        cells = [
-            cell.source for cell in nbformat.read(BUILT / f"{self.stem}.ipynb", 4).cells if cell.cell_type == "code"
-        ]
+        cells = [cell.source for cell in nbformat.read(self.built, 4).cells if cell.cell_type == "code"]
         last = next(i for i, code in enumerate(cells) if f"{self.call}(\n" in code)
         before = cells[:last]
         if self.needed:
             before = [code for code in before if any(piece in code for piece in ("start()", "import ", *self.needed))]
-        return [*before, cells[last]]
+        chosen = f"import os\n\nos.environ['DSRL_LAB_LANGUAGE'] = '{self.language}'"
+        return [chosen, *before, cells[last]]
 
 
 CASES = (
@@ -57,7 +67,13 @@ CASES = (
     Case("07_dsrl_training", "training_monitor", "Training monitor", "TrainingMonitor",
          ("HOST_ROWS =", "train_set =")),
     Case("08_ablation", "segmentation_compare", "Segmentation compare", "SegmentationCompare"),
+    Case("06_feature_affinity", "affinity_explorer", "特征亲和浏览器", "AffinityExplorer",
+         ("GRID =", "KINDS =", "def pair_auc"), "zh"),
+    Case("05_sssr_head", "segmentation_compare", "分割对比", "SegmentationCompare",
+         ("KEPT =", "host, _ = load_task_model"), "zh"),
 )  # fmt: skip
+IDS = [f"{case.stem}-{case.language}" for case in CASES]
+ROAD = {"en": "road", "zh": "道路"}
 
 
 def state(notebook: Notebook, case: Case) -> Any:
@@ -84,7 +100,7 @@ def touch(notebook: Notebook, case: Case, widget: Any) -> None:
     mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.2 * box["height"], steps=3)
     mouse.up()
     if panel == "truth":
-        widget.get_by_role("button", name="road").click()
+        widget.get_by_role("button", name=ROAD[case.language]).click()
     else:
         widget.locator(f"[data-panel={panel}] .dl-surface").focus()
         keys.press("ArrowRight")
@@ -95,10 +111,10 @@ def touch(notebook: Notebook, case: Case, widget: Any) -> None:
     assert after != before
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+@pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_a_built_notebook_opens_with_a_picture_and_no_error(case: Case, lab: Any, open_page: Any) -> None:
-    name = f"built_{case.stem}.ipynb"
-    (lab.folder / name).write_bytes((BUILT / f"{case.stem}.ipynb").read_bytes())
+    name = f"built_{case.stem}_{case.language}.ipynb"
+    (lab.folder / name).write_bytes(case.built.read_bytes())
     seen = open_page()
     notebook = Notebook(lab, seen, name)
     picture = notebook.page.locator(".jp-OutputArea img").first
@@ -114,9 +130,9 @@ def test_a_built_notebook_opens_with_a_picture_and_no_error(case: Case, lab: Any
     assert seen.errors == []
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+@pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_run_touched_saved_and_opened_again(case: Case, lab: Any, open_page: Any) -> None:
-    name = f"run_{case.stem}.ipynb"
+    name = f"run_{case.stem}_{case.language}.ipynb"
     cells = [nbformat.v4.new_code_cell(code) for code in (*case.code(), "print('widgets_done')")]
     notebook_file = nbformat.v4.new_notebook(cells=cells)
     notebook_file.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -133,7 +149,7 @@ def test_run_touched_saved_and_opened_again(case: Case, lab: Any, open_page: Any
     found = Axe().run(notebook.page, context=".dl").response["violations"]
     assert [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in ("serious", "critical")] == []
     touch(notebook, case, widget)
-    seen.shot(f"notebook_{case.stem}")
+    seen.shot(f"notebook_{case.stem}_{case.language}")
     assert seen.errors == []
     notebook.page.evaluate("() => window.jupyterapp.commands.execute('notebook:shutdown-kernel')")
     notebook.save()
@@ -144,4 +160,4 @@ def test_run_touched_saved_and_opened_again(case: Case, lab: Any, open_page: Any
     assert notebook.page.locator(".jp-OutputArea img:visible").count() >= 1
     shown = notebook.page.locator(".jp-Notebook").inner_text()
     assert [word for word in ERRORS if word in shown] == []
-    again.shot(f"notebook_{case.stem}_opened_again")
+    again.shot(f"notebook_{case.stem}_{case.language}_opened_again")

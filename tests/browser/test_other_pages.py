@@ -250,3 +250,17 @@ def test_no_serious_finding_of_axe_and_an_empty_console(name: str, scheme: str, 
     found = Axe().run(seen.page).response["violations"]
     assert [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in ("serious", "critical")] == []
     assert seen.messages == []
+
+
+@pytest.mark.usefixtures("chinese")
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_chinese_page_shows_no_english_word(name: str, tmp_path: Path, open_page: Any) -> None:
+    seen = opened(EXAMPLES[name](), tmp_path, open_page, viewport={"width": 420, "height": 900})
+    widget = seen.page.locator(".dl")
+    assert widget.get_attribute("lang") == "zh" and re.search(r"[\u4e00-\u9fff]{4}", widget.inner_text())
+    labels = widget.evaluate("w => [...w.querySelectorAll('[aria-label]')].map((x) => x.ariaLabel).join('\\n')")
+    names = r"[A-Z]\w*|mIoU|dB|bicubic|chelsea|kbd|px|x"
+    assert re.findall(rf"\b(?!(?:{names})\b)[a-z]{{2,}}", widget.inner_text() + labels) == []
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert seen.errors == []
+    seen.shot(f"page_{name}_zh")

@@ -19,6 +19,7 @@ from dsrl_lab.plots.theme import CHINESE_FONT
 ROOT = Path(__file__).resolve().parents[2]
 MESSAGES, PAGES = "dsrl_lab/locale/zh/*.po", ("notebooks/src/*.py", "notebooks/*.md", "docs/*.md", "*.md")
 NAME = "DSRL Lab Chinese"
+ASCII = "".join(map(chr, range(32, 127))) + "·×−±²³₁₂"  # for texts with formulas, which fall back to no second font
 
 
 def characters(*patterns: str) -> set[str]:
@@ -34,7 +35,7 @@ def make(source: Path, more: str = "") -> None:
     font = subset.load_font(str(source), options)
     names = {1: NAME, 3: f"{NAME}, a subset of Noto Sans CJK SC", 4: NAME, 6: NAME.replace(" ", "")}
     chosen = subset.Subsetter(options)
-    chosen.populate(text="".join(sorted(characters(MESSAGES, *PAGES))) + more)
+    chosen.populate(text=ASCII + "".join(sorted(characters(MESSAGES, *PAGES))) + more)
     chosen.subset(font)
     for record in font["name"].names:
         record.string = names.get(record.nameID, record.string)

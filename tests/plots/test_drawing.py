@@ -167,7 +167,7 @@ def test_the_pck_of_the_truth_is_whole_at_every_tolerance(ax: Axes) -> None:
 
 @pytest.mark.usefixtures("chinese")
 @pytest.mark.filterwarnings("error")
-def test_all_words_of_a_figure_are_translated_and_its_numbers_are_not() -> None:
+def test_all_words_of_a_figure_are_translated_and_its_numbers_are_not(caplog: pytest.LogCaptureFixture) -> None:
     figure = of_theme.new_figure(6, 3)
     left, right = figure.subplots(1, 2)
     left.bar(["Truth", "original"], [1, 2], label="input")
@@ -176,10 +176,12 @@ def test_all_words_of_a_figure_are_translated_and_its_numbers_are_not() -> None:
     left.annotate("Left", (0, 1))
     right.set_xticks([0, 1], ["Right", "Pin"])
     right.set_title("not labelled", loc="left")
+    right.set_xlabel("difference, S$_{seg}$ − S$_{sr}$")
     figure.suptitle("true at 3.5 % of\nwhat")
     figure.draw_without_rendering()
     of_theme.translate_texts(figure)
     figure.draw_without_rendering()
+    assert caplog.messages == []  # none about a glyph beside a formula, either
     texts = {text.get_text() for text in figure.findobj(mpl.text.Text)}
     assert {"真值", "原图", "输入", "不透明度", "类别", "左侧", "右侧", "固定", "未标注", "mIoU (%)", "1.0"} <= texts
     assert "true at 3.5 % of\nwhat" in texts and not {"Truth", "Right", "Pin", "class"} & texts
