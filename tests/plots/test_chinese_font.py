@@ -9,7 +9,8 @@ import pytest
 from fontTools.ttLib import TTFont
 from matplotlib import font_manager
 
-from dsrl_lab.plots.theme import CHINESE_FONT, font_chain, new_figure, theme
+from dsrl_lab.language import catalogue
+from dsrl_lab.plots.theme import CHINESE_FONT, font_chain, new_figure, theme, translate_texts
 from tests.plots.chinese_font import MESSAGES, NAME, characters
 
 
@@ -38,3 +39,15 @@ def test_a_figure_misses_no_glyph_where_no_font_is_installed(
             figure.text(0, line / len(signs), "m² " + "".join(signs[line : line + 40]), weight="bold")
         figure.savefig(BytesIO(), format="png", dpi=30)
     assert caplog.messages == []  # none about a bold face, either
+
+
+@pytest.mark.usefixtures("chinese")
+def test_messages_with_formulas_miss_no_glyph(caplog: pytest.LogCaptureFixture) -> None:
+    figure = new_figure(8, 8)
+    for text in catalogue("zh"):
+        if "$" in text and "`" not in text:
+            figure.text(0, 0, text)
+    translate_texts(figure)
+    assert len(figure.texts) >= 3
+    figure.savefig(BytesIO(), format="png", dpi=30)
+    assert caplog.messages == []
