@@ -8,8 +8,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
+from typer.testing import CliRunner
 
+from dsrl_lab.cli import app
 from dsrl_lab.course import build_notebooks as publishing
+from dsrl_lab.course.grading.assignment import source_version
 
 SPOKEN = """# %% [markdown]
 # # A title
@@ -170,3 +173,29 @@ def test_a_warning_stops_a_build(tmp_path: Path) -> None:
     with pytest.raises(CellExecutionError, match="old") as raised:
         publishing.execute(source, directory=tmp_path)
     assert raised.value.ename == "PendingDeprecationWarning"
+
+
+@pytest.mark.usefixtures("chinese")
+def test_an_assignment_is_in_the_readers_language(tmp_path: Path) -> None:
+    source = tmp_path / "06_feature_affinity.py"
+    check = 'def bytes_of_s(a):\n    raise NotImplementedError\n\n\ncheck("06.1", bytes_of_s)\n'
+    source.write_text(SPOKEN.replace("\n# %%\nprint(1)", f"\n# %%\n{check}"), encoding="utf-8")
+    cells = source_version(source).cells
+    assert [cell.source for cell in cells if "A title" in cell.source] == []
+    title, rules, answer, *_ = cells
+    assert title.source.startswith("# 标题") and "## 评分方法" in rules.source and "满分 2 分" in rules.source
+    assert "dsrl-lab classroom check 06_feature_affinity.ipynb" in rules.source and answer.id == "06-1-answer"
+
+
+def test_the_command_names_what_is_missing_and_stamps(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSRL_LAB_LANGUAGE", "en")  # and set back: the option sets it
+    run = CliRunner().invoke
+    result = run(app, ["notebooks", "check", "--folder", str(folder)])
+    assert result.exit_code == 1 and "01_b, cell 01-02 ('Not translated.') has no Chinese translation" in result.output
+    source = folder / "src" / "01_b.py"
+    source.write_text(f'{SPOKEN}\n# %% [markdown] lang="zh"\n# 译文。\n', encoding="utf-8")
+    assert "1 translations stamped" in run(app, ["notebooks", "stamp", "01", "--folder", str(folder)]).output
+    result = run(app, ["notebooks", "check", "--folder", str(folder)])
+    assert result.exit_code == 1 and "00_a is out of step" in result.output and "--language zh 01" in result.output
+    with pytest.raises(ValueError, match="expected en or zh in DSRL_LAB_LANGUAGE, got 'fr'"):
+        run(app, ["notebooks", "build", "--language", "fr", "--folder", str(folder)], catch_exceptions=False)
