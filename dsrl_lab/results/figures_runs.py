@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 
+from dsrl_lab.language import translate
 from dsrl_lab.plots.theme import new_figure, style_of
 from dsrl_lab.results import charts
 from dsrl_lab.results import paper_numbers as paper
@@ -149,7 +150,7 @@ def sweep_figure(inputs: Inputs) -> Drawing:
         equal = gains_at_cost(family)
         if len(equal):
             size = equal["input_height"].map("{:.0f}".format) + "×" + equal["input_width"].map("{:.0f}".format)
-            equal = equal.assign(place=equal["label"].astype(str) + "; " + size)
+            equal = equal.assign(place=equal["label"].astype(str).map(translate) + "; " + size)
             label = "over the baseline at equal true MACs (points of mIoU)"
             charts.gain_points(equal, y="place", xlabel=label, ax=right)
     note = "Dots: seeds. Whiskers: 95 % t-interval. Left: rows trained at two sizes or more"
