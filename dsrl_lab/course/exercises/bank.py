@@ -15,6 +15,7 @@ from dsrl_lab.course.exercises.released import FOLDER, load
 
 SOLUTIONS = Path(__file__).parent / "solutions"
 """The exercises with their solutions, a file for each notebook; a student's copy leaves the folder out."""
+VARIANTS = f"{__package__}.solutions.variants"
 
 
 def _exercises() -> dict[str, Exercise]:
@@ -58,10 +59,20 @@ class Folded:
 
 
 def find(name: str) -> Exercise:
-    """An exercise by its name; for an unknown one, a ValueError lists those there are."""
-    if name not in EXERCISES:
+    """An exercise by its name, or a variant by "05.1:2"; for an unknown one, a ValueError lists those there are."""
+    if (found := EXERCISES.get(name)) is not None:
+        return found
+    if not known(name):
         raise ValueError(f"unknown exercise {name!r}; choose one of {', '.join(EXERCISES)}")
-    return EXERCISES[name]
+    variant: Exercise = import_module(VARIANTS).variant(name)
+    return variant
+
+
+def known(name: str) -> bool:
+    """Whether there is an exercise, or a variant, of this name."""
+    if name in EXERCISES or not SOLUTIONS.is_dir():
+        return name in EXERCISES
+    return name in import_module(VARIANTS).variants(name.partition(":")[0])
 
 
 def check(name: str, answer: Answer, *, seed: int | None = None) -> Verdict:

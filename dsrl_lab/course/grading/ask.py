@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import SequenceMatcher
 from itertools import combinations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dsrl_lab.course.grading.answer_key import AnswerKey
 from dsrl_lab.course.grading.grading import Result
+from dsrl_lab.course.grading.handin import VARIANT
 from dsrl_lab.course.grading.notebook_file import write_whole
 from dsrl_lab.course.grading.tables import csv_text
 
@@ -21,14 +22,20 @@ UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # hostile c
 SPARE = "Which wrong answer did you have first, and how did you see that it was wrong?"
 
 
-def write_asked(folder: Path, key: AnswerKey, graded: Mapping[str, Result], *, seed: int) -> None:
-    """Write ``<assignment>_ask.csv``: whom to ask, why, and two questions about lines of their own."""
+def write_asked(
+    folder: Path, key: AnswerKey, graded: Mapping[str, Result], copies: Mapping[str, Sequence[str]], *, seed: int
+) -> None:
+    """Write ``<assignment>_ask.csv``: whom to ask, why, and two questions; ``copies`` has variants by student."""
     codes = {student: "\n".join(mark.code for mark in result.marks) for student, result in graded.items()}
     why = {student: [look for look in result.look if look[0].isdigit()] for student, result in graded.items()}
     known = {line for cell in (*key.cells, *key.solved) for line in _lines(cell.source)}
     for ratio, one, other in alike(codes, known):
         why[one].append(f"{ratio:.0%} of the unusual lines as {other}")
         why[other].append(f"{ratio:.0%} of the unusual lines as {one}")
+    for reasons in why.values():
+        if theirs := set(VARIANT.findall(" ".join(reasons))):
+            fits = [student for student in copies if theirs <= {*copies[student]}]
+            reasons.append(f"as in the copies of {', '.join(fits[:5]) or 'nobody'}, {len(fits)} in all")
     others = sorted(student for student, result in graded.items() if result.score and not why[student])
     for student in random.Random(f"{seed} ask").sample(others, min(BY_CHANCE, len(others))):
         why[student].append("drawn by chance")

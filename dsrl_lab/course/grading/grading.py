@@ -14,6 +14,7 @@ from torch import Tensor
 from dsrl_lab.course.exercises.judge import RaisedElsewhere, Verdict, judge
 from dsrl_lab.course.exercises.judge import Result as Numbers
 from dsrl_lab.course.exercises.recorded import Recorded
+from dsrl_lab.course.exercises.solutions.variants import OTHERS
 from dsrl_lab.course.grading.answer_key import AnswerKey, Task, Trial
 from dsrl_lab.course.grading.messages import clean
 from dsrl_lab.course.grading.notebook_file import Cell
@@ -186,6 +187,7 @@ class _Work:
 
     def _look(self, marks: Sequence[Mark]) -> list[str]:
         own = [f"{mark.question} has no function of its own" for mark in marks if mark.passed and not mark.code]
+        own += [f"{mark.question} is right for {mark.known_as}" for mark in marks if mark.known_as.startswith(OTHERS)]
         return own + [f"{task} calls {name}" for task, names in self.called.items() for name in names]
 
     def _mark(self, task: Task) -> Mark:

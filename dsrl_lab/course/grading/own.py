@@ -12,6 +12,7 @@ from typing import Any
 
 from dsrl_lab.course.exercises.bank import EXERCISES, check
 from dsrl_lab.course.exercises.exercise import SOURCES, Exercise
+from dsrl_lab.course.exercises.solutions.variants import VARIATIONS
 from dsrl_lab.course.grading.hidden_inputs import DRAWS, check_hidden
 
 THE_KIT_S = frozenset(EXERCISES)
@@ -29,6 +30,7 @@ def load_own(course: Path) -> list[Exercise]:
             if exercise.name in THE_KIT_S or exercise.name not in module.DRAWS:
                 raise ValueError(f"{path}: expected a new name and hidden inputs in DRAWS for exercise {exercise.name}")
             EXERCISES[exercise.name], DRAWS[exercise.name] = exercise, module.DRAWS[exercise.name]
+            VARIATIONS.update(getattr(module, "VARIATIONS", {}))
             found.append(exercise)
     if found and course / "own" not in SOURCES:
         SOURCES.insert(0, course / "own")

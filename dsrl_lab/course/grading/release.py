@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -11,8 +12,13 @@ from typing import Any
 import nbformat
 
 from dsrl_lab.course.build_notebooks import sources
+from dsrl_lab.course.exercises.bank import find
+from dsrl_lab.course.exercises.solutions.variants import variants
+from dsrl_lab.course.grading.answer_key import draw_variants
 from dsrl_lab.course.grading.assignment import CODE_STUB, Question, questions, source_version
-from dsrl_lab.course.grading.kit import build_kit
+from dsrl_lab.course.grading.course import COPIES, class_seed, file_name, roster
+from dsrl_lab.course.grading.handin import own_source
+from dsrl_lab.course.grading.kit import HANDOUT, build_kit
 from dsrl_lab.course.grading.notebook_file import write_whole
 from dsrl_lab.course.grading.own import load_own, prove, settings
 from dsrl_lab.course.grading.walls import refuse_visible
@@ -33,11 +39,19 @@ def assignments(folder: Path) -> list[Path]:
     return [source for source in sources(folder) if source.stem[:2] in NUMBERS and questions(source)]
 
 
-def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> dict[str, list[Question]]:
-    """Build or renew a course; ``only`` has numbers such as "06". Raises ValueError for others, or no nbgrader."""
+def release(
+    course: Path, repository: Path, *, only: Sequence[str] = (), per_student: bool = False
+) -> dict[str, list[Question]]:
+    """Build or renew a course; ``only`` has numbers such as "06".
+
+    ``per_student`` writes a copy for each name of the roster, in which constants of some exercises are their own.
+    Raises ValueError for other numbers, no roster, or no nbgrader.
+    """
     api = _nbgrader(course)
-    for exercise in load_own(course):
-        prove(exercise)
+    if per_student and not roster(course):
+        raise ValueError(f"expected the students of --per-student in roster.txt or roster.csv of {course}, found none")
+    for name in [name for own in load_own(course) for name in (own.name, *variants(own.name))]:
+        prove(find(name))
     chosen = settings(course)
     found = [*assignments(repository / "notebooks"), *sorted((course / "own").glob("[0-9][0-9]_*.py"))]
     there = {source.stem[:2]: source for source in found}  # a lecturer's own in place of the checkout's
@@ -50,8 +64,24 @@ def release(course: Path, repository: Path, *, only: Sequence[str] = ()) -> dict
             nbformat.write(source_version(source, chosen), temporary)
         if not (outcome := api.generate_assignment(source.stem, force=True))["success"]:
             raise ValueError(f"nbgrader could not release {source.stem}: {outcome.get('error') or outcome.get('log')}")
+        (course / "grades" / source.stem / COPIES).unlink(missing_ok=True)
+        if per_student:
+            _hand_out(course, source.stem, [question.name for question in questions(source)])
     build_kit(repository, course / "kit", released=course / "release")
     return {source.stem: questions(source, chosen.points) for source in wanted}
+
+
+def _hand_out(course: Path, assignment: str, asked: Sequence[str]) -> None:
+    folder = course / "grades" / assignment
+    seed, copies = class_seed(folder), {}
+    for student in (next(iter(row.values())) for row in roster(course)):
+        copies[student] = draw_variants(asked, student, seed=seed)
+        notebook = nbformat.read(course / "release" / assignment / f"{assignment}.ipynb", as_version=4)
+        for cell in notebook.cells:  # of a graded cell, its id is its grade id
+            cell.source = own_source(cell.id, cell.source, copies[student])
+        with whole_file(course / HANDOUT / file_name(student) / assignment / f"{assignment}.ipynb") as temporary:
+            nbformat.write(notebook, temporary)
+    write_whole(folder / COPIES, json.dumps(copies, indent=1))
 
 
 def _nbgrader(course: Path) -> Any:
