@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from dsrl_lab.course.exercises.solutions.variants import variants
@@ -260,7 +261,7 @@ class _Grader:
         page = self.course / "feedback" / file_name(submission.student) / key.name / f"{key.name}.html"
         name = f"{submission.student} ({self.anonymous(submission.student)})"
         write_whole(page, feedback.page(key, name, result))
-        about = {"key": self._cache_key(submission, content, problem), "student": submission.student}
+        about: dict[str, Any] = {"key": self._cache_key(submission, content, problem), "student": submission.student}
         about |= {**result.as_dict(), "in_force": self.in_force, "seconds": round(time.monotonic() - started, 2)}
         write_whole(self._place(submission), json.dumps(about, indent=1))
         return result

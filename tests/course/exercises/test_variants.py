@@ -49,10 +49,11 @@ def _verdict(tolerance: float, low: float, high: float, size: float) -> int:
     return -1 if high < 0 or high < size - tolerance else 0
 
 
-def _pck(pair: tuple[int, int], pred: Tensor, target: Tensor, visible: Tensor, alpha: float) -> Tensor:
-    unit = (target[:, pair[0]] - target[:, pair[1]]).norm(dim=-1)
-    found = ((pred - target).norm(dim=-1) <= alpha * unit[:, None]).float()
-    return ((found * visible).sum(0) / visible.sum(0)).mean()
+def _place(offset: int, joints: Tensor, image_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    (height, width), (h, w) = image_size, size
+    return torch.stack(
+        [(joints[:, 0] - offset + 0.5) / width * w - 0.5, (joints[:, 1] - offset + 0.5) / height * h - 0.5], dim=1
+    )
 
 
 BY_HAND: dict[str, Callable[..., Any]] = {  # what is asked for, written out without the exercise
@@ -64,7 +65,7 @@ BY_HAND: dict[str, Callable[..., Any]] = {  # what is asked for, written out wit
     "06.1": lambda pictures, h, w, s: pictures * 4 * ((h // s) * (w // s)) ** 2,
     "07.2": lambda share, i, n, rate, power: rate * share + rate * (1 - share) * (1 - i / n) ** power,
     "08.5": _verdict,
-    "09.3": _pck,
+    "09.1": _place,
 }
 
 

@@ -12,7 +12,6 @@ from dsrl_lab.course.exercises.bank import find
 from dsrl_lab.course.exercises.calls import Answer, Case
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.judge import Verdict, judge
-from dsrl_lab.course.exercises.solutions.variants import Variant
 from dsrl_lab.course.grading.hidden_inputs.draws import DRAWS
 
 
@@ -27,9 +26,9 @@ def _tiled(a: torch.Tensor, b: torch.Tensor, rows: int) -> torch.Tensor:
 
 def hidden_variants(name: str) -> tuple[Exercise, ...]:
     """The exercise on inputs of other kinds; each is to be passed. Raises ValueError for an unknown exercise."""
-    exercise, plain = find(name), name.partition(":")[0]
-    draw, fit = DRAWS.get(plain, exercise.draw), exercise.fit if isinstance(exercise, Variant) else list
-    variant = replace(exercise, draw=lambda generator: fit(draw(generator)))
+    exercise = find(name)
+    draw = DRAWS.get(name.partition(":")[0], exercise.draw)
+    variant = replace(exercise, draw=lambda generator: exercise.fit(draw(generator)))
     if name != "06.5":
         return (variant,)
     return (variant, replace(exercise, draw=_very_long, oracle=_tiled, wrong_answers=()))
