@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -18,15 +19,14 @@ SOLUTIONS = Path(__file__).parent / "solutions"
 VARIANTS = f"{__package__}.solutions.variants"
 
 
-def _exercises() -> dict[str, Exercise]:
+@cache
+def exercises() -> dict[str, Exercise]:
+    """All exercises by name, read when the first is asked for: the start of a sandbox does without."""
     if not SOLUTIONS.is_dir():
         return load(FOLDER)
     chapters = [import_module(f"{__package__}.solutions.{path.stem}") for path in SOLUTIONS.glob("chapter_*.py")]
-    exercises = [exercise for chapter in chapters for exercise in chapter.EXERCISES]
-    return {exercise.name: exercise for exercise in sorted(exercises, key=lambda exercise: exercise.name)}
-
-
-EXERCISES = _exercises()
+    found = [exercise for chapter in chapters for exercise in chapter.EXERCISES]
+    return {exercise.name: exercise for exercise in sorted(found, key=lambda exercise: exercise.name)}
 
 
 class Part(NamedTuple):
@@ -60,18 +60,18 @@ class Folded:
 
 def find(name: str) -> Exercise:
     """An exercise by its name, or a variant by "05.1:2"; for an unknown one, a ValueError lists those there are."""
-    if (found := EXERCISES.get(name)) is not None:
+    if (found := exercises().get(name)) is not None:
         return found
     if not known(name):
-        raise ValueError(f"unknown exercise {name!r}; choose one of {', '.join(EXERCISES)}")
+        raise ValueError(f"unknown exercise {name!r}; choose one of {', '.join(exercises())}")
     variant: Exercise = import_module(VARIANTS).variant(name)
     return variant
 
 
 def known(name: str) -> bool:
     """Whether there is an exercise, or a variant, of this name."""
-    if name in EXERCISES or not SOLUTIONS.is_dir():
-        return name in EXERCISES
+    if name in exercises() or not SOLUTIONS.is_dir():
+        return name in exercises()
     return name in import_module(VARIANTS).variants(name.partition(":")[0])
 
 
@@ -113,7 +113,7 @@ def stub(name: str) -> str:
 def table(*, seed: int = 0) -> str:
     """Exercises x wrong answers, as a table in Markdown: what each was recognised as."""
     lines = ["| exercise | wrong answer | recognised as |", "|---|---|---|"]
-    for exercise in EXERCISES.values():
+    for exercise in exercises().values():
         for wrong in exercise.wrong_answers:
             verdict = judge(exercise, wrong.answer, seed=seed)
             found = "passed!" if verdict.passed else verdict.known_as or "not recognised"

@@ -53,6 +53,7 @@ class Task:
     name: str  # "06.2"
     answer: str  # name of the function that is asked for
     points: int  # for each half
+    run: str  # how it is called, a name of ``CALLS``
     visible: Trial  # inputs of the check's own kind
     hidden: tuple[Trial, ...]  # inputs of other kinds
 
@@ -126,6 +127,7 @@ def _task(name: str, points: int, seed: int) -> Task:
         name=plain,
         answer=find(plain).solution.__name__,
         points=points,
+        run=find(plain).run.__name__,
         visible=_trial(find(name), f"{seed} {name} visible"),
         hidden=tuple(_trial(kind, f"{seed} {name} hidden {n}") for n, kind in enumerate(hidden_variants(name))),
     )

@@ -30,6 +30,7 @@ from dsrl_lab.course.grading.sandbox import Limits, NotStarted
 from dsrl_lab.course.grading.tables import write_tables
 from dsrl_lab.course.grading.walls import protections
 from dsrl_lab.files import sha256
+from dsrl_lab.training.record import cores
 
 COLLECTED = ("timestamp.txt", "submission_secret.txt")  # nbgrader's other commands need them
 COPIES = "copies.json"  # variants of exercises in each student's copy, if copies differ
@@ -134,7 +135,7 @@ def grade_course(
         chosen = {one for one in found if not students or one.student in students}
         kept = {one: None if again and one in chosen else grader.kept(one) for one in found}
         kept = {one: result for one, result in kept.items() if one in chosen or result is not None}
-        graded[release.stem] = _all(grader, kept, jobs or os.cpu_count() or 1, progress)
+        graded[release.stem] = _all(grader, kept, jobs or cores(), progress)
     return graded
 
 

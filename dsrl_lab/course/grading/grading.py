@@ -230,7 +230,7 @@ def _names(reply: Any) -> list[str]:
 def _judge(box: Sandbox, task: Task, trial: Trial, request: str = "call") -> Verdict:
     cases, most = [tuple(case) for case in trial.cases], trial.most
     limit = 10_000 + len(cases) * (10_000 + 8 * most)
-    reply = box.ask(request, task.name, task.answer, cases, most, limit=limit)
+    reply = box.ask(request, task.run, task.answer, cases, most, limit=limit)
     if not isinstance(reply, list) or len(reply) != len(cases):
         raise Stopped(NO_SENSE)
     return judge(trial.exercise, Recorded(tuple(_result(one, most) for one in reply)), seed=0)

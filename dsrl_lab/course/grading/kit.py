@@ -6,7 +6,7 @@ import compileall
 import shutil
 from pathlib import Path
 
-from dsrl_lab.course.exercises.bank import EXERCISES, find
+from dsrl_lab.course.exercises.bank import exercises, find
 from dsrl_lab.course.exercises.released import save
 from dsrl_lab.course.exercises.solutions.variants import variants
 from dsrl_lab.files import whole_folder
@@ -42,8 +42,8 @@ def build_kit(repository: Path, folder: Path, *, released: Path) -> None:
         for name in DATA:
             shutil.copytree(repository / name, place / name, ignore=_big, dirs_exist_ok=True)
         (place / "README.md").write_text(README, encoding="utf-8")
-        own = [find(variant) for name in EXERCISES for variant in variants(name)]
-        save(place / RECORDS, [*EXERCISES.values(), *(own if (folder.parent / HANDOUT).is_dir() else [])])
+        own = [find(variant) for name in exercises() for variant in variants(name)]
+        save(place / RECORDS, [*exercises().values(), *(own if (folder.parent / HANDOUT).is_dir() else [])])
         (place / FRAMES).mkdir(parents=True)
         for notebook in released.glob("*/*.ipynb"):
             shutil.copy2(notebook, place / FRAMES / notebook.name)

@@ -22,7 +22,7 @@ from dsrl_lab.course.grading.course import Graded, grade_course
 from dsrl_lab.course.grading.notebook_file import write_whole
 from dsrl_lab.course.grading.release import release
 from dsrl_lab.course.grading.walls import not_enforced, protections
-from dsrl_lab.training.record import environment, write
+from dsrl_lab.training.record import cores, environment, write
 
 RIGHT, DOUBLED, OPEN, ENDLESS = "right", "doubled", "open", "endless"
 LEAST_ABILITY = 0.3
@@ -115,7 +115,7 @@ def measure(
         submissions.append({"kind": "submission", "student": student} | took | points)
     first: dict[str, Any] = {"kind": "classroom", "assignment": name, "submissions": number}
     kinds = Counter(kind for one in simulated for kind in one.answers.values())
-    first |= {"jobs": jobs or os.cpu_count(), "answers": kinds}
+    first |= {"jobs": jobs or cores(), "answers": kinds}
     first |= {"in_force": in_force, "not_enforced": not_enforced(), **environment()}
     bubblewrap = subprocess.run(["bwrap", "--version"], capture_output=True, text=True).stdout.split()[-1]
     first |= {"nbgrader": importlib.metadata.version("nbgrader"), "bubblewrap": bubblewrap}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dsrl_lab.course.exercises.bank import EXERCISES, check, find, known
+from dsrl_lab.course.exercises.bank import check, exercises, find, known
 from dsrl_lab.course.exercises.judge import judge
 from dsrl_lab.course.exercises.recorded import pack
 from dsrl_lab.course.exercises.solutions.variants import OTHERS, VARIATIONS, variants
@@ -117,7 +117,7 @@ def test_the_examples_are_computed_for_the_constant() -> None:
 
 
 def test_variants_are_found_by_name_and_are_no_exercises_of_their_own() -> None:
-    assert not {*EVERY} & EXERCISES.keys()
+    assert not {*EVERY} & exercises().keys()
     assert known("05.1:0") and not known("05.1:9") and not known("06.2:0") and not known("05.1:")
     assert check("05.1:0", lambda *arguments: 0).exercise == "05.1:0"
     with pytest.raises(ValueError, match="unknown exercise '05.1:9'"):

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dsrl_lab import cli
-from dsrl_lab.course.exercises.bank import EXERCISES, check, stub
+from dsrl_lab.course.exercises.bank import check, exercises, stub
 from dsrl_lab.course.exercises.exercise import SOURCES
 from dsrl_lab.course.grading.assignment import questions, source_version
 from dsrl_lab.course.grading.hidden_inputs import DRAWS, check_hidden
@@ -34,7 +34,7 @@ def example(name: str) -> str:
 @pytest.fixture
 def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A course's folder with the guide's exercise and notebook; what is loaded from it is forgotten afterwards."""
-    monkeypatch.setitem(EXERCISES, "20.1", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(exercises(), "20.1", None)  # type: ignore[arg-type]
     monkeypatch.setitem(DRAWS, "20.1", None)  # type: ignore[arg-type]
     before = SOURCES.copy()
     own = tmp_path / "course" / "own"

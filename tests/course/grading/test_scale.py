@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from dsrl_lab.course.exercises.bank import EXERCISES
+from dsrl_lab.course.exercises.bank import exercises
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.judge import judge
 from dsrl_lab.course.grading.assignment import questions, source_version
@@ -41,7 +41,7 @@ def test_a_number_that_makes_no_sense_is_refused() -> None:
         measure(REPOSITORY, 0)
 
 
-@pytest.mark.parametrize("exercise", [e for e in EXERCISES.values() if e.name[:2] == "06"], ids=lambda e: e.name)
+@pytest.mark.parametrize("exercise", [e for e in exercises().values() if e.name[:2] == "06"], ids=lambda e: e.name)
 def test_each_text_earns_what_it_should(exercise: Exercise) -> None:
     for kind in (RIGHT, "doubled"):
         names: dict[str, Any] = {"__name__": "__main__"}
