@@ -18,7 +18,6 @@ from dsrl_lab.course.grading.notebook_file import write_whole
 from dsrl_lab.course.grading.tables import csv_text
 
 ALIKE, FEWEST_LINES, MOST_LINES, BY_CHANCE = 0.7, 5, 400, 3
-UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # hostile code: too deep, too long
 SPARE = "Which wrong answer did you have first, and how did you see that it was wrong?"
 
 
@@ -66,7 +65,7 @@ def alike(codes: Mapping[str, str], known: set[str]) -> list[tuple[float, str, s
 def questions(code: str, seed: str) -> list[str]:
     """Two questions about lines of a student's code."""
     found: list[str] = []
-    with suppress(*UNREADABLE):
+    with suppress(Exception):  # hostile code: too deep, too long
         found = list(dict.fromkeys(_questions(code)))
     chosen = random.Random(seed).sample(found, min(2, len(found)))
     return [*chosen, *[SPARE] * (2 - len(chosen))]
@@ -88,7 +87,7 @@ def _questions(code: str) -> Iterator[str]:
 
 
 def _lines(code: str) -> list[str]:
-    with suppress(*UNREADABLE):
+    with suppress(Exception):
         tree = ast.parse(code)
         names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
         arguments = [node for node in ast.walk(tree) if isinstance(node, ast.arg)]

@@ -34,7 +34,7 @@ from dsrl_lab.training.record import cores
 
 COLLECTED = ("timestamp.txt", "submission_secret.txt")  # nbgrader's other commands need them
 COPIES = "copies.json"  # variants of exercises in each student's copy, if copies differ
-FIELDS = ("notes", "look", "written", "printed", "problem", "peak_memory", "cpu_seconds")
+FIELDS = ("notes", "look", "written", "printed", "problem", "peak_memory", "cpu_seconds", "stages")
 STOPS = (
     "{name}: its own solution got {score} of {out_of} points in the sandbox, so nothing was graded: {why}. Check the "
     "rights of the course's folder and the free memory, or build the course again with dsrl-lab classroom release"
@@ -73,12 +73,16 @@ def submissions(course: Path, assignment: str) -> list[Submission]:
 
 def roster(course: Path) -> list[dict[str, str]]:
     """The class: rows of ``roster.csv``, which a learning platform exports, or names in ``roster.txt``, one a line."""
-    table, names = course / "roster.csv", course / "roster.txt"
-    if table.is_file():
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            return [{name: value or "" for name, value in row.items() if name} for row in csv.DictReader(file)]
-    lines = names.read_text("utf-8").splitlines() if names.is_file() else []
-    return [{"student": line.strip()} for line in lines if line.strip()]
+    place = next((path for name in ("roster.csv", "roster.txt") if (path := course / name).is_file()), None)
+    try:
+        lines = place.read_text("utf-8-sig").splitlines(keepends=True) if place is not None else []
+    except UnicodeDecodeError as error:
+        raise ValueError(f"expected UTF-8 in {place}, got {error}; save it as CSV UTF-8") from error
+    if place is None or place.suffix == ".txt":
+        return [{"student": line.strip()} for line in lines if line.strip()]
+    rows = csv.DictReader(lines, delimiter=max(",;\t", key=lines[0].count) if lines else ",")
+    found = [{name: value or "" for name, value in row.items() if name} for row in rows]
+    return [row for row in found if any(row.values()) and "Points Possible" not in map(str.strip, row.values())]
 
 
 def row_of(student: str, rows: Iterable[dict[str, str]]) -> dict[str, str]:

@@ -62,6 +62,7 @@ class Result:
     fault: str = ""  # why it is not graded, through no fault of the student
     peak_memory: int = 0  # bytes of the student's processes
     cpu_seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)  # CPU seconds of the start, and by kind of request
 
     @property
     def score(self) -> int:
@@ -183,6 +184,7 @@ class _Work:
             printed=clean((self.printed or b"").decode("utf-8", errors="replace")),
             peak_memory=self.usage.peak_memory,
             cpu_seconds=round(self.usage.cpu_seconds, 2),
+            stages={stage: round(seconds, 3) for stage, seconds in self.usage.stages.items()},
         )
 
     def _look(self, marks: Sequence[Mark]) -> list[str]:

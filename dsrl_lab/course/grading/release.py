@@ -92,15 +92,15 @@ def _nbgrader(course: Path) -> Any:
         message = 'nbgrader is not installed here; use pip install "dsrl-lab[class]", or make classroom'
         raise ValueError(message) from error
     refuse_visible(course)
-    if not course.exists():
-        course.mkdir(parents=True)
+    config = course / "nbgrader_config.py"
+    if not config.exists():
+        course.mkdir(parents=True, exist_ok=True)
         course.chmod(0o700)  # it will hold solutions, submissions and grades
     beside, path = str(Path(sys.executable).parent), os.environ.get("PATH", "")  # nbgrader calls alembic
     if beside not in path.split(os.pathsep):
         os.environ["PATH"] = beside + os.pathsep + path
     lines = ["# Written by `dsrl-lab classroom release`; nbgrader's commands read it when they run in this folder."]
     lines += [f"c.{part}.{name} = {value!r}" for part, values in SETTINGS.items() for name, value in values.items()]
-    config = course / "nbgrader_config.py"
     if not config.exists():
         write_whole(config, "\n".join(["c = get_config()", *lines, ""]))
     settings = Config({part: dict(values) for part, values in SETTINGS.items()})
