@@ -25,7 +25,9 @@ def _print(text: str) -> None:
 def release(
     course: Annotated[Path, typer.Argument(help="Folder of the course; it is made if it is not there.")],
     only: Annotated[list[str] | None, typer.Option(help="Numbers of notebooks, 06; all with exercises.")] = None,
-    per_student: Annotated[bool, typer.Option("--per-student", help="Constants of their own for the roster.")] = False,
+    per_student: Annotated[
+        bool | None, typer.Option("--per-student/--one-for-all", help="Constants of their own, or not; else as before.")
+    ] = None,
 ) -> None:
     """Build an nbgrader course: source/, release/, and kit/, the students' copy of the library without solutions."""
     from dsrl_lab.course.grading.release import release as build
@@ -34,7 +36,8 @@ def release(
     for name, asked in build(course, REPOSITORY, only=only or [], per_student=per_student).items():
         points = 2 * sum(question.points for question in asked)
         _print(f"{name}: {points} points for {', '.join(question.name for question in asked)}")
-    folder = f"{course / 'handout'}/<student>, to each their own," if per_student else course / "release"
+    own = any(course.glob("grades/*/copies.json"))
+    folder = f"{course / 'handout'}/<student>, to each their own," if own else course / "release"
     _print(f"hand out {folder} and {course / 'kit'}; keep everything else to yourself")
 
 

@@ -40,16 +40,14 @@ def assignments(folder: Path) -> list[Path]:
 
 
 def release(
-    course: Path, repository: Path, *, only: Sequence[str] = (), per_student: bool = False
+    course: Path, repository: Path, *, only: Sequence[str] = (), per_student: bool | None = None
 ) -> dict[str, list[Question]]:
     """Build or renew a course; ``only`` has numbers such as "06".
 
-    ``per_student`` writes a copy for each name of the roster, in which constants of some exercises are their own.
-    Raises ValueError for other numbers, no roster, or no nbgrader.
+    ``per_student`` writes a copy for each name of the roster, in which constants of some exercises are their own; None
+    does so where it was done before. Raises ValueError for other numbers, no roster, or no nbgrader.
     """
     api = _nbgrader(course)
-    if per_student and not roster(course):
-        raise ValueError(f"expected the students of --per-student in roster.txt or roster.csv of {course}, found none")
     for name in [name for own in load_own(course) for name in (own.name, *variants(own.name))]:
         prove(find(name))
     chosen = settings(course)
@@ -64,9 +62,11 @@ def release(
             nbformat.write(source_version(source, chosen), temporary)
         if not (outcome := api.generate_assignment(source.stem, force=True))["success"]:
             raise ValueError(f"nbgrader could not release {source.stem}: {outcome.get('error') or outcome.get('log')}")
-        (course / "grades" / source.stem / COPIES).unlink(missing_ok=True)
-        if per_student:
+        copies = course / "grades" / source.stem / COPIES
+        if per_student or (per_student is None and copies.is_file()):  # or those handed out would be graded as others
             _hand_out(course, source.stem, [question.name for question in questions(source)])
+        else:
+            copies.unlink(missing_ok=True)
     build_kit(repository, course / "kit", released=course / "release")
     return {source.stem: questions(source, chosen.points) for source in wanted}
 
@@ -74,7 +74,9 @@ def release(
 def _hand_out(course: Path, assignment: str, asked: Sequence[str]) -> None:
     folder = course / "grades" / assignment
     seed, copies = class_seed(folder), {}
-    for student in (next(iter(row.values())) for row in roster(course)):
+    if not (rows := roster(course)):
+        raise ValueError(f"expected the students of --per-student in roster.txt or roster.csv of {course}, found none")
+    for student in (next(iter(row.values())) for row in rows):
         copies[student] = draw_variants(asked, student, seed=seed)
         notebook = nbformat.read(course / "release" / assignment / f"{assignment}.ipynb", as_version=4)
         for cell in notebook.cells:  # of a graded cell, its id is its grade id

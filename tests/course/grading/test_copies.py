@@ -92,6 +92,20 @@ def test_two_copies_differ_where_they_should_and_nowhere_else(course: Path, copi
     assert set(released(copies)) - set(released(course)) > set(variants("05.1"))
 
 
+@pytest.mark.slow
+def test_a_later_release_keeps_copies_until_told_otherwise(copies: Path, tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(copies, tmp_path / "course"))
+    before = copy_of(mine, "ada").read_bytes(), (mine / "grades" / HEADS / "copies.json").read_bytes()
+    (mine / "roster.txt").write_text("gus\nada\n", encoding="utf-8")
+    release(mine, REPOSITORY, only=["05", "06"])
+    drawn = json.loads((mine / "grades" / HEADS / "copies.json").read_text(encoding="utf-8"))
+    assert list(drawn) == ["gus", "ada"] and drawn["ada"] == json.loads(before[1])["ada"]
+    assert copy_of(mine, "ada").read_bytes() == before[0]
+    assert not (mine / "grades" / CHAPTER / "copies.json").exists()
+    release(mine, REPOSITORY, only=["05"], per_student=False)
+    assert not (mine / "grades" / HEADS / "copies.json").exists()
+
+
 def released(course: Path) -> dict[str, object]:
     kit = course / "kit" / "dsrl_lab" / "course" / "exercises" / "released" / "exercises.json"
     found: dict[str, object] = json.loads(kit.read_text(encoding="utf-8"))

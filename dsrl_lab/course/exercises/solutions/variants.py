@@ -54,7 +54,7 @@ def variant(name: str) -> Exercise:
     for other, theirs in zip(variants(base.name), varied.values, strict=True):
         diagnosis = f"This is right for another student's constant, not for yours. {own}"
         wrong += [WrongAnswer(OTHERS + other, adapt(base.oracle, theirs), diagnosis)] if other != name else []
-    text = f"{base.solution_text}\n\n\nplain, value = {called}, {value}\n\n\ndef {called}({arguments}):\n    return "
+    varying = f"{called} = (lambda plain, value: lambda {arguments}: {varied.answer})({called}, {value})"
     return replace(
         base,
         name=name,
@@ -63,7 +63,7 @@ def variant(name: str) -> Exercise:
         draw=lambda generator: fit(base.draw(generator)),
         fit=fit,
         wrong_answers=tuple(wrong),
-        texts=(_stub(base, own, adapt(base.solution)), text + varied.answer),
+        texts=(_stub(base, own, adapt(base.solution)), f"{base.solution_text}\n\n\n{varying}"),
     )
 
 
