@@ -60,12 +60,9 @@ class Folded:
 
 def find(name: str) -> Exercise:
     """An exercise by its name, or a variant by "05.1:2"; for an unknown one, a ValueError lists those there are."""
-    if (found := exercises().get(name)) is not None:
-        return found
     if not known(name):
         raise ValueError(f"unknown exercise {name!r}; choose one of {', '.join(exercises())}")
-    variant: Exercise = import_module(VARIANTS).variant(name)
-    return variant
+    return exercises().get(name) or import_module(VARIANTS).variant(name)
 
 
 def known(name: str) -> bool:
