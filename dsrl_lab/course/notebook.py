@@ -15,11 +15,7 @@ from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dsrl_lab.datasets.base import Sample
-from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.files import REPOSITORY
-from dsrl_lab.plots.masks import show_image, show_mask
-from dsrl_lab.plots.theme import theme
 
 MOST_WIDTH = 1100
 
@@ -37,15 +33,6 @@ class Lab:
             show_png(path.read_bytes(), alt=alt)
         else:
             display(HTML(f"<p>Figure <code>{name}</code> is not drawn yet: <code>dsrl-lab figures {name}</code></p>"))
-
-    def show_pair(self, sample: Sample) -> None:
-        """Show a picture beside its mask with the names of the classes."""
-        with theme():
-            figure = Figure(figsize=(9, 3.4), layout="constrained")
-            left, right = figure.subplots(1, 2)
-            show_image(sample.image, title=sample.name, ax=left)
-            show_mask(sample.mask, CAMVID, title="its classes", ax=right)
-            show_figure(figure, alt=f"Street scene {sample.name} beside the mask of its classes")
 
 
 def start(seed: int = 0) -> Lab:

@@ -63,12 +63,17 @@ def test_the_worked_example_has_a_constant_for_each_student(beside: Path, monkey
     monkeypatch.setitem(VARIATIONS, "20.1", None)  # type: ignore[arg-type]
     place = beside / "own" / "exercises.py"
     place.write_text(place.read_text(encoding="utf-8") + example("variation"), encoding="utf-8")
+    notebook = beside / "own" / "20_grids.py"
+    text = notebook.read_text(encoding="utf-8").replace(
+        ">>> positions(16, ", ">>> side = 16\n        >>> positions(side, "
+    )
+    notebook.write_text(text, encoding="utf-8")
     load_own(beside)
     for name in variants("20.1"):
         prove(find(name))
-    assert check("20.1:2", lambda h, w, s: 5 * (h // s) * (w // s)) and "In your copy (20.1:1) the grids of 3" in stub(
-        "20.1:1"
-    )
+    assert check("20.1:2", lambda h, w, s: 5 * (h // s) * (w // s))
+    assert "In your copy (20.1:1) the grids of 3 pictures count." in stub("20.1:1")
+    assert ">>> positions(side, 24, 8)\n        18\n" in stub("20.1:1")
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,9 @@ def _stub(base: Exercise, own: str, answer: Answer) -> str:
     stub = re.sub(r"(>>> .*?)  # .*", r"\1", stub)  # what is noted beside an example was for the plain exercise
     names = {"torch": torch, "F": F, base.solution.__name__: answer}
     for example in doctest.DocTestParser().get_examples(stub[: stub.rindex('"""')].rstrip() + "\n"):
+        if not example.want:
+            exec(example.source, names)
+            continue
         new = f"{eval(example.source, names)!r}\n"
         old, new = (textwrap.indent(want, " " * example.indent) for want in (example.want, new))
         stub = stub.replace(f"{example.source}{old}", f"{example.source}{new}")
