@@ -190,7 +190,9 @@ def test_the_list_names_five_of_many(tmp_path: Path) -> None:
     assert "student1, student3, student5, student7, student9, 7 in all" in (tmp_path / "a_ask.csv").read_text("utf-8")
 
 
-def test_copies_need_a_roster(tmp_path: Path) -> None:
+def test_copies_need_a_roster_and_a_folder_that_was_there_is_closed(tmp_path: Path) -> None:
     pytest.importorskip("nbgrader", reason="nbgrader is not installed here: make classroom")
+    tmp_path.chmod(0o755)
     with pytest.raises(ValueError, match="expected the students of --per-student in roster.txt or roster.csv"):
-        release(tmp_path / "course", REPOSITORY, per_student=True)
+        release(tmp_path, REPOSITORY, only=["05"], per_student=True)
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
