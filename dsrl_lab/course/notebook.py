@@ -31,10 +31,16 @@ class Lab:
     root: Path
 
     def figure(self, name: str, *, alt: str) -> None:
-        """Show one of the figures of ``dsrl-lab figures`` with alternative text, or the command that draws it."""
+        """Show one of the figures of ``dsrl-lab figures``, its records and command below it; or the command alone."""
         path = self.root / "figures" / f"{name}.png"
         if path.is_file():
+            from dsrl_lab.results.figures import read_manifest
+
             show_png(path.read_bytes(), alt=alt)
+            inputs = read_manifest(path.parent)["figures"].get(name, {}).get("inputs", {})
+            runs = ", ".join(sorted({file.partition("/")[0] for file in inputs if file.endswith(".jsonl")}))
+            source = f" from {len(inputs)} files: data/runs, {runs}" if inputs else ", which needs no records"
+            display(HTML(f"<p><small>Drawn by <code>dsrl-lab figures {name}</code>{source}.</small></p>"))
         else:
             display(HTML(f"<p>Figure <code>{name}</code> is not drawn yet: <code>dsrl-lab figures {name}</code></p>"))
 

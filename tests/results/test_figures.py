@@ -229,6 +229,21 @@ def test_every_entry_of_the_kits_manifest_is_complete() -> None:
             assert comparison["ours"].keys() == {"mean", "low", "high", "values"}
 
 
+def test_the_manifest_names_all_that_a_fresh_clone_needs_to_redraw_a_figure(tmp_path: Path) -> None:
+    kept = read_manifest(REPOSITORY / "figures")["figures"]["streets_ablation"]
+    for file in kept["inputs"]:
+        target = tmp_path / "data" / "runs" / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / "data" / "runs" / file, target)
+    drawn = draw(["streets_ablation"], runs=tmp_path / "data" / "runs", out=tmp_path / "figures")
+    again = drawn["figures"]["streets_ablation"]
+    assert {key: again[key] for key in ("function", "inputs", "says", "comparisons")} == {
+        key: kept[key] for key in ("function", "inputs", "says", "comparisons")
+    }
+    if again["versions"] | {"dsrl-lab": ""} == kept["versions"] | {"dsrl-lab": ""}:
+        assert again["files"] == kept["files"]
+
+
 def test_counted_costs_are_those_measured_on_public_code() -> None:
     counted = counted_costs()
     wanted = (COSTS[0].convolutions, COSTS[0].deconvolutions, COSTS[0].total)
