@@ -32,7 +32,7 @@ from dsrl_lab.training.loop import default_fabric, fit
 from dsrl_lab.training.objectives import Objective, SegmentationObjective, class_weights_of
 from dsrl_lab.training.pose import PersonCrops, PoseObjective, evaluate_mean_pose
 from dsrl_lab.training.record import TrainRecord
-from dsrl_lab.training.splits import check_scoreable, find_released, open_data, open_recipe_split
+from dsrl_lab.training.splits import check_scoreable, find_released, fit_to_folder, open_data, open_recipe_split
 from dsrl_lab.training.splits import open_split as open_split
 from dsrl_lab.training.super_resolution import SuperResolutionObjective, score_pairs
 
@@ -67,6 +67,7 @@ def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *,
     """
     if isinstance(recipe, SuperResolutionRecipe):
         return _super_resolution(recipe, root)
+    recipe = fit_to_folder(recipe, root)
     train_set, val_set = open_data(recipe, root, held_out=held_out)
     table = train_set.joint_table if isinstance(train_set, PoseDataset) else train_set.class_table
     given, wanted = recipe.network.num_classes, len(table.names)
@@ -76,7 +77,8 @@ def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *,
             f"the network gives {given} {kind}, {recipe.dataset} has {wanted}: set network.num_classes={wanted}"
         )
     model = build(recipe, root=root, seed=recipe.train.seed)
-    description = {"recipe": recipe.name, "network": recipe.network.to_json(), "dataset": recipe.dataset}
+    kept = ("recipe", "network", "dataset", "classes")
+    description = {name: value for name, value in recipe.identity().items() if name in kept}
     scale = recipe.network.upscale_factor
     check_scoreable(val_set, recipe.train.input_size)
     if isinstance(train_set, PoseDataset):
@@ -134,6 +136,8 @@ def run(
         ValueError: the recipe, the data and the folder do not fit each other.
     """
     recipe = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, seed=seed))
+    if isinstance(recipe, Recipe):
+        recipe = fit_to_folder(recipe, root)
     fabric = fabric or default_fabric(recipe.train)
     fabric.launch()
     identity = recipe.identity() | {"held_out": held_out, "seed": seed}

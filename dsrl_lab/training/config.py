@@ -12,7 +12,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from dsrl_lab.datasets.base import ClassTable  # with PyTorch, which a list of recipes does not need
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +159,7 @@ class Recipe:
     setting: str
     row: str = "baseline"  # a name in rows.ROWS
     title: str = "baseline"  # of the row, for tables and figures
-    dataset: str  # a name in datasets.class_tables.CLASS_TABLES or datasets.people.POSE_DATASETS
+    dataset: str  # a name in datasets.class_tables.CLASS_TABLES or datasets.people.POSE_DATASETS, or "folder"
     network: NetworkConfig
     train: TrainConfig
     released: str | None = None  # file of released weights under <data>/weights that the host starts from
@@ -167,6 +170,7 @@ class Recipe:
     town_per_seed: bool = False  # draw another town for each seed, so that seeds cover other streets too
     further_split: str | None = None  # a split that is scored once, after val, when training has ended ("test")
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # inputs of rows that need one of their own
+    classes: ClassTable | None = None  # of a folder of one's own, once it is open
 
     @property
     def name(self) -> str:
@@ -177,7 +181,8 @@ class Recipe:
         """The recipe's part of a record's first line; a resumed run must agree with it."""
         names = ("setting", "row", "title", "dataset", "released", "encoder_weights")
         plain = {"recipe": self.name} | {name: getattr(self, name) for name in names}
-        return {**plain, "network": self.network.to_json(), "train": self.train.to_json()}
+        classes = {} if self.classes is None else {"classes": dataclasses.asdict(self.classes)}
+        return {**plain, "network": self.network.to_json(), "train": self.train.to_json(), **classes}
 
 
 @dataclass(frozen=True, kw_only=True)
