@@ -14,19 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from dsrl_lab.datasets import base, pictures
-from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport, Sample, SegmentationDataset
+from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport
 from dsrl_lab.datasets.class_tables import CAMVID, read_colours
+from dsrl_lab.datasets.masks import MaskValues, Pair, PairedPictures, colour_code
 from dsrl_lab.files import read_text
 
 Layout = Literal["segnet", "kaggle", "original", "fastai"]
-
-Pair = tuple[Path, Path]
 
 # What follows a picture's name in that of its mask.
 MASK_ENDS: dict[Layout, str] = {"segnet": "", "kaggle": "_L", "original": "_L", "fastai": "_P"}
@@ -63,35 +57,17 @@ ORIGINAL_COLORS: dict[tuple[int, int, int], int] = {(0, 0, 0): IGNORE_INDEX} | {
 }
 
 
-def _color_codes(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Two bits of each channel tell the 32 colours apart: all lie on multiples of 64."""
-    return (colors[..., 0] >> 6) * 16 + (colors[..., 1] >> 6) * 4 + (colors[..., 2] >> 6)
-
-
-# SegNet's ids: 0..10 stay, 11 (unlabelled) and 255 become 255.
-_SEGNET_TO_ID = np.full(256, -1)
-_SEGNET_TO_ID[: CAMVID.num_classes] = np.arange(CAMVID.num_classes)
-_SEGNET_TO_ID[[UNLABELLED_ID, IGNORE_INDEX]] = IGNORE_INDEX
-_CODE_TO_ID = np.full(64, -1, dtype=np.int16)
-_CODE_TO_ID[_color_codes(np.array(list(ORIGINAL_COLORS), dtype=np.uint8))] = list(ORIGINAL_COLORS.values())
-
-
-def colors_to_ids(colors: NDArray[np.uint8], path: Path) -> Tensor:
-    """Map the 32 annotation colours to the 11 class ids: (H, W) int64, 255 = void; a ValueError names any other.
-
-    Example:
-        >>> colors_to_ids(np.array([[[128, 64, 128], [128, 0, 192], [0, 0, 0]]], np.uint8), Path("a_L.png"))
-        tensor([[  3,   3, 255]])
-    """
-    ids = _CODE_TO_ID[_color_codes(colors)]
-    unknown = (colors & 63).any(axis=-1) | (ids < 0)
-    if unknown.any():
-        row, column = np.argwhere(unknown)[0].tolist()
-        raise ValueError(
-            f"unknown colour {tuple(colors[row, column].tolist())} at ({row}, {column}) of {path}; "
-            "expected one of the 32 CamVid colours: take the original mask (resized or JPEG copies blend colours)"
-        )
-    return torch.from_numpy(ids.astype(np.int64))
+_SEGNET = MaskValues(
+    {number: number for number in range(CAMVID.num_classes)}
+    | {UNLABELLED_ID: IGNORE_INDEX, IGNORE_INDEX: IGNORE_INDEX},
+    {},
+    f"0..{UNLABELLED_ID} or {IGNORE_INDEX}: this is no SegNet CamVid mask, take the original one",
+)
+_ORIGINAL = MaskValues(
+    {},
+    {int(colour_code(color)): number for color, number in ORIGINAL_COLORS.items()},
+    "one of the 32 CamVid colours: take the original mask (resized or JPEG copies blend colours)",
+)
 
 
 def original_split(stem: str) -> str:
@@ -188,20 +164,19 @@ def _named_splits(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pai
     return {split: partial(of_names, names[split]) for split in base.in_split_order(names)}
 
 
-def _read_codes(path: Path) -> NDArray[np.int64]:
-    """Fastai's table from mask ids to ours: line k of codes.txt names class k."""
+def _read_codes(path: Path) -> MaskValues:
+    """Fastai's ids: line k of codes.txt names class k."""
     if not path.is_file():
         raise ValueError(f"expected the names of the mask's classes in {path}, found no file; take it from the archive")
     names = read_text(path).split()
     unknown = [name for name in names if name not in _NAME_TO_ID]
     if unknown:
         raise ValueError(f"unknown class {unknown[0]!r} in {path}; expected CamVid's: {', '.join(_NAME_TO_ID)}")
-    table = np.full(256, -1)
-    table[: len(names)] = [_NAME_TO_ID[name] for name in names]
-    return table
+    ids = {number: _NAME_TO_ID[name] for number, name in enumerate(names)}
+    return MaskValues(ids, {}, f"the ids of codes.txt, 0..{len(names) - 1}")
 
 
-class CamVid(SegmentationDataset):
+class CamVid(PairedPictures):
     """CamVid in any of four layouts, 480x360 or 960x720.
 
     - segnet: ``<split>/x.png``, ``<split>annot/x.png`` (ids); of ``<split>.txt`` the last folder and file name count.
@@ -224,30 +199,11 @@ class CamVid(SegmentationDataset):
             raise ValueError(
                 f"no CamVid at {root}: expected folders train/ and trainannot/, or those of another layout. {REMEDY}"
             )
-        splits = _splits(root, found)
-        if split not in splits:
-            raise base.missing_split("CamVid", split, tuple(splits), root, REMEDY)
-        pairs = splits[split]()
-        base.missing_files(f"split {split!r} of CamVid at {root}", [path for pair in pairs for path in pair], REMEDY)
-        self.class_table = CAMVID
-        self.split = split
-        self.layout = found
-        self.names = tuple(image.stem for image, _ in pairs)
-        self._pairs = tuple(pairs)
-        self._codes = _read_codes(root / "codes.txt") if found == "fastai" else _SEGNET_TO_ID
-
-    def __getitem__(self, index: int) -> Sample:
-        image_path, mask_path = self._pairs[index]
-        image = pictures.read_image(image_path)
-        if self.layout in ("segnet", "fastai"):
-            expected = f"0..{UNLABELLED_ID} or {IGNORE_INDEX}: this is no SegNet CamVid mask, take the original one"
-            if self.layout == "fastai":
-                expected = f"the ids of codes.txt, 0..{int((self._codes >= 0).sum()) - 1}"
-            mask = pictures.map_ids(pictures.read_ids(mask_path), self._codes, mask_path, expected)
-        else:
-            mask = colors_to_ids(np.asarray(pictures.open_mask(mask_path).convert("RGB")), mask_path)
-        pictures.check_same_size(image, mask, image_path, mask_path)
-        return Sample(image, mask, self.names[index])
+        self._open("CamVid", root, split, _splits(root, found), REMEDY)
+        self.class_table, self.layout = CAMVID, found
+        self.known = (
+            _read_codes(root / "codes.txt") if found == "fastai" else _SEGNET if found == "segnet" else _ORIGINAL
+        )
 
 
 def _splits(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pair]]]:

@@ -10,24 +10,16 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
-from dsrl_lab.datasets import base, pictures
-from dsrl_lab.datasets.base import IGNORE_INDEX, ClassTable, Sample, SegmentationDataset
-from dsrl_lab.datasets.pictures import pairs_by_name
+from dsrl_lab.datasets import base
+from dsrl_lab.datasets.base import IGNORE_INDEX, ClassTable
+from dsrl_lab.datasets.masks import MaskValues, Pair, PairedPictures, colour_code
+from dsrl_lab.datasets.pictures import listed_names, pairs_by_name
 from dsrl_lab.files import read_text
-
-Pair = tuple[Path, Path]
 
 TABLES = ("classes.csv", "classes.json")
 IMAGES, MASKS = ("images", "pictures"), ("masks", "labels")
@@ -36,17 +28,7 @@ REMEDY = "A picture and its mask have one name; docs/BRING_YOUR_OWN.md shows the
 _ANSWERS = {"": False, "no": False, "false": False, "0": False, "none": False, "yes": True, "true": True, "1": True}
 
 
-@dataclass(frozen=True)
-class Classes:
-    """A class table that was read: what each id and each colour (red * 65536 + green * 256 + blue) stands for."""
-
-    path: Path
-    table: ClassTable
-    ids: dict[int, int]  # class of an id, 255 = ignored
-    colours: dict[int, int]
-
-
-def read_classes(root: str | Path) -> Classes:
+def read_classes(root: str | Path) -> tuple[ClassTable, MaskValues]:
     """Read a folder's class table; a ValueError names the row that is wrong, or the file that is not there."""
     found = [Path(root) / name for name in TABLES if (Path(root) / name).is_file()]
     if not found:
@@ -74,12 +56,13 @@ def read_classes(root: str | Path) -> Classes:
     )
     ids: dict[int, int] = {}
     colours: dict[int, int] = {}
-    for number, name, (red, green, blue), ignored, _ in read:
+    for number, name, colour, ignored, _ in read:
         stands_for = IGNORE_INDEX if ignored else names.index(name)
-        for known, key in ((ids, number), (colours, red << 16 | green << 8 | blue)):
+        for known, key in ((ids, number), (colours, int(colour_code(colour)))):
             if known.setdefault(key, stands_for) != stands_for:
                 raise ValueError(f"{path}: the id or colour of {name!r} is another class's too; give it its own")
-    return Classes(path, table, ids, colours)
+    expected = f"what {path} lists: add a row, or take masks that were not resized or compressed"
+    return table, MaskValues(ids, colours, f"{expected}; `dsrl-lab data check FOLDER` counts all")
 
 
 def _row(row: Any, place: str) -> tuple[int, str, tuple[int, int, int], bool, bool]:
@@ -97,38 +80,6 @@ def _row(row: Any, place: str) -> tuple[int, str, tuple[int, int, int], bool, bo
     return int(number), name, (parts[0], parts[1], parts[2]), ignored, thin and not ignored
 
 
-def read_pair(images: Path, masks: Path, classes: Classes) -> tuple[Tensor, Tensor, Counter[str]]:
-    """Read picture (3, H, W) and mask (H, W); ids or colours that the table lacks are -1, and their pixels counted."""
-    image, picture = pictures.read_image(images), pictures.open_mask(masks)
-    if picture.has_transparency_data:
-        if picture.convert("RGBA").getchannel("A").getextrema()[0] != 255:
-            raise ValueError(
-                f"{masks} is transparent in parts, whose class is not sure; save it without an alpha channel"
-            )
-        if picture.mode != "P":
-            picture = picture.convert("L" if picture.mode == "LA" else "RGB")
-    known, title = classes.ids, "id {}"
-    values: NDArray[Any]
-    if picture.mode == "RGB":
-        values, known, title = _codes(np.asarray(picture)), classes.colours, "colour #{:06x}"
-    else:
-        values = pictures.ids_of(picture, masks)
-        palette: Any = _codes(np.array(picture.getpalette()).reshape(-1, 3)) if picture.mode == "P" else []
-        of_palette = {int(i): int(palette[i]) for i in np.unique(values) if i < len(palette)}
-        if of_palette and all(code in classes.colours for code in of_palette.values()):
-            known = {number: classes.colours[code] for number, code in of_palette.items()}
-    keys, stands_for = np.array(sorted(known.items())).T
-    place = np.searchsorted(keys, values).clip(max=len(keys) - 1)
-    mask = torch.from_numpy(np.where(keys[place] == values, stands_for[place], -1))
-    pictures.check_same_size(image, mask, images, masks)
-    unknown = zip(*np.unique(values[(mask < 0).numpy()], return_counts=True), strict=True)
-    return image, mask, Counter({title.format(value): int(count) for value, count in unknown})
-
-
-def _codes(colours: NDArray[Any]) -> NDArray[Any]:
-    return colours.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
-
-
 def splits_of(root: str | Path) -> dict[str, Callable[[], list[Pair]]]:
     """The splits of a folder, each with what lists its pairs; a ValueError if there are no pictures and masks.
 
@@ -140,7 +91,7 @@ def splits_of(root: str | Path) -> dict[str, Callable[[], list[Pair]]]:
     found = {name: both for name, both in inside.items() if both}
     if not found and (both := _inside(root)):
         if lists := {split: root / f"{split}.txt" for split in LISTS if (root / f"{split}.txt").is_file()}:
-            named = {split: pictures.listed_names(path) for split, path in lists.items()}
+            named = {split: listed_names(path) for split, path in lists.items()}
             return {split: partial(pairs_by_name, both[0], both[1], "", names) for split, names in named.items()}
         found = {p.name: (p, both[1] / p.name) for p in both[0].iterdir() if (both[1] / p.name).is_dir()}
         found = found or {"train": both}
@@ -154,27 +105,12 @@ def _inside(folder: Path) -> Pair | None:
     return (images[0], masks[0]) if images and masks else None
 
 
-class PictureFolder(SegmentationDataset):
+class PictureFolder(PairedPictures):
     """One split of a folder of one's own: class table by ``read_classes``, layouts by ``splits_of``.
 
     ValueError for a missing split, table, picture or mask; on reading, for what ``read_pair`` refuses or does not know.
     """
 
     def __init__(self, root: str | Path, split: str) -> None:
-        self.classes, splits = read_classes(root), splits_of(root)
-        if split not in splits:
-            raise base.missing_split("the data", split, tuple(splits), Path(root), REMEDY)
-        self._pairs = splits[split]()
-        base.missing_files(f"split {split!r} of {root}", [path for pair in self._pairs for path in pair], REMEDY)
-        self.class_table, self.split = self.classes.table, split
-        self.names = tuple(image.stem for image, _ in self._pairs)
-
-    def __getitem__(self, index: int) -> Sample:
-        image, mask, unknown = read_pair(*self._pairs[index], self.classes)
-        if unknown:
-            counts = ", ".join(f"{what} ({count} pixels)" for what, count in unknown.most_common(3))
-            raise ValueError(
-                f"{self._pairs[index][1]} holds {counts}, not in {self.classes.path}; add rows for them, or take masks "
-                "that were not resized or compressed; `dsrl-lab data check FOLDER` lists all"
-            )
-        return Sample(image, mask, self.names[index])
+        self.class_table, self.known = read_classes(root)
+        self._open("the data", Path(root), split, splits_of(root), REMEDY)

@@ -117,13 +117,8 @@ def open_mask(path: Path) -> Image.Image:
     return picture
 
 
-def read_ids(path: Path) -> NDArray[np.integer]:
-    """Read a picture of ids, grey or with a palette: (H, W) integers; colours are a ValueError, as in ``open_mask``."""
-    return ids_of(open_mask(path), path)
-
-
-def ids_of(picture: Image.Image, path: Path) -> NDArray[np.integer]:
-    """The ids of an open mask, as ``read_ids``."""
+def ids_in(picture: Image.Image, path: Path) -> NDArray[np.integer]:
+    """The ids (H, W) in an open mask, grey or with a palette; colours are a ValueError."""
     ids = np.asarray(picture)
     if picture.mode in ("1", "L"):  # the ids as stored
         ids = ids.astype(np.uint8) // (255 // (picture.info["levels"] - 1) if picture.mode == "L" else 1)
@@ -133,21 +128,6 @@ def ids_of(picture: Image.Image, path: Path) -> NDArray[np.integer]:
             "this is a colour picture: point to the id masks, or choose the layout that has colours"
         )
     return ids
-
-
-def map_ids(ids: NDArray[np.integer], table: NDArray[np.integer], path: Path, expected: str) -> Tensor:
-    """Replace the ids of a mask by those of a table: (H, W) int64; a ValueError says which id is unknown, and where.
-
-    Example:
-        >>> map_ids(np.array([[1, 0]]), np.array([255, 7]), Path("a.png"), "0 or 1")
-        tensor([[  7, 255]])
-    """
-    inside = (ids >= 0) & (ids < len(table))
-    new = np.where(inside, table[np.where(inside, ids, 0)], -1).astype(np.int64)
-    if (new < 0).any():
-        row, column = np.argwhere(new < 0)[0].tolist()
-        raise ValueError(f"id {int(ids[row, column])} at ({row}, {column}) of {path}; expected {expected}")
-    return torch.from_numpy(new)
 
 
 def check_same_size(image: Tensor, mask: Tensor, image_path: Path, mask_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport
-from dsrl_lab.datasets.folder import read_classes, read_pair, splits_of
+from dsrl_lab.datasets.folder import read_classes, splits_of
+from dsrl_lab.datasets.masks import read_pair
 from dsrl_lab.datasets.pictures import changed_by_reading
 
 
@@ -20,7 +21,7 @@ def check(root: str | Path, *, progress: Callable[[int, int], None] | None = Non
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
-            classes, splits = read_classes(root), {split: pairs() for split, pairs in splits_of(root).items()}
+            (table, known), splits = read_classes(root), {split: pairs() for split, pairs in splits_of(root).items()}
         except ValueError as error:
             return DataReport("folder", str(root), {}, (str(error),), label="odd")
     found, looks, pixels = dict.fromkeys(splits, 0), Counter[str](), torch.zeros(IGNORE_INDEX + 1, dtype=torch.int64)
@@ -36,7 +37,7 @@ def check(root: str | Path, *, progress: Callable[[int, int], None] | None = Non
             odd.append(f"expected {' and '.join(gone)}, found no file")
             continue
         try:
-            _, mask, unknown = read_pair(*pair, classes)
+            _, mask, unknown = read_pair(*pair, known)
         except ValueError as error:
             odd.append(str(error))
             continue
@@ -48,7 +49,7 @@ def check(root: str | Path, *, progress: Callable[[int, int], None] | None = Non
             holders.setdefault(what, []).append(pair[1])
     for what, count in counts.most_common():
         masks = f"{count:,} pixels of {len(holders[what])} masks, the first is {holders[what][0]}"
-        odd.append(f"{what} is not in {classes.path.name}: {masks}; add a row for it, or take the original masks")
+        odd.append(f"{what} is not in the class table: {masks}; add a row for it, or take the original masks")
     listed = Counter(pair[0] for _, pair in todo)
     odd += [
         f"{path} is listed {times} times, in one split or in several" for path, times in listed.items() if times > 1
@@ -56,7 +57,7 @@ def check(root: str | Path, *, progress: Callable[[int, int], None] | None = Non
     odd += [f"split {split} is empty" for split, pairs in splits.items() if not pairs]
     notes = [str(warning.message) for warning in caught]
     notes += [f"pictures {look}: {count}" for look, count in looks.most_common(8)]
-    names, ids = [*classes.table.names, "ignored"], [*range(classes.table.num_classes), IGNORE_INDEX]
+    names, ids = [*table.names, "ignored"], [*range(table.num_classes), IGNORE_INDEX]
     shares = zip(names, (pixels[ids] / pixels.sum().clamp(min=1)).tolist(), strict=True)
     notes.append("share of the pixels: " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares))
     if "val" not in splits:

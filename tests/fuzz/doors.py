@@ -16,7 +16,7 @@ from PIL import Image
 
 from dsrl_lab.datasets.camvid import CamVid
 from dsrl_lab.datasets.cityscapes import Cityscapes
-from dsrl_lab.datasets.pictures import read_ids, read_image
+from dsrl_lab.datasets.pictures import ids_in, open_mask, read_image
 from dsrl_lab.datasets.pose import LspExtended
 from dsrl_lab.results.figures import read_manifest
 from dsrl_lab.results.frames import frame
@@ -71,7 +71,7 @@ def masks(_: Path) -> Door:
             place.mkdir(parents=True, exist_ok=True)
             target = place / f"ulm_000000_000019_{suffix}.png"
             target.write_bytes(encoded("png") if room == "leftImg8bit" else (folder / name).read_bytes())
-        read_ids(folder / name)
+        ids_in(open_mask(folder / name), folder / name)
         return Cityscapes(folder, "val")[0]
 
     sink = io.BytesIO()

@@ -36,8 +36,8 @@ def test_what_is_odd_is_named_and_counted(tmp_path: Path) -> None:
     Image.fromarray(IDS).save(tmp_path / "val" / "masks" / "extra.png")
     report = check(tmp_path)
     assert not report.ok and report.found == {"train": 2, "val": 0}
-    assert "odd: id 3 is not in classes.csv: 4 pixels of 2 masks, the first is" in str(report)
-    assert any(line.startswith("id 4 is not in classes.csv: 1 pixels of 1 masks") for line in report.missing)
+    assert "odd: id 3 is not in the class table: 4 pixels of 2 masks, the first is" in str(report)
+    assert any(line.startswith("id 4 is not in the class table: 1 pixels of 1 masks") for line in report.missing)
     assert any("expected the mask" in line and "c.png, found no file" in line for line in report.missing)
     assert any("expected the picture" in line and "extra.png, found no file" in line for line in report.missing)
 
