@@ -228,28 +228,26 @@ def _check(name: str, hint: Any, value: Any) -> None:
         if value is None:
             return
         hint = next(kind for kind in get_args(hint) if kind is not NoneType)
-    low, high = _RANGES.get(name, (1, 10**6))
     if get_origin(hint) is Literal:
         if value not in get_args(hint) or isinstance(value, bool):
             raise ValueError(f"unknown {name} {value!r}; choose {', '.join(map(str, get_args(hint)))}")
-    elif hint == tuple[int, int]:
-        if not _is_pair(value) or not all(isinstance(n, int) and n >= 1 for n in value):
-            raise ValueError(f"expected {name} (H, W) of two positive whole numbers, as in [90, 120]; got {value!r}")
-    elif hint == tuple[float, float]:
-        if not _is_pair(value):
-            raise ValueError(f"expected {name} of two numbers, as in [1.0, 1.5]; got {value!r}")
-    elif hint is bool:
-        if not isinstance(value, bool):
-            raise ValueError(f"expected {name} as true or false, got {value!r}")
-    elif hint is int:
-        if not _is_number(value) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"expected {name} as a whole number from {low} to {high}, got {value!r}")
-    elif hint is float:
-        if not _is_number(value) or not low <= value <= high:
-            raise ValueError(f"expected {name} as a number from {low:g} to {high:g}, got {value!r}")
-    elif not isinstance(value, get_origin(hint) or hint):
-        kind = "a word" if hint is str else "a table of options"
-        raise ValueError(f"expected {name} as {kind}, got {value!r}")
+        return
+    low, high = _RANGES.get(name, (1, 10**6))
+    pair, inside = _is_pair(value), _is_number(value) and low <= value <= high
+    kinds: dict[Any, tuple[bool, str]] = {
+        tuple[int, int]: (
+            pair and all(isinstance(n, int) and n >= 1 for n in value),
+            "(H, W) of two positive whole numbers, as in [90, 120]",
+        ),
+        tuple[float, float]: (pair, "of two numbers, as in [1.0, 1.5]"),
+        bool: (isinstance(value, bool), "as true or false"),
+        int: (inside and isinstance(value, int), f"as a whole number from {low} to {high}"),
+        float: (inside, f"as a number from {low:g} to {high:g}"),
+        str: (isinstance(value, str), "as a word"),
+    }
+    fits, expected = kinds.get(hint, (isinstance(value, dict), "as a table of options"))
+    if not fits:
+        raise ValueError(f"expected {name} {expected}, got {value!r}")
 
 
 def _is_pair(value: Any) -> bool:
