@@ -39,8 +39,9 @@ class Lab:
             show_png(path.read_bytes(), alt=alt)
             inputs = read_manifest(path.parent)["figures"].get(name, {}).get("inputs", {})
             runs = ", ".join(sorted({file.partition("/")[0] for file in inputs if file.endswith(".jsonl")}))
-            source = f" from {len(inputs)} files: data/runs, {runs}" if inputs else ", which needs no records"
-            display(HTML(f"<p><small>Drawn by <code>dsrl-lab figures {name}</code>{source}.</small></p>"))
+            text = "Drawn by {command}" + (" from {number} files: data/runs, {runs}." if inputs else " without records.")
+            text = text.format(command=f"<code>dsrl-lab figures {name}</code>", number=len(inputs), runs=runs)
+            display(HTML(f"<p><small>{text}</small></p>"))
         else:
             display(HTML(f"<p>Figure <code>{name}</code> is not drawn yet: <code>dsrl-lab figures {name}</code></p>"))
 

@@ -18,7 +18,7 @@ from typing import Any
 from dsrl_lab.datasets import base
 from dsrl_lab.datasets.base import IGNORE_INDEX, ClassTable
 from dsrl_lab.datasets.masks import MaskValues, Pair, PairedPictures, colour_code
-from dsrl_lab.datasets.pictures import listed_names, pairs_by_name
+from dsrl_lab.datasets.pictures import list_pictures, listed_names, pairs_by_name
 from dsrl_lab.files import read_text
 
 TABLES = ("classes.csv", "classes.json")
@@ -75,7 +75,7 @@ def _row(row: Any, place: str) -> tuple[int, str, tuple[int, int, int], bool, bo
     ignored, thin = (_ANSWERS.get(values.get(key, "").lower()) for key in ("ignored", "thin"))
     numbers = re.fullmatch("[0-9]{1,5}", number) and len(parts) == 3 and max(parts) <= 255
     if not numbers or not name or ignored is None or thin is None:
-        columns = "id (0 to 65535), name, colour (#804080 or '128 64 128') and, under ignored and thin, yes or nothing"
+        columns = "id (0 to 99999), name, colour (#804080 or '128 64 128') and, under ignored and thin, yes or nothing"
         raise ValueError(f"{place}: expected {columns}; got {str(row)[:120]}")
     return int(number), name, (parts[0], parts[1], parts[2]), ignored, thin and not ignored
 
@@ -93,8 +93,8 @@ def splits_of(root: str | Path) -> dict[str, Callable[[], list[Pair]]]:
         if lists := {split: root / f"{split}.txt" for split in LISTS if (root / f"{split}.txt").is_file()}:
             named = {split: listed_names(path) for split, path in lists.items()}
             return {split: partial(pairs_by_name, both[0], both[1], "", names) for split, names in named.items()}
-        found = {p.name: (p, both[1] / p.name) for p in both[0].iterdir() if (both[1] / p.name).is_dir()}
-        found = found or {"train": both}
+        folders = () if list_pictures(both[0]) else [p for p in both[0].iterdir() if p.is_dir()]
+        found = {p.name: (p, both[1] / p.name) for p in folders} or {"train": both}
     if not found:
         raise ValueError(f"no pictures and masks in {root}: expected folders images and masks. {REMEDY}")
     return {split: partial(pairs_by_name, found[split][0], found[split][1], "") for split in base.in_split_order(found)}

@@ -25,5 +25,5 @@ def test_a_figure_has_its_records_and_its_command_below_it(tmp_path: Path, monke
         notebook.Lab(tmp_path).figure(name, alt="a square")
     assert [text[:4] for text in shown] == ["<img", "<p><", "<img", "<p><", "<p>F"]
     assert "dsrl-lab figures drawn</code> from 3 files: data/runs, streets." in shown[1]
-    assert "dsrl-lab figures by_itself</code>, which needs no records." in shown[3]
+    assert "dsrl-lab figures by_itself</code> without records." in shown[3]
     assert "dsrl-lab figures not_drawn" in shown[4]

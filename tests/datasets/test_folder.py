@@ -116,6 +116,9 @@ def test_layouts(tmp_path: Path) -> None:
     whole = write(tmp_path / "d", ["x", "y"])
     assert list(splits_of(tmp_path / "a")) == list(splits_of(tmp_path / "b")) == ["train", "val", "night"]
     assert PictureFolder(tmp_path / "b", "night").names == ("x", "y")
+    (tmp_path / "b" / "masks" / "val").rename(tmp_path / "b" / "masks" / "valid")
+    with pytest.raises(ValueError, match="2 of 4 files are missing"):
+        PictureFolder(tmp_path / "b", "val")
     assert PictureFolder(lists, "train").names == ("x", "z") and PictureFolder(lists, "val").names == ("y",)
     assert list(splits_of(whole)) == ["train"] and len(PictureFolder(whole, "train")) == 2
     with pytest.raises(ValueError, match="has no split 'val'; splits found there: train"):
