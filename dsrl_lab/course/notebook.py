@@ -39,7 +39,9 @@ class Lab:
             show_png(path.read_bytes(), alt=alt)
             inputs = read_manifest(path.parent)["figures"].get(name, {}).get("inputs", {})
             runs = ", ".join(sorted({file.partition("/")[0] for file in inputs if file.endswith(".jsonl")}))
-            text = "Drawn by {command}" + (" from {number} files: data/runs, {runs}." if inputs else " without records.")
+            text = "Drawn by {command}" + (
+                " from {number} files: data/runs, {runs}." if inputs else " without records."
+            )
             text = text.format(command=f"<code>dsrl-lab figures {name}</code>", number=len(inputs), runs=runs)
             display(HTML(f"<p><small>{text}</small></p>"))
         else:

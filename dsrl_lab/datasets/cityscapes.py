@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from dsrl_lab.datasets import base
-from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport, Sample
+from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport
 from dsrl_lab.datasets.class_tables import CITYSCAPES
 from dsrl_lab.datasets.masks import MaskValues, PairedPictures
-from dsrl_lab.datasets.pictures import read_image
 
 NUM_LABELS = 34
 IMAGE_SUFFIX = "_leftImg8bit.png"
@@ -30,13 +29,6 @@ REMEDY = (
 
 # Label id of each train id, in the order of CITYSCAPES.names.
 TRAIN_TO_LABEL = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-
-_LABELS = MaskValues(
-    dict.fromkeys((*range(NUM_LABELS), IGNORE_INDEX), IGNORE_INDEX)
-    | {label: number for number, label in enumerate(TRAIN_TO_LABEL)},
-    {},
-    f"label ids 0..{NUM_LABELS - 1}: use the *{MASK_SUFFIX} of the official archive, not instance or colour files",
-)
 
 
 def to_label_ids(train_ids: Tensor) -> Tensor:
@@ -87,29 +79,20 @@ class Cityscapes(PairedPictures):
     ValueError where the split or a mask of train or val is missing; on reading, for a damaged file or unknown id.
     """
 
-    known = _LABELS
+    class_table = CITYSCAPES
+    known = MaskValues(
+        dict.fromkeys((*range(NUM_LABELS), IGNORE_INDEX), IGNORE_INDEX)
+        | {label: number for number, label in enumerate(TRAIN_TO_LABEL)},
+        {},
+        f"label ids 0..{NUM_LABELS - 1}: use the *{MASK_SUFFIX} of the official archive, not instance or colour files",
+    )
+    hidden = ("test",)
 
     def __init__(self, root: str | Path, split: str) -> None:
         root = Path(root)
-        present = _splits(root)
-        if split not in present:
-            raise base.missing_split("Cityscapes", split, present, root, REMEDY)
-        pairs = _pairs(root, split)
-        if not pairs:
-            raise ValueError(f"split {split!r} of Cityscapes at {root} has no <city>/*{IMAGE_SUFFIX} files. {REMEDY}")
-        masks = () if split == "test" else [mask for _, mask in pairs]
-        base.missing_files(f"split {split!r} of Cityscapes at {root}", [*(image for image, _ in pairs), *masks], REMEDY)
-        self.class_table = CITYSCAPES
-        self.split = split
-        self.names = tuple(image.name.removesuffix(IMAGE_SUFFIX) for image, _ in pairs)
-        self.pairs = tuple(pairs)
-
-    def __getitem__(self, index: int) -> Sample:
-        image_path, mask_path = self.pairs[index]
-        if self.split != "test" or mask_path.is_file():
-            return super().__getitem__(index)
-        image = read_image(image_path)
-        return Sample(image, torch.full(image.shape[-2:], IGNORE_INDEX, dtype=torch.long), self.names[index])
+        splits = {present: partial(_pairs, root, present) for present in _splits(root)}
+        self._open("Cityscapes", root, split, splits, REMEDY)
+        self.names = tuple(name.removesuffix(Path(IMAGE_SUFFIX).stem) for name in self.names)
 
 
 def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:

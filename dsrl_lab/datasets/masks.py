@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dsrl_lab.datasets.base import Sample, SegmentationDataset, missing_files, missing_split
+from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset, missing_files, missing_split
 from dsrl_lab.datasets.pictures import check_same_size, ids_in, open_mask, read_image
 
 Pair = tuple[Path, Path]
@@ -81,6 +81,7 @@ class PairedPictures(SegmentationDataset):
 
     pairs: tuple[Pair, ...]  # picture and mask of each of ``names``
     known: MaskValues  # what its masks may hold
+    hidden: tuple[str, ...] = ()  # splits whose masks may be missing; all pixels are then ignored
 
     def _open(
         self, title: str, root: Path, split: str, splits: Mapping[str, Callable[[], list[Pair]]], remedy: str
@@ -89,12 +90,16 @@ class PairedPictures(SegmentationDataset):
         if split not in splits:
             raise missing_split(title, split, tuple(splits), root, remedy)
         self.split, self.pairs = split, tuple(splits[split]())
-        missing_files(f"split {split!r} of {title} at {root}", [path for pair in self.pairs for path in pair], remedy)
+        needed = [path for pair in self.pairs for path in (pair[:1] if split in self.hidden else pair)]
+        missing_files(f"split {split!r} of {title} at {root}", needed, remedy)
         self.names = tuple(image.stem for image, _ in self.pairs)
 
     def __getitem__(self, index: int) -> Sample:
-        path = self.pairs[index][1]
-        image, mask, unknown = read_pair(*self.pairs[index], self.known)
+        image_path, path = self.pairs[index]
+        if self.split in self.hidden and not path.is_file():
+            image = read_image(image_path)
+            return Sample(image, torch.full(image.shape[-2:], IGNORE_INDEX), self.names[index])
+        image, mask, unknown = read_pair(image_path, path, self.known)
         if unknown:
             row, column = (mask < 0).nonzero()[0].tolist()
             counts = ", ".join(f"{what} {count} times" for what, count in unknown.most_common(3))
