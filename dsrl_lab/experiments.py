@@ -80,7 +80,9 @@ def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *,
     kept = ("recipe", "network", "dataset", "classes")
     description = {name: value for name, value in recipe.identity().items() if name in kept}
     scale = recipe.network.upscale_factor
-    check_scoreable(val_set, recipe.train.input_size)
+    (height, width), of_sisr = recipe.train.input_size, scale if recipe.network.sisr else 1
+    scored_size = height * of_sisr, width * of_sisr  # SISR's picture is compared with the reduced original
+    check_scoreable(val_set, scored_size)
     if isinstance(train_set, PoseDataset):
         assert isinstance(val_set, PoseDataset)
         objective = PoseObjective(recipe.train, train_set.joint_table, scale, val_set)

@@ -111,19 +111,19 @@ def picture_size_of(recipe: Recipe) -> tuple[int, int]:
     return recipe.picture_size or (height * scale, width * scale)
 
 
-def check_scoreable(dataset: SegmentationDataset | PoseDataset, input_size: tuple[int, int]) -> None:
+def check_scoreable(dataset: SegmentationDataset | PoseDataset, size: tuple[int, int]) -> None:
     """Read every picture of a split that will be scored, so that a fault shows before training and not after it.
 
-    ValueError for an empty split, or a picture of masks that is smaller than the network's input; it is named.
+    ValueError for an empty split, or a picture of masks smaller than ``size``, which the scores need; it is named.
     """
     check_not_empty(dataset, dataset.split)
     for index in range(len(dataset)):
         sample = dataset[index]
-        height, width = input_size if isinstance(sample, PoseSample) else sample.mask.shape
-        if height < input_size[0] or width < input_size[1]:
+        height, width = size if isinstance(sample, PoseSample) else sample.mask.shape
+        if height < size[0] or width < size[1]:
             raise ValueError(
-                f"{sample.name} of {dataset.split} is (H, W) = {(height, width)}, smaller than the network's input "
-                f"{tuple(input_size)}; take it out of the split, or lower train.input_size"
+                f"{sample.name} of {dataset.split} is (H, W) = {(height, width)}, smaller than "
+                f"{tuple(size)}, which its scores need; take it out of the split, or lower train.input_size"
             )
 
 
