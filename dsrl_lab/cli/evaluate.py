@@ -55,7 +55,9 @@ def evaluate(
             ours = class_table_of(description.get("dataset"), description, checkpoint).names
             if ours != pictures.class_table.names:
                 theirs = ", ".join(pictures.class_table.names)
-                raise ValueError(f"{checkpoint} knows {', '.join(ours)}, {data} has {theirs}; take data of one table")
+                raise ValueError(
+                    f"{checkpoint} knows {', '.join(ours)}, {data or dataset} has {theirs}; take data of one table"
+                )
         with counting(f"{dataset} {split}") as progress:
             if protocol == "all":
                 scores = every_protocol(model, pictures, input_size=size, progress=progress)

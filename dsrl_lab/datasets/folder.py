@@ -24,7 +24,9 @@ from dsrl_lab.files import read_text
 TABLES = ("classes.csv", "classes.json")
 IMAGES, MASKS = ("images", "pictures"), ("masks", "labels")
 LISTS = ("train", "val", "test")
-REMEDY = "A picture and its mask have one name; docs/BRING_YOUR_OWN.md shows the layouts."
+REMEDY = (
+    "A picture and its mask have one name; training needs train and val, or --held-out: see docs/BRING_YOUR_OWN.md."
+)
 _ANSWERS = {"": False, "no": False, "false": False, "0": False, "none": False, "yes": True, "true": True, "1": True}
 
 
