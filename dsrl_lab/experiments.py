@@ -19,7 +19,7 @@ from torch import nn
 from dsrl_lab.complexity import complexity
 from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.pose import PoseDataset
-from dsrl_lab.datasets.super_resolution import BENCHMARKS, T91, SRBenchmark
+from dsrl_lab.datasets.super_resolution import BENCHMARKS, benchmark_pairs, t91_pairs
 from dsrl_lab.dsrl import DSRL, SuperResolved
 from dsrl_lab.models import RELEASES
 from dsrl_lab.models.encoders import Encoder, load_torchvision_weights
@@ -263,8 +263,8 @@ def _super_resolution(recipe: SuperResolutionRecipe, root: Path | None) -> Exper
     if root is None:
         raise ValueError(f"{recipe.name} needs its pictures: give --data ROOT, the folder of T91, Set5 and Set14")
     factor = network.upscale_factor
-    train, validation = (T91(root, split=split, upscale_factor=factor).pairs for split in ("train", "val"))
-    benchmarks = {name: SRBenchmark(root, name, upscale_factor=factor).pairs for name in BENCHMARKS}
+    train, validation = (t91_pairs(root, split=split, upscale_factor=factor) for split in ("train", "val"))
+    benchmarks = {name: benchmark_pairs(root, name, upscale_factor=factor) for name in BENCHMARKS}
     for name, pairs in {"the held-out part of T91": validation, **benchmarks}.items():
         evaluate.check_not_empty(pairs, name)
     model: nn.Module = build_super_resolver(network, seed=recipe.train.seed)
