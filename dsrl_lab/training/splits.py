@@ -96,7 +96,6 @@ def fit_to_folder(recipe: Recipe, root: Path | None) -> Recipe:
     if recipe.dataset != "folder" or recipe.classes is not None:
         return recipe
     data = open_recipe_split(recipe, "train", root)
-    check_not_empty(data, "train")
     sides = zip(picture_size_of(recipe), data[0].mask.shape, strict=True)
     whole = max(of_crop / of_picture for of_crop, of_picture in sides)
     scales = (whole, 2 * whole) if recipe.train.scale_range == (1.0, 1.0) else recipe.train.scale_range
