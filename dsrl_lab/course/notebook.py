@@ -36,7 +36,7 @@ class Lab:
         if path.is_file():
             from dsrl_lab.results.figures import read_manifest
 
-            inputs = read_manifest(path.parent)["figures"].get(name, {}).get("inputs", {})
+            inputs = read_manifest(self.root / "figures")["figures"].get(name, {}).get("inputs", {})
             runs = ", ".join(sorted({file.partition("/")[0] for file in inputs if file.endswith(".jsonl")}))
             text = "Drawn by {command}" + (
                 " from {number} files: data/runs, {runs}." if inputs else " without records."
