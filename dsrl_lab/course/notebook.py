@@ -27,10 +27,18 @@ class Lab:
     root: Path
 
     def figure(self, name: str, *, alt: str) -> None:
-        """Show one of the figures of ``dsrl-lab figures`` with alternative text, or the command that draws it."""
+        """Show one of the figures of ``dsrl-lab figures``, its records and command below it; or the command alone."""
         path = self.root / "figures" / f"{name}.png"
         if path.is_file():
-            show_png(path.read_bytes(), alt=alt)
+            from dsrl_lab.results.figures import read_manifest
+
+            inputs = read_manifest(self.root / "figures")["figures"].get(name, {}).get("inputs", {})
+            runs = ", ".join(sorted({file.partition("/")[0] for file in inputs if file.endswith(".jsonl")}))
+            text = "Drawn by {command}" + (
+                " from {number} files: data/runs, {runs}." if inputs else " without records."
+            )
+            text = text.format(command=f"<code>dsrl-lab figures {name}</code>", number=len(inputs), runs=runs)
+            display(HTML(f"{_img(path.read_bytes(), alt=alt).data}<p><small>{text}</small></p>"))
         else:
             display(HTML(f"<p>Figure <code>{name}</code> is not drawn yet: <code>dsrl-lab figures {name}</code></p>"))
 
@@ -60,11 +68,6 @@ def figure_html(figure: Figure, *, alt: str) -> HTML:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return _img(buffer.getvalue(), alt=alt)
-
-
-def show_png(content: bytes, *, alt: str) -> None:
-    """Show a PNG with alternative text, no wider than the page."""
-    display(_img(content, alt=alt))
 
 
 def _img(content: bytes, *, alt: str) -> HTML:

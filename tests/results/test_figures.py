@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dsrl_lab.course import notebook
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.files import sha256
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
@@ -227,6 +228,40 @@ def test_every_entry_of_the_kits_manifest_is_complete() -> None:
             assert comparison["verdict"] in WORDS and comparison["claim"] and comparison["reason"]
             assert all(number["mark"] for number in comparison["paper"].values())
             assert comparison["ours"].keys() == {"mean", "low", "high", "values"}
+
+
+def test_the_manifest_names_all_that_a_fresh_clone_needs_to_redraw_a_figure(tmp_path: Path) -> None:
+    kept = read_manifest(REPOSITORY / "figures")["figures"]["streets_ablation"]
+    for file in kept["inputs"]:
+        target = tmp_path / "data" / "runs" / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / "data" / "runs" / file, target)
+    drawn = draw(["streets_ablation"], runs=tmp_path / "data" / "runs", out=tmp_path / "figures")
+    again = drawn["figures"]["streets_ablation"]
+    assert {key: again[key] for key in ("function", "inputs", "says", "comparisons")} == {
+        key: kept[key] for key in ("function", "inputs", "says", "comparisons")
+    }
+    if again["versions"] | {"dsrl-lab": ""} == kept["versions"] | {"dsrl-lab": ""}:
+        assert again["files"] == kept["files"]
+
+
+def test_a_notebook_shows_a_figure_with_its_records_and_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = {"streets/a_seed0.jsonl": "", "streets/a_seed1.jsonl": "", "../checkpoints/streets/a.safetensors": ""}
+    figures = {"drawn": {"files": {}, "inputs": inputs, "comparisons": []}}
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / MANIFEST).write_text(json.dumps({"figures": figures, "skipped": {}}))
+    for name in ("drawn", "by_itself"):
+        Image.new("RGB", (4, 4)).save(tmp_path / "figures" / f"{name}.png")
+    shown: list[str] = []
+    monkeypatch.setattr(notebook, "display", lambda one: shown.append(one.data))
+    for name in ("drawn", "by_itself", "not_drawn"):
+        notebook.Lab(tmp_path).figure(name, alt="a square")
+    assert [text.count('<img alt="a square"') for text in shown] == [1, 1, 0]
+    assert "dsrl-lab figures drawn</code> from 3 files: data/runs, streets." in shown[0]
+    assert "dsrl-lab figures by_itself</code> without records." in shown[1]
+    assert "dsrl-lab figures not_drawn" in shown[2]
 
 
 def test_counted_costs_are_those_measured_on_public_code() -> None:
