@@ -20,8 +20,10 @@ from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.plots.theme import new_figure
 from dsrl_lab.results.claims_of_cost import counted_costs
 from dsrl_lab.results.figures import FIGURES, MANIFEST, check, draw, read_manifest
+from dsrl_lab.results.figures_streets import streets_affinity, streets_super_resolution
 from dsrl_lab.results.findings import count_is
 from dsrl_lab.results.inference import CONTRADICTED, NOT_TESTED, SUPPORTED, WORDS
+from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
 from dsrl_lab.results.paper_numbers import COSTS, Mark, Number
 from dsrl_lab.results.shapes import network_shapes, papers_network
 from dsrl_lab.results.writing import LARGEST, png_bytes, svg_bytes, write
@@ -130,13 +132,12 @@ def test_check_notices_that_the_code_s_shapes_have_changed(tmp_path: Path, monke
     assert "overview: has no entry in manifest.json" in missing and len(missing) == len(FIGURES)
 
 
-def test_check_redraws(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_notices_other_words(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "figures"
     draw(["streets_ablation"], runs=committed, out=out)
-    assert check(out, committed, redraw=True) == []
     monkeypatch.setattr("dsrl_lab.results.figures_runs.training_note", lambda runs: "another note")
-    words, bytes_of_it = check(out, committed, redraw=True)
-    assert "says something else" in words and "comes out differently from the same records" in bytes_of_it
+    (words,) = check(out, committed)
+    assert "says something else" in words
 
 
 def test_check_needs_a_manifest_that_can_be_read(tmp_path: Path) -> None:
@@ -164,21 +165,20 @@ def test_figures_of_networks_from_a_reproduced_folder(reproduced: Path, tmp_path
     assert check(tmp_path / "figures", reproduced) == []
 
 
-def test_a_deployed_network_cannot_show_its_sisr_branch(reproduced: Path, tmp_path: Path) -> None:
-    whole = reproduced / "dsrl_seed0" / "deployed.safetensors"
-    manifest = draw(["streets_affinity"], runs=reproduced, out=tmp_path, whole=whole)
-    assert "SISR branch was left behind" in manifest["skipped"]["streets_affinity"]
-    manifest = draw(
-        ["streets_affinity"], runs=reproduced, out=tmp_path, whole=reproduced / "sisr_seed0" / "latest.safetensors"
-    )
-    assert "without feature affinity" in manifest["skipped"]["streets_affinity"]
-    manifest = draw(
-        ["streets_super_resolution"],
-        runs=reproduced,
-        out=tmp_path,
-        whole=reproduced / "sssr_seed0" / "latest.safetensors",
-    )
-    assert "without SISR" in manifest["skipped"]["streets_super_resolution"]
+@pytest.mark.parametrize(
+    ("draw_it", "row", "file", "reason"),
+    [
+        (streets_affinity, "dsrl", "deployed", "SISR branch was left behind"),
+        (streets_affinity, "sisr", "latest", "without feature affinity"),
+        (streets_super_resolution, "sssr", "latest", "without SISR"),
+    ],
+)
+def test_a_network_without_the_branch_cannot_show_it(
+    draw_it: Callable[[Inputs], Drawing], row: str, file: str, reason: str, reproduced: Path
+) -> None:
+    path = reproduced / f"{row}_seed0" / f"{file}.safetensors"
+    with pytest.raises(MissingInputError, match=reason):
+        draw_it(Inputs(checkpoints={"dsrl": path}))
 
 
 def test_without_any_run_the_papers_figures_stand_alone(tmp_path: Path) -> None:
