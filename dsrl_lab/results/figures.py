@@ -42,7 +42,6 @@ FIGURES = {
     "cost": FigureRecipe(_ours, of_runs.cost),
     "coarse_and_fine": FigureRecipe(needs.nothing, of_streets.coarse_and_fine),
     "streets_contact_sheet": FigureRecipe(needs.nothing, of_streets.streets_contact_sheet),
-    "streets_training_curves": FigureRecipe(needs.runs_of(STREETS), of_runs.training_curves_figure),
     "streets_ablation": FigureRecipe(needs.runs_of(STREETS, "baseline"), of_runs.ablation_figure),
     "streets_side_by_side": FigureRecipe(
         needs.networks_of(STREETS, "baseline", "dsrl"), of_streets.streets_side_by_side

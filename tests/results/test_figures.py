@@ -30,7 +30,7 @@ from dsrl_lab.results.writing import LARGEST, png_bytes, svg_bytes, write
 from tests.results.conftest import record_lines, write_record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-OF_RECORDS = ["streets_ablation", "streets_training_curves"]
+OF_RECORDS = ["branches", "streets_ablation"]
 OF_NETWORKS = ["streets_side_by_side", "streets_affinity", "streets_super_resolution"]
 
 
