@@ -1,11 +1,13 @@
 # Every target sets up what it needs, once, in a virtual environment of its own (.venv).
+# LOCK=1 takes the exact versions of requirements.lock, which the tests ran with, into a new .venv.
 # Windows without make, and conda: see README.md.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --disable-pip-version-check -q $(if $(LOCK),-c requirements.lock)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help reproduce test lab check notebooks browser slow classroom clean
+.PHONY: help reproduce test lab check notebooks browser slow classroom wheel lock clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -16,16 +18,16 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.core: $(VENV)/.made pyproject.toml
-	$(BIN)/pip install --disable-pip-version-check -q -e .
+	$(INSTALL) -e .
 	touch $@
 
 $(VENV)/.lab: $(VENV)/.made pyproject.toml
-	$(BIN)/pip install --disable-pip-version-check -q -e ".[lab]"
+	$(INSTALL) -e ".[lab]"
 	touch $@ $(VENV)/.core
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
-	$(BIN)/pip install --disable-pip-version-check -q -e ".[lab,export,video,dev]"
-	$(BIN)/pip install --disable-pip-version-check -q --no-deps cityscapesscripts pyquaternion appdirs  # the official score, without its windows
+	$(INSTALL) -e ".[lab,export,video,dev]"
+	$(INSTALL) --no-deps cityscapesscripts pyquaternion appdirs  # the official score, without its windows
 	touch $@ $(VENV)/.lab $(VENV)/.core
 
 reproduce: $(VENV)/.core  ## What resolution is worth, and what DSRL recovers of it (at most 10 minutes on 2 cores)
@@ -35,6 +37,7 @@ test: $(VENV)/.dev  ## Run the tests
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lab: $(VENV)/.lab  ## Open the notebooks in JupyterLab
+	@echo "JupyterLab opens notebooks/00_start_here.ipynb; if no browser appears, open the address with a token that it prints here."
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 check: $(VENV)/.dev  ## Lint, format, types, import layers, notebooks in step with their sources and translations
@@ -64,6 +67,14 @@ slow: $(VENV)/.dev .venv-class/.made  ## Check what takes long or needs real dat
 
 classroom: .venv-class/.made  ## Test the classroom with nbgrader and the sandbox (bubblewrap), hostile submissions included
 	PATH="$(CURDIR)/.venv-class/bin:$$PATH" JUPYTER_PATH="$(CURDIR)/$(VENV)/share/jupyter" .venv-class/bin/python -m pytest -n logical --maxprocesses 2 --dist worksteal -m classroom tests/course/grading
+
+wheel: $(VENV)/.dev  ## Build the wheel and try it in an environment of its own
+	$(BIN)/python -m pytest -m wheel tests/test_wheel.py
+
+lock: $(VENV)/.dev  ## Write requirements.lock again, of the newest versions that fit (Linux, macOS, Windows; Python 3.11 to 3.13)
+	$(INSTALL) "uv>=0.8"
+	$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock" \
+		--extra lab --extra export --extra video --extra dev -q -o requirements.lock
 
 clean:  ## Remove the virtual environment and caches; runs and data stay
 	rm -rf $(VENV) .venv-class .pytest_cache .ruff_cache .mypy_cache .import_linter_cache *.egg-info

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dsrl_lab.training.loop import fit
     from dsrl_lab.training.objectives import SegmentationObjective
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _ROOMS = {
     "affinity": ("affinity_matrix", "feature_affinity_loss"),

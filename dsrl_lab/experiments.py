@@ -19,7 +19,7 @@ from torch import nn
 from dsrl_lab.complexity import complexity
 from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.pose import PoseDataset
-from dsrl_lab.datasets.super_resolution import BENCHMARKS, T91, SRBenchmark
+from dsrl_lab.datasets.super_resolution import BENCHMARKS, benchmark_pairs, t91_pairs
 from dsrl_lab.dsrl import DSRL, SuperResolved
 from dsrl_lab.models import RELEASES
 from dsrl_lab.models.encoders import Encoder, load_torchvision_weights
@@ -32,7 +32,7 @@ from dsrl_lab.training.loop import default_fabric, fit
 from dsrl_lab.training.objectives import Objective, SegmentationObjective, class_weights_of
 from dsrl_lab.training.pose import PersonCrops, PoseObjective, evaluate_mean_pose
 from dsrl_lab.training.record import TrainRecord
-from dsrl_lab.training.splits import check_scoreable, find_released, open_data, open_recipe_split
+from dsrl_lab.training.splits import check_scoreable, find_released, fit_to_folder, open_data, open_recipe_split
 from dsrl_lab.training.splits import open_split as open_split
 from dsrl_lab.training.super_resolution import SuperResolutionObjective, score_pairs
 
@@ -67,6 +67,7 @@ def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *,
     """
     if isinstance(recipe, SuperResolutionRecipe):
         return _super_resolution(recipe, root)
+    recipe = fit_to_folder(recipe, root)
     train_set, val_set = open_data(recipe, root, held_out=held_out)
     table = train_set.joint_table if isinstance(train_set, PoseDataset) else train_set.class_table
     given, wanted = recipe.network.num_classes, len(table.names)
@@ -76,9 +77,12 @@ def prepare(recipe: Recipe | SuperResolutionRecipe, root: Path | None = None, *,
             f"the network gives {given} {kind}, {recipe.dataset} has {wanted}: set network.num_classes={wanted}"
         )
     model = build(recipe, root=root, seed=recipe.train.seed)
-    description = {"recipe": recipe.name, "network": recipe.network.to_json(), "dataset": recipe.dataset}
+    kept = ("recipe", "network", "dataset", "classes")
+    description = {name: value for name, value in recipe.identity().items() if name in kept}
     scale = recipe.network.upscale_factor
-    check_scoreable(val_set, recipe.train.input_size)
+    (height, width), of_sisr = recipe.train.input_size, scale if recipe.network.sisr else 1
+    scored_size = height * of_sisr, width * of_sisr  # SISR's picture is compared with the reduced original
+    check_scoreable(val_set, scored_size)
     if isinstance(train_set, PoseDataset):
         assert isinstance(val_set, PoseDataset)
         objective = PoseObjective(recipe.train, train_set.joint_table, scale, val_set)
@@ -134,6 +138,8 @@ def run(
         ValueError: the recipe, the data and the folder do not fit each other.
     """
     recipe = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, seed=seed))
+    if isinstance(recipe, Recipe):
+        recipe = fit_to_folder(recipe, root)
     fabric = fabric or default_fabric(recipe.train)
     fabric.launch()
     identity = recipe.identity() | {"held_out": held_out, "seed": seed}
@@ -257,8 +263,8 @@ def _super_resolution(recipe: SuperResolutionRecipe, root: Path | None) -> Exper
     if root is None:
         raise ValueError(f"{recipe.name} needs its pictures: give --data ROOT, the folder of T91, Set5 and Set14")
     factor = network.upscale_factor
-    train, validation = (T91(root, split=split, upscale_factor=factor).pairs for split in ("train", "val"))
-    benchmarks = {name: SRBenchmark(root, name, upscale_factor=factor).pairs for name in BENCHMARKS}
+    train, validation = (t91_pairs(root, split=split, upscale_factor=factor) for split in ("train", "val"))
+    benchmarks = {name: benchmark_pairs(root, name, upscale_factor=factor) for name in BENCHMARKS}
     for name, pairs in {"the held-out part of T91": validation, **benchmarks}.items():
         evaluate.check_not_empty(pairs, name)
     model: nn.Module = build_super_resolver(network, seed=recipe.train.seed)

@@ -16,7 +16,7 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
-from dsrl_lab.course.exercises.bank import EXERCISES
+from dsrl_lab.course.exercises.bank import exercises
 from dsrl_lab.language import CHINESE, WORD, catalogue, template
 from dsrl_lab.results.charts import TERMS
 from dsrl_lab.results.inference import CONTRADICTED, NOT_TESTED, SUPPORTED, UNDECIDED
@@ -55,7 +55,7 @@ def of_javascript(path: Path) -> Iterator[str]:
 
 def of_exercises() -> Iterator[tuple[str, str]]:
     """The texts of each exercise with its file."""
-    for exercise in EXERCISES.values():
+    for exercise in exercises().values():
         of_wrong = [text for wrong in exercise.wrong_answers for text in (wrong.name, wrong.diagnosis)]
         of_hints = [text for hint in exercise.hints for text in (hint.symptom, hint.text)]
         for text in (exercise.title, *of_wrong, *of_hints):

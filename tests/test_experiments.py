@@ -190,15 +190,16 @@ def test_a_folder_in_use_is_refused_and_a_dead_processs_lock_is_not(tmp_path: Pa
     assert list(run(small(), directory=tmp_path, resume=True)) == []
 
 
-def test_what_will_be_scored_is_read_before_the_first_step(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("row", "side", "needed"), [("baseline", 10, r"\(16, 24\)"), ("dsrl", 30, r"\(32, 48\)")])
+def test_what_will_be_scored_is_read_before_the_first_step(tmp_path: Path, row: str, side: int, needed: str) -> None:
     for split in ("train", "val"):
         for kind, folder in (("RGB", split), ("L", f"{split}annot")):
             (tmp_path / "data" / folder).mkdir(parents=True)
             for name in ("a", "b"):
-                side = 10 if (split, name) == ("val", "b") else 48
-                Image.new(kind, (side, side)).save(tmp_path / "data" / folder / f"{name}.png")
-    recipe = replace(small("baseline"), dataset="camvid")
-    with pytest.raises(ValueError, match=r"b.*of val is \(H, W\) = \(10, 10\), smaller than the network's input"):
+                sides = (side, side) if (split, name) == ("val", "b") else (48, 48)
+                Image.new(kind, sides).save(tmp_path / "data" / folder / f"{name}.png")
+    recipe = replace(small(row), dataset="camvid")
+    with pytest.raises(ValueError, match=rf"b.*of val is \(H, W\) = \({side}, {side}\), smaller than {needed}, which"):
         next(run(recipe, directory=tmp_path / "run", root=tmp_path / "data"))
     assert not (tmp_path / "run" / "record.jsonl").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -89,4 +90,26 @@ def test_the_makefile_has_the_promised_targets_and_readme_names_them(target: str
 def test_the_version_is_said_once() -> None:
     import dsrl_lab
 
-    assert dsrl_lab.__version__ == PROJECT["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert dsrl_lab.__version__ == PROJECT["version"] == citation["version"]
+    assert f"## {PROJECT['version']} - {citation['date-released']}" in (ROOT / "CHANGELOG.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_the_lock_has_an_exact_version_for_every_requirement_and_names_no_server() -> None:
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in text
+    locked = {one.name: one for one in map(Requirement, re.findall(r"^\w.*", text, re.MULTILINE))}
+    assert all(len(one.specifier) == 1 and str(one.specifier).startswith("==") for one in locked.values())
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *(text for name in ("lab", "export", "video", "dev") for text in extras[name])]
+    for one in map(Requirement, wanted):
+        (exact,) = locked[one.name].specifier
+        assert one.specifier.contains(exact.version), f"{one}, the lock has {exact}: make lock"
+
+
+def test_the_development_container_sets_up_by_the_makefile() -> None:
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    assert container["postCreateCommand"] == "make .venv/.lab"
+    assert "$(VENV)/.lab:" in (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -19,7 +19,6 @@ from dsrl_lab.cli import (
     notebooks,
     reproduce,
     results,
-    super_resolution,
     train,
     verdict,
 )
@@ -40,7 +39,7 @@ app.add_typer(data.app, name="data")
 app.command()(train.train)
 app.command()(train.keep)
 app.command()(train.score_again)
-app.command()(super_resolution.train_sisr)
+app.command()(train.train_sisr)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.predict)
 app.command()(evaluate.submit)

@@ -19,7 +19,6 @@ app = App(help="Hand notebooks out as assignments, check them, grade them in a s
 
 
 def _print(text: str) -> None:
-
     output.print(text, markup=False)
 
 
@@ -27,16 +26,21 @@ def _print(text: str) -> None:
 def release(
     course: Annotated[Path, typer.Argument(help="Folder of the course; it is made if it is not there.")],
     only: Annotated[list[str] | None, typer.Option(help="Numbers of notebooks, 06; all with exercises.")] = None,
+    per_student: Annotated[
+        bool | None, typer.Option("--per-student/--one-for-all", help="Constants of their own, or not; else as before.")
+    ] = None,
     language: LanguageOption = ENGLISH,
 ) -> None:
     """Build an nbgrader course: source/, release/, and kit/, the students' copy of the library without solutions."""
     from dsrl_lab.course.grading.release import release as build
     from dsrl_lab.files import REPOSITORY
 
-    for name, asked in build(course, REPOSITORY, only=only or []).items():
+    for name, asked in build(course, REPOSITORY, only=only or [], per_student=per_student).items():
         points = 2 * sum(question.points for question in asked)
         _print(f"{name}: {points} points for {', '.join(question.name for question in asked)}")
-    _print(f"hand out {course / 'release'} and {course / 'kit'}; keep everything else to yourself")
+    own = any(course.glob("grades/*/copies.json"))
+    folder = f"{course / 'handout'}/<student>, to each their own," if own else course / "release"
+    _print(f"hand out {folder} and {course / 'kit'}; keep everything else to yourself")
 
 
 @app.command()

@@ -43,13 +43,21 @@ def fetch(
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(help="camvid, cityscapes, or a name of dsrl-lab data list.")],
+    name: Annotated[str, typer.Argument(help="camvid, cityscapes, a name of data list, or a folder of your own.")],
     root: Annotated[Path, typer.Option(help="Folder that holds it.")] = Path("data"),
 ) -> None:
-    """Say what of a data set is there, what is missing, and where to get it; exit code 1 if something is missing."""
-    from dsrl_lab.tools.fetch.download import verify
+    """Say what of a data set is there, what is missing or odd, and what to do; exit code 1 if something is.
 
-    report = verify(name, root)
+    A folder of your own (pictures, masks, classes.csv) is read whole, as training reads it.
+    """
+    from dsrl_lab.tools import folder_check
+    from dsrl_lab.tools.fetch.download import available, verify
+
+    if name not in available() and Path(name).is_dir():
+        with counting(f"reading {name}") as progress:
+            report = folder_check.check(name, progress=progress)
+    else:
+        report = verify(name, root)
     output.print(str(report))
     if not report.ok:
         raise typer.Exit(1)

@@ -17,7 +17,7 @@ InputSize = Annotated[tuple[int, int] | None, typer.Option(help="H W that the ne
 
 def evaluate(
     checkpoint: Network,
-    dataset: Annotated[str, typer.Option(help="streets, camvid, cityscapes; street_people, lsp, coco.")],
+    dataset: Annotated[str, typer.Option(help="streets, camvid, cityscapes, folder; street_people, lsp, coco.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
     split: Annotated[str, typer.Option(help="Any split that is there.")] = "val",
     protocol: Annotated[str, typer.Option(help="logits or labels, which are enlarged; all: a table.")] = "logits",
@@ -32,7 +32,7 @@ def evaluate(
     """
     from dsrl_lab import experiments
     from dsrl_lab.datasets.people import POSE_DATASETS, drawing_size, open_people
-    from dsrl_lab.tools.prediction import open_network
+    from dsrl_lab.tools.prediction import class_table_of, open_network
     from dsrl_lab.tools.protocols import MEANING, every_protocol
     from dsrl_lab.training.config import NetworkConfig
     from dsrl_lab.training.evaluate import evaluate_segmentation
@@ -51,6 +51,13 @@ def evaluate(
         summary = f"PCK@0.2 {scores['pck']:.4f}, PCK@0.1 {scores['pck_strict']:.4f}"
     else:
         pictures = experiments.open_split(dataset, split, data, size=high_size, length=length)
+        if "folder" in (dataset, description.get("dataset")):
+            ours = class_table_of(description.get("dataset"), description, checkpoint).names
+            if ours != pictures.class_table.names:
+                theirs = ", ".join(pictures.class_table.names)
+                raise ValueError(
+                    f"{checkpoint} knows {', '.join(ours)}, {data or dataset} has {theirs}; take data of one table"
+                )
         with counting(f"{dataset} {split}") as progress:
             if protocol == "all":
                 scores = every_protocol(model, pictures, input_size=size, progress=progress)

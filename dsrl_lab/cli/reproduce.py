@@ -68,9 +68,10 @@ def reproduce(
 
 def _train_seeds(out: Path, rows: int, limit: float, show: Callable[..., None]) -> None:
     """Train seed after seed, a process a core; one begins if it ends within ``limit`` seconds by what others took."""
+    from dsrl_lab.training.record import cores
+
     clock, began = out / "seconds.txt", time.monotonic()
     before, slowest = map(float, clock.read_text().split()) if clock.is_file() else (0.0, 0.0)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     command = [sys.executable, "-m", "dsrl_lab", "reproduce", "--out", str(out), "--seed"]
     running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
     seed = 0
@@ -85,7 +86,7 @@ def _train_seeds(out: Path, rows: int, limit: float, show: Callable[..., None]) 
                     raise ValueError(f"seed {number} failed; --resume tries it again. It said: {said[-500:].strip()}")
                 slowest = max(slowest, now - started)
                 del running[number]
-            while len(running) < cores and (any(out.glob(f"*_seed{seed}")) or not seed or now + slowest < limit):
+            while len(running) < cores() and (any(out.glob(f"*_seed{seed}")) or not seed or now + slowest < limit):
                 if len([*out.glob(f"*_seed{seed}/deployed.safetensors")]) < rows:
                     with (out / f"seed{seed}.log").open("wb") as log:
                         child = subprocess.Popen([*command, str(seed)], stdout=log, stderr=log, start_new_session=True)

@@ -32,13 +32,24 @@ class Lab:
     root: Path
 
     def figure(self, name: str, *, alt: str) -> None:
-        """Show one of the figures of ``dsrl-lab figures`` with alternative text, or the command that draws it."""
-        paths = [self.root / "figures" / folder / f"{name}.png" for folder in (language(), "")]
-        if there := [path for path in paths if path.is_file()]:
-            show_png(there[0].read_bytes(), alt=alt)
-        else:
+        """Show one of the figures of ``dsrl-lab figures``, its records and command below it; or the command alone."""
+        folders = [folder for folder in (language(), "") if (self.root / "figures" / folder / f"{name}.png").is_file()]
+        command = f"<code>dsrl-lab figures {name}</code>"
+        if not folders:
             missing = translate("Figure {name} is not drawn yet:", name=f"<code>{name}</code>")
-            display(HTML(f"<p>{missing} <code>dsrl-lab figures {name}</code></p>"))
+            display(HTML(f"<p>{missing} {command}</p>"))
+            return
+        from dsrl_lab.results.figures import read_manifest
+
+        folder = self.root / "figures" / folders[0]
+        inputs = read_manifest(folder)["figures"].get(name, {}).get("inputs", {})
+        runs = ", ".join(sorted({file.partition("/")[0] for file in inputs if file.endswith(".jsonl")}))
+        text = translate("Drawn by {command} without records.", command=command)
+        if inputs:
+            drawn = "Drawn by {command} from {number} files: data/runs, {runs}."
+            text = translate(drawn, command=command, number=len(inputs), runs=runs)
+        page = _img((folder / f"{name}.png").read_bytes(), alt=alt).data
+        display(HTML(f"{page}<p><small>{text}</small></p>"))
 
 
 def start(seed: int = 0) -> Lab:
@@ -80,11 +91,6 @@ def figure_html(figure: Figure, *, alt: str) -> HTML:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return _img(buffer.getvalue(), alt=alt)
-
-
-def show_png(content: bytes, *, alt: str) -> None:
-    """Show a PNG with alternative text, no wider than the page."""
-    display(_img(content, alt=alt))
 
 
 def _img(content: bytes, *, alt: str) -> HTML:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -51,6 +51,17 @@ class ClassTable:
         unknown = [name for name in self.thin if name not in self.names]
         if unknown:
             raise ValueError(f"thin classes {unknown} are not in the table; choose from {', '.join(self.names)}")
+
+    @classmethod
+    def from_json(cls, values: Any) -> ClassTable:
+        """From the dictionary that ``dataclasses.asdict`` gives, as JSON returns it; a ValueError for anything else."""
+        try:
+            colors = tuple((int(red), int(green), int(blue)) for red, green, blue in values["colors"])
+            table = cls(tuple(map(str, values["names"])), colors, tuple(map(str, values["thin"])))
+            torch.tensor(table.colors, dtype=torch.uint8)
+        except (TypeError, KeyError, ValueError, RuntimeError) as error:
+            raise ValueError(f"expected names, colors and thin of classes, got {str(values)[:80]} ({error})") from error
+        return table
 
     @property
     def num_classes(self) -> int:
@@ -98,6 +109,7 @@ class DataReport:
     missing: tuple[str, ...] = ()  # one line for each thing that was wanted and is not there
     remedy: str = ""  # where to get what is missing, and where to put it
     notes: tuple[str, ...] = ()  # what a user should know though nothing is missing, such as files that are not read
+    label: str = "missing"  # before each line of ``missing``
 
     @property
     def ok(self) -> bool:
@@ -107,7 +119,7 @@ class DataReport:
     def __str__(self) -> str:
         found = ", ".join(f"{split} {count}" for split, count in self.found.items()) or "nothing found"
         lines = [f"{self.dataset} at {self.root}: {found}"]
-        lines += [f"  missing: {line}" for line in self.missing[:MISSING_SHOWN]]
+        lines += [f"  {self.label}: {line}" for line in self.missing[:MISSING_SHOWN]]
         if len(self.missing) > MISSING_SHOWN:
             lines.append(f"  ... and {len(self.missing) - MISSING_SHOWN} more")
         lines += [f"  note: {line}" for line in self.notes]

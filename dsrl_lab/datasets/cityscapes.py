@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dsrl_lab.datasets import base
-from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport, Sample, SegmentationDataset
+from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport
 from dsrl_lab.datasets.class_tables import CITYSCAPES
-from dsrl_lab.datasets.pictures import check_same_size, map_ids, read_ids, read_image
+from dsrl_lab.datasets.masks import MaskValues, PairedPictures
 
 NUM_LABELS = 34
 IMAGE_SUFFIX = "_leftImg8bit.png"
@@ -31,24 +29,6 @@ REMEDY = (
 
 # Label id of each train id, in the order of CITYSCAPES.names.
 TRAIN_TO_LABEL = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-
-_LABEL_TO_TRAIN = np.full(256, -1, dtype=np.int64)
-_LABEL_TO_TRAIN[:NUM_LABELS] = IGNORE_INDEX
-_LABEL_TO_TRAIN[IGNORE_INDEX] = IGNORE_INDEX
-_LABEL_TO_TRAIN[list(TRAIN_TO_LABEL)] = np.arange(len(TRAIN_TO_LABEL))
-
-
-def to_train_ids(label_ids: NDArray[np.integer], path: Path) -> Tensor:
-    """Map official label ids to the 19 train ids: (H, W) int64, 255 = not scored; a ValueError names any other.
-
-    Example:
-        >>> to_train_ids(np.array([[7, 33, 0]], np.uint8), Path("a.png"))
-        tensor([[  0,  18, 255]])
-    """
-    expected = (
-        f"label ids 0..{NUM_LABELS - 1}: use the *{MASK_SUFFIX} of the official archive, not instance or colour files"
-    )
-    return map_ids(label_ids, _LABEL_TO_TRAIN, path, expected)
 
 
 def to_label_ids(train_ids: Tensor) -> Tensor:
@@ -89,7 +69,7 @@ def _splits(root: Path) -> tuple[str, ...]:
     return base.in_split_order(found)
 
 
-class Cityscapes(SegmentationDataset):
+class Cityscapes(PairedPictures):
     """Cityscapes with the 19 train ids.
 
     Reads ``leftImg8bit/<split>/<city>/<name>_leftImg8bit.png`` and
@@ -99,30 +79,20 @@ class Cityscapes(SegmentationDataset):
     ValueError where the split or a mask of train or val is missing; on reading, for a damaged file or unknown id.
     """
 
+    class_table = CITYSCAPES
+    known = MaskValues(
+        dict.fromkeys((*range(NUM_LABELS), IGNORE_INDEX), IGNORE_INDEX)
+        | {label: number for number, label in enumerate(TRAIN_TO_LABEL)},
+        {},
+        f"label ids 0..{NUM_LABELS - 1}: use the *{MASK_SUFFIX} of the official archive, not instance or colour files",
+    )
+    hidden = ("test",)
+
     def __init__(self, root: str | Path, split: str) -> None:
         root = Path(root)
-        present = _splits(root)
-        if split not in present:
-            raise base.missing_split("Cityscapes", split, present, root, REMEDY)
-        pairs = _pairs(root, split)
-        if not pairs:
-            raise ValueError(f"split {split!r} of Cityscapes at {root} has no <city>/*{IMAGE_SUFFIX} files. {REMEDY}")
-        masks = () if split == "test" else [mask for _, mask in pairs]
-        base.missing_files(f"split {split!r} of Cityscapes at {root}", [*(image for image, _ in pairs), *masks], REMEDY)
-        self.class_table = CITYSCAPES
-        self.split = split
-        self.names = tuple(image.name.removesuffix(IMAGE_SUFFIX) for image, _ in pairs)
-        self._pairs = tuple(pairs)
-
-    def __getitem__(self, index: int) -> Sample:
-        image_path, mask_path = self._pairs[index]
-        image = read_image(image_path)
-        if self.split == "test" and not mask_path.is_file():
-            mask = torch.full(image.shape[-2:], IGNORE_INDEX, dtype=torch.long)
-        else:
-            mask = to_train_ids(read_ids(mask_path), mask_path)
-        check_same_size(image, mask, image_path, mask_path)
-        return Sample(image, mask, self.names[index])
+        splits = {present: partial(_pairs, root, present) for present in _splits(root)}
+        self._open("Cityscapes", root, split, splits, REMEDY)
+        self.names = tuple(name.removesuffix(Path(IMAGE_SUFFIX).stem) for name in self.names)
 
 
 def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:

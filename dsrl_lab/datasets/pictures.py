@@ -10,16 +10,22 @@ import re
 import struct
 import warnings
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
+
+from dsrl_lab.files import read_text
 
 MAX_PIXELS = 110_000_000  # a phone's 108 megapixels pass; as float32 they are 1.3 GB
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+# Two paths on a line, quoted or not, with blanks inside or not: the first ends with a picture's suffix.
+PAIR = re.compile(rf'\s*"?(.+?(?i:{"|".join(map(re.escape, PICTURE_SUFFIXES))}))"?\s+"?(.+?)"?\s*')
 
 _LOSSLESS = ("PNG", "BMP", "GIF", "TIFF", "PPM", "TGA")
 _SIXTEEN_BITS = ("PNG", "PPM")  # formats whose mode "I" is 16-bit grey
@@ -90,6 +96,14 @@ def _grey(picture: Image.Image, path: Path) -> Tensor:
     return values
 
 
+def changed_by_reading(path: Path) -> list[str]:
+    """What of a picture file differs once it is read: it is turned upright, or an alpha channel is laid over white."""
+    with Image.open(path) as picture:
+        turned = picture.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        found = {"turned upright by their EXIF orientation": turned, "with alpha": picture.has_transparency_data}
+    return [what for what, is_so in found.items() if is_so]
+
+
 def open_mask(path: Path) -> Image.Image:
     """Open a mask, as ``open_picture``; a format that changes pixels, such as JPEG, is a ValueError too."""
     picture = open_picture(path)
@@ -103,9 +117,8 @@ def open_mask(path: Path) -> Image.Image:
     return picture
 
 
-def read_ids(path: Path) -> NDArray[np.integer]:
-    """Read a picture of ids, grey or with a palette: (H, W) integers; colours are a ValueError, as in ``open_mask``."""
-    picture = open_mask(path)
+def ids_in(picture: Image.Image, path: Path) -> NDArray[np.integer]:
+    """The ids (H, W) in an open mask, grey or with a palette; colours are a ValueError."""
     ids = np.asarray(picture)
     if picture.mode in ("1", "L"):  # the ids as stored
         ids = ids.astype(np.uint8) // (255 // (picture.info["levels"] - 1) if picture.mode == "L" else 1)
@@ -117,27 +130,14 @@ def read_ids(path: Path) -> NDArray[np.integer]:
     return ids
 
 
-def map_ids(ids: NDArray[np.integer], table: NDArray[np.integer], path: Path, expected: str) -> Tensor:
-    """Replace the ids of a mask by those of a table: (H, W) int64; a ValueError says which id is unknown, and where.
-
-    Example:
-        >>> map_ids(np.array([[1, 0]]), np.array([255, 7]), Path("a.png"), "0 or 1")
-        tensor([[  7, 255]])
-    """
-    inside = (ids >= 0) & (ids < len(table))
-    new = np.where(inside, table[np.where(inside, ids, 0)], -1).astype(np.int64)
-    if (new < 0).any():
-        row, column = np.argwhere(new < 0)[0].tolist()
-        raise ValueError(f"id {int(ids[row, column])} at ({row}, {column}) of {path}; expected {expected}")
-    return torch.from_numpy(new)
-
-
 def check_same_size(image: Tensor, mask: Tensor, image_path: Path, mask_path: Path) -> None:
     """Refuse a mask that does not lie on its picture: a ValueError names both files and sizes (H, W)."""
-    if image.shape[-2:] != mask.shape[-2:]:
+    size, of_mask = tuple(image.shape[-2:]), tuple(mask.shape[-2:])
+    if size != of_mask:
+        turned = " (one of them is turned: a photograph is shown upright, as its EXIF orientation says)"
         raise ValueError(
-            f"picture and mask differ in size (H, W): {image_path} is {tuple(image.shape[-2:])}, "
-            f"{mask_path} is {tuple(mask.shape[-2:])}; take both from the same source"
+            f"picture and mask differ in size (H, W): {image_path} is {size}, {mask_path} is {of_mask}"
+            f"{turned * (size == of_mask[::-1])}; take both from the same source"
         )
 
 
@@ -173,3 +173,22 @@ def pictures_by_stem(folder: Path) -> dict[str, Path]:
         found[path.stem] = path
     warn_of_left_out(folder)
     return found
+
+
+def pairs_by_name(images: Path, masks: Path, end: str, names: Iterable[str] | None = None) -> list[tuple[Path, Path]]:
+    """Pictures and masks, whose names go on with ``end``; all that either folder holds if no names are given."""
+    by_name = pictures_by_stem(images)
+    ended = {stem.removesuffix(end): path for stem, path in pictures_by_stem(masks).items() if stem.endswith(end)}
+    names = sorted(by_name | ended) if names is None else names
+    return [(by_name.get(n, images / f"{n}.png"), ended.get(n, masks / f"{n}{end}.png")) for n in names]
+
+
+def listed_names(list_file: Path) -> list[str]:
+    """Names without folder and suffix, one a line; of a pair the picture's."""
+    names = []
+    for line in read_text(list_file).replace("\\", "/").splitlines():
+        pair = PAIR.fullmatch(line)
+        name = Path(pair[1] if pair else line.strip().strip('"')).name
+        stem, suffix = Path(name).stem, Path(name).suffix.lower()
+        names += [stem if suffix in PICTURE_SUFFIXES else name] if name else []
+    return names

@@ -213,18 +213,10 @@ def _coco_person(path: Path, image_id: int, number: int, entry: dict[str, Any]) 
     return _CocoPerson(image_id, number, rows, [left, top, left + width, top + height])
 
 
-def detect_layout(root: str | Path) -> Literal["lsp", "coco"] | None:
-    """Recognise the layout of a folder; None if it is neither."""
-    root = Path(root)
-    if _coco_splits(root):
-        return "coco"
-    return "lsp" if any(root.glob("*.json")) else None
-
-
 def check(root: str | Path, *, splits: Sequence[str] = ("train", "val")) -> DataReport:
     """Say which people are at ``root`` and what is missing; the first and last of each split are read."""
-    layout = detect_layout(root)
-    if layout is None:
+    in_coco = _coco_splits(Path(root))
+    if not in_coco and not any(Path(root).glob("*.json")):
         return DataReport("pose", str(root), {}, (f"folder {root} with lists of joints",), REMEDY)
-    reader: Callable[[str], PoseDataset] = partial(LspExtended if layout == "lsp" else CocoKeypoints, root)
+    reader: Callable[[str], PoseDataset] = partial(CocoKeypoints if in_coco else LspExtended, root)
     return check_splits("pose", root, reader, present=splits, wanted=(), remedy=REMEDY)

@@ -20,7 +20,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from dsrl_lab.datasets.base import DataReport
 from dsrl_lab.datasets.pictures import list_pictures, read_image
@@ -84,81 +83,67 @@ def _pair(low_res: Tensor, high_res: Tensor, name: str, y_only: bool) -> SRPair:
     return SRPair(luminance(low_res), luminance(high_res), name) if y_only else SRPair(low_res, high_res, name)
 
 
-class SRPictures(Dataset[SRPair]):
-    """Pictures at two sizes, read once."""
-
-    pairs: list[SRPair]
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> SRPair:
-        return self.pairs[index]
-
-
-class SRBenchmark(SRPictures):
-    """Set5 or Set14 below ``root``, with the low-resolution files everybody uses; Y (C = 1) or RGB (C = 3).
+def benchmark_pairs(
+    root: str | Path, name: str = "Set5", *, upscale_factor: int = 2, y_only: bool = True
+) -> list[SRPair]:
+    """Read Set5 or Set14 below ``root``, with the low-resolution files everybody uses; Y (C = 1) or RGB (C = 3).
 
     A ValueError for another name; a FileNotFoundError names the folder, or the file of a pair, that is missing.
 
     Example:
-        >>> SRBenchmark("nowhere", "Set5")
+        >>> benchmark_pairs("nowhere", "Set5")
         Traceback (most recent call last):
         ...
         FileNotFoundError: no img_*_SRF_2_HR.png in nowhere/Set5; ...
     """
-
-    def __init__(self, root: str | Path, name: str = "Set5", *, upscale_factor: int = 2, y_only: bool = True) -> None:
-        if name not in BENCHMARKS:
-            raise ValueError(f"unknown benchmark {name!r}; choose one of {', '.join(BENCHMARKS)}")
-        folder, end = Path(root) / name, f"_SRF_{upscale_factor}_HR"
-        files = sorted(folder.glob(f"img_*{end}.png"))
-        if not files:
-            raise FileNotFoundError(
-                f"no img_*{end}.png in {folder}; get {name} from the SelfExSR release and keep its file names"
-            )
-        self.pairs = []
-        for file in files:
-            small = file.with_name(file.name.replace("_HR.png", "_LR.png"))
-            if not small.exists():
-                raise FileNotFoundError(f"{file} has no partner {small.name}; fetch {name} again")
-            self.pairs.append(_pair(read_image(small), read_image(file), file.stem.removesuffix(end), y_only))
+    if name not in BENCHMARKS:
+        raise ValueError(f"unknown benchmark {name!r}; choose one of {', '.join(BENCHMARKS)}")
+    folder, end = Path(root) / name, f"_SRF_{upscale_factor}_HR"
+    pairs = []
+    for file in sorted(folder.glob(f"img_*{end}.png")):
+        small = file.with_name(file.name.replace("_HR.png", "_LR.png"))
+        if not small.exists():
+            raise FileNotFoundError(f"{file} has no partner {small.name}; fetch {name} again")
+        pairs.append(_pair(read_image(small), read_image(file), file.stem.removesuffix(end), y_only))
+    if not pairs:
+        raise FileNotFoundError(
+            f"no img_*{end}.png in {folder}; get {name} from the SelfExSR release and keep its file names"
+        )
+    return pairs
 
 
-class T91(SRPictures):
-    """The 91 training pictures, cropped to multiples of s, with partners made here; every ninth is for validation.
+def t91_pairs(root: str | Path, *, split: str = "train", upscale_factor: int = 2, y_only: bool = True) -> list[SRPair]:
+    """Read T91's 91 pictures, cropped to multiples of s, with partners made here; every ninth is for validation.
 
     A ValueError for an unknown split, a FileNotFoundError for no pictures.
 
     Example:
-        >>> T91("nowhere")
+        >>> t91_pairs("nowhere")
         Traceback (most recent call last):
         ...
         FileNotFoundError: no pictures in nowhere/T91; ...
     """
-
-    def __init__(self, root: str | Path, *, split: str = "train", upscale_factor: int = 2, y_only: bool = True) -> None:
-        if split not in ("train", "val"):
-            raise ValueError(f"unknown split {split!r}; choose 'train' or 'val'")
-        folder = Path(root) / "T91"
-        files = list_pictures(folder)
-        if not files:
-            raise FileNotFoundError(f"no pictures in {folder}; point root at the folder that holds T91")
-        held_out = set(files[::HELD_OUT_EVERY][:10])
-        self.pairs, s = [], upscale_factor
-        for file in files:
-            if (file in held_out) != (split == "val"):
-                continue
+    if split not in ("train", "val"):
+        raise ValueError(f"unknown split {split!r}; choose 'train' or 'val'")
+    folder, s = Path(root) / "T91", upscale_factor
+    files = list_pictures(folder)
+    if not files:
+        raise FileNotFoundError(f"no pictures in {folder}; point root at the folder that holds T91")
+    held_out = set(files[::HELD_OUT_EVERY][:10])
+    pairs = []
+    for file in files:
+        if (file in held_out) == (split == "val"):
             image = read_image(file)
             high_res = image[:, : image.shape[1] // s * s, : image.shape[2] // s * s]
-            self.pairs.append(_pair(reduce_bicubic(high_res, s), high_res, file.stem, y_only))
+            pairs.append(_pair(reduce_bicubic(high_res, s), high_res, file.stem, y_only))
+    return pairs
 
 
 def check_t91(folder: Path) -> DataReport:
     """Read T91 as training does, and say how many of its 91 pictures are there."""
     try:
         found = len(list_pictures(folder))
-        T91(folder.parent)
+        t91_pairs(folder.parent)
     except (ValueError, FileNotFoundError) as error:
         return DataReport("t91", str(folder), {}, (str(error),))
     missing = (f"{91 - found} of 91 pictures",) if found < 91 else ()

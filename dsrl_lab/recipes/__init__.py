@@ -58,6 +58,7 @@ SETTINGS: dict[str, Callable[[], Recipe]] = {
     "camvid_drives": segmentation.camvid_drives,
     "camvid_drives_long": partial(segmentation.camvid_drives, 4),
     **{cityscapes(h, s).setting: partial(cityscapes, h, s) for h in CITYSCAPES_HOSTS for s in CITYSCAPES_SIZES},
+    "folder_tinynet": segmentation.folder_tinynet,
     "people_hrnet": pose.people_hrnet,
     "lsp_hrnet": pose.lsp_hrnet,
     "coco_hrnet_128": pose.coco_hrnet,

@@ -47,6 +47,17 @@ def streets_resolution() -> Recipe:
     return replace(small, setting="streets_resolution", **of_seed)
 
 
+def folder_tinynet() -> Recipe:
+    """A folder of one's own, as ``datasets.folder`` reads it: TinyNet from scratch; the folder gives the classes.
+
+    Command: ``dsrl-lab train folder_tinynet_dsrl --data FOLDER``. Change the input's size and the number of iterations
+    with ``--set``.
+    """
+    tinynet = streets_tinynet()
+    network, train = replace(tinynet.network, num_classes=1), replace(tinynet.train, scale_range=(1.0, 1.0))
+    return replace(tinynet, setting="folder_tinynet", dataset="folder", network=network, train=train, pictures=None)
+
+
 # Each host in its lightest form: what it is built with beside its defaults.
 LIGHT_HOSTS: dict[str, dict[str, Any]] = {
     "espnetv2": {"width": 1.0},

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -21,7 +21,7 @@ from dsrl_lab.results import figures_people as of_people
 from dsrl_lab.results import figures_runs as of_runs
 from dsrl_lab.results import figures_streets as of_streets
 from dsrl_lab.results import inputs as needs
-from dsrl_lab.results.inputs import Drawing, FigureRecipe, Inputs, MissingInputError, Sources
+from dsrl_lab.results.inputs import Drawing, FigureRecipe, Inputs, MissingInputError, finished_runs
 from dsrl_lab.results.writing import write
 from dsrl_lab.training.record import environment
 
@@ -37,18 +37,19 @@ FIGURES = {
     "branches": FigureRecipe(needs.nothing, of_paper.branches),
     "paper_table1": FigureRecipe(_ours, of_paper.paper_table1),
     "paper_figure1": FigureRecipe(_ours, of_paper.paper_figure1),
-    "paper_figure3": FigureRecipe(needs.whole_of(STREETS, "dsrl"), of_features.paper_figure3),
-    "paper_figure9": FigureRecipe(needs.deployed_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
+    "paper_figure3": FigureRecipe(needs.networks_of(STREETS, "dsrl", whole=True), of_features.paper_figure3),
+    "paper_figure9": FigureRecipe(needs.networks_of(DRAWN_PEOPLE, "baseline", "dsrl"), of_people.paper_figure9),
     "cost": FigureRecipe(_ours, of_runs.cost),
     "coarse_and_fine": FigureRecipe(needs.nothing, of_streets.coarse_and_fine),
     "streets_contact_sheet": FigureRecipe(needs.nothing, of_streets.streets_contact_sheet),
-    "streets_training_curves": FigureRecipe(needs.runs_of(STREETS), of_runs.training_curves_figure),
     "streets_ablation": FigureRecipe(needs.runs_of(STREETS, "baseline"), of_runs.ablation_figure),
     "streets_side_by_side": FigureRecipe(
-        needs.deployed_of(STREETS, "baseline", "dsrl"), of_streets.streets_side_by_side
+        needs.networks_of(STREETS, "baseline", "dsrl"), of_streets.streets_side_by_side
     ),
-    "streets_affinity": FigureRecipe(needs.whole_of(STREETS, "dsrl"), of_streets.streets_affinity),
-    "streets_super_resolution": FigureRecipe(needs.whole_of(STREETS, "dsrl"), of_streets.streets_super_resolution),
+    "streets_affinity": FigureRecipe(needs.networks_of(STREETS, "dsrl", whole=True), of_streets.streets_affinity),
+    "streets_super_resolution": FigureRecipe(
+        needs.networks_of(STREETS, "dsrl", whole=True), of_streets.streets_super_resolution
+    ),
     "camvid_ablation": FigureRecipe(needs.runs_of(CAMVID, "baseline"), of_runs.ablation_figure),
     "camvid_90x120_ablation": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.ablation_figure),
     "camvid_90x120_all_rows": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.all_rows_figure),
@@ -64,19 +65,17 @@ def draw(
     *,
     runs: Path = Path("data/runs"),
     out: Path = Path("figures"),
-    whole: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Draw figures (all by default) and write them with a manifest: "figures" by name, and "skipped" with each reason.
 
-    ``whole`` is a network with its SISR branch. Raises ValueError for an unknown name, a damaged record or a large
-    file.
+    Raises ValueError for an unknown name, a damaged record or a large file.
     """
     chosen = list(FIGURES) if names is None else list(names)
     for name in chosen:
         if name not in FIGURES:
             raise ValueError(f"unknown figure {name!r}; choose from {', '.join(FIGURES)}")
-    sources = Sources.of(runs, whole)
+    finished = finished_runs(runs)
     manifest, now = read_manifest(out), environment()  # the tree as it is before figures change it
     made_by = {key: now[key] for key in ("commit", "versions", "device", "platform")}
     for name in chosen:
@@ -85,7 +84,7 @@ def draw(
         manifest["skipped"].pop(name, None)
         clock = time.perf_counter()
         try:
-            inputs = FIGURES[name].needs(sources)
+            inputs = FIGURES[name].needs(finished)
             drawing = _drawn(name, inputs)
             says = words_of(drawing.figure)
         except MissingInputError as reason:
@@ -108,23 +107,16 @@ def draw(
     return manifest
 
 
-def check(
-    out: Path = Path("figures"),
-    runs: Path = Path("data/runs"),
-    *,
-    complete: bool = False,
-    redraw: bool = False,
-    whole: Path | None = None,
-) -> list[str]:
+def check(out: Path = Path("figures"), runs: Path = Path("data/runs"), *, complete: bool = False) -> list[str]:
     """Say, a line each, which figures no longer follow from their records; FileNotFoundError without a manifest."""
     if not (out / MANIFEST).is_file():
         raise FileNotFoundError(f"no {MANIFEST} in {out}; draw the figures first: dsrl-lab figures")
-    sources = Sources.of(runs, whole)
+    finished = finished_runs(runs)
     manifest = read_manifest(out)
     problems = [
         f"{name}: {problem}"
         for name, entry in manifest["figures"].items()
-        for problem in _problems(name, entry, out, runs, sources, redraw)
+        for problem in _problems(name, entry, out, runs, finished)
     ]
     there = manifest["figures"].keys() | manifest["skipped"].keys()
     missing = [name for name in FIGURES if complete and name not in there]
@@ -170,7 +162,7 @@ def _hashes(inputs: Inputs, runs: Path) -> dict[str, str]:
     return {Path(os.path.relpath(file.resolve(), root)).as_posix(): sha256(file) for file in inputs.files}
 
 
-def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: Sources, redraw: bool) -> Iterator[str]:
+def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, finished: pd.DataFrame) -> Iterator[str]:
     for file, kept in entry["files"].items():
         if not (out / file).is_file():
             yield f"{file} is gone"
@@ -182,7 +174,7 @@ def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: 
     if entry.get("function") != _function(name):
         yield f"{_function(name)} draws it now, not {entry.get('function')}"
     try:
-        inputs = FIGURES[name].needs(sources)
+        inputs = FIGURES[name].needs(finished)
     except MissingInputError as reason:
         yield f"cannot be drawn any more: {reason}"
         return
@@ -190,17 +182,10 @@ def _problems(name: str, entry: dict[str, Any], out: Path, runs: Path, sources: 
     for file in sorted(now.keys() | then.keys()):
         if now.get(file) != then.get(file):
             yield f"{file} {'is gone' if file not in now else 'is new' if file not in then else 'has changed'}"
-    if now != then:
+    if now != then or inputs.checkpoints:
         return
-    if redraw or not inputs.checkpoints:
-        drawing = _drawn(name, inputs)
-    if not inputs.checkpoints:
-        if words_of(drawing.figure) != entry.get("says"):
-            yield "it says something else now: the code has changed"
-        if [finding.to_json() for finding in drawing.comparisons] != entry["comparisons"]:
-            yield "its comparisons with the paper are not those of the manifest"
-    if redraw:
-        with tempfile.TemporaryDirectory() as folder:
-            drawn = write(drawing.figure, Path(folder) / name)[0]
-            if sha256(drawn) != entry["files"][drawn.name]["sha256"]:
-                yield f"{drawn.name} comes out differently from the same records: the code or a version has changed"
+    drawing = _drawn(name, inputs)
+    if words_of(drawing.figure) != entry.get("says"):
+        yield "it says something else now: the code has changed"
+    if [finding.to_json() for finding in drawing.comparisons] != entry["comparisons"]:
+        yield "its comparisons with the paper are not those of the manifest"

@@ -32,10 +32,10 @@ def edge_share(length: Tensor) -> float:
 
 def paper_figure3(inputs: Inputs) -> Drawing:
     """Features of both branches for the first validation scene, beside what goes in and what they are asked for."""
-    seen = see(inputs.checkpoints["whole"])
+    seen = see(inputs.checkpoints["dsrl"])
     task, sisr = seen.output.task_features, seen.output.sisr_features
     if task is None or sisr is None:
-        raise MissingInputError(f"{inputs.checkpoints['whole'].name} was trained without feature affinity")
+        raise MissingInputError(f"{inputs.checkpoints['dsrl'].name} was trained without feature affinity")
     figure = new_figure(13, 5.4)
     axes = figure.subplots(2, 4)
     height, width = seen.low_res.shape[-2:]

@@ -1,4 +1,4 @@
-"""Figures of runs: curves, the ablation's story and the rows behind it, costs, the sweep, people."""
+"""Figures of runs: the ablation's story and the rows behind it, costs, the sweep, people."""
 
 from __future__ import annotations
 
@@ -15,30 +15,13 @@ from dsrl_lab.results import paper_numbers as paper
 from dsrl_lab.results.claims import pose_gain, table_1
 from dsrl_lab.results.claims_of_cost import WHOLE, count_costs, counted_costs, same_cost
 from dsrl_lab.results.findings import Finding
-from dsrl_lab.results.frames import alike, curves, gains, pick, scores, setting_title, steps
+from dsrl_lab.results.frames import alike, gains, pick, scores, setting_title, steps
 from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
 from dsrl_lab.results.sweeps import gains_at_cost, sweep
 from dsrl_lab.results.tables import ablation_table, story
 from dsrl_lab.rows import GREY
 
 NUMBERS = ("thin classes", "true MACs (M)", "SISR PSNR (dB)", "seeds")
-
-
-def training_curves_figure(inputs: Inputs) -> Drawing:
-    """Loss terms, learning rate and validation mIoU of all rows over the iterations."""
-    figure, lines = new_figure(13, 6.4), curves(inputs.runs)
-    figure.suptitle(f"{setting_title(inputs.runs)}: training", x=0.01, ha="left")
-    drawn = ("task", "sisr", "affinity", "loss", "learning_rate", "miou")
-    for ax, term in zip(figure.subplots(2, 3).flat, drawn, strict=True):
-        shown = lines[lines["row"] == lines["row"].min()] if term == "learning_rate" else lines
-        charts.training_curves(shown, term, legend=False, ax=ax)
-        if not ax.lines:
-            ax.set_axis_off()
-            note = f"{charts.TERMS[term][0]}: not in these records"
-            ax.text(0.5, 0.5, note, transform=ax.transAxes, ha="center", color=GREY)
-    entries = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels()), strict=True))
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
-    return Drawing(figure)
 
 
 def ablation_figure(inputs: Inputs) -> Drawing:

@@ -109,10 +109,10 @@ class Seen(NamedTuple):
 
 def streets_affinity(inputs: Inputs) -> Drawing:
     """A row of S_seg, of S_sr and their difference, for a pixel on a car and one on a pole of the first scene."""
-    seen = see(inputs.checkpoints["whole"])
+    seen = see(inputs.checkpoints["dsrl"])
     task, sisr = seen.output.task_features, seen.output.sisr_features
     if task is None or sisr is None:
-        raise MissingInputError(f"{inputs.checkpoints['whole'].name} was trained without feature affinity")
+        raise MissingInputError(f"{inputs.checkpoints['dsrl'].name} was trained without feature affinity")
     grid, table = (task.shape[-2], task.shape[-1]), seen.streets.class_table
     places = [_most_of(seen.sample.mask, table.index(name), grid) for name in ("car", "pole")]
     positions = [place for place in places if place is not None]
@@ -125,9 +125,9 @@ def streets_affinity(inputs: Inputs) -> Drawing:
 
 def streets_super_resolution(inputs: Inputs) -> Drawing:
     """The first validation scene super-resolved by the SISR branch, bilinear enlargement beside it, with error maps."""
-    seen = see(inputs.checkpoints["whole"])
+    seen = see(inputs.checkpoints["dsrl"])
     if seen.output.super_res is None:
-        raise MissingInputError(f"{inputs.checkpoints['whole'].name} was trained without SISR")
+        raise MissingInputError(f"{inputs.checkpoints['dsrl'].name} was trained without SISR")
     size = (seen.high_res.shape[-2], seen.high_res.shape[-1])
     made = (
         Reconstruction("bilinear", resize(seen.low_res[None], size)[0].clamp(0, 1)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -68,13 +69,13 @@ def judge_together(family: Sequence[Finding]) -> list[Finding]:
     return judged
 
 
-def count_is(what: str, number: Number, ours: float, *, tolerance: float = 0.005) -> Finding:
-    """A count beside the paper's, supported where they agree by a relative tolerance; ValueError if it is not known."""
+def count_is(what: str, number: Number, ours: float) -> Finding:
+    """A count beside the paper's, supported where they agree within 0.5 %; ValueError if it is not known."""
     if number.value is None:
         raise ValueError(f"expected a number of the paper to compare with, got {number}; leave unknown ones out")
     found = Finding(claim=what, paper={"": number}, ours=estimate([ours]), unit=number.unit, counted=True)
-    if abs(ours - number.value) <= tolerance * abs(number.value):
-        return replace(found, verdict=SUPPORTED, reason=f"the same number within {100 * tolerance:g} %")
+    if math.isclose(ours, number.value, rel_tol=0.005):
+        return replace(found, verdict=SUPPORTED, reason="the same number within 0.5 %")
     return replace(found, verdict=CONTRADICTED, reason="another number")
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-CONFIDENCE = 0.95
+CONFIDENCE, POWER = 0.95, 0.8
 SMALLEST = 0.5  # points of mIoU: the smallest difference of interest
 BLOCK = 15  # neighbouring frames of a drive that are drawn together
 SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED = "supported", "contradicted", "undecided", "not tested"
@@ -84,33 +84,31 @@ def t_interval(values: Iterable[float]) -> tuple[float, float]:
     return estimate(values).interval or (math.nan, math.nan)
 
 
-def smallest_visible(result: Estimate, *, power: float = 0.8) -> float | None:
-    """The smallest true difference that seeds which scatter so would show with this power; None for a single seed.
+def smallest_visible(result: Estimate) -> float | None:
+    """The smallest true difference that seeds which scatter so would show 8 times in 10; None for a single seed.
 
-    The two-sided interval then leaves zero out in a share ``power`` of repetitions (noncentral t, summed over the
-    spreads that a sample may show: SciPy's own gives NaN for two seeds). Raises ValueError unless 0.05 < ``power`` < 1.
+    The two-sided interval then leaves zero out in a share ``POWER`` of repetitions (noncentral t, summed over the
+    spreads that a sample may show: SciPy's own gives NaN for two seeds).
 
     Example:
         >>> round(smallest_visible(estimate((1.0, 2.0, 3.0))), 2)
         3.26
     """
-    if not 1 - CONFIDENCE < power < 1:
-        raise ValueError(f"expected a power between {1 - CONFIDENCE:.2f} and 1, got {power}")
     count = len(result.values)
     if count == 1:
         return None
-    return statistics.stdev(result.values) / math.sqrt(count) * _visible_errors(count - 1, power)
+    return statistics.stdev(result.values) / math.sqrt(count) * _visible_errors(count - 1)
 
 
 @functools.cache
-def _visible_errors(freedom: int, power: float) -> float:
+def _visible_errors(freedom: int) -> float:
     t = _t(freedom)
     spreads = stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom)  # what the sample's own spread may turn out to be
     edges = t * np.sqrt(spreads / freedom)
 
     def missing(shift: float) -> float:
         hidden = stats.norm.cdf(edges - shift) - stats.norm.cdf(-edges - shift)
-        return 1 - float(hidden.mean()) - power
+        return 1 - float(hidden.mean()) - POWER
 
     return float(optimize.brentq(missing, 0.0, 5 * t))
 
@@ -182,8 +180,8 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
-    """P-value of two one-sided t tests, for a mean within ± ``margin``; ValueError for fewer than two values.
+def equivalence(values: Sequence[float]) -> float:
+    """P-value of two one-sided t tests, for a mean within ± ``SMALLEST``; ValueError for fewer than two values.
 
     Example:
         >>> round(equivalence((0.1, 0.0, -0.1)), 4)
@@ -191,8 +189,8 @@ def equivalence(values: Sequence[float], margin: float = SMALLEST) -> float:
     """
     if len(values) < 2:
         raise ValueError(f"expected two values or more to test, got {len(values)}; run more seeds")
-    above = stats.ttest_1samp(values, -margin, alternative="greater").pvalue
-    below = stats.ttest_1samp(values, margin, alternative="less").pvalue
+    above = stats.ttest_1samp(values, -SMALLEST, alternative="greater").pvalue
+    below = stats.ttest_1samp(values, SMALLEST, alternative="less").pvalue
     return float(max(above, below))
 
 
@@ -244,18 +242,6 @@ def percentiles(draws: np.ndarray) -> tuple[float, float]:
     """The 95 % interval of bootstrap draws."""
     low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
-
-
-def in_words(ours: Estimate) -> str:
-    """What the seeds say about a gain in points of mIoU, for people.
-
-    Example:
-        >>> in_words(estimate((-2.1, -2.6, -2.4)))
-        '-2.4 ± 0.6 points of mIoU, 3 seeds; a gain is contradicted: the interval lies below zero'
-    """
-    word, reason = judge(ours)
-    seeds = "" if ours.margin is None else f", {len(ours.values)} seeds"
-    return f"{ours.show(signed=True)} points of mIoU{seeds}; a gain is {word}: {reason}"
 
 
 def _widened(ours: Estimate, tests: int) -> tuple[float, float]:

@@ -27,33 +27,12 @@ class Inputs:
     """The files that one figure reads."""
 
     runs: pd.DataFrame = field(default_factory=lambda: frame([]))
-    checkpoints: dict[str, Path] = field(default_factory=dict)  # by row, or "whole" with its training-only half
+    checkpoints: dict[str, Path] = field(default_factory=dict)  # by row
 
     @property
     def files(self) -> list[Path]:
         """All of them, in order."""
         return [one.path for one in self.runs["record"]] + [self.checkpoints[row] for row in sorted(self.checkpoints)]
-
-
-class Sources(NamedTuple):
-    """Where inputs are looked for: all finished runs of a folder, and a whole network in place of a run's own."""
-
-    runs: pd.DataFrame
-    whole: Path | None = None
-
-    @classmethod
-    def of(cls, folder: Path, whole: Path | None = None) -> Sources:
-        """Read a folder; one that is not there holds no runs."""
-        found = runs(folder)
-        return cls(found[found["finished"]], whole)
-
-    def finished(self, setting: str, rows: tuple[str, ...] = ()) -> pd.DataFrame:
-        """Finished runs of a setting, of all rows or of some; MissingInputError where one of ``rows`` is not there."""
-        found = self.runs[self.runs["setting"] == setting]
-        missing = [row for row in rows if row not in set(found["row"])]
-        if found.empty or missing:
-            raise MissingInputError(f"no finished run of {', '.join(f'{setting}_{row}' for row in missing) or setting}")
-        return found[found["row"].isin(rows)] if rows else found
 
 
 class Drawing(NamedTuple):
@@ -64,37 +43,38 @@ class Drawing(NamedTuple):
 
 
 class FigureRecipe(NamedTuple):
-    """One figure: how its inputs are found, and how it is drawn from them alone."""
+    """One figure: how its inputs are found among finished runs, and how it is drawn from them alone."""
 
-    needs: Callable[[Sources], Inputs]
+    needs: Callable[[pd.DataFrame], Inputs]
     draw: Callable[[Inputs], Drawing]
 
 
-def nothing(sources: Sources) -> Inputs:
+def finished_runs(folder: Path) -> pd.DataFrame:
+    """All finished runs of a folder; one that is not there holds none."""
+    found = runs(folder)
+    return found[found["finished"]]
+
+
+def nothing(finished: pd.DataFrame) -> Inputs:
     """A figure of the code itself, or of the paper's numbers."""
     return Inputs()
 
 
-def runs_of(setting: str, *rows: str) -> Callable[[Sources], Inputs]:
+def runs_of(setting: str, *rows: str) -> Callable[[pd.DataFrame], Inputs]:
     """A figure of a setting's finished runs; ``rows`` must be among them."""
-
-    def needs(sources: Sources) -> Inputs:
-        sources.finished(setting, rows)
-        return Inputs(runs=sources.finished(setting))
-
-    return needs
+    return lambda finished: Inputs(runs=_of_setting(finished, setting, rows))
 
 
-def runs_if_any(*settings: str) -> Callable[[Sources], Inputs]:
+def runs_if_any(*settings: str) -> Callable[[pd.DataFrame], Inputs]:
     """A figure that stands without runs, and shows those of ``settings`` beside where they are."""
-    return lambda sources: Inputs(runs=sources.runs[sources.runs["setting"].isin(settings)])
+    return lambda finished: Inputs(runs=finished[finished["setting"].isin(settings)])
 
 
-def runs_across(*settings: str) -> Callable[[Sources], Inputs]:
+def runs_across(*settings: str) -> Callable[[pd.DataFrame], Inputs]:
     """A figure of finished runs of several settings, at least two of which have a baseline."""
 
-    def needs(sources: Sources) -> Inputs:
-        found = sources.runs[sources.runs["setting"].isin(settings)]
+    def needs(finished: pd.DataFrame) -> Inputs:
+        found = finished[finished["setting"].isin(settings)]
         if found.loc[found["row"] == "baseline", "setting"].nunique() < 2:
             raise MissingInputError(f"no finished baselines of two or more of {', '.join(settings)}")
         return Inputs(runs=found)
@@ -102,34 +82,28 @@ def runs_across(*settings: str) -> Callable[[Sources], Inputs]:
     return needs
 
 
-def deployed_of(setting: str, *rows: str) -> Callable[[Sources], Inputs]:
-    """A figure of deployed networks: one for each of ``rows``, all of the first seed that has them all."""
+def networks_of(setting: str, *rows: str, whole: bool = False) -> Callable[[pd.DataFrame], Inputs]:
+    """A figure of networks, deployed or ``whole``: one for each of ``rows``, all of the first seed that has them."""
 
-    def needs(sources: Sources) -> Inputs:
-        for _, chosen in sources.finished(setting, rows).groupby("seed"):
-            found = {run.row: find_checkpoint(run.record) for run in chosen.itertuples()}
-            paths = {row: path for row, path in found.items() if path is not None}
-            if len(paths) == len(rows):
-                return Inputs(runs=chosen, checkpoints=paths)
-        raise MissingInputError(f"no seed of {setting} has deployed checkpoints of {', '.join(rows)}")
-
-    return needs
-
-
-def whole_of(setting: str, row: str) -> Callable[[Sources], Inputs]:
-    """A figure of a network with its training-only half: the checkpoint that was passed, or the first seed's own."""
-
-    def needs(sources: Sources) -> Inputs:
-        if sources.whole is not None:
-            return Inputs(checkpoints={"whole": sources.whole})
-        found = sources.finished(setting, (row,))
-        for place, one in enumerate(found["record"]):
-            path = find_checkpoint(one, whole=True)
-            if path is not None:
-                return Inputs(runs=found.iloc[[place]], checkpoints={"whole": path})
-        raise MissingInputError(f"no checkpoint of a whole {setting}_{row}: deployed ones hold no SISR branch")
+    def needs(finished: pd.DataFrame) -> Inputs:
+        found = _of_setting(finished, setting, rows)
+        for _, chosen in found[found["row"].isin(rows)].groupby("seed"):
+            paths = {run.row: find_checkpoint(run.record, whole=whole) for run in chosen.itertuples()}
+            there = {row: path for row, path in paths.items() if path is not None}
+            if len(there) == len(rows):
+                return Inputs(runs=chosen, checkpoints=there)
+        kind = "whole" if whole else "deployed"
+        raise MissingInputError(f"no seed of {setting} has {kind} checkpoints of {', '.join(rows)}")
 
     return needs
+
+
+def _of_setting(finished: pd.DataFrame, setting: str, rows: tuple[str, ...]) -> pd.DataFrame:
+    found = finished[finished["setting"] == setting]
+    missing = [row for row in rows if row not in set(found["row"])]
+    if found.empty or missing:
+        raise MissingInputError(f"no finished run of {', '.join(f'{setting}_{row}' for row in missing) or setting}")
+    return found
 
 
 def find_checkpoint(one: Record, *, whole: bool = False) -> Path | None:

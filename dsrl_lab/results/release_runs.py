@@ -108,7 +108,7 @@ def score_again(
     ValueError if none is of segmentation, one is not finished, or its mIoU is not the recorded one.
     """
     found, written = _finished_records(folder), []
-    chosen = [one for one in found if one.first.get("dataset") in CLASS_TABLES]
+    chosen = [one for one in found if one.first.get("dataset") in (*CLASS_TABLES, "folder")]
     if not chosen:
         raise ValueError(f"the runs below {folder} are of pose or super-resolution, only masks are scored again")
     for one in chosen:

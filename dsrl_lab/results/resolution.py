@@ -21,7 +21,7 @@ from dsrl_lab.results.figures_runs import all_rows_figure
 from dsrl_lab.results.figures_streets import streets_side_by_side
 from dsrl_lab.results.frames import gains, pick, scores, summary
 from dsrl_lab.results.inference import SUPPORTED
-from dsrl_lab.results.inputs import Inputs, Sources, deployed_of
+from dsrl_lab.results.inputs import Inputs, finished_runs, networks_of
 from dsrl_lab.results.tables import ablation_table
 from dsrl_lab.results.writing import write
 from dsrl_lab.rows import GREY
@@ -91,14 +91,13 @@ def sentences(runs: pd.DataFrame, shipped: pd.DataFrame) -> list[str]:
 
 def draw(folder: Path, out: Path) -> list[Path]:
     """Draw the job's three pictures and give their PNGs: masks side by side, gains, IoU class by class."""
-    sources = Sources.of(folder)
-    sources = sources._replace(runs=named(sources.runs))
-    setting = sources.runs["setting"].iloc[0]
+    runs = named(finished_runs(folder))
+    networks = networks_of(runs["setting"].iloc[0], COARSE, FINE)(runs)
     with theme():
         drawn = {
-            "masks": streets_side_by_side(deployed_of(setting, COARSE, FINE)(sources)).figure,
-            "gains": all_rows_figure(Inputs(runs=sources.runs)).figure,
-            "classes": _classes(by_class(sources.runs)),
+            "masks": streets_side_by_side(networks).figure,
+            "gains": all_rows_figure(Inputs(runs=runs)).figure,
+            "classes": _classes(by_class(runs)),
         }
         return [write(figure, out / name)[1] for name, figure in drawn.items()]
 

@@ -7,17 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from dsrl_lab.results.frames import MIOU, pick, scores
+from dsrl_lab.results.frames import pick, scores
 
 CLOSE = 0.03  # costs that differ by less count as equal
 
 
-def sweep(runs: pd.DataFrame, score: str = MIOU, *, split: str = "val") -> pd.DataFrame:
-    """Finished runs by cost (true MACs in millions), with value and family: data set, host, start and length."""
+def sweep(runs: pd.DataFrame) -> pd.DataFrame:
+    """Finished runs by cost (true MACs in millions), with val mIoU and family: data set, host, start and length."""
     finished = runs[runs["finished"] & runs["host"].notna()]
     keys = ["setting", "row", "seed"]
-    found = pick(scores(finished), score, split=split)[[*keys, "value"]]
-    table = finished.merge(found, on=keys, how="inner")
+    table = finished.merge(pick(scores(finished))[[*keys, "value"]], on=keys, how="inner")
     table["family"] = [_family(one.first) for one in table["record"]]
     table["cost"] = table["macs"] / 1e6
     return table.sort_values(["family", "cost", "row", "seed"], kind="stable", ignore_index=True)

@@ -223,17 +223,13 @@ def _awning(facade: _Facade, dice: Dice, s0: float, s1: float, high: float) -> N
 COPING: Colour = (0.68, 0.66, 0.62)
 
 
-@dataclass(frozen=True)
-class Skyline:
-    """Distant houses that close the view."""
-
-    boxes: tuple[tuple[float, float, float, float, Colour], ...]  # (left X, right X, distance, height, colour) of each
+Box = tuple[float, float, float, float, Colour]  # a distant house: left X, right X, distance, height, colour
 
 
-def draw_skyline(mesh: Mesh, skyline: Skyline) -> None:
+def draw_skyline(mesh: Mesh, skyline: tuple[Box, ...]) -> None:
     """Draw the boxes with their rows of windows, far to near."""
     mesh.begin(BUILDING)
-    for x0, x1, z, height, colour in sorted(skyline.boxes, key=lambda box: -box[2]):
+    for x0, x1, z, height, colour in sorted(skyline, key=lambda box: -box[2]):
         mesh.face([(x0, 0, z), (x1, 0, z), (x1, height, z), (x0, height, z)], colour)
         dim = blend(colour, (0.2, 0.22, 0.26), 0.3)
         for k in range(int(height / 3.4)):

@@ -79,8 +79,9 @@ class SceneSet:
             for _ in map(self._keep, missing):
                 progress()
             return
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_ignore_interrupts) as pool:
+        # The processes ignore Ctrl-C: the parent's lets each end what it has begun.
+        spawn, ignore = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
+        with ProcessPoolExecutor(processes, spawn, initializer=signal.signal, initargs=ignore) as pool:
             for _ in pool.map(self._keep, missing, chunksize=4):  # an interrupt here cancels what has not begun
                 progress()
 
@@ -115,7 +116,3 @@ def _size(folder: Path) -> int:
 def _edition() -> str:
     code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     return hashlib.sha256(code + np.__version__.encode()).hexdigest()[:12]
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's Ctrl-C lets each process end what it has begun

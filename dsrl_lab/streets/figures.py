@@ -131,8 +131,7 @@ def _bicycle(mesh: Mesh, person: Person) -> None:
         inside = max(0.0, across - 0.045), upright - 0.045
         inner = [(hub[0] + inside[0] * math.cos(a), hub[1] + inside[1] * math.sin(a), hub[2]) for a in steps]
         mesh.face(ring(outer, inner) if inside[0] > 0.02 else outer, tyre, sun=0.25)
-        if mesh.sun is not None:
-            mesh.cast([(x, 0.0, z) for x, z in hull([mesh.fall(p) for p in outer[::3]])])
+        mesh.cast([(x, 0.0, z) for x, z in hull([mesh.fall(p) for p in outer[::3]])])
     rear, front = frame.at(0, body.WHEEL, -0.52), frame.at(0, body.WHEEL, 0.52)
     crank, seat, head = frame.at(*body.CRANK), frame.at(0, 0.82, -0.22), frame.at(0, 0.86, 0.36)
     grips = frame.at(-0.26, body.BAR[1], body.BAR[2]), frame.at(0.26, body.BAR[1], body.BAR[2])

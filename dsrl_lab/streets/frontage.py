@@ -67,7 +67,7 @@ def _building(dice: Dice, street: Street, district: District, side: int, s: floa
         trim=dice.tint(dice.pick(TRIMS), 0.04),
         roof=dice.uniform(1.8, 4.0) if pitched else 0.0,
         roof_colour=dice.tint(dice.pick(ROOFS), 0.06),
-        shop=district in ("town", "city", "park") and dice.chance(0.5) and street.setback[(side + 1) // 2] == 0,
+        shop=district in ("town", "city", "park") and dice.chance(0.5) and street.setback[side > 0] == 0,
         window=(dice.uniform(*wide), dice.uniform(*high)),
         key=dice.key(),
     )
@@ -75,7 +75,7 @@ def _building(dice: Dice, street: Street, district: District, side: int, s: floa
 
 def boundary(dice: Dice, street: Street, district: District, side: int, open_side: bool) -> Iterator[Thing]:
     """Fence in front gardens and parks; guard the kerb at junctions."""
-    setback = street.setback[(side + 1) // 2]
+    setback = street.setback[side > 0]
     edge = side * (street.edge(side) + 0.15)
     if setback > 0:
         kind: FenceKind = dice.weighted({"railing": 3.0, "picket": 2.0, "panel": 1.5, "mesh": 1.2, "rail": 1.2})
@@ -147,9 +147,9 @@ def greenery(dice: Dice, street: Street, district: District, side: int, is_park:
             yield tree(street.at(s, side * t, KERB), dice.uniform(6, 13))
         for s in range(60, 150, 12):
             yield tree(street.at(s, side * (street.edge(side) + dice.uniform(25, 60)), KERB), dice.uniform(7, 12))
-    elif street.setback[(side + 1) // 2] > 0:
+    elif street.setback[side > 0] > 0:
         for _ in range(dice.integer(3, 7)):
-            t = street.edge(side) + dice.uniform(1.2, max(1.5, street.setback[(side + 1) // 2] - 0.8))
+            t = street.edge(side) + dice.uniform(1.2, max(1.5, street.setback[side > 0] - 0.8))
             s = dice.uniform(7, 100)
             if dice.chance(0.5):
                 bush = dice.uniform(0.9, 2.2)

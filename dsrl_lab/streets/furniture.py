@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsrl_lab.streets.dice import Colour, Dice, blend, palette
-from dsrl_lab.streets.geometry import Frame, Point, Shape, capsule
+from dsrl_lab.streets.geometry import ROUND, Frame, Point, Shape, capsule
 from dsrl_lab.streets.mesh import BOARDS, FENCE, POLE, SIGN, Mesh
 
 METALS = palette("6f7478 8d9194 4a4f52 3d4a44 9a978f 5a5550")
@@ -97,7 +97,6 @@ def _plate(mesh: Mesh, frame: Frame, up: float, outline: Outline, colour: Colour
     mesh.face([frame.at(a * scale, up + b * scale, -0.08) for a, b in outline], colour)
 
 
-ROUND = [(math.cos(math.pi * i / 8), math.sin(math.pi * i / 8)) for i in range(16)]
 TRIANGLE = [(-1.0, -0.72), (1.0, -0.72), (0.0, 1.0)]
 SQUARE = [(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)]
 DIAMOND = [(-1.0, 0.0), (0.0, -1.0), (1.0, 0.0), (0.0, 1.0)]
@@ -209,9 +208,8 @@ def draw_fence(mesh: Mesh, fence: Fence) -> None:
         mesh.face([at(0, 0.05), at(1, 0.05), at(1, h), at(0, h)], fence.colour, texture=BOARDS)
         bars_at(np.arange(1, bars) / bars, 0.03, 0.05, h, blend(fence.colour, (0, 0, 0), 0.35))
         bar(0.0, 0.12, 0, h + 0.08, blend(fence.colour, (0, 0, 0), 0.2))
-        if mesh.sun is not None:
-            ends = [(x0, z0), (x1, z1), mesh.fall((x1, h, z1)), mesh.fall((x0, h, z0))]
-            mesh.cast([(px, 0, pz) for px, pz in ends])
+        ends = [(x0, z0), (x1, z1), mesh.fall((x1, h, z1)), mesh.fall((x0, h, z0))]
+        mesh.cast([(px, 0, pz) for px, pz in ends])
         return
     if fence.kind == "rail":
         for up in (0.35, 0.7, 1.05):

@@ -28,12 +28,6 @@ class Frame:
         c, s = self._cos, self._sin
         return self._x + c * right + s * ahead, self._y + up, self._z - s * right + c * ahead
 
-    def all_at(self, points: Sequence[Point]) -> NDArray[np.float64]:
-        """Return the world positions (n, 3) of many local ones."""
-        right, up, ahead = np.array(points, np.float64).T
-        c, s = self._cos, self._sin
-        return np.stack([self._x + c * right + s * ahead, self._y + up, self._z - s * right + c * ahead], 1)
-
 
 @dataclass(frozen=True)
 class Camera:
@@ -71,6 +65,9 @@ class Camera:
         scale = self.focal * height / seen[:, 2]
         x = 0.5 * width + seen[:, 0] * scale
         return np.stack([x, self.horizon * height - seen[:, 1] * scale], 1)
+
+
+ROUND = [(math.cos(math.pi * i / 8), math.sin(math.pi * i / 8)) for i in range(16)]  # corners of a unit circle
 
 
 def disc(centre: Point, radius: float, corners: int = 12, *, stretch: float = 1.0) -> Shape:

@@ -47,12 +47,11 @@ class Street:
 
     def front(self, side: int) -> float:
         """Return the distance of the building line from the middle; side is -1 left, 1 right."""
-        index = (side + 1) // 2
-        return self.road + self.pavement[index] + self.setback[index]
+        return self.edge(side) + self.setback[side > 0]
 
     def edge(self, side: int) -> float:
         """Return the distance of the pavement's outer edge from the middle."""
-        return self.road + self.pavement[(side + 1) // 2]
+        return self.road + self.pavement[side > 0]
 
     def crosses(self, s: float, margin: float = 0.0) -> bool:
         """Return whether s lies in the crossing street."""
@@ -80,9 +79,8 @@ def draw_ground(mesh: Mesh, street: Street) -> None:
     kerb = dice.tint((0.62, 0.61, 0.58), 0.05)
     for piece in _stations(1.0, FAR):
         for side in (-1, 1):
-            index = (side + 1) // 2
             road, edge, wide = side * street.road, side * street.edge(side), side * (40 + piece[1] * 2.2)
-            paved = street.paved[index]
+            paved = street.paved[side > 0]
             behind, colour = (slabs, street.paving_colour) if paved else (GRASS, street.grass_colour)
             mesh.begin(PAVEMENT if paved else TREE)
             mesh.face(_strip(street, piece, (edge, wide), (KERB, KERB)), colour, texture=behind)
@@ -141,7 +139,7 @@ def _paint(mesh: Mesh, street: Street, dice: Dice) -> None:
                 line((1.0, 160.0), t, 0.13)
     for side in (-1, 1):
         bay = side * (street.road - 2.1)
-        if street.parking[(side + 1) // 2]:
+        if street.parking[side > 0]:
             line((1.0, 90.0), bay, 0.10)
             for s in range(4, 90, 6):
                 if not street.crosses(s, 1.0):

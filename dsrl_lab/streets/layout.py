@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dsrl_lab.streets.buildings import WALLS, Building, GardenWall, Skyline
+from collections.abc import Iterator
+
+from dsrl_lab.streets.buildings import WALLS, Box, Building, GardenWall
 from dsrl_lab.streets.dice import Dice, blend
 from dsrl_lab.streets.frontage import District, boundary, far_trees, greenery, house_row
 from dsrl_lab.streets.furniture import Fence
@@ -50,7 +52,7 @@ def sample_scene(*key: int) -> Scene:
     )
     things.sort(key=_depth, reverse=True)
     kept = tuple(thing for thing in things if _depth(thing) > 3.2)
-    return Scene(weather, camera, street, _skyline(dice, street), kept, dice.key())
+    return Scene(weather, camera, street, tuple(_skyline(dice, street)), kept, dice.key())
 
 
 def _depth(thing: Thing) -> float:
@@ -98,8 +100,7 @@ def _street(dice: Dice, district: District) -> Street:
     )
 
 
-def _skyline(dice: Dice, street: Street) -> Skyline:
-    boxes = []
+def _skyline(dice: Dice, street: Street) -> Iterator[Box]:
     for z, height in ((330.0, 34.0), (240.0, 20.0)):
         x = -1.3 * z + 0.5 * street.bend * z * z
         stop = -x + street.bend * z * z
@@ -107,6 +108,5 @@ def _skyline(dice: Dice, street: Street) -> Skyline:
             width = dice.uniform(8, 26)
             if dice.chance(0.85):
                 colour = dice.tint(blend(dice.pick(WALLS["concrete"][0]), dice.pick(WALLS["brick"][0]), 0.5), 0.06)
-                boxes.append((x, x + width, z, height * dice.uniform(0.35, 1.0), colour))
+                yield x, x + width, z, height * dice.uniform(0.35, 1.0), colour
             x += width
-    return Skyline(tuple(boxes))

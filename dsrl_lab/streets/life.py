@@ -75,8 +75,7 @@ def traffic(dice: Dice, street: Street, evening: bool, places: Places) -> Iterat
 
     common: dict[Model, float] = {"hatchback": 4.0, "saloon": 3.0, "estate": 2.0, "suv": 2.5, "van": 1.2}
     for side in (-1, 1):
-        index = (side + 1) // 2
-        busy = 0.85 if street.parking[index] else 0.18
+        busy = 0.85 if street.parking[side > 0] else 0.18
         s = dice.uniform(6, 14)
         if busy > 0.5 or dice.chance(0.5):
             while s < 90:
@@ -89,7 +88,7 @@ def traffic(dice: Dice, street: Street, evening: bool, places: Places) -> Iterat
                 s += dice.uniform(5.6, 7.0)
     lanes = {1: (0.0,), 2: (-0.5, 0.5), 4: (-0.75, -0.25, 0.25, 0.75)}[street.lanes]
     for share in lanes:
-        inner = street.road - (2.0 if street.parking[int(share > 0)] else 0.0)
+        inner = street.road - (2.0 if street.parking[share > 0] else 0.0)
         s = dice.uniform(9, 26)
         while s < 110:
             if dice.chance(0.55) and not street.crosses(s, 3.0):
@@ -108,10 +107,9 @@ def traffic(dice: Dice, street: Street, evening: bool, places: Places) -> Iterat
 
 def walkers(dice: Dice, street: Street, side: int, places: Places) -> Iterator[Thing]:
     """Send people along the pavement, across the zebra, and cyclists along the kerb."""
-    index = (side + 1) // 2
     for _ in range(dice.integer(2, 9)):
         s = 4.8 + 34 * dice.unit() ** 1.5
-        t = side * (street.road + dice.uniform(0.7, max(1.0, street.pavement[index] - 0.4)))
+        t = side * (street.road + dice.uniform(0.7, max(1.0, street.pavement[side > 0] - 0.4)))
         pose: Pose = dice.weighted({"walking": 6.0, "standing": 1.2, "waiting": 1.0, "phone": 1.0})
         yaw = dice.pick((0.0, math.pi)) + dice.spread(0.5) if pose == "walking" else dice.uniform(0, 2 * math.pi)
         height = 0.0 if street.crosses(s) else KERB
@@ -128,7 +126,7 @@ def walkers(dice: Dice, street: Street, side: int, places: Places) -> Iterator[T
     for _ in range(dice.weighted({0: 2.0, 1: 5.0, 2: 3.0})):
         s = 5 + 20 * dice.unit() ** 1.3
         yaw = (0.0 if dice.chance(0.5) else math.pi) + dice.spread(0.3)
-        t = side * (street.road - dice.uniform(0.7, 1.4) - (2.0 if street.parking[index] else 0.0))
+        t = side * (street.road - dice.uniform(0.7, 1.4) - (2.0 if street.parking[side > 0] else 0.0))
         if places.take(s, t, 2.2, 0.8):
             yield sample_person(dice, street.at(s, t), yaw, "cycling")
     if street.junction is not None and dice.chance(0.5):

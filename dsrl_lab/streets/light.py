@@ -99,7 +99,7 @@ def of_houses(scene: Scene, place: tuple[Array, Array, Array]) -> Array:
     x, y, z = place
     t = x - np.float32(0.5 * scene.street.bend) * z * z
     way = (np.float32(scene.street.front(side)) - side * t) / np.abs(right)
-    roofs = scene.roofs[(side + 1) // 2].astype(np.float32)
+    roofs = scene.roofs[int(side > 0)].astype(np.float32)
     roof = roofs[np.clip(((z + way * ahead + 100) * 2).astype(np.int32), 0, len(roofs) - 1)]
     penumbra = 0.25 + 0.03 * np.maximum(way, 0)
     depth = np.clip((roof - (y + way * up)) / penumbra + 0.5, 0, 1)

@@ -111,7 +111,7 @@ class Mesh:
             self._points, self._sizes, self._rows = [], [], []
 
     def cast(self, outline: Shape, kind: int = 1) -> None:
-        """Add a shadow on the ground."""
+        """Add a shadow on the ground; under a covered sky only the dark touch under a thing."""
         if len(outline) > 2 and (kind == 2 or self.sun is not None):
             self.casters.append((outline, kind))
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dsrl_lab.streets.buildings import Building, GardenWall, Skyline, draw_building, draw_skyline, draw_wall
+from dsrl_lab.streets.buildings import Box, Building, GardenWall, draw_building, draw_skyline, draw_wall
 from dsrl_lab.streets.dice import blend
 from dsrl_lab.streets.figures import draw_figure
 from dsrl_lab.streets.furniture import Fence, Post, draw_fence, draw_post
@@ -30,7 +30,7 @@ class Scene:
     weather: Weather  # light and air
     camera: Camera  # who looks
     street: Street  # the plan of the road
-    skyline: Skyline  # the far end of the world
+    skyline: tuple[Box, ...]  # the far end of the world
     things: tuple[Thing, ...]  # all other objects, from far to near
     key: int  # for grain and clouds
 
@@ -85,7 +85,7 @@ class Scene:
         for thing in self.things:
             if isinstance(thing, Building):
                 low, high = (int((s + 100) * 2) for s in (thing.start, thing.stop))
-                row = heights[(thing.side + 1) // 2, max(0, low) : max(0, high)]
+                row = heights[int(thing.side > 0), max(0, low) : max(0, high)]
                 np.maximum(row, thing.height + 0.6 * thing.roof, out=row)
         return heights
 

@@ -15,7 +15,6 @@ from dsrl_lab.streets.mesh import LEAVES, TREE, Mesh
 CROWNS = palette("5c7438 6f8140 4d6a3a 7d8a44 60704a 8a8f52")
 AUTUMN = palette("a5793a b58a45 8f5f33 9c8a4a a0603a")
 BARK = palette("6b5a4a 7a6a5a 5a5048 857a70")
-Light = tuple[float, float, float]
 Floats = NDArray[np.float64]
 
 
@@ -57,7 +56,7 @@ def _tufts(
     mesh.faces(shapes, np.array(colour) * tint, np.clip(sun, 0, 1), np.clip(sky, 0.3, 1), LEAVES)
 
 
-def draw_tree(mesh: Mesh, tree: Tree, light: Light) -> None:
+def draw_tree(mesh: Mesh, tree: Tree, light: Point) -> None:
     """Draw a tree; ``light`` is the unit vector towards the sun."""
     dice = Dice(tree.key)
     mesh.begin(TREE)
@@ -99,7 +98,7 @@ def draw_tree(mesh: Mesh, tree: Tree, light: Light) -> None:
             mesh.cast([(px + r * a, 0.0, pz + r * b) for a, b in hexagon])
 
 
-def _trunk(mesh: Mesh, dice: Dice, tree: Tree, radius: float, half: float, light: Light) -> None:
+def _trunk(mesh: Mesh, dice: Dice, tree: Tree, radius: float, half: float, light: Point) -> None:
     x, y, z = tree.place
     thick = 0.05 + tree.height * 0.017
     top = (x + dice.spread(0.3), y + tree.clear + half, z)
@@ -131,7 +130,7 @@ def _branches(mesh: Mesh, dice: Dice, foot: Point, height: float, bark: Colour) 
     grow(foot, dice.spread(0.06), height * 0.32, 0.04 + height * 0.014, 5 if foot[2] < 30 else 4)
 
 
-def draw_hedge(mesh: Mesh, hedge: Hedge, light: Light) -> None:
+def draw_hedge(mesh: Mesh, hedge: Hedge, light: Point) -> None:
     """Draw a hedge as rows of tufts on a dark body, the top rows lightest."""
     dice = Dice(hedge.key)
     mesh.begin(TREE)
@@ -146,6 +145,5 @@ def draw_hedge(mesh: Mesh, hedge: Hedge, light: Light) -> None:
     spots[:, 1] += hedge.height * (0.1 + 0.86 * up)
     sun = (0.15 + 0.7 * up) * (0.5 + 0.5 * light[1])
     _tufts(mesh, dice, spots, 0.09 + 0.11 * dice.units(n), hedge.colour, sun, 0.45 + 0.55 * up, corners=7)
-    if mesh.sun is not None:
-        ends = [(x0, z0), (x1, z1), mesh.fall((x1, h, z1)), mesh.fall((x0, h, z0))]
-        mesh.cast([(px, 0.0, pz) for px, pz in ends])
+    ends = [(x0, z0), (x1, z1), mesh.fall((x1, h, z1)), mesh.fall((x0, h, z0))]
+    mesh.cast([(px, 0.0, pz) for px, pz in ends])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsrl_lab.streets.dice import Colour, blend, palette
-from dsrl_lab.streets.geometry import Camera, Frame, Point, hull
+from dsrl_lab.streets.geometry import ROUND, Camera, Frame, Point, hull
 from dsrl_lab.streets.mesh import BY_NORMAL, CAR, Mesh
 
 PAINTS = palette(
@@ -85,7 +84,7 @@ class _Draft:
             self.mesh.face(shape, colour, **light)  # type: ignore[arg-type]
 
     def loft(self, rings: Sequence[Sequence[Point]], colours: NDArray[np.float64], sun: Sequence[float]) -> None:
-        corners = self.frame.all_at([corner for ring in rings for corner in ring]).reshape(-1, 12, 3)
+        corners = np.array([[self.frame.at(*corner) for corner in ring] for ring in rings])
         following = corners[:, FOLLOWING]
         a, b, c = corners[:-1], following[:-1], following[1:]
         u, v, w = b - a, c - a, np.array(self.eye) - a
@@ -150,10 +149,9 @@ def _shadow(mesh: Mesh, car: Car, frame: Frame, half: float, wide: float) -> Non
     o = OUTLINES[car.model]
     footprint = [(a * wide * 1.02, b * half * 1.02) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
     mesh.cast([frame.at(a, 0, b) for a, b in footprint], 2)
-    if mesh.sun is not None:
-        corners = [frame.at(a, h, b) for a, b in footprint for h in (0, o.belt)]
-        corners += [frame.at(s * wide * o.taper, o.height, k * half) for s in (-1, 1) for k in o.cabin[1:3]]
-        mesh.cast([(x, 0.0, z) for x, z in hull([mesh.fall(p) for p in corners])])
+    corners = [frame.at(a, h, b) for a, b in footprint for h in (0, o.belt)]
+    corners += [frame.at(s * wide * o.taper, o.height, k * half) for s in (-1, 1) for k in o.cabin[1:3]]
+    mesh.cast([(x, 0.0, z) for x, z in hull([mesh.fall(p) for p in corners])])
 
 
 def _posts(draft: _Draft, car: Car, o: Outline, low: list[Point], high: list[Point]) -> None:
@@ -214,11 +212,10 @@ def _sides(draft: _Draft, car: Car, o: Outline, half: float, wide: float, *, nea
 
     arch, tyre, rim, hub = blend(DARK, (0, 0, 0), 0.5), (0.09, 0.09, 0.10), (0.58, 0.59, 0.61), (0.2, 0.2, 0.2)
     wheel = ((1.2, arch, 0.4), (1.0, tyre, 0.8), (0.64, rim, 0.9), (0.2, hub, 0.9))
-    circle = [(math.cos(math.pi * i / 8), math.sin(math.pi * i / 8)) for i in range(16)]
     for sign in (-1, 1):
         for z in (-0.62 * half, 0.63 * half):
             for layer, (size, colour, openness) in enumerate(wheel):
-                outline = [(z + size * radius * a, max(0.0, radius + size * radius * b)) for a, b in circle]
+                outline = [(z + size * radius * a, max(0.0, radius + size * radius * b)) for a, b in ROUND]
                 draft.put(flat(sign, 0.006 + 0.008 * layer, outline), colour, sun=0.3, openness=openness)
         if o.length > 5 or not near:
             continue

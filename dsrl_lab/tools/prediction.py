@@ -98,22 +98,27 @@ def open_predictor(path: Path, *, dataset: str = "", input_size: tuple[int, int]
     """Open a network with the names and colours of a data set, the file's by default; raises as ``open_network``."""
     network, description, size = open_network(path, input_size=input_size)
     name = dataset or description.get("dataset")
-    table = _class_table(name, description["network"], path)
+    table = class_table_of(name, description, path)
     return Predictor(network, table, size, f"{__version__} {sha256(path)} {size} {name}")
 
 
-def _class_table(dataset: Any, network: dict[str, Any], path: Path) -> ClassTable:
+def class_table_of(dataset: Any, description: dict[str, Any], path: Path) -> ClassTable:
+    """The class table of a network's file: that of ``dataset``, or its own where it was trained on a folder."""
+    network = description["network"]
     if network.get("host") in tuple(POSE) or dataset in POSE_DATASETS:
         raise ValueError(
             f"expected a segmentation network, {path} holds a pose net ({network.get('host')}, trained on {dataset}): "
             "it marks joints and gives no masks; score it with dsrl-lab evaluate"
         )
-    if not isinstance(dataset, str) or dataset not in CLASS_TABLES:
+    tables = CLASS_TABLES | (
+        {"folder": ClassTable.from_json(of_file)} if (of_file := description.get("classes")) else {}
+    )
+    if not isinstance(dataset, str) or dataset not in tables:
         raise ValueError(
             f"unknown data set {str(dataset or '')[:60]!r} for the classes of {path}; give --dataset with one of "
-            f"{', '.join(CLASS_TABLES)}"
+            f"{', '.join(tables)}"
         )
-    table, classes = CLASS_TABLES[dataset], network["num_classes"]
+    table, classes = tables[dataset], network["num_classes"]
     if table.num_classes != classes:
         raise ValueError(f"{path} has {classes} classes, {dataset} has {table.num_classes}; give another --dataset")
     return table

@@ -12,7 +12,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from dsrl_lab.datasets.base import ClassTable  # with PyTorch, which a list of recipes does not need
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +159,7 @@ class Recipe:
     setting: str
     row: str = "baseline"  # a name in rows.ROWS
     title: str = "baseline"  # of the row, for tables and figures
-    dataset: str  # a name in datasets.class_tables.CLASS_TABLES or datasets.people.POSE_DATASETS
+    dataset: str  # a name in datasets.class_tables.CLASS_TABLES or datasets.people.POSE_DATASETS, or "folder"
     network: NetworkConfig
     train: TrainConfig
     released: str | None = None  # file of released weights under <data>/weights that the host starts from
@@ -167,6 +170,7 @@ class Recipe:
     town_per_seed: bool = False  # draw another town for each seed, so that seeds cover other streets too
     further_split: str | None = None  # a split that is scored once, after val, when training has ended ("test")
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # inputs of rows that need one of their own
+    classes: ClassTable | None = None  # of a folder of one's own, once it is open
 
     @property
     def name(self) -> str:
@@ -177,7 +181,8 @@ class Recipe:
         """The recipe's part of a record's first line; a resumed run must agree with it."""
         names = ("setting", "row", "title", "dataset", "released", "encoder_weights")
         plain = {"recipe": self.name} | {name: getattr(self, name) for name in names}
-        return {**plain, "network": self.network.to_json(), "train": self.train.to_json()}
+        classes = {} if self.classes is None else {"classes": dataclasses.asdict(self.classes)}
+        return {**plain, "network": self.network.to_json(), "train": self.train.to_json(), **classes}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,28 +228,26 @@ def _check(name: str, hint: Any, value: Any) -> None:
         if value is None:
             return
         hint = next(kind for kind in get_args(hint) if kind is not NoneType)
-    low, high = _RANGES.get(name, (1, 10**6))
     if get_origin(hint) is Literal:
         if value not in get_args(hint) or isinstance(value, bool):
             raise ValueError(f"unknown {name} {value!r}; choose {', '.join(map(str, get_args(hint)))}")
-    elif hint == tuple[int, int]:
-        if not _is_pair(value) or not all(isinstance(n, int) and n >= 1 for n in value):
-            raise ValueError(f"expected {name} (H, W) of two positive whole numbers, as in [90, 120]; got {value!r}")
-    elif hint == tuple[float, float]:
-        if not _is_pair(value):
-            raise ValueError(f"expected {name} of two numbers, as in [1.0, 1.5]; got {value!r}")
-    elif hint is bool:
-        if not isinstance(value, bool):
-            raise ValueError(f"expected {name} as true or false, got {value!r}")
-    elif hint is int:
-        if not _is_number(value) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"expected {name} as a whole number from {low} to {high}, got {value!r}")
-    elif hint is float:
-        if not _is_number(value) or not low <= value <= high:
-            raise ValueError(f"expected {name} as a number from {low:g} to {high:g}, got {value!r}")
-    elif not isinstance(value, get_origin(hint) or hint):
-        kind = "a word" if hint is str else "a table of options"
-        raise ValueError(f"expected {name} as {kind}, got {value!r}")
+        return
+    low, high = _RANGES.get(name, (1, 10**6))
+    pair, inside = _is_pair(value), _is_number(value) and low <= value <= high
+    kinds: dict[Any, tuple[bool, str]] = {
+        tuple[int, int]: (
+            pair and all(isinstance(n, int) and n >= 1 for n in value),
+            "(H, W) of two positive whole numbers, as in [90, 120]",
+        ),
+        tuple[float, float]: (pair, "of two numbers, as in [1.0, 1.5]"),
+        bool: (isinstance(value, bool), "as true or false"),
+        int: (inside and isinstance(value, int), f"as a whole number from {low} to {high}"),
+        float: (inside, f"as a number from {low:g} to {high:g}"),
+        str: (isinstance(value, str), "as a word"),
+    }
+    fits, expected = kinds.get(hint, (isinstance(value, dict), "as a table of options"))
+    if not fits:
+        raise ValueError(f"expected {name} {expected}, got {value!r}")
 
 
 def _is_pair(value: Any) -> bool:

@@ -15,7 +15,7 @@ import psutil
 from dsrl_lab.training import checkpoint, record
 
 NETWORKS = ("latest.safetensors", "best.safetensors", "deployed.safetensors")
-SAME = ("recipe", "held_out", "dataset", "network", "config", "train", "released", "seed")  # of a run that is resumed
+SAME = ("recipe", "held_out", "dataset", "network", "config", "train", "released", "seed", "classes")  # of a run
 
 
 class RunFolder:

@@ -51,6 +51,11 @@ class TrainRecord:
         return {"kind": "train", **asdict(self)}
 
 
+def cores() -> int:
+    """Cores that this process may use: in a container, or below taskset, fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def environment() -> dict[str, Any]:
     """Commit, versions and machine, for the first line of a record."""
     packages = ("dsrl-lab", "torch", "torchvision", "numpy", "torchmetrics", "lightning-fabric")
@@ -60,7 +65,7 @@ def environment() -> dict[str, Any]:
         | {name: importlib.metadata.version(name) for name in packages},
         "platform": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "threads": torch.get_num_threads(),
     }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from dsrl_lab.datasets.base import Sample, SegmentationDataset
 from dsrl_lab.datasets.camvid import CamVid
 from dsrl_lab.datasets.cityscapes import Cityscapes
+from dsrl_lab.datasets.folder import PictureFolder
 from dsrl_lab.datasets.people import POSE_DATASETS, open_crowds
 from dsrl_lab.datasets.pose import PoseDataset, PoseSample
 from dsrl_lab.datasets.streets import Streets
@@ -38,6 +40,9 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
     cuts = [(indices, round(len(indices) * (1 - share))) for indices in sequences.values()]
     kept = [index for indices, cut in cuts for index in indices[:cut]]
     held = [index for indices, cut in cuts for index in indices[cut:]]
+    if not held:  # each picture is a sequence of its own
+        cut = round(len(kept) * (1 - share))
+        kept, held = kept[:cut], kept[cut:]
     return Part(dataset, f"{dataset.split}, first part", kept), Part(dataset, f"{dataset.split}, held out", held)
 
 
@@ -45,7 +50,7 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
 def open_split(
     dataset: str, split: str, root: Path | None, *, size: tuple[int, int], length: int, town: int | None = None
 ) -> SegmentationDataset:
-    """Open one split of "streets", "camvid" or "cityscapes", decoded (or drawn) once for all callers.
+    """Open one split of "streets", "camvid", "cityscapes" or "folder", decoded (or drawn) once for all callers.
 
     ``size`` (H, W), ``length`` and ``town``, a seed, are of drawn pictures alone, which need no ``root``; a named town
     is drawn into the cache. ValueError for an unknown data set, a folder not given, or a split that is not there.
@@ -54,11 +59,12 @@ def open_split(
         streets = Streets(split, size=size, length=length, seed=town or 0, cache=town is not None)
         streets.drawn.draw()
         return streets if streets.drawn.folder else DecodedSamples(streets)
-    folders = {"camvid": CamVid, "cityscapes": Cityscapes}
+    folders = {"camvid": CamVid, "cityscapes": Cityscapes, "folder": PictureFolder}
     if dataset not in folders:
         raise ValueError(f"unknown data set {dataset!r}; choose one of streets, {', '.join(folders)}")
     if root is None:
-        raise ValueError(f"{dataset} needs its folder: give --data ROOT, or get it with dsrl-lab data fetch {dataset}")
+        fetch = f", or get it with dsrl-lab data fetch {dataset}" * (dataset != "folder")
+        raise ValueError(f"{dataset} needs its folder: give --data ROOT{fetch}")
     return DecodedSamples(folders[dataset](root, split))
 
 
@@ -82,25 +88,41 @@ def open_recipe_split(recipe: Recipe, split: str, root: Path | None) -> Segmenta
     return open_split(recipe.dataset, split, root, size=size, length=numbers.get(split, 0), town=town)
 
 
+def fit_to_folder(recipe: Recipe, root: Path | None) -> Recipe:
+    """Give a recipe for a folder of one's own its classes and, if left at 1, the scales of its first picture's crops.
+
+    They run from the whole picture, which is how it is scored, to a half of its sides. Other recipes stay as they are.
+    """
+    if recipe.dataset != "folder" or recipe.classes is not None:
+        return recipe
+    data = open_recipe_split(recipe, "train", root)
+    sides = zip(picture_size_of(recipe), data[0].mask.shape, strict=True)
+    whole = max(of_crop / of_picture for of_crop, of_picture in sides)
+    scales = (whole, 2 * whole) if recipe.train.scale_range == (1.0, 1.0) else recipe.train.scale_range
+    classes = recipe.network.num_classes
+    network = replace(recipe.network, num_classes=data.class_table.num_classes if classes == 1 else classes)
+    return replace(recipe, network=network, train=replace(recipe.train, scale_range=scales), classes=data.class_table)
+
+
 def picture_size_of(recipe: Recipe) -> tuple[int, int]:
     """(H, W) of a recipe's drawn pictures."""
     (height, width), scale = recipe.train.input_size, recipe.network.upscale_factor
     return recipe.picture_size or (height * scale, width * scale)
 
 
-def check_scoreable(dataset: SegmentationDataset | PoseDataset, input_size: tuple[int, int]) -> None:
+def check_scoreable(dataset: SegmentationDataset | PoseDataset, size: tuple[int, int]) -> None:
     """Read every picture of a split that will be scored, so that a fault shows before training and not after it.
 
-    ValueError for an empty split, or a picture of masks that is smaller than the network's input; it is named.
+    ValueError for an empty split, or a picture of masks smaller than ``size``, which the scores need; it is named.
     """
     check_not_empty(dataset, dataset.split)
     for index in range(len(dataset)):
         sample = dataset[index]
-        height, width = input_size if isinstance(sample, PoseSample) else sample.mask.shape
-        if height < input_size[0] or width < input_size[1]:
+        height, width = size if isinstance(sample, PoseSample) else sample.mask.shape
+        if height < size[0] or width < size[1]:
             raise ValueError(
-                f"{sample.name} of {dataset.split} is (H, W) = {(height, width)}, smaller than the network's input "
-                f"{tuple(input_size)}; take it out of the split, or lower train.input_size"
+                f"{sample.name} of {dataset.split} is (H, W) = {(height, width)}, smaller than "
+                f"{tuple(size)}, which its scores need; take it out of the split, or lower train.input_size"
             )
 
 

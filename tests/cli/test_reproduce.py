@@ -63,7 +63,7 @@ class Clockwork:
         self.out, self.now, self.began, self.ends, self.interrupt = out, 0.0, [], {}, float("inf")
         monkeypatch.setattr(reproduce.time, "monotonic", lambda: self.now)
         monkeypatch.setattr(reproduce.time, "sleep", self.sleep)
-        monkeypatch.setattr(reproduce.os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+        monkeypatch.setattr(record, "cores", lambda: cores)
         monkeypatch.setattr(reproduce.subprocess, "Popen", self.popen)
 
     def sleep(self, seconds: float) -> None:

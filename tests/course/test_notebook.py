@@ -48,11 +48,13 @@ def test_a_chinese_figure_is_shown_where_there_is_one(
     assert 'alt="lens"' in english
     monkeypatch.setenv("DSRL_LAB_LANGUAGE", "zh")
     lab.figure("overview", alt="lens")
-    assert shown.pop().data == english.replace('alt="lens"', 'alt="放大镜"')
+    chinese = shown.pop().data
+    assert chinese.partition("<p>")[0] == english.replace('alt="lens"', 'alt="放大镜"').partition("<p>")[0]
+    assert "由 <code>dsrl-lab figures overview</code> 绘制" in chinese and "Drawn by <code>" in english
     figure = new_figure(1, 1)
     figure.savefig(tmp_path / "figures" / "zh" / "overview.png")
     lab.figure("overview", alt="lens")
-    assert shown.pop().data != english
+    assert shown.pop().data.partition("<p>")[0] != chinese.partition("<p>")[0]
 
 
 @pytest.mark.usefixtures("chinese")

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from dsrl_lab.datasets import camvid
-from dsrl_lab.datasets.camvid import ORIGINAL_COLORS, CamVid, check, colors_to_ids, original_split
+from dsrl_lab.datasets.camvid import ORIGINAL_COLORS, CamVid, check, original_split
 from dsrl_lab.datasets.class_tables import CAMVID
+from dsrl_lab.datasets.masks import colour_code, look_up
 from dsrl_lab.tools.fetch.download import verify
 
 HEIGHT, WIDTH = 6, 8
@@ -147,11 +148,12 @@ def test_every_other_colour_is_unknown() -> None:
     others = [color for color in steps if color not in ORIGINAL_COLORS]
     others += [tuple(color) for color in rng.integers(0, 256, (200, 3)).tolist() if tuple(color) not in ORIGINAL_COLORS]
     assert len(others) > 200
+    known = {int(colour_code(color)): number for color, number in ORIGINAL_COLORS.items()}
+    assert len(known) == 32
     for color in others:
         pixels = np.zeros((2, 3, 3), dtype=np.uint8)
         pixels[1, 2] = color
-        with pytest.raises(ValueError, match=r"unknown colour \(\d+, \d+, \d+\) at \(1, 2\) of bad_L\.png"):
-            colors_to_ids(pixels, Path("bad_L.png"))
+        assert look_up(colour_code(pixels), known).tolist() == [[255, 255, 255], [255, 255, -1]]
 
 
 def test_original_layout(tmp_path: Path) -> None:
@@ -180,7 +182,9 @@ def test_unknown_colour_names_file_and_colour(tmp_path: Path) -> None:
     pixels = np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8)
     pixels[3, 1] = (1, 2, 3)
     Image.fromarray(pixels).save(root / "LabeledApproved_full" / "0016E5_07959_L.png")
-    with pytest.raises(ValueError, match=r"unknown colour \(1, 2, 3\) at \(3, 1\) of .*0016E5_07959_L\.png"):
+    with pytest.raises(
+        ValueError, match=r"colour #010203 at \(3, 1\) of .*0016E5_07959_L\.png; expected one of the 32"
+    ):
         CamVid(root, "val")[0]
 
 

@@ -11,14 +11,18 @@ from PIL import Image
 
 from dsrl_lab.datasets.pictures import (
     check_same_size,
+    ids_in,
     left_out,
     list_pictures,
-    map_ids,
+    open_mask,
     open_picture,
     pictures_by_stem,
-    read_ids,
     read_image,
 )
+
+
+def read_ids(path: Path) -> np.ndarray:
+    return ids_in(open_mask(path), path)
 
 
 def save(path: Path, pixels: np.ndarray) -> Path:
@@ -270,14 +274,6 @@ def test_two_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     with pytest.raises(ValueError, match=r"a\.jpg and .*a\.png have one name; keep one"):
         pictures_by_stem(tmp_path)
-
-
-def test_map_ids_is_a_lookup_and_names_what_is_not_in_it() -> None:
-    table = np.array([7, -1, 255])
-    assert map_ids(np.array([[2, 0]], dtype=np.uint8), table, Path("a.png"), "").tolist() == [[255, 7]]
-    for wrong in (1, 3, -1, 70_000):
-        with pytest.raises(ValueError, match=rf"id {wrong} at \(1, 0\) of a\.png; expected 0 or 2"):
-            map_ids(np.array([[0], [wrong]]), table, Path("a.png"), "0 or 2")
 
 
 def grey_png(path: Path, rows: list[list[int]], depth: int) -> Path:

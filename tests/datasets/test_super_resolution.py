@@ -12,13 +12,13 @@ from torch.nn import functional as F
 
 from dsrl_lab.datasets.pictures import read_image
 from dsrl_lab.datasets.super_resolution import (
-    T91,
-    SRBenchmark,
     SRPair,
+    benchmark_pairs,
     imresize_bicubic,
     luminance,
     random_patches,
     reduce_bicubic,
+    t91_pairs,
 )
 
 
@@ -116,34 +116,34 @@ def test_luminance_by_hand() -> None:
 
 
 def test_benchmark_pairs_files_in_the_order_of_their_names(tree: Path) -> None:
-    pairs = SRBenchmark(tree, "Set5", y_only=False)
+    pairs = benchmark_pairs(tree, "Set5", y_only=False)
     assert [pair.name for pair in (pairs[0], pairs[1])] == ["img_001", "img_002"]
     assert pairs[0].low_res.shape == (3, 12, 10)
     assert torch.equal(pairs[0].low_res, reduce_bicubic(pairs[0].high_res, 2))
-    y = SRBenchmark(tree, "Set5")[1]
+    y = benchmark_pairs(tree, "Set5")[1]
     torch.testing.assert_close(y.high_res, luminance(pairs[1].high_res))
 
 
 def test_benchmark_names_what_is_missing(tree: Path) -> None:
     with pytest.raises(ValueError, match="unknown benchmark 'Set6'; choose one of Set5, Set14"):
-        SRBenchmark(tree, "Set6")
+        benchmark_pairs(tree, "Set6")
     with pytest.raises(FileNotFoundError, match=r"no img_\*_SRF_3_HR.png in .*Set5"):
-        SRBenchmark(tree, "Set5", upscale_factor=3)
+        benchmark_pairs(tree, "Set5", upscale_factor=3)
     (tree / "Set5" / "img_002_SRF_2_LR.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"img_002_SRF_2_HR.png has no partner img_002_SRF_2_LR.png"):
-        SRBenchmark(tree, "Set5")
+        benchmark_pairs(tree, "Set5")
 
 
 def test_training_pictures_are_split_without_overlap(tree: Path) -> None:
-    train, val = T91(tree), T91(tree, split="val", y_only=False)
+    train, val = t91_pairs(tree), t91_pairs(tree, split="val", y_only=False)
     assert (len(train), len(val)) == (9, 2)
     assert not {pair.name for pair in train} & {pair.name for pair in val}
     assert train[0].high_res.shape == (1, 24, 30)  # cropped to multiples of 2
     assert torch.equal(val[0].low_res, reduce_bicubic(val[0].high_res, 2))
     with pytest.raises(ValueError, match="unknown split 'test'"):
-        T91(tree, split="test")
+        t91_pairs(tree, split="test")
     with pytest.raises(FileNotFoundError, match=r"no pictures in .*T91"):
-        T91(tree / "Set5")
+        t91_pairs(tree / "Set5")
 
 
 def test_grey_pictures_get_three_channels(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def _psnr_y(pred: Tensor, target: Tensor, border: int) -> float:
 def test_bicubic_scores_what_the_field_reports(real_data: Path) -> None:
     """33.66 dB on Set5 x2 and 28.42 dB on x4: tables of SRCNN, VDSR, LapSRN and all since."""
     for factor, expected in [(2, 33.66), (4, 28.42)]:
-        pairs = SRBenchmark(real_data / "super_resolution", "Set5", upscale_factor=factor)
+        pairs = benchmark_pairs(real_data / "super_resolution", "Set5", upscale_factor=factor)
         scores = [
             _psnr_y(
                 imresize_bicubic(pair.low_res, (pair.high_res.shape[-2], pair.high_res.shape[-1])),
@@ -201,7 +201,7 @@ def test_bicubic_scores_what_the_field_reports(real_data: Path) -> None:
 
 @pytest.mark.parametrize(("name", "factor", "count"), [("Set5", 2, 5), ("Set14", 2, 14), ("Set5", 4, 5)])
 def test_reduction_gives_the_shipped_files(real_data: Path, name: str, factor: int, count: int) -> None:
-    pairs = SRBenchmark(real_data / "super_resolution", name, upscale_factor=factor, y_only=False)
+    pairs = benchmark_pairs(real_data / "super_resolution", name, upscale_factor=factor, y_only=False)
     assert len(pairs) == count
     for index in range(count):
         low_res, high_res, _ = pairs[index]

@@ -16,12 +16,14 @@ from PIL import Image
 
 from dsrl_lab.datasets.camvid import CamVid
 from dsrl_lab.datasets.cityscapes import Cityscapes
-from dsrl_lab.datasets.pictures import read_ids, read_image
+from dsrl_lab.datasets.folder import PictureFolder
+from dsrl_lab.datasets.pictures import ids_in, open_mask, read_image
 from dsrl_lab.datasets.pose import LspExtended
 from dsrl_lab.results.figures import read_manifest
 from dsrl_lab.results.frames import frame
 from dsrl_lab.results.records import read_record
 from dsrl_lab.tools.fetch.archives import unpack
+from dsrl_lab.tools.folder_check import check
 from dsrl_lab.training import checkpoint, record
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.config import NetworkConfig, TrainConfig
@@ -71,7 +73,7 @@ def masks(_: Path) -> Door:
             place.mkdir(parents=True, exist_ok=True)
             target = place / f"ulm_000000_000019_{suffix}.png"
             target.write_bytes(encoded("png") if room == "leftImg8bit" else (folder / name).read_bytes())
-        read_ids(folder / name)
+        ids_in(open_mask(folder / name), folder / name)
         return Cityscapes(folder, "val")[0]
 
     sink = io.BytesIO()
@@ -90,6 +92,20 @@ def lists(_: Path) -> Door:
         return CamVid(folder, "train")
 
     return Door({"list.txt": b"/SegNet/CamVid/train/a.png /SegNet/CamVid/trainannot/a.png\n" * 3}, read)
+
+
+def tables(_: Path) -> Door:
+    def read(folder: Path, name: str) -> object:
+        for room in ("images", "masks"):
+            (folder / room).mkdir(exist_ok=True)
+            (folder / room / "a.png").write_bytes(encoded("png", "RGB" if room == "images" else "L"))
+        check(folder)
+        return PictureFolder(folder, "train")[0]
+
+    rows = [{"id": number, "name": f"class {number}", "colour": f"#0000{number:02x}"} for number in range(30)]
+    lines = [",".join(map(str, row.values())) for row in ({"id": "id", "name": "name", "colour": "colour"}, *rows)]
+    good = {"classes.csv": "\n".join(lines).encode(), "classes.json": json.dumps(rows).encode()}
+    return Door(good, read, (mutate.json_value, mutate.deep_json))
 
 
 def annotations(_: Path) -> Door:
@@ -161,6 +177,7 @@ READERS: dict[str, Callable[[Path], Door]] = {
     "images": images,
     "masks": masks,
     "lists": lists,
+    "tables": tables,
     "annotations": annotations,
     "manifests": manifests,
     "records": records,

@@ -13,21 +13,24 @@ import pytest
 import torch
 from PIL import Image
 
+from dsrl_lab.course import notebook
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.files import sha256
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.plots.theme import new_figure
 from dsrl_lab.results.claims_of_cost import counted_costs
 from dsrl_lab.results.figures import FIGURES, MANIFEST, check, draw, read_manifest
+from dsrl_lab.results.figures_streets import streets_affinity, streets_super_resolution
 from dsrl_lab.results.findings import count_is
 from dsrl_lab.results.inference import CONTRADICTED, NOT_TESTED, SUPPORTED, WORDS
+from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
 from dsrl_lab.results.paper_numbers import COSTS, Mark, Number
 from dsrl_lab.results.shapes import network_shapes, papers_network
 from dsrl_lab.results.writing import LARGEST, png_bytes, svg_bytes, write
 from tests.results.conftest import record_lines, write_record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-OF_RECORDS = ["streets_ablation", "streets_training_curves"]
+OF_RECORDS = ["branches", "streets_ablation"]
 OF_NETWORKS = ["streets_side_by_side", "streets_affinity", "streets_super_resolution"]
 
 
@@ -129,13 +132,12 @@ def test_check_notices_that_the_code_s_shapes_have_changed(tmp_path: Path, monke
     assert "overview: has no entry in manifest.json" in missing and len(missing) == len(FIGURES)
 
 
-def test_check_redraws(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_notices_other_words(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "figures"
     draw(["streets_ablation"], runs=committed, out=out)
-    assert check(out, committed, redraw=True) == []
     monkeypatch.setattr("dsrl_lab.results.figures_runs.training_note", lambda runs: "another note")
-    words, bytes_of_it = check(out, committed, redraw=True)
-    assert "says something else" in words and "comes out differently from the same records" in bytes_of_it
+    (words,) = check(out, committed)
+    assert "says something else" in words
 
 
 def test_check_needs_a_manifest_that_can_be_read(tmp_path: Path) -> None:
@@ -163,21 +165,20 @@ def test_figures_of_networks_from_a_reproduced_folder(reproduced: Path, tmp_path
     assert check(tmp_path / "figures", reproduced) == []
 
 
-def test_a_deployed_network_cannot_show_its_sisr_branch(reproduced: Path, tmp_path: Path) -> None:
-    whole = reproduced / "dsrl_seed0" / "deployed.safetensors"
-    manifest = draw(["streets_affinity"], runs=reproduced, out=tmp_path, whole=whole)
-    assert "SISR branch was left behind" in manifest["skipped"]["streets_affinity"]
-    manifest = draw(
-        ["streets_affinity"], runs=reproduced, out=tmp_path, whole=reproduced / "sisr_seed0" / "latest.safetensors"
-    )
-    assert "without feature affinity" in manifest["skipped"]["streets_affinity"]
-    manifest = draw(
-        ["streets_super_resolution"],
-        runs=reproduced,
-        out=tmp_path,
-        whole=reproduced / "sssr_seed0" / "latest.safetensors",
-    )
-    assert "without SISR" in manifest["skipped"]["streets_super_resolution"]
+@pytest.mark.parametrize(
+    ("draw_it", "row", "file", "reason"),
+    [
+        (streets_affinity, "dsrl", "deployed", "SISR branch was left behind"),
+        (streets_affinity, "sisr", "latest", "without feature affinity"),
+        (streets_super_resolution, "sssr", "latest", "without SISR"),
+    ],
+)
+def test_a_network_without_the_branch_cannot_show_it(
+    draw_it: Callable[[Inputs], Drawing], row: str, file: str, reason: str, reproduced: Path
+) -> None:
+    path = reproduced / f"{row}_seed0" / f"{file}.safetensors"
+    with pytest.raises(MissingInputError, match=reason):
+        draw_it(Inputs(checkpoints={"dsrl": path}))
 
 
 def test_without_any_run_the_papers_figures_stand_alone(tmp_path: Path) -> None:
@@ -227,6 +228,40 @@ def test_every_entry_of_the_kits_manifest_is_complete() -> None:
             assert comparison["verdict"] in WORDS and comparison["claim"] and comparison["reason"]
             assert all(number["mark"] for number in comparison["paper"].values())
             assert comparison["ours"].keys() == {"mean", "low", "high", "values"}
+
+
+def test_the_manifest_names_all_that_a_fresh_clone_needs_to_redraw_a_figure(tmp_path: Path) -> None:
+    kept = read_manifest(REPOSITORY / "figures")["figures"]["streets_ablation"]
+    for file in kept["inputs"]:
+        target = tmp_path / "data" / "runs" / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / "data" / "runs" / file, target)
+    drawn = draw(["streets_ablation"], runs=tmp_path / "data" / "runs", out=tmp_path / "figures")
+    again = drawn["figures"]["streets_ablation"]
+    assert {key: again[key] for key in ("function", "inputs", "says", "comparisons")} == {
+        key: kept[key] for key in ("function", "inputs", "says", "comparisons")
+    }
+    if again["versions"] | {"dsrl-lab": ""} == kept["versions"] | {"dsrl-lab": ""}:
+        assert again["files"] == kept["files"]
+
+
+def test_a_notebook_shows_a_figure_with_its_records_and_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = {"streets/a_seed0.jsonl": "", "streets/a_seed1.jsonl": "", "../checkpoints/streets/a.safetensors": ""}
+    figures = {"drawn": {"files": {}, "inputs": inputs, "comparisons": []}}
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / MANIFEST).write_text(json.dumps({"figures": figures, "skipped": {}}))
+    for name in ("drawn", "by_itself"):
+        Image.new("RGB", (4, 4)).save(tmp_path / "figures" / f"{name}.png")
+    shown: list[str] = []
+    monkeypatch.setattr(notebook, "display", lambda one: shown.append(one.data))
+    for name in ("drawn", "by_itself", "not_drawn"):
+        notebook.Lab(tmp_path).figure(name, alt="a square")
+    assert [text.count('<img alt="a square"') for text in shown] == [1, 1, 0]
+    assert "dsrl-lab figures drawn</code> from 3 files: data/runs, streets." in shown[0]
+    assert "dsrl-lab figures by_itself</code> without records." in shown[1]
+    assert "dsrl-lab figures not_drawn" in shown[2]
 
 
 def test_counted_costs_are_those_measured_on_public_code() -> None:

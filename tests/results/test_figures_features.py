@@ -22,7 +22,7 @@ def whole(path: Path, *, affinity: bool = True) -> Inputs:
     )
     train = TrainConfig(input_size=(24, 32), iterations=1)
     checkpoint.save(path, build_dsrl(network), {"network": network.to_json(), "train": train.to_json()})
-    return Inputs(checkpoints={"whole": path})
+    return Inputs(checkpoints={"dsrl": path})
 
 
 def test_the_first_component_is_where_most_varies_and_gains_do_not_matter() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dsrl_lab.training.record import append, read, truncate, write
+from dsrl_lab.training.record import append, cores, environment, read, truncate, write
 
 
 def test_round_trip_and_numbers_that_json_cannot_hold(tmp_path: Path) -> None:
@@ -81,3 +81,11 @@ def test_a_disk_that_fills_up_in_a_line_leaves_the_lines_before_it(tmp_path: Pat
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, ignored)
     assert path.read_bytes() == before
+
+
+def test_cores_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 5, 7}, raising=False)
+    assert cores() == 3 == environment()["cores"]
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert cores() == 1

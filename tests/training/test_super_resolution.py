@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from dsrl_lab.datasets.super_resolution import SRBenchmark, SRPair, imresize_bicubic, reduce_bicubic
+from dsrl_lab.datasets.super_resolution import SRPair, benchmark_pairs, imresize_bicubic, reduce_bicubic
 from dsrl_lab.experiments import run
 from dsrl_lab.models.super_resolution import DBPN, ESPCN, FSRCNN, LapSRN
 from dsrl_lab.recipes import find_super_resolution_recipe, super_resolution_recipes
@@ -207,7 +207,7 @@ def test_a_run_leaves_a_record_and_weights_that_give_its_scores(tree: Path, tmp_
     best = max(lines, key=lambda line: line.metrics["psnr"])
     assert kept[-1]["chosen_iteration"] == best.iteration
     net = load_super_resolver(directory / "best.safetensors")
-    assert score_pairs(net, SRBenchmark(tree, "Set5").pairs) == pytest.approx(scores["Set5"]["network"])
+    assert score_pairs(net, benchmark_pairs(tree, "Set5")) == pytest.approx(scores["Set5"]["network"])
 
     with pytest.raises(FileExistsError, match=r"record.jsonl is there already; go on with --resume"):
         next(run(RECIPE, directory=directory, root=tree))
@@ -237,7 +237,7 @@ def test_a_finished_run_is_kept_where_the_kit_commits_it(tree: Path, tmp_path: P
         "checkpoints/super_resolution_tiny.json",
     ]
     scores = record.read(kept[0])[-1]["scores"]["Set5"]["network"]
-    assert score_pairs(load_super_resolver(kept[1]), SRBenchmark(tree, "Set5").pairs) == pytest.approx(scores)
+    assert score_pairs(load_super_resolver(kept[1]), benchmark_pairs(tree, "Set5")) == pytest.approx(scores)
 
 
 def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_recipes_are_named_after_themselves() -> None:
 @pytest.mark.parametrize("path", sorted(CHECKPOINTS.glob("super_resolution_*.safetensors")), ids=lambda path: path.stem)
 def test_committed_weights_give_their_recorded_scores(real_data: Path, path: Path) -> None:
     lines = record.read(path.parents[1] / "runs" / f"{path.stem}.jsonl")
-    pairs = SRBenchmark(real_data / "super_resolution", "Set5").pairs
+    pairs = benchmark_pairs(real_data / "super_resolution", "Set5")
     scores = score_pairs(load_super_resolver(path), pairs)
     assert scores == pytest.approx(lines[-1]["scores"]["Set5"]["network"], abs=1e-3)
     assert path.stat().st_size < 2 * 2**20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -16,17 +17,17 @@ from dsrl_lab.language import translate
 
 SOLUTIONS = Path(__file__).parent / "solutions"
 """The exercises with their solutions, a file for each notebook; a student's copy leaves the folder out."""
+VARIANTS = f"{__package__}.solutions.variants"
 
 
-def _exercises() -> dict[str, Exercise]:
+@cache
+def exercises() -> dict[str, Exercise]:
+    """All exercises by name, read when the first is asked for: the start of a sandbox does without."""
     if not SOLUTIONS.is_dir():
         return load(FOLDER)
     chapters = [import_module(f"{__package__}.solutions.{path.stem}") for path in SOLUTIONS.glob("chapter_*.py")]
-    exercises = [exercise for chapter in chapters for exercise in chapter.EXERCISES]
-    return {exercise.name: exercise for exercise in sorted(exercises, key=lambda exercise: exercise.name)}
-
-
-EXERCISES = _exercises()
+    found = [exercise for chapter in chapters for exercise in chapter.EXERCISES]
+    return {exercise.name: exercise for exercise in sorted(found, key=lambda exercise: exercise.name)}
 
 
 class Part(NamedTuple):
@@ -59,10 +60,17 @@ class Folded:
 
 
 def find(name: str) -> Exercise:
-    """An exercise by its name; for an unknown one, a ValueError lists those there are."""
-    if name not in EXERCISES:
-        raise ValueError(f"unknown exercise {name!r}; choose one of {', '.join(EXERCISES)}")
-    return EXERCISES[name]
+    """An exercise by its name, or a variant by "05.1:2"; for an unknown one, a ValueError lists those there are."""
+    if not known(name):
+        raise ValueError(f"unknown exercise {name!r}; choose one of {', '.join(exercises())}")
+    return exercises().get(name) or import_module(VARIANTS).variant(name)
+
+
+def known(name: str) -> bool:
+    """Whether there is an exercise, or a variant, of this name."""
+    if name in exercises() or not SOLUTIONS.is_dir():
+        return name in exercises()
+    return name in import_module(VARIANTS).variants(name.partition(":")[0])
 
 
 def check(name: str, answer: Answer, *, seed: int | None = None) -> Verdict:

@@ -172,17 +172,5 @@ class _Without(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-CALLS: dict[str, Run] = {
-    function.__name__: function
-    for function in (
-        call,
-        call_for_loss,
-        call_for_loss_of_two,
-        call_in_strips,
-        call_for_ids,
-        call_without_pixel_shuffle,
-        call_without_adaptive_pooling,
-        call_deconvolution,
-    )
-}
+CALLS: dict[str, Run] = {name: function for name, function in globals().items() if name.startswith("call")}
 """By name, as a record of an exercise knows them."""

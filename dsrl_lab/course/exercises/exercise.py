@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,12 +52,16 @@ class Exercise:
     wrong_answers: tuple[WrongAnswer, ...]  # at least three
     hints: tuple[Hint, ...]
     run: Run = call  # one of ``calls.CALLS``: calls an answer with a case and gives what is compared
+    texts: tuple[str, str] = ("", "")  # stub and solution, if no source has them
+    fit: Callable[[Iterable[Case]], list[Case]] = list  # a variant's cases, from those drawn for its exercise
 
     @property
     def stub(self) -> str:
         """Signature and docstring as the notebook's source shows them; without that source, a ValueError."""
         from dsrl_lab.files import REPOSITORY
 
+        if self.texts[0]:
+            return self.texts[0]
         folders = (*SOURCES, REPOSITORY / "notebooks" / "src")
         sources = [path for folder in folders for path in sorted(folder.glob(f"{self.name[:2]}_*.py"))]
         asked = rf"^def {self.solution.__name__}\(.*?^    raise NotImplementedError$"
@@ -71,5 +75,5 @@ class Exercise:
 
     @property
     def solution_text(self) -> str:
-        """The solution's code."""
-        return inspect.getsource(self.solution).rstrip()
+        """The solution's code, in a student's copy a line that says where it is."""
+        return self.texts[1] or inspect.getsource(self.solution).rstrip()

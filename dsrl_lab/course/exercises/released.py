@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +18,7 @@ from dsrl_lab.files import whole_file
 from dsrl_lab.language import translate
 
 FOLDER = Path(__file__).parent / "released"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReleasedExercise(Exercise):
-    """An exercise whose code stayed with the teacher: the name of the function that is asked for, and the stub."""
-
-    answer_name: str
-    text: str
-
-    @property
-    def stub(self) -> str:
-        """The stub as it was handed out."""
-        return self.text
-
-    @property
-    def solution_text(self) -> str:
-        """A line that says where the solution is."""
-        line = "# The solution of {name} stays with your teacher until the work is handed back."
-        return translate(line, name=self.name)
+STAYS = "# The solution of {name} stays with your teacher until the work is handed back."
 
 
 def save(folder: Path, exercises: Sequence[Exercise], *, sets: int = 4) -> None:
@@ -80,7 +61,7 @@ def load(folder: Path) -> dict[str, Exercise]:
     return {name: _exercise(name, entry, tensors) for name, entry in entries.items()}
 
 
-def _exercise(name: str, entry: dict[str, Any], tensors: list[Tensor]) -> ReleasedExercise:
+def _exercise(name: str, entry: dict[str, Any], tensors: list[Tensor]) -> Exercise:
     lengths = entry["lengths"]
     numbered = NumberedCase.row(unpack(entry["cases"], tensors))
 
@@ -92,7 +73,8 @@ def _exercise(name: str, entry: dict[str, Any], tensors: list[Tensor]) -> Releas
     def not_here(*arguments: Any) -> Any:
         raise NotImplementedError
 
-    return ReleasedExercise(
+    not_here.__name__ = entry["answer"]
+    return Exercise(
         name=name,
         title=entry["title"],
         difficulty=entry["difficulty"],
@@ -105,6 +87,5 @@ def _exercise(name: str, entry: dict[str, Any], tensors: list[Tensor]) -> Releas
         ),
         hints=tuple(Hint(symptom, text) for symptom, text in entry["hints"]),
         run=replaying(CALLS[entry["run"]]),
-        answer_name=entry["answer"],
-        text=entry["stub"],
+        texts=(entry["stub"], translate(STAYS, name=name)),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from dsrl_lab.course.exercises.calls import Case
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.judge import Result
 from dsrl_lab.course.exercises.recorded import Recorded, record
+from dsrl_lab.course.exercises.solutions.variants import variants
+from dsrl_lab.course.grading.handin import own_source
 from dsrl_lab.course.grading.hidden_inputs import hidden_variants
 from dsrl_lab.course.grading.messages import encode, numbers
 from dsrl_lab.course.grading.notebook_file import Cell, read
@@ -49,6 +53,7 @@ class Task:
     name: str  # "06.2"
     answer: str  # name of the function that is asked for
     points: int  # for each half
+    run: str  # how it is called, a name of ``CALLS``
     visible: Trial  # inputs of the check's own kind
     hidden: tuple[Trial, ...]  # inputs of other kinds
 
@@ -79,7 +84,8 @@ class AnswerKey:
     @property
     def solved(self) -> list[Cell]:
         """The cells with every exercise's own solution as the answer."""
-        solutions = {task.name.replace(".", "-") + "-answer": find(task.name).solution_text for task in self.tasks}
+        exercises = {task.name.replace(".", "-") + "-answer": task.visible.exercise for task in self.tasks}
+        solutions = {grade_id: exercise.solution_text for grade_id, exercise in exercises.items()}
         return [replace(cell, source=solutions.get(cell.grade_id, cell.source)) for cell in self.cells]
 
     @property
@@ -93,18 +99,35 @@ class AnswerKey:
 def answer_key(release: Path, *, seed: int) -> AnswerKey:
     """Draw the inputs of an assignment and record what is right for them; raises ValueError if it asks nothing."""
     cells = read(release)
-    tasks = tuple(_task(cell, seed) for cell in cells if cell.grade_id.endswith("-check"))
-    if not tasks:
+    checks = [cell for cell in cells if cell.grade_id.endswith("-check")]
+    points = {check.grade_id[:-6].replace("-", "."): int(check.metadata["nbgrader"]["points"]) for check in checks}
+    if not points:
         raise ValueError(f"expected graded cells in {release}, found none; build it with dsrl-lab classroom release")
-    return AnswerKey(release.stem, tasks, tuple(cells))
+    return AnswerKey(release.stem, tuple(_task(name, points[name], seed) for name in points), tuple(cells))
 
 
-def _task(check: Cell, seed: int) -> Task:
-    name = check.grade_id.removesuffix("-check").replace("-", ".")
+def with_variants(key: AnswerKey, own: Iterable[str], *, seed: int) -> AnswerKey:
+    """The key for a student's copy, in which some exercises are variants, "05.1:2"."""
+    names = {name.partition(":")[0]: name for name in own}
+    tasks = [_task(names[task.name], task.points, seed) if task.name in names else task for task in key.tasks]
+    cells = [replace(cell, source=own_source(cell.grade_id, cell.source, names.values())) for cell in key.cells]
+    return replace(key, tasks=tuple(tasks), cells=tuple(cells))
+
+
+def draw_variants(questions: Iterable[str], student: str, *, seed: int) -> tuple[str, ...]:
+    """The variants in a student's copy, drawn by the class's secret seed."""
+    found = {name: names for name in questions if (names := variants(name))}
+    draws = {name: hmac.digest(str(seed).encode(), f"{student} {name}".encode(), "sha256") for name in found}
+    return tuple(names[int.from_bytes(draws[name]) % len(names)] for name, names in found.items())
+
+
+def _task(name: str, points: int, seed: int) -> Task:
+    plain = name.partition(":")[0]
     return Task(
-        name=name,
-        answer=find(name).solution.__name__,
-        points=int(check.metadata["nbgrader"]["points"]),
+        name=plain,
+        answer=find(plain).solution.__name__,
+        points=points,
+        run=find(plain).run.__name__,
         visible=_trial(find(name), f"{seed} {name} visible"),
         hidden=tuple(_trial(kind, f"{seed} {name} hidden {n}") for n, kind in enumerate(hidden_variants(name))),
     )

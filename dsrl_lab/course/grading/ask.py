@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import SequenceMatcher
 from itertools import combinations
@@ -13,22 +13,28 @@ from pathlib import Path
 
 from dsrl_lab.course.grading.answer_key import AnswerKey
 from dsrl_lab.course.grading.grading import Result
+from dsrl_lab.course.grading.handin import VARIANT
 from dsrl_lab.course.grading.notebook_file import write_whole
 from dsrl_lab.course.grading.tables import csv_text
 
 ALIKE, FEWEST_LINES, MOST_LINES, BY_CHANCE = 0.7, 5, 400, 3
-UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # hostile code: too deep, too long
 SPARE = "Which wrong answer did you have first, and how did you see that it was wrong?"
 
 
-def write_asked(folder: Path, key: AnswerKey, graded: Mapping[str, Result], *, seed: int) -> None:
-    """Write ``<assignment>_ask.csv``: whom to ask, why, and two questions about lines of their own."""
+def write_asked(
+    folder: Path, key: AnswerKey, graded: Mapping[str, Result], copies: Mapping[str, Sequence[str]], *, seed: int
+) -> None:
+    """Write ``<assignment>_ask.csv``: whom to ask, why, and two questions; ``copies`` has variants by student."""
     codes = {student: "\n".join(mark.code for mark in result.marks) for student, result in graded.items()}
     why = {student: [look for look in result.look if look[0].isdigit()] for student, result in graded.items()}
     known = {line for cell in (*key.cells, *key.solved) for line in _lines(cell.source)}
     for ratio, one, other in alike(codes, known):
         why[one].append(f"{ratio:.0%} of the unusual lines as {other}")
         why[other].append(f"{ratio:.0%} of the unusual lines as {one}")
+    for reasons in why.values():
+        if theirs := set(VARIANT.findall(" ".join(reasons))):
+            fits = [student for student in copies if theirs <= {*copies[student]}]
+            reasons.append(f"as in the copies of {', '.join(fits[:5]) or 'nobody'}, {len(fits)} in all")
     others = sorted(student for student, result in graded.items() if result.score and not why[student])
     for student in random.Random(f"{seed} ask").sample(others, min(BY_CHANCE, len(others))):
         why[student].append("drawn by chance")
@@ -59,7 +65,7 @@ def alike(codes: Mapping[str, str], known: set[str]) -> list[tuple[float, str, s
 def questions(code: str, seed: str) -> list[str]:
     """Two questions about lines of a student's code."""
     found: list[str] = []
-    with suppress(*UNREADABLE):
+    with suppress(Exception):  # hostile code: too deep, too long
         found = list(dict.fromkeys(_questions(code)))
     chosen = random.Random(seed).sample(found, min(2, len(found)))
     return [*chosen, *[SPARE] * (2 - len(chosen))]
@@ -81,7 +87,7 @@ def _questions(code: str) -> Iterator[str]:
 
 
 def _lines(code: str) -> list[str]:
-    with suppress(*UNREADABLE):
+    with suppress(Exception):
         tree = ast.parse(code)
         names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
         arguments = [node for node in ast.walk(tree) if isinstance(node, ast.arg)]

@@ -16,10 +16,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from dsrl_lab.course.exercises.solutions.variants import variants
 from dsrl_lab.course.grading import feedback
-from dsrl_lab.course.grading.answer_key import answer_key
+from dsrl_lab.course.grading.answer_key import AnswerKey, answer_key, with_variants
 from dsrl_lab.course.grading.ask import write_asked
 from dsrl_lab.course.grading.grading import Mark, Result, grade, not_graded, unreadable
 from dsrl_lab.course.grading.notebook_file import Unreadable, parse, read_bytes, write_whole
@@ -28,9 +30,11 @@ from dsrl_lab.course.grading.sandbox import Limits, NotStarted
 from dsrl_lab.course.grading.tables import write_tables
 from dsrl_lab.course.grading.walls import protections
 from dsrl_lab.files import sha256
+from dsrl_lab.training.record import cores
 
 COLLECTED = ("timestamp.txt", "submission_secret.txt")  # nbgrader's other commands need them
-FIELDS = ("notes", "look", "written", "printed", "problem", "peak_memory", "cpu_seconds")
+COPIES = "copies.json"  # variants of exercises in each student's copy, if copies differ
+FIELDS = ("notes", "look", "written", "printed", "problem", "peak_memory", "cpu_seconds", "stages")
 STOPS = (
     "{name}: its own solution got {score} of {out_of} points in the sandbox, so nothing was graded: {why}. Check the "
     "rights of the course's folder and the free memory, or build the course again with dsrl-lab classroom release"
@@ -69,12 +73,16 @@ def submissions(course: Path, assignment: str) -> list[Submission]:
 
 def roster(course: Path) -> list[dict[str, str]]:
     """The class: rows of ``roster.csv``, which a learning platform exports, or names in ``roster.txt``, one a line."""
-    table, names = course / "roster.csv", course / "roster.txt"
-    if table.is_file():
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            return [{name: value or "" for name, value in row.items() if name} for row in csv.DictReader(file)]
-    lines = names.read_text("utf-8").splitlines() if names.is_file() else []
-    return [{"student": line.strip()} for line in lines if line.strip()]
+    place = next((path for name in ("roster.csv", "roster.txt") if (path := course / name).is_file()), None)
+    try:
+        lines = place.read_text("utf-8-sig").splitlines(keepends=True) if place is not None else []
+    except UnicodeDecodeError as error:
+        raise ValueError(f"expected UTF-8 in {place}, got {error}; save it as CSV UTF-8") from error
+    if place is None or place.suffix == ".txt":
+        return [{"student": line.strip()} for line in lines if line.strip()]
+    rows = csv.DictReader(lines, delimiter=max(",;\t", key=lines[0].count) if lines else ",")
+    found = [{name: value or "" for name, value in row.items() if name} for row in rows]
+    return [row for row in found if any(row.values()) and "Points Possible" not in map(str.strip, row.values())]
 
 
 def row_of(student: str, rows: Iterable[dict[str, str]]) -> dict[str, str]:
@@ -131,7 +139,7 @@ def grade_course(
         chosen = {one for one in found if not students or one.student in students}
         kept = {one: None if again and one in chosen else grader.kept(one) for one in found}
         kept = {one: result for one, result in kept.items() if one in chosen or result is not None}
-        graded[release.stem] = _all(grader, kept, jobs or os.cpu_count() or 1, progress)
+        graded[release.stem] = _all(grader, kept, jobs or cores(), progress)
     return graded
 
 
@@ -142,15 +150,14 @@ def _all(
     results: dict[str, Result] = {}
     if not all(kept.values()):
         grader.try_own_solution()
-    rows = roster(grader.course)
-    here = [row_of(one.student, rows) for one in submissions(grader.course, grader.key.name)]
-    more = {next(iter(row.values())): row for row in rows if row not in here}  # of the absent, then of all
+    here = [row_of(one.student, grader.rows) for one in submissions(grader.course, grader.key.name)]
+    more = {next(iter(row.values())): row for row in grader.rows if row not in here}  # of the absent, then of all
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         try:
             for done in as_completed([pool.submit(grader, one, kept[one]) for one in kept]):
                 one = done.result()
                 found[one.submission] = one
-                more[one.submission.student] = grader.columns(one, rows)
+                more[one.submission.student] = grader.columns(one)
                 results = {submission.student: found[submission].result for submission in kept if submission in found}
                 write_tables(grader.grades, grader.key.name, results, more)
                 if progress is not None:
@@ -158,7 +165,8 @@ def _all(
         except BaseException:  # Ctrl-C: those that run are finished, no other begins
             pool.shutdown(cancel_futures=True)
             raise
-    write_asked(grader.grades, grader.key, results, seed=grader.seed)
+    copies = {student: grader.copies.get(grader.name(student), []) for student in results}
+    write_asked(grader.grades, grader.key, results, copies, seed=grader.seed)
     return [found[one] for one in kept]
 
 
@@ -170,10 +178,12 @@ class _Grader:
         self.usual: set[str] = set()  # library functions that the exercises' own solutions call
         self.grades = course / "grades"
         self.folder = self.grades / release.stem
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.grades.chmod(0o700)  # the seed below is a secret
-        self.seed = _seed(self.folder / "seed.txt")
+        self.seed = class_seed(self.folder)
+        self.rows = roster(course)
+        copies = self.folder / COPIES
+        self.copies: dict[str, list[str]] = json.loads(copies.read_text(encoding="utf-8")) if copies.is_file() else {}
         self.key = answer_key(release, seed=self.seed)
+        self.keys: dict[tuple[str, ...], tuple[AnswerKey, str]] = {}
         try:
             depends_on = (release.read_bytes(), self.key.digest, _digest(course / "kit"), limits, version("torch"))
         except OSError as error:
@@ -181,20 +191,38 @@ class _Grader:
         self.version = hashlib.sha256(repr(depends_on).encode()).hexdigest()
 
     def try_own_solution(self) -> None:
-        try:
-            result = grade(self.key, self.key.solved, self.course / "kit", limits=self.limits, unsafe=self.unsafe)
-        except (NotStarted, OSError) as error:
-            result = not_graded(self.key, str(error))
-        if result.score < self.key.out_of:
-            lost = [f"{mark.question}: {mark.message}" for mark in result.marks if mark.points < mark.out_of]
-            why = " ".join(filter(None, [result.fault, *result.notes, *lost]))[:600]
-            raise ValueError(STOPS.format(name=self.key.name, score=result.score, out_of=self.key.out_of, why=why))
-        self.usual = set(result.look)
+        varied = [names for task in self.key.tasks if (names := variants(task.name))] if self.copies else []
+        for number in range(max(map(len, varied), default=1)):  # each variant of each exercise once
+            key = with_variants(self.key, [names[number % len(names)] for names in varied], seed=self.seed)
+            try:
+                result = grade(key, key.solved, self.course / "kit", limits=self.limits, unsafe=self.unsafe)
+            except (NotStarted, OSError) as error:
+                result = not_graded(key, str(error))
+            if result.score < key.out_of:
+                lost = [f"{mark.question}: {mark.message}" for mark in result.marks if mark.points < mark.out_of]
+                why = " ".join(filter(None, [result.fault, *result.notes, *lost]))[:600]
+                raise ValueError(STOPS.format(name=key.name, score=result.score, out_of=key.out_of, why=why))
+            self.usual.update(result.look)
+
+    def name(self, student: str) -> str:
+        """The name in the roster, or that of the folder."""
+        return next(iter(row_of(student, self.rows).values()), student)
+
+    def key_of(self, student: str) -> tuple[AnswerKey, str]:
+        """The answer key for a student's copy, and a digest of what a grade depends on."""
+        name = self.name(student)
+        if self.copies and name not in self.copies:
+            raise ValueError(f"{name} got no copy; add them to the roster, and release --per-student again")
+        own = tuple(self.copies.get(name, ()))
+        if own not in self.keys:
+            key = with_variants(self.key, own, seed=self.seed)
+            self.keys[own] = key, hashlib.sha256(f"{self.version} {key.digest}".encode()).hexdigest()
+        return self.keys[own]
 
     def kept(self, submission: Submission) -> Result | None:
         try:
             found = json.loads(self._place(submission).read_text(encoding="utf-8"))
-            if found["key"] != self._cache_key(*_content(submission)):
+            if found["key"] != self._cache_key(submission, *_content(submission)):
                 return None
             return Result(marks=[Mark(**mark) for mark in found["marks"]], **{name: found[name] for name in FIELDS})
         except (OSError, ValueError, KeyError, TypeError):
@@ -215,38 +243,40 @@ class _Grader:
         """A name that tells nobody who it is, in this assignment."""
         return hmac.new(str(self.seed).encode(), student.encode(), "sha256").hexdigest()[:8]
 
-    def columns(self, one: Graded, rows: list[dict[str, str]]) -> dict[str, str]:
+    def columns(self, one: Graded) -> dict[str, str]:
         """Further columns of the table; the roster's Grade, or its column of this assignment, gets the total."""
         total = "" if one.result.fault else f"{one.result.score - one.penalty:g}"
         own = {"anonymous_id": self.anonymous(one.submission.student), "days_late": str(one.days_late)}
-        theirs = row_of(one.submission.student, rows)
+        theirs = row_of(one.submission.student, self.rows)
         filled = {name: total for name in theirs if name == "Grade" or name.startswith(self.key.name)}
         return theirs | filled | own | {"penalty": f"{one.penalty:g}", "total": total}
 
     def _grade(self, submission: Submission) -> Result:
         started = time.monotonic()
         content, problem = _content(submission)
+        key, _ = self.key_of(submission.student)
         try:
             if problem:
                 raise Unreadable(problem)
             cells, _ = parse(content, name=submission.path.name)
-            result = grade(self.key, cells, self.course / "kit", limits=self.limits, unsafe=self.unsafe)
+            result = grade(key, cells, self.course / "kit", limits=self.limits, unsafe=self.unsafe)
             result.look = [one for one in result.look if one not in self.usual]
         except Unreadable as error:
-            result = unreadable(self.key, str(error))
-        page = self.course / "feedback" / file_name(submission.student) / self.key.name / f"{self.key.name}.html"
+            result = unreadable(key, str(error))
+        page = self.course / "feedback" / file_name(submission.student) / key.name / f"{key.name}.html"
         name = f"{submission.student} ({self.anonymous(submission.student)})"
-        write_whole(page, feedback.page(self.key, name, result))
-        about = {"key": self._cache_key(content, problem), "student": submission.student, **result.as_dict()}
-        about |= {"in_force": self.in_force, "seconds": round(time.monotonic() - started, 2)}
+        write_whole(page, feedback.page(key, name, result))
+        about: dict[str, Any] = {"key": self._cache_key(submission, content, problem), "student": submission.student}
+        about |= {**result.as_dict(), "in_force": self.in_force, "seconds": round(time.monotonic() - started, 2)}
         write_whole(self._place(submission), json.dumps(about, indent=1))
         return result
 
     def _place(self, submission: Submission) -> Path:
         return self.folder / f"{file_name(submission.student)}.json"
 
-    def _cache_key(self, content: bytes, problem: str) -> str:
-        return hashlib.sha256(self.version.encode() + content + problem.encode("utf-8", "replace")).hexdigest()
+    def _cache_key(self, submission: Submission, content: bytes, problem: str) -> str:
+        _, version = self.key_of(submission.student)
+        return hashlib.sha256(version.encode() + content + problem.encode("utf-8", "replace")).hexdigest()
 
 
 def collected(submission: Submission) -> dict[str, str]:
@@ -270,8 +300,11 @@ def _digest(kit: Path) -> str:
     return hashlib.sha256("".join(f"{path.relative_to(kit)} {sha256(path)}\n" for path in files).encode()).hexdigest()
 
 
-def _seed(place: Path) -> int:  # the class's secret: all students get the same inputs
-    if not place.is_file():
+def class_seed(folder: Path) -> int:
+    """The class's secret in an assignment's folder of ``grades/``; all students get the same inputs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.chmod(0o700)
+    if not (place := folder / "seed.txt").is_file():
         write_whole(place, str(secrets.randbits(128)))
     return int(place.read_text(encoding="utf-8"))
 

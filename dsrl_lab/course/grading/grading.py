@@ -14,6 +14,7 @@ from torch import Tensor
 from dsrl_lab.course.exercises.judge import RaisedElsewhere, Verdict, judge
 from dsrl_lab.course.exercises.judge import Result as Numbers
 from dsrl_lab.course.exercises.recorded import Recorded
+from dsrl_lab.course.exercises.solutions.variants import OTHERS
 from dsrl_lab.course.grading.answer_key import AnswerKey, Task, Trial
 from dsrl_lab.course.grading.messages import clean
 from dsrl_lab.course.grading.notebook_file import Cell
@@ -61,6 +62,7 @@ class Result:
     fault: str = ""  # why it is not graded, through no fault of the student
     peak_memory: int = 0  # bytes of the student's processes
     cpu_seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)  # CPU seconds of the start, and by kind of request
 
     @property
     def score(self) -> int:
@@ -182,10 +184,12 @@ class _Work:
             printed=clean((self.printed or b"").decode("utf-8", errors="replace")),
             peak_memory=self.usage.peak_memory,
             cpu_seconds=round(self.usage.cpu_seconds, 2),
+            stages={stage: round(seconds, 3) for stage, seconds in self.usage.stages.items()},
         )
 
     def _look(self, marks: Sequence[Mark]) -> list[str]:
         own = [f"{mark.question} has no function of its own" for mark in marks if mark.passed and not mark.code]
+        own += [f"{mark.question} is right for {mark.known_as}" for mark in marks if mark.known_as.startswith(OTHERS)]
         return own + [f"{task} calls {name}" for task, names in self.called.items() for name in names]
 
     def _mark(self, task: Task) -> Mark:
@@ -228,7 +232,7 @@ def _names(reply: Any) -> list[str]:
 def _judge(box: Sandbox, task: Task, trial: Trial, request: str = "call") -> Verdict:
     cases, most = [tuple(case) for case in trial.cases], trial.most
     limit = 10_000 + len(cases) * (10_000 + 8 * most)
-    reply = box.ask(request, task.name, task.answer, cases, most, limit=limit)
+    reply = box.ask(request, task.run, task.answer, cases, most, limit=limit)
     if not isinstance(reply, list) or len(reply) != len(cases):
         raise Stopped(NO_SENSE)
     return judge(trial.exercise, Recorded(tuple(_result(one, most) for one in reply)), seed=0)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dsrl_lab.course.exercises.bank import find, known
 from dsrl_lab.course.grading.notebook_file import Cell, parse, read_bytes, write_whole
 from dsrl_lab.course.grading.slicing import Unit, statements, used_too_early
 from dsrl_lab.files import whole_file
 
 RELEASED = Path(__file__).parent / "released"
+VARIANT = re.compile(r"\b\d\d\.\d+:\d+\b")
 RawCell = dict[str, Any]
 
 
@@ -41,6 +44,9 @@ def inspect_notebook(notebook: Path, *, released: Path | None = None) -> Inspect
     if not cells:
         raise ValueError(f"{notebook.name} is empty: it has no cells; take the notebook that you worked in")
     frame = parse(read_bytes(released or _like(cells, notebook)))[1]["cells"]
+    own = {name for cell in cells for name in VARIANT.findall(cell.source) if known(name)}
+    for cell in frame:
+        cell["source"] = own_source(_grade_id(cell), _source(cell), own)
     comparison = _Comparison([cell for cell in raw["cells"] if isinstance(cell, dict)], frame)
     for look in (comparison.kinds, comparison.copies, comparison.lost, comparison.changed):
         look()
@@ -48,6 +54,15 @@ def inspect_notebook(notebook: Path, *, released: Path | None = None) -> Inspect
     if comparison.findings:
         raw["nbformat_minor"] = max(5, raw.get("nbformat_minor", 0))
     return Inspection((*comparison.findings, *_order(comparison.cells)), raw, tuple(comparison.still_open()))
+
+
+def own_source(grade_id: str, source: str, own: Iterable[str]) -> str:
+    """A cell as it stands in the copy of a student with variants of exercises, "05.1:2"."""
+    for name, stem in ((name, name.partition(":")[0]) for name in own):
+        if grade_id == f"{stem.replace('.', '-')}-answer":
+            return find(name).stub
+        source = source.replace(f'"{stem}"', f'"{name}"') if grade_id == f"{stem.replace('.', '-')}-check" else source
+    return source
 
 
 def write_fixed(notebook: Path, inspection: Inspection) -> Path:

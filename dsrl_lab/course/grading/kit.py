@@ -6,8 +6,9 @@ import compileall
 import shutil
 from pathlib import Path
 
-from dsrl_lab.course.exercises.bank import EXERCISES
+from dsrl_lab.course.exercises.bank import exercises, find
 from dsrl_lab.course.exercises.released import save
+from dsrl_lab.course.exercises.solutions.variants import variants
 from dsrl_lab.files import whole_folder
 
 STUDENTS_SIDE = ("__init__", "handin", "messages", "notebook_file", "slicing", "worker")
@@ -20,6 +21,7 @@ The library and the data of DSRL Lab for the assignments. Install it in an envir
 Open an assignment in JupyterLab, and check it before you hand in: `dsrl-lab classroom check NOTEBOOK.ipynb`.
 Solutions stay with your teacher until the work is handed back.
 """
+HANDOUT = "handout"  # folder of the course with the copies of each student, if they differ
 ALONG = ("LICENSE", "pyproject.toml", "environment.yml")
 DATA = ("data", "figures")
 RECORDS, FRAMES = (Path("dsrl_lab", "course", room, "released") for room in ("exercises", "grading"))
@@ -40,7 +42,8 @@ def build_kit(repository: Path, folder: Path, *, released: Path) -> None:
         for name in DATA:
             shutil.copytree(repository / name, place / name, ignore=_big, dirs_exist_ok=True)
         (place / "README.md").write_text(README, encoding="utf-8")
-        save(place / RECORDS, list(EXERCISES.values()))
+        own = [find(variant) for name in exercises() for variant in variants(name)]
+        save(place / RECORDS, [*exercises().values(), *(own if (folder.parent / HANDOUT).is_dir() else [])])
         (place / FRAMES).mkdir(parents=True)
         for notebook in released.glob("*/*.ipynb"):
             shutil.copy2(notebook, place / FRAMES / notebook.name)

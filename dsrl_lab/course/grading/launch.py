@@ -23,9 +23,7 @@ REFUSED = {  # by name of the system call: its numbers
     for name, x86_64, aarch64 in (call.split() for call in REFUSED_CALLS.strip().replace("\n", ",").split(","))
 }
 CLONE, CLONE3, SOCKET = (56, 220), (435, 435), (41, 198)
-OTHER_FAMILIES = (
-    17  # of sockets, and above: of devices, of virtual machines, which no name space of networks holds back
-)
+OTHER_FAMILIES = 17  # of sockets, and above: devices, virtual machines, which no name space of networks holds back
 NEW_NAME_SPACE = 0x7E020000  # any of clone's flags for name spaces
 ALLOW, NOT_PERMITTED, NO_SUCH_CALL = 0x7FFF0000, 0x00050001, 0x00050026  # the last: libc falls back to clone
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06

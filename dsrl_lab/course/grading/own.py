@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dsrl_lab.course.exercises.bank import EXERCISES, check
+from dsrl_lab.course.exercises.bank import check, exercises
 from dsrl_lab.course.exercises.exercise import SOURCES, Exercise
+from dsrl_lab.course.exercises.solutions.variants import VARIATIONS
 from dsrl_lab.course.grading.hidden_inputs import DRAWS, check_hidden
 
-THE_KIT_S = frozenset(EXERCISES)
+THE_KIT_S = frozenset(exercises())
 
 
 def load_own(course: Path) -> list[Exercise]:
@@ -28,7 +29,8 @@ def load_own(course: Path) -> list[Exercise]:
         for exercise in module.EXERCISES:
             if exercise.name in THE_KIT_S or exercise.name not in module.DRAWS:
                 raise ValueError(f"{path}: expected a new name and hidden inputs in DRAWS for exercise {exercise.name}")
-            EXERCISES[exercise.name], DRAWS[exercise.name] = exercise, module.DRAWS[exercise.name]
+            exercises()[exercise.name], DRAWS[exercise.name] = exercise, module.DRAWS[exercise.name]
+            VARIATIONS.update(getattr(module, "VARIATIONS", {}))
             found.append(exercise)
     if found and course / "own" not in SOURCES:
         SOURCES.insert(0, course / "own")
@@ -64,7 +66,7 @@ def settings(course: Path) -> Settings:
             raise ValueError("points that are no whole numbers")
         if not all(isinstance(due, datetime) for due in found.due.values()):
             raise ValueError("a due time that is no date and time")
-        if unknown := sorted({*found.points, *found.written} - EXERCISES.keys()):
+        if unknown := sorted({*found.points, *found.written} - exercises().keys()):
             raise ValueError(f"unknown exercises: {', '.join(unknown)}")
     except (TypeError, KeyError, ValueError) as error:
         form = '[points] "06.2" = 3, [written] "06.2" = {question = "Why?", points = 2}, [due] 06_name = date and time'

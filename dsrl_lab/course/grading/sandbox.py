@@ -12,8 +12,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -60,6 +61,7 @@ class Usage:
     idle_seconds: float = 0.0  # in which a request was open and no process wanted to run
     wall_seconds: float = 0.0  # in which a request was open
     peak_memory: int = 0  # most bytes of their own that all processes held at once
+    stages: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # CPU seconds, by kind of request
 
 
 class Stopped(Exception):  # noqa: N818 - expected of some submissions
@@ -126,6 +128,7 @@ class Sandbox:
             assert receive(self._line, limit=1000, deadline=time.monotonic() + self.limits.wall_seconds) == "ready"
             self._group.started(self._process.pid)
             self._cpu_start, self._ready = self._cpu(), True
+            self.usage.stages["start"] += self._cpu_start
         except (AssertionError, EOFError, OSError, BadMessage, StopIteration) as error:
             self.__exit__()
             last = clean(self.output.decode("utf-8", "replace")).strip().splitlines()[-1:]
@@ -161,6 +164,7 @@ class Sandbox:
         finally:
             self._asked = None
             self.usage.wall_seconds += time.monotonic() - began
+            self.usage.stages[request] += self._cpu() - self._cpu_before
         assert self._end is not None
         raise self._end
 

@@ -22,10 +22,12 @@ from dsrl_lab.course.grading.course import Graded, grade_course
 from dsrl_lab.course.grading.notebook_file import write_whole
 from dsrl_lab.course.grading.release import release
 from dsrl_lab.course.grading.walls import not_enforced, protections
-from dsrl_lab.training.record import environment, write
+from dsrl_lab.training.record import cores, environment, write
 
 RIGHT, DOUBLED, OPEN, ENDLESS = "right", "doubled", "open", "endless"
 LEAST_ABILITY = 0.3
+STAGES = {"start": "start of Python and PyTorch", "prepare": "finding the needed cells", "run": "cells"}
+STAGES |= {"call_traced": "visible inputs", "call": "hidden inputs", "grader": "the grader itself"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def measure(
         place = Path(name, f"{name}.ipynb")
         for one in simulated:
             hand_in(one, course / "release" / place, course / "submitted" / one.student / place)
-        started, loads = time.monotonic(), []
+        started, own_cpu, loads = time.monotonic(), time.process_time(), []
 
         def look(_: Graded, of: int) -> None:
             loads.append(os.getloadavg()[0])
@@ -115,12 +117,12 @@ def measure(
         submissions.append({"kind": "submission", "student": student} | took | points)
     first: dict[str, Any] = {"kind": "classroom", "assignment": name, "submissions": number}
     kinds = Counter(kind for one in simulated for kind in one.answers.values())
-    first |= {"jobs": jobs or os.cpu_count(), "answers": kinds}
+    first |= {"jobs": jobs or cores(), "answers": kinds}
     first |= {"in_force": in_force, "not_enforced": not_enforced(), **environment()}
     bubblewrap = subprocess.run(["bwrap", "--version"], capture_output=True, text=True).stdout.split()[-1]
     first |= {"nbgrader": importlib.metadata.version("nbgrader"), "bubblewrap": bubblewrap}
-    cpu_seconds = sum(one["cpu_seconds"] for one in submissions)
-    end: dict[str, Any] = {"kind": "end", "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1)}
+    stages = sum((Counter(one.result.stages) for one in graded), Counter({"grader": time.process_time() - own_cpu}))
+    end: dict[str, Any] = {"kind": "end", "seconds": round(seconds, 1), "stages": stages}
     end |= {"mean_load": round(sum(loads) / len(loads), 2), "grades": len(graded)}
     end |= {"as_drawn": sum(one["points"] == one["should_be"] for one in submissions)}
     lines = [first, *submissions, end]
@@ -138,7 +140,8 @@ def markdown(lines: Sequence[dict[str, Any]]) -> str:
         ("---", "---"),
         ("cores", first["cores"]),
         ("minutes on the clock", f"{end['seconds'] / 60:.1f}"),
-        ("CPU minutes in sandboxes", f"{end['cpu_seconds'] / 60:.1f}"),
+        ("CPU minutes", f"{sum(end['stages'].values()) / 60:.1f}"),
+        *((f"seconds of each: {name}", f"{end['stages'].get(s, 0) / end['grades']:.2f}") for s, name in STAGES.items()),
         ("memory of one submission beyond shared libraries, at most", f"{peak / 1000:.1f} GB"),
         ("load of the computer, other work included", f"{end['mean_load']:.1f}"),
         ("points as they should be", f"{end['as_drawn']} of {first['submissions']}"),

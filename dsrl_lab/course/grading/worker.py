@@ -19,8 +19,7 @@ import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from dsrl_lab.course.exercises.bank import EXERCISES
-from dsrl_lab.course.exercises.calls import Case, call
+from dsrl_lab.course.exercises.calls import CALLS, Case
 from dsrl_lab.course.exercises.judge import as_result
 from dsrl_lab.course.grading.messages import clean, numbers, receive, send
 from dsrl_lab.course.grading.slicing import Unit, needed_for, statements, whole
@@ -105,10 +104,9 @@ class Session:
             _flush()
         return ""
 
-    def call(self, name: str, answer: str, cases: list[Case], most: int) -> list[Any]:
+    def call(self, run: str, answer: str, cases: list[Case], most: int) -> list[Any]:
         """Results of an answer, of at most ``most`` numbers each, or (kind, text, place) of what it raised."""
-        run = EXERCISES[name].run if name in EXERCISES else call
-        return [self._result(run, answer, case, most) for case in cases]
+        return [self._result(CALLS[run], answer, case, most) for case in cases]
 
     def call_traced(self, *arguments: Any) -> list[Any]:
         """As ``call``; then ``called`` has an answer."""

@@ -81,7 +81,7 @@ def export(
     if path is None:
         name = checkpoint.stem if precision == "float32" else f"{checkpoint.stem}_{precision}"
         path = checkpoint.with_name(name + FORMATS[format])
-    description = {key: loaded.description.get(key) for key in ("network", "dataset")}
+    description = {key: loaded.description.get(key) for key in ("network", "dataset", "classes")}
     description |= {"precision": precision, "input_size": size, "input_range": [0, 1]}
     with whole_file(path) as temporary:
         network: nn.Module

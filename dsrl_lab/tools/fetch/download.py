@@ -109,7 +109,7 @@ def _is_whole(path: Path, file: RemoteFile) -> bool:
 
 def _entry(name: str) -> Entry:
     if name not in available():
-        raise ValueError(f"unknown data {name!r}; choose from {', '.join(available())}")
+        raise ValueError(f"unknown data {name!r}; choose from {', '.join(available())} (data check: or a folder)")
     return available()[name]
 
 

@@ -14,12 +14,12 @@ import torch
 from torch.nn import functional as F
 
 from dsrl_lab.affinity import affinity_matrix
-from dsrl_lab.course.exercises.bank import EXERCISES, check, find, hint, solution, stub
+from dsrl_lab.course.exercises.bank import check, exercises, find, hint, solution, stub
 from dsrl_lab.course.exercises.exercise import Exercise, WrongAnswer
 
 SOURCES = Path(__file__).resolve().parents[3] / "notebooks" / "src"
-PAIRS = [(exercise, wrong) for exercise in EXERCISES.values() for wrong in exercise.wrong_answers]
-each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
+PAIRS = [(exercise, wrong) for exercise in exercises().values() for wrong in exercise.wrong_answers]
+each_exercise = pytest.mark.parametrize("exercise", exercises().values(), ids=lambda exercise: exercise.name)
 
 
 @pytest.mark.parametrize(("exercise", "wrong"), PAIRS, ids=[f"{e.name} {w.name}" for e, w in PAIRS])

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dsrl_lab.affinity import affinity_matrix
 from dsrl_lab.course.exercises import check
-from dsrl_lab.course.exercises.bank import EXERCISES
+from dsrl_lab.course.exercises.bank import exercises
 from dsrl_lab.course.exercises.calls import Mistake, call
 from dsrl_lab.course.exercises.judge import as_result, describe
 
@@ -62,7 +62,7 @@ def test_the_seed_repeats_a_check_and_is_fresh_otherwise() -> None:
 
 
 def test_a_check_leaves_the_readers_draws_alone() -> None:
-    for exercise in EXERCISES:
+    for exercise in exercises():
         torch.manual_seed(5)
         check(exercise, lambda *args: torch.rand(1))
         assert torch.equal(torch.rand(2), torch.rand(2, generator=torch.Generator().manual_seed(5))), exercise
@@ -111,13 +111,13 @@ def test_yours_stands_beside_the_expected(name: str, answer: Any, said: str) -> 
 
 
 def test_one_too_many_among_millions_is_wrong() -> None:
-    exercise = EXERCISES["05.2"]
+    exercise = exercises()["05.2"]
     assert not check("05.2", lambda *case: exercise.solution(*case) + 1)
     assert check("05.2", lambda *case: float(exercise.solution(*case)))
 
 
 def test_dictionaries_are_compared_by_name_and_never_dumped() -> None:
-    right = EXERCISES["07.5"].solution
+    right = exercises()["07.5"].solution
     half = check("07.5", lambda state: dict([*list(right(state).items())[:2], ("extra", torch.ones(1))])).message
     assert "5 of 7 names are missing: `host." in half and " and others" in half
     assert "1 of 3 names do not belong there: `extra`" in half
@@ -132,21 +132,21 @@ def test_dictionaries_are_compared_by_name_and_never_dumped() -> None:
 
 @pytest.mark.parametrize("name", ["02.3", "06.3", "06.5", "07.1", "09.2", "10.3"])
 def test_a_loss_without_a_gradient_is_refused(name: str) -> None:
-    solution = EXERCISES[name].solution
+    solution = exercises()[name].solution
     assert "Your loss has no gradient" in check(name, lambda *case: solution(*case).item()).message
     assert "Your loss has no gradient" in check(name, lambda *case: solution(*case).detach()).message
 
 
 @pytest.mark.parametrize("name", ["06.3", "06.5"])
 def test_a_loss_of_two_trains_both(name: str) -> None:
-    solution = EXERCISES[name].solution
+    solution = exercises()[name].solution
     message = check(name, lambda a, b, number: solution(a, b.detach(), number)).message
     assert "no gradient with respect to its second input" in message
 
 
 def test_a_gradient_that_is_not_finite_is_named() -> None:
     def rooted(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
-        loss: Tensor = EXERCISES["09.2"].solution(heatmaps, target, visible)
+        loss: Tensor = exercises()["09.2"].solution(heatmaps, target, visible)
         return loss + ((heatmaps - heatmaps).abs()).sum().sqrt()
 
     assert "gradient of your loss is not finite" in check("09.2", rooted).message
@@ -171,7 +171,7 @@ def test_a_forbidden_function_is_refused_by_what_runs(name: str, answer: Any) ->
 def test_a_forbidden_word_that_does_not_run_is_no_mistake() -> None:
     def answer(x: Tensor, upscale_factor: int) -> Tensor:
         """The same as F.pixel_shuffle."""
-        pixel_shuffle = EXERCISES["03.1"].solution
+        pixel_shuffle = exercises()["03.1"].solution
         return pixel_shuffle(x, upscale_factor)
 
     assert check("03.1", answer)
@@ -179,7 +179,7 @@ def test_a_forbidden_word_that_does_not_run_is_no_mistake() -> None:
 
 @pytest.mark.parametrize("name", ["01.2", "05.6"])
 def test_class_ids_are_whole_numbers(name: str) -> None:
-    message = check(name, lambda *case: EXERCISES[name].solution(*case).float()).message
+    message = check(name, lambda *case: exercises()[name].solution(*case).float()).message
     assert "Class ids are int64, your result is torch.float32" in message
 
 

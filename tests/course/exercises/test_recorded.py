@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from dsrl_lab.course.exercises.bank import EXERCISES
+from dsrl_lab.course.exercises.bank import exercises
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.judge import RaisedElsewhere, judge
 from dsrl_lab.course.exercises.recorded import NumberedCase, Recorded, pack, record, replaying, results_of, unpack
-from dsrl_lab.course.exercises.released import ReleasedExercise, load, save
+from dsrl_lab.course.exercises.released import load, save
 
-each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
+each_exercise = pytest.mark.parametrize("exercise", exercises().values(), ids=lambda exercise: exercise.name)
 
 
 @each_exercise
@@ -28,13 +28,12 @@ def test_a_record_judges_like_the_code(exercise: Exercise) -> None:
 
 
 def test_exercises_are_saved_and_loaded_without_code(tmp_path: Path) -> None:
-    save(tmp_path, list(EXERCISES.values()), sets=2)
-    assert list(load(tmp_path)) == list(EXERCISES)
+    save(tmp_path, list(exercises().values()), sets=2)
+    assert list(load(tmp_path)) == list(exercises())
     for name, exercise in load(tmp_path).items():
-        assert isinstance(exercise, ReleasedExercise)
-        original = EXERCISES[name]
+        original = exercises()[name]
         assert exercise.stub == original.stub and "stays with your teacher" in exercise.solution_text
-        assert exercise.answer_name == original.solution.__name__
+        assert exercise.solution.__name__ == original.solution.__name__
         for seed in range(4):
             assert judge(exercise, original.solution, seed=seed)
         assert "Still open" in judge(exercise, exercise.solution).message
@@ -45,7 +44,7 @@ def test_exercises_are_saved_and_loaded_without_code(tmp_path: Path) -> None:
 
 
 def test_what_was_raised_elsewhere_is_told_with_its_place() -> None:
-    exercise = EXERCISES["06.1"]
+    exercise = exercises()["06.1"]
     known = record(exercise, [(16, 16, 8)])
     raised = Recorded((RaisedElsewhere("KeyError", "'a'", " (line 3: x['a'])"),))
     assert judge(known, raised).message == "KeyError: 'a' (line 3: x['a']). The inputs were 16, 16, 8."
@@ -86,6 +85,6 @@ def test_numbered_cases_replay_what_was_recorded_and_run_the_rest() -> None:
 
 
 def test_what_an_answer_raises_is_its_result() -> None:
-    exercise = EXERCISES["06.1"]
+    exercise = exercises()["06.1"]
     right, raised = results_of(exercise, exercise.solution, [(16, 16, 8), (1, 1, 0)]).results
     assert right == torch.tensor(64.0, dtype=torch.float64) and isinstance(raised, ZeroDivisionError)

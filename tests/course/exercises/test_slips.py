@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dsrl_lab.course.exercises.bank import EXERCISES, check
+from dsrl_lab.course.exercises.bank import check, exercises
 from dsrl_lab.course.exercises.exercise import Exercise
 
 from . import slips_01_03, slips_04_06, slips_07_08, slips_09_10
@@ -43,7 +43,7 @@ HARMLESS = {
     "torso = (target[:, 9] - target[:, 2]).norm(dim=1)",
 }
 """Ends of changed lines that change no result; annotations change none either."""
-each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
+each_exercise = pytest.mark.parametrize("exercise", exercises().values(), ids=lambda exercise: exercise.name)
 
 
 @each_exercise

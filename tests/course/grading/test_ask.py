@@ -85,7 +85,7 @@ def test_the_list_has_calls_copies_and_some_by_chance(tmp_path: Path) -> None:
     results = {"ada": result(ADA), "bob": result(COPY), "=eve": result(OTHER, "06.5 calls cdist", "exec")}
     results |= {f"student{n}": result(f"def f(x):\n    return x + {n}", "exec") for n in range(9)}
     results["nothing"] = Result(marks=[Mark("06.5", 0, 6, False, False, "", "")])
-    write_asked(tmp_path, AnswerKey("a", (), ()), results, seed=5)
+    write_asked(tmp_path, AnswerKey("a", (), ()), results, {}, seed=5)
     with (tmp_path / "a_ask.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
     assert rows["ada"]["why"] == "100% of the unusual lines as bob"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dsrl_lab.course.exercises.bank import EXERCISES
+from dsrl_lab.course.exercises.bank import exercises
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.judge import judge
 from dsrl_lab.course.exercises.recorded import pack, record
 from dsrl_lab.course.grading.hidden_inputs import DRAWS, check_hidden, hidden_variants
 from dsrl_lab.course.grading.release import NUMBERS
 
-each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
+each_exercise = pytest.mark.parametrize("exercise", exercises().values(), ids=lambda exercise: exercise.name)
 
 
 @each_exercise
@@ -38,15 +38,15 @@ def test_plain_data_of_another_kind_than_the_check_s(name: str) -> None:
 
     for exercise in hidden_variants(name):
         pack(exercise.draw(torch.Generator().manual_seed(0)), [])
-        assert not shapes(exercise) & shapes(EXERCISES[name])
+        assert not shapes(exercise) & shapes(exercises()[name])
 
 
 def test_every_exercise_of_an_assignment_has_hidden_inputs_of_another_kind() -> None:
-    assert [name for name in EXERCISES if name[:2] in NUMBERS and name not in DRAWS] == []
+    assert [name for name in exercises() if name[:2] in NUMBERS and name not in DRAWS] == []
 
 
 def test_no_draw_is_left_over() -> None:
-    assert set(DRAWS) <= set(EXERCISES)
+    assert set(DRAWS) <= set(exercises())
     with pytest.raises(ValueError, match="unknown exercise"):
         hidden_variants("99.1")
 

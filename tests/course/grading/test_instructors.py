@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dsrl_lab.course.exercises.bank import EXERCISES
+from dsrl_lab.course.exercises.bank import exercises
 from dsrl_lab.course.grading.scale import markdown
 from dsrl_lab.training.record import read as record_lines
 
@@ -18,7 +18,7 @@ def test_misconceptions_and_commands_are_the_kit_s() -> None:
     rows = re.findall(r"^\| (\d\d\.\d) \| ([^|]+) \| ([^|]+) \|$", TEXT, re.MULTILINE)
     assert len(rows) >= 6
     for name, misconception, diagnosis in rows:
-        (wrong,) = (wrong for wrong in EXERCISES[name].wrong_answers if wrong.name == misconception.strip())
+        (wrong,) = (wrong for wrong in exercises()[name].wrong_answers if wrong.name == misconception.strip())
         assert wrong.diagnosis.startswith(diagnosis.strip())
     for command in ("release", "collect", "grade", "check"):
         assert f"dsrl-lab classroom {command}" in TEXT

@@ -14,9 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from dsrl_lab import cli
-from dsrl_lab.course.exercises.bank import EXERCISES, check, stub
+from dsrl_lab.course.exercises.bank import check, exercises, find, stub
 from dsrl_lab.course.exercises.exercise import SOURCES
+from dsrl_lab.course.exercises.solutions.variants import VARIATIONS, variants
 from dsrl_lab.course.grading.assignment import questions, source_version
+from dsrl_lab.course.grading.course import roster
 from dsrl_lab.course.grading.hidden_inputs import DRAWS, check_hidden
 from dsrl_lab.course.grading.own import Settings, days_late, load_own, penalty, prove, settings
 
@@ -34,7 +36,7 @@ def example(name: str) -> str:
 @pytest.fixture
 def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A course's folder with the guide's exercise and notebook; what is loaded from it is forgotten afterwards."""
-    monkeypatch.setitem(EXERCISES, "20.1", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(exercises(), "20.1", None)  # type: ignore[arg-type]
     monkeypatch.setitem(DRAWS, "20.1", None)  # type: ignore[arg-type]
     before = SOURCES.copy()
     own = tmp_path / "course" / "own"
@@ -55,6 +57,43 @@ def test_the_worked_example_becomes_an_exercise_of_an_assignment(beside: Path) -
     assert (question.name, question.answer, question.points) == ("20.1", "positions", 1)
     ids = [cell.id for cell in source_version(beside / "own" / "20_grids.py").cells if "nbgrader" in cell.metadata]
     assert ids == ["20-1-answer", "20-1-check", "20-1-hidden"]
+
+
+def test_the_worked_example_has_a_constant_for_each_student(beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VARIATIONS, "20.1", None)  # type: ignore[arg-type]
+    place = beside / "own" / "exercises.py"
+    place.write_text(place.read_text(encoding="utf-8") + example("variation"), encoding="utf-8")
+    notebook = beside / "own" / "20_grids.py"
+    text = notebook.read_text(encoding="utf-8").replace(
+        ">>> positions(16, ", ">>> side = 16\n        >>> positions(side, "
+    )
+    notebook.write_text(text, encoding="utf-8")
+    load_own(beside)
+    for name in variants("20.1"):
+        prove(find(name))
+    assert check("20.1:2", lambda h, w, s: 5 * (h // s) * (w // s))
+    assert "In your copy (20.1:1) the grids of 3 pictures count." in stub("20.1:1")
+    assert ">>> positions(side, 24, 8)\n        18\n" in stub("20.1:1")
+
+
+@pytest.mark.parametrize(
+    ("text", "students"),
+    [
+        ("name,mail\nada,a@b\n,\nbob,\n", ["ada", "bob"]),
+        ("\ufeffVorname;Nachname\nJörg;Müller\n", ["Jörg"]),
+        ('Student,ID\n"    Points Possible",\n"Doe, Jo\nAnn",7\n', ["Doe, Jo\nAnn"]),
+        ("", []),
+    ],
+)
+def test_rosters_of_spreadsheets_and_of_canvas(text: str, students: list[str], tmp_path: Path) -> None:
+    (tmp_path / "roster.csv").write_text(text, encoding="utf-8")
+    assert [next(iter(row.values())) for row in roster(tmp_path)] == students
+
+
+def test_a_roster_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "roster.csv").write_bytes("name\nJörg\n".encode("cp1252"))
+    with pytest.raises(ValueError, match=r"expected UTF-8 in .*roster.csv, got .* save it as CSV UTF-8"):
+        roster(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import nbformat
 import pytest
 
 from dsrl_lab.course.exercises import bank
-from dsrl_lab.course.exercises.bank import EXERCISES
+from dsrl_lab.course.exercises.bank import exercises
 from dsrl_lab.course.grading import hidden_inputs
 from dsrl_lab.course.grading.assignment import questions, source_version
 from dsrl_lab.course.grading.hidden_inputs import draws
@@ -71,7 +71,7 @@ def secrets_of(module: Any, names: set[str]) -> Iterator[tuple[str, str]]:
 def needles() -> list[tuple[str, str]]:
     secret = {
         function.__name__
-        for exercise in EXERCISES.values()
+        for exercise in exercises().values()
         for function in (exercise.solution, exercise.oracle, *(wrong.answer for wrong in exercise.wrong_answers))
     }
     chapters = [import_module(f"{bank.__package__}.solutions.{path.stem}") for path in bank.SOLUTIONS.glob("c*.py")]
@@ -227,16 +227,16 @@ def test_the_kit_judges_as_self_study_does_and_hands_out_no_solution(course: Pat
         "import pkgutil, importlib, dsrl_lab\n"
         "assert dsrl_lab.__file__.startswith(sys.argv[1])\n"
         "from dsrl_lab.course.exercises import check, solution, stub\n"
-        "from dsrl_lab.course.exercises.bank import EXERCISES\n"
+        "from dsrl_lab.course.exercises.bank import exercises\n"
         "for name in ('course.exercises', 'course.grading', 'cli'):\n"
         "    package = importlib.import_module('dsrl_lab.' + name)\n"
         "    for found in pkgutil.iter_modules(package.__path__, package.__name__ + '.'):\n"
         "        importlib.import_module(found.name)\n"
         "assert 'stays with your teacher' in repr(solution('06.2'))\n"
-        "print(len(EXERCISES), check('06.2', lambda x: x.flatten(2).mT @ x.flatten(2)).known_as)\n"
+        "print(len(exercises()), check('06.2', lambda x: x.flatten(2).mT @ x.flatten(2)).known_as)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(course / "kit")], capture_output=True, text=True)
-    assert done.stdout.strip() == f"{len(EXERCISES)} no unit length", done.stderr
+    assert done.stdout.strip() == f"{len(exercises())} no unit length", done.stderr
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)

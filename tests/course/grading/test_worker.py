@@ -28,7 +28,7 @@ def test_what_runs_is_noted(code: str, called: list[str]) -> None:
     session = Session()
     session.prepare([["student", code]], ["f"])
     assert session.run(0) == ""
-    session.call_traced("99.9", "f", [(torch.ones(1, 4, 2, 3),)], 1000)
+    session.call_traced("call", "f", [(torch.ones(1, 4, 2, 3),)], 1000)
     assert session.called() == called
-    session.call_traced("99.9", "g", [(1,)], 10)
+    session.call_traced("call", "g", [(1,)], 10)
     assert session.called() == []

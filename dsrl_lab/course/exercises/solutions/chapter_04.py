@@ -218,7 +218,7 @@ def gaps(dilations: list[int]) -> int:
 
 
 def _gaps_by_gradient(dilations: list[int]) -> int:
-    x = torch.zeros(1, 1, 401, dtype=torch.float64, requires_grad=True)
+    x = torch.zeros(1, 1, 601, dtype=torch.float64, requires_grad=True)
     y = x
     for dilation in dilations:
         y = F.conv1d(y, torch.ones(1, 1, 3, dtype=torch.float64), dilation=dilation)

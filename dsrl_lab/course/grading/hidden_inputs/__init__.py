@@ -27,8 +27,8 @@ def _tiled(a: torch.Tensor, b: torch.Tensor, rows: int) -> torch.Tensor:
 def hidden_variants(name: str) -> tuple[Exercise, ...]:
     """The exercise on inputs of other kinds; each is to be passed. Raises ValueError for an unknown exercise."""
     exercise = find(name)
-    draw = DRAWS.get(name, exercise.draw)
-    variant = replace(exercise, draw=lambda generator: list(draw(generator)))
+    draw = DRAWS.get(name.partition(":")[0], exercise.draw)
+    variant = replace(exercise, draw=lambda generator: exercise.fit(draw(generator)))
     if name != "06.5":
         return (variant,)
     return (variant, replace(exercise, draw=_very_long, oracle=_tiled, wrong_answers=()))
