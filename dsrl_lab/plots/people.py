@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from matplotlib.axes import Axes
@@ -16,8 +15,7 @@ from dsrl_lab.plots.masks import show_image
 from dsrl_lab.plots.theme import axes_or_current
 from dsrl_lab.rows import Style
 
-ALPHAS = tuple(step / 50 for step in range(1, 26))
-"""Tolerances of ``pck_curve``, as shares of the torso: 0.02, 0.04, ... 0.5."""
+ALPHAS = tuple(step / 50 for step in range(1, 26))  # tolerances of ``pck_curve``: 0.02, 0.04, ... 0.5
 
 
 def draw_skeleton(
@@ -79,7 +77,6 @@ def pck_curve(
     torso: tuple[int, int],
     style: Style,
     label: str,
-    alphas: Sequence[float] = ALPHAS,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw PCK (in %) of joints (N, J, 2), ``visible`` (N, J), against the tolerance as a share of the torso.
@@ -92,10 +89,7 @@ def pck_curve(
         100.0
     """
     ax = axes_or_current(ax)
-    values = [100 * pck(pred, target, visible, alpha=alpha, torso=torso).mean for alpha in alphas]
-    every = max(1, len(values) // 6)
-    ax.plot(
-        list(alphas), values, color=style.color, linestyle=style.line, marker=style.marker, markevery=every, label=label
-    )
-    ax.set(xlabel="tolerance (share of the torso)", ylabel="PCK (%)", xlim=(0, max(alphas)), ylim=(0, 102))
+    values = [100 * pck(pred, target, visible, alpha=alpha, torso=torso).mean for alpha in ALPHAS]
+    ax.plot(ALPHAS, values, color=style.color, linestyle=style.line, marker=style.marker, markevery=4, label=label)
+    ax.set(xlabel="tolerance (share of the torso)", ylabel="PCK (%)", xlim=(0, ALPHAS[-1]), ylim=(0, 102))
     return ax

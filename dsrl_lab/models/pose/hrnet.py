@@ -146,7 +146,6 @@ class HRNet(DensePredictor):
         nn.init.zeros_(self.predict.bias)  # type: ignore[arg-type]
 
     def forward_features(self, image: Tensor) -> Maps:
-        """Encode a normalised image into the first stage's map and the four branches of the last module."""
         self.check_positions(image)
         feat4 = self.stage1(self.stem(image))
         maps = self.stage2(tuple(enter(feat4) for enter in self.enter2))
@@ -155,6 +154,5 @@ class HRNet(DensePredictor):
         return (feat4, *maps)
 
     def forward_head(self, features: Maps) -> HeadOutput:
-        """Gather the branches at the finest one and predict a heat-map per joint."""
         (x,) = self.gather(features[1:])
         return HeadOutput(self.predict(x), x)

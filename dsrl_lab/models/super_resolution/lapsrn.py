@@ -60,7 +60,6 @@ class LapSRN(SuperResolver):
             nn.init.normal_(residual.weight, std=1e-3)
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, h, w) -> images of 2, 4, ... s times the size."""
         features, image = self.stem(low_res), low_res
         scales = []
         levels = zip(self.feature_levels, self.residuals, self.image_levels, strict=True)

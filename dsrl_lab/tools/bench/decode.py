@@ -52,27 +52,21 @@ class Reading:
     """What a picture takes of a core's time, from a record; raises ValueError for seconds negative or not finite."""
 
     file_seconds: float  # from its file to an example: decoded, cropped, mirrored, reduced
-    memory_seconds: float  # to an example if it was decoded before
     scoring_seconds: float  # to score it in evaluation, after it was read
     source: str  # the record it comes from
 
     def __post_init__(self) -> None:
-        seconds = self.file_seconds, self.memory_seconds, self.scoring_seconds
+        seconds = self.file_seconds, self.scoring_seconds
         if not all(0 <= one < math.inf for one in seconds):
             raise ValueError(f"expected seconds of at least 0 for a picture, got {seconds} ({self.source})")
 
 
-def recorded(path: Path = RECORD) -> dict[str, list[Row]]:
-    """The rows of each recipe's last measurement in a record; lines of older forms are skipped."""
-    lines = record.read(path) if path.is_file() else []
-    names = {field.name for field in fields(Row)}
-    decoded = [line for line in lines if line["kind"] == "decode" and names == line["rows"][0].keys()]
-    return {line["recipe"]: [Row(**row) for row in line["rows"]] for line in decoded}
-
-
 def measured(dataset: str, path: Path = RECORD) -> Reading:
     """Median reading of a data set, or of Cityscapes, as ``source`` tells; raises ValueError without a record."""
-    of = {find_recipe(recipe).dataset: (recipe, rows) for recipe, rows in recorded(path).items()}
+    lines = record.read(path) if path.is_file() else []
+    names = {field.name for field in fields(Row)}  # lines of older forms are skipped, the last of a data set counts
+    decoded = [line for line in lines if line["kind"] == "decode" and names == line["rows"][0].keys()]
+    of = {find_recipe(line["recipe"]).dataset: (line["recipe"], line["rows"]) for line in decoded}
     if not of:
         raise ValueError(
             f"expected a line of kind 'decode' in {path}, found none; measure it with dsrl-lab bench decode --record "
@@ -82,9 +76,8 @@ def measured(dataset: str, path: Path = RECORD) -> Reading:
     place = path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path
     missing = "" if dataset in of else f", which has no pictures of {dataset}"
     return Reading(
-        file_seconds=statistics.median(row.processor_seconds for row in rows),
-        memory_seconds=statistics.median(row.memory_processor_seconds for row in rows),
-        scoring_seconds=statistics.median(row.scoring_seconds for row in rows),
+        file_seconds=statistics.median(row["processor_seconds"] for row in rows),
+        scoring_seconds=statistics.median(row["scoring_seconds"] for row in rows),
         source=f"{place.as_posix()}, bench decode of {recipe}{missing}",
     )
 

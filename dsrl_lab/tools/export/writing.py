@@ -31,6 +31,7 @@ from dsrl_lab.training.evaluate import check_finite
 
 PRECISIONS = {"onnx": ("float32", "int8"), "torch-export": ("float32", "bf16")}
 TOLERANCE = 1e-4
+CALIBRATION_PICTURES = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,7 @@ def export(
 
 
 def calibration_pictures(
-    dataset: SegmentationDataset, input_size: tuple[int, int], *, number: int = 32
+    dataset: SegmentationDataset, input_size: tuple[int, int], *, number: int = CALIBRATION_PICTURES
 ) -> list[Tensor]:
     """At most ``number`` pictures at even distances of a training split, reduced for the network: (1, 3, h, w)."""
     step = max(1, len(dataset) // number)

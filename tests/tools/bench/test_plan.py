@@ -70,7 +70,7 @@ def test_as_many_images_are_seen_whatever_the_number_of_gpus() -> None:
     )
 
 
-READING = Reading(file_seconds=0.2, memory_seconds=0.02, scoring_seconds=0.1, source="by hand")
+READING = Reading(file_seconds=0.2, scoring_seconds=0.1, source="by hand")
 
 
 def test_a_plan_waits_for_what_is_slower() -> None:
