@@ -21,6 +21,7 @@ from dsrl_lab.tools.bench.catalogue import find
 from dsrl_lab.tools.bench.ratios import alternate, ratio_to
 from dsrl_lab.tools.bench.report import to_table
 from dsrl_lab.tools.input_size import check_takes
+from dsrl_lab.training.evaluate import device_of
 
 FACTORS = (0.25, 0.5, 1, 2, 4)  # of both sides of the input, for a plot of cost against input size
 GEMM_SIDE = 1024
@@ -53,10 +54,9 @@ def activation_bytes(model: nn.Module, input_size: tuple[int, int]) -> int:
 
     leaves = [module for module in model.modules() if not any(module.children())]
     handles = [leaf.register_forward_hook(add) for leaf in leaves]
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     try:
         with torch.no_grad():
-            model(torch.zeros(1, 3, *input_size, device=device))
+            model(torch.zeros(1, 3, *input_size, device=device_of(model)))
     finally:
         for handle in handles:
             handle.remove()

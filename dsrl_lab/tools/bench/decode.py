@@ -8,6 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,6 @@ from dsrl_lab.training.pose import PoseObjective
 
 DRAWN = 16
 RECORD = REPOSITORY / "data" / "runs" / "deployment.jsonl"
-TIMEOUT = 600  # seconds for all processes to start and answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,18 +108,15 @@ def run(
 
 def _measure(recipe: Recipe, root: Path | None, processes: int, workers: int, batches: int) -> Row:
     context = multiprocessing.get_context("spawn")
-    answers = context.Queue()
-    shared = processes, workers, batches, context.Barrier(processes), answers
-    work = [(recipe, root, rank, *shared) for rank in range(processes)]
-    started = [context.Process(target=_read, args=one, daemon=True) for one in work]
-    for process in started:
-        process.start()
-    replies = [answers.get(timeout=TIMEOUT) for _ in started]
-    for process in started:
-        process.join()
-    failures = [reply for reply in replies if isinstance(reply, str)]
-    if failures:
-        raise ValueError(max(failures, key=len))  # the others only report that the first has left
+    with context.Manager() as manager, ProcessPoolExecutor(processes, context) as pool:
+        barrier = manager.Barrier(processes)
+        shared = processes, workers, batches, barrier
+        shards = [pool.submit(_read, recipe, root, rank, *shared) for rank in range(processes)]
+        try:
+            replies = [shard.result() for shard in as_completed(shards)]
+        except Exception:
+            barrier.abort()  # the others wait at it
+            raise
     pictures = batches * recipe.train.batch_size
     files, memory, files_used, memory_used, scoring = zip(*replies, strict=True)
     return Row(
@@ -135,30 +132,26 @@ def _measure(recipe: Recipe, root: Path | None, processes: int, workers: int, ba
 
 
 def _read(
-    recipe: Recipe, root: Path | None, rank: int, processes: int, workers: int, batches: int, barrier: Any, answers: Any
-) -> None:
-    try:
-        torch.set_num_threads(1)
-        train, val = experiments.open_data(recipe, root)
-        scale, size = recipe.network.upscale_factor, recipe.train.batch_size
-        task: Objective = SegmentationObjective(recipe.train, scale)
-        if isinstance(train, PoseDataset):
-            task = PoseObjective(recipe.train, train.joint_table, scale)
-        shard = Batches(train, task.example, batch_size=size, seed=0, rank=rank, world_size=processes, workers=workers)
-        seconds, used = [], []
-        for _ in ("files", "memory"):
-            barrier.wait(TIMEOUT)
-            clock, processor = time.perf_counter(), time.process_time()
-            for iteration in range(batches):
-                shard(iteration)
-            seconds.append(time.perf_counter() - clock)
-            used.append(time.process_time() - processor)
-        shard.close()
-        scored = _score(val[0], recipe.network.num_classes) if isinstance(val, SegmentationDataset) else 0.0
-        answers.put((*seconds, *used, scored))
-    except Exception as error:  # for the process that waits for an answer
-        barrier.abort()
-        answers.put(str(error))
+    recipe: Recipe, root: Path | None, rank: int, processes: int, workers: int, batches: int, barrier: Any
+) -> tuple[float, ...]:
+    torch.set_num_threads(1)
+    train, val = experiments.open_data(recipe, root)
+    scale, size = recipe.network.upscale_factor, recipe.train.batch_size
+    task: Objective = SegmentationObjective(recipe.train, scale)
+    if isinstance(train, PoseDataset):
+        task = PoseObjective(recipe.train, train.joint_table, scale)
+    shard = Batches(train, task.example, batch_size=size, seed=0, rank=rank, world_size=processes, workers=workers)
+    seconds, used = [], []
+    for _ in ("files", "memory"):
+        barrier.wait()
+        clock, processor = time.perf_counter(), time.process_time()
+        for iteration in range(batches):
+            shard(iteration)
+        seconds.append(time.perf_counter() - clock)
+        used.append(time.process_time() - processor)
+    shard.close()
+    scored = _score(val[0], recipe.network.num_classes) if isinstance(val, SegmentationDataset) else 0.0
+    return *seconds, *used, scored
 
 
 def _score(sample: Sample, num_classes: int) -> float:
