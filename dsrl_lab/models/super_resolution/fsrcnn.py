@@ -28,8 +28,9 @@ class FSRCNN(SuperResolver):
             *(layer for _ in range(4) for layer in _conv_prelu(12, 12, 3)),
             *_conv_prelu(12, 56, 1),
         )
-        sampling = {"stride": upscale_factor, "padding": 4, "output_padding": upscale_factor - 1}
-        self.enlarge = nn.ConvTranspose2d(56, channels, 9, **sampling)
+        self.enlarge = nn.ConvTranspose2d(
+            56, channels, 9, stride=upscale_factor, padding=4, output_padding=upscale_factor - 1
+        )
         nn.init.normal_(self.enlarge.weight, std=0.001)
         nn.init.zeros_(self.enlarge.bias)  # type: ignore[arg-type]
 
