@@ -25,7 +25,6 @@ def draw_skeleton(
     visible: Tensor | None = None,
     color: str = "#D55E00",
     line: str = "-",
-    label: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw one person's joints (J, 2) and limbs over a picture; a limb with an end not ``visible`` (J,) is left out.
@@ -47,7 +46,7 @@ def draw_skeleton(
             x, y, color=color, linestyle=line, linewidth=1.6, path_effects=[withStroke(linewidth=3, foreground=edge)]
         )
     x, y = joints[seen > 0].T.tolist()
-    ax.plot(x, y, "o", color=color, markersize=3.6, markeredgecolor=edge, markeredgewidth=0.6, label=label)
+    ax.plot(x, y, "o", color=color, markersize=3.6, markeredgecolor=edge, markeredgewidth=0.6)
     return ax
 
 

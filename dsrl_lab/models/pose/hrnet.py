@@ -92,27 +92,19 @@ class HRNet(DensePredictor):
     """
 
     def __init__(
-        self,
-        num_classes: int,
-        *,
-        width: int = 32,
-        modules: Sequence[int] = (1, 4, 3),
-        blocks: int = 4,
-        stem_width: int | None = None,
+        self, num_classes: int, *, width: int = 32, modules: Sequence[int] = (1, 4, 3), blocks: int = 4
     ) -> None:
         super().__init__()
-        stem = min(64, 2 * width) if stem_width is None else stem_width
-        if min(num_classes, width, blocks, stem) < 1:
+        if min(num_classes, width, blocks) < 1:
             raise ValueError(
-                "expected positive num_classes, width, blocks and stem_width, got "
-                f"{num_classes}, {width}, {blocks} and {stem_width}"
+                f"expected positive num_classes, width and blocks, got {num_classes}, {width} and {blocks}"
             )
         if len(modules) != 3 or min(modules) < 1:
             raise ValueError(
                 "expected three positive numbers of modules, for the stages with two, three and four branches, got "
                 f"{tuple(modules)}; HRNet-W32 has (1, 4, 3)"
             )
-        widths = [width * 2**branch for branch in range(4)]
+        stem, widths = min(64, 2 * width), [width * 2**branch for branch in range(4)]
         self.spec = PredictorSpec(
             num_classes=num_classes,
             feature_channels=(4 * stem, *widths),
