@@ -35,6 +35,7 @@ def test_psnr_by_hand() -> None:
     target = torch.zeros(1, 1, 2, 2)
     pred = torch.tensor([[[[0.1, 0.1], [0.1, 0.3]]]])  # mean squared error 0.12 / 4 = 0.03
     assert psnr(pred, target).item() == pytest.approx(-10 * math.log10(0.03))
+    assert psnr(255 * pred, 255 * target, data_range=255).item() == pytest.approx(-10 * math.log10(0.03))
     assert psnr(target, target).item() == math.inf
 
 
@@ -88,13 +89,16 @@ def test_luminance_of_the_corners_of_the_cube() -> None:
     colours = torch.tensor([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=torch.float64)
     expected = torch.tensor([16, 235, 81.481, 144.553, 40.966], dtype=torch.float64)
     torch.testing.assert_close(luminance(colours[..., None, None]).flatten() * 255, expected)
+    torch.testing.assert_close(luminance(colours[..., None, None] * 255, data_range=255).flatten(), expected)
 
 
 @pytest.mark.parametrize("score", [psnr, ssim])
-def test_a_border_that_does_not_count(score: Any, photo: Tensor, noisy: Tensor) -> None:
+def test_y_channel_crop_and_range(score: Any, photo: Tensor, noisy: Tensor) -> None:
     inner = (..., slice(3, -3), slice(3, -3))
     expected = score(luminance(noisy)[inner], luminance(photo)[inner])
-    assert score(luminance(noisy), luminance(photo), crop_border=3).item() == expected.item()
+    assert score(noisy, photo, crop_border=3, y_channel=True).item() == pytest.approx(expected.item())
+    in_bytes = score(noisy * 255, photo * 255, crop_border=3, y_channel=True, data_range=255)
+    assert in_bytes.item() == pytest.approx(expected.item())
     assert abs(score(noisy, photo).item() - expected.item()) > 1e-3
 
 
@@ -117,7 +121,7 @@ def test_mistakes_are_named(score: Any, photo: Tensor) -> None:
     with pytest.raises(ValueError, match=r"pixels a side within the border.*crop_border=-1"):
         score(photo, photo, crop_border=-1)
     with pytest.raises(ValueError, match=r"RGB images of shape \(\.\.\., 3, H, W\), got \(1, 1, 64, 80\)"):
-        luminance(photo[:, :1])
+        score(photo[:, :1], photo[:, :1], y_channel=True)
 
 
 @pytest.mark.parametrize("positions", [1, 1000, 5000])
@@ -143,6 +147,16 @@ def test_a_pair_of_equal_images_is_left_out_of_the_mean() -> None:
     assert psnr(target, target).item() == math.inf
 
 
+def test_whole_numbers_score_as_the_same_numbers_in_floats() -> None:
+    corners = torch.tensor([[[[0, 255]], [[0, 255]], [[0, 255]]]], dtype=torch.uint8)
+    assert luminance(corners, data_range=255).flatten().tolist() == pytest.approx([16, 235])
+    target = torch.randint(0, 250, (2, 3, 16, 16), dtype=torch.uint8)
+    pred = target + 5  # mean squared error 25
+    assert psnr(pred, target, data_range=255).item() == pytest.approx(20 * math.log10(255 / 5))
+    expected = ssim(pred.double() / 255, target.double() / 255, y_channel=True)
+    assert ssim(pred, target, data_range=255, y_channel=True).item() == pytest.approx(expected.item())
+
+
 @pytest.mark.parametrize("score", [psnr, ssim])
 def test_values_that_cannot_be_scored_are_refused(score: Any, photo: Tensor) -> None:
     for bad in (math.nan, math.inf):
@@ -150,8 +164,10 @@ def test_values_that_cannot_be_scored_are_refused(score: Any, photo: Tensor) -> 
         broken[0, 0, 0, 0] = bad
         with pytest.raises(ValueError, match="expected finite images, got NaN or infinity"):
             score(broken, photo)
-    for call in (lambda: score(photo, photo.to(torch.uint8)), lambda: luminance(photo.to(torch.uint8))):
-        with pytest.raises(ValueError, match=r"images in \[0, 1\], got torch.uint8; divide bytes by 255"):
-            call()
+    with pytest.raises(ValueError, match=r"images in \[0, 1\], got torch.uint8; pass data_range=255"):
+        score(photo, photo.to(torch.uint8))
+    for data_range in (0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="expected a positive data_range, got"):
+            score(photo, photo, data_range=data_range)
     with pytest.raises(ValueError, match="two image batches of one shape"):
         score(photo[:0], photo[:0])

@@ -17,6 +17,7 @@ from dsrl_lab.models.segmentation.espnetv2 import (
     ESPNetv2,
     from_released_checkpoint,
     our_name,
+    output_sources,
 )
 from dsrl_lab.recipes import find_recipe
 
@@ -148,9 +149,9 @@ def test_a_released_file_loads_strictly_and_gives_its_outputs(release: tuple[Pat
 def test_other_classes_change_two_tensors_and_may_start_from_released_rows(release: tuple[Path, ESPNetv2]) -> None:
     path, network = release
     released = network.state_dict()
-    fresh = from_released_checkpoint(path, class_map=[None] * 11)
+    fresh = from_released_checkpoint(path, num_classes=11)
     mapped = from_released_checkpoint(path, class_map=CAMVID_FROM_CITYSCAPES)
-    partly = from_released_checkpoint(path, class_map=(4, None, 4))
+    partly = from_released_checkpoint(path, num_classes=3, class_map=(4, None, 4))
     for other in (fresh, mapped, partly):
         changed = [name for name, tensor in other.state_dict().items() if not torch.equal(tensor, released[name])]
         assert changed == ["classifier.weight", "classifier.bias"]
@@ -163,7 +164,9 @@ def test_other_classes_change_two_tensors_and_may_start_from_released_rows(relea
     assert not torch.equal(partly.classifier.weight[1], network.classifier.weight[4])
 
 
-def test_a_released_name_has_one_of_ours() -> None:
+def test_an_output_starts_from_a_released_one_or_fresh() -> None:
+    assert output_sources(20, None, (10, 2, None)) == (10, 2, None)
+    assert output_sources(20, 2, None) == (None, None)
     assert our_name("base_net.level4.6.proj_1x1.bn.running_var") == "stage16.6.project.1.running_var"
 
 
@@ -186,13 +189,16 @@ def test_a_file_that_is_no_release_is_refused(release: tuple[Path, ESPNetv2], tm
 
 
 @pytest.mark.parametrize(
-    ("class_map", "message"), [((1, 20), r"in 0\.\.19, or None \(fresh\), got \[20\]"), ((-1,), r"got \[-1\]")]
+    ("options", "message"),
+    [
+        ({"num_classes": 2, "class_map": (1, 2, 3)}, "each of 2 classes, got 3"),
+        ({"class_map": (1, 20)}, r"in 0\.\.19, or None \(fresh\), got \[20\]"),
+        ({"class_map": (-1,)}, r"got \[-1\]"),
+    ],
 )
-def test_class_maps_that_do_not_fit_are_refused(
-    release: tuple[Path, ESPNetv2], class_map: tuple[int, ...], message: str
-) -> None:
+def test_class_maps_that_do_not_fit_are_refused(release: tuple[Path, ESPNetv2], options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        from_released_checkpoint(release[0], class_map=class_map)
+        from_released_checkpoint(release[0], **options)
 
 
 @pytest.mark.parametrize(

@@ -72,10 +72,11 @@ def test_parameters_and_multiply_adds_are_those_of_public_code(w32: HRNet, size:
     assert cost.macs / 1e9 == pytest.approx(macs, rel=0.0005)
 
 
-def test_the_stem_grows_with_the_width_to_that_of_the_release() -> None:
+def test_the_stem_of_the_release_is_an_option() -> None:
     few: dict[str, Any] = {"modules": (1, 1, 1), "blocks": 1}
     with torch.device("meta"):
         by_width = [HRNet(17, width=width, **few).spec.feature_channels for width in (8, 18, 32, 48)]
+        assert HRNet(17, width=18, stem_width=64, **few).spec.feature_channels == (256, 18, 36, 72, 144)
     assert by_width == [
         (64, 8, 16, 32, 64),
         (144, 18, 36, 72, 144),
@@ -220,10 +221,12 @@ def test_training_on_one_position_says_what_to_do() -> None:
         small().train()(torch.zeros(1, 3, 32, 32))
 
 
-@pytest.mark.parametrize(("num_classes", "width", "blocks"), [(0, 8, 1), (4, 0, 1), (4, 8, 0)])
-def test_arguments_must_be_positive(num_classes: int, width: int, blocks: int) -> None:
-    with pytest.raises(ValueError, match="expected positive num_classes, width and blocks, got"):
-        HRNet(num_classes, width=width, blocks=blocks)
+@pytest.mark.parametrize(
+    ("num_classes", "width", "blocks", "stem_width"), [(0, 8, 1, None), (4, 0, 1, None), (4, 8, 0, None), (4, 8, 1, 0)]
+)
+def test_arguments_must_be_positive(num_classes: int, width: int, blocks: int, stem_width: int | None) -> None:
+    with pytest.raises(ValueError, match="expected positive num_classes, width, blocks and stem_width, got"):
+        HRNet(num_classes, width=width, blocks=blocks, stem_width=stem_width)
 
 
 @pytest.mark.parametrize("modules", [(1, 1), (1, 1, 1, 1), (1, 0, 1)])

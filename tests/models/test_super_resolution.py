@@ -194,6 +194,10 @@ def test_bilinear_start_enlarges_each_channel_by_itself() -> None:
     image = torch.rand(1, 3, 6, 7)
     expected = F.interpolate(image, scale_factor=2, mode="bilinear")
     torch.testing.assert_close(double(image)[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
+    with pytest.raises(ValueError, match=r"expected a weight of shape \(C, C, 4, 4\)"):
+        bilinear_(torch.empty(3, 3, 3, 3))
+    with pytest.raises(ValueError, match="bilinear doubling"):
+        bilinear_(torch.empty(4, 2, 4, 4))
 
 
 @pytest.mark.parametrize("name", ["srcnn", "espcn", "lapsrn", "dbpn with skip"])

@@ -92,19 +92,27 @@ class HRNet(DensePredictor):
     """
 
     def __init__(
-        self, num_classes: int, *, width: int = 32, modules: Sequence[int] = (1, 4, 3), blocks: int = 4
+        self,
+        num_classes: int,
+        *,
+        width: int = 32,
+        modules: Sequence[int] = (1, 4, 3),
+        blocks: int = 4,
+        stem_width: int | None = None,
     ) -> None:
         super().__init__()
-        if min(num_classes, width, blocks) < 1:
+        stem = min(64, 2 * width) if stem_width is None else stem_width
+        if min(num_classes, width, blocks, stem) < 1:
             raise ValueError(
-                f"expected positive num_classes, width and blocks, got {num_classes}, {width} and {blocks}"
+                "expected positive num_classes, width, blocks and stem_width, got "
+                f"{num_classes}, {width}, {blocks} and {stem_width}"
             )
         if len(modules) != 3 or min(modules) < 1:
             raise ValueError(
                 "expected three positive numbers of modules, for the stages with two, three and four branches, got "
                 f"{tuple(modules)}; HRNet-W32 has (1, 4, 3)"
             )
-        stem, widths = min(64, 2 * width), [width * 2**branch for branch in range(4)]
+        widths = [width * 2**branch for branch in range(4)]
         self.spec = PredictorSpec(
             num_classes=num_classes,
             feature_channels=(4 * stem, *widths),
@@ -138,6 +146,7 @@ class HRNet(DensePredictor):
         nn.init.zeros_(self.predict.bias)  # type: ignore[arg-type]
 
     def forward_features(self, image: Tensor) -> Maps:
+        """Encode a normalised image into the first stage's map and the four branches of the last module."""
         self.check_positions(image)
         feat4 = self.stage1(self.stem(image))
         maps = self.stage2(tuple(enter(feat4) for enter in self.enter2))
@@ -146,5 +155,6 @@ class HRNet(DensePredictor):
         return (feat4, *maps)
 
     def forward_head(self, features: Maps) -> HeadOutput:
+        """Gather the branches at the finest one and predict a heat-map per joint."""
         (x,) = self.gather(features[1:])
         return HeadOutput(self.predict(x), x)

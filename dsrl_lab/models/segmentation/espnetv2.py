@@ -168,20 +168,44 @@ def read_release(path: str | Path) -> tuple[dict[str, Tensor], float]:
     return state, width
 
 
-def from_released_checkpoint(path: str | Path, *, class_map: Sequence[int | None] | None = None) -> ESPNetv2:
+def output_sources(
+    released_classes: int, num_classes: int | None, class_map: Sequence[int | None] | None
+) -> tuple[int | None, ...]:
+    """For each output of a new network the released output it starts from, or None for a fresh one.
+
+    ValueError where ``class_map`` names outputs that do not exist, or its length is not ``num_classes``.
+
+    Example:
+        >>> output_sources(20, None, (10, 2, None)), output_sources(20, 2, None)
+        ((10, 2, None), (None, None))
+    """
+    if class_map is None:
+        kept = num_classes is None or num_classes == released_classes
+        return tuple(range(released_classes)) if kept else (None,) * (num_classes or 0)
+    if num_classes not in (None, len(class_map)):
+        raise ValueError(
+            f"expected one class_map entry for each of {num_classes} classes, got {len(class_map)}; "
+            "make them agree, or leave num_classes out"
+        )
+    wrong = [entry for entry in class_map if entry is not None and not 0 <= entry < released_classes]
+    if wrong:
+        raise ValueError(f"expected class_map entries in 0..{released_classes - 1}, or None (fresh), got {wrong}")
+    return tuple(class_map)
+
+
+def from_released_checkpoint(
+    path: str | Path, *, num_classes: int | None = None, class_map: Sequence[int | None] | None = None
+) -> ESPNetv2:
     """Build ESPNetv2 from an ``espnetv2_s_<width>_city_<W>x<H>.pth`` of EdgeNets, strictly: every tensor is used.
 
-    Sizes are read from the tensors' shapes. ``class_map`` names for each class the released output whose row of the two
-    tensors of ``classifier`` it starts from, or None for a fresh row; without one the outputs are the released ones.
+    Sizes are read from the tensors' shapes. With another ``num_classes`` the two tensors of ``classifier`` are fresh;
+    ``class_map`` names for each new class the released output whose row it starts from, or None for a fresh row.
 
-    ValueError where the file is no complete ESPNetv2 release, or has no output that ``class_map`` names.
+    ValueError where the file is no complete ESPNetv2 release, or ``class_map`` does not fit.
     """
     state, width = read_release(path)
     released_classes, pyramid_channels = state["classifier.weight"].shape[:2]
-    sources = range(released_classes) if class_map is None else class_map
-    wrong = [source for source in sources if source is not None and not 0 <= source < released_classes]
-    if wrong:
-        raise ValueError(f"expected class_map entries in 0..{released_classes - 1}, or None (fresh), got {wrong}")
+    sources = output_sources(released_classes, num_classes, class_map)
     network = ESPNetv2(len(sources), width=width, pyramid_channels=pyramid_channels)
     fresh = network.state_dict()
     for name in ("classifier.weight", "classifier.bias"):

@@ -11,7 +11,7 @@ from dsrl_lab.models.super_resolution.base import SuperResolver
 
 
 class FSRCNN(SuperResolver):
-    """An hourglass: 56 channels (d) at both ends, 12 inside (s), four layers deep (m); errors as ``SuperResolver``.
+    """An hourglass: ``width`` (d) at both ends, ``waist`` (s) inside, ``depth`` (m); errors as ``SuperResolver``.
 
     Example:
         >>> sum(p.numel() for p in FSRCNN(3, channels=1).parameters())
@@ -20,16 +20,18 @@ class FSRCNN(SuperResolver):
 
     framework = "post-upsampling"
 
-    def __init__(self, upscale_factor: int, *, channels: int = 3) -> None:
+    def __init__(
+        self, upscale_factor: int, *, channels: int = 3, width: int = 56, waist: int = 12, depth: int = 4
+    ) -> None:
         super().__init__(upscale_factor, channels=channels)
         self.body = nn.Sequential(
-            *_conv_prelu(channels, 56, 5),
-            *_conv_prelu(56, 12, 1),
-            *(layer for _ in range(4) for layer in _conv_prelu(12, 12, 3)),
-            *_conv_prelu(12, 56, 1),
+            *_conv_prelu(channels, width, 5),
+            *_conv_prelu(width, waist, 1),
+            *(layer for _ in range(depth) for layer in _conv_prelu(waist, waist, 3)),
+            *_conv_prelu(waist, width, 1),
         )
         self.enlarge = nn.ConvTranspose2d(
-            56, channels, 9, stride=upscale_factor, padding=4, output_padding=upscale_factor - 1
+            width, channels, 9, stride=upscale_factor, padding=4, output_padding=upscale_factor - 1
         )
         nn.init.normal_(self.enlarge.weight, std=0.001)
         nn.init.zeros_(self.enlarge.bias)  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ class ExportedNetwork(nn.Module):
     size.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
         super().__init__()
         if not path.is_file():
             raise FileNotFoundError(f"no exported network at {path}; write one with dsrl-lab export")
@@ -41,7 +41,7 @@ class ExportedNetwork(nn.Module):
         self.path = path
         _, onnxruntime = import_onnx()
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = threads
         options.log_severity_level = 4  # our message says it
         try:
             with silent_logging():
