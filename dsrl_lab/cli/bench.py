@@ -144,7 +144,7 @@ def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float 
     if measure:
         step, share = training.utilisation(recipe)
         output.print(
-            f"measured here: a step of {recipe.train.batch_size} pictures takes {step:.2f} s and reaches {share:.0%} of "
+            f"measured here: a step of {recipe.train.batch_size} pictures takes {step:.2f} s, at {share:.0%} of "
             "the rate of this machine's own matrix product; a GPU reaches less"
         )
 

@@ -151,11 +151,11 @@ class MobileNetV2Encoder(Encoder):
         return tuple(maps)
 
 
-def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path) -> None:
+def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path, *, sha256: str | None = None) -> None:
     """Load torchvision's ImageNet weights, strictly; no constructor ever does.
 
-    A path is read where it is; a name (``IMAGENET1K_V1``, ...) is downloaded into ``torch.hub``'s cache. The digits of
-    the SHA-256 in the file's name are verified before the content is read.
+    A path is read where it is; a name (``IMAGENET1K_V1``, ...) is downloaded into ``torch.hub``'s cache. ``sha256``,
+    8 digits or more and by default those in the file's name, is verified before the content is read.
 
     ValueError for no such file, name or weights, a failed download, no digest or another, or another kind of file.
     """
@@ -184,9 +184,7 @@ def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path) -> None
                 f"no file and no torchvision weights of {name} are called {str(path_or_name)!r}; "
                 f"give a path, or one of {', '.join(published)}"
             )
-    expected, actual = _digest_in_name(path), files.sha256(path)
-    if not actual.startswith(expected):
-        raise ValueError(f"{path} has SHA-256 {actual}, expected {expected}; delete the file and fetch it again")
+    _verify(path, sha256 or _digest_in_name(path))
     left_out = ("fc.", "classifier.", "features.18.")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -195,11 +193,17 @@ def load_torchvision_weights(encoder: Encoder, path_or_name: str | Path) -> None
         raise ValueError(f"{path} does not hold torchvision's weights of {name}: {error}") from error
 
 
-def _digest_in_name(path: Path) -> str:
+def _digest_in_name(path: Path) -> str | None:
     found = re.search(r"-([0-9a-f]{8,64})$", path.stem)  # resnet50-11ad3fa6.pth
-    if not found:
+    return found[1] if found else None
+
+
+def _verify(path: Path, expected: str | None) -> None:
+    if expected is None or not re.fullmatch(r"[0-9a-fA-F]{8,64}", expected):
         raise ValueError(
-            f"no SHA-256 to verify {path.name} with: expected a name that ends in 8 to 64 digits of it, as "
-            "resnet50-11ad3fa6.pth; give the file the name that it was published under"
+            f"no SHA-256 to verify {path.name} with: expected 8 to 64 hexadecimal digits, got {expected!r}; "
+            "pass them as sha256=..."
         )
-    return found[1]
+    actual = files.sha256(path)
+    if not actual.startswith(expected.lower()):
+        raise ValueError(f"{path} has SHA-256 {actual}, expected {expected}; delete the file and fetch it again")

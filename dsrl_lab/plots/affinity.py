@@ -17,8 +17,8 @@ from dsrl_lab.rows import VERMILLION
 SIMILARITY, DIFFERENCE = "cividis", "PuOr"
 
 
-def affinity_row(features: Tensor, position: tuple[int, int]) -> Tensor:
-    """A row of ``affinity_matrix`` without it: (C, h, w) to (h, w), in [-1, 1]; ValueError off the grid.
+def affinity_row(features: Tensor, position: tuple[int, int], *, p: float = 2.0) -> Tensor:
+    """A row of ``affinity_matrix`` without it: (C, h, w) to (h, w), in [-1, 1] for p = 2; ValueError off the grid.
 
     Example:
         >>> affinity_row(torch.tensor([[[1.0, 0.0, 2.0]], [[0.0, 3.0, 0.0]]]), (0, 0))  # (2, 1, 3)
@@ -28,7 +28,7 @@ def affinity_row(features: Tensor, position: tuple[int, int]) -> Tensor:
     y, x = position
     if not (0 <= y < height and 0 <= x < width):
         raise ValueError(f"expected a position (y, x) on the grid of {height}x{width}, got {position}")
-    units = torch.nn.functional.normalize(features.float(), dim=0)
+    units = torch.nn.functional.normalize(features.float(), p=p, dim=0)
     return torch.einsum("chw,c->hw", units, units[:, y, x])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from matplotlib.axes import Axes
@@ -15,7 +16,8 @@ from dsrl_lab.plots.masks import show_image
 from dsrl_lab.plots.theme import axes_or_current
 from dsrl_lab.rows import Style
 
-ALPHAS = tuple(step / 50 for step in range(1, 26))  # tolerances of ``pck_curve``: 0.02, 0.04, ... 0.5
+ALPHAS = tuple(step / 50 for step in range(1, 26))
+"""Tolerances of ``pck_curve``, as shares of the torso: 0.02, 0.04, ... 0.5."""
 
 
 def draw_skeleton(
@@ -25,6 +27,7 @@ def draw_skeleton(
     visible: Tensor | None = None,
     color: str = "#D55E00",
     line: str = "-",
+    label: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw one person's joints (J, 2) and limbs over a picture; a limb with an end not ``visible`` (J,) is left out.
@@ -46,7 +49,7 @@ def draw_skeleton(
             x, y, color=color, linestyle=line, linewidth=1.6, path_effects=[withStroke(linewidth=3, foreground=edge)]
         )
     x, y = joints[seen > 0].T.tolist()
-    ax.plot(x, y, "o", color=color, markersize=3.6, markeredgecolor=edge, markeredgewidth=0.6)
+    ax.plot(x, y, "o", color=color, markersize=3.6, markeredgecolor=edge, markeredgewidth=0.6, label=label)
     return ax
 
 
@@ -76,6 +79,7 @@ def pck_curve(
     torso: tuple[int, int],
     style: Style,
     label: str,
+    alphas: Sequence[float] = ALPHAS,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw PCK (in %) of joints (N, J, 2), ``visible`` (N, J), against the tolerance as a share of the torso.
@@ -88,7 +92,10 @@ def pck_curve(
         100.0
     """
     ax = axes_or_current(ax)
-    values = [100 * pck(pred, target, visible, alpha=alpha, torso=torso).mean for alpha in ALPHAS]
-    ax.plot(ALPHAS, values, color=style.color, linestyle=style.line, marker=style.marker, markevery=4, label=label)
-    ax.set(xlabel="tolerance (share of the torso)", ylabel="PCK (%)", xlim=(0, ALPHAS[-1]), ylim=(0, 102))
+    values = [100 * pck(pred, target, visible, alpha=alpha, torso=torso).mean for alpha in alphas]
+    every = max(1, len(values) // 6)
+    ax.plot(
+        list(alphas), values, color=style.color, linestyle=style.line, marker=style.marker, markevery=every, label=label
+    )
+    ax.set(xlabel="tolerance (share of the torso)", ylabel="PCK (%)", xlim=(0, max(alphas)), ylim=(0, 102))
     return ax

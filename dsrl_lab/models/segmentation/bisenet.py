@@ -110,6 +110,7 @@ class BiSeNet(DensePredictor):
     """
 
     ENCODERS = ("resnet18", "xception39")
+    auxiliary_weight = 1.0
 
     def __init__(self, num_classes: int, *, encoder: str = "resnet18") -> None:
         super().__init__()
@@ -146,11 +147,13 @@ class BiSeNet(DensePredictor):
         self.auxiliary8 = nn.Sequential(ConvNormAct(128, width, 3), nn.Conv2d(width, num_classes, 1))
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Give the spatial path's map and the context path's two deepest."""
         self.check_positions(image)
         *_, feat16, feat32 = self.encoder(image)
         return self.spatial_path(image), feat16, feat32
 
     def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Enlarge the context to stride 8, join the detail, classify; in training also at strides 16 and 8."""
         detail8, feat16, feat32 = features
         context32 = self.attention32(feat32) + self.global_context(feat32)
         context16 = self.refine32(resize(context32, feat16.shape[-2:]))

@@ -97,6 +97,7 @@ class DABNet(DensePredictor):
         self.classify = nn.Conv2d(channels8, num_classes, 1, bias=False)
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Give the maps at strides 2, 4 and 8, each joined with the averaged image and normalised."""
         self.check_positions(image)
         image2 = F.avg_pool2d(image, 3, stride=2, padding=1)
         image4 = F.avg_pool2d(image2, 3, stride=2, padding=1)
@@ -109,5 +110,6 @@ class DABNet(DensePredictor):
         return feat2, feat4, feat8
 
     def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Classify the deepest map; there is no decoder."""
         feat8 = features[-1]
         return HeadOutput(self.classify(feat8), feat8)

@@ -78,11 +78,13 @@ class DeepLabv3Plus(DensePredictor):
         self.classify = nn.Sequential(nn.Dropout(0.1), nn.Conv2d(256, num_classes, 1))
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Give the encoder's map at stride 4 and the pyramid's output."""
         self.check_positions(image)
         feat4, *_, deep = self.encoder(image)
         return feat4, self.pyramid(deep)
 
     def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Enlarge the deep map, join the shallow one, refine, classify; all at stride 4."""
         feat4, deep = features
         low = self.low(feat4)
         deep = resize(self.pyramid_dropout(deep), low.shape[-2:])

@@ -84,6 +84,7 @@ class ESPNetv2(DensePredictor):
                     nn.init.zeros_(module.bias)
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Encode a normalised image into maps of stride 2, 4, 8 and 16."""
         feat2 = self.stem(image)
         image4 = shrink(shrink(image))
         feat4 = self.down4(feat2, image4)
@@ -93,6 +94,7 @@ class ESPNetv2(DensePredictor):
         return feat2, feat4, feat8, feat16
 
     def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Decode to logits and 32-channel features, both at half the input size (rounded up)."""
         feat2, feat4, feat8, feat16 = features
         x = self.join8(self.widen16(self.pyramid16(feat16)), feat8)
         x = self.join4(self.widen8(self.pyramid8(x)), feat4)

@@ -39,6 +39,7 @@ class PSPNet(DensePredictor):
     """
 
     ENCODERS = ("resnet50", "resnet101", "resnet18")
+    auxiliary_weight = 0.4
 
     def __init__(self, num_classes: int, *, encoder: str = "resnet50", deep_stem: bool = True) -> None:
         super().__init__()
@@ -64,10 +65,12 @@ class PSPNet(DensePredictor):
         )
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Give the outputs of the encoder's four stages."""
         self.check_positions(image)
         return self.encoder(image)
 
     def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Pool the deepest map, fuse, classify; in training also classify the map before it."""
         *_, before, deep = features
         fused = self.fuse(self.pyramid(deep))
         auxiliary = (self.auxiliary(before),) if self.training else ()

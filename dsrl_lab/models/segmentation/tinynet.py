@@ -63,11 +63,13 @@ class TinyNet(DensePredictor):
         self.classifier = nn.Conv2d(head, num_classes, 1)
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Encode a normalised image into maps of stride 2, 4 and 8."""
         feat2 = self.stage2(image)
         feat4 = self.stage4(feat2)
         return feat2, feat4, self.stage8(feat4)
 
     def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Decode to logits and features at half the input size."""
         feat2, feat4, feat8 = features
         x = self.refine4(self.lateral4(feat4) + resize(self.lateral8(feat8), feat4.shape[-2:]))
         x = self.refine2(self.lateral2(feat2) + resize(x, feat2.shape[-2:]))

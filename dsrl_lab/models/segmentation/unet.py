@@ -64,6 +64,7 @@ class UNet(DensePredictor):
         self.classifier = nn.Conv2d(width, num_classes, 1)
 
     def forward_features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Encode a normalised image into maps of stride 1, 2, ... 2^depth."""
         self.check_positions(image)
         features = [self.encoder[0](image)]
         for level in list(self.encoder)[1:]:
@@ -71,6 +72,7 @@ class UNet(DensePredictor):
         return tuple(features)
 
     def forward_head(self, features: tuple[Tensor, ...]) -> HeadOutput:
+        """Decode to logits and features at the input's size."""
         x = features[-1]
         for up, skip in zip(self.decoder, features[-2::-1], strict=True):
             x = up(x, skip)

@@ -7,6 +7,7 @@ Deviations: mid-grey is subtracted, so that zero padding means grey; the last la
 a nearest-neighbour enlargement. The two together were worth 0.8 dB on Set5 x2 after 1500 steps (one seed).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,11 +19,13 @@ MID_GREY = 0.5
 
 
 @torch.no_grad()
-def icnr_(weight: Tensor, upscale_factor: int) -> Tensor:
+def icnr_(
+    weight: Tensor, upscale_factor: int, initializer: Callable[[Tensor], Tensor] = nn.init.kaiming_normal_
+) -> Tensor:
     """Fill the weight (C * s^2, in_channels, kH, kW) of a sub-pixel convolution in place so that no checkerboard shows.
 
-    The s^2 filters of neighbouring outputs are made equal, at He's values. Output channels that are no multiple of s^2
-    are a ValueError.
+    The s^2 filters of neighbouring outputs are made equal; ``initializer`` fills those that are then repeated. Output
+    channels that are no multiple of s^2 are a ValueError.
 
     Example:
         >>> conv = nn.Conv2d(8, 3 * 4, 3, padding=1, bias=False)
@@ -34,7 +37,7 @@ def icnr_(weight: Tensor, upscale_factor: int) -> Tensor:
     phases = upscale_factor**2
     if weight.shape[0] % phases:
         raise ValueError(f"expected output channels, a multiple of upscale_factor^2 = {phases}, got {weight.shape[0]}")
-    filters = nn.init.kaiming_normal_(weight.new_empty(weight.shape[0] // phases, *weight.shape[1:]))
+    filters = initializer(weight.new_empty(weight.shape[0] // phases, *weight.shape[1:]))
     return weight.copy_(filters.repeat_interleave(phases, dim=0))
 
 

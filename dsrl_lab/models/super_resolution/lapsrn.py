@@ -18,13 +18,20 @@ WIDTH = 64
 def bilinear_(weight: Tensor) -> Tensor:
     """Fill the weight (C, C, 4, 4) or (C, 1, 4, 4) of a transposed convolution of stride 2: bilinear enlargement.
 
+    Another shape is a ValueError.
+
     Example:
         >>> double = nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1, bias=False)
         >>> _ = bilinear_(double.weight)
         >>> double(torch.ones(1, 1, 4, 4))[0, 0, 3].tolist()
         [0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75]
     """
-    in_channels, group_channels = weight.shape[:2]
+    in_channels, group_channels, *kernel_size = weight.shape
+    if kernel_size != [4, 4] or group_channels not in (1, in_channels):
+        raise ValueError(
+            f"expected a weight of shape (C, C, 4, 4) or (C, 1, 4, 4), got {tuple(weight.shape)}; "
+            "bilinear doubling is a 4x4 transposed convolution of stride 2 on each channel"
+        )
     ramp = torch.tensor([0.25, 0.75, 0.75, 0.25], dtype=weight.dtype, device=weight.device)
     own_channel = torch.eye(in_channels, group_channels) if group_channels > 1 else torch.ones(in_channels, 1)
     return weight.copy_(own_channel.to(weight)[:, :, None, None] * torch.outer(ramp, ramp))
@@ -53,6 +60,7 @@ class LapSRN(SuperResolver):
             nn.init.normal_(residual.weight, std=1e-3)
 
     def forward_scales(self, low_res: Tensor) -> tuple[Tensor, ...]:
+        """(N, C, h, w) -> images of 2, 4, ... s times the size."""
         features, image = self.stem(low_res), low_res
         scales = []
         levels = zip(self.feature_levels, self.residuals, self.image_levels, strict=True)

@@ -171,7 +171,7 @@ def test_a_plan_is_checked_against_steps_here() -> None:
     small = ["--plan", "streets_tinynet_45x60_baseline", "--decode-ms", "1", "--measure"]
     result = CliRunner().invoke(cli.app, ["cost", *small])
     assert result.exit_code == 0, result.output
-    share = re.search(r"a step of 8 pictures takes [\d.]+ s and reaches (\d+)% of", " ".join(result.output.split()))
+    share = re.search(r"a step of 8 pictures takes [\d.]+ s, at (\d+)% of", " ".join(result.output.split()))
     assert share and 0 < int(share[1]) < 100
 
 
