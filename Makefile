@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --disable-pip-version-check -q $(if $(LOCK),-c requirements.lock)
+PACKAGES := site/node_modules/.package-lock.json
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help reproduce test lab check notebooks browser slow classroom wheel lock clean
+.PHONY: help reproduce test lab check notebooks site browser slow classroom wheel lock clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -50,7 +51,13 @@ check: $(VENV)/.dev  ## Lint, format, types, import layers, notebooks in step wi
 notebooks: $(VENV)/.dev  ## Execute every notebook, as a reader would
 	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist load -m notebooks
 
-browser: $(VENV)/.dev  ## Touch the widgets' pages in Chromium (Debian's package chromium)
+$(PACKAGES): site/package.json site/package-lock.json
+	npm ci --prefix site --ignore-scripts --no-audit --no-fund
+
+site: $(VENV)/.dev $(PACKAGES)  ## Build the site into build/site: your own picture, widgets, notebooks, results (needs npm)
+	$(BIN)/python site/build.py
+
+browser: $(VENV)/.dev $(if $(shell command -v npm),$(PACKAGES))  ## Touch widgets and site in Chromium (Debian's package chromium)
 	$(BIN)/python -m pytest -m browser
 
 slow: $(VENV)/.dev .venv-class/.made  ## Check what takes long or needs real data (DSRL_LAB_DATA)
@@ -77,4 +84,4 @@ lock: $(VENV)/.dev  ## Write requirements.lock again, of the newest versions tha
 		--extra lab --extra export --extra video --extra dev -q -o requirements.lock
 
 clean:  ## Remove the virtual environment and caches; runs and data stay
-	rm -rf $(VENV) .venv-class .pytest_cache .ruff_cache .mypy_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) .venv-class build/site site/node_modules .pytest_cache .ruff_cache .mypy_cache .import_linter_cache *.egg-info

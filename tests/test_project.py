@@ -87,6 +87,15 @@ def test_the_makefile_has_the_promised_targets_and_readme_names_them(target: str
     assert f"make {target}" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_sites_lock_file_names_exact_packages_and_no_host_but_npms() -> None:
+    lock = json.loads((ROOT / "site" / "package-lock.json").read_text(encoding="utf-8"))
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert {"node_modules/onnxruntime-web", "node_modules/katex", "node_modules/axe-core"} <= set(packages)
+    assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
+    addresses = [entry.get("resolved", "https://registry.npmjs.org/") for entry in packages.values()]
+    assert all(address.startswith("https://registry.npmjs.org/") for address in addresses)
+
+
 def test_the_version_is_said_once() -> None:
     import dsrl_lab
 

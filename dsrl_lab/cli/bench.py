@@ -23,7 +23,7 @@ Record = Annotated[Path | None, typer.Option(dir_okay=False, callback=record_to_
 def affinity(
     rounds: Annotated[int, typer.Option(help="Timed rounds; the median counts.")] = 5,
     device: Annotated[str, typer.Option(help="cpu, or cuda: the fused kernel too, in each precision.")] = "cpu",
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Add a line to this record.")] = None,
+    record: Record = None,
 ) -> None:
     """Feature affinity by method: time, memory, share of a plain matrix product's rate, error against float64."""
     from dsrl_lab.tools.bench import affinity as bench
@@ -48,23 +48,6 @@ def train(
     facts = {"setting": setting, "changes": changes or [], "steps": steps, "milliseconds": by_part}
     _show(bench.table(rows), record, "training_pace", rows, **facts)
     output.print(parts.table(by_part, rows[-1].title))
-
-
-@app.command(name="compile")
-def compile_(
-    setting: Annotated[str, typer.Option(help="Of the recipes.")] = "streets_tinynet_45x60",
-    row: Annotated[str, typer.Option(help="Of the ablation: baseline, sssr, dsrl, ...")] = "dsrl",
-    changes: Changes = None,
-    steps: Annotated[int, typer.Option(min=2, help="Timed steps of each.")] = 10,
-    record: Record = None,
-) -> None:
-    """A training step eager against compiled; compiling takes a minute or more, and needs a C++ compiler."""
-    from dsrl_lab.tools.bench import training as bench
-
-    rows, seconds = bench.run_compiled(setting, row=row, changes=changes or [], steps=steps)
-    output.print(f"the first compiled step took {seconds:.0f} s")
-    facts = {"setting": setting, "row": row, "changes": changes or [], "steps": steps, "compile_seconds": seconds}
-    _show(bench.table(rows), record, "compile_pace", rows, **facts)
 
 
 @app.command()
@@ -113,9 +96,7 @@ def cost(
     times. [bold]--plan RECIPE[/bold] estimates a training run on GPUs instead, feature affinity's tiled cost included.
     """
     if plan:
-        _plan(plan, gpu, utilisation, cores, decode_ms)
-        if measure:
-            _measure(plan)
+        _plan(plan, gpu, utilisation, cores, decode_ms, measure)
         return
     from dsrl_lab.tools.bench import cost as bench
 
@@ -133,9 +114,10 @@ def cost(
     output.print(f"cost against input size: {', '.join(map(str, files))}")
 
 
-def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float | None) -> None:
+def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float | None, measure: bool) -> None:
     from dsrl_lab.recipes import find_recipe
     from dsrl_lab.tools.bench import plan as plans
+    from dsrl_lab.tools.bench import training
     from dsrl_lab.tools.bench.decode import Reading, measured
 
     if gpu not in plans.ACCELERATORS:
@@ -145,8 +127,7 @@ def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float 
     if decode_ms is None:
         reading = measured(recipe.dataset)
     else:
-        seconds = decode_ms / 1000
-        reading = Reading(file_seconds=seconds, memory_seconds=0, scoring_seconds=0, source="--decode-ms")
+        reading = Reading(file_seconds=decode_ms / 1000, scoring_seconds=0, source="--decode-ms")
     drawn = [
         plans.plan(recipe, gpus, accelerator=accelerator, utilisation=utilisation, reading=reading, cores=cores)
         for gpus in (1, 8, 64)
@@ -160,18 +141,12 @@ def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float 
         f"{image.dense_affinity_bytes / 2**20:.0f} MiB); deployed: {image.deployed_macs / 1e9:.2f} G MACs",
         sep="\n",
     )
-
-
-def _measure(name: str) -> None:
-    from dsrl_lab.recipes import find_recipe
-    from dsrl_lab.tools.bench.training import utilisation
-
-    recipe = find_recipe(name)
-    seconds, share = utilisation(recipe)
-    output.print(
-        f"measured here: a step of {recipe.train.batch_size} pictures takes {seconds:.2f} s and reaches {share:.0%} of "
-        f"the rate of this machine's own matrix product; a GPU reaches less"
-    )
+    if measure:
+        step, share = training.utilisation(recipe)
+        output.print(
+            f"measured here: a step of {recipe.train.batch_size} pictures takes {step:.2f} s, at {share:.0%} of "
+            "the rate of this machine's own matrix product; a GPU reaches less"
+        )
 
 
 @app.command()
@@ -182,13 +157,11 @@ def deployment(
     record: Record = None,
 ) -> None:
     """Latency of baseline, DSRL and DSRL with SISR left in, as ratios: in PyTorch and in onnxruntime, on one thread."""
-    from dataclasses import asdict
-
     from dsrl_lab.tools.bench import deployment as bench
 
     size = input_size or bench.input_size_of(setting)
     rows = bench.run(setting, input_size=size, rounds=rounds)
-    table = bench.table([asdict(row) for row in rows], title=f"{setting}, {size[0]}x{size[1]}, one thread")
+    table = bench.table(rows, title=f"{setting}, {size[0]}x{size[1]}, one thread")
     _show(table, record, "deployment", rows, setting=setting, input_size=list(size), rounds=rounds, threads=1)
 
 

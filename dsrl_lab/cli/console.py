@@ -112,21 +112,16 @@ def summary(last: TrainRecord) -> str:
 
 
 def fitting_table(
-    names: Sequence[str],
-    lines: Iterable[Sequence[str]],
-    *,
-    title: str = "",
-    wide: bool = False,
-    console: Console = output,
+    names: Sequence[str], lines: Iterable[Sequence[str]], *, title: str = "", wide: bool = False
 ) -> Table:
-    """A table as wide as the console at most: its last columns are left out, and named below it; no number is broken.
+    """A table as wide as ``output`` at most: its last columns are left out, and named below it; no number is broken.
 
     The first column of ``names`` holds words, which may be wrapped, the others numbers; ``wide`` keeps all columns.
     """
     lines, count = list(lines), len(names)
     texts = [[*(line[number] for line in lines), *name.split()] for number, name in enumerate(names)]
     widths = [16, *(max(map(cell_len, column)) for column in texts[1:])]
-    while not wide and count > 2 and sum(width + 3 for width in widths[:count]) > console.width:
+    while not wide and count > 2 and sum(width + 3 for width in widths[:count]) > output.width:
         count -= 1
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column(names[0], min_width=16)

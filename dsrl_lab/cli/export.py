@@ -13,8 +13,6 @@ from dsrl_lab.cli.console import on_stop, output
 from dsrl_lab.cli.evaluate import InputSize
 from dsrl_lab.cli.places import folder_for_results
 
-CALIBRATION_PICTURES = 32
-
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of this kit.")],
@@ -54,8 +52,8 @@ def export(
     if score:  # before anything is written
         val = experiments.open_split(name, "val", data, size=full, length=length)
     if precision == "int8":
-        train = experiments.open_split(name, "train", data, size=full, length=max(length, CALIBRATION_PICTURES))
-        images = writing.calibration_pictures(train, size, number=CALIBRATION_PICTURES)
+        train = experiments.open_split(name, "train", data, size=full, length=max(length, writing.CALIBRATION_PICTURES))
+        images = writing.calibration_pictures(train, size)
     if out is not None:
         folder_for_results(out.parent)
     kept = "Nothing was written"

@@ -41,10 +41,9 @@ def results(
         if as_json:
             typer.echo(scores.to_json(orient="records"))
         return
-    networks = found[found["finished"] & found["host"].notna() & found["row"].isin(rows)]
-    if networks.empty:
+    networks = found[found["finished"] & found["host"].notna()]  # gains need the baseline, whatever is shown
+    if not networks["row"].isin(rows).any():
         raise ValueError(f"no finished run of a network with masks or joints in {runs}; see --csv for other scores")
-    networks = found[found["finished"] & found["host"].notna()]
     for name, of_setting in networks.groupby("setting"):
         table = ablation_table(of_setting)
         table = table[table.index.isin(rows)]

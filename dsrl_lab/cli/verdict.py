@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
+from rich.padding import Padding
 
 from dsrl_lab.cli.console import output
 from dsrl_lab.cli.places import folder_of_records
@@ -29,9 +31,6 @@ def verdict(
     or above, and contradicted if its upper end is below it by more than 0.5. Letters after the paper's numbers: P seen
     in the paper, A said by its authors, B second-hand, M measured on public code.
     """
-    from rich.markup import escape
-    from rich.padding import Padding
-
     from dsrl_lab.results import frames
     from dsrl_lab.results.claims import findings
 
@@ -51,8 +50,6 @@ def verdict(
 
 
 def _lines(finding: Finding) -> list[str]:
-    from rich.markup import escape
-
     color = COLORS[finding.verdict]
     verdict = f"[{color}]{finding.verdict}[/{color}]: {escape(finding.reason)}"
     if not finding.where:

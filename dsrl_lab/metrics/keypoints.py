@@ -77,9 +77,8 @@ class KeypointAveragePrecision(NamedTuple):
 def oks_average_precision(annotations: Path, predictions: Sequence[KeypointPrediction]) -> KeypointAveragePrecision:
     """Score found people, at most 20 an image, against all of ``annotations``, a ``person_keypoints_*.json`` of COCO.
 
-    Raises:
-        ValueError: no prediction, a wrong number of joints, values that are not finite, or an unknown image id.
-        FileNotFoundError: the annotations are not there.
+    ValueError for no prediction, a wrong number of joints, values that are not finite, or an unknown image id;
+    FileNotFoundError where the annotations are not there.
     """
     if not predictions:
         raise ValueError("expected at least one prediction, got none; a net that finds nobody has no precision")

@@ -23,9 +23,8 @@ from dsrl_lab.training.config import NetworkConfig, Recipe, TrainConfig
 def with_row(recipe: Recipe, name: str) -> Recipe:
     """Turn a setting's baseline into another row of its ablation.
 
-    Raises:
-        ValueError: an unknown row (the message lists them), a recipe that is no baseline, or a row that needs an input
-            size of its own where the setting has none for it.
+    ValueError for an unknown row (the message lists them), a recipe that is no baseline, or a row that needs an input
+    size of its own where the setting has none for it.
     """
     row = find_row(name)
     if recipe.row != "baseline":
@@ -86,8 +85,7 @@ def find_recipe(name: str) -> Recipe:
 def with_changes(recipe: Recipe, changes: Sequence[str]) -> Recipe:
     """Give fields other values, each ``train.<field>=<JSON>`` or ``network.<field>=<JSON>``; words need no quotes.
 
-    Raises:
-        ValueError: no such field, a value that it cannot have, or a change that is not of this form.
+    ValueError for no such field, a value that it cannot have, or a change that is not of this form.
 
     Example:
         >>> with_changes(find_recipe("streets_tinynet_dsrl"), ["train.iterations=10"]).train.iterations

@@ -94,11 +94,11 @@ def training_pace(path: Path) -> str:
     if not lines:
         return ""
     first, *titles = [row["title"] for row in lines[0]["rows"]]
-    what, command = "A training step", "train"
-    if "compiled" in (first, *titles):
-        what, command = "A training step, compiled", "compile"
+    what = "**A training step** (`dsrl-lab bench train`)"
+    if "compiled" in titles:
+        what = "**A training step, compiled** (`--set train.compile=true`)"
     heading = (
-        f"**{what}** (`dsrl-lab bench {command}`): processor time over the first column's in the same turn, median of "
+        f"{what}: processor time over the first column's in the same turn, median of "
         f"{lines[0]['steps']} turns (quartiles); record in `data/runs/{path.name}`."
     )
     table = [

@@ -24,8 +24,7 @@ _Model = TypeVar("_Model", bound=nn.Module)
 def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, seed: int = 0) -> DSRL:
     """Construct the whole network in its fast forms, around a ``host`` if given; new layers are drawn from ``seed``.
 
-    Raises:
-        ValueError: an unknown host or head, or affinity without SISR; names are listed.
+    ValueError for an unknown host or head, or affinity without SISR; names are listed.
 
     Example:
         >>> type(build_dsrl(NetworkConfig(host="tinynet", num_classes=11, sssr="sub_pixel")).task_model).__name__

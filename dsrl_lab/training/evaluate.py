@@ -125,8 +125,7 @@ def evaluate_segmentation(
     ``model`` is without its training-only half (``dsrl.task_model``). ``progress`` gets (done, all) after each
     picture; processes that share the pictures, ``fabric``, must each call this and get the whole result.
 
-    Raises:
-        ValueError: no pictures, a wrong number of classes, an unknown protocol, or logits of a picture not finite.
+    ValueError for no pictures, a wrong number of classes, an unknown protocol, or logits of a picture not finite.
     """
     table = dataset.class_table
     check_outputs(model, dataset, table.num_classes, "classes")

@@ -86,10 +86,8 @@ def check_shares(batch_size: int, world_size: int) -> None:
 class Batches:
     """Batches by iteration number: ``batches(i)`` is batch i of the run; each process makes its own part.
 
-    ``workers`` threads make this batch and the next one during a step; the examples are the same.
-
-    Raises:
-        ValueError: the data set is empty, or the batch cannot be shared equally.
+    ``workers`` threads make this batch and the next one during a step; the examples are the same. ValueError for an
+    empty data set, or a batch that cannot be shared equally.
     """
 
     def __init__(

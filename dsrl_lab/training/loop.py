@@ -52,9 +52,8 @@ def fit(
     ``directory`` gets latest.safetensors, from which ``resume`` goes on, and best.safetensors, with ``description`` in
     their headers. By default ``fabric`` is one process, on the GPU if there is one.
 
-    Raises:
-        FloatingPointError: the loss or a weight is not finite; the last checkpoint is from before.
-        ValueError: network, checkpoint and data do not fit, or ``sync_batch_norm`` without several GPUs.
+    FloatingPointError for a loss or weight that is not finite (the last checkpoint is from before), ValueError where
+    network, checkpoint and data do not fit, or for ``sync_batch_norm`` without several GPUs.
     """
     fabric = fabric or default_fabric(config)
     fabric.launch()

@@ -17,13 +17,7 @@ from dsrl_lab.dsrl import DSRL, SuperResolved
 from dsrl_lab.training.config import TrainConfig
 
 
-def parameter_groups(
-    model: nn.Module,
-    started: Iterable[nn.Parameter],
-    *,
-    weight_decay: float,
-    head_learning_rate_multiplier: float = 1.0,
-) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, started: Iterable[nn.Parameter], config: TrainConfig) -> list[dict[str, Any]]:
     """Sort parameters by two rules: new (all but ``started``) or not, and a matrix (decays) or a vector (does not)."""
     old = {id(parameter) for parameter in started}
     groups: dict[tuple[bool, bool], dict[str, Any]] = {}
@@ -31,8 +25,8 @@ def parameter_groups(
         if not parameter.requires_grad:
             continue
         is_old, decays = id(parameter) in old, parameter.ndim > 1
-        multiplier, decay = 1.0 if is_old else head_learning_rate_multiplier, weight_decay if decays else 0.0
-        empty: dict[str, Any] = {"params": [], "weight_decay": decay, "multiplier": multiplier}
+        multiplier = 1.0 if is_old else config.head_learning_rate_multiplier
+        empty = {"params": [], "weight_decay": config.weight_decay if decays else 0.0, "multiplier": multiplier}
         groups.setdefault((is_old, decays), empty)["params"].append(parameter)
     return list(groups.values())
 
@@ -83,8 +77,7 @@ def learning_rate_of(config: TrainConfig, iteration: int) -> float:
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """SGD with momentum, as the paper trains, or Adam, as HRNet's release; outside a ``DSRL`` nothing counts as new."""
     started = host_parameters(model) if isinstance(model, DSRL) else model.parameters()
-    decay, multiplier = config.weight_decay, config.head_learning_rate_multiplier
-    groups = parameter_groups(model, started, weight_decay=decay, head_learning_rate_multiplier=multiplier)
+    groups = parameter_groups(model, started, config)
     if config.optimizer == "adam":
         return torch.optim.Adam(groups, lr=config.learning_rate)
     return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)

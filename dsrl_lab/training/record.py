@@ -103,11 +103,7 @@ def unpack(packed: dict[str, Any]) -> np.ndarray:
 
 
 def append(path: Path, line: dict[str, Any]) -> None:
-    """Add a whole line or, where the disk fails, nothing; numbers that JSON cannot hold become null.
-
-    Raises:
-        OSError: the file cannot be written; the message names it.
-    """
+    """Add a whole line or nothing; an OSError names the file. Numbers that JSON cannot hold become null."""
     path.parent.mkdir(parents=True, exist_ok=True)
     before = path.stat().st_size if path.exists() else 0
     try:

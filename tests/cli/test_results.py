@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from dsrl_lab import cli
+from dsrl_lab.cli import console
 from dsrl_lab.cli.console import fitting_table, follow, summary
 from dsrl_lab.results.frames import runs, scores
 from dsrl_lab.training.record import TrainRecord
@@ -83,8 +83,9 @@ def test_records_without_a_finished_network_are_an_error(committed: Path) -> Non
     assert isinstance(result.exception, ValueError) and "no finished run of a network" in str(result.exception)
 
 
-def test_the_first_two_columns_stay_however_narrow() -> None:
-    table = fitting_table(["row", "a", "b"], [("x", "1" * 30, "2" * 30)], console=Console(width=20))
+def test_the_first_two_columns_stay_however_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console.output, "_width", 20)
+    table = fitting_table(["row", "a", "b"], [("x", "1" * 30, "2" * 30)])
     assert [column.header for column in table.columns] == ["row", "a"] and table.caption == "also there with --wide: b"
 
 

@@ -54,7 +54,7 @@ def test_frozen_parameters_are_left_out() -> None:
     host.classifier.requires_grad_(False)
     grouped = [
         parameter
-        for group in parameter_groups(host, host.parameters(), weight_decay=0.1)
+        for group in parameter_groups(host, host.parameters(), small_config())
         for parameter in group["params"]
     ]
     assert len(grouped) == len(list(host.encoder.parameters()))

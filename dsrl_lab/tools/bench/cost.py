@@ -18,9 +18,10 @@ from dsrl_lab.kernels import use_fast_kernels
 from dsrl_lab.models import SEGMENTATION
 from dsrl_lab.models.base import DensePredictor
 from dsrl_lab.tools.bench.catalogue import find
-from dsrl_lab.tools.bench.ratios import alternate
+from dsrl_lab.tools.bench.ratios import alternate, ratio_to
 from dsrl_lab.tools.bench.report import to_table
 from dsrl_lab.tools.input_size import check_takes
+from dsrl_lab.training.evaluate import device_of
 
 FACTORS = (0.25, 0.5, 1, 2, 4)  # of both sides of the input, for a plot of cost against input size
 GEMM_SIDE = 1024
@@ -53,10 +54,9 @@ def activation_bytes(model: nn.Module, input_size: tuple[int, int]) -> int:
 
     leaves = [module for module in model.modules() if not any(module.children())]
     handles = [leaf.register_forward_hook(add) for leaf in leaves]
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     try:
         with torch.no_grad():
-            model(torch.zeros(1, 3, *input_size, device=device))
+            model(torch.zeros(1, 3, *input_size, device=device_of(model)))
     finally:
         for handle in handles:
             handle.remove()
@@ -114,10 +114,8 @@ def run(
             calls[f"{name} product"] = product()
             calls[f"{name} infer"] = functools.partial(_infer, network, torch.rand(1, 3, *input_size))
             if batch_size:
-                optimizer, images = (
-                    torch.optim.SGD(network.parameters(), lr=1e-4),
-                    torch.rand(batch_size, 3, *input_size),
-                )
+                optimizer = torch.optim.SGD(network.parameters(), lr=1e-4)
+                images = torch.rand(batch_size, 3, *input_size)
                 rows[-1] = replace(rows[-1], kept_bytes=kept_bytes(network, images))
                 calls[name] = functools.partial(_train, network, optimizer, images)
     if not runs:
@@ -125,21 +123,19 @@ def run(
     seconds = {name: timed.clock for name, timed in alternate(calls, runs).items()}
     for place, row in enumerate(rows):
         infer, products = seconds[f"{row.name} infer"], seconds[f"{row.name} product"]
-        share = median(row.macs / GEMM_SIDE**3 * b / a for a, b in zip(infer, products, strict=True))
+        share = row.macs / GEMM_SIDE**3 * ratio_to(infer, products)[0]
         pace = batch_size / median(seconds[row.name]) if batch_size else None
         rows[place] = replace(row, seconds=median(infer), gemm_share=share, images_per_second=pace)
     return rows
 
 
-def sweep(
-    names: Sequence[str] | None = None, input_size: tuple[int, int] = (256, 512), *, factors: Sequence[float] = FACTORS
-) -> list[Row]:
-    """Count networks at factors of an input size; sizes that a network cannot take are left out."""
+def sweep(names: Sequence[str] | None = None, input_size: tuple[int, int] = (256, 512)) -> list[Row]:
+    """Count networks at ``FACTORS`` of an input size; sizes that a network cannot take are left out."""
     rows, (height, width) = [], input_size
     for name, build in find(names or _hosts_and_heads()).items():
         with torch.device("meta"):
             blank = build().eval()
-        for factor in factors:
+        for factor in FACTORS:
             with suppress(ValueError):
                 rows.append(_count(name, blank, (round(factor * height), round(factor * width))))
     return rows

@@ -8,6 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,6 @@ from dsrl_lab.training.pose import PoseObjective
 
 DRAWN = 16
 RECORD = REPOSITORY / "data" / "runs" / "deployment.jsonl"
-TIMEOUT = 600  # seconds for all processes to start and answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,27 +52,21 @@ class Reading:
     """What a picture takes of a core's time, from a record; raises ValueError for seconds negative or not finite."""
 
     file_seconds: float  # from its file to an example: decoded, cropped, mirrored, reduced
-    memory_seconds: float  # to an example if it was decoded before
     scoring_seconds: float  # to score it in evaluation, after it was read
     source: str  # the record it comes from
 
     def __post_init__(self) -> None:
-        seconds = self.file_seconds, self.memory_seconds, self.scoring_seconds
+        seconds = self.file_seconds, self.scoring_seconds
         if not all(0 <= one < math.inf for one in seconds):
             raise ValueError(f"expected seconds of at least 0 for a picture, got {seconds} ({self.source})")
 
 
-def recorded(path: Path = RECORD) -> dict[str, list[Row]]:
-    """The rows of each recipe's last measurement in a record; lines of older forms are skipped."""
-    lines = record.read(path) if path.is_file() else []
-    names = {field.name for field in fields(Row)}
-    decoded = [line for line in lines if line["kind"] == "decode" and names == line["rows"][0].keys()]
-    return {line["recipe"]: [Row(**row) for row in line["rows"]] for line in decoded}
-
-
 def measured(dataset: str, path: Path = RECORD) -> Reading:
     """Median reading of a data set, or of Cityscapes, as ``source`` tells; raises ValueError without a record."""
-    of = {find_recipe(recipe).dataset: (recipe, rows) for recipe, rows in recorded(path).items()}
+    lines = record.read(path) if path.is_file() else []
+    names = {field.name for field in fields(Row)}  # lines of older forms are skipped, the last of a data set counts
+    decoded = [line for line in lines if line["kind"] == "decode" and names == line["rows"][0].keys()]
+    of = {find_recipe(line["recipe"]).dataset: (line["recipe"], line["rows"]) for line in decoded}
     if not of:
         raise ValueError(
             f"expected a line of kind 'decode' in {path}, found none; measure it with dsrl-lab bench decode --record "
@@ -82,9 +76,8 @@ def measured(dataset: str, path: Path = RECORD) -> Reading:
     place = path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path
     missing = "" if dataset in of else f", which has no pictures of {dataset}"
     return Reading(
-        file_seconds=statistics.median(row.processor_seconds for row in rows),
-        memory_seconds=statistics.median(row.memory_processor_seconds for row in rows),
-        scoring_seconds=statistics.median(row.scoring_seconds for row in rows),
+        file_seconds=statistics.median(row["processor_seconds"] for row in rows),
+        scoring_seconds=statistics.median(row["scoring_seconds"] for row in rows),
         source=f"{place.as_posix()}, bench decode of {recipe}{missing}",
     )
 
@@ -115,18 +108,15 @@ def run(
 
 def _measure(recipe: Recipe, root: Path | None, processes: int, workers: int, batches: int) -> Row:
     context = multiprocessing.get_context("spawn")
-    answers = context.Queue()
-    shared = processes, workers, batches, context.Barrier(processes), answers
-    work = [(recipe, root, rank, *shared) for rank in range(processes)]
-    started = [context.Process(target=_read, args=one, daemon=True) for one in work]
-    for process in started:
-        process.start()
-    replies = [answers.get(timeout=TIMEOUT) for _ in started]
-    for process in started:
-        process.join()
-    failures = [reply for reply in replies if isinstance(reply, str)]
-    if failures:
-        raise ValueError(max(failures, key=len))  # the others only report that the first has left
+    with context.Manager() as manager, ProcessPoolExecutor(processes, context) as pool:
+        barrier = manager.Barrier(processes)
+        shared = processes, workers, batches, barrier
+        shards = [pool.submit(_read, recipe, root, rank, *shared) for rank in range(processes)]
+        try:
+            replies = [shard.result() for shard in as_completed(shards)]
+        except Exception:
+            barrier.abort()  # the others wait at it
+            raise
     pictures = batches * recipe.train.batch_size
     files, memory, files_used, memory_used, scoring = zip(*replies, strict=True)
     return Row(
@@ -142,30 +132,26 @@ def _measure(recipe: Recipe, root: Path | None, processes: int, workers: int, ba
 
 
 def _read(
-    recipe: Recipe, root: Path | None, rank: int, processes: int, workers: int, batches: int, barrier: Any, answers: Any
-) -> None:
-    try:
-        torch.set_num_threads(1)
-        train, val = experiments.open_data(recipe, root)
-        scale, size = recipe.network.upscale_factor, recipe.train.batch_size
-        task: Objective = SegmentationObjective(recipe.train, scale)
-        if isinstance(train, PoseDataset):
-            task = PoseObjective(recipe.train, train.joint_table, scale)
-        shard = Batches(train, task.example, batch_size=size, seed=0, rank=rank, world_size=processes, workers=workers)
-        seconds, used = [], []
-        for _ in ("files", "memory"):
-            barrier.wait(TIMEOUT)
-            clock, processor = time.perf_counter(), time.process_time()
-            for iteration in range(batches):
-                shard(iteration)
-            seconds.append(time.perf_counter() - clock)
-            used.append(time.process_time() - processor)
-        shard.close()
-        scored = _score(val[0], recipe.network.num_classes) if isinstance(val, SegmentationDataset) else 0.0
-        answers.put((*seconds, *used, scored))
-    except Exception as error:  # for the process that waits for an answer
-        barrier.abort()
-        answers.put(str(error))
+    recipe: Recipe, root: Path | None, rank: int, processes: int, workers: int, batches: int, barrier: Any
+) -> tuple[float, ...]:
+    torch.set_num_threads(1)
+    train, val = experiments.open_data(recipe, root)
+    scale, size = recipe.network.upscale_factor, recipe.train.batch_size
+    task: Objective = SegmentationObjective(recipe.train, scale)
+    if isinstance(train, PoseDataset):
+        task = PoseObjective(recipe.train, train.joint_table, scale)
+    shard = Batches(train, task.example, batch_size=size, seed=0, rank=rank, world_size=processes, workers=workers)
+    seconds, used = [], []
+    for _ in ("files", "memory"):
+        barrier.wait()
+        clock, processor = time.perf_counter(), time.process_time()
+        for iteration in range(batches):
+            shard(iteration)
+        seconds.append(time.perf_counter() - clock)
+        used.append(time.process_time() - processor)
+    shard.close()
+    scored = _score(val[0], recipe.network.num_classes) if isinstance(val, SegmentationDataset) else 0.0
+    return *seconds, *used, scored
 
 
 def _score(sample: Sample, num_classes: int) -> float:

@@ -26,7 +26,7 @@ KEPT = ", SISR not removed"
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One variant, named by its row of the ablation; medians over rounds, None where onnxruntime was not measured."""
+    """One variant, named by its row of the ablation; medians over rounds."""
 
     name: str
     macs: int
@@ -34,9 +34,9 @@ class Row:
     eager_seconds: float  # processor time of one image
     eager_ratio: float  # over the baseline in the same round
     eager_spread: tuple[float, float]  # lower and upper quartile of the ratio
-    onnx_seconds: float | None = None
-    onnx_ratio: float | None = None
-    onnx_spread: tuple[float, float] | None = None
+    onnx_seconds: float  # the same in onnxruntime
+    onnx_ratio: float
+    onnx_spread: tuple[float, float]
 
 
 class WithSisr(nn.Module):
@@ -73,7 +73,6 @@ def run(
     *,
     input_size: tuple[int, int] | None = None,  # (H, W) of the image, by default the setting's own
     rounds: int = 15,  # after two that are not timed
-    onnx: bool = True,
 ) -> list[Row]:
     """Time the variants; raises ValueError for no such setting, round or size, ModuleNotFoundError without ONNX."""
     if rounds < 1:
@@ -89,7 +88,7 @@ def run(
     try:
         torch.set_num_threads(1)
         eager = alternate({name: partial(_eager, network, image) for name, network in networks.items()}, rounds)
-        in_onnx = alternate(_sessions(networks, image), rounds) if onnx else {}
+        in_onnx = alternate(_sessions(networks, image), rounds)
     finally:
         torch.set_num_threads(threads)
     measured = {name: _summary("eager", name, eager) | _summary("onnx", name, in_onnx) for name in macs}
@@ -117,21 +116,23 @@ def _sessions(networks: dict[str, nn.Module], image: Tensor) -> dict[str, Callab
 
 
 def _summary(kind: str, name: str, seconds: dict[str, Seconds]) -> dict[str, Any]:
-    if not seconds:
-        return {}
     own, baseline = seconds[name].processor, next(iter(seconds.values())).processor
     ratio, spread = ratio_to(baseline, own)
     return {f"{kind}_seconds": median(own), f"{kind}_ratio": ratio, f"{kind}_spread": spread}
 
 
-def table(rows: Sequence[dict[str, Any]], *, title: str = "") -> Table:
-    """Show variants (of a record's line, or ``Row`` as dictionaries) side by side: ratios with quartiles, and times."""
-    lines = []
-    for row in rows:
-        cells = {"variant": row["name"], "true MACs (M)": f"{row['macs'] / 1e6:.1f}", "MACs": times(row["macs_ratio"])}
-        for name, kind in (("PyTorch", "eager"), ("onnxruntime", "onnx")):
-            seconds = row[f"{kind}_seconds"]
-            cells[f"{name} (ms)"] = "" if seconds is None else f"{1000 * seconds:.1f}"
-            cells[name] = times(row[f"{kind}_ratio"], row[f"{kind}_spread"])
-        lines.append(cells)
+def table(rows: Sequence[Row], *, title: str = "") -> Table:
+    """Show variants side by side: ratios with quartiles, and times."""
+    lines = [
+        {
+            "variant": row.name,
+            "true MACs (M)": f"{row.macs / 1e6:.1f}",
+            "MACs": f"{row.macs_ratio:.2f}x",
+            "PyTorch (ms)": f"{1000 * row.eager_seconds:.1f}",
+            "PyTorch": times(row.eager_ratio, row.eager_spread),
+            "onnxruntime (ms)": f"{1000 * row.onnx_seconds:.1f}",
+            "onnxruntime": times(row.onnx_ratio, row.onnx_spread),
+        }
+        for row in rows
+    ]
     return to_table(title, lines)

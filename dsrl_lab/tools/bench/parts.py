@@ -62,28 +62,24 @@ def measure(step: Callable[[], object], network: DSRL, *, steps: int) -> dict[st
     events: Any = profiler.function_events
     of_number: dict[int, str] = {}  # autograd numbers a forward operation and its way back alike
     for event in events:
-        part = _part(event)
-        if event.sequence_nr >= 0 and not event.name.startswith(BACKWARD) and not _within_backward(event) and part:
-            of_number.setdefault(event.sequence_nr, part)
+        mark = _around(event, MARK)
+        if event.sequence_nr >= 0 and mark and not _around(event, BACKWARD):
+            of_number.setdefault(event.sequence_nr, mark.name.removeprefix(MARK))
     for event in events:
         if event.name.startswith(MARK):
             continue
-        back = _within_backward(event)
-        part = of_number.get(back.sequence_nr, REST) if back else _part(event) or REST
+        back, mark = _around(event, BACKWARD), _around(event, MARK)
+        forward_part = mark.name.removeprefix(MARK) if mark else REST
+        part = of_number.get(back.sequence_nr, REST) if back else forward_part
         found.setdefault(part, [0.0, 0.0])[bool(back)] += event.self_cpu_time_total / 1000 / steps
     return {part: (forward, backward) for part, (forward, backward) in found.items() if forward + backward}
 
 
-def _within_backward(event: Any) -> Any:
-    while event is not None and not event.name.startswith(BACKWARD):
+def _around(event: Any, prefix: str) -> Any:
+    """The innermost event with such a name around an event, or itself; None if there is none."""
+    while event is not None and not event.name.startswith(prefix):
         event = event.cpu_parent
     return event
-
-
-def _part(event: Any) -> str:
-    while event is not None and not event.name.startswith(MARK):
-        event = event.cpu_parent
-    return event.name.removeprefix(MARK) if event else ""
 
 
 def table(parts: dict[str, tuple[float, float]], title: str) -> Table:

@@ -26,8 +26,6 @@ def to_table(title: str, lines: Sequence[Mapping[str, str]], *, dense: bool = Fa
     return table
 
 
-def times(ratio: float | None, spread: Sequence[float] | None = None) -> str:
-    """A ratio as text, with its quartiles if given; "-" for one that was not measured."""
-    if ratio is None:
-        return "-"
-    return f"{ratio:.2f}x" + (f" ({spread[0]:.2f} to {spread[1]:.2f})" if spread else "")
+def times(ratio: float, spread: Sequence[float]) -> str:
+    """A ratio as text, with its quartiles."""
+    return f"{ratio:.2f}x ({spread[0]:.2f} to {spread[1]:.2f})"

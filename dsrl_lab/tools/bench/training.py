@@ -1,8 +1,7 @@
-"""Training steps side by side: the four main rows (``bench train``), or eager and compiled (``bench compile``)."""
+"""Training steps of the four main rows side by side (``dsrl-lab bench train``)."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -56,35 +55,14 @@ def utilisation(recipe: Recipe, *, steps: int = 5) -> tuple[float, float]:
     _prepare(steps)
     seconds = alternate({"step": Steps(recipe), "product": product()}, steps)
     macs = recipe.train.batch_size * image_cost(recipe).training_macs
-    share = median(
-        macs / GEMM_SIDE**3 * b / a for a, b in zip(seconds["step"].clock, seconds["product"].clock, strict=True)
-    )
+    share = macs / GEMM_SIDE**3 * ratio_to(seconds["step"].clock, seconds["product"].clock)[0]
     return median(seconds["step"].clock), share
 
 
-def run_compiled(
-    setting: str, *, row: str = "dsrl", changes: Sequence[str] = (), steps: int = 10
-) -> tuple[list[Row], float]:
-    """Eager and compiled rows, and seconds of the compiling step; raises ValueError as ``run``, or for no compiler."""
-    _prepare(steps)
-    recipe = with_changes(find_recipe(f"{setting}_{row}"), changes)
-    both = {"eager": Steps(recipe), "compiled": Steps(recipe, compiled=True)}
-    clock = time.perf_counter()
-    try:
-        both["compiled"]()
-    except RuntimeError as error:
-        raise ValueError(
-            f"PyTorch could not compile the step ({str(error).partition(chr(10))[0][:200]}); torch.compile needs a "
-            "compiler, on a CPU a C++ compiler: install g++ or clang"
-        ) from error
-    seconds = time.perf_counter() - clock
-    return _rows(both, steps), seconds
-
-
 class Steps:
-    """A segmentation recipe's training steps, one each call; ``compiled`` fuses the network."""
+    """A segmentation recipe's training steps, one each call."""
 
-    def __init__(self, recipe: Recipe, *, compiled: bool = False) -> None:
+    def __init__(self, recipe: Recipe) -> None:
         self.recipe, self.number = recipe, 0
         config, scale = recipe.train, recipe.network.upscale_factor
         size = (config.input_size[0] * scale, config.input_size[1] * scale)
@@ -98,7 +76,7 @@ class Steps:
             network = network.to(memory_format=torch.channels_last)
         self.fabric = default_fabric(config)
         optimizer = build_optimizer(network, config)
-        self.network, self.optimizer = self.fabric.setup(torch.compile(network) if compiled else network, optimizer)  # type: ignore[arg-type]
+        self.network, self.optimizer = self.fabric.setup(network, optimizer)
 
     def __call__(self) -> float:
         """Take the next step and give its loss."""

@@ -31,6 +31,7 @@ from dsrl_lab.training.evaluate import check_finite
 
 PRECISIONS = {"onnx": ("float32", "int8"), "torch-export": ("float32", "bf16")}
 TOLERANCE = 1e-4
+CALIBRATION_PICTURES = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,15 +79,15 @@ def export(
     images = _test_images(size, calibration)
     with evaluating(model):
         expected = check_finite(model(images), source=str(checkpoint))
-    if path is None:
-        name = checkpoint.stem if precision == "float32" else f"{checkpoint.stem}_{precision}"
-        path = checkpoint.with_name(name + FORMATS[format])
+    suffix = "" if precision == "float32" else f"_{precision}"
+    path = path or checkpoint.with_name(checkpoint.stem + suffix + FORMATS[format])
     description = {key: loaded.description.get(key) for key in ("network", "dataset", "classes")}
     description |= {"precision": precision, "input_size": size, "input_range": [0, 1]}
     with whole_file(path) as temporary:
         network: nn.Module
         if format == "onnx":
-            _write_onnx(model, size, temporary, description, calibration if precision == "int8" else ())
+            used = calibration if precision == "int8" else ()
+            write_onnx(model, _example(size), temporary, description, outputs=("logits",), calibration=used)
             network = ExportedNetwork(temporary)
         else:
             _write_torch_export(model, size, temporary, description, bf16=precision == "bf16")
@@ -116,7 +117,7 @@ def export(
 
 
 def calibration_pictures(
-    dataset: SegmentationDataset, input_size: tuple[int, int], *, number: int = 32
+    dataset: SegmentationDataset, input_size: tuple[int, int], *, number: int = CALIBRATION_PICTURES
 ) -> list[Tensor]:
     """At most ``number`` pictures at even distances of a training split, reduced for the network: (1, 3, h, w)."""
     step = max(1, len(dataset) // number)
@@ -148,14 +149,14 @@ def _example(size: tuple[int, int]) -> tuple[tuple[Tensor], tuple[dict[int, Any]
     return (torch.zeros(2, 3, *size),), ({0: torch.export.Dim("batch")},)  # two: one would be taken for a constant
 
 
-def _write_onnx(
-    model: DensePredictor, size: tuple[int, int], path: Path, description: dict[str, Any], calibration: Sequence[Tensor]
+def write_onnx(
+    model: nn.Module, example: Any, path: Path, description: dict[str, Any], *, outputs: Sequence[str], calibration: Any
 ) -> None:
+    """Write a network of images as ONNX; ``example`` holds its arguments and their dynamic shapes."""
     onnx, _ = import_onnx()
-    example, dynamic = _example(size)
     program = torch.onnx.export(
-        model, example, dynamo=True, verbose=False, input_names=["image"], output_names=["logits"],
-        dynamic_shapes=dynamic,
+        model, example[0], dynamo=True, verbose=False, input_names=["image"], output_names=list(outputs),
+        dynamic_shapes=example[1],
     )  # fmt: skip
     assert program is not None  # of the dynamo exporter
     made = _quantise(program.model_proto, path.parent, calibration) if calibration else program.model_proto

@@ -52,7 +52,7 @@ def test_a_reading_is_the_last_of_its_data_set_and_says_where_it_stands(tmp_path
     old = {"kind": "decode", "recipe": "cityscapes_espnetv2_dsrl", "rows": [{"processor_seconds": 7.0}]}  # no scoring
     record.write(path, [*lines, decoded("camvid_espnetv2_baseline", [0.01]), {"kind": "export"}, old])
     theirs, ours, other = (measured(name, path) for name in ("cityscapes", "camvid", "coco"))
-    assert (theirs.file_seconds, theirs.memory_seconds, theirs.scoring_seconds) == pytest.approx((0.2, 0.02, 0.4))
+    assert (theirs.file_seconds, theirs.scoring_seconds) == pytest.approx((0.2, 0.4))
     assert ours.file_seconds == 0.01 and str(path) in ours.source
     assert other.file_seconds == 0.2 and "which has no pictures of coco" in other.source
     with pytest.raises(ValueError, match=r"expected a line of kind 'decode'.*--record.*--decode-ms"):
@@ -74,6 +74,6 @@ def test_mistakes_come_back_from_the_process_that_met_them(tmp_path: Path) -> No
             run(**wrong)  # type: ignore[arg-type]
     for seconds in (-0.1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match=r"expected seconds of at least 0 .*\(by hand\)"):
-            Reading(file_seconds=seconds, memory_seconds=0, scoring_seconds=0, source="by hand")
+            Reading(file_seconds=seconds, scoring_seconds=0, source="by hand")
     with pytest.raises(ValueError, match="no CamVid at"):
         run("camvid_espnetv2_baseline", tmp_path, processes=(1,), workers=(0,), batches=1)

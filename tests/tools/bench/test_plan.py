@@ -70,7 +70,7 @@ def test_as_many_images_are_seen_whatever_the_number_of_gpus() -> None:
     )
 
 
-READING = Reading(file_seconds=0.2, memory_seconds=0.02, scoring_seconds=0.1, source="by hand")
+READING = Reading(file_seconds=0.2, scoring_seconds=0.1, source="by hand")
 
 
 def test_a_plan_waits_for_what_is_slower() -> None:
@@ -171,7 +171,7 @@ def test_a_plan_is_checked_against_steps_here() -> None:
     small = ["--plan", "streets_tinynet_45x60_baseline", "--decode-ms", "1", "--measure"]
     result = CliRunner().invoke(cli.app, ["cost", *small])
     assert result.exit_code == 0, result.output
-    share = re.search(r"a step of 8 pictures takes [\d.]+ s and reaches (\d+)% of", " ".join(result.output.split()))
+    share = re.search(r"a step of 8 pictures takes [\d.]+ s, at (\d+)% of", " ".join(result.output.split()))
     assert share and 0 < int(share[1]) < 100
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import torch
 from rich.console import Console
 
 from dsrl_lab.recipes import find_recipe
@@ -49,43 +48,3 @@ def test_mistakes_are_named() -> None:
         bench.run("nowhere")
     with pytest.raises(ValueError, match="at least 2 steps, got 1"):
         bench.run("streets_tinynet", steps=1)
-    with pytest.raises(ValueError, match="unknown recipe 'nowhere_dsrl'"):
-        bench.run_compiled("nowhere")
-    with pytest.raises(ValueError, match="at least 2 steps, got 1"):
-        bench.run_compiled("streets_tinynet", steps=1)
-
-
-def test_eager_and_compiled_take_the_same_steps_and_only_one_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
-
-    def instead(network: torch.nn.Module) -> Any:  # compiling takes a minute, and a compiler
-        asked.append(network)
-        return network
-
-    monkeypatch.setattr(torch, "compile", instead)
-    (eager, compiled), seconds = bench.run_compiled(
-        "streets_tinynet", changes=[*SMALL, "network.sisr_width=8"], steps=3
-    )
-    assert len(asked) == 1 and seconds > 0
-    assert (eager.title, eager.cost, eager.spread) == ("eager", 1.0, (1.0, 1.0)) and compiled.title == "compiled"
-    assert compiled.spread[0] <= compiled.cost <= compiled.spread[1]
-
-
-def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_compiler(network: torch.nn.Module) -> torch.nn.Module:
-        def fail(*_: Any) -> Any:
-            raise RuntimeError("No working C++ compiler found\nand a page more")
-
-        network.register_forward_pre_hook(fail)
-        return network
-
-    monkeypatch.setattr(torch, "compile", without_compiler)
-    with pytest.raises(ValueError, match=r"\(No working C\+\+ compiler found\); .* install g\+\+ or clang"):
-        bench.run_compiled("streets_tinynet", row="baseline", changes=SMALL, steps=2)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_a_step_is_compiled_and_timed() -> None:
-    (eager, compiled), _ = bench.run_compiled("streets_tinynet", row="baseline", changes=SMALL, steps=2)
-    assert eager.images_per_second > 0 and compiled.images_per_second > 0

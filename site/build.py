@@ -1,0 +1,42 @@
+"""Build the site of DSRL Lab into build/site: ``make site``, or ``python site/build.py`` after ``npm ci`` in site/."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import pages
+import sources
+from frame import HERE, LANGUAGES, Site
+
+from dsrl_lab.files import REPOSITORY
+
+
+def build(out: Path) -> None:
+    """Write the whole site into a folder, whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out.parent) as name:
+        site = Site(Path(name) / "site")
+        shutil.copytree(HERE / "assets", site.out / "assets")
+        steps = [pages.try_it, pages.widgets]
+        for page in (pages.start, pages.notebooks, pages.figures):
+            steps += [partial(page, language=language) for language in LANGUAGES]
+        for number, step in enumerate([*steps, pages.documents, sources.write], 1):
+            print(f"\rbuilding the site: {number} of {len(steps) + 2}", end="", flush=True)
+            step(site)
+        print()
+        shutil.rmtree(out, ignore_errors=True)
+        site.out.replace(out)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "build/site")
+    chosen = parser.parse_args().out
+    if not (HERE / "node_modules/onnxruntime-web").is_dir():
+        parser.error("the npm packages are not there; run npm ci --prefix site, or make site")
+    build(chosen)
+    print(f"{chosen}: see it with python3 -m http.server --bind 127.0.0.1 --directory {chosen}")
