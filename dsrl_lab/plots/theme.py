@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.category import StrCategoryFormatter
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
 
+from dsrl_lab.language import translate
 from dsrl_lab.rows import GREY, PURPLE, ROWS, Style
 
 CJK_FONTS = (
@@ -101,6 +106,20 @@ def theme(*, dark: bool = False) -> Iterator[None]:
     }
     with mpl.rc_context(settings):
         yield
+
+
+def translate_texts(figure: Figure) -> None:
+    """Put a figure's titles, labels, legends, notes and ticks that are words into the reader's language."""
+    for text in figure.findobj(Text):
+        text.set_text(translate(text.get_text()))
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        ticks = axis.get_major_formatter()
+        if isinstance(ticks, FixedFormatter | FuncFormatter | StrCategoryFormatter):
+            axis.set_major_formatter(FuncFormatter(partial(_translated_tick, ticks)))
+
+
+def _translated_tick(ticks: Formatter, value: float, place: int) -> str:
+    return translate(ticks(value, place))
 
 
 def axes_or_current(ax: Axes | None) -> Axes:
