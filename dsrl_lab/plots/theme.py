@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import matplotlib as mpl
@@ -16,9 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
 
-from dsrl_lab.language import translate
+from dsrl_lab.language import LOCALE, translate
 from dsrl_lab.rows import GREY, PURPLE, ROWS, Style
 
+CHINESE_FONT = LOCALE / "chinese.otf"
+"""The characters that the kit's own texts need; ``tests/plots/chinese_font.py`` makes it."""
 CJK_FONTS = (
     *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei"),
     *("PingFang SC", "Hiragino Sans GB", "WenQuanYi Zen Hei", "SimHei"),
@@ -48,14 +50,20 @@ def faded(color: str, share: float = 0.4) -> str:
 
 
 def font_chain(installed: Iterable[str] | None = None) -> list[str]:
-    """Fonts to try for each letter in turn: matplotlib's own first, then those for Chinese that are installed.
+    """Fonts to try for each letter in turn: matplotlib's own, the kit's for Chinese, those that are installed.
 
     Example:
         >>> font_chain(["SimHei", "Arial", "Noto Sans CJK SC"])
-        ['DejaVu Sans', 'Noto Sans CJK SC', 'SimHei']
+        ['DejaVu Sans', 'DSRL Lab Chinese', 'Noto Sans CJK SC', 'SimHei']
     """
     known = set(font_manager.get_font_names() if installed is None else installed)
-    return ["DejaVu Sans", *(font for font in CJK_FONTS if font in known)]
+    return ["DejaVu Sans", _own_font(), *(font for font in CJK_FONTS if font in known)]
+
+
+@lru_cache
+def _own_font() -> str:
+    font_manager.fontManager.addfont(CHINESE_FONT)
+    return font_manager.fontManager.ttflist[-1].name
 
 
 @contextmanager
