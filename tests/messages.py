@@ -18,6 +18,7 @@ from babel.messages.pofile import write_po
 
 from dsrl_lab.course.exercises.bank import EXERCISES
 from dsrl_lab.language import CHINESE, catalogue
+from dsrl_lab.widgets.base import Widget
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dsrl_lab"
@@ -52,7 +53,8 @@ def needed() -> dict[str, str]:
     for suffix, reader in (("py", of_python), ("js", of_javascript)):
         for path in sorted(PACKAGE.rglob(f"*.{suffix}")):
             found |= {text: str(path.relative_to(ROOT)) for text in reader(path) if re.search("[a-z]{2}", text)}
-    return found | dict(of_exercises())
+    titles = {widget.title: f"dsrl_lab/widgets/{widget.script_name}.py" for widget in Widget.__subclasses__()}
+    return found | titles | dict(of_exercises())
 
 
 def missing() -> dict[str, str]:

@@ -40,7 +40,8 @@ class Beside:
 
     def __repr__(self) -> str:
         none = translate("none yet: write one down before you read on")
-        line = f"{self.question} · {translate('your guess')}: {none if self.guess is None else self._text(self.guess)}"
+        guess = translate("your guess: {guess}").format(guess=none if self.guess is None else self._text(self.guess))
+        line = f"{self.question} · {guess}"
         return line if self.result is None else f"{line} · {self._shown_result}{self._ratio}"
 
     def _repr_html_(self) -> str:
@@ -53,8 +54,8 @@ class Beside:
 
     @property
     def _shown_result(self) -> str:
-        result = "" if self.result is None else self.result
-        return f"{translate('the result')}: {self._text(translate(result) if isinstance(result, str) else result)}"
+        result = translate(self.result) if isinstance(self.result, str) else self.result or 0
+        return translate("the result: {result}").format(result=self._text(result))
 
     def _text(self, value: Guess) -> str:
         return f"{value if isinstance(value, str) else _three_digits(value)} {translate(self.unit)}".rstrip()
