@@ -32,6 +32,12 @@ def language() -> str:
     return CHINESE if system.startswith("zh") else ENGLISH
 
 
+def choose_language(chosen: str) -> str:
+    """Choose the language of this process and of those that it starts."""
+    os.environ[VARIABLE] = chosen
+    return language()
+
+
 def translate(text: str) -> str:
     """A text in the reader's language; English where the catalogues lack it, which ``untranslated`` then lists.
 

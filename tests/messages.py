@@ -25,11 +25,12 @@ PACKAGE = ROOT / "dsrl_lab"
 
 
 def of_python(path: Path) -> Iterator[str]:
-    """The texts inside calls of ``translate``."""
+    """The texts inside calls of ``translate``, and of ``Finding``, which ``doctor`` translates when it shows them."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "translate":
-            for part in ast.walk(node.args[0]):
-                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("translate", "Finding"):
+            pieces = {id(part) for one in ast.walk(node) if isinstance(one, ast.JoinedStr) for part in one.values}
+            for part in ast.walk(node):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str) and id(part) not in pieces:
                     yield part.value
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dsrl_lab.cli.app import App
-from dsrl_lab.cli.console import fitting_table, output
+from dsrl_lab.cli.console import LanguageOption, fitting_table, output
 from dsrl_lab.language import ENGLISH, LANGUAGES
 
 app = App(
@@ -22,13 +22,10 @@ Folder = Annotated[Path, typer.Option(help="Folder with src/ and the notebooks."
 Record = Annotated[Path, typer.Option(help="Where the measured seconds and memory are gathered.")]
 
 
-Language = Annotated[str, typer.Option(help="en, or zh for Chinese.")]
-
-
 @app.command()
 def build(
     names: Names = None,
-    language: Language = ENGLISH,
+    language: LanguageOption = ENGLISH,
     folder: Folder = Path("notebooks"),
     record: Record = Path("data/runs/notebooks.jsonl"),
 ) -> None:
@@ -39,8 +36,6 @@ def build(
     from dsrl_lab.course import build_notebooks as publishing
     from dsrl_lab.results.readme import update_all
 
-    if language not in LANGUAGES:
-        raise ValueError(f"expected --language {' or '.join(LANGUAGES)}, got {language!r}")
     for path in publishing.build(
         folder,
         names or [],
