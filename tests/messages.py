@@ -25,11 +25,16 @@ PACKAGE = ROOT / "dsrl_lab"
 
 
 def of_python(path: Path) -> Iterator[str]:
-    """The texts inside calls of ``translate``, and of ``Finding``, which ``doctor`` translates when it shows them."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("translate", "Finding"):
+    """The texts inside calls of ``translate``, constants by name too, and the findings of ``doctor``."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    simple = [node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
+    constants = {node.targets[0].id: node.value for node in simple}
+    shown = {"translate", "Finding"} if path.stem == "doctor" else {"translate"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in shown:
             pieces = {id(part) for one in ast.walk(node) if isinstance(one, ast.JoinedStr) for part in one.values}
             for part in ast.walk(node):
+                part = constants.get(part.id, part) if isinstance(part, ast.Name) else part
                 if isinstance(part, ast.Constant) and isinstance(part.value, str) and id(part) not in pieces:
                     yield part.value
 
