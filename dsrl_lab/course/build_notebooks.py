@@ -102,6 +102,7 @@ def _pairs(source: Path) -> tuple[Any, list[tuple[Any, Any]]]:
     notebook = jupytext.read(source)
     pairs: list[tuple[Any, Any]] = []
     for cell in notebook.cells:
+        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's; a translation between two cells would change it
         spoken = cell.metadata.get("lang", ENGLISH)
         if spoken == ENGLISH:
             cell["id"] = f"{source.stem[:2]}-{len(pairs):02d}"
