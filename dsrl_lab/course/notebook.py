@@ -74,7 +74,13 @@ def start(seed: int = 0) -> Lab:
 
 
 def _print(*values: object, **options: Any) -> None:
-    builtins.print(*(translate(value) if isinstance(value, str) else value for value in values), **options)
+    builtins.print(*map(_translated, values), **options)
+
+
+def _translated(value: object) -> object:
+    if isinstance(value, dict):
+        return {_translated(key): _translated(one) for key, one in value.items()}
+    return translate(value) if isinstance(value, str) else value
 
 
 def show_figure(figure: Figure, *, alt: str) -> None:

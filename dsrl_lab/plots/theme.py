@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -62,8 +63,10 @@ def font_chain(installed: Iterable[str] | None = None) -> list[str]:
 
 @lru_cache
 def _own_font() -> str:
-    font_manager.fontManager.addfont(CHINESE_FONT)
-    return font_manager.fontManager.ttflist[-1].name
+    known = font_manager.fontManager
+    known.addfont(CHINESE_FONT)
+    known.ttflist.append(replace(known.ttflist[-1], weight=700))  # bold titles take it, without a line in the log
+    return known.ttflist[-1].name
 
 
 @contextmanager

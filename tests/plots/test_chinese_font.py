@@ -26,7 +26,9 @@ def test_installed_fonts_come_after_the_kits_own(installed: list[str]) -> None:
     assert font_chain(installed) == ["DejaVu Sans", NAME, *sorted(set(installed) - {"Arial"})]
 
 
-def test_a_figure_misses_no_glyph_where_no_font_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_figure_misses_no_glyph_where_no_font_is_installed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(font_manager, "get_font_names", list)
     signs = sorted(characters())
     with theme(), warnings.catch_warnings():
@@ -35,3 +37,4 @@ def test_a_figure_misses_no_glyph_where_no_font_is_installed(monkeypatch: pytest
         for line in range(0, len(signs), 40):
             figure.text(0, line / len(signs), "m² " + "".join(signs[line : line + 40]), weight="bold")
         figure.savefig(BytesIO(), format="png", dpi=30)
+    assert caplog.messages == []  # none about a bold face, either
