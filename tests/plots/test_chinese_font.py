@@ -10,14 +10,14 @@ from fontTools.ttLib import TTFont
 from matplotlib import font_manager
 
 from dsrl_lab.plots.theme import CHINESE_FONT, font_chain, new_figure, theme
-from tests.plots.chinese_font import NAME, characters
+from tests.plots.chinese_font import MESSAGES, NAME, characters
 
 
-def test_the_font_has_every_character_of_the_kits_texts_and_is_small() -> None:
+def test_the_font_has_every_character_of_the_messages_and_is_small() -> None:
     known = TTFont(CHINESE_FONT).getBestCmap()
-    missing = "".join(sorted(sign for sign in characters() if ord(sign) not in known))
+    missing = "".join(sorted(sign for sign in characters(MESSAGES) if ord(sign) not in known))
     assert not missing, "python -m tests.plots.chinese_font NotoSansCJKsc-Regular.otf"
-    assert CHINESE_FONT.stat().st_size < 900_000
+    assert CHINESE_FONT.stat().st_size < 600_000
     assert "SIL Open Font License" in CHINESE_FONT.with_name("OFL.txt").read_text(encoding="utf-8")
 
 
@@ -30,7 +30,7 @@ def test_a_figure_misses_no_glyph_where_no_font_is_installed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(font_manager, "get_font_names", list)
-    signs = sorted(characters())
+    signs = sorted(characters(MESSAGES))
     with theme(), warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = new_figure(8, 8)
