@@ -17,8 +17,8 @@ VARIABLE = "DSRL_LAB_LANGUAGE"
 LOCALE = Path(__file__).parent / "locale"
 NUMBER = re.compile(r"(?:(?<![\w×.)])[+−-])?(?<![\w×.])\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w×]|\.\d|,\d{3})")
 """A number that stands alone, with its sign: not the digits of conv3, 2D, ×2, 90x120 or 0.1.0."""
-_WORD = re.compile(r"(?<![\w./`$\\])[A-Za-z]?[a-z]{2,}(?![\w/`(=]|\.\w)")
-_HAN = re.compile(r"[\u4e00-\u9fff]")
+WORD = re.compile(r"(?<![\w./`$\\])[A-Za-z]?[a-z]{2,}(?![\w/`(=]|\.\w)")
+HAN = re.compile(r"[\u4e00-\u9fff]")
 _missing: dict[str, None] = {}
 
 
@@ -41,17 +41,16 @@ def choose_language(chosen: str) -> str:
 def translate(text: str) -> str:
     """A text in the reader's language; English where the catalogues lack it, which ``untranslated`` then lists.
 
-    The whole text is looked up first, then the text with its numbers as {0}, {1}, ... (see ``template``).
+    The whole text is looked up first, then the text with its numbers as {0}, {1}, ... (see ``template``), then both
+    without line breaks, which figures put into long labels.
     """
     if language() == ENGLISH:
         return text
-    messages, general = catalogue(language()), template(text)
-    if text in messages:
-        return messages[text]
-    if general in messages:
-        numbers = NUMBER.findall(text)
-        return re.sub(r"\{(\d+)\}", lambda place: numbers[int(place[1])], messages[general])
-    if _WORD.search(text) and not _HAN.search(text):  # not numbers, symbols or names alone, nor what is Chinese already
+    messages, general, numbers = catalogue(language()), template(text), NUMBER.findall(text)
+    for known in (text, general, text.replace("\n", " "), general.replace("\n", " ")):
+        if known in messages:
+            return re.sub(r"\{(\d+)\}", lambda place: numbers[int(place[1])], messages[known])
+    if WORD.search(text) and not HAN.search(text):  # not numbers, symbols or names alone, nor what is Chinese already
         _missing[general] = None
     return text
 

@@ -17,11 +17,16 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
 from dsrl_lab.course.exercises.bank import EXERCISES
-from dsrl_lab.language import CHINESE, catalogue
+from dsrl_lab.language import CHINESE, WORD, catalogue, template
+from dsrl_lab.results.charts import TERMS
+from dsrl_lab.results.inference import CONTRADICTED, NOT_TESTED, SUPPORTED, UNDECIDED
+from dsrl_lab.results.tables import ORDER
+from dsrl_lab.rows import ROWS
 from dsrl_lab.widgets.base import Widget
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dsrl_lab"
+VERDICTS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED)
 
 
 def of_python(path: Path) -> Iterator[str]:
@@ -53,6 +58,15 @@ def of_exercises() -> Iterator[tuple[str, str]]:
             yield text, f"dsrl_lab/course/exercises/solutions/chapter_{exercise.name[:2]}.py"
 
 
+def of_results() -> Iterator[tuple[str, str]]:
+    """The words of the ablation's rows, of verdicts and of tables' columns, which live notebooks show."""
+    for row in ROWS.values():
+        yield from ((text, "dsrl_lab/rows.py") for text in (row.title, *row.adds.values()))
+    yield from ((word, "dsrl_lab/results/inference.py") for word in VERDICTS)
+    yield from ((name, "dsrl_lab/results/tables.py") for name in ORDER)
+    yield from ((title, "dsrl_lab/results/charts.py") for title, _ in TERMS.values())
+
+
 def needed() -> dict[str, str]:
     """Each message and the file that shows it."""
     found = {}
@@ -60,13 +74,13 @@ def needed() -> dict[str, str]:
         for path in sorted(PACKAGE.rglob(f"*.{suffix}")):
             found |= {text: str(path.relative_to(ROOT)) for text in reader(path) if re.search("[a-z]{2}", text)}
     titles = {widget.title: f"dsrl_lab/widgets/{widget.script_name}.py" for widget in Widget.__subclasses__()}
-    return found | titles | dict(of_exercises())
+    return found | titles | {text: where for text, where in of_results() if WORD.search(text)} | dict(of_exercises())
 
 
 def missing() -> dict[str, str]:
     """Those of ``needed`` that no catalogue has."""
     known = catalogue(CHINESE)
-    return {text: where for text, where in needed().items() if text not in known}
+    return {text: where for text, where in needed().items() if text not in known and template(text) not in known}
 
 
 if __name__ == "__main__":
