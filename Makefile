@@ -37,11 +37,12 @@ test: $(VENV)/.dev  ## Run the tests
 lab: $(VENV)/.lab  ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
-check: $(VENV)/.dev  ## Lint, format, types, import layers
+check: $(VENV)/.dev  ## Lint, format, types, import layers, notebooks in step with their sources and translations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/dsrl-lab notebooks check
 
 notebooks: $(VENV)/.dev  ## Execute every notebook, as a reader would
 	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist load -m notebooks

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+os.environ["DSRL_LAB_LANGUAGE"] = "en"  # whatever the system's locale; tests of Chinese set zh themselves
 
 
 torch.set_num_threads(1)  # small tensors: a second thread costs more than it brings, above all on a busy machine

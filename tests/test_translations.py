@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dsrl_lab.course.build_notebooks import read_source, sources, translation_faults
+from dsrl_lab.language import LANGUAGES, catalogue
 from dsrl_lab.results.readme import READMES
+from tests import messages
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in READMES)
@@ -50,6 +53,46 @@ def test_names_in_backticks_and_numbers_are_the_same() -> None:
     assert in_backticks(ENGLISH) == in_backticks(CHINESE)
     numbers = [sorted(re.findall(r"\d+\.\d+(?: M| %)|\+ \d+ %", without_code(text))) for text in (ENGLISH, CHINESE)]
     assert numbers[0] == numbers[1]
+
+
+until_merged = pytest.mark.xfail(strict=False, reason="the translations are written in other branches")
+
+
+@until_merged
+def test_every_text_cell_is_translated_and_of_the_english_as_it_is_now() -> None:
+    cells = [cell for source in sources(ROOT / "notebooks") for cell in read_source(source).cells]
+    texts, faults = sum(cell.cell_type == "markdown" for cell in cells), translation_faults(ROOT / "notebooks")
+    print(f"{texts - len(faults)} of {texts} text cells are translated")
+    assert faults == [] and texts > 280
+
+
+@until_merged
+def test_every_message_is_translated() -> None:
+    there, lacking = messages.needed(), messages.missing()
+    print(f"{len(there) - len(lacking)} of {len(there)} messages are translated")
+    assert list(lacking) == [], "python -m tests.messages prints them as a catalogue"
+    assert len(there) > 800
+
+
+@pytest.mark.parametrize("source", sources(ROOT / "notebooks"), ids=lambda source: source.stem)
+def test_code_is_the_same_in_both_languages_and_cells_have_the_same_ids(source: Path) -> None:
+    english, chinese = (read_source(source, language=language).cells for language in LANGUAGES)
+    assert [(cell.id, cell.cell_type) for cell in english] == [(cell.id, cell.cell_type) for cell in chinese]
+    for ours, theirs in zip(english, chinese, strict=True):
+        if ours.cell_type == "code":
+            assert ours.source == theirs.source and ours.metadata == theirs.metadata
+        else:  # what has to be the same to the letter
+            for pattern in (r"`[^`\n]+`", r"\$\$.+?\$\$", r"</?(?:details|summary)>", r"\d\d_\w+\.ipynb"):
+                found = [sorted(re.findall(pattern, cell.source, re.DOTALL)) for cell in (ours, theirs)]
+                assert found[0] == found[1], ours.id
+
+
+def test_messages_keep_places_code_and_numbers() -> None:
+    for text, ours in catalogue("zh").items():
+        assert set(re.findall(r"\{\w+\}", ours)) <= set(re.findall(r"\{\w+\}", text)) | {"{plural}"}, text
+        assert set(re.findall(r"\{\d+\}", ours)) == set(re.findall(r"\{\d+\}", text)), text
+        code = [sorted(re.findall(r"`[^`]+`|</?[a-z]+\b", one)) for one in (text, ours)]
+        assert code[0] == code[1], text
 
 
 # A word of another translation, what it would mean, and the one word that this kit has for it.
@@ -103,7 +146,7 @@ def test_the_glossary_has_both_languages_and_no_word_twice() -> None:
 
 def test_the_glossary_knows_the_chinese_of_every_notebook() -> None:
     for source in sorted((ROOT / "notebooks" / "src").glob("*.py")):
-        text = source.read_text(encoding="utf-8").replace('lang="zh"', "")
+        text = "".join(cell.source for cell in read_source(source).cells)  # the Chinese words that English texts name
         for term in re.findall(r"[\u4e00-\u9fff]{2,}", text):
             assert term in GLOSSARY, f"{source.stem} uses {term}; write it into notebooks/GLOSSARY.md"
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dsrl_lab.cli.app import App
-from dsrl_lab.cli.console import output, progress_bar
+from dsrl_lab.cli.console import LanguageOption, output, progress_bar
+from dsrl_lab.language import ENGLISH
 
 if TYPE_CHECKING:
     from dsrl_lab.course.grading.course import Graded
@@ -26,6 +27,7 @@ def _print(text: str) -> None:
 def release(
     course: Annotated[Path, typer.Argument(help="Folder of the course; it is made if it is not there.")],
     only: Annotated[list[str] | None, typer.Option(help="Numbers of notebooks, 06; all with exercises.")] = None,
+    language: LanguageOption = ENGLISH,
 ) -> None:
     """Build an nbgrader course: source/, release/, and kit/, the students' copy of the library without solutions."""
     from dsrl_lab.course.grading.release import release as build
@@ -83,6 +85,7 @@ def grade(
     again: Annotated[bool, typer.Option("--again", help="Grade even what has a grade.")] = False,
     late: Annotated[str, typer.Option(metavar="POLICY", help="none, zero, or percent lost a day late: 10.")] = "none",
     unsafe: Annotated[bool, typer.Option("--unsafe", help="No sandbox: students' code may do what you may.")] = False,
+    language: LanguageOption = ENGLISH,
 ) -> None:
     """Grade every submission in a sandbox; write grades/*.csv, feedback/, and nbgrader's gradebook if there is one."""
     from dsrl_lab.course.grading.course import grade_course, links

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import rich.progress as bars
+import typer
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleDimensions
 from rich.table import Column, Table
 
+from dsrl_lab.language import VARIABLE, choose_language
+
 if TYPE_CHECKING:
     from dsrl_lab.training.record import TrainRecord
 
 PIPE = 1000  # columns where there is no screen: no path in a table is broken
+LanguageOption = Annotated[
+    str, typer.Option(callback=choose_language, envvar=VARIABLE, show_envvar=False, help="en, or zh for Chinese.")
+]
 LOG_SECONDS = 30.0  # between two lines of progress in a log
 
 

@@ -16,6 +16,7 @@ import typer
 from packaging.requirements import Requirement
 
 from dsrl_lab.cli.console import output
+from dsrl_lab.language import translate
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Finding:
 
 
 def examine(data: Path | None = None) -> list[Finding]:
-    """Look at Python, packages, fonts, data folders, cores, memory, disk, and what grading students' code needs."""
-    return [_python(), *_packages(), *_data_folders(data), *_fonts(), *_machine(), *_grading()]
+    """Look at Python, packages, data folders, cores, memory, disk, and what grading students' code needs."""
+    return [_python(), *_packages(), *_data_folders(data), *_machine(), *_grading()]
 
 
 def doctor(
@@ -47,11 +48,12 @@ def doctor(
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         table = Table(title="dsrl-lab doctor")
-        for column in ("", "what", "found", "wanted", "to fix it"):
+        for column in ("", translate("what"), translate("found"), translate("wanted"), translate("to fix it")):
             table.add_column(column, overflow="fold")
         for finding in findings:
             sign = "[green]ok[/green]" if finding.ok else "[red]no[/red]" if finding.needed else "[yellow]-[/yellow]"
-            table.add_row(sign, finding.what, finding.found, finding.wanted, "" if finding.ok else finding.remedy)
+            texts = finding.what, finding.found, finding.wanted, "" if finding.ok else finding.remedy
+            table.add_row(sign, *map(translate, texts))
         output.print(table)
     if any(finding.needed and not finding.ok for finding in findings):
         raise typer.Exit(1)
@@ -101,16 +103,6 @@ def _data_folders(data: Path | None) -> list[Finding]:
     ]
 
 
-def _fonts() -> list[Finding]:
-    from matplotlib import font_manager
-
-    chain = ("Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "SimHei")
-    there = {font.name for font in font_manager.fontManager.ttflist}
-    found = next((font for font in chain if font in there), "absent")
-    remedy = "install a Chinese font (Debian: fonts-noto-cjk) if you want Chinese labels; English ones need none"
-    return [Finding("font for Chinese labels", found, "one of " + ", ".join(chain), found != "absent", False, remedy)]
-
-
 def _machine() -> list[Finding]:
     import psutil
 
@@ -128,11 +120,21 @@ def _grading() -> list[Finding]:
     from dsrl_lab.course.grading.walls import bubblewrap, not_enforced
 
     reason, missing = bubblewrap(), not_enforced()
-    install = "install the program bwrap (Debian, Ubuntu: bubblewrap), and allow user name spaces"
-    wanted = "bubblewrap (teachers only)"
-    remedy = "run it as a user of a systemd computer, or in a control group (version 2) of which you may make parts"
-    limits = f"without {', '.join(missing)}" if missing else "all"
     return [
-        Finding("sandbox for grading", reason or "bubblewrap", wanted, not reason, False, install),
-        Finding("limits for grading", limits, "kept by the kernel (teachers only)", not missing, False, remedy),
+        Finding(
+            "sandbox for grading",
+            reason or "bubblewrap",
+            "bubblewrap (teachers only)",
+            not reason,
+            False,
+            "install the program bwrap (Debian, Ubuntu: bubblewrap), and allow user name spaces",
+        ),
+        Finding(
+            "limits for grading",
+            f"without {', '.join(missing)}" if missing else "all",
+            "kept by the kernel (teachers only)",
+            not missing,
+            False,
+            "run it as a user of a systemd computer, or in a control group (version 2) of which you may make parts",
+        ),
     ]

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from dsrl_lab.cli.app import App
-from dsrl_lab.cli.console import fitting_table, output
+from dsrl_lab.cli.console import LanguageOption, fitting_table, output
+from dsrl_lab.language import ENGLISH, LANGUAGES
 
 app = App(
     no_args_is_help=True,
@@ -24,7 +25,7 @@ Record = Annotated[Path, typer.Option(help="Where the measured seconds and memor
 @app.command()
 def build(
     names: Names = None,
-    check: Annotated[bool, typer.Option("--check", help="Build nothing; say which are out of step.")] = False,
+    language: LanguageOption = ENGLISH,
     folder: Folder = Path("notebooks"),
     record: Record = Path("data/runs/notebooks.jsonl"),
 ) -> None:
@@ -35,24 +36,49 @@ def build(
     from dsrl_lab.course import build_notebooks as publishing
     from dsrl_lab.results.readme import update_all
 
-    if check:
-        wrong = publishing.out_of_step(folder, names or [])
-        for name in wrong:
-            output.print(f"{name} is out of step with its source: dsrl-lab notebooks build {name[:2]}")
-        if wrong:
-            raise typer.Exit(1)
-        output.print("every notebook is built from its source")
-        return
     for path in publishing.build(
-        folder, names or [], record=record, progress=lambda name: output.print(f"executing {name} ...")
+        folder,
+        names or [],
+        language=language,
+        record=record,
+        progress=lambda name: output.print(f"executing {name} ..."),
     ):
-        took = publishing.efforts(folder)[path.stem]
+        took = publishing.efforts(folder, language)[path.stem]
         output.print(
             f"built {path}: {took.cpu_seconds:.0f} s of CPU time, {took.wall_seconds:.0f} s by the clock, "
             f"{took.peak_megabytes / 1000:.1f} GB, {path.stat().st_size / 1000:.0f} kB",
         )
     for readme in update_all(folder.resolve().parent, record.parent):
         output.print(f"tables in {readme.name} written again")
+
+
+@app.command()
+def check(names: Names = None, folder: Folder = Path("notebooks")) -> None:
+    """Say which texts lack a Chinese translation or have an old one; if none, which notebooks have to be built."""
+    from dsrl_lab.course import build_notebooks as publishing
+
+    wrong = publishing.translation_faults(folder, names or [])
+    for language in () if wrong else LANGUAGES:
+        wrong += [
+            f"{name} is out of step with its source: dsrl-lab notebooks build --language {language} {name[:2]}"
+            for name in publishing.out_of_step(folder, names or [], language)
+        ]
+    for fault in wrong:
+        output.print(fault, markup=False)
+    if wrong:
+        raise typer.Exit(1)
+    output.print("every notebook is translated, and built from its source")
+
+
+@app.command()
+def stamp(
+    names: Annotated[list[str], typer.Argument(help="Notebooks (04) or cells (04-07) whose Chinese was revised.")],
+    folder: Folder = Path("notebooks"),
+) -> None:
+    """Note in the sources that translations were revised after their English had changed."""
+    from dsrl_lab.course import build_notebooks as publishing
+
+    output.print(f"{publishing.stamp(folder, names)} translations stamped")
 
 
 @app.command("list")

@@ -14,9 +14,10 @@ from typing import Annotated
 
 import typer
 
-from dsrl_lab.cli.console import fitting_table, output, progress_bar
+from dsrl_lab.cli.console import LanguageOption, fitting_table, output, progress_bar
 from dsrl_lab.cli.places import folder_for_results
 from dsrl_lab.files import REPOSITORY, whole_file
+from dsrl_lab.language import ENGLISH
 
 SETTING = "streets_resolution"
 
@@ -108,11 +109,16 @@ def figures(
     runs: Annotated[Path, typer.Option(help="Folder with records.")] = Path("data/runs"),
     out: Annotated[Path, typer.Option(help="Folder for SVG, PNG and manifest.json.")] = Path("figures"),
     check: Annotated[bool, typer.Option("--check", help="Draw nothing; say which no longer follow.")] = False,
+    language: LanguageOption = ENGLISH,
 ) -> None:
-    """Draw every figure (and README's tables) again from the records, or check that they still follow from them."""
+    """Draw every figure (and README's tables) again from the records, or check that they still follow from them.
+
+    Chinese figures go to the folder zh in --out.
+    """
     from dsrl_lab.results import figures as drawing
     from dsrl_lab.results.readme import update_all
 
+    out = out / ("" if language == ENGLISH else language)
     if check:
         problems = drawing.check(out, runs, complete=True)
         for problem in problems:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import builtins
 import html
 import io
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
+from IPython import get_ipython
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from PIL import Image
@@ -18,8 +21,9 @@ from PIL import Image
 from dsrl_lab.datasets.base import Sample
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.files import REPOSITORY
+from dsrl_lab.language import language, translate
 from dsrl_lab.plots.masks import show_image, show_mask
-from dsrl_lab.plots.theme import theme
+from dsrl_lab.plots.theme import theme, translate_texts
 
 MOST_WIDTH = 1100
 
@@ -32,11 +36,12 @@ class Lab:
 
     def figure(self, name: str, *, alt: str) -> None:
         """Show one of the figures of ``dsrl-lab figures`` with alternative text, or the command that draws it."""
-        path = self.root / "figures" / f"{name}.png"
-        if path.is_file():
-            show_png(path.read_bytes(), alt=alt)
+        paths = [self.root / "figures" / folder / f"{name}.png" for folder in (language(), "")]
+        if there := [path for path in paths if path.is_file()]:
+            show_png(there[0].read_bytes(), alt=alt)
         else:
-            display(HTML(f"<p>Figure <code>{name}</code> is not drawn yet: <code>dsrl-lab figures {name}</code></p>"))
+            missing = translate("Figure {name} is not drawn yet:").format(name=f"<code>{name}</code>")
+            display(HTML(f"<p>{missing} <code>dsrl-lab figures {name}</code></p>"))
 
     def show_pair(self, sample: Sample) -> None:
         """Show a picture beside its mask with the names of the classes."""
@@ -45,11 +50,15 @@ class Lab:
             left, right = figure.subplots(1, 2)
             show_image(sample.image, title=sample.name, ax=left)
             show_mask(sample.mask, CAMVID, title="its classes", ax=right)
-            show_figure(figure, alt=f"Street scene {sample.name} beside the mask of its classes")
+            show_figure(
+                figure, alt=translate("Street scene {name} beside the mask of its classes").format(name=sample.name)
+            )
 
 
 def start(seed: int = 0) -> Lab:
     """Begin a notebook: seed PyTorch's draws, print versions, and give the kit's pictures.
+
+    From here on, the notebook's ``print`` shows texts in the reader's language.
 
     Example:
         >>> start().root.name != ""  # doctest: +ELLIPSIS
@@ -57,10 +66,21 @@ def start(seed: int = 0) -> Lab:
         True
     """
     torch.manual_seed(seed)
-    print(
-        f"DSRL Lab {version('dsrl-lab')} · Python {platform.python_version()} · torch {torch.__version__} · seed {seed}"
-    )
+    if (shell := get_ipython()) is not None:
+        shell.user_ns["print"] = _print
+    packages = f"DSRL Lab {version('dsrl-lab')} · Python {platform.python_version()} · torch {torch.__version__}"
+    print(f"{packages} · {translate('seed')} {seed}")
     return Lab(REPOSITORY)
+
+
+def _print(*values: object, **options: Any) -> None:
+    builtins.print(*map(_translated, values), **options)
+
+
+def _translated(value: object) -> object:
+    if isinstance(value, dict):
+        return {_translated(key): _translated(one) for key, one in value.items()}
+    return translate(value) if isinstance(value, str) else value
 
 
 def show_figure(figure: Figure, *, alt: str) -> None:
@@ -69,7 +89,8 @@ def show_figure(figure: Figure, *, alt: str) -> None:
 
 
 def figure_html(figure: Figure, *, alt: str) -> HTML:
-    """A matplotlib figure as the ``<img alt=...>`` that ``show_figure`` shows."""
+    """A matplotlib figure, its texts in the reader's language, as the ``<img alt=...>`` that ``show_figure`` shows."""
+    translate_texts(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return _img(buffer.getvalue(), alt=alt)
@@ -84,7 +105,7 @@ def _img(content: bytes, *, alt: str) -> HTML:
     kind, small = _for_the_page(content)
     data = base64.b64encode(small).decode()
     style = f"max-width:min(100%,{MOST_WIDTH}px)"
-    return HTML(f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/{kind};base64,{data}">')
+    return HTML(f'<img alt="{html.escape(translate(alt))}" style="{style}" src="data:image/{kind};base64,{data}">')
 
 
 def _for_the_page(content: bytes) -> tuple[str, bytes]:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.category import StrCategoryFormatter
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
 
+from dsrl_lab.language import LOCALE, translate
 from dsrl_lab.rows import GREY, PURPLE, ROWS, Style
 
+CHINESE_FONT = LOCALE / "chinese.otf"
+"""The characters that the kit's own texts need; ``tests/plots/chinese_font.py`` makes it."""
 CJK_FONTS = (
     *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei"),
     *("PingFang SC", "Hiragino Sans GB", "WenQuanYi Zen Hei", "SimHei"),
@@ -43,14 +51,22 @@ def faded(color: str, share: float = 0.4) -> str:
 
 
 def font_chain(installed: Iterable[str] | None = None) -> list[str]:
-    """Fonts to try for each letter in turn: matplotlib's own first, then those for Chinese that are installed.
+    """Fonts to try for each letter in turn: matplotlib's own, the kit's for Chinese, those that are installed.
 
     Example:
         >>> font_chain(["SimHei", "Arial", "Noto Sans CJK SC"])
-        ['DejaVu Sans', 'Noto Sans CJK SC', 'SimHei']
+        ['DejaVu Sans', 'DSRL Lab Chinese', 'Noto Sans CJK SC', 'SimHei']
     """
     known = set(font_manager.get_font_names() if installed is None else installed)
-    return ["DejaVu Sans", *(font for font in CJK_FONTS if font in known)]
+    return ["DejaVu Sans", _own_font(), *(font for font in CJK_FONTS if font in known)]
+
+
+@lru_cache
+def _own_font() -> str:
+    known = font_manager.fontManager
+    known.addfont(CHINESE_FONT)
+    known.ttflist.append(replace(known.ttflist[-1], weight=700))  # bold titles take it, without a line in the log
+    return known.ttflist[-1].name
 
 
 @contextmanager
@@ -101,6 +117,20 @@ def theme(*, dark: bool = False) -> Iterator[None]:
     }
     with mpl.rc_context(settings):
         yield
+
+
+def translate_texts(figure: Figure) -> None:
+    """Put a figure's titles, labels, legends, notes and ticks that are words into the reader's language."""
+    for text in figure.findobj(Text):
+        text.set_text(translate(text.get_text()))
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        ticks = axis.get_major_formatter()
+        if isinstance(ticks, FixedFormatter | FuncFormatter | StrCategoryFormatter):
+            axis.set_major_formatter(FuncFormatter(partial(_translated_tick, ticks)))
+
+
+def _translated_tick(ticks: Formatter, value: float, place: int) -> str:
+    return translate(ticks(value, place))
 
 
 def axes_or_current(ax: Axes | None) -> Axes:

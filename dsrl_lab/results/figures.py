@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from dsrl_lab.files import sha256, whole_file
-from dsrl_lab.plots.theme import theme
+from dsrl_lab.plots.theme import theme, translate_texts
 from dsrl_lab.results import figures_features as of_features
 from dsrl_lab.results import figures_paper as of_paper
 from dsrl_lab.results import figures_people as of_people
@@ -160,7 +160,9 @@ def _function(name: str) -> str:
 
 def _drawn(name: str, inputs: Inputs) -> Drawing:
     with theme():
-        return FIGURES[name].draw(inputs)
+        drawing = FIGURES[name].draw(inputs)
+        translate_texts(drawing.figure)
+        return drawing
 
 
 def _hashes(inputs: Inputs, runs: Path) -> dict[str, str]:

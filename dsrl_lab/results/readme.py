@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from dsrl_lab.files import whole_file
+from dsrl_lab.language import ENGLISH, LANGUAGES
 from dsrl_lab.results.frames import alike, pick, runs, scores
 from dsrl_lab.results.tables import ablation_table, markdown
 from dsrl_lab.training import record
@@ -129,15 +130,19 @@ def damaged_files(path: Path) -> str:
 
 def notebooks(path: Path) -> str:
     """What each notebook takes; "" where nothing was measured yet."""
-    table, total = [], 0.0
-    for line in _lines(path):
-        link = f"[{line['name'].replace('_', ' ')}](notebooks/{line['name']}.ipynb)"
-        table.append((link, f"{line['cpu_seconds'] / 60:.1f}", f"{line['peak_megabytes'] / 1000:.1f}"))
-        total += line["cpu_seconds"]
+    table, lines = [], _lines(path)
+    minutes = {(line["name"], line.get("language", ENGLISH)): line["cpu_seconds"] / 60 for line in lines}
+    for name, memory in {line["name"]: line["peak_megabytes"] / 1000 for line in reversed(lines)}.items():
+        there = [minutes.get((name, language)) for language in LANGUAGES]
+        shown = ["" if taken is None else f"{taken:.1f}" for taken in there]
+        ours = f"[{shown[1]}](notebooks/zh/{name}.ipynb)" if shown[1] else ""
+        table.append((f"[{name.replace('_', ' ')}](notebooks/{name}.ipynb)", shown[0], f"{memory:.1f}", ours))
     if not table:
         return ""
-    table.append(("all", f"{total / 60:.1f}", ""))
-    return markdown(pd.DataFrame(table, columns=["notebook", "CPU minutes", "peak memory (GB)"]))
+    sums = [sum(taken for (_, spoken), taken in minutes.items() if spoken == language) for language in LANGUAGES]
+    table = [*sorted(table), ("all", f"{sums[0]:.1f}", "", f"{sums[1]:.1f}")]
+    columns = ["notebook", "CPU minutes", "peak memory (GB)", "CPU minutes in Chinese"]
+    return markdown(pd.DataFrame(table, columns=columns).iloc[:, : 4 if sums[1] else 3])
 
 
 def everything(folder: Path) -> str:

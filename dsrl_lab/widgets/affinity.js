@@ -77,11 +77,11 @@ function render({ model, el }) {
     };
 
     const heading = (html) => node(root, "h3", { html });
-    const picture = panel(root, "picture", heading("Picture <small>choose a position</small>"));
+    const picture = panel(root, "picture", heading(say("Picture <small>choose a position</small>")));
     const views = {
-      seg: panel(root, "seg", heading("S<sub>seg</sub> <small>segmentation</small>"), true),
-      sr: panel(root, "sr", heading("S<sub>sr</sub> <small>super-resolution</small>"), true),
-      difference: panel(root, "difference", heading("|S<sub>seg</sub> − S<sub>sr</sub>| <small>what FA pays for</small>"), true),
+      seg: panel(root, "seg", heading(say("S<sub>seg</sub> <small>segmentation</small>")), true),
+      sr: panel(root, "sr", heading(say("S<sub>sr</sub> <small>super-resolution</small>")), true),
+      difference: panel(root, "difference", heading(say("|S<sub>seg</sub> − S<sub>sr</sub>| <small>what FA pays for</small>")), true),
     };
     const panels = [picture, ...Object.values(views)];
     paint(picture.canvas, image.shape[0], image.shape[1], rgbOf(arrays.image));
@@ -124,14 +124,17 @@ function render({ model, el }) {
       const self = y * found.w + x;
       paintRows(views, found);
       for (const { mark: made } of panels) mark(made, [y, x]);
-      facts.innerHTML =
-        `Position <b>row ${y}, column ${x}</b> of ${found.h} × ${found.w}. ` +
-        `FA loss of this row <b data-value="loss">${found.loss.toFixed(4)}</b>. Mean similarity to the others: ` +
-        `S<sub>seg</sub> <b>${signed(meanOfOthers(found.seg, self))}</b>, S<sub>sr</sub> <b>${signed(meanOfOthers(found.sr, self))}</b>.`;
+      const [seg, sr] = [found.seg, found.sr].map((row) => signed(meanOfOthers(row, self)));
+      facts.innerHTML = [
+        say("Position <b>row {y}, column {x}</b> of {h} × {w}.", { y, x, h: found.h, w: found.w }),
+        say("FA loss of this row {loss}.", { loss: `<b data-value="loss">${found.loss.toFixed(4)}</b>` }),
+        say("Mean similarity to the others: S<sub>seg</sub> <b>{seg}</b>, S<sub>sr</sub> <b>{sr}</b>.", { seg, sr }),
+      ].join(" ");
       root.dataset.loss = found.loss;
       root.dataset.milliseconds = performance.now() - began;
       picture.surface.setAttribute("aria-valuemax", found.h * found.w - 1);
-      return picked(picture.surface, self, `Row ${y}, column ${x}. FA loss of this row ${found.loss.toFixed(3)}.`);
+      return picked(picture.surface, self,
+        `${say("Row {y}, column {x}.", { y, x })} ${say("FA loss of this row {loss}.", { loss: found.loss.toFixed(3) })}`);
     };
     const choose = (position) => {
       preview = null;
@@ -146,7 +149,7 @@ function render({ model, el }) {
       preview = position;
       draw();
     };
-    picker(picture.surface, "position picker", "Position on the picture. Arrow keys move it, P pins it.", height * width);
+    picker(picture.surface, say("position picker"), say("Position on the picture. Arrow keys move it, P pins it."), height * width);
     pointing(root, panels, grid, { choose, look, leave });
 
     const add = (label, name, options, parse = (x) => x) => {
@@ -155,21 +158,21 @@ function render({ model, el }) {
       return made;
     };
     const controls = [
-      add("Segmentation features", "source", sources.map((x) => [x, x])),
-      add("Sub-sampling", "pooling", [["1", "as given"], ["2", "2 × 2 mean"]], Number),
-      add("Norm p", "p", [["2", "2 (cosine)"], ["1", "1"], ["inf", "∞"]]),
-      add("Loss q", "q", [["1", "1"], ["2", "2"]], Number),
+      add(say("Segmentation features"), "source", sources.map((x) => [x, say(x)])),
+      add(say("Sub-sampling"), "pooling", [["1", say("as given")], ["2", say("2 × 2 mean")]], Number),
+      add(say("Norm p"), "p", [["2", say("2 (cosine)")], ["1", "1"], ["inf", "∞"]]),
+      add(say("Loss q"), "q", [["1", "1"], ["2", "2"]], Number),
     ];
     controls[0].element.hidden = sources.length < 2;
     const pin = () => {
       const { pins, position } = state();
-      note = pins.length === 2 ? "This third pin replaces the first: the former B is now A." : "";
+      note = pins.length === 2 ? say("This third pin replaces the first: the former B is now A.") : "";
       change(model, { pins: [...pins, position].slice(-2) });
     };
-    const clear = button(root, { "aria-label": "Clear pins" }, () => {
+    const clear = button(root, { "aria-label": say("Clear pins") }, () => {
       note = "";
       change(model, { pins: [] });
-    }, "Clear");
+    }, say("Clear"));
 
     // Pinned positions side by side
     const pinned = node(root, "div", { class: "dl-pins" });
@@ -194,8 +197,8 @@ function render({ model, el }) {
           view.surface.classList.add("dl-still");
         }
         return node(root, "div", { "data-pin": name },
-          node(root, "h3", {}, `Pin ${name} `,
-            node(root, "small", {}, `row ${y}, column ${x}; FA loss of its row ${found.loss.toFixed(4)}`)),
+          node(root, "h3", {}, say("Pin {name} ", { name }), node(root, "small", {},
+            say("row {y}, column {x}; FA loss of its row {loss}", { y, x, loss: found.loss.toFixed(4) }))),
           node(root, "div", { class: "dl-panels" }, ...Object.values(small).map((view) => view.element)));
       });
       pinned.replaceChildren(...cards);
@@ -203,16 +206,16 @@ function render({ model, el }) {
         const [y, x] = cell(pins[1]);
         const first = rows(pins[0]);
         const [seg, sr] = [first.seg, first.sr].map((row) => signed(row[y * first.w + x], 3));
-        pinned.append(node(root, "p", { html: `Affinity of A and B: <b data-value="pair-seg">${seg}</b> for segmentation, ` +
-          `<b data-value="pair-sr">${sr}</b> for super-resolution. <span data-value="note">${note}</span>` }));
+        const pair = { seg: `<b data-value="pair-seg">${seg}</b>`, sr: `<b data-value="pair-sr">${sr}</b>` };
+        pinned.append(node(root, "p", { html: `${say("Affinity of A and B: {seg} for segmentation, {sr} for super-resolution.", pair)} ` +
+          `<span data-value="note">${note}</span>` }));
       }
     };
     root.append(
-      node(root, "div", { class: "dl-bar" }, ...controls.map((x) => x.element), button(root, {}, pin, "Pin"), clear),
+      node(root, "div", { class: "dl-bar" }, ...controls.map((x) => x.element), button(root, {}, pin, say("Pin")), clear),
       node(root, "div", { class: "dl-panels" }, ...panels.map((x) => x.element)),
       facts, pinned,
-      node(root, "p", { class: "dl-hint", html: "Point to look, click to choose. <kbd>←</kbd> <kbd>↑</kbd> <kbd>→</kbd> <kbd>↓</kbd> move " +
-        "(<kbd>Shift</kbd>: by five), <kbd>P</kbd> pins, <kbd>Esc</kbd> leaves the widget. Bright: similar to the framed position." }),
+      node(root, "p", { class: "dl-hint", html: say("Point to look, click to choose. <kbd>←</kbd> <kbd>↑</kbd> <kbd>→</kbd> <kbd>↓</kbd> move (<kbd>Shift</kbd>: by five), <kbd>P</kbd> pins, <kbd>Esc</kbd> leaves the widget. Bright: similar to the framed position.") }),
     );
     return {
       main: picture.surface,

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dsrl_lab.affinity import unit_vectors
+from dsrl_lab.language import translate
 from dsrl_lab.plots.affinity import DIFFERENCE, SIMILARITY, affinity_row, affinity_rows
 from dsrl_lab.plots.masks import to_picture
 from dsrl_lab.plots.theme import new_figure, theme
@@ -83,8 +84,10 @@ class AffinityExplorer(Widget):
                 "pooling": 1,
             },
             alt=alt
-            or "A picture with one position marked, and how similar all positions are to it in the features of "
-            "segmentation and of super-resolution",
+            or translate(
+                "A picture with one position marked, and how similar all positions are to it in the features of "
+                "segmentation and of super-resolution"
+            ),
             guide=guide,
         )
 

@@ -10,6 +10,7 @@ import functools
 import html
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any, ClassVar, ParamSpec, TypeVar
@@ -24,6 +25,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Bytes, Dict, HasTraits, Unicode, observe
 
 from dsrl_lab.course.notebook import figure_html
+from dsrl_lab.language import language, translate
 from dsrl_lab.plots.theme import theme
 
 try:
@@ -33,6 +35,8 @@ except ImportError:  # pictures and pages need neither
     AnyWidget, ValueWidget = HasTraits, object  # type: ignore[misc,assignment]
 
 ALIGNMENT = 8
+LABELS = ("names", "sources", "classes")
+"""The facts that are names to be shown."""
 STATIC = "DSRL_LAB_STATIC"
 VIEW = "application/vnd.jupyter.widget-view+json"
 Given = ParamSpec("Given")
@@ -117,7 +121,11 @@ class Widget(AnyWidget, ValueWidget):
     ) -> None:
         layout, block = pack(arrays)
         self.alt, self._shown_twin = alt, None
-        shared = {"arrays": layout, "title": self.title, "guide": dict(guide or {})}
+        shown = re.findall(r'\bsay\("([^"]*)"', source("kit.js", f"{self.script_name}.js"))
+        shown += [name for label in LABELS for name in facts.get(label, ())]
+        shared = {"arrays": layout, "title": translate(self.title), "language": language()}
+        shared["texts"] = {text: said for text in shown if (said := translate(text)) != text}
+        shared["guide"] = {translate(label): translate(text) for label, text in (guide or {}).items()}
         super().__init__(facts=facts | shared, block=block, state=state)
 
     def open(self) -> None:
@@ -172,12 +180,14 @@ class Widget(AnyWidget, ValueWidget):
     def _twin(self, before: str = "") -> HTML:
         with theme():
             picture = figure_html(self.static(), alt=self.alt).data
-        guide = "<br>".join(f"<b>{html.escape(k)}:</b> {html.escape(v)}" for k, v in self.facts["guide"].items())
+        label = translate("{label}:")
+        lines = [(label.format(label=name), text) for name, text in self.facts["guide"].items()]
+        guide = "<br>".join(f"<b>{html.escape(name)}</b> {html.escape(text)}" for name, text in lines)
         return HTML(before + picture + (f"<p>{guide}</p>" if guide else ""))
 
     def page(self) -> str:
         """One HTML page with all in it: it works from the disk, with no kernel and no network."""
-        values = {"title": html.escape(self.title), "style": source("kit.css")}
+        values = {name: html.escape(self.facts[name]) for name in ("title", "language")} | {"style": source("kit.css")}
         values |= {name: json.dumps(getattr(self, name)).replace("</", "<\\/") for name in ("facts", "state")}
         values |= {"module": str(self._esm).replace("</script", "<\\/script")}
         return PAGE.format(**values, block=base64.b64encode(self.block).decode())
@@ -195,7 +205,7 @@ class Refused:
     def _repr_html_(self) -> str:
         return (
             '<div role="alert" style="border:1px solid #D55E00;border-left-width:6px;padding:.6em 1em;'
-            f'max-width:60em"><b>No widget here:</b> {html.escape(self.message)}</div>'
+            f'max-width:60em"><b>{translate("No widget here:")}</b> {html.escape(self.message)}</div>'
         )
 
 
@@ -219,7 +229,7 @@ STAND_IN = f"""<style>
 """Of the picture and the widget below it, JupyterLab shows the widget while it lives, and else the picture."""
 
 PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><link rel="icon" href="data:,">
 <style>
 :root {{ color-scheme: light dark; }}

@@ -16,6 +16,7 @@ from dsrl_lab.datasets.photos import Photos
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.super_resolution import imresize_bicubic, luminance, reduce_bicubic
 from dsrl_lab.files import REPOSITORY
+from dsrl_lab.language import translate
 from dsrl_lab.models.super_resolution import SuperResolver
 from dsrl_lab.results.figures_streets import see
 from dsrl_lab.training import record
@@ -74,8 +75,10 @@ def street_affinity(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) ->
         seen.image,
         seen.task,
         seen.sisr,
-        alt="A drawn street with one position marked, and how similar all positions are to it in the features of "
-        "segmentation (DSRL's and a baseline's) and of super-resolution",
+        alt=translate(
+            "A drawn street with one position marked, and how similar all positions are to it in the features of "
+            "segmentation (DSRL's and a baseline's) and of super-resolution"
+        ),
     )
 
 

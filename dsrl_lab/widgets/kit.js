@@ -1,6 +1,10 @@
 // What all widgets of DSRL Lab share. Python puts this file in front of a widget's own: one ES module, nothing fetched.
 export default { render }; // the widget's own function
 
+// A text in the reader's language, English where there is none, with values for its {places}.
+let texts = {};
+const say = (text, values = {}) => (texts[text] || text).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 const signed = (value, digits = 2) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
 
@@ -17,7 +21,7 @@ function guarded(root, action) {
     try {
       return action(...given);
     } catch (error) {
-      complain(root, `This widget failed: ${error.message}. Run the cell again; if it stays, please report it.`);
+      complain(root, say("This widget failed: {error}. Run the cell again; if it stays, please report it.", { error: error.message }));
     }
   };
 }
@@ -164,15 +168,16 @@ function change(model, values) {
 // `ratio` is width / height of its pictures. draw(root, state) returns what takes the focus, what a key does (true: it
 // was used), and the drawing of the state, which returns what a screen reader announces.
 function frame(model, el, ratio, draw) {
-  const { title, guide } = model.get("facts");
-  const root = node(null, "div", { class: "dl", style: ratio && `--dl-ratio: ${ratio}`, role: "group", tabindex: -1, "aria-label": title,
+  const { title, guide, language } = model.get("facts");
+  texts = model.get("facts").texts;
+  const root = node(null, "div", { class: "dl", style: ratio && `--dl-ratio: ${ratio}`, role: "group", lang: language, tabindex: -1, "aria-label": title,
     "data-lm-suppress-shortcuts": "true" }); // JupyterLab looks for this attribute
   el.classList.add("dl-host");
   el.replaceChildren(root);
   const live = node(root, "div", { class: "dl-live", "aria-live": "polite", role: "status" });
   const { main = root, press, update = () => "" } = guarded(root, draw)(root, () => model.get("state")) ?? {};
   const lines = Object.entries(guide).map(([label, text]) =>
-    node(root, "p", {}, node(root, "b", {}, `${label}:`), " ", text));
+    node(root, "p", {}, node(root, "b", {}, say("{label}:", { label })), " ", text));
   if (lines.length) root.append(node(root, "div", { class: "dl-guide" }, ...lines));
   root.append(live);
   listen(root, root, {

@@ -4,16 +4,16 @@ function render({ model, el }) {
   const facts = model.get("facts");
   const arrays = readArrays(model);
   const [height, width] = facts.arrays.image.shape;
-  const [before, after] = facts.names;
 
   frame(model, el, width / height, (root, state) => {
+    const [before, after] = facts.names.map((name) => say(name));
     let lit = null; // class under the pointer; a class that was pressed stays in the state
     const score = (number) => node(root, "small", {}, `mIoU ${(100 * facts.scores[number].miou).toFixed(1)} %`);
     const panels = [
-      ["truth", "Truth"], ["before", before, " ", score(0)], ["after", after, " ", score(1)], ["changes", `${after} against ${before}`],
+      ["truth", say("Truth")], ["before", before, " ", score(0)], ["after", after, " ", score(1)], ["changes", say("{after} against {before}", { after, before })],
     ].map(([key, ...title]) => ({ key, ...panel(root, key, node(root, "h3", {}, ...title)) }));
     const { surface } = panels[0];
-    picker(surface, "pixel picker", "Pixel of the picture. Arrow keys move it.", height * width);
+    picker(surface, say("pixel picker"), say("Pixel of the picture. Arrow keys move it."), height * width);
     const status = node(root, "p", { "data-value": "pixel" });
 
     const classColor = (id) => (id === facts.ignore ? null : arrays.colors.subarray(3 * id, 3 * id + 3));
@@ -46,11 +46,12 @@ function render({ model, el }) {
         paint(canvas, height, width, rgbOf(rgb));
       }
     };
-    const nameOf = (id) => facts.classes[id] ?? "not labelled";
+    const nameOf = (id) => (id in facts.classes ? say(facts.classes[id]) : say("not labelled"));
     const point = ([y, x]) => {
       const i = y * width + x;
-      const words = `Row ${y}, column ${x}. Truth: ${nameOf(arrays.truth[i])}; ${before}: ${nameOf(arrays.before[i])}; ` +
-        `${after}: ${nameOf(arrays.after[i])}.`;
+      const [truth, was, now] = ["truth", "before", "after"].map((key) => nameOf(arrays[key][i]));
+      const words = say("Row {y}, column {x}. Truth: {truth}; {before}: {was}; {after}: {now}.",
+        { y, x, truth, before, was, after, now });
       status.textContent = words;
       for (const { mark } of panels) place(mark, [y, x, 1, 1], [height, width]);
       return picked(surface, i, words);
@@ -85,29 +86,29 @@ function render({ model, el }) {
       if (was == null && now == null) return;
       const gain = was == null || now == null ? null : 100 * (now - was);
       const press = button(root, { "aria-pressed": "false", focus: () => alone(id), blur: () => alone(null) },
-        () => change(model, { class: state().class === id ? null : id }), swatch(root, classColor(id)), name);
+        () => change(model, { class: state().class === id ? null : id }), swatch(root, classColor(id)), say(name));
       const line = node(root, "tr", { "data-class": id, pointerenter: () => alone(id), pointerleave: () => alone(null) },
         node(root, "th", { scope: "row" }, press), node(root, "td", {}, percent(was)), node(root, "td", {}, percent(now)),
         node(root, "td", {}, gain == null ? "–" : `${gain > 0 ? "▲ +" : gain < 0 ? "▼ " : ""}${signed(gain, 1)}`));
       lines.set(id, { line, press });
       body.append(line);
     });
-    const head = node(root, "tr", {}, ...["class", before, after, "change"].map((x) => node(root, "th", { scope: "col" }, x)));
-    const table = node(root, "table", {}, node(root, "caption", {}, "IoU on this picture, in %"), node(root, "thead", {}, head), body);
+    const head = node(root, "tr", {}, ...[say("class"), before, after, say("change")].map((x) => node(root, "th", { scope: "col" }, x)));
+    const table = node(root, "table", {}, node(root, "caption", {}, say("IoU on this picture, in %")), node(root, "thead", {}, head), body);
 
-    const slider = node(root, "input", { type: "range", min: 0, max: 100, "aria-label": "Opacity of the masks",
+    const slider = node(root, "input", { type: "range", min: 0, max: 100, "aria-label": say("Opacity of the masks"),
       input: () => change(model, { opacity: Number(slider.value) / 100 }) });
     const [won, lost] = facts.shares.map((share) => (100 * share).toFixed(1));
-    const legend = [["won", `right only in ${after}: ${won} %`], ["lost", `right only in ${before}: ${lost} %`], ["wrong", "wrong in both"]]
+    const legend = [["won", say("right only in {name}: {share} %", { name: after, share: won })],
+      ["lost", say("right only in {name}: {share} %", { name: before, share: lost })], ["wrong", say("wrong in both")]]
       .map(([name, text]) => node(root, "span", {}, swatch(root, facts.changes[name]), text));
     root.append(
-      node(root, "div", { class: "dl-bar" }, node(root, "label", { class: "dl-choice" }, "Opacity", slider),
+      node(root, "div", { class: "dl-bar" }, node(root, "label", { class: "dl-choice" }, say("Opacity"), slider),
         node(root, "span", { class: "dl-legend" }, ...legend)),
       node(root, "div", { class: "dl-split" }, node(root, "div", { class: "dl-panels" }, ...panels.map((x) => x.element)),
         node(root, "div", { class: "dl-table" }, table)),
       status,
-      node(root, "p", { class: "dl-hint", html: "Point at a pixel to name its class; point at a class to see it alone, press it to " +
-        "keep it. <kbd>←</kbd> <kbd>↑</kbd> <kbd>→</kbd> <kbd>↓</kbd> move the pixel, <kbd>Esc</kbd> leaves the widget." }),
+      node(root, "p", { class: "dl-hint", html: say("Point at a pixel to name its class; point at a class to see it alone, press it to keep it. <kbd>←</kbd> <kbd>↑</kbd> <kbd>→</kbd> <kbd>↓</kbd> move the pixel, <kbd>Esc</kbd> leaves the widget.") }),
     );
     return {
       main: surface,

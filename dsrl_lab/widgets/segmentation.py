@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dsrl_lab.datasets.base import IGNORE_INDEX, ClassTable
+from dsrl_lab.language import translate
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.plots.masks import class_handles, compare_masks, mask_errors, show_image, show_mask, to_picture
 from dsrl_lab.plots.theme import new_figure, theme
@@ -76,7 +77,10 @@ class SegmentationCompare(Widget):
                 "changes": {"won": _rgb(BLUE), "lost": _rgb(ORANGE), "wrong": _rgb(GREY)},
             },
             state={"opacity": 0.6, "class": None, "position": [truth.shape[0] // 2, truth.shape[1] // 2]},
-            alt=alt or f"Picture, true classes, predictions of {names[0]} and {names[1]}, and the pixels that differ",
+            alt=alt
+            or translate("Picture, true classes, predictions of {one} and {other}, and the pixels that differ").format(
+                one=translate(names[0]), other=translate(names[1])
+            ),
             guide=guide,
         )
 
@@ -89,10 +93,11 @@ class SegmentationCompare(Widget):
             axes = figure.subplots(1, 5)
             show_image(self.image, title="picture", ax=axes[0])
             scores = [f" (mIoU {100 * found['miou']:.1f} %)" for found in self.facts["scores"]]
-            titles = ("truth", self.names[0] + scores[0], self.names[1] + scores[1])
+            before_name, after_name = map(translate, self.names)
+            titles = ("truth", before_name + scores[0], after_name + scores[1])
             for ax, mask, title in zip(axes[1:4], self.masks, titles, strict=True):
                 show_mask(mask, self.table, image=self.image, alpha=0.75, legend=False, title=title, ax=ax)
-            title = f"{self.names[1]} against {self.names[0]}"
+            title = translate("{after} against {before}").format(after=after_name, before=before_name)
             mask_errors(truth, before, after, image=self.image, legend=False, title=title, ax=axes[4])
             won, lost = (100 * share for share in self.facts["shares"])
             axes[4].set_xlabel(f"blue: won {won:.1f} %, orange: lost {lost:.1f} %,\ngrey: wrong in both", fontsize=8.5)

@@ -57,6 +57,7 @@ function scores(a, b, width, lens) {
   return { psnr: error ? -10 * Math.log10(error) : Infinity, ssim: similarity };
 }
 
+const shown = (name) => (name === "input" ? say("input") : name === "original" ? say("original") : say(name));
 const inShort = ({ psnr, ssim }) => `${psnr == null || psnr === Infinity ? "∞" : psnr.toFixed(2)} · ${ssim.toFixed(3)}`;
 
 function render({ model, el }) {
@@ -97,19 +98,19 @@ function render({ model, el }) {
     const line = node(root, "div", { class: "dl-divider" });
     const tags = ["left", "right"].map((side) => node(root, "span", { class: "dl-tag", style: `${side}: 6px` }));
     stage.append(line, ...tags);
-    picker(stage, "lens", "Lens over the picture. Arrow keys move it, plus and minus zoom.", height * width);
-    const divider = node(root, "input", { type: "range", min: 0, max: 100, step: 1, "aria-label": "Swipe divider", class: "dl-wide",
+    picker(stage, say("lens"), say("Lens over the picture. Arrow keys move it, plus and minus zoom."), height * width);
+    const divider = node(root, "input", { type: "range", min: 0, max: 100, step: 1, "aria-label": say("Swipe divider"), class: "dl-wide",
       input: () => change(model, { divider: Number(divider.value) / 100 }) });
     element.append(divider);
 
     const crops = names.map((name) => {
-      const { canvas: crop, mark: none, surface, element: tile } = panel(root, `lens-${name}`, node(root, "h3", {}, name), true);
+      const { canvas: crop, mark: none, surface, element: tile } = panel(root, `lens-${name}`, node(root, "h3", {}, shown(name)), true);
       none.remove();
       surface.classList.add("dl-still");
       crop.dataset.crop = name;
       const text = node(root, "p", { "data-scores": name });
       const score = facts.scores[facts.names.indexOf(name)];
-      tile.append(text, node(root, "p", {}, score ? `all ${inShort(score)}` : ""));
+      tile.append(text, node(root, "p", {}, score ? say("all {score}", { score: inShort(score) }) : ""));
       return { name, crop, text, surface, tile };
     });
 
@@ -120,10 +121,11 @@ function render({ model, el }) {
       context.drawImage(sheet(right), 0, 0);
       if (cut > 0) context.drawImage(sheet(left), 0, 0, cut, height, 0, 0, cut, height);
       line.style.left = `${100 * share}%`;
-      tags[0].textContent = left;
-      tags[1].textContent = right;
+      tags[0].textContent = shown(left);
+      tags[1].textContent = shown(right);
       divider.value = Math.round(100 * share);
-      divider.setAttribute("aria-valuetext", `${Math.round(100 * share)} % ${left}, the rest ${right}`);
+      divider.setAttribute("aria-valuetext",
+        say("{share} % {left}, the rest {right}", { share: Math.round(100 * share), left: shown(left), right: shown(right) }));
       const [top, from, rows, columns] = lens;
       place(mark, lens, [height, width]);
       const found = new Map([...methods].map(([name, rgb]) => [name, scores(rgb, arrays.high, width, lens)]));
@@ -135,11 +137,11 @@ function render({ model, el }) {
         if (!found.has(name)) continue;
         const score = found.get(name);
         const words = inShort(score);
-        text.replaceChildren("lens ", score.psnr === best ? node(root, "b", {}, words) : words);
+        text.replaceChildren(say("lens"), " ", score.psnr === best ? node(root, "b", {}, words) : words);
         Object.assign(text.dataset, score);
       }
-      picked(stage, top * width + from, `row ${top}, column ${from}, ${rows} by ${columns} pixels`);
-      return [...found].map(([name, score]) => `${name} ${inShort(score)}`).join(", ");
+      picked(stage, top * width + from, say("row {top}, column {from}, {rows} by {columns} pixels", { top, from, rows, columns }));
+      return [...found].map(([name, score]) => `${say(name)} ${inShort(score)}`).join(", ");
     };
 
     const move = (top, from, h = state().lens[2], w = state().lens[3]) => {
@@ -193,17 +195,15 @@ function render({ model, el }) {
     });
 
     const sides = ["left", "right"].map((side) =>
-      choice(root, side === "left" ? "Left" : "Right", names.map((x) => [x, x]), (value) => change(model, { [side]: value })));
-    const toggle = button(root, { "aria-pressed": "false" }, () => change(model, { errors: !state().errors }), "Error maps");
+      choice(root, side === "left" ? say("Left") : say("Right"), names.map((x) => [x, shown(x)]), (value) => change(model, { [side]: value })));
+    const toggle = button(root, { "aria-pressed": "false" }, () => change(model, { errors: !state().errors }), say("Error maps"));
     root.append(
       node(root, "div", { class: "dl-bar" }, ...sides.map((side) => side.element), toggle,
-        button(root, { "aria-label": "Zoom in" }, () => zoom(0.8), "+"),
-        button(root, { "aria-label": "Zoom out" }, () => zoom(1.25), "−"),
-        node(root, "span", {}, "PSNR in dB · SSIM under the lens (best in bold) and of all")),
+        button(root, { "aria-label": say("Zoom in") }, () => zoom(0.8), "+"),
+        button(root, { "aria-label": say("Zoom out") }, () => zoom(1.25), "−"),
+        node(root, "span", {}, say("PSNR in dB · SSIM under the lens (best in bold) and of all"))),
       node(root, "div", { class: "dl-compare" }, element, node(root, "div", { class: "dl-strip" }, ...crops.map(({ tile }) => tile))),
-      node(root, "p", { class: "dl-hint", html: "Drag the line to swipe, anything else to move the lens (or <kbd>←</kbd> <kbd>↑</kbd> " +
-        "<kbd>→</kbd> <kbd>↓</kbd>). Zoom: <kbd>+</kbd> <kbd>−</kbd>, <kbd>Ctrl</kbd> and the wheel, two fingers. " +
-        `<kbd>Esc</kbd> leaves the widget. Error maps: bright is ${facts.limit} or more.` }),
+      node(root, "p", { class: "dl-hint", html: say("Drag the line to swipe, anything else to move the lens (or <kbd>←</kbd> <kbd>↑</kbd> <kbd>→</kbd> <kbd>↓</kbd>). Zoom: <kbd>+</kbd> <kbd>−</kbd>, <kbd>Ctrl</kbd> and the wheel, two fingers. <kbd>Esc</kbd> leaves the widget. Error maps: bright is {limit} or more.", facts) }),
     );
     return {
       main: stage,

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dsrl_lab.language import translate
 from dsrl_lab.metrics import psnr, ssim
 from dsrl_lab.plots.masks import to_picture
 from dsrl_lab.plots.super_resolution import Reconstruction, error_map, super_resolution_row
@@ -86,7 +87,10 @@ class SuperResolutionCompare(Widget):
                 "divider": 0.5,
                 "errors": False,
             },
-            alt=alt or f"Input, {', '.join(names)} and original side by side, magnified, with PSNR and SSIM",
+            alt=alt
+            or translate("Input, {names} and original side by side, magnified, with PSNR and SSIM").format(
+                names=", ".join(map(translate, names))
+            ),
             guide=guide,
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 from IPython.display import display
 from matplotlib.figure import Figure
 
+from dsrl_lab.language import translate
 from dsrl_lab.plots.theme import new_figure, theme
 from dsrl_lab.results.charts import training_curves
 from dsrl_lab.results.frames import curves, frame
@@ -60,7 +61,7 @@ class TrainingMonitor(Widget):
             arrays={},
             facts={"terms": list(CURVES), "earlier": [_line(record) for record in self.earlier], "anew": anew},
             state={"status": RUNNING, "lines": [], "left": None},
-            alt=alt or f"Curves of training {row}: objective and its parts, learning rate",
+            alt=alt or translate("Curves of training {row}: objective and its parts, learning rate").format(row=row),
             guide=guide,
         )
 

@@ -42,11 +42,6 @@ def test_every_row_of_the_ablation_has_a_style_of_its_own_without_colour() -> No
     assert len({(str(style.line), style.hatch) for style in styles}) == len(ROWS)
 
 
-def test_chinese_letters_need_a_font() -> None:
-    assert of_theme.font_chain([]) == ["DejaVu Sans"]
-    assert of_theme.font_chain(["SimHei"]) == ["DejaVu Sans", "SimHei"]
-
-
 def test_faces_are_colours_mixed_with_white() -> None:
     assert of_theme.faded("#000000", 0.2) == "#cccccc"
 

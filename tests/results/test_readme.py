@@ -86,6 +86,12 @@ def test_notebooks_are_listed_with_minutes_and_memory_and_summed_up(tmp_path: Pa
     path.write_text("".join(json.dumps(line | {"name": name}) + "\n" for name in ("03_sub", "04_b")), encoding="utf-8")
     rows = notebooks(path).splitlines()
     assert rows[2] == "| [03 sub](notebooks/03_sub.ipynb) | 0.5 | 1.2 |" and rows[4] == "| all | 1.0 |  |"
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line | {"name": "04_b", "language": "zh", "cpu_seconds": 42.0}) + "\n")
+    rows = notebooks(path).splitlines()
+    assert rows[2] == "| [03 sub](notebooks/03_sub.ipynb) | 0.5 | 1.2 |  |"
+    assert rows[3] == "| [04 b](notebooks/04_b.ipynb) | 0.5 | 1.2 | [0.7](notebooks/zh/04_b.ipynb) |"
+    assert rows[4] == "| all | 1.0 |  | 0.7 |"
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -12,6 +12,7 @@ from dsrl_lab.course.exercises.calls import Answer
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.exercises.judge import Verdict, judge
 from dsrl_lab.course.exercises.released import FOLDER, load
+from dsrl_lab.language import translate
 
 SOLUTIONS = Path(__file__).parent / "solutions"
 """The exercises with their solutions, a file for each notebook; a student's copy leaves the folder out."""
@@ -85,13 +86,16 @@ def hint(name: str) -> Folded:
         >>> hint("06.1").parts[0].summary
         'Hint: My number is far too small'
     """
-    return Folded(tuple(Part(f"Hint: {hint.symptom}", hint.text) for hint in find(name).hints))
+    summary = translate("Hint: {symptom}")
+    hints = find(name).hints
+    return Folded(tuple(Part(summary.format(symptom=translate(h.symptom)), translate(h.text)) for h in hints))
 
 
 def solution(name: str) -> Folded:
     """The solution, in a student's copy a line that says where it is; an unknown name raises a ValueError."""
     exercise = find(name)
-    return Folded((Part(f"Solution of {name}: {exercise.title}", exercise.solution_text, code=True),))
+    summary = translate("Solution of {name}: {title}").format(name=name, title=translate(exercise.title))
+    return Folded((Part(summary, exercise.solution_text, code=True),))
 
 
 def stub(name: str) -> str:

@@ -11,6 +11,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from dsrl_lab.language import translate
+
 Answer = Callable[..., Any]
 Case = tuple[Any, ...]
 """The arguments of one call."""
@@ -26,15 +28,19 @@ def call(answer: Answer, case: Case) -> Any:
     copies = tuple(map(_copy, case))
     result = answer(*copies)
     if result is None:
-        raise Mistake("Your function returns None. Does its last line begin with `return`?")
+        raise Mistake(translate("Your function returns None. Does its last line begin with `return`?"))
     for place, (before, after) in enumerate(zip(case, copies, strict=True)):
         if not _same(before, after):
-            which = ("first", "second", "third", "fourth", "fifth")[place]
-            raise Mistake(
-                f"Your function changes its {which} input in place, so the caller's data is lost. Make a new value: "
+            sentence = translate(
+                "Your function changes its {which} input in place, so the caller's data is lost. Make a new value: "
                 "`x = x / n`, not `x /= n`; `x.relu()`, not `x.relu_()`; `x.clone()` before you assign to parts of it."
             )
+            raise Mistake(sentence.format(which=_which(place)))
     return result
+
+
+def _which(place: int) -> str:
+    return translate(("first", "second", "third", "fourth", "fifth")[place])
 
 
 def _copy(value: Any) -> Any:
@@ -84,23 +90,25 @@ def _require_gradient(answer: Answer, case: Case, trained: int) -> None:
     for leaf in (leaf for group in leaves for leaf in group):
         leaf.requires_grad_()
     loss = answer(*inputs)
-    cut = "`.item()`, `float()`, `.tolist()`, `.detach()` and `torch.tensor(...)` cut the gradient off."
+    cut = translate("`.item()`, `float()`, `.tolist()`, `.detach()` and `torch.tensor(...)` cut the gradient off.")
     if not isinstance(loss, Tensor) or not loss.requires_grad:
-        raise Mistake(f"Your loss has no gradient, so nothing can be trained with it. {cut}")
-    for which, group in zip(("first", "second"), leaves, strict=False):
+        raise Mistake(f"{translate('Your loss has no gradient, so nothing can be trained with it.')} {cut}")
+    for place, group in enumerate(leaves):
         gradients = torch.autograd.grad(loss.sum(), group, retain_graph=True, allow_unused=True)
         reached = [gradient for gradient in gradients if gradient is not None and bool(gradient.any())]
         if not reached:
-            raise Mistake(f"Your loss has no gradient with respect to its {which} input. {cut}")
+            sentence = translate("Your loss has no gradient with respect to its {which} input.")
+            raise Mistake(f"{sentence.format(which=_which(place))} {cut}")
         if bool(loss.isfinite().all()) and not all(bool(gradient.isfinite().all()) for gradient in reached):
-            raise Mistake("The gradient of your loss is not finite: is a root or a logarithm taken at 0?")
+            raise Mistake(translate("The gradient of your loss is not finite: is a root or a logarithm taken at 0?"))
 
 
 def call_for_ids(answer: Answer, case: Case) -> Any:
     """Call an answer whose result is class ids: whole numbers as a loss and an index need them."""
     result = call(answer, case)
     if isinstance(result, Tensor) and (result.is_floating_point() or result.is_complex()):
-        raise Mistake(f"Class ids are int64, your result is {result.dtype}: a loss or an index would refuse it.")
+        sentence = translate("Class ids are int64, your result is {dtype}: a loss or an index would refuse it.")
+        raise Mistake(sentence.format(dtype=result.dtype))
     return result
 
 
@@ -121,10 +129,9 @@ def call_deconvolution(answer: Answer, case: Case) -> Tensor:
     classes, maps = case
     weight = torch.as_tensor(call(answer, (classes,)))
     if weight.shape != (classes, classes, 3, 3):
-        raise Mistake(
-            f"The shape of the weight is {tuple(weight.shape)}, expected {(classes, classes, 3, 3)}, for {classes} "
-            f"class{'es' if classes > 1 else ''}."
-        )
+        sentence = translate("The shape of the weight is {shape}, expected {right}, for {n} class{plural}.")
+        right, plural = (classes, classes, 3, 3), "es" * (classes > 1)
+        raise Mistake(sentence.format(shape=tuple(weight.shape), right=right, n=classes, plural=plural))
     return F.conv_transpose2d(maps, weight.to(maps.dtype), stride=2, padding=1, output_padding=1)
 
 
@@ -157,7 +164,8 @@ class _Without(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
         if self.word in name:
-            raise Mistake(f"Your function calls `{name}`. The exercise is to do its work yourself, without it.")
+            sentence = translate("Your function calls `{name}`. The exercise is to do its work yourself, without it.")
+            raise Mistake(sentence.format(name=name))
         return func(*args, **(kwargs or {}))
 
 

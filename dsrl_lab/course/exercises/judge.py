@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dsrl_lab.course.exercises.calls import Answer, Case, Mistake
 from dsrl_lab.course.exercises.exercise import Exercise
+from dsrl_lab.language import translate
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5  # in float64; for the order of sums
 FEW = 6
@@ -41,7 +42,7 @@ class Verdict:
     @property
     def _head(self) -> str:
         sign = "✔" if self.passed else "✘"
-        return f"{sign} {self.exercise}" + (f" · {self.known_as}" if self.known_as else "")
+        return f"{sign} {self.exercise}" + (f" · {translate(self.known_as)}" if self.known_as else "")
 
     def _repr_html_(self) -> str:
         color = "#009E73" if self.passed else "#D55E00"
@@ -73,19 +74,25 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
             got.append(as_result(exercise.run(answer, case)))
         except NotImplementedError:
             return verdict(
-                "Still open: write the body in place of `raise NotImplementedError`, then run the cell again."
+                translate(
+                    "Still open: write the body in place of `raise NotImplementedError`, then run the cell again."
+                )
             )
         except Exception as error:  # whatever the reader's code raises becomes a sentence
             return verdict(_raised(error, answer, case))
     if all(map(_equal, got, expected)):
-        inputs = "input" if len(cases) == 1 else "inputs"
-        return verdict(f"Right, on {len(cases)} fresh {inputs}. {exercise.title}.", passed=True)
+        right = translate("Right, on {n} fresh input{plural}. {title}.")
+        plural, title = "s" * (len(cases) > 1), translate(exercise.title)
+        return verdict(right.format(n=len(cases), plural=plural, title=title), passed=True)
     for wrong in exercise.wrong_answers:
         if _gives(exercise, wrong.answer, cases, got):
-            return verdict(wrong.diagnosis, known_as=wrong.name)
+            return verdict(translate(wrong.diagnosis), known_as=wrong.name)
     first = next(i for i in range(len(cases)) if not _equal(got[i], expected[i]))
-    inputs = ", ".join(map(describe, cases[first]))
-    return verdict(f"{_difference(got[first], expected[first])} The inputs were {inputs}.")
+    return verdict(f"{_difference(got[first], expected[first])} {_inputs(cases[first])}")
+
+
+def _inputs(case: Case) -> str:
+    return translate("The inputs were {inputs}.").format(inputs=", ".join(map(describe, case)))
 
 
 def _gives(exercise: Exercise, answer: Answer, cases: list[Case], results: list[Result]) -> bool:
@@ -106,7 +113,8 @@ def _as_tensor(value: Any) -> Tensor:
     try:
         tensor = value if isinstance(value, Tensor) else torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise Mistake(f"Your result is {type(value).__name__}, not a number, a list of numbers or a tensor.") from error
+        sentence = translate("Your result is {kind}, not a number, a list of numbers or a tensor.")
+        raise Mistake(sentence.format(kind=type(value).__name__)) from error
     return tensor.detach().to("cpu", torch.float64)
 
 
@@ -138,51 +146,65 @@ def _raised(error: Exception, answer: Answer, case: Case) -> str:
     else:  # the answer's own line, not one of the library that it calls or of this check
         file = getattr(getattr(answer, "__code__", None), "co_filename", None)
         own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file and frame.line]
-        place = f" (line {own[-1].lineno}: {own[-1].line})" if own else ""
+        line = translate(" (line {number}: {text})")
+        place = line.format(number=own[-1].lineno, text=own[-1].line) if own else ""
     if kind == Mistake.__name__:
         return str(error)
-    return f"{kind}: {error}{place}. The inputs were {', '.join(map(describe, case))}."
+    return f"{kind}: {error}{place}. {_inputs(case)}"
 
 
 def _difference(got: Result, expected: Result) -> str:
     if isinstance(expected, dict):
         return _difference_by_name(got, expected)
+    shape, theirs = tuple(expected.shape), tuple(got.shape) if isinstance(got, Tensor) else ()
     if isinstance(got, dict):
-        return f"Your result is a dictionary, expected a tensor of shape {tuple(expected.shape)}."
-    if got.shape != expected.shape:
-        return f"The shape is {tuple(got.shape)}, expected {tuple(expected.shape)}: what does each axis stand for?"
+        return translate("Your result is a dictionary, expected a tensor of shape {shape}.").format(shape=shape)
+    if theirs != shape:
+        sentence = translate("The shape is {theirs}, expected {shape}: what does each axis stand for?")
+        return sentence.format(theirs=theirs, shape=shape)
     if bool(got.isnan().any()) and not bool(expected.isnan().any()):
-        return "There is NaN in the result: somewhere 0 is divided by 0, or infinity meets infinity."
+        return translate("There is NaN in the result: somewhere 0 is divided by 0, or infinity meets infinity.")
     if expected.numel() <= FEW:
-        return f"You gave {_numbers(got, expected)}, expected {_numbers(expected, got)}."
+        pair = _numbers(got, expected), _numbers(expected, got)
+        return translate("You gave {yours}, expected {right}.").format(yours=pair[0], right=pair[1])
     here = expected.abs() > ABSOLUTE
     ratios = got[here] / expected[here]
     if ratios.numel() and _equal(ratios, ratios.mean().expand_as(ratios)) and _equal(got[~here], expected[~here]):
-        return f"Everything is {float(ratios.mean()):.4g} times what it should be: a factor is missing or too many."
+        sentence = translate("Everything is {ratio} times what it should be: a factor is missing or too many.")
+        return sentence.format(ratio=f"{float(ratios.mean()):.4g}")
     worst = int((got - expected).abs().argmax())
-    place = [int(i) for i in torch.unravel_index(torch.tensor(worst), expected.shape)]
-    wrong = int((got - expected).abs().gt(ABSOLUTE).sum())
-    return (
-        f"The shape is right, {wrong} of {expected.numel()} numbers are not. The largest difference is at {place}: "
-        f"you gave {_numbers(got.flatten()[worst])}, expected {_numbers(expected.flatten()[worst])}."
+    sentence = translate(
+        "The shape is right, {wrong} of {total} numbers are not. The largest difference is at {place}: "
+        "you gave {yours}, expected {right}."
+    )
+    return sentence.format(
+        wrong=int((got - expected).abs().gt(ABSOLUTE).sum()),
+        total=expected.numel(),
+        place=[int(i) for i in torch.unravel_index(torch.tensor(worst), expected.shape)],
+        yours=_numbers(got.flatten()[worst]),
+        right=_numbers(expected.flatten()[worst]),
     )
 
 
 def _difference_by_name(got: Result, expected: dict[str, Tensor]) -> str:
     if not isinstance(got, dict):
-        return f"Your result has shape {tuple(got.shape)}, expected a dictionary with {len(expected)} names."
+        sentence = translate("Your result has shape {shape}, expected a dictionary with {n} names.")
+        return sentence.format(shape=tuple(got.shape), n=len(expected))
     missing, extra = ([name for name in a if name not in b] for a, b in ((expected, got), (got, expected)))
     parts = [
-        f"{len(names)} of {len(total)} names {what}: {', '.join(f'`{name}`' for name in names[:3])}"
-        + (" and others" if len(names) > 3 else "")
-        for names, total, what in ((missing, expected, "are missing"), (extra, got, "do not belong there"))
+        sentence.format(n=len(names), total=len(total), names=", ".join(f"`{name}`" for name in names[:3]))
+        + (translate(" and others") if len(names) > 3 else "")
+        for names, total, sentence in (
+            (missing, expected, translate("{n} of {total} names are missing: {names}")),
+            (extra, got, translate("{n} of {total} names do not belong there: {names}")),
+        )
         if names
     ]
-    if not parts:
-        first, *others = _unequal(got, expected)
-        parts = [f"`{first}`: {_difference(got[first], expected[first])[:-1]}"]
-        parts += [f"{len(others)} more differ"] if others else []
-    return ". ".join(parts) + "."
+    if parts:
+        return ". ".join(parts) + "."
+    first, *others = _unequal(got, expected)
+    more = " " + translate("{n} more differ.").format(n=len(others)) if others else ""
+    return f"`{first}`: {_difference(got[first], expected[first])}{more}"
 
 
 def _numbers(values: Tensor, other: Tensor | None = None) -> str:
@@ -199,10 +221,11 @@ def _rounded(values: Tensor, digits: int) -> list[str]:
 def describe(value: Any) -> str:
     """An input in a few words."""
     if isinstance(value, Tensor):
-        return f"a tensor {tuple(value.shape)}"
+        return translate("a tensor {shape}").format(shape=tuple(value.shape))
     if isinstance(value, dict):
-        return f"a dictionary of {len(value)} ({', '.join(map(repr, list(value)[:3]))}{', ...' * (len(value) > 3)})"
+        named = f"{', '.join(map(repr, list(value)[:3]))}{', ...' * (len(value) > 3)}"
+        return translate("a dictionary of {n} ({named})").format(n=len(value), named=named)
     if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
-        shown = ", ".join(map(describe, value[:3]))
-        return f"a {type(value).__name__} of {len(value)} ({shown}{', ...' * (len(value) > 3)})"
+        shown = f"{', '.join(map(describe, value[:3]))}{', ...' * (len(value) > 3)}"
+        return translate("a {kind} of {n} ({shown})").format(kind=type(value).__name__, n=len(value), shown=shown)
     return repr(value) if len(repr(value)) <= 120 else f"{repr(value)[:110]} ..."

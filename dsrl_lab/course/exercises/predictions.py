@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsrl_lab.language import translate
+
 Guess = float | str
 
 
@@ -37,27 +39,33 @@ class Beside:
     unit: str = ""
 
     def __repr__(self) -> str:
-        guess = "none yet: write one down before you read on" if self.guess is None else self._text(self.guess)
-        line = f"{self.question} · your guess: {guess}"
-        return line if self.result is None else f"{line} · the result: {self._text(self.result)}{self._ratio}"
+        none = translate("none yet: write one down before you read on")
+        guess = translate("your guess: {guess}").format(guess=none if self.guess is None else self._text(self.guess))
+        line = f"{self.question} · {guess}"
+        return line if self.result is None else f"{line} · {self._shown_result}{self._ratio}"
 
     def _repr_html_(self) -> str:
         """As in a terminal, but a result without a guess is folded: the page asks before it shows."""
         text = html.escape(repr(self))
         if self.guess is None and self.result is not None:
-            ask = f"<summary>{html.escape(self.question)} · no guess yet. Guess first, then open.</summary>"
-            text = f"<details>{ask}the result: {html.escape(self._text(self.result))}</details>"
+            ask = html.escape(f"{self.question} · {translate('no guess yet. Guess first, then open.')}")
+            text = f"<details><summary>{ask}</summary>{html.escape(self._shown_result)}</details>"
         return f'<div style="border-left:4px solid #0072B2;padding:4px 12px;margin:4px 0">{text}</div>'
 
+    @property
+    def _shown_result(self) -> str:
+        result = translate(self.result) if isinstance(self.result, str) else self.result or 0
+        return translate("the result: {result}").format(result=self._text(result))
+
     def _text(self, value: Guess) -> str:
-        return f"{value if isinstance(value, str) else _three_digits(value)} {self.unit}".rstrip()
+        return f"{value if isinstance(value, str) else _three_digits(value)} {translate(self.unit)}".rstrip()
 
     @property
     def _ratio(self) -> str:
         if isinstance(self.guess, str) or isinstance(self.result, str) or not self.guess or not self.result:
             return ""
         ratio = self.guess / self.result
-        return f" (your guess was {ratio:.3g} times it)" if ratio > 0 else ""
+        return translate(" (your guess was {ratio} times it)").format(ratio=f"{ratio:.3g}") if ratio > 0 else ""
 
 
 def _three_digits(value: float) -> str:

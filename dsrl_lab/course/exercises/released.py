@@ -16,6 +16,7 @@ from dsrl_lab.course.exercises.calls import CALLS, Case
 from dsrl_lab.course.exercises.exercise import Exercise, Hint, WrongAnswer
 from dsrl_lab.course.exercises.recorded import NumberedCase, Recorded, pack, record, replaying, unpack
 from dsrl_lab.files import whole_file
+from dsrl_lab.language import translate
 
 FOLDER = Path(__file__).parent / "released"
 
@@ -35,7 +36,8 @@ class ReleasedExercise(Exercise):
     @property
     def solution_text(self) -> str:
         """A line that says where the solution is."""
-        return f"# The solution of {self.name} stays with your teacher until the work is handed back."
+        line = translate("# The solution of {name} stays with your teacher until the work is handed back.")
+        return line.format(name=self.name)
 
 
 def save(folder: Path, exercises: Sequence[Exercise], *, sets: int = 4) -> None:

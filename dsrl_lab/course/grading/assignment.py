@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jupytext
 import nbformat
 
-from dsrl_lab.course.build_notebooks import METADATA
+from dsrl_lab.course.build_notebooks import METADATA, read_source
 from dsrl_lab.course.exercises.bank import find
 from dsrl_lab.course.exercises.exercise import Exercise
 from dsrl_lab.course.grading.own import Settings
+from dsrl_lab.language import language, translate
 
 CODE_STUB = "raise NotImplementedError"
 SCHEMA = 3  # of nbgrader's metadata
@@ -53,18 +53,18 @@ class Question:
 
 def questions(source: Path, points: Mapping[str, int] | None = None) -> list[Question]:
     """The exercises of a notebook's source; raises ValueError for an exercise cell of another form."""
-    codes = [cell.source for cell in jupytext.read(source).cells if cell.cell_type == "code"]
+    codes = [cell.source for cell in read_source(source).cells if cell.cell_type == "code"]
     return [found for code in codes if (found := _question(code, points or {})) is not None]
 
 
 def source_version(source: Path, settings: Settings | None = None) -> Any:
-    """The assignment, marked for nbgrader; raises ValueError for no exercise, or an exercise cell of another form."""
+    """The assignment in the reader's language, marked for nbgrader; ValueError as ``questions``, or for no exercise."""
     number, name, settings = source.stem[:2], source.stem, settings or Settings()
     asked = questions(source, settings.points)
     if not asked:
         raise ValueError(f"expected exercises in {source.name}, found none; an exercise cell ends with check(name, f)")
     notebook = nbformat.v4.new_notebook(metadata=METADATA)
-    for place, cell in enumerate(jupytext.read(source).cells):
+    for place, cell in enumerate(read_source(source, language=language()).cells):
         plain = nbformat.v4.new_markdown_cell if cell.cell_type == "markdown" else nbformat.v4.new_code_cell
         question = _question(cell.source, settings.points) if cell.cell_type == "code" else None
         if question is not None:
@@ -73,8 +73,9 @@ def source_version(source: Path, settings: Settings | None = None) -> Any:
             text = re.sub(r'(hint\("[^"]+"\)) \+ solution\("[^"]+"\)', r"\1", cell.source)
             notebook.cells.append(plain(text, id=f"{number}-c{place:02d}"))
     written = sum(settings.written.get(question.name, {"points": 0})["points"] for question in asked)
-    rules = RULES.format(points=2 * sum(question.points for question in asked), name=name)
-    rules += f"\n\nYour teacher reads your answers in words, for {written} more points." if written else ""
+    rules = translate(RULES).format(points=2 * sum(question.points for question in asked), name=name)
+    words = translate("Your teacher reads your answers in words, for {n} more points.").format(n=written)
+    rules += f"\n\n{words}" if written else ""
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell(rules, id=f"{number}-rules"))
     return notebook
 
@@ -112,7 +113,7 @@ def _written(question: Question, settings: Settings) -> list[Any]:
         return []
     marks = {"grade_id": f"{question.stem}-written", "schema_version": SCHEMA, "task": False, "solution": True}
     marks |= {"grade": True, "locked": False, "points": asked["points"]}
-    text = f"**In your own words ({asked['points']} points).** {asked['question']}"
+    text = translate("**In your own words ({n} points).**").format(n=asked["points"]) + f" {asked['question']}"
     return [
         nbformat.v4.new_markdown_cell(text, id=f"{question.stem}-asked"),
         nbformat.v4.new_markdown_cell("", id=f"{question.stem}-written", metadata={"nbgrader": marks}),

@@ -7,6 +7,7 @@ import html
 from dsrl_lab.course.grading.answer_key import AnswerKey
 from dsrl_lab.course.grading.grading import Mark, Result
 from dsrl_lab.course.grading.messages import clean
+from dsrl_lab.language import language, translate
 
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}
 body{color:#1a1a1a;background:#fff}
@@ -18,30 +19,32 @@ pre{background:#f4f4f4;padding:.6rem;overflow:auto;font-size:14px}
 
 def page(key: AnswerKey, student: str, result: Result) -> str:
     """A submission's feedback as HTML."""
-    title = f"{key.name}: {result.score} of {key.out_of} points"
+    title = translate("{name}: {score} of {most} points").format(name=key.name, score=result.score, most=key.out_of)
     parts = [
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{_safe(title)}</title><style>{STYLE}</style>',
-        f"<h1>{_safe(title)}</h1><p>{_safe(student)}</p><p><strong>{_safe(result.problem)}</strong></p>",
+        f'<!doctype html><html lang="{language()}"><meta charset="utf-8"><title>{_safe(title)}</title>',
+        f"<style>{STYLE}</style>",
+        f"<h1>{_safe(title)}</h1><p>{_safe(student)}</p><p><strong>{_safe(translate(result.problem))}</strong></p>",
     ]
     if result.notes:
-        items = "".join(f"<li>{_safe(note)}</li>" for note in result.notes)
-        parts.append(f"<h2>Cells that did not run</h2><ul>{items}</ul>")
+        items = "".join(f"<li>{_safe(translate(note))}</li>" for note in result.notes)
+        parts.append(f"<h2>{translate('Cells that did not run')}</h2><ul>{items}</ul>")
     parts += [_section(mark) for mark in result.marks]
     if result.printed.strip():
-        parts.append(f"<h2>What your cells printed</h2><pre>{_safe(result.printed)}</pre>")
+        parts.append(f"<h2>{translate('What your cells printed')}</h2><pre>{_safe(result.printed)}</pre>")
     return "\n".join([*parts, "</html>"])
 
 
 def _section(mark: Mark) -> str:
     kind = "full" if mark.points == mark.out_of else "half" if mark.points else "none"
     sign = {"full": "✔", "half": "◐", "none": "✘"}[kind]
-    known = f" · {mark.known_as}" if mark.known_as else ""
-    title = _safe(f"{sign} {mark.question}: {mark.points} of {mark.out_of} points{known}")
-    text = f'<section class="{kind}"><h2>{title}</h2><p>{_safe(mark.message)}</p>'
+    known = f" · {translate(mark.known_as)}" if mark.known_as else ""
+    points = translate("{name}: {score} of {most} points")
+    title = points.format(name=mark.question, score=mark.points, most=mark.out_of)
+    text = f'<section class="{kind}"><h2>{_safe(f"{sign} {title}{known}")}</h2><p>{_safe(translate(mark.message))}</p>'
     if mark.hidden_message:
-        text += f"<p>Inputs of other kinds: {_safe(mark.hidden_message)}</p>"
+        text += f"<p>{translate('Inputs of other kinds:')} {_safe(translate(mark.hidden_message))}</p>"
     if mark.code:
-        text += f"<details><summary>Your answer</summary><pre>{_safe(mark.code)}</pre></details>"
+        text += f"<details><summary>{translate('Your answer')}</summary><pre>{_safe(mark.code)}</pre></details>"
     return f"{text}</section>"
 
 

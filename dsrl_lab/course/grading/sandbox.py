@@ -22,6 +22,7 @@ import psutil
 from dsrl_lab.course.grading import control_group, launch, walls
 from dsrl_lab.course.grading.control_group import ControlGroup, descendants
 from dsrl_lab.course.grading.messages import BadMessage, clean, receive, send
+from dsrl_lab.language import VARIABLE, language
 
 START = "import json, os, sys; c = json.loads(sys.argv[1]); os.chdir('/tmp'); "
 DROP_ROOT = "os.setgroups([]); os.setresgid(*3 * (c['user'],)); os.setresuid(*3 * (c['user'],)); "
@@ -111,7 +112,7 @@ class Sandbox:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=(theirs.fileno(), pipe),
-            env=ENVIRONMENT | (bus if self._group.command else {}),
+            env=ENVIRONMENT | {VARIABLE: language()} | (bus if self._group.command else {}),
             start_new_session=True,
         )
         theirs.close()
@@ -184,7 +185,7 @@ class Sandbox:
             return [*starter, *python]
         words = [str(shutil.which("bwrap")), *walls.name_spaces()]
         words += ["--seccomp", str(filter_pipe)] if launch.system_calls() else []
-        words += [word for pair in ENVIRONMENT.items() for word in ("--setenv", *pair)]
+        words += [word for pair in (*ENVIRONMENT.items(), (VARIABLE, language())) for word in ("--setenv", *pair)]
         return [*starter, *words, *walls.mounts(self.kit, self.limits.file_bytes), "--", *python]
 
     def _most_processes(self, *, root: bool) -> int:
