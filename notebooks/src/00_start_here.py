@@ -337,4 +337,3 @@ with theme():
 # %% [markdown] lang="zh" of="676bee3f"
 # <details><summary>4. 上面的柱状图<em>不能</em>证明什么？</summary>换了数据、网络或训练长度会怎样，它都不能证明。它是探索性的：它提示的东西，要用新的种子来检验。</details>
 # <details><summary>5. 要找增益，先看哪里：天空，还是电线杆？</summary>电线杆。天空面积大，粗网格也画得好；损失最大的是细长物体。</details>
-

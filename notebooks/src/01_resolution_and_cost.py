@@ -162,6 +162,7 @@ predict("01.atrous", None, unit="times")
 # ### 练习 01.1 · 一层的乘加次数
 # *容易 · 必做 · 6 分钟。* 函数的参数里既有步幅，也有膨胀率，但只有一个会影响开销。
 
+
 # %%
 def conv_macs(
     height: int,
@@ -298,6 +299,7 @@ with theme():
 # ### 练习 01.2 · 更粗网格上的掩码
 # *中等 · 选做 · 10 分钟。* 前面的单元格取每个块正中的像素。投票更公平。注意处理没有标签的像素。
 
+
 # %%
 def majority(mask: Tensor, factor: int, num_classes: int) -> Tensor:
     """Reduce a mask: each block becomes the class that most of its pixels have.
@@ -341,6 +343,7 @@ hint("01.2") + solution("01.2")
 # ### 练习 01.3 · 能看多远？
 # *中等 · 必做 · 10 分钟。* 每一层都扩大感受野，扩大多少取决于它前面的各层。
 
+
 # %%
 def receptive_field(layers: list[tuple[int, int, int]]) -> int:
     """How many input pixels one output of a stack can see, along one axis.
@@ -381,6 +384,7 @@ hint("01.3") + solution("01.3")
 # $$y_i = \sum_u w_u\, x_{i + d\,u}$$
 #
 # 图中每一行圆点是一张特征图，最下面是输入；连线是通向同一个输出的采样点。比较左图和中图：用到的输入像素相同，输出多了一倍。
+
 
 # %% jupyter={"source_hidden": true}
 def draw_taps(plan: list[tuple[int, int]], title: str, ax: Axes) -> None:
@@ -454,6 +458,7 @@ print(f"largest difference at every fourth position: {float((coarse - fine[..., 
 # %% [markdown] lang="zh" of="0c414c06"
 # ### 练习 01.4 · 膨胀方案
 # *较难 · 必做 · 15 分钟。* 哪些层要加膨胀，膨胀率取多少？失去步幅的那一层正是陷阱。
+
 
 # %%
 def atrous_plan(strides: list[int], output_stride: int) -> list[tuple[int, int]]:
@@ -772,4 +777,3 @@ Table(DataFrame(found, columns=["defect", "difference (%)", "field (pixels)"]), 
 # - Chen 等：DeepLab，TPAMI 2018；Encoder-decoder with atrous separable convolution (DeepLabv3+)，ECCV 2018。
 # - Ronneberger、Fischer、Brox：U-Net，MICCAI 2015。Yu、Koltun：Multi-scale context aggregation by dilated convolutions，ICLR 2016。
 # - Mehta 等：ESPNetv2，CVPR 2019。Wang 等：DSRL，CVPR 2020。
-
