@@ -149,7 +149,7 @@ lab.figure(
 # %% [markdown] lang="zh" of="9d7e6a71"
 # 图中的尺寸全部读自运行中的代码。
 #
-# ## 学完这个笔记本，你能
+# ## 学完之后，你能
 #
 # 1. 说出 DSRL 的三个组成部分，以及推理时还剩哪些。
 # 2. 检查自己的电脑是否具备本套件所需的一切。
@@ -320,7 +320,7 @@ with theme():
 # opinions about classes, of which SISR has none.</details>
 
 # %% [markdown] lang="zh" of="c057da65"
-# ## 五道思考题
+# ## 带走五个问题
 #
 # 先自己说出答案，再展开核对。
 #

@@ -107,7 +107,7 @@ with theme():
 # %% [markdown] lang="zh" of="76a86836"
 # 整个笔记本只问一件事：**分辨率丢在了哪里，要保住它得花多少？** 先看输入，再看网络内部。
 #
-# ## 学完这个笔记本，你能
+# ## 学完之后，你能
 #
 # 1. 计算乘加次数（MAC），说出缩小输入能省多少。
 # 2. 不训练任何网络，就说出小输入再也表现不了哪些类别。
@@ -160,7 +160,7 @@ predict("01.atrous", None, unit="times")
 
 # %% [markdown] lang="zh" of="c3c3d573"
 # ### 练习 01.1 · 一层的乘加次数
-# *容易 · 必做 · 6 分钟。* 函数的参数里既有步幅，也有膨胀率，但只有一个会影响开销。
+# *简单 · 必做 · 6 分钟。* 函数的参数里既有步幅，也有膨胀率，但只有一个会影响开销。
 
 
 # %%
@@ -297,7 +297,7 @@ with theme():
 
 # %% [markdown] lang="zh" of="ee5be1ca"
 # ### 练习 01.2 · 更粗网格上的掩码
-# *中等 · 选做 · 10 分钟。* 前面的单元格取每个块正中的像素。投票更公平。注意处理没有标签的像素。
+# *需要思考 · 建议做 · 10 分钟。* 前面的单元格取每个块正中的像素。投票更公平。注意处理没有标签的像素。
 
 
 # %%
@@ -341,7 +341,7 @@ hint("01.2") + solution("01.2")
 
 # %% [markdown] lang="zh" of="128b9ec6"
 # ### 练习 01.3 · 能看多远？
-# *中等 · 必做 · 10 分钟。* 每一层都扩大感受野，扩大多少取决于它前面的各层。
+# *需要思考 · 必做 · 10 分钟。* 每一层都扩大感受野，扩大多少取决于它前面的各层。
 
 
 # %%
@@ -687,7 +687,7 @@ for name in ("strided", "atrous"):
 # and how far the last layer sees.
 
 # %% [markdown] lang="zh" of="6221f3e5"
-# ## 故意弄坏它
+# ## 弄坏它
 #
 # 同一组权重，四种方案，形状全都正确，也都不报错。把 `DEFECT` 换成另一个名字。有两个数能暴露问题：与步幅网络的差异，以及最后一层能看多远。
 
@@ -746,7 +746,7 @@ Table(DataFrame(found, columns=["defect", "difference (%)", "field (pixels)"]), 
 # <details><summary>3. A stride of 2 is removed. Which layers are dilated?</summary>All layers behind it, by 2; the layer itself keeps its dilation. Each of them costs four times as much.</details>
 
 # %% [markdown] lang="zh" of="23b217f3"
-# ## 五道思考题
+# ## 带走五个问题
 #
 # <details><summary>1. 边长减半，乘加次数、参数量和激活值各有什么变化？</summary>乘加次数和激活值降到四分之一，参数量不变。</details>
 # <details><summary>2. 小输入最先丢掉哪些类别？为什么像素准确率看不出来？</summary>细长类别。它们的像素太少，正确像素所占的比例几乎不变。</details>
@@ -770,7 +770,7 @@ Table(DataFrame(found, columns=["defect", "difference (%)", "field (pixels)"]), 
 # - Mehta et al.: ESPNetv2, CVPR 2019. Wang et al.: DSRL, CVPR 2020.
 
 # %% [markdown] lang="zh" of="fa44997a"
-# ## 术语与文献
+# ## 术语与出处
 #
 # **输出步幅** output stride，**感受野** receptive field，**空洞卷积** atrous (dilated) convolution，**编码器-解码器** encoder-decoder，**跳跃连接** skip，**MAC**：一次乘加；FLOPs = 2 × MACs。
 #

@@ -128,7 +128,7 @@ with theme():
 # 5. Say why DSRL takes post-upsampling.
 
 # %% [markdown] lang="zh" of="20eef2dd"
-# ## 学完这个笔记本，你能
+# ## 学完之后，你能
 #
 # 1. 像论文那样为放大后的图像评分，并看出哪些分数不能相比。
 # 2. 说出每种框架在哪里放大，要花多少。
@@ -211,7 +211,7 @@ Table(
 
 # %% [markdown] lang="zh" of="80405a34"
 # ### 练习 02.1 · 论文通用的 PSNR
-# *中等 · 必做 · 10 分钟。* Y 的公式写在文档字符串里。有五个小地方容易出错，每一个都会使分数偏离一个特有的量。
+# *需要思考 · 必做 · 10 分钟。* Y 的公式写在文档字符串里。有五个小地方容易出错，每一个都会使分数偏离一个特有的量。
 
 
 # %%
@@ -340,7 +340,7 @@ display(reveal("02.cost", costs["srcnn"].macs / costs["espcn"].macs, unit="times
 # 从左到右看示意图的第二行，每个方块就是一行 PyTorch。
 #
 # ### 练习 02.2 · 搭出后上采样网络
-# *中等 · 必做 · 12 分钟。* 只用纯 PyTorch：`F.conv2d`、`tanh`、`F.pixel_shuffle`。检查时会把同样的权重载入库中的 `ESPCN`，再比较结果。
+# *需要思考 · 必做 · 12 分钟。* 只用纯 PyTorch：`F.conv2d`、`tanh`、`F.pixel_shuffle`。检查时会把同样的权重载入库中的 `ESPCN`，再比较结果。
 
 
 # %%
@@ -401,7 +401,7 @@ hint("02.2") + solution("02.2")
 # $$L = \sum_{k} \text{mean}\sqrt{(x_k - y_k)^2 + \varepsilon^2}$$
 #
 # ### 练习 02.3 · 每一级都有损失
-# *中等 · 选做 · 8 分钟。* 根号下面是什么？对什么取平均？
+# *需要思考 · 建议做 · 8 分钟。* 根号下面是什么？对什么取平均？
 
 
 # %%
@@ -452,7 +452,7 @@ hint("02.3") + solution("02.3")
 # $$H_0 = \uparrow\! L, \qquad E = \downarrow\! H_0 - L, \qquad H = H_0 + \uparrow\! E$$
 #
 # ### 练习 02.4 · 上投影单元
-# *中等 · 必做 · 10 分钟。* 单元自带三个卷积核，没有激活函数。
+# *需要思考 · 必做 · 10 分钟。* 单元自带三个卷积核，没有激活函数。
 
 
 # %%
@@ -739,7 +739,7 @@ print(f"ESPCN with {loss}: {tried[-1].metrics['psnr']:.2f} dB, with l1: {scores[
 # A network learns to undo *one* reduction. Set `DEFECT` to another name: now the small picture is made in another way.
 
 # %% [markdown] lang="zh" of="d6717dd3"
-# ## 故意弄坏它
+# ## 弄坏它
 #
 # 网络学会还原的只是*一种*缩小方式。把 `DEFECT` 换成另一个名字，小图就改用另一种方式生成。
 
@@ -789,7 +789,7 @@ Table(DataFrame(rows, columns=["defect", "ESPCN (dB)", "bicubic (dB)", "gain (dB
 # <details><summary>2. Your PSNR is exactly 1.32 dB under the paper's. What happened?</summary>You used Y from 0 to 255; the field's goes from 16 to 235.</details>
 
 # %% [markdown] lang="zh" of="5c296d92"
-# ## 五道思考题
+# ## 带走五个问题
 #
 # <details><summary>1. 四种框架各在哪里放大？哪些层要为此付出代价？</summary>SRCNN 在所有层之前放大，每一层都要付。ESPCN 在最后一层之后放大，没有一层要付。LapSRN 逐级放大，DBPN 反复放大，付出代价的是转置卷积层。</details>
 # <details><summary>2. 你的 PSNR 恰好比论文低 1.32 dB。怎么回事？</summary>你的 Y 从 0 到 255，论文通用的 Y 从 16 到 235。</details>
@@ -814,7 +814,7 @@ Table(DataFrame(rows, columns=["defect", "ESPCN (dB)", "bicubic (dB)", "gain (dB
 # - Irani, Peleg: Improving resolution by image registration, 1991 (back-projection).
 
 # %% [markdown] lang="zh" of="4c0b4f7b"
-# ## 术语与文献
+# ## 术语与出处
 #
 # **超分辨率** super-resolution，**预上采样** pre-upsampling，**后上采样** post-upsampling，**渐进式** progressive，**反投影** back-projection，**亮度** luminance，**峰值信噪比** PSNR，**结构相似性** SSIM。
 #
