@@ -23,7 +23,7 @@
 #
 # **主张。** 超分辨率的四种框架，区别在于*在哪里*放大。放大的位置决定了一次乘加能换来什么。DSRL 的 SISR 分支借用了其中最便宜的一种。
 #
-# 实测：单核约一分钟 CPU 时间，内存峰值 1.3 GB。数据：scikit-image 自带的照片，以及本套件在 T91 上训练的权重。前置：笔记本 00。不需要联网，也不需要 GPU。
+# 实测：单核约一分钟 CPU 时间，内存峰值 1.3 GB。数据：scikit-image 自带的照片，以及本套件在 T91 上训练的权重。先修：00。不需要联网，也不需要 GPU。
 
 # %% jupyter={"source_hidden": true}
 from dsrl_lab.course.notebook import show_figure, start
