@@ -801,7 +801,7 @@ Table(DataFrame(rows, columns=["defect", "ESPCN (dB)", "bicubic (dB)", "gain (dB
 
 # %% [markdown] lang="zh" of="fd0c3965"
 # <details><summary>3. LapSRN 为什么每一级都要监督？</summary>为了让每一级都给出一张真正的图像，而不只是对下一级有用的东西。</details>
-# <details><summary>4. 投影单元里的误差量的是什么？在哪个尺寸上？</summary>放大再缩小，一来一回没能还原的部分；在小尺寸上。</details>
+# <details><summary>4. 投影单元里的误差量的是什么？在哪个尺寸上？</summary>放大再缩小，往返一次没能还原的部分；在小尺寸上。</details>
 # <details><summary>5. DSRL 的 SISR 分支训练后就移除了，为什么还要在意它便宜？</summary>训练的每一步都要为它付出代价，而且它的梯度必须传回编码器。</details>
 
 # %% [markdown]
