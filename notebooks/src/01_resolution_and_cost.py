@@ -640,7 +640,7 @@ with theme():
 
 # %% [markdown] lang="zh" of="462039b2"
 # <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
-# 特征图更精细，确实有用：空洞卷积明显高于步幅卷积，乘加次数是后者的 4.7 倍。加大输入，效果相当，只要 3.7 倍。无膨胀的对照<b>并不比</b>空洞卷积<b>差</b>：图像只有 48 像素宽，它 39 像素的感受野已覆盖大半个场景，看得再远也没有用处。U-Net 的开销是两倍，120 步之后并不更好。所有掩码都还画不出细长类别。
+# 特征图更精细，确实有用：空洞卷积明显高于步幅卷积，乘加次数是后者的 4.7 倍。加大输入，效果相当，只要 3.7 倍。无膨胀的对照<b>并不比</b>空洞卷积<b>差</b>：图像只有 48 像素宽，它 39 像素的感受野已覆盖大半个场景，看得再远也没有用处。U-Net 的开销又是空洞卷积的两倍，120 步之后并不更好。所有掩码都还画不出细长类别。
 # </details>
 
 # %% [markdown]
@@ -648,7 +648,7 @@ with theme():
 # 59.5 % [P] at the small input, for 1.87 times the true cost. Ours, in small: "strided" and "strided, large input". The direction is the same; the sizes cannot be compared.
 
 # %% [markdown] lang="zh" of="30d2be7f"
-# **论文与本项目对照。** 论文图 1 中，输入从 256 × 512 增大到 512 × 1024，ESPNetv2 的 mIoU 从 54.5 % 升到 64.4 % [read off, ± 0.2]，开销为四倍。DSRL 用小输入达到 59.5 % [P]，真实开销为 1.87 倍。本项目的小规模对应是“步幅卷积”与“步幅卷积，大输入”。变化方向一致，幅度无法比较。
+# **论文与我们。** 论文图 1 中，输入从 256 × 512 增大到 512 × 1024，ESPNetv2 的 mIoU 从 54.5 % 升到 64.4 % [read off, ± 0.2]，开销为四倍。DSRL 用小输入达到 59.5 % [P]，真实开销为 1.87 倍。我们的小规模对应是“步幅卷积”与“步幅卷积，大输入”。变化方向一致，幅度无法比较。
 
 # %% [markdown]
 # Two seeds prove little. `make reproduce` asks the same with more: drawn streets, another town for each seed, scored on scenes that no choice has seen. Its

@@ -694,7 +694,7 @@ Table(table.rename_axis("network").reset_index(), "Factor 2, Y, border of 2 pixe
 # field's 33.66 within 0.05 dB, so both measure alike. What is missing is training.
 
 # %% [markdown] lang="zh" of="160248e8"
-# **论文与本项目对照。** 各论文在 Set5 ×2 上的结果：SRCNN 36.66 dB，LapSRN 37.52，D-DBPN 38.09。它们训练的时间长得多，后两个还用了更大的数据集，DBPN 的网络也大得多。本项目的结果见上表，只是用 81 张图像训练了几分钟 CPU 时间。双三次插值与通行的 33.66 相差不到 0.05 dB，可见两边的评分方法一致。差的是训练。
+# **论文与我们。** 各论文在 Set5 ×2 上的结果：SRCNN 36.66 dB，LapSRN 37.52，D-DBPN 38.09。它们训练的时间长得多，后两个还用了更大的数据集，DBPN 的网络也大得多。我们的结果见上表，只是用 81 张图像训练了几分钟 CPU 时间。双三次插值与通行的 33.66 相差不到 0.05 dB，可见两边的评分方法一致。差的是训练。
 
 # %% [markdown]
 # ## Why DSRL takes the second
