@@ -234,7 +234,7 @@ Table(
 # | [A] | 作者在论文之外所述，多在其代码仓库中 |
 # | [B] | 二手信息，来自读者或复现者 |
 # | [M] | 在公开代码上实测 |
-# | [read off] | 从图上读出，有误差 |
+# | [read off] | 读图所得，有误差 |
 # | [?] | 未知 |
 
 # %% [markdown]
@@ -335,5 +335,5 @@ with theme():
 # grid draws it well. Thin things lose most.</details>
 
 # %% [markdown] lang="zh" of="676bee3f"
-# <details><summary>4. 上面的柱状图<em>不能</em>证明什么？</summary>换了数据、网络或训练长度会怎样，它都不能证明。它是探索性的：它提示的东西，要用新的种子来检验。</details>
+# <details><summary>4. 上面的柱状图<em>不能</em>证明什么？</summary>换了数据、网络或训练步数会怎样，它都不能证明。这是探索性实验：它提示的东西，还要用新的种子来检验。</details>
 # <details><summary>5. 要找增益，先看哪里：天空，还是电线杆？</summary>电线杆。天空面积大，粗网格也画得好；损失最大的是细长物体。</details>

@@ -125,8 +125,8 @@ with theme():
 # %% [markdown] lang="zh" of="0b853b34"
 # ## 先猜一猜
 #
-# 1. 一个完美的网络，对每个 4 × 4 的块给出正中像素的类别。它在电线杆上的 IoU 最高能到百分之几？
-# 2. 某个小网络末尾有两个步幅 2，把它们换成空洞卷积。乘加次数变为原来的多少倍？
+# 1. 一个完美的网络，在每个 4 × 4 的块里都给出中间像素的类别。它在电线杆上的 IoU 最高能到百分之几？
+# 2. 某个小网络末尾有两层的步幅为 2，改用空洞卷积代替。乘加次数变为原来的多少倍？
 #
 # 把 `None` 换成你猜的数。
 
@@ -146,7 +146,7 @@ predict("01.atrous", None, unit="times")
 # Shapes: (C_in, H, W) → (C_out, H′, W′). The number of parameters does not depend on the size.
 
 # %% [markdown] lang="zh" of="5f6270a0"
-# ## 输入要花多少
+# ## 输入的开销
 #
 # 卷积在输出的每个位置上做同样多的计算，所以开销等于位置数乘以权重数：
 #
@@ -297,7 +297,7 @@ with theme():
 
 # %% [markdown] lang="zh" of="ee5be1ca"
 # ### 练习 01.2 · 更粗网格上的掩码
-# *需要思考 · 建议做 · 10 分钟。* 前面的单元格取每个块正中的像素。投票更公平。注意处理没有标签的像素。
+# *需要思考 · 建议做 · 10 分钟。* 前面的单元格取每个块中间的像素。投票更公平。注意处理没有标签的像素。
 
 
 # %%
@@ -333,7 +333,7 @@ hint("01.2") + solution("01.2")
 # %% [markdown] lang="zh" of="208472a4"
 # ## 网络内部
 #
-# 网络自身也会降低分辨率。**步幅** 2 每隔一个位置取一个：特征图变便宜了，每个位置也看得更远。**输出步幅**指最后一张特征图的一个位置对应多少个输入像素。**感受野**指一个位置能看到的那部分输入。
+# 网络自身也会降低分辨率。**步幅**为 2 时，每隔一个位置取一个：特征图变便宜了，每个位置也看得更远。**输出步幅**指最后一张特征图的一个位置对应多少个输入像素。**感受野**指一个位置能看到的那部分输入。
 
 # %% [markdown]
 # ### Exercise 01.3 · how far does it see?
@@ -424,7 +424,7 @@ with theme():
 # Now the proof with six layers. Not one weight changes. At every fourth position the outputs must be equal; the positions between are new.
 
 # %% [markdown] lang="zh" of="88ed4595"
-# 现在用六层网络来证明。权重一个也不改。每四个位置中有一个，两者的输出必须相等；其余位置是新增的。
+# 现在用六层网络来证明。权重一个也不改。精细的输出每四个位置取一个，必须与粗的输出相等；其余位置是新增的。
 
 # %%
 # (stride, dilation) of each 3 x 3 layer
@@ -496,7 +496,7 @@ hint("01.4") + solution("01.4")
 # %% [markdown] lang="zh" of="1192c9cd"
 # ## 买回分辨率，办法二：解码器
 #
-# 特征图尽管变小，大的那几张却要记住。往回走时，每张图先放大一倍，再与编码器中同样大小的图拼接：这就是**跳跃连接**。大图知道*在哪里*，小图知道*是什么*。
+# 让特征图照样变小，但把大的那几张记住。往回走时，每张图先放大一倍，再与编码器中同样大小的图拼接：这就是**跳跃连接**。大图知道*在哪里*，小图知道*是什么*。
 # U-Net 是最纯粹的形式。宽度为 8 时，各特征图依次为 8 × H × W、16 × H/2 × W/2、32 × H/4 × W/4、64 × H/8 × W/8，然后原路返回。
 
 # %% [markdown]
@@ -567,7 +567,7 @@ Table(prices, "Five ways, counted for one picture")
 # Does it pay? Each way learns on 40 drawn streets for 120 steps, with two seeds, from the same crops in the same order. Masks are scored at 72 × 96.
 
 # %% [markdown] lang="zh" of="e3974931"
-# 三种方案的参数量相同。空洞卷积的代价落在被去掉的步幅之后的每一层上：变为四倍；去掉两个步幅，则为十六倍。
+# 三种方案的参数量相同。空洞卷积的代价，由去掉的步幅之后的每一层来付：去掉一个步幅，付四倍；去掉两个，付十六倍。
 #
 # ## 现场训练
 #
@@ -648,7 +648,7 @@ with theme():
 # 59.5 % [P] at the small input, for 1.87 times the true cost. Ours, in small: "strided" and "strided, large input". The direction is the same; the sizes cannot be compared.
 
 # %% [markdown] lang="zh" of="30d2be7f"
-# **论文与我们。** 论文图 1 中，输入从 256 × 512 增大到 512 × 1024，ESPNetv2 的 mIoU 从 54.5 % 升到 64.4 % [read off, ± 0.2]，开销为四倍。DSRL 用小输入达到 59.5 % [P]，真实开销为 1.87 倍。我们的小规模对应是“步幅卷积”与“步幅卷积，大输入”。变化方向一致，幅度无法比较。
+# **论文与我们。** 论文图 1 中，输入从 256 × 512 增大到 512 × 1024，ESPNetv2 的 mIoU 从 54.5 % 升到 64.4 % [read off, ± 0.2]，开销为四倍。DSRL 用小输入达到 59.5 % [P]，真实开销为 1.87 倍。我们与之对应的小规模实验，是“步幅卷积”和“步幅卷积，大输入”。变化的方向一致，幅度则无法比较。
 
 # %% [markdown]
 # Two seeds prove little. `make reproduce` asks the same with more: drawn streets, another town for each seed, scored on scenes that no choice has seen. Its
@@ -720,7 +720,7 @@ Table(DataFrame(found, columns=["defect", "difference (%)", "field (pixels)"]), 
 # dilated too early. Too small: a dilation is missing. Training hides all three, because filters adapt.
 
 # %% [markdown] lang="zh" of="524f77bc"
-# 值得记住的症状：打开 “output stride 8” 之后，预训练网络反而变差，要微调很久才恢复。这说明方案有错。感受野太大：有一层膨胀得太早。太小：漏了一处膨胀。三种错误都会被训练掩盖，因为滤波器会逐渐适应。
+# 值得记住的症状：打开“output stride 8”之后，预训练网络反而变差，要微调很久才恢复。这说明方案有错。感受野太大：有一层膨胀得太早。太小：漏了一处膨胀。三种错误都会被训练掩盖，因为滤波器会逐渐适应。
 
 # %% [markdown]
 # ## Limits
@@ -735,7 +735,7 @@ Table(DataFrame(found, columns=["defect", "difference (%)", "field (pixels)"]), 
 #
 # - 合成街景、六层网络、120 步、两个种子：五种办法的名次只是观察，不是证据。
 # - 这个上限针对的是每个位置一个类别、用最近邻插值放大的情形。把 logits（未归一化得分）双线性放大，可以超过它。
-# - 乘加次数不等于秒数。大特征图受内存拖累，空洞卷积在许多库里很慢。实际用时可用 `dsrl-lab bench networks` 测量。
+# - 乘加次数不等于秒数。大特征图的时间多花在等内存上，空洞卷积在许多库里也很慢。实际用时可用 `dsrl-lab bench networks` 测量。
 # - 训练步数更多时，U-Net 可能胜出。
 
 # %% [markdown]
@@ -748,16 +748,16 @@ Table(DataFrame(found, columns=["defect", "difference (%)", "field (pixels)"]), 
 # %% [markdown] lang="zh" of="23b217f3"
 # ## 带走五个问题
 #
-# <details><summary>1. 边长减半，乘加次数、参数量和激活值各有什么变化？</summary>乘加次数和激活值降到四分之一，参数量不变。</details>
+# <details><summary>1. 边长减半，乘加次数、参数量和激活值的个数各有什么变化？</summary>乘加次数和激活值的个数降到四分之一，参数量不变。</details>
 # <details><summary>2. 小输入最先丢掉哪些类别？为什么像素准确率看不出来？</summary>细长类别。它们的像素太少，正确像素所占的比例几乎不变。</details>
-# <details><summary>3. 去掉一个步幅 2，哪些层要加膨胀？</summary>它之后的所有层，膨胀率乘以 2；这一层自己的膨胀率不变。这些层的开销都变为四倍。</details>
+# <details><summary>3. 把某一层的步幅从 2 改为 1，哪些层要加膨胀？</summary>它之后的所有层，膨胀率乘以 2；这一层自己的膨胀率不变。这些层的开销都变为四倍。</details>
 
 # %% [markdown]
 # <details><summary>4. What does a skip bring back that atrous convolution never lost?</summary>The exact position of edges: the decoder's small map has lost it, the encoder's large map has it.</details>
 # <details><summary>5. Why should a "no extra FLOPs" be checked with a counter that sees transposed convolutions?</summary>Because the enlarging layers may be of that kind. DSRL's head adds 87 % on ESPNetv2, and a Conv2d-only counter shows 0 %.</details>
 
 # %% [markdown] lang="zh" of="9b91fbeb"
-# <details><summary>4. 跳跃连接找回了什么，而空洞卷积从未丢失过？</summary>边缘的精确位置：解码器的小图已经丢了，编码器的大图还有。</details>
+# <details><summary>4. 有什么要靠跳跃连接找回，而空洞卷积从未丢失？</summary>边缘的精确位置：解码器的小图已经丢了，编码器的大图还有。</details>
 # <details><summary>5. 看到“没有额外 FLOPs”，为什么要用认得转置卷积的计数器核对？</summary>因为负责放大的层可能正是转置卷积。DSRL 的头使 ESPNetv2 增加 87 %，只认 Conv2d 的计数器却显示 0 %。</details>
 
 # %% [markdown]

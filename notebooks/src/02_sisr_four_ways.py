@@ -78,7 +78,7 @@ photos = Photos()
 # %% [markdown] lang="zh" of="c65e70f1"
 # ## 同一只猫，放大之后
 #
-# 把图像的边长缩小一半，再放大回来：一次用双三次插值，它什么也没学过；另外四次用本套件长时间训练过的四个网络。请看眼睛的边缘。
+# 把图像的边长缩小一半，再放大回来。放大用双三次插值，它什么也没学过；也用本套件长时间训练过的四个网络。请看眼睛的边缘。
 
 # %% jupyter={"source_hidden": true}
 NAMES = ("srcnn", "espcn", "lapsrn", "dbpn")
@@ -131,7 +131,7 @@ with theme():
 # ## 学完之后，你能
 #
 # 1. 像论文那样为放大后的图像评分，并看出哪些分数不能相比。
-# 2. 说出每种框架在哪里放大，要花多少。
+# 2. 说出每种框架在哪里放大，开销多大。
 # 3. 用纯 PyTorch 写出 ESPCN、LapSRN 的损失和 DBPN 的投影单元。
 # 4. 用同样的预算训练四个网络，并与基线和对照比较。
 # 5. 说出 DSRL 为什么选择后上采样。
@@ -184,7 +184,7 @@ predict("02.gain", None, unit="dB")
 # %% [markdown] lang="zh" of="9d2fe170"
 # ### 一个不可能的分数
 #
-# 一位读者的介绍说，DSRL“在 Cityscapes 上 PSNR/SSIM 为 0.35/0.78”[B]。0.35 dB 会是什么样子？
+# 一位读者在介绍中说，DSRL 达到了“Cityscapes 上 PSNR/SSIM 0.35/0.78” [B]。0.35 dB 会是什么样子？
 
 # %%
 grey, negative = torch.full_like(cat, 0.5), 1 - cat
@@ -211,7 +211,7 @@ Table(
 
 # %% [markdown] lang="zh" of="80405a34"
 # ### 练习 02.1 · 论文通用的 PSNR
-# *需要思考 · 必做 · 10 分钟。* Y 的公式写在文档字符串里。有五个小地方容易出错，每一个都会使分数偏离一个特有的量。
+# *需要思考 · 必做 · 10 分钟。* Y 的公式写在文档字符串里。有五个小地方容易出错，每一处造成的偏差都有自己的特征。
 
 
 # %%
@@ -324,7 +324,7 @@ display(reveal("02.cost", costs["srcnn"].macs / costs["espcn"].macs, unit="times
 # LapSRN and DBPN a large part is transposed convolution, which a `Conv2d`-only counter does not see.
 
 # %% [markdown] lang="zh" of="1720a8d6"
-# SRCNN 的每个权重都要在四倍多的位置上计算。ESPCN 在大尺寸上什么也不用算：最后一层为每个小像素算出四个数，像素重排再把它们铺开。LapSRN 和 DBPN 的开销有很大一部分是转置卷积，只认 `Conv2d` 的计数器看不到这一部分。
+# SRCNN 的每个权重都在大尺寸上计算，位置数是小尺寸的四倍。ESPCN 在大尺寸上什么也不用算：最后一层为每个小像素算出四个数，像素重排再把它们铺开。LapSRN 和 DBPN 的开销有很大一部分是转置卷积，只认 `Conv2d` 的计数器看不到这一部分。
 
 # %% [markdown]
 # ## Build one yourself: ESPCN
@@ -489,7 +489,7 @@ hint("02.4") + solution("02.4")
 # The idea is older than networks. Without any learnt weight, feeding the reduced error back improves bicubic enlargement. Here on the cat:
 
 # %% [markdown] lang="zh" of="fc197fcd"
-# 这个想法比神经网络的做法更早。不用任何学来的权重，只把缩小后的误差反馈回去，就能改进双三次插值的放大结果。用猫的照片来试：
+# 这个想法在用神经网络之前就有了。不用任何学来的权重，只把缩小后的误差反馈回去，就能改进双三次插值的放大结果。用猫的照片来试：
 
 # %%
 cat_y = luminance(cat)
@@ -554,7 +554,7 @@ runs = {name: train(name) for name in NAMES}
 # network has learnt.
 
 # %% [markdown] lang="zh" of="94614d15"
-# 另有两名选手。**基线**是双三次插值。**阴性对照**是用反锐化掩模加锐后的双三次插值：它只在训练图像上学了一个数，即锐化强度。要是它与某个网络不相上下，那个网络学到的就只是锐化。
+# 另有两名选手。**基线**是双三次插值。**阴性对照**是用反锐化掩模锐化过的双三次插值：它只在训练图像上学了一个数，即锐化强度。要是它与某个网络不相上下，那个网络学到的就只是锐化而已。
 
 
 # %% jupyter={"source_hidden": true}
@@ -694,7 +694,7 @@ Table(table.rename_axis("network").reset_index(), "Factor 2, Y, border of 2 pixe
 # field's 33.66 within 0.05 dB, so both measure alike. What is missing is training.
 
 # %% [markdown] lang="zh" of="160248e8"
-# **论文与我们。** 各论文在 Set5 ×2 上的结果：SRCNN 36.66 dB，LapSRN 37.52，D-DBPN 38.09。它们训练的时间长得多，后两个还用了更大的数据集，DBPN 的网络也大得多。我们的结果见上表，只是用 81 张图像训练了几分钟 CPU 时间。双三次插值与通行的 33.66 相差不到 0.05 dB，可见两边的评分方法一致。差的是训练。
+# **论文与我们。** 各论文在 Set5 ×2 上的结果：SRCNN 36.66 dB，LapSRN 37.52，D-DBPN 38.09。它们训练的时间长得多，后两个还用了更大的数据集，DBPN 的网络也大得多。我们的结果见上表，只在 81 张图像上训练了几分钟 CPU 时间。双三次插值与通行的 33.66 相差不到 0.05 dB，可见两边的评分方法一致。差的是训练。
 
 # %% [markdown]
 # ## Why DSRL takes the second
@@ -764,7 +764,7 @@ Table(DataFrame(rows, columns=["defect", "ESPCN (dB)", "bicubic (dB)", "gain (dB
 # PyTorch's "bicubic".
 
 # %% [markdown] lang="zh" of="9c72b2a2"
-# 值得记住的症状：公开发布的网络得分*低于*双三次插值，边缘有锯齿和亮边。错的很少是网络本身，多半是生成小图时用了另一种滤波器，或者网格错开了半个像素。所以 MATLAB 的 “bicubic” 和 PyTorch 的 “bicubic” 绝不能混用。
+# 值得记住的症状：公开发布的网络得分*低于*双三次插值，边缘有锯齿和亮边。错的很少是网络本身，多半是生成小图时用了另一种滤波器，或者网格错开了半个像素。所以 MATLAB 的“bicubic”和 PyTorch 的“bicubic”绝不能混用。
 
 # %% [markdown]
 # ## Limits
