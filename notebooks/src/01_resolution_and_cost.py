@@ -23,7 +23,7 @@
 #
 # **主张。** 分辨率是用乘加换来的。输入小，开销就小，而最先消失的是细长物体。在网络内部，可以用空洞卷积或解码器把分辨率买回来，两种办法各有代价。
 #
-# 实测：单核约 45 秒 CPU 时间，内存峰值 1.0 GB。数据：合成街景。先修：00。不需要联网，也不需要 GPU。
+# 实测：单核约 45 秒 CPU 时间，内存最多 1.0 GB。数据：合成街景。先修：00。不需要联网，也不需要 GPU。
 
 # %% jupyter={"source_hidden": true}
 from dsrl_lab.course.notebook import show_figure, start
@@ -606,7 +606,7 @@ for name, (make, size) in WAYS.items():
 # Left: accuracy against true multiply-adds. Each seed is a mark; up and to the left is better. Right: what the first seed draws.
 
 # %% [markdown] lang="zh" of="c7ad404b"
-# ## 记住这张图
+# ## 带走这张图
 #
 # 左：mIoU 与真实乘加次数，一个标记代表一个种子，越靠左上越好。右：第一个种子画出的掩码。
 
@@ -648,7 +648,7 @@ with theme():
 # 59.5 % [P] at the small input, for 1.87 times the true cost. Ours, in small: "strided" and "strided, large input". The direction is the same; the sizes cannot be compared.
 
 # %% [markdown] lang="zh" of="30d2be7f"
-# **论文与我们。** 论文图 1 中，输入从 256 × 512 增大到 512 × 1024，ESPNetv2 的 mIoU 从 54.5 % 升到 64.4 % [read off, ± 0.2]，开销为四倍。DSRL 用小输入达到 59.5 % [P]，真实开销为 1.87 倍。我们与之对应的小规模实验，是“步幅卷积”和“步幅卷积，大输入”。变化的方向一致，幅度则无法比较。
+# **论文与本项目对照。** 论文图 1 中，输入从 256 × 512 增大到 512 × 1024，ESPNetv2 的 mIoU 从 54.5 % 升到 64.4 % [read off, ± 0.2]，开销为四倍。DSRL 用小输入达到 59.5 % [P]，真实开销为 1.87 倍。本项目与之对应的小规模实验，是“步幅卷积”和“步幅卷积，大输入”。变化的方向一致，幅度则无法比较。
 
 # %% [markdown]
 # Two seeds prove little. `make reproduce` asks the same with more: drawn streets, another town for each seed, scored on scenes that no choice has seen. Its

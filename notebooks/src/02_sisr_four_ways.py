@@ -23,7 +23,7 @@
 #
 # **主张。** 超分辨率的四种框架，区别在于*在哪里*放大。放大的位置决定了一次乘加能换来什么。DSRL 的 SISR 分支借用了其中最便宜的一种。
 #
-# 实测：单核约一分钟 CPU 时间，内存峰值 1.3 GB。数据：scikit-image 自带的照片，以及本套件在 T91 上训练的权重。先修：00。不需要联网，也不需要 GPU。
+# 实测：单核约一分钟 CPU 时间，内存最多 1.3 GB。数据：scikit-image 自带的照片，以及本套件在 T91 上训练的权重。先修：00。不需要联网，也不需要 GPU。
 
 # %% jupyter={"source_hidden": true}
 from dsrl_lab.course.notebook import show_figure, start
@@ -590,7 +590,7 @@ print(f"learnt strength of the mask: {amount:.2f}")
 # Left: PSNR of the two held-out photographs while training uses its budget. Right: what one enlargement costs, and what it scores. Hollow: trained here. Full: trained for long on T91.
 
 # %% [markdown] lang="zh" of="d54f062a"
-# ## 记住这张图
+# ## 带走这张图
 #
 # 左：训练预算逐渐用掉，两张留出照片的 PSNR 随之变化。右：放大一张图像的开销和得分。空心标记：在这里训练的网络。实心标记：在 T91 上长时间训练的网络。
 
@@ -694,7 +694,7 @@ Table(table.rename_axis("network").reset_index(), "Factor 2, Y, border of 2 pixe
 # field's 33.66 within 0.05 dB, so both measure alike. What is missing is training.
 
 # %% [markdown] lang="zh" of="160248e8"
-# **论文与我们。** 各论文在 Set5 ×2 上的结果：SRCNN 36.66 dB，LapSRN 37.52，D-DBPN 38.09。它们训练的时间长得多，后两个还用了更大的数据集，DBPN 的网络也大得多。我们的结果见上表，只在 81 张图像上训练了几分钟 CPU 时间。双三次插值与通行的 33.66 相差不到 0.05 dB，可见两边的评分方法一致。差的是训练。
+# **论文与本项目对照。** 各论文在 Set5 ×2 上的结果：SRCNN 36.66 dB，LapSRN 37.52，D-DBPN 38.09。它们训练的时间长得多，后两个还用了更大的数据集，DBPN 的网络也大得多。本项目的结果见上表，只在 81 张图像上训练了几分钟 CPU 时间。双三次插值与通行的 33.66 相差不到 0.05 dB，可见两边的评分方法一致。差的是训练。
 
 # %% [markdown]
 # ## Why DSRL takes the second
