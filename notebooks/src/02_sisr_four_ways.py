@@ -324,7 +324,7 @@ display(reveal("02.cost", costs["srcnn"].macs / costs["espcn"].macs, unit="times
 # LapSRN and DBPN a large part is transposed convolution, which a `Conv2d`-only counter does not see.
 
 # %% [markdown] lang="zh" of="1720a8d6"
-# SRCNN 的每个权重都在大尺寸上计算，位置数是小尺寸的四倍。ESPCN 在大尺寸上什么也不用算：最后一层为每个小像素算出四个数，像素重排再把它们铺开。LapSRN 和 DBPN 的开销有很大一部分是转置卷积，只认 `Conv2d` 的计数器看不到这一部分。
+# SRCNN 的每个权重都在大尺寸上计算，位置数是小尺寸的四倍。ESPCN 在大尺寸上什么也不用算：最后一层为小图的每个像素算出四个数，像素重排再把它们铺开。LapSRN 和 DBPN 的开销有很大一部分是转置卷积，只认 `Conv2d` 的计数器看不到这一部分。
 
 # %% [markdown]
 # ## Build one yourself: ESPCN
