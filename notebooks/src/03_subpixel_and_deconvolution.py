@@ -21,9 +21,9 @@
 # %% [markdown] lang="zh" of="bcea9f99"
 # # 03 · 亚像素卷积与转置卷积
 #
-# **主张**：亚像素卷积和转置卷积（“反卷积”）是同一种运算，只是权重的排列方式不同。棋盘效应来自权重，与名称无关。用 ICNR 做初始化，就能避开它。
+# **主张。** 亚像素卷积和转置卷积（“反卷积”）是同一种运算，只是权重的排列方式不同。棋盘效应来自权重，与名称无关。用 ICNR 做初始化，就能避开它。
 #
-# 实测：单核约 10 秒 CPU 时间，内存不超过 1.5 GB。数据：scikit-image 自带的照片。先修：00。无需联网，无需 GPU。
+# 实测：单核约 10 秒 CPU 时间，内存最多 1.5 GB。数据：scikit-image 自带的照片。先修：00。不需要联网，也不需要 GPU。
 
 # %% jupyter={"source_hidden": true}
 from dsrl_lab.course.notebook import show_figure, start
@@ -109,7 +109,7 @@ with theme():
 # 5. Count what enlarging costs.
 
 # %% [markdown] lang="zh" of="8afaf3b0"
-# ## 学完之后，你能够
+# ## 学完之后，你能
 #
 # 1. 说出像素重排对每个轴做了什么，并亲手写出来。
 # 2. 把亚像素卷积改写成转置卷积，并证明二者的输出*和*梯度都一致。
@@ -193,8 +193,7 @@ with theme():
 
 # %% [markdown] lang="zh" of="1cf84c14"
 # ### 练习 03.1 · 手写像素重排
-# *需要思考 · 必做 · 10 分钟*。reshape、permute、再 reshape。难点全在各轴的顺序。
-
+# *需要思考 · 必做 · 10 分钟。* reshape、permute、再 reshape。难点全在各轴的顺序。
 
 # %%
 def shuffle(x: Tensor, upscale_factor: int) -> Tensor:
@@ -263,8 +262,7 @@ with theme():
 
 # %% [markdown] lang="zh" of="b31f3013"
 # ### 练习 03.2 · 每个位置上叠了几个印记？
-# *需要思考 · 建议做 · 8 分钟*。如果个数因位置而异，恒定的输入也会变成条纹。数一数图中的颜色。
-
+# *需要思考 · 建议做 · 8 分钟。* 如果个数因位置而异，恒定的输入也会变成条纹。数一数图中的颜色。
 
 # %%
 def taps(kernel_size: int, stride: int) -> list[int]:
@@ -300,7 +298,6 @@ hint("03.2") + solution("03.2")
 # ## 证明
 #
 # 只看一个相位 a。在亚像素层里，它的输出读取输入 i + u − r，各乘各的权重；在转置卷积层里，同一个输出收到的印记正来自这些输入。因此，相位 a 的采样点 u 必须是印记的采样点 s·(k − 1 − u) + a。其中有**翻转**，因为一个在看，一个在盖印；也有**交错**，因为印记之间相隔 s。四个 3 × 3 的卷积核合成一个 6 × 6 的卷积核。
-
 
 # %%
 def as_stamp(weight: Tensor, s: int) -> Tensor:
@@ -343,8 +340,7 @@ print(
 
 # %% [markdown] lang="zh" of="99482495"
 # ### 练习 03.3 · 重新排列
-# *较难 · 必做 · 20 分钟*。上面的单元格用试探的办法得到印记。现在用 reshape、flip、permute 把它写出来。
-
+# *较难 · 必做 · 20 分钟。* 上面的单元格用试探的办法得到印记。现在用 reshape、flip、permute 把它写出来。
 
 # %%
 def transposed_kernel(weight: Tensor, upscale_factor: int) -> Tensor:
@@ -416,7 +412,6 @@ with theme():
 # %% [markdown] lang="zh" of="65447c73"
 # 怎样度量？放大一张恒定的灰色图，所有像素本应相等。块内各相位之间的离散程度，就是棋盘效应的强度。
 
-
 # %%
 def checkerboard(image: Tensor, s: int = 2) -> float:
     """Standard deviation between the phases' means, in grey levels of 255; the border is left out."""
@@ -463,8 +458,7 @@ Table(spread, "Checkerboard on grey, stride 2, in levels of 255", digits=1)
 # 让一个通道的 s² 个滤波器都从同一个滤波器复制而来。这样，无论输入是什么，块内各相位都相等。未经训练的层就是一次卷积，再加最近邻放大。
 #
 # ### 练习 03.4 · ICNR
-# *简单 · 必做 · 6 分钟*。只要一行。PyTorch 里有两个表示重复的函数，其中一个用在这里是错的。
-
+# *简单 · 必做 · 6 分钟。* 只要一行。PyTorch 里有两个表示重复的函数，其中一个用在这里是错的。
 
 # %%
 def icnr(filters: Tensor, upscale_factor: int) -> Tensor:
@@ -500,7 +494,6 @@ hint("03.4") + solution("03.4")
 # ## 能维持多久？
 #
 # 一个小网络学习 60 步，用三个种子各做一遍。最后一层有三种初始化：PyTorch 的默认方式、ICNR 和阴性对照。阴性对照也是 ICNR，但副本的**顺序错了**（用 `repeat` 代替 `repeat_interleave`）：权重相同，位置不同。
-
 
 # %% jupyter={"source_hidden": true}
 class Enlarger(nn.Sequential):
@@ -710,8 +703,7 @@ display(
 
 # %% [markdown] lang="zh" of="985d377b"
 # ### 练习 03.5 · 自己算一算
-# *简单 · 建议做 · 5 分钟*。起决定作用的有两个因素：卷积在哪个尺寸上进行，有多少个滤波器。s² 来自哪一个？
-
+# *简单 · 建议做 · 5 分钟。* 起决定作用的有两个因素：卷积在哪个尺寸上进行，有多少个滤波器。s² 来自哪一个？
 
 # %%
 def sub_pixel_macs(
@@ -755,7 +747,6 @@ hint("03.5") + solution("03.5")
 #
 # 作者的头用两个 3 × 3、步幅 2 的转置卷积放大类别图。他们的 FLOPs 计数器只累加 `Conv2d` [M]，所以有没有这个头，报告的数字都一样。下面是我们的计数，20 个输出，输入 256 × 512：
 
-
 # %%
 def block() -> nn.Sequential:
     """One of the authors' two enlarging blocks for 20 outputs."""
@@ -772,7 +763,7 @@ Table(counted, f"The authors' head, input 256 × 512: {head.parameters:,} parame
 # channels meet; the positions are many.
 
 # %% [markdown] lang="zh" of="c82c5189"
-# **对照论文**：论文说推理时没有额外开销 [P]。我们的计数多出 589.82 M 次乘加，即 + 87 %。参数不多，因为只有 20 个通道相互连接；位置却很多。
+# **与论文对照。** 论文说推理时没有额外开销 [P]。我们的计数多出 589.82 M 次乘加，即 + 87 %。参数不多，因为只有 20 个通道相互连接；位置却很多。
 
 # %% [markdown]
 # ## Limits
