@@ -22,9 +22,9 @@
 # %% [markdown] lang="zh" of="2a814b3d"
 # # 05 · SSSR 头
 #
-# **主张**：在解码器之后加几层，宿主网络输出的掩码就能比输入更大。不管计数器报告什么，这几层都有开销。而它们*从哪里起步*，决定训练好的宿主网络能不能保住。
+# **主张。** 在解码器之后加几层，宿主网络输出的掩码就能比输入更大。不管计数器报告什么，这几层都有开销。而它们*从哪里起步*，决定训练好的宿主网络能不能保住。
 #
-# 实测：单核约 55 秒 CPU 时间，内存不超过 1.2 GB。数据：合成街景；从套件中训练好的 TinyNet（`data/checkpoints/streets_tinynet`）出发。先修：03、04。无需联网，无需 GPU。
+# 实测：单核约 55 秒 CPU 时间，内存最多 1.2 GB。数据：合成街景；从套件中训练好的 TinyNet（`data/checkpoints/streets_tinynet`）出发。先修：03、04。不需要联网，也不需要 GPU。
 
 # %%
 from dsrl_lab.course.notebook import show_figure, start
@@ -147,7 +147,7 @@ with theme():
 #
 # $$\text{logits}^{\uparrow} = \mathrm{resize}(\text{logits}) + \mathrm{shuffle}_r\big(W_2\,\sigma(W_1\,\text{features})\big)$$
 #
-# ## 学完之后，你能够
+# ## 学完之后，你能
 #
 # 1. 说清楚什么减半，什么加倍。
 # 2. 事先算出一个头的大小和开销。
@@ -216,8 +216,7 @@ Table(lines, f"Four heads on TinyNet, which takes {alone / 1e6:.1f} M MACs itsel
 
 # %% [markdown] lang="zh" of="aa41920a"
 # ### 练习 05.1 · 结果有多大？
-# *简单 · 建议做 · 5 分钟*。作者的取值是：卷积核 3，步幅 2，填充 1，输出填充 1。没有最后一项，结果会怎样？
-
+# *简单 · 建议做 · 5 分钟。* 作者的取值是：卷积核 3，步幅 2，填充 1，输出填充 1。没有最后一项，结果会怎样？
 
 # %%
 def deconvolved_size(
@@ -275,11 +274,10 @@ reveal("05.cost", 100 * (after.macs / before.macs - 1), unit="%")
 # *Some thought · the heart of the notebook · 8 minutes.* The answer for 128 × 256 class maps of 20 classes must be the difference you just saw.
 
 # %% [markdown] lang="zh" of="1324ce7d"
-# **对照论文**：有头没头，作者报告的都是 674.78 M [A]。SISR 和特征亲和确实会消失，SSSR 却不会。
+# **与论文对照。** 有头没头，作者报告的都是 674.78 M [A]。SISR 和特征亲和确实会消失，SSSR 却不会。
 #
 # ### 练习 05.2 · 头的乘加次数
-# *需要思考 · 本章核心 · 8 分钟*。20 个类别、128 × 256 的类别图，算出的结果应当就是你刚才看到的差值。
-
+# *需要思考 · 本章核心 · 8 分钟。* 20 个类别、128 × 256 的类别图，算出的结果应当就是你刚才看到的差值。
 
 # %%
 def head_macs(height: int, width: int, classes: int, blocks: int) -> int:
@@ -313,7 +311,6 @@ hint("05.2") + solution("05.2")
 # %% [markdown] lang="zh" of="7c2daa7d"
 # 头的开销取决于 K² 和输出的尺寸，与宿主网络无关。宿主网络开销大，它就微不足道；宿主网络轻量，它就几乎占到总量的一半。下面用 19 个类别，把 04 的五个宿主网络和 01 的 U-Net 都算一遍：
 
-
 # %% jupyter={"source_hidden": true}
 def overhead(host: nn.Module, head: str) -> float:
     with_head = DSRL(host, sssr=head, sisr=False, affinity=False).task_model
@@ -344,8 +341,7 @@ with theme():
 
 # %% [markdown] lang="zh" of="c09d3768"
 # ### 练习 05.3 · 同样的开销还能换来什么？
-# *简单 · 本章核心 · 5 分钟*。公平的对手，是乘加次数与 DSRL 相同、*输入更大*的普通宿主网络。输入该有多大？
-
+# *简单 · 本章核心 · 5 分钟。* 公平的对手，是乘加次数与 DSRL 相同、*输入更大*的普通宿主网络。输入该有多大？
 
 # %%
 def size_for_the_same_cost(
@@ -433,8 +429,7 @@ Table(lines, "Ceilings, on 12 drawn streets", digits=1)
 # 新的头用随机滤波器，会把所有类别混在一起。反卷积能不能从单纯的放大起步？
 #
 # ### 练习 05.4 · 从双线性起步的反卷积
-# *需要思考 · 本章核心 · 12 分钟*。检查的是你的权重把特征图变成了什么。
-
+# *需要思考 · 本章核心 · 12 分钟。* 检查的是你的权重把特征图变成了什么。
 
 # %%
 def bilinear_start(classes: int) -> Tensor:
@@ -470,7 +465,6 @@ hint("05.4") + solution("05.4")
 # %% [markdown] lang="zh" of="74a778c3"
 # 权重只是一半。后面还有 BatchNorm：训练时，它把*每张类别图*都变成均值 0、标准差 1。宿主网络学到过道路比电线杆常见，这一点就丢了。接着，PReLU 又把负的得分全部压扁。要从宿主网络现有的水平起步，BatchNorm 拿走的均值和标准差就必须还回来。
 
-
 # %%
 @torch.no_grad()
 def start_as_bilinear(head: DeconvolutionHead, maps: Tensor) -> None:
@@ -493,8 +487,7 @@ def start_as_bilinear(head: DeconvolutionHead, maps: Tensor) -> None:
 
 # %% [markdown] lang="zh" of="f8a7824c"
 # ### 练习 05.5 · 双线性加残差
-# *简单 · 本章核心 · 6 分钟*。本套件的头用不着这样小心：它的最后一层从零开始，所以起步时与宿主网络完全一样。
-
+# *简单 · 本章核心 · 6 分钟。* 本套件的头用不着这样小心：它的最后一层从零开始，所以起步时与宿主网络完全一样。
 
 # %%
 def add_residual(logits: Tensor, phases: Tensor, upscale_factor: int) -> Tensor:
@@ -651,7 +644,7 @@ Table({"what": list(both), "mIoU (%)": list(both.values())}, "Is it the shift?",
 # First: no head at all, only finer labels and a BatchNorm on the class maps. Then: each head *beyond* that control. How much is left, do you think?
 
 # %% [markdown] lang="zh" of="4c62858b"
-# **对照论文**：在表 1 中，+ SSSR 比普通的基线有提升 [P]。我们根据 CamVid 上的探索性记录，一步一步地问。先问：完全不加头，只用更细的标签，再给类别图加一个 BatchNorm，提升多少？再问：每种头在这个对照*之外*又提升多少？你认为还剩多少？
+# **与论文对照。** 在表 1 中，+ SSSR 比普通的基线有提升 [P]。我们根据 CamVid 上的探索性记录，一步一步地问。先问：完全不加头，只用更细的标签，再给类别图加一个 BatchNorm，提升多少？再问：每种头在这个对照*之外*又提升多少？你认为还剩多少？
 
 # %%
 gained = {name: paper.table_1_gain("sssr", name).value for name in paper.HOSTS}
@@ -715,8 +708,7 @@ segmentation_compare(
 # 作者发布的评估代码在网络自己的输出尺寸上取 argmax，再放大*标签*：基线 ×4，DSRL ×2。于是，一部分提升可能只是因为阶梯更细。
 #
 # ### 练习 05.6 · 公平的预测
-# *简单 · 建议做 · 5 分钟*。先处理得分，最后再作决定。
-
+# *简单 · 建议做 · 5 分钟。* 先处理得分，最后再作决定。
 
 # %%
 def full_size_prediction(logits: Tensor, height: int, width: int) -> Tensor:
