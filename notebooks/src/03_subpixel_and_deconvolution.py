@@ -157,7 +157,7 @@ predict("03.left", None, unit="%")
 #
 # $$y_{c,\;si+a,\;sj+b} = x_{cs^2+as+b,\;i,\;j}$$
 #
-# 形状：(N, C·s², h, w) → (N, C, s·h, s·w)。这里不做任何计算，只是把数字搬了位置。块中的 s² 个位置 (a, b) 各称为一个**相位**。图中颜色表示相位，数字表示小图中的像素。
+# 形状：(N, C·s², h, w) → (N, C, s·h, s·w)。这里不做任何计算，只是给数字换了位置。块中的 s² 个位置 (a, b) 各称为一个**相位**。图中颜色表示相位，数字是小图中像素的编号。
 
 # %% jupyter={"source_hidden": true}
 PHASES = (BLUE, VERMILLION, GREEN, PURPLE)
@@ -232,7 +232,7 @@ hint("03.1") + solution("03.1")
 # %% [markdown] lang="zh" of="6a1a2537"
 # ## 转置卷积：盖印
 #
-# 卷积在*看*：每个输出向邻近的输入收集信息。它的转置在*盖印*：每个输入像素把卷积核乘以自己的值，印在输出上。相邻的印记相隔 `stride` 个位置，重叠处相加。
+# 卷积是在*看*：每个输出从邻近的输入收集信息。它的转置是在*盖印*：每个输入像素把卷积核乘以自己的值，盖在输出上，留下一个印记。相邻的印记相隔 `stride` 个位置，重叠处相加。
 #
 # $$y_{si+u} \mathrel{+}= x_i\,w_u$$
 #
@@ -323,7 +323,7 @@ print(
 # layers equal.
 
 # %% [markdown] lang="zh" of="8af77010"
-# 输出相等。可是它们*学*起来也一样吗？那就要求梯度也按同样的方式重新排列。如果是这样，梯度下降的每一步都会让两个层保持相等。
+# 输出相等。可是它们*学*起来也一样吗？这要求梯度也以同样的方式重新排列。做到这一点，梯度下降的每一步都会使两个层保持相等。
 
 # %%
 truth = cat[None]
@@ -340,7 +340,7 @@ print(
 
 # %% [markdown] lang="zh" of="99482495"
 # ### 练习 03.3 · 重新排列
-# *较难 · 必做 · 20 分钟。* 上面的单元格用试探的办法得到印记。现在用 reshape、flip、permute 把它写出来。
+# *较难 · 必做 · 20 分钟。* 上面的单元格是把印记从层里试出来的。现在用 reshape、flip、permute 直接写出来。
 
 # %%
 def transposed_kernel(weight: Tensor, upscale_factor: int) -> Tensor:
@@ -372,7 +372,7 @@ hint("03.3") + solution("03.3")
 # are zero. Of DSRL's 3 × 3 deconvolution with stride 2, the four phases own 4, 2, 2 and 1 of the nine weights.
 
 # %% [markdown] lang="zh" of="bde8e6c1"
-# 反过来也成立：卷积核宽为 k·s 的转置卷积，都是亚像素卷积。卷积核更小时，把缺少的采样点看作零。DSRL 的 3 × 3 反卷积步幅为 2，九个权重分给四个相位，各得 4、2、2、1 个。
+# 反过来也成立：卷积核宽为 k·s 的转置卷积，都可以写成亚像素卷积。卷积核更小时，缺少的采样点就是零。DSRL 的 3 × 3 反卷积步幅为 2，九个权重分给四个相位，分别是 4、2、2、1 个。
 
 # %% [markdown]
 # ## Two causes of a checkerboard
@@ -695,7 +695,7 @@ display(
 
 # %% [markdown] lang="zh" of="90ed1744"
 # <details><summary>猜过了吗？那就打开看我们的解读。</summary>
-# 亚像素卷积和与它等价的 6 × 6 转置卷积，乘加次数完全相同，参数只差九个偏置。“最近邻放大，再做 3 × 3 卷积”开销相同，权重只有四分之一：它在大尺寸上计算，同样的数字要算四遍。卷积核更小，开销也更小，但不是不均匀，就是均匀却更粗糙。只统计 Conv2d 的计数器，完全看不到转置卷积。</details>
+# 亚像素卷积和与它等价的 6 × 6 转置卷积，乘加次数完全相同，参数只差九个偏置。“最近邻放大，再做 3 × 3 卷积”开销相同，权重只有四分之一：它在大尺寸上计算，同样的数字要算四遍。更小的卷积核开销更低，但要么不均匀，要么均匀而更粗糙。只统计 Conv2d 的计数器，完全看不到转置卷积。</details>
 
 # %% [markdown]
 # ### Exercise 03.5 · count it yourself
@@ -791,7 +791,7 @@ Table(counted, f"The authors' head, input 256 × 512: {head.parameters:,} parame
 # %% [markdown] lang="zh" of="15dacd0f"
 # ## 带走五个问题
 #
-# <details><summary>1. 像素重排计算了什么？</summary>什么也没有。它只把数字从通道搬到位置上。</details>
+# <details><summary>1. 像素重排计算了什么？</summary>什么也不计算。它只把数字从通道搬到空间位置上。</details>
 # <details><summary>2. 为什么 u 要翻转，a 却不用？</summary>u 是权重看向的位置，而印记朝相反的方向写。a 是块中的位置，在两个层里相同。</details>
 # <details><summary>3. 卷积核 5，步幅 3：哪些相位更亮？</summary>相位 0 和 1：各有两个采样点，相位 2 只有一个。</details>
 
@@ -801,7 +801,7 @@ Table(counted, f"The authors' head, input 256 × 512: {head.parameters:,} parame
 
 # %% [markdown] lang="zh" of="dd19279d"
 # <details><summary>4. ICNR 让未经训练的层做什么？训练之后它还能保证什么？</summary>做一次卷积，再加最近邻放大，没有棋盘效应。以后的事它不保证：训练可能使各相位又变得不同。</details>
-# <details><summary>5. 头的乘加次数藏在哪里，计数器才看不到？</summary>藏在转置卷积里，如果计数器只累加 Conv2d。</details>
+# <details><summary>5. 头的乘加次数藏在哪里，计数器才看不到？</summary>如果计数器只累加 Conv2d，它们就藏在转置卷积里。</details>
 
 # %% [markdown]
 # ## Words and sources
