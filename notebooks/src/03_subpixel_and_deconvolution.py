@@ -195,6 +195,7 @@ with theme():
 # ### 练习 03.1 · 手写像素重排
 # *需要思考 · 必做 · 10 分钟。* reshape、permute、再 reshape。难点全在各轴的顺序。
 
+
 # %%
 def shuffle(x: Tensor, upscale_factor: int) -> Tensor:
     """Pixel shuffle with reshape and permute only (no ``pixel_shuffle``).
@@ -264,6 +265,7 @@ with theme():
 # ### 练习 03.2 · 每个位置上叠了几个印记？
 # *需要思考 · 建议做 · 8 分钟。* 如果个数因位置而异，恒定的输入也会变成条纹。数一数图中的颜色。
 
+
 # %%
 def taps(kernel_size: int, stride: int) -> list[int]:
     """How many taps of a 1-D transposed convolution fall on each output position.
@@ -298,6 +300,7 @@ hint("03.2") + solution("03.2")
 # ## 证明
 #
 # 只看一个相位 a。在亚像素层里，它的输出读取输入 i + u − r，各乘各的权重；在转置卷积层里，同一个输出收到的印记正来自这些输入。因此，相位 a 的采样点 u 必须是印记的采样点 s·(k − 1 − u) + a。其中有**翻转**，因为一个在看，一个在盖印；也有**交错**，因为印记之间相隔 s。四个 3 × 3 的卷积核合成一个 6 × 6 的卷积核。
+
 
 # %%
 def as_stamp(weight: Tensor, s: int) -> Tensor:
@@ -341,6 +344,7 @@ print(
 # %% [markdown] lang="zh" of="99482495"
 # ### 练习 03.3 · 重新排列
 # *较难 · 必做 · 20 分钟。* 上面的单元格是把印记从层里试出来的。现在用 reshape、flip、permute 直接写出来。
+
 
 # %%
 def transposed_kernel(weight: Tensor, upscale_factor: int) -> Tensor:
@@ -412,6 +416,7 @@ with theme():
 # %% [markdown] lang="zh" of="65447c73"
 # 怎样度量？放大一张恒定的灰色图，所有像素本应相等。块内各相位之间的离散程度，就是棋盘效应的强度。
 
+
 # %%
 def checkerboard(image: Tensor, s: int = 2) -> float:
     """Standard deviation between the phases' means, in grey levels of 255; the border is left out."""
@@ -460,6 +465,7 @@ Table(spread, "Checkerboard on grey, stride 2, in levels of 255", digits=1)
 # ### 练习 03.4 · ICNR
 # *简单 · 必做 · 6 分钟。* 只要一行。PyTorch 里有两个表示重复的函数，其中一个用在这里是错的。
 
+
 # %%
 def icnr(filters: Tensor, upscale_factor: int) -> Tensor:
     """Start a sub-pixel convolution as convolution, then nearest-neighbour enlargement.
@@ -494,6 +500,7 @@ hint("03.4") + solution("03.4")
 # ## 能维持多久？
 #
 # 一个小网络学习 60 步，用三个种子各做一遍。最后一层有三种初始化：PyTorch 的默认方式、ICNR 和阴性对照。阴性对照也是 ICNR，但副本的**顺序错了**（用 `repeat` 代替 `repeat_interleave`）：权重相同，位置不同。
+
 
 # %% jupyter={"source_hidden": true}
 class Enlarger(nn.Sequential):
@@ -705,6 +712,7 @@ display(
 # ### 练习 03.5 · 自己算一算
 # *简单 · 建议做 · 5 分钟。* 起决定作用的有两个因素：卷积在哪个尺寸上进行，有多少个滤波器。s² 来自哪一个？
 
+
 # %%
 def sub_pixel_macs(
     height: int,
@@ -746,6 +754,7 @@ hint("03.5") + solution("03.5")
 # ## 这与 DSRL 有什么关系
 #
 # 作者的头用两个 3 × 3、步幅 2 的转置卷积放大类别图。他们的 FLOPs 计数器只累加 `Conv2d` [M]，所以有没有这个头，报告的数字都一样。下面是我们的计数，20 个输出，输入 256 × 512：
+
 
 # %%
 def block() -> nn.Sequential:

@@ -205,6 +205,7 @@ Table(rows, "The contract of each host")
 # ### 练习 04.1 · 每张特征图有多大？
 # *简单 · 建议做 · 5 分钟。* 90 和 120 都不是二的幂。45 行的一半是多少？
 
+
 # %%
 def map_sizes(height: int, width: int, strides: list[int]) -> list[tuple[int, int]]:
     """Sizes of an encoder's maps, when every halving rounds up.
@@ -260,6 +261,7 @@ Table({"stage": list(of_stages), "dilations of its first filters": list(of_stage
 # ## 保持精细要付出什么代价？
 #
 # 在步幅 s 上，输入和输出都是 C 个通道的卷积约需 9C²·HW/s² 次乘加。通道数加倍而边长减半，开销不变。用空洞卷积的编码器让通道数加倍，边长却*不*减半。数一数就知道：把每一层的乘加按它所在的步幅归类。
+
 
 # %% jupyter={"source_hidden": true}
 def macs_by_stride(host: nn.Module, size: tuple[int, int] = (256, 512)) -> dict[int, int]:
@@ -374,6 +376,7 @@ Table(shares, "Taps that fall inside the map (%)", digits=0)
 # ### 练习 04.2 · 落在特征图内的采样点
 # *需要思考 · 建议做 · 10 分钟。* 用不着卷积：算出行的比例、列的比例，再相乘。
 
+
 # %%
 def taps_inside(height: int, width: int, dilation: int) -> float:
     """Share of a dilated 3x3 convolution's taps that fall inside the map.
@@ -432,6 +435,7 @@ with theme():
 # %% [markdown] lang="zh" of="143c4475"
 # ### 练习 04.3 · 分格
 # *需要思考 · 建议做 · 10 分钟。* 16 行分成 6 格：一行也不能漏，而 16 不是 6 的倍数。
+
 
 # %%
 def pool_bins(features: Tensor, bins: int) -> Tensor:
@@ -494,6 +498,7 @@ Table(parts, "The three most expensive parts", digits=0)
 # ### 练习 04.4 · 空隙
 # *需要思考 · 本章核心 · 12 分钟。* 从一个输出出发，逐层往回走，收集沿途遇到的位置。
 
+
 # %%
 def gaps(dilations: list[int]) -> int:
     """Positions of the receptive field, along one axis, that a stack never sees.
@@ -529,6 +534,7 @@ hint("04.4") + solution("04.4")
 # ## 每个宿主网络真正看到什么？
 #
 # 感受野包含所有*可能*改变一个输出的像素。*真正*改变它的是哪些？用梯度来问：每个输入像素使中心处的特征变化多少？这些网络未经训练（有几种编码器可选时，取小的）。另有两个对照：六个 1 × 1 卷积，必定只看到一个像素；六个普通的 3 × 3 卷积。
+
 
 # %% jupyter={"source_hidden": true}
 def influence(network: nn.Module, image: Tensor) -> Tensor:
@@ -706,6 +712,7 @@ Table(lines, "Pixels right (%) of a perfect host; centres on centres is align_co
 #
 # ### 练习 04.5 · 大图从哪里取值？
 # *需要思考 · 建议做 · 8 分钟。* 像素是方块。先想好什么与什么重合：是外边缘，还是角点像素的中心。
+
 
 # %%
 def source_position(index: int, small: int, large: int, align_corners: bool) -> float:

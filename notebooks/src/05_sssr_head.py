@@ -218,6 +218,7 @@ Table(lines, f"Four heads on TinyNet, which takes {alone / 1e6:.1f} M MACs itsel
 # ### 练习 05.1 · 结果有多大？
 # *简单 · 建议做 · 5 分钟。* 作者的取值是：卷积核 3，步幅 2，填充 1，输出填充 1。没有最后一项，结果会怎样？
 
+
 # %%
 def deconvolved_size(
     size: int,
@@ -279,6 +280,7 @@ reveal("05.cost", 100 * (after.macs / before.macs - 1), unit="%")
 # ### 练习 05.2 · 头的乘加次数
 # *需要思考 · 本章核心 · 8 分钟。* 20 个类别、128 × 256 的类别图，算出的结果应当就是你刚才看到的差值。
 
+
 # %%
 def head_macs(height: int, width: int, classes: int, blocks: int) -> int:
     """Multiply-adds of the authors' SSSR head for one picture.
@@ -311,6 +313,7 @@ hint("05.2") + solution("05.2")
 # %% [markdown] lang="zh" of="7c2daa7d"
 # 头的开销取决于 K² 和输出的尺寸，与宿主网络无关。宿主网络开销大，它就微不足道；宿主网络轻量，它就几乎占到总量的一半。下面用 19 个类别，把 04 的五个宿主网络和 01 的 U-Net 都算一遍：
 
+
 # %% jupyter={"source_hidden": true}
 def overhead(host: nn.Module, head: str) -> float:
     with_head = DSRL(host, sssr=head, sisr=False, affinity=False).task_model
@@ -342,6 +345,7 @@ with theme():
 # %% [markdown] lang="zh" of="c09d3768"
 # ### 练习 05.3 · 同样的开销还能换来什么？
 # *简单 · 本章核心 · 5 分钟。* 公平的对手，是乘加次数与 DSRL 相同、*输入更大*的普通宿主网络。输入该有多大？
+
 
 # %%
 def size_for_the_same_cost(
@@ -431,6 +435,7 @@ Table(lines, "Ceilings, on 12 drawn streets", digits=1)
 # ### 练习 05.4 · 从双线性起步的反卷积
 # *需要思考 · 本章核心 · 12 分钟。* 检查的是你的权重把特征图变成了什么。
 
+
 # %%
 def bilinear_start(classes: int) -> Tensor:
     """Weight of a transposed 3x3 convolution that enlarges each map smoothly.
@@ -465,6 +470,7 @@ hint("05.4") + solution("05.4")
 # %% [markdown] lang="zh" of="74a778c3"
 # 权重只是一半。后面还有 BatchNorm：训练时，它把*每张类别图*都变成均值 0、标准差 1。宿主网络本来学到了道路比电线杆常见，这样一来就丢了。接着，PReLU 又把负的得分全部压平。要从宿主网络现有的水平起步，BatchNorm 拿走的均值和标准差就必须还回来。
 
+
 # %%
 @torch.no_grad()
 def start_as_bilinear(head: DeconvolutionHead, maps: Tensor) -> None:
@@ -488,6 +494,7 @@ def start_as_bilinear(head: DeconvolutionHead, maps: Tensor) -> None:
 # %% [markdown] lang="zh" of="f8a7824c"
 # ### 练习 05.5 · 双线性加残差
 # *简单 · 本章核心 · 6 分钟。* 本套件的头用不着这样小心：它的最后一层从零开始，所以起步时与宿主网络完全一样。
+
 
 # %%
 def add_residual(logits: Tensor, phases: Tensor, upscale_factor: int) -> Tensor:
@@ -709,6 +716,7 @@ segmentation_compare(
 #
 # ### 练习 05.6 · 公平的预测
 # *简单 · 建议做 · 5 分钟。* 先处理得分，最后再作决定。
+
 
 # %%
 def full_size_prediction(logits: Tensor, height: int, width: int) -> Tensor:
