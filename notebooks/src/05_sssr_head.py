@@ -679,7 +679,7 @@ Table(table, "ESPNetv2 on CamVid: mean ± 95 % interval over seeds, verdicts cor
 #
 # ## 两者差在哪里
 #
-# 同一个场景，基线与 SSSR 逐像素比较。先猜：SSSR 赢的像素会在哪里，输的又会在哪里？
+# 同一个场景，基线与 SSSR 逐像素比较。先猜：换成 SSSR 之后，变对的像素会在哪里，变错的又会在哪里？
 
 # %%
 trained = {"baseline": host, "SSSR": larger}
