@@ -190,7 +190,7 @@ with theme():
 # %% [markdown] lang="zh" of="530fefa8"
 # 每个部分下方的色条，表示它的权重受到的拉力由各个损失各占多少。SISR 和 FA 只能通过共享的权重改变分割结果。
 #
-# ## 学完之后你能做到
+# ## 学完之后，你能
 #
 # 1. 自己写出前向传播和一步训练。
 # 2. 算出每一步的学习率，并证明每个参数都在学习。
@@ -242,7 +242,7 @@ Table({"term": terms._fields, "value": [value.item() for value in terms]}, "Its 
 
 # %% [markdown] lang="zh" of="4483b11d"
 # ### 练习 07.1 · 一个批，一个均值
-# *简单 · 本章核心 · 5 分钟。* 只有每个损失都是均值，权重 w1 和 w2 才有意义。检查程序认得的错误里，有一个来自公开代码。
+# *容易 · 本章核心 · 5 分钟。* 只有每个损失都是均值，权重 w1 和 w2 才有意义。检查程序认得的错误里，有一个来自公开代码。
 
 # %%
 def batch_loss(losses: Tensor, mask: Tensor) -> Tensor:
@@ -398,7 +398,7 @@ Table(both, "The objective over five steps of SGD", digits=5)
 # 先迈大步，然后越走越小，直到训练结束，所以必须事先知道何时结束。论文的取值是二手信息 [B]；轮次数、批大小和裁剪尺寸未知。
 #
 # ### 练习 07.2 · 学习率表中的一步
-# *简单 · 有用 · 5 分钟。* 这里最常见的错误是差一步：每次训练的最后一个批都白白浪费，而且没有人会发现。
+# *容易 · 实用 · 5 分钟。* 这里最常见的错误是差一步：每次训练的最后一个批都白白浪费，而且没有人会发现。
 
 # %% jupyter={"source_hidden": true}
 steps = range(configs["dsrl"].iterations)
@@ -722,7 +722,7 @@ reveal("07.left_behind", 100 * (1 - counted[1].macs / counted[2].macs), unit="%"
 # SISR 和 FA 在推理时没有任何开销：这项主张不折不扣地成立。SSSR 头则保留下来，确有开销。笔记本 05 算过作者的头在 ESPNetv2 上的开销。
 #
 # ### 练习 07.5 · 亲手取出
-# *简单 · 本章核心 · 5 分钟。* 从整个网络的张量中，得到部署网络的张量。
+# *容易 · 本章核心 · 5 分钟。* 从整个网络的张量中，得到部署网络的张量。
 
 # %%
 def deployed_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -753,7 +753,7 @@ hint("07.5") + solution("07.5")
 # Then the picture to take along: cross-entropy, SISR error and FA of four runs, and their scores on twelve scenes.
 
 # %% [markdown] lang="zh" of="316e63a5"
-# ## 故意弄坏
+# ## 故意弄坏它
 #
 # 公开代码中的缺陷：SISR 的解码器不在优化器的任何一组里，梯度却仍然*穿过*它流入编码器。解码器一直是随机的，编码器能从它那里学到什么？那份代码漏写了列表中的一项，这里用 `requires_grad_(False)` 达到同样的效果。
 # 随后是本章最值得记住的一张图：四次训练的交叉熵、SISR 误差和 FA，以及它们在十二个场景上的得分。
@@ -904,7 +904,7 @@ Table(
 # - In the kit: `dsrl_lab/training/loop.py` is the open loop, `dsrl_lab/training/optim.py` the two rules.
 
 # %% [markdown] lang="zh" of="133d424b"
-# ## 术语与来源
+# ## 术语与出处
 #
 # **目标函数**（objective）：所有损失的加权和。**主任务、辅助任务**（main task, auxiliary task）：推理时要的任务；只在训练时有用的任务。
 # **多项式学习率衰减**（poly）。**动量**（momentum）。**断点续训**（resume）。**部署的网络**（deployed network）：只有 `task_model`。

@@ -121,7 +121,7 @@ segmentation_compare(
 # 5. Give a verdict that claims no more than the numbers do.
 
 # %% [markdown] lang="zh" of="f7629ec8"
-# ## 学完之后你能做到
+# ## 学完之后，你能
 #
 # 1. 按本领域的惯例给一组图像评分。
 # 2. 用五行代码重算本套件的任何一个数字。
@@ -468,7 +468,7 @@ Table(equal[["row", "true MACs (M)", "mean", "low", "high"]], "points of mIoU ov
 
 # %% [markdown] lang="zh" of="737f608d"
 # ### 练习 08.3 · 公平的对手
-# *需要思考 · 有用 · 8 分钟。* 如果开销可以同样大，基线能得多少分？
+# *需要思考 · 实用 · 8 分钟。* 如果开销可以同样大，基线能得多少分？
 
 # %%
 def baseline_at(macs: Tensor, scores: Tensor, budget: float) -> Tensor:
@@ -547,7 +547,7 @@ hint("08.4") + solution("08.4")
 # that of our baseline's seeds. Which of the mistakes gives a gain in most papers?
 
 # %% [markdown] lang="zh" of="b86472a6"
-# ## 故意弄坏
+# ## 故意弄坏它
 #
 # 取真正毫无差别的两行，用论文中常见的错误做法来报告它们的“增益”。`DEFECT` 是开关。它们的离散程度取自我们基线的各个种子。哪种错误会让多数论文都报告出增益？
 
@@ -595,7 +595,7 @@ Table(
 # ## 判定
 #
 # ### 练习 08.5 · 判定规则
-# *简单 · 本章核心 · 5 分钟。* 检验过的主张有三种判定。第四种，*未检验*，不需要任何数字。
+# *容易 · 本章核心 · 5 分钟。* 检验过的主张有三种判定。第四种，*未检验*，不需要任何数字。
 
 # %%
 def verdict(low: float, high: float, size: float) -> int:
@@ -740,7 +740,7 @@ Table(knob.assign(row=knob["row"].map(NAMES))[["row", "mean", "low", "high"]], f
 # - In the kit: `dsrl_lab/results/inference.py` states the rule, `data/runs/DESIGN.md` the design.
 
 # %% [markdown] lang="zh" of="dfec67e5"
-# ## 术语与来源
+# ## 术语与出处
 #
 # **消融实验**（ablation）：只有一个组成部分不同的各行。**随机种子**（seed）。**配对差**（paired difference）。**置信区间**（interval）。**检验功效**（power）：真实的差别有多大把握被看出来。**对照**（control）。**留出集**（held-out）。**真实乘加数**（true MACs）。
 #
