@@ -517,7 +517,7 @@ auc_table({name: [aucs[-1] for _, aucs in runs] for name, runs in after.items()}
 # all.
 
 # %% [markdown] lang="zh" of="09ab9bca"
-# ## 值得记住的一张图
+# ## 带走这张图
 #
 # 上排：同一行在训练之前的样子，以及跟随每个教师训练之后的样子。下图：L_fa 下降时分数的变化，每个教师三个场景。灰线是基线，即完全不用亲和。
 
@@ -575,7 +575,7 @@ Table({"step": range(0, 21, 5), "AUC": aucs}, f"q = {q}", digits=3)
 # may change the loss. Turn `DEFECT` through all four. Which property does each of them break, and which one stays near 0 whatever the features are?
 
 # %% [markdown] lang="zh" of="4a418f01"
-# ## 故意弄坏它
+# ## 弄坏它
 #
 # 四个缺陷，都来自公开代码。把特征放大 10 倍、把批重复一遍、在两张特征图中以同样的方式打乱位置：这三种变化都不应改变损失。让 `DEFECT` 依次取这四个函数。它们各自破坏了哪条性质？无论特征是什么，哪一个都始终接近 0？
 
@@ -627,7 +627,7 @@ Table(lines, "The same features, changed in ways that must not matter", digits=4
 # filter is not known; the kit averages. Move the picture by one pixel: how much does S change?
 
 # %% [markdown] lang="zh" of="bb15ec1f"
-# <details><summary>识别症状：猜过之后再展开</summary>
+# <details><summary>要认得的症状：猜过之后再展开</summary>
 #
 # 没有归一化：损失放大一百倍。求和：每换一个批大小，都要重新选择 w2。
 # 列与列相比：以同样的方式打乱两边的位置，损失却变了。ReLU 之后只有一个通道：从第一步起就是 0。
@@ -667,7 +667,7 @@ with theme():
 # 每块只挑一个像素，电线杆或标志牌能否留下全凭运气。取均值会冲淡它，但痕迹还在。
 #
 # ### 练习 06.4 · 先平均，再比较
-# *需要思考 · 实用 · 8 分钟。* 关键全在两步的先后，而且很容易弄反。
+# *需要思考 · 建议做 · 8 分钟。* 关键全在两步的先后，而且很容易弄反。
 
 # %%
 def affinity_at(features: Tensor, stride: int) -> Tensor:
@@ -706,7 +706,7 @@ hint("06.4") + solution("06.4")
 # 即使缩小到 1/8，512 × 1024 仍有 8192 个位置。本套件的损失从不构造 S。下面一步一步地写出它的做法。
 #
 # ### 练习 06.5 · 第一步：一次一条
-# *较难 · 实用 · 15 分钟。* 取 S 的若干行，累加它们的损失，然后丢掉。检查程序会盯着你生成的最大张量。
+# *较难 · 建议做 · 15 分钟。* 取 S 的若干行，累加它们的损失，然后丢掉。检查程序会盯着你生成的最大张量。
 
 # %%
 def affinity_loss_in_strips(a: Tensor, b: Tensor, rows: int) -> Tensor:
@@ -740,7 +740,7 @@ hint("06.5") + solution("06.5")
 
 # %% [markdown] lang="zh" of="b6eedd34"
 # ### 第二步：只算一半的块。第三步：顺路算出梯度
-# *较难 · 实用 · 20 分钟。* D = S_seg − S_sr 是对称的，所以只需计算对角线及其上方的块，上方的块按两倍计。自动求导会为反向传播保留每一块；但 |D| 之和的梯度是 2 a sign(D)，完全可以逐块累加，一块也不保留。写好的答案折叠在下面，先自己试试。
+# *较难 · 建议做 · 20 分钟。* D = S_seg − S_sr 是对称的，所以只需计算对角线及其上方的块，上方的块按两倍计。自动求导会为反向传播保留每一块；但 |D| 之和的梯度是 2 a sign(D)，完全可以逐块累加，一块也不保留。写好的答案折叠在下面，先自己试试。
 
 # %%
 def my_tiles(a: Tensor, b: Tensor, tile: int) -> Tensor:

@@ -398,7 +398,7 @@ Table(both, "The objective over five steps of SGD", digits=5)
 # 先迈大步，然后越走越小，直到训练结束，所以必须事先知道何时结束。论文的取值是二手信息 [B]；轮次数、批大小和裁剪尺寸未知。
 #
 # ### 练习 07.2 · 学习率表中的一步
-# *容易 · 实用 · 5 分钟。* 这里最常见的错误是差一步：每次训练的最后一个批都白白浪费，而且没有人会发现。
+# *容易 · 建议做 · 5 分钟。* 这里最常见的错误是差一步：每次训练的最后一个批都白白浪费，而且没有人会发现。
 
 # %% jupyter={"source_hidden": true}
 steps = range(configs["dsrl"].iterations)
@@ -753,10 +753,10 @@ hint("07.5") + solution("07.5")
 # Then the picture to take along: cross-entropy, SISR error and FA of four runs, and their scores on twelve scenes.
 
 # %% [markdown] lang="zh" of="316e63a5"
-# ## 故意弄坏它
+# ## 弄坏它
 #
 # 公开代码中的缺陷：SISR 的解码器不在优化器的任何一组里，梯度却仍然*穿过*它流入编码器。解码器一直是随机的，编码器能从它那里学到什么？那份代码漏写了列表中的一项，这里用 `requires_grad_(False)` 达到同样的效果。
-# 随后是本章最值得记住的一张图：四次训练的交叉熵、SISR 误差和 FA，以及它们在十二个场景上的得分。
+# 随后是值得带走的一张图：四次训练的交叉熵、SISR 误差和 FA，以及它们在十二个场景上的得分。
 
 # %%
 def forget_the_decoder(model: DSRL) -> None:
@@ -794,7 +794,7 @@ with theme():
 # minutes of drawn streets. It shows *how* the whole is trained. *Whether* it gains is the question of notebook 08.
 
 # %% [markdown] lang="zh" of="083c7103"
-# 识别这种错误的症状：一步训练前后，参数完全没变；SISR 误差居高不下。FA 在对照组中也会下降：无论内容是什么，两张特征图总可以变得相像。
+# 要认得的症状：一步训练前后，参数完全没变；SISR 误差居高不下。FA 在对照组中也会下降：无论内容是什么，两张特征图总可以变得相像。
 #
 # **与论文对照。** 论文报告，在 Cityscapes 上输入为 256 × 512 时，ESPNetv2 的 mIoU 从 54.5 % 升到 59.5 % [P]。我们这里只有一个种子，用合成街景训练了两分钟。它展示的是整套方法*如何*训练；*有没有*增益，是 笔记本 08 的问题。
 

@@ -468,7 +468,7 @@ Table(equal[["row", "true MACs (M)", "mean", "low", "high"]], "points of mIoU ov
 
 # %% [markdown] lang="zh" of="737f608d"
 # ### 练习 08.3 · 公平的对手
-# *需要思考 · 实用 · 8 分钟。* 如果开销可以同样大，基线能得多少分？
+# *需要思考 · 建议做 · 8 分钟。* 如果开销可以同样大，基线能得多少分？
 
 # %%
 def baseline_at(macs: Tensor, scores: Tensor, budget: float) -> Tensor:
@@ -547,7 +547,7 @@ hint("08.4") + solution("08.4")
 # that of our baseline's seeds. Which of the mistakes gives a gain in most papers?
 
 # %% [markdown] lang="zh" of="b86472a6"
-# ## 故意弄坏它
+# ## 弄坏它
 #
 # 取真正毫无差别的两行，用论文中常见的错误做法来报告它们的“增益”。`DEFECT` 是开关。它们的离散程度取自我们基线的各个种子。哪种错误会让多数论文都报告出增益？
 
@@ -590,7 +590,7 @@ Table(
 # *Easy · the heart of the notebook · 5 minutes.* Three words for a claim that was tested. The fourth, *not tested*, needs no numbers.
 
 # %% [markdown] lang="zh" of="7a7978c5"
-# 识别这些错误的症状：增益几乎总是正的，别人一重复就缩水（挑最好的种子，或在验证集上挑最好的变体）；增益与种子之间的离散程度一样大（只有一个种子）；各行的种子数不同。
+# 要认得的症状：增益几乎总是正的，别人一重复就缩水（挑最好的种子，或在验证集上挑最好的变体）；增益与种子之间的离散程度一样大（只有一个种子）；各行的种子数不同。
 #
 # ## 判定
 #
