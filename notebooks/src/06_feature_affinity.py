@@ -187,7 +187,7 @@ with theme():
 # 写成纯文本：S_ij 是位置 i 与位置 j 的点积，两者都先归一化到长度 1。特征 (N, C, H, W) 展平成 P = H·W 个位置，即 (N, C, P)；S 的形状是 (N, P, P)。
 #
 # ### 练习 06.1 · S 有多大？
-# *容易 · 本章核心 · 4 分钟。* 缩小之后的网格上，每个位置在矩阵中占一行一列。
+# *简单 · 本章核心 · 4 分钟。* 缩小之后的网格上，每个位置在矩阵中占一行一列。
 
 # %%
 def affinity_bytes(height: int, width: int, stride: int) -> int:
@@ -296,7 +296,7 @@ Table({"disagreement": apart.tolist()} | pull, "The pull of a pair: the gradient
 # q = 1 对每一对位置用同样的力；q = 2 着力于较大的分歧，几乎不管较小的分歧。
 #
 # ### 练习 06.3 · 损失
-# *容易 · 本章核心 · 5 分钟。* 输入两个矩阵，输出一个数。检查程序认得的五个错误里，有两个来自公开代码。
+# *简单 · 本章核心 · 5 分钟。* 输入两个矩阵，输出一个数。检查程序认得的五个错误里，有两个来自公开代码。
 
 # %%
 def affinity_distance(s_a: Tensor, s_b: Tensor, q: int) -> Tensor:

@@ -242,7 +242,7 @@ Table({"term": terms._fields, "value": [value.item() for value in terms]}, "Its 
 
 # %% [markdown] lang="zh" of="4483b11d"
 # ### 练习 07.1 · 一个批，一个均值
-# *容易 · 本章核心 · 5 分钟。* 只有每个损失都是均值，权重 w1 和 w2 才有意义。检查程序认得的错误里，有一个来自公开代码。
+# *简单 · 本章核心 · 5 分钟。* 只有每个损失都是均值，权重 w1 和 w2 才有意义。检查程序认得的错误里，有一个来自公开代码。
 
 # %%
 def batch_loss(losses: Tensor, mask: Tensor) -> Tensor:
@@ -398,7 +398,7 @@ Table(both, "The objective over five steps of SGD", digits=5)
 # 先迈大步，然后越走越小，直到训练结束，所以必须事先知道何时结束。论文的取值是二手信息 [B]；轮次数、批大小和裁剪尺寸未知。
 #
 # ### 练习 07.2 · 学习率表中的一步
-# *容易 · 建议做 · 5 分钟。* 这里最常见的错误是差一步：每次训练的最后一个批都白白浪费，而且没有人会发现。
+# *简单 · 建议做 · 5 分钟。* 这里最常见的错误是差一步：每次训练的最后一个批都白白浪费，而且没有人会发现。
 
 # %% jupyter={"source_hidden": true}
 steps = range(configs["dsrl"].iterations)
@@ -722,7 +722,7 @@ reveal("07.left_behind", 100 * (1 - counted[1].macs / counted[2].macs), unit="%"
 # SISR 和 FA 在推理时没有任何开销：这项主张不折不扣地成立。SSSR 头则保留下来，确有开销。笔记本 05 算过作者的头在 ESPNetv2 上的开销。
 #
 # ### 练习 07.5 · 亲手取出
-# *容易 · 本章核心 · 5 分钟。* 从整个网络的张量中，得到部署网络的张量。
+# *简单 · 本章核心 · 5 分钟。* 从整个网络的张量中，得到部署网络的张量。
 
 # %%
 def deployed_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
