@@ -478,7 +478,7 @@ affinity_explorer(
 #
 # ## 特征亲和要求什么
 #
-# 让它单独起作用：把未经训练的特征当作可以自由改变的数。三个教师：颜色、真实类别（可能的最好教师），以及**打乱位置**的颜色（阴性对照）。
+# 让它单独起作用：把未经训练的特征当作可以自由改变的数。三个教师：颜色、真实类别（最理想的教师），以及**打乱位置**的颜色（阴性对照）。
 
 # %% jupyter={"source_hidden": true}
 def press(student: Tensor, teacher: Tensor, mask: Tensor, *, q: int = 1, steps: int = 40) -> tuple[Tensor, list[float]]:
@@ -550,7 +550,7 @@ with theme():
 # %% [markdown] lang="zh" of="c6240693"
 # 亲和就是照搬。知道类别的教师，让特征近乎完美；颜色只能把特征带到颜色自身的水平；打乱位置的教师，则毁掉了原有的一切。所以关键在于：对*当前任务*，SISR 的特征是否比分割网络懂得更多。
 #
-# **与论文对照。** 论文报告，在 ESPNetv2 上，FA 给 mIoU 带来的增益为 +2.6 个百分点（表 1，56.9 → 59.5）[P]。我们这里只是没有训练网络的 AUC，两者无法比较（08 会作比较）。
+# **与论文对照。** 论文报告，在 ESPNetv2 上，FA 给 mIoU 带来的增益为 +2.6 个百分点（表 1，56.9 → 59.5）[P]。我们这里只是不经训练得到的 AUC，两者无法比较（笔记本 08 会作比较）。
 
 # %% [markdown]
 # ## Try it
@@ -740,7 +740,7 @@ hint("06.5") + solution("06.5")
 
 # %% [markdown] lang="zh" of="b6eedd34"
 # ### 第二步：只算一半的块。第三步：顺路算出梯度
-# *较难 · 建议做 · 20 分钟。* D = S_seg − S_sr 是对称的，所以只需计算对角线及其上方的块，上方的块按两倍计。自动求导会为反向传播保留每一块；但 |D| 之和的梯度是 2 a sign(D)，完全可以逐块累加，一块也不保留。写好的答案折叠在下面，先自己试试。
+# *较难 · 建议做 · 20 分钟。* D = S_seg − S_sr 是对称的，所以只需计算对角线及其上方的块，上方的块按两倍计。自动求导会为反向传播保留每一块；但 |D| 之和的梯度是 2 a sign(D)，完全可以逐块累加，一块也不保留。参考答案折叠在下面，先自己试试。
 
 # %%
 def my_tiles(a: Tensor, b: Tensor, tile: int) -> Tensor:
@@ -820,7 +820,7 @@ Table(lines, "3072 positions, forward and back", digits={"loss": 6, "extra memor
 # %% [markdown] lang="zh" of="6bc7e02b"
 # ### 更省：只取一部分位置
 #
-# 四分之一的位置，只有十六分之一的位置对。每一步都重新抽取，则对所有抽取方式取平均，就得到完整的损失，梯度也是如此。代价是噪声，其大小由一个公式给出。记 $r_i$ 为第 $i$ 行上 $|D_{ij}|$ 的均值，从 P 个位置中抽取 n 个时，
+# 四分之一的位置，只有十六分之一的位置对。如果每一步都重新抽取，那么对所有可能的抽取求平均，得到的正是完整的损失，梯度也是如此。代价是噪声，其大小由一个公式给出。记 $r_i$ 为第 $i$ 行上 $|D_{ij}|$ 的均值，从 P 个位置中抽取 n 个时，
 # $\operatorname{Var} \approx 4\,(1/n - 1/P)\operatorname{Var}(r_i)$。下面每种情况抽取 200 次。先猜一猜：n 减半，离散程度怎么变？
 
 # %%
@@ -847,7 +847,7 @@ Table(lines, "L_fa of one street from a sample of its positions", digits=4)
 # ## 局限
 #
 # - 一座小镇的三个场景、一个未经训练的网络、没有多个种子：足以看清机制，不足以测量增益。
-# - 颜色只是 SISR 特征的替身。训练好的 SISR 分支懂得什么，是另一个问题（08）。
+# - 颜色只是 SISR 特征的替身。训练好的 SISR 分支懂得什么，是另一个问题（笔记本 08）。
 # - 论文是否截断 SISR 一侧的梯度，又怎样缩小到 1/8，不得而知；在 `DSRL` 中，两者都是可选项。
 # - AUC 只看位置对的次序，L_fa 还要求数值相近。
 
@@ -871,7 +871,7 @@ Table(lines, "L_fa of one street from a sample of its positions", digits=4)
 
 # %% [markdown] lang="zh" of="42cbf816"
 # <details><summary>4. 同一张图像在批中出现两次，你的损失就加倍。你忘了什么？</summary>在批上取均值：你求的是和。</details>
-# <details><summary>5. 用打乱位置的教师，FA 带来的好处一样大。由此知道了什么？</summary>增益并非来自这张图像的结构，而是来自附加损失的其他作用。</details>
+# <details><summary>5. 换成打乱位置的教师，FA 带来的好处一样大。你由此知道了什么？</summary>增益并非来自这张图像的结构，而是来自附加损失的其他作用。</details>
 
 # %% [markdown]
 # ## Words and sources

@@ -22,7 +22,7 @@
 # %% [markdown] lang="zh" of="ead4b6f2"
 # # 07 · 训练完整的目标函数
 #
-# **主张。** 三个损失共同训练一个网络，其中两个用完即弃。最后一步训练之后把 SISR 和 FA 去掉，剩下的网络给出逐位相同的 logits（未归一化得分），乘加次数却更少。
+# **主张。** 三个损失共同训练一个网络，其中两个用完即弃。训练结束后去掉 SISR 和 FA，剩下的网络给出逐位相同的 logits（未归一化得分），乘加次数却更少。
 #
 # 实测：单核约 100 秒 CPU 时间，内存最多 1.2 GB。数据：当场绘制的合成街景。
 # 先修：05 和 06。不需要联网，也不需要 GPU。
@@ -71,7 +71,7 @@ from dsrl_lab.widgets import training_monitor
 # %% [markdown] lang="zh" of="b92eab4c"
 # ## 完整的 DSRL，以及每个损失作用在哪里
 #
-# 灰色箭头是图像向前走的路，彩色箭头是各个损失的梯度往回走的路。图中的一切都是训练开始之前在一个批上实测得到的。先猜一猜：FA 能影响到哪些部分？交叉熵影响不到哪些部分？
+# 灰色箭头表示图像的前向传播，彩色箭头表示各个损失的梯度如何反向传播。图中的一切都在训练开始之前，用一个批实测得到。先猜一猜：FA 能影响到哪些部分？交叉熵影响不到哪些部分？
 
 # %% jupyter={"source_hidden": true}
 HOST_ROWS = ("baseline", "dsrl", "shuffled")
@@ -188,7 +188,7 @@ with theme():
 # 5. Put DSRL around a network of your own, and report a gain with its interval.
 
 # %% [markdown] lang="zh" of="530fefa8"
-# 每个部分下方的色条，表示它的权重受到的拉力由各个损失各占多少。SISR 和 FA 只能通过共享的权重改变分割结果。
+# 每个部分下方的色条显示：在它的权重所受的拉力中，各个损失占多少。SISR 和 FA 只能通过共享的权重改变分割结果。
 #
 # ## 学完之后，你能
 #
@@ -207,7 +207,7 @@ with theme():
 # %% [markdown] lang="zh" of="1fb94a6c"
 # ## 先猜一猜
 #
-# 猜两个数。多项式学习率的幂取 0.9 时，训练进行到多大比例（0 到 1），学习率降到初始值的一半？另外，训练时一次前向传播的全部乘加中，有百分之多少在部署时不再需要？把答案写在 `None` 的位置。
+# 猜两个数。幂取 0.9 时，多项式学习率在训练进行到多大比例（0 到 1）时降到初始值的一半？另外，训练时一次前向传播的全部乘加中，有百分之多少在部署时不再需要？把答案写在 `None` 的位置。
 
 # %%
 display(predict("07.half", None), predict("07.left_behind", None, unit="%"))
@@ -226,7 +226,7 @@ display(predict("07.half", None), predict("07.left_behind", None, unit="%"))
 #
 # $$L = L_{ce} + w_1 L_{mse} + w_2 L_{fa},\qquad w_1 = 0.1,\ w_2 = 1$$
 #
-# 写成纯文本：L = L_ce + 0.1 L_mse + L_fa。网络看到的是边长减半、尺寸为 H × W 的图像，输出 2H × 2W 的结果。SISR 以原图为目标，无需任何标注成本。FA 比较 S_seg 与 S_sr：两者都由各自预测层*之前*的最后一层特征算出，特征先平均到输出边长的 1/8。
+# 写成纯文本：L = L_ce + 0.1 L_mse + L_fa。网络看到的是边长减半、尺寸为 H × W 的图像，输出 2H × 2W 的结果。SISR 以原图为目标，不需要任何标注。FA 比较 S_seg 与 S_sr：两者都由各自预测层*之前*的最后一层特征算出，特征先平均到输出边长的 1/8。
 
 # %%
 output = network(example.low_res)
@@ -276,7 +276,7 @@ hint("07.1") + solution("07.1")
 # %% [markdown] lang="zh" of="48ca9a97"
 # ## 自己写：前向传播
 #
-# *较难 · 本章核心 · 20 分钟。* 对照上面的图，用最基本的 PyTorch 写出来。可以调用宿主网络的两个方法，以及各个头的组成部分：`sssr_head.reduce`（1 × 1）、`sssr_head.expand`（1 × 1）、`sisr_head(maps)`、`transform`。上采样和像素重排由你来写。后面折叠的单元格里有一份写好的答案，先自己试试。
+# *较难 · 本章核心 · 20 分钟。* 对照上面的图，用最基本的 PyTorch 写出来。可以调用宿主网络的两个方法，以及各个头的组成部分：`sssr_head.reduce`（1 × 1）、`sssr_head.expand`（1 × 1）、`sisr_head(maps)`、`transform`。上采样和像素重排由你来写。后面折叠的单元格里有参考答案，先自己试试。
 
 # %%
 def my_forward(dsrl: DSRL, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -504,7 +504,7 @@ hint("07.3") + solution("07.3")
 # %% [markdown] lang="zh" of="670059b6"
 # ## 训练
 #
-# 训练循环是敞开的：`fit` 每隔几步产出一条记录，谁来取下一条，谁就推动训练前进。因此笔记本可以在两条记录之间画图、停止或者改主意。三种配置，种子、图像、步数都相同，在空闲的单核上约需二十秒。`shuffled` 是阴性对照：FA 对照的是*另一张*图像的 SISR 特征。
+# 训练循环是开放的：`fit` 每隔几步产出一条记录，谁来取下一条，谁就推动训练前进。因此笔记本可以在两条记录之间画图、停止或者改主意。三种配置，种子、图像、步数都相同，在空闲的单核上约需二十秒。`shuffled` 是阴性对照：FA 对照的是*另一张*图像的 SISR 特征。
 
 # %% jupyter={"source_hidden": true}
 def train(model: DSRL, config: TrainConfig, name: str) -> list:
@@ -546,7 +546,7 @@ records = {row: train(model, configs[row], row) for row, model in models.items()
 #
 # 分割是**主任务**，SISR 是**辅助任务**：没有人要它重建的图像。它对结果的唯一作用，是给共享编码器的一份梯度。编码器一旦训练好，这份作用就留在权重里了，所以 SISR 可以去掉。
 #
-# 它的梯度有帮助吗？比较方向就知道。余弦接近 1，说明与主任务同向；0 表示互不相干；小于 0 则是在与主任务作对。
+# 它的梯度有帮助吗？比较方向就知道。余弦接近 1，说明与主任务同向；0 表示方向正交，互不相干；小于 0 则是在与主任务作对。
 
 # %%
 lines = []
@@ -689,7 +689,7 @@ hint("07.4") + solution("07.4")
 # %% [markdown] lang="zh" of="0762db4b"
 # ## 去掉 SISR，并加以证明
 #
-# `DSRL` 内部*持有*一个完整的网络 `task_model`，即宿主网络加 SSSR 头。部署就是取出这一部分：没有会忘记设置的开关，也没有用 `strict=False` 加载而掩盖的错误。三个证据：logits、张量的名称、乘加次数。
+# `DSRL` 内部*持有*一个完整的网络 `task_model`，即宿主网络加 SSSR 头。部署就是取出这一部分：没有可能忘记设置的开关，也不用会掩盖错误的 `strict=False` 来加载。三个证据：logits、张量的名称、乘加次数。
 
 # %%
 trained, image = models["dsrl"].eval(), val_set[0].image[None, :, ::2, ::2]
@@ -796,7 +796,7 @@ with theme():
 # %% [markdown] lang="zh" of="083c7103"
 # 要认得的症状：一步训练前后，参数完全没变；SISR 误差居高不下。FA 在对照组中也会下降：无论内容是什么，两张特征图总可以变得相像。
 #
-# **与论文对照。** 论文报告，在 Cityscapes 上输入为 256 × 512 时，ESPNetv2 的 mIoU 从 54.5 % 升到 59.5 % [P]。我们这里只有一个种子，用合成街景训练了两分钟。它展示的是整套方法*如何*训练；*有没有*增益，是 笔记本 08 的问题。
+# **与论文对照。** 论文报告，在 Cityscapes 上输入为 256 × 512 时，ESPNetv2 的 mIoU 从 54.5 % 升到 59.5 % [P]。我们这里只有一个种子，用合成街景训练了两分钟。它展示的是整套方法*如何*训练；*有没有*增益，要到笔记本 08 才回答。
 
 # %% [markdown]
 # ## Try it: your own network behind DSRL
@@ -883,7 +883,7 @@ Table(
 #
 # <details><summary>1. 哪两个张量参与 FA？</summary>各自预测层之前的最后一层特征：宿主网络的特征（经过特征变换）和 SISR 的特征。不是类别图，也不是颜色。</details>
 # <details><summary>2. 最后一步的学习率是多少？</summary>不是零，而是初始值乘以 (1/n) 的 0.9 次方。零属于再往后的一步。</details>
-# <details><summary>3. 你的 SISR 损失不下降，分数反而变低。先检查什么？</summary>检查 SISR 的参数在一步训练之后有没有变化。</details>
+# <details><summary>3. 你的 SISR 损失不下降，分数反而变低。先检查什么？</summary>检查 一步训练之后，SISR 的参数有没有变化。</details>
 
 # %% [markdown]
 # <details><summary>4. What must a checkpoint hold besides weights?</summary>The momentum and the number of the step. All draws follow from the seed and that number.</details>
