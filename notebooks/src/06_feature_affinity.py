@@ -189,6 +189,7 @@ with theme():
 # ### 练习 06.1 · S 有多大？
 # *简单 · 本章核心 · 4 分钟。* 缩小之后的网格上，每个位置在矩阵中占一行一列。
 
+
 # %%
 def affinity_bytes(height: int, width: int, stride: int) -> int:
     """Bytes of one affinity matrix in float32.
@@ -218,6 +219,7 @@ hint("06.1") + solution("06.1")
 # %% [markdown] lang="zh" of="89000884"
 # ### 练习 06.2 · 写出这个矩阵
 # *需要思考 · 本章核心 · 10 分钟。* 你的答案会在新抽取的随机特征上，与逐个算出的余弦对比。先检查两件事：对角线为 1；矩阵是对称的。
+
 
 # %%
 def affinity(features: Tensor) -> Tensor:
@@ -297,6 +299,7 @@ Table({"disagreement": apart.tolist()} | pull, "The pull of a pair: the gradient
 #
 # ### 练习 06.3 · 损失
 # *简单 · 本章核心 · 5 分钟。* 输入两个矩阵，输出一个数。检查程序认得的五个错误里，有两个来自公开代码。
+
 
 # %%
 def affinity_distance(s_a: Tensor, s_b: Tensor, q: int) -> Tensor:
@@ -399,6 +402,7 @@ with theme():
 #
 # 随机抽一对同类的位置和一对异类的位置，前者更相似的概率有多大？这就是 ROC 曲线下面积（AUC）：0.5 相当于随机。
 
+
 # %% jupyter={"source_hidden": true}
 def classes_of(mask: Tensor, grid: tuple[int, int] = GRID) -> Tensor:
     one_hot = F.one_hot(mask, 11).permute(2, 0, 1).float()
@@ -479,6 +483,7 @@ affinity_explorer(
 # ## 特征亲和要求什么
 #
 # 让它单独起作用：把未经训练的特征当作可以自由改变的数。三个教师：颜色、真实类别（最理想的教师），以及**打乱位置**的颜色（阴性对照）。
+
 
 # %% jupyter={"source_hidden": true}
 def press(student: Tensor, teacher: Tensor, mask: Tensor, *, q: int = 1, steps: int = 40) -> tuple[Tensor, list[float]]:
@@ -579,6 +584,7 @@ Table({"step": range(0, 21, 5), "AUC": aucs}, f"q = {q}", digits=3)
 #
 # 四个缺陷，都来自公开代码。把特征放大 10 倍、把批重复一遍、在两张特征图中以同样的方式打乱位置：这三种变化都不应改变损失。让 `DEFECT` 依次取这四个函数。它们各自破坏了哪条性质？无论特征是什么，哪一个都始终接近 0？
 
+
 # %% jupyter={"source_hidden": true}
 def raw_dot_products(a: Tensor, b: Tensor) -> Tensor:
     s_a, s_b = a.flatten(2).mT @ a.flatten(2), b.flatten(2).mT @ b.flatten(2)
@@ -638,6 +644,7 @@ Table(lines, "The same features, changed in ways that must not matter", digits=4
 #
 # S 的大小随边长的四次方增长，所以先把两张特征图缩小到每条边的 1/8 [B]。用的是什么滤波器，不得而知；本套件取均值。把图像平移一个像素，S 会变多少？
 
+
 # %% jupyter={"source_hidden": true}
 def moved_by_a_pixel(reduce: object, stride: int) -> float:
     features = colour(scene.image)[None]
@@ -668,6 +675,7 @@ with theme():
 #
 # ### 练习 06.4 · 先平均，再比较
 # *需要思考 · 建议做 · 8 分钟。* 关键全在两步的先后，而且很容易弄反。
+
 
 # %%
 def affinity_at(features: Tensor, stride: int) -> Tensor:
@@ -708,6 +716,7 @@ hint("06.4") + solution("06.4")
 # ### 练习 06.5 · 第一步：一次一条
 # *较难 · 建议做 · 15 分钟。* 取 S 的若干行，累加它们的损失，然后丢掉。检查程序会盯着你生成的最大张量。
 
+
 # %%
 def affinity_loss_in_strips(a: Tensor, b: Tensor, rows: int) -> Tensor:
     """L_fa with q = 1 of two feature maps of one image, without a P x P matrix.
@@ -741,6 +750,7 @@ hint("06.5") + solution("06.5")
 # %% [markdown] lang="zh" of="b6eedd34"
 # ### 第二步：只算一半的块。第三步：顺路算出梯度
 # *较难 · 建议做 · 20 分钟。* D = S_seg − S_sr 是对称的，所以只需计算对角线及其上方的块，上方的块按两倍计。自动求导会为反向传播保留每一块；但 |D| 之和的梯度是 2 a sign(D)，完全可以逐块累加，一块也不保留。参考答案折叠在下面，先自己试试。
+
 
 # %%
 def my_tiles(a: Tensor, b: Tensor, tile: int) -> Tensor:

@@ -244,6 +244,7 @@ Table({"term": terms._fields, "value": [value.item() for value in terms]}, "Its 
 # ### 练习 07.1 · 一个批，一个均值
 # *简单 · 本章核心 · 5 分钟。* 只有每个损失都是均值，权重 w1 和 w2 才有意义。检查程序认得的错误里，有一个来自公开代码。
 
+
 # %%
 def batch_loss(losses: Tensor, mask: Tensor) -> Tensor:
     """The segmentation loss of a batch, from the cross-entropy of each pixel.
@@ -277,6 +278,7 @@ hint("07.1") + solution("07.1")
 # ## 自己写：前向传播
 #
 # *较难 · 本章核心 · 20 分钟。* 对照上面的图，用最基本的 PyTorch 写出来。可以调用宿主网络的两个方法，以及各个头的组成部分：`sssr_head.reduce`（1 × 1）、`sssr_head.expand`（1 × 1）、`sisr_head(maps)`、`transform`。上采样和像素重排由你来写。后面折叠的单元格里有参考答案，先自己试试。
+
 
 # %%
 def my_forward(dsrl: DSRL, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -327,6 +329,7 @@ Table({"output": list(given), "largest difference": apart}, "By hand against DSR
 # ## 自己写：一步训练
 #
 # *较难 · 本章核心 · 20 分钟。* 三个损失相加，求一次梯度，用动量为 0.9 的 SGD 走一步。权重衰减只作用于矩阵（`p.ndim > 1`）。学习率按多项式下降：初始值乘以 (1 − i/n) 的 0.9 次方。写完之后，你的五步会与套件训练循环的五步逐一对照。SISR 损失中的两张图像都要先经过 `normalise`。
+
 
 # %%
 def my_step(
@@ -506,6 +509,7 @@ hint("07.3") + solution("07.3")
 #
 # 训练循环是开放的：`fit` 每隔几步产出一条记录，谁来取下一条，谁就推动训练前进。因此笔记本可以在两条记录之间画图、停止或者改主意。三种配置，种子、图像、步数都相同，在空闲的单核上约需二十秒。`shuffled` 是阴性对照：FA 对照的是*另一张*图像的 SISR 特征。
 
+
 # %% jupyter={"source_hidden": true}
 def train(model: DSRL, config: TrainConfig, name: str) -> list:
     """Train a network before the reader and keep its records."""
@@ -645,6 +649,7 @@ Table(
 # ### 练习 07.4 · 继续训练
 # *需要思考 · 本章核心 · 10 分钟。* 有三样东西必须保存。漏掉任何一样，训练照样会跑下去，却悄悄变成了另一次训练。
 
+
 # %%
 def go_on(
     weight: Tensor,
@@ -724,6 +729,7 @@ reveal("07.left_behind", 100 * (1 - counted[1].macs / counted[2].macs), unit="%"
 # ### 练习 07.5 · 亲手取出
 # *简单 · 本章核心 · 5 分钟。* 从整个网络的张量中，得到部署网络的张量。
 
+
 # %%
 def deployed_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """What a deployed network keeps of a DSRL network's tensors.
@@ -757,6 +763,7 @@ hint("07.5") + solution("07.5")
 #
 # 公开代码中的缺陷：SISR 的解码器不在优化器的任何一组里，梯度却仍然*穿过*它流入编码器。解码器一直是随机的，编码器能从它那里学到什么？那份代码漏写了列表中的一项，这里用 `requires_grad_(False)` 达到同样的效果。
 # 随后是值得带走的一张图：四次训练的交叉熵、SISR 误差和 FA，以及它们在十二个场景上的得分。
+
 
 # %%
 def forget_the_decoder(model: DSRL) -> None:
@@ -808,6 +815,7 @@ with theme():
 # ## 动手试试：给你自己的网络装上 DSRL
 #
 # *压轴项目 · 30 分钟。* DSRL 只要求宿主网络有两个方法和一份如实填写的 `spec`。修改 `MyNet`，或者另写一个。40 张图像、三个种子、三种配置，可调的只有 `ITERATIONS`。默认每次训练 30 步，总共约 20 秒；设为 250 则要训练三分钟左右。
+
 
 # %%
 class MyNet(DensePredictor):

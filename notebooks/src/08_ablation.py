@@ -188,6 +188,7 @@ Table(
 # ### 练习 08.1 · 合并之后再算
 # *需要思考 · 本章核心 · 8 分钟。* 检查程序认得的错误里，有四个来自公开代码。
 
+
 # %%
 def pooled_miou(confusions: Tensor) -> Tensor:
     """Mean IoU of a set from the confusion matrices of its pictures.
@@ -296,6 +297,7 @@ with theme():
 # %% [markdown] lang="zh" of="31766a8b"
 # ### 练习 08.2 · 配对区间
 # *需要思考 · 本章核心 · 8 分钟。* 用学生氏 t 分布，因为只凭几个种子很难估准它们自身的离散程度。
+
 
 # %%
 def paired_interval(baseline: Tensor, other: Tensor, t: float) -> Tensor:
@@ -470,6 +472,7 @@ Table(equal[["row", "true MACs (M)", "mean", "low", "high"]], "points of mIoU ov
 # ### 练习 08.3 · 公平的对手
 # *需要思考 · 建议做 · 8 分钟。* 如果开销可以同样大，基线能得多少分？
 
+
 # %%
 def baseline_at(macs: Tensor, scores: Tensor, budget: float) -> Tensor:
     """The score of the baseline if it may cost ``budget``.
@@ -515,6 +518,7 @@ hint("08.3") + solution("08.3")
 # ### 练习 08.4 · 哪个数字可以报告
 # *需要思考 · 本章核心 · 8 分钟。* 试过好几种变体，论文里该写哪个数字？
 
+
 # %%
 def reported_gain(held_out: Tensor, val: Tensor) -> Tensor:
     """The gain that may be reported after several variants were tried.
@@ -550,6 +554,7 @@ hint("08.4") + solution("08.4")
 # ## 弄坏它
 #
 # 取真正毫无差别的两行，用论文中常见的错误做法来报告它们的“增益”。`DEFECT` 是开关。它们的离散程度取自我们基线的各个种子。哪种错误会让多数论文都报告出增益？
+
 
 # %%
 def best_seed(a: Tensor, b: Tensor) -> Tensor:
@@ -596,6 +601,7 @@ Table(
 #
 # ### 练习 08.5 · 判定规则
 # *简单 · 本章核心 · 5 分钟。* 检验过的主张有三种判定。第四种，*未检验*，不需要任何数字。
+
 
 # %%
 def verdict(low: float, high: float, size: float) -> int:
