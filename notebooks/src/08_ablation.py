@@ -67,7 +67,7 @@ from dsrl_lab.widgets import segmentation_compare
 # %% [markdown] lang="zh" of="e9e5105c"
 # ## 一张图像证明不了什么
 #
-# 一张合成街景，取的是验证集中的第一张，而不是效果最好的一张。两个网络分别给它标注：基线，以及用 DSRL 训练的同一个宿主网络。交互组件显示第二个网络赢了哪些像素，又输了哪些像素。
+# 一张合成街景，取的是验证集中的第一张，而不是效果最好的一张。两个网络分别给它标注：基线，以及用 DSRL 训练的同一个宿主网络。交互组件显示：换成第二个网络之后，哪些像素变对了，哪些变错了。
 
 # %% jupyter={"source_hidden": true}
 streets_runs = results.runs(lab.root / "data" / "runs" / "streets_tinynet")
@@ -107,9 +107,9 @@ segmentation_compare(
 # picture on which DSRL looks better, and always one on which it looks worse.
 
 # %% [markdown] lang="zh" of="b5900498"
-# **动手：** 指向图中的像素和表中的类别；调节不透明度。**观察：** 赢的像素和输的像素是否在不同的地方？**想一想：** 如果想让第二个网络显得更好，你会报告哪一个类别？
+# **动手：** 指向图中的像素和表中的类别；调节不透明度。**观察：** 变对的像素和变错的像素，是否在不同的地方？**想一想：** 如果想让第二个网络显得更好，你会报告哪一个类别？
 #
-# 赢的和输的数量相近。增益只是两大堆像素相抵之后剩下的一点，而这两堆像素大多沿着物体的边界。总能找到一张图像让 DSRL 显得更好，也总能找到一张让它显得更差。
+# 变对的和变错的数量相近。增益只是两大堆像素相抵之后剩下的一点，而这两堆像素大多沿着物体的边界。总能找到一张图像让 DSRL 显得更好，也总能找到一张让它显得更差。
 
 # %% [markdown]
 # ## What you will be able to do
