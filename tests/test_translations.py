@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from dsrl_lab.course.build_notebooks import read_source
+
 ROOT = Path(__file__).resolve().parent.parent
 PAIRS = ("README", "docs/QUESTIONS", "docs/BRING_YOUR_OWN", "notebooks/assignments/INSTRUCTORS")
 GLOSSARY = (ROOT / "notebooks" / "GLOSSARY.md").read_text(encoding="utf-8")
 TABLES = r"<!-- (?:results|notebooks): .*?<!-- end of \w+ -->"
-ZH_CELL = r"^# %% \[markdown\] lang=\"zh\".*?(?=^# %%|\Z)"
 
 
 def both(pair: str) -> tuple[str, str]:
@@ -136,7 +137,7 @@ def test_the_glossary_has_both_languages_and_no_word_twice() -> None:
 
 def test_the_glossary_knows_the_chinese_of_every_notebook() -> None:
     for source in sorted((ROOT / "notebooks" / "src").glob("*.py")):
-        text = re.sub(ZH_CELL, "", source.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+        text = "".join(cell.source for cell in read_source(source).cells)  # the Chinese words that English texts name
         for term in re.findall(r"[\u4e00-\u9fff]{2,}", text):
             assert term in GLOSSARY, f"{source.stem} uses {term}; write it into notebooks/GLOSSARY.md"
 

@@ -24,7 +24,7 @@
 #
 # **主张。** 租用 GPU 之前就能规划论文的实验，误差在三倍以内。论文给出的开销数字则无法复现：它们漏掉了一半的计算量。
 #
-# 实测：单核约半分钟 CPU 时间，内存 1.0 GB。数据：无；Cityscapes 需要自己的账户。前置：05 的 SSSR 头、06 的特征亲和。不需要联网，也不需要 GPU：本笔记本只做规划，不租机器。
+# 实测：单核约半分钟 CPU 时间，内存 1.0 GB。数据：无；Cityscapes 需要自己的账户。先修：05（SSSR 头）、06（特征亲和）。不需要联网，也不需要 GPU：本笔记本只做规划，不租机器。
 
 # %%
 from dsrl_lab.course.notebook import show_figure, start
@@ -98,7 +98,7 @@ with theme():
 # %% [markdown] lang="zh" of="7895de91"
 # 左图中，DSRL 在最小的尺寸上高出五个百分点。右图中，它的曲线在那里与基线相交，此后一直在基线下方。点线是对照：不计转置卷积，就会得出这样的结论。
 #
-# **论文与我们。** 作者的代码仓库：两行都是 674.78 M “FLOPs” [A]。我们对同一网络的计数：不带头 674.46 M，带头 1264.28 M。
+# **论文与本项目对照。** 作者的代码仓库：两行都是 674.78 M “FLOPs” [A]。我们对同一网络的计数：不带头 674.46 M，带头 1264.28 M。
 
 # %% [markdown]
 # ## What you will be able to do
@@ -437,7 +437,7 @@ Table({"way": list(ways), "loss": [float(loss) for loss in ways.values()]}, "the
 
 # %% [markdown] lang="zh" of="e3ea52c1"
 # ### 练习 10.3 · 先求和，再相除
-# *需要想一想 · 本章核心 · 6 分钟。* 由各个进程手中的部分结果，算出单块 GPU 会得到的损失。
+# *需要思考 · 本章核心 · 6 分钟。* 由各个进程手中的部分结果，算出单块 GPU 会得到的损失。
 
 
 # %%
@@ -484,7 +484,7 @@ Table({"setting": list(paper.SETTINGS), "value": [str(number) for number in pape
 # One knob: `gpu`. How many cores beside each GPU does the recipe need before it waits for the GPU?
 
 # %% [markdown] lang="zh" of="0e435cf8"
-# ## 试一试
+# ## 动手试试
 #
 # 只有一个旋钮：`gpu`。每块 GPU 配多少个 CPU 核心，这个配方才会变成等 GPU？
 
