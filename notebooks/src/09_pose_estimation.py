@@ -263,7 +263,7 @@ reveal("09.offset", errors["brightest pixel"][0], unit="pixels")
 # through bilinear enlargement. It costs nothing.
 
 # %% [markdown] lang="zh" of="60463004"
-# 躯干平均长 25 像素，因此 `PCK@0.1` 只容许 2.5 像素的误差，而在 12×12 的热图上，仅取最亮像素一步的误差就超过了它。所以，拿 12×12 的基线与 24×24 的 DSRL 相比，比的不只是网络，还有网格。正确的对照是*同一个*基线：把输出双线性放大到 24×24，在这个尺寸上训练和读取。它没有任何额外开销。
+# 躯干平均长 25 像素，因此 `PCK@0.1` 只容许 2.5 像素的误差，而在 12×12 的热图上，单是取最亮像素，误差就超过了它。所以，拿 12×12 的基线与 24×24 的 DSRL 相比，比的不只是网络，还有网格。正确的对照是*同一个*基线：把输出双线性放大到 24×24，在这个尺寸上训练和读取。它没有任何额外开销。
 
 # %% [markdown]
 # ## The same DSRL, another host
@@ -380,7 +380,7 @@ hint("09.2") + solution("09.2")
 # %% [markdown] lang="zh" of="89d9054e"
 # ## 当场训练
 #
-# 完整的 DSRL，24 个人，32 步，从随机权重开始。要得到好的姿态网络还差得远，但足以看到三项损失各自的变化。哪一项最先下降？
+# 完整的 DSRL，24 个人，32 步，从随机权重开始。要得到好的姿态网络还差得远，但足以看到三项损失都在起作用。哪一项最先下降？
 
 # %%
 SETTINGS = ["iterations=32", "batch_size=8", "record_every=8", "max_degrees=5", "scale_range=[0.9,1.1]"]
@@ -558,9 +558,9 @@ with theme():
 # of *another* person, which has no structure to teach.
 
 # %% [markdown] lang="zh" of="78172107"
-# **论文与本项目对照。** 论文摘要声称：以 HRNet-w32 在 COCO 上，FLOPs 相同而 mAP 高 2 个百分点 [P]，但没有给出姿态估计的表格。这项主张在这里*未检验*：我们用的是 `PCK`，网络只有其 1/150，在 960 个人上从随机权重开始训练。
+# **论文与本项目对照。** 论文摘要声称：以 HRNet-w32 在 COCO 上，FLOPs 相同而 mAP 高 2 个百分点 [P]，但没有给出姿态估计的表格。这项主张在这里*未检验*：我们用的是 `PCK`，网络规模只有它的 1/150，在 960 个人上从随机权重开始训练。
 #
-# 这些记录提示：热图变细，无论靠双线性放大还是 SSSR，三个种子都看不出差别。加上 SISR 和 FA，得分下降。用*另一个*人的特征做 FA 也是一样，而那里并没有可教的结构。
+# 这些记录提示：热图变细，无论靠双线性放大还是 SSSR，三个种子都看不出差别。加上 SISR 和 FA，得分下降。让 FA 对照*另一个*人的特征，结果也一样，而那里并没有可供学习的结构。
 
 # %% [markdown]
 # ## Try it
@@ -595,7 +595,7 @@ Table(
 # %%
 WRONG = {
     "none": lambda: targets(24),
-    "joints divided by the stride": lambda: targets(24, joints - 1.5),
+    "joints divided by the stride": lambda: targets(24, joints + 1.5),
     "target of another size": lambda: targets(24, joints / 2),
     "left and right exchanged": lambda: targets(24)[:, list(LSP_JOINTS.mirrored)],
 }
@@ -659,14 +659,14 @@ with theme():
 #
 # <details><summary>1. Where is pixel 5.5 of a picture 8 pixels wide on a heat-map 2 pixels wide?</summary>At (5.5 + 0.5) / 4 − 0.5 = 1.</details>
 # <details><summary>2. Which gain of a finer heat-map would a perfect network have too?</summary>That of the grid: it is read more exactly. The bilinear control has it as well.</details>
-# <details><summary>3. Why does SISR drown the joints under HRNet's own loss?</summary>A mean over mostly empty pixels is tiny: a blank answer costs 0.012, SISR's start three times as much.</details>
+# <details><summary>3. Why does SISR drown the joints under HRNet's own loss?</summary>A mean over mostly empty pixels is tiny: a blank answer costs 0.012, SISR's start nearly four times as much.</details>
 
-# %% [markdown] lang="zh" of="ae560b32"
+# %% [markdown] lang="zh" of="d4633fe3"
 # ## 带走五个问题
 #
 # <details><summary>1. 宽 8 像素的图像上，位置 5.5 对应宽 2 像素的热图上的哪里？</summary>(5.5 + 0.5) / 4 − 0.5 = 1。</details>
 # <details><summary>2. 细热图带来的提升中，哪一部分连完美的网络也会有？</summary>网格带来的那一部分：位置读得更准了。双线性对照同样有。</details>
-# <details><summary>3. 用 HRNet 自己的损失时，SISR 为什么会盖过关节点？</summary>对大多是空的像素取平均，数值极小：空白的答案只值 0.012，而 SISR 一开始就是它的三倍。</details>
+# <details><summary>3. 用 HRNet 自己的损失时，SISR 为什么会盖过关节点？</summary>对大多是空的像素取平均，数值极小：空白的答案只值 0.012，而 SISR 一开始就将近它的四倍。</details>
 
 # %% [markdown]
 # <details><summary>4. All joints are a pixel too far to the left. What do you look for?</summary>A half pixel that is missing where joints become heat-map places, or where they are read back.</details>

@@ -486,7 +486,7 @@ Table({"setting": list(paper.SETTINGS), "value": [str(number) for number in pape
 # %% [markdown] lang="zh" of="0e435cf8"
 # ## 动手试试
 #
-# 只有一个旋钮：`gpu`。每块 GPU 配多少个 CPU 核心，这个配方才会变成等 GPU？
+# 只有一个旋钮：`gpu`。每块 GPU 要配多少个 CPU 核心，这个配方才轮到等 GPU？
 
 # %%
 gpu = "T4"  # or V100, A100, H100
