@@ -680,9 +680,9 @@ with theme():
 # ## Words and sources
 #
 # **heat-map** 热图: a joint's map of belief. **joint, keypoint** 关键点. **torso** 躯干: PCK's yardstick. **PCK**: percentage of correct keypoints.
-# **OKS** 关键点相似度: COCO's similarity of keypoints. **top-down** 自顶向下, **bottom-up** 自底向上.
+# **OKS** 目标关键点相似度: COCO's similarity of keypoints. **top-down** 自顶向下, **bottom-up** 自底向上.
 
-# %% [markdown] lang="zh" of="a5ccc890"
+# %% [markdown] lang="zh" of="e5b2ff18"
 # ## 术语与出处
 #
 # **热图**（heat-map）：关节点在各处的可信程度。**关节点、关键点**（joint, keypoint）。**躯干**（torso）：PCK 的尺子。**PCK**：正确关键点比例。**OKS**：目标关键点相似度，COCO 的度量。**自顶向下**（top-down），**自底向上**（bottom-up）。
