@@ -63,7 +63,7 @@ def test_the_core_is_small_and_so_is_the_whole() -> None:
 
 def test_the_layout_is_that_of_the_map() -> None:
     rooms = {path.name for path in (ROOT / "dsrl_lab").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert rooms == {*ANNEXES, "datasets", "metrics", "models", "plots", "recipes", "training"}
+    assert rooms == {*ANNEXES, "datasets", "locale", "metrics", "models", "plots", "recipes", "training"}
     assert not {"utils", "common", "helpers"} & {path.stem for path in (ROOT / "dsrl_lab").rglob("*")}
 
 
