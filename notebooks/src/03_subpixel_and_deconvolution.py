@@ -193,7 +193,7 @@ with theme():
 
 # %% [markdown] lang="zh" of="1cf84c14"
 # ### 练习 03.1 · 手写像素重排
-# *需要思考 · 必做 · 10 分钟。* reshape、permute、再 reshape。难点全在各轴的顺序。
+# *需要思考 · 本章核心 · 10 分钟。* reshape、permute、再 reshape。难点全在各轴的顺序。
 
 
 # %%
@@ -343,7 +343,7 @@ print(
 
 # %% [markdown] lang="zh" of="99482495"
 # ### 练习 03.3 · 重新排列
-# *较难 · 必做 · 20 分钟。* 上面的单元格是把印记从层里试出来的。现在用 reshape、flip、permute 直接写出来。
+# *较难 · 本章核心 · 20 分钟。* 上面的单元格是把印记从层里试出来的。现在用 reshape、flip、permute 直接写出来。
 
 
 # %%
@@ -463,7 +463,7 @@ Table(spread, "Checkerboard on grey, stride 2, in levels of 255", digits=1)
 # 让一个通道的 s² 个滤波器都从同一个滤波器复制而来。这样，无论输入是什么，块内各相位都相等。未经训练的层就是一次卷积，再加最近邻放大。
 #
 # ### 练习 03.4 · ICNR
-# *简单 · 必做 · 6 分钟。* 只要一行。PyTorch 里有两个表示重复的函数，其中一个用在这里是错的。
+# *简单 · 本章核心 · 6 分钟。* 只要一行。PyTorch 里有两个表示重复的函数，其中一个用在这里是错的。
 
 
 # %%
@@ -772,7 +772,7 @@ Table(counted, f"The authors' head, input 256 × 512: {head.parameters:,} parame
 # channels meet; the positions are many.
 
 # %% [markdown] lang="zh" of="c82c5189"
-# **与论文对照。** 论文说推理时没有额外开销 [P]。我们的计数多出 589.82 M 次乘加，即 + 87 %。参数不多，因为只有 20 个通道相互连接；位置却很多。
+# **论文与本项目对照。** 论文说推理时没有额外开销 [P]。我们的计数多出 589.82 M 次乘加，即 + 87 %。参数不多，因为只有 20 个通道相互连接；位置却很多。
 
 # %% [markdown]
 # ## Limits

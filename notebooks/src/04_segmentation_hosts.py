@@ -335,7 +335,7 @@ with theme():
 # %% [markdown] lang="zh" of="b2049ac8"
 # DeepLabv3+ 和 PSPNet 让又深又宽的编码器停在步幅 16 或 8 上，开销因此很大。BiSeNet 让一条路径下降到 32，另外还要一条路径的开销。ESPNetv2 和 DABNet 使用*分组*滤波器：每个位置的计算少，位置却多。
 #
-# **与论文对照。** 宽度为 2、有 20 个输出的 ESPNetv2 需要 674.78 M [A]，作者称之为 FLOPs。我们的计数：
+# **论文与本项目对照。** 宽度为 2、有 20 个输出的 ESPNetv2 需要 674.78 M [A]，作者称之为 FLOPs。我们的计数：
 
 # %%
 with meta_device():

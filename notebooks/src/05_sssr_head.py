@@ -275,7 +275,7 @@ reveal("05.cost", 100 * (after.macs / before.macs - 1), unit="%")
 # *Some thought · the heart of the notebook · 8 minutes.* The answer for 128 × 256 class maps of 20 classes must be the difference you just saw.
 
 # %% [markdown] lang="zh" of="1324ce7d"
-# **与论文对照。** 有头没头，作者报告的都是 674.78 M [A]。SISR 和特征亲和确实会消失，SSSR 却不会。
+# **论文与本项目对照。** 有头没头，作者报告的都是 674.78 M [A]。SISR 和特征亲和确实会消失，SSSR 却不会。
 #
 # ### 练习 05.2 · 头的乘加次数
 # *需要思考 · 本章核心 · 8 分钟。* 20 个类别、128 × 256 的类别图，算出的结果应当就是你刚才看到的差值。
@@ -651,7 +651,7 @@ Table({"what": list(both), "mIoU (%)": list(both.values())}, "Is it the shift?",
 # First: no head at all, only finer labels and a BatchNorm on the class maps. Then: each head *beyond* that control. How much is left, do you think?
 
 # %% [markdown] lang="zh" of="4c62858b"
-# **与论文对照。** 在表 1 中，+ SSSR 比普通的基线有提升 [P]。我们根据 CamVid 上的探索性记录，一步一步地问。先问：完全不加头，只用更细的标签，再给类别图加一个 BatchNorm，提升多少？再问：每种头在这个对照*之外*又提升多少？你认为还剩多少？
+# **论文与本项目对照。** 在表 1 中，+ SSSR 比普通的基线有提升 [P]。我们根据 CamVid 上的探索性记录，一步一步地问。先问：完全不加头，只用更细的标签，再给类别图加一个 BatchNorm，提升多少？再问：每种头在这个对照*之外*又提升多少？你认为还剩多少？
 
 # %%
 gained = {name: paper.table_1_gain("sssr", name).value for name in paper.HOSTS}

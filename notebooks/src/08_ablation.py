@@ -406,7 +406,7 @@ with theme():
 # %% [markdown] lang="zh" of="70fb37af"
 # 条形从零开始，所以看上去几乎一样长：两个百分点看起来就是这样。现在把每一行与*对照*相比，而不只是与基线相比。完整方法的增益里，有多少是对照不花任何开销就能得到的？
 #
-# **与论文对照。** 论文在 Cityscapes 上用 ESPNetv2 得到的增益：SSSR 为 +1.2，+ SISR 为 +2.4，+ FA 为 +5.0 个百分点 [P]。我们的图像不同，输入更小，训练也更短，因此只能比较方向。
+# **论文与本项目对照。** 论文在 Cityscapes 上用 ESPNetv2 得到的增益：SSSR 为 +1.2，+ SISR 为 +2.4，+ FA 为 +5.0 个百分点 [P]。我们的图像不同，输入更小，训练也更短，因此只能比较方向。
 
 # %% [markdown]
 # ## What each part adds
@@ -434,7 +434,7 @@ Table(parts[["row", "less", "mean", "low", "high"]], "points of mIoU on val, six
 # find one that pleases.
 
 # %% [markdown] lang="zh" of="7f045f47"
-# 单独看，没有哪个部分明显偏离零。FA 的区间刚好不含零；但七个区间中有一个如此，也可能只是偶然。在一段视频上，完整的方法比它的对照高约一个百分点。换成训练时从未见过的街道，还会这样吗？这正是确认性检验要回答的问题。
+# 单独看，没有哪个部分明显偏离零。FA 的区间刚好不含零；但七个区间中有一个如此，也可能只是偶然。在一段视频上，完整的方法比它的对照高约一个百分点。换成训练时从未见过的街道，还会这样吗？这正是验证性检验要回答的问题。
 #
 # 另外还有十行实验：别的头、别的权重、别的对照。它们折叠在下面，因为一个人看过二十个区间之后，总能找到一个合意的。
 
@@ -739,7 +739,7 @@ Table(knob.assign(row=knob["row"].map(NAMES))[["row", "mean", "low", "high"]], f
 # ## Words and sources
 #
 # **ablation** 消融实验: rows that differ in one part. **seed** 随机种子. **paired difference** 配对差. **interval** 置信区间. **power** 检验功效: how
-# surely a true difference would be seen. **control** 对照. **held-out** 留出集. **true MACs** 真实乘加数.
+# surely a true difference would be seen. **control** 对照. **held-out** 留出集. **true MACs** 真实乘加次数.
 #
 # - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020 (Table 1).
 # - Student: The probable error of a mean, 1908. Bouthillier et al.: Accounting for variance in machine learning benchmarks, 2021.
@@ -748,7 +748,7 @@ Table(knob.assign(row=knob["row"].map(NAMES))[["row", "mean", "low", "high"]], f
 # %% [markdown] lang="zh" of="dfec67e5"
 # ## 术语与出处
 #
-# **消融实验**（ablation）：只有一个组成部分不同的各行。**随机种子**（seed）。**配对差**（paired difference）。**置信区间**（interval）。**检验功效**（power）：真实的差别有多大把握被看出来。**对照**（control）。**留出集**（held-out）。**真实乘加数**（true MACs）。
+# **消融实验**（ablation）：只有一个组成部分不同的各行。**随机种子**（seed）。**配对差**（paired difference）。**置信区间**（interval）。**检验功效**（power）：真实的差别有多大把握被看出来。**对照**（control）。**留出集**（held-out）。**真实乘加次数**（true MACs）。
 #
 # - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020（表 1）。
 # - Student: The probable error of a mean, 1908. Bouthillier et al.: Accounting for variance in machine learning benchmarks, 2021.
