@@ -381,12 +381,12 @@ hint("03.3") + solution("03.3")
 # %% [markdown]
 # ## Two causes of a checkerboard
 #
-# 1. **Uneven overlap.** Kernel 3, stride 2: one pixel of a block gets four stamps, its neighbour one. The sizes cause it.
+# 1. **Uneven overlap.** Kernel 3, stride 2: one pixel of a block gets four stamps, its diagonal neighbour one. The sizes cause it.
 # 2. **Different phases.** Even overlap, but each phase has random weights of its own. The start causes it.
 #
 # Watch the pattern grow: a constant grey picture passes one, two and three transposed layers with equal weights.
 
-# %% [markdown] lang="zh" of="aef7c427"
+# %% [markdown] lang="zh" of="63add751"
 # ## 棋盘效应的两种成因
 #
 # 1. **重叠不均**。卷积核 3，步幅 2：块中一个像素得到四个印记，斜对角的像素只得到一个。这是尺寸造成的。

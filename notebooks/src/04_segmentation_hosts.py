@@ -197,9 +197,9 @@ Table(rows, "The contract of each host")
 # *features* before the classifier, SSSR the logits. The 19 class maps do not enter affinity.
 #
 # ### Exercise 04.1 · how large is each map?
-# *Easy · useful · 5 minutes.* 90 × 120 is no power of two. What is half of 45 rows?
+# *Easy · useful · 5 minutes.* Neither 90 nor 120 is a power of two. What is half of 45 rows?
 
-# %% [markdown] lang="zh" of="3f4074d7"
+# %% [markdown] lang="zh" of="4250a9fd"
 # 把其中一行念出来：“DABNet 给出步幅为 2、4、8 的特征图，在步幅 8 上作决定。”DSRL 三样都要读：SISR 读特征图，特征亲和读分类器之前的*特征*，SSSR 读 logits。19 张类别图不参与特征亲和。
 #
 # ### 练习 04.1 · 每张特征图有多大？
@@ -677,9 +677,10 @@ Table(lines, "TinyNet on 12 drawn streets", digits=1)
 #
 # ## Break it: corners
 #
-# Two libraries enlarge maps differently. Take a **perfect** host: the true mask, averaged to its stride. Enlarge its answer both ways. What is lost?
+# There are two ways to enlarge a map, and libraries differ in their default. Take a **perfect** host: the true mask, averaged to its stride.
+# Enlarge its answer both ways. What is lost?
 
-# %% [markdown] lang="zh" of="160c5063"
+# %% [markdown] lang="zh" of="25de1d82"
 # 要认得的症状：检查点严格加载成功，形状处处吻合，特征图更精细，开销更大，分数却*下降*。用膨胀率补偿之后，分数恢复，差别不超出噪声：这就是对照。深层特征图更精细，并不等于知道得更多。
 #
 # ## 弄坏它：角点
@@ -749,9 +750,9 @@ hint("04.5") + solution("04.5")
 # - Costs are counted, accuracy is not compared: the five hosts are not trained here. `dsrl-lab bench networks` times them on your machine.
 # - Multiply-adds are not seconds: grouped and depthwise filters run far below a processor's peak.
 # - Receptive fields are of untrained networks on one picture.
-# - The perfect host limits what a stride loses; real hosts are far from it (05).
+# - The perfect host shows what a stride alone loses; real hosts are far from it (05).
 
-# %% [markdown] lang="zh" of="3b89a03c"
+# %% [markdown] lang="zh" of="3b38c632"
 # ## 局限
 #
 # - 这里只计开销，不比准确率：五个宿主网络都没有训练。`dsrl-lab bench networks` 可以在你的机器上给它们计时。

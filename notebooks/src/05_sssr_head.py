@@ -766,11 +766,11 @@ print(f"width {width}, factor {factor}: {100 * (cost.macs / alone - 1):.1f} % on
 # <details><summary>Symptoms to recognise: open after your guess</summary>
 #
 # Equal FLOPs with and without a head that does work. A steep curve that only climbs back to where it fell from. A gain that shrinks
-# when logits are enlarged in place of labels. The cure is a control each time: a second counter, the host's own score, a head without weights.
+# once logits are enlarged, not labels. The cure is a control each time: a second counter, the host's own score, a head without weights.
 #
 # </details>
 
-# %% [markdown] lang="zh" of="7eba5f11"
+# %% [markdown] lang="zh" of="8bb860ff"
 # ## 弄坏它
 #
 # 有三种办法，能报告一个比实际更好看的数字。形状都不变，都不报错。切换 `DEFECT`。在论文里，你会看到什么？

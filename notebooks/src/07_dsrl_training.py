@@ -704,7 +704,7 @@ with tempfile.TemporaryDirectory() as place, torch.no_grad():
     deployed, loaded = load_task_model(path)  # strictly: nothing missing, nothing left over
     print("logits equal bit for bit:", torch.equal(deployed(image), trained(image).logits))
 left = [name for name in loaded.model_state() if "sisr" in name or "transform" in name]
-print("tensors of SISR or FA in the file:", len(left), "of", len(loaded.model_state()))
+print(f"{len(left)} of {len(loaded.model_state())} tensors in the file belong to SISR or FA")
 costs = {
     "host alone": models["baseline"].task_model,
     "deployed: host + SSSR": deployed,

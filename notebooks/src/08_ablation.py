@@ -423,8 +423,8 @@ with theme():
 steps = results.steps(results.pick(results.scores(runs)))
 PARTS = {**NAMES, "depthwise_shuffled": "whole, FA of another picture", "depthwise_dsrl": "whole DSRL"}
 parts = results.summary(steps[steps["row"].isin(PARTS) & steps["over"].isin(PARTS)], ["row", "over"], scale=100)
-parts = parts.assign(row=parts["row"].map(PARTS), over=parts["over"].map(PARTS)).rename(columns={"over": "less"})
-Table(parts[["row", "less", "mean", "low", "high"]], "points of mIoU on val, six seeds, 95 % interval; exploratory")
+parts = parts.assign(row=parts["row"].map(PARTS), over=parts["over"].map(PARTS)).rename(columns={"over": "minus"})
+Table(parts[["row", "minus", "mean", "low", "high"]], "points of mIoU on val, six seeds, 95 % interval; exploratory")
 
 # %% [markdown]
 # No single part is far from zero. FA's interval just leaves zero out; of seven intervals one may do so by chance. The whole is about one point ahead of its
@@ -643,7 +643,7 @@ judged = [
     if one.setting == runs["setting"].iloc[0] and {one.row, one.over} <= set(NAMES)
     if one.claim.startswith("Table 1") and "logits" in one.protocol
 ]
-columns = ["row", "less", "paper [P]", "ours", "verdict"]
+columns = ["row", "minus", "paper [P]", "ours", "verdict"]
 Table(pd.DataFrame(judged, columns=columns), "exploratory verdicts, CamVid 90×120 (points of mIoU)", digits=1)
 
 # %% [markdown]
@@ -670,7 +670,7 @@ else:
     free = max(("bilinear", "normalised"), key=on_val.get)
     tested = compare(ended, [(WHOLE, other, None) for other in (free, "depthwise", f"{WHOLE}_shuffled")])
     columns = ["over", "seeds", "mean", "boot_low", "boot_high", "p_holm", "verdict"]
-    display(Table(tested[columns], "C1 to C3: whole DSRL less another row, test split (points of mIoU)"))
+    display(Table(tested[columns], "C1 to C3: whole DSRL minus another row, test split (points of mIoU)"))
 
 # %% [markdown]
 # ## Try it
@@ -745,7 +745,7 @@ Table(knob.assign(row=knob["row"].map(NAMES))[["row", "mean", "low", "high"]], f
 # - Student: The probable error of a mean, 1908. Bouthillier et al.: Accounting for variance in machine learning benchmarks, 2021.
 # - In the kit: `dsrl_lab/results/inference.py` states the rule, `data/runs/DESIGN.md` the design.
 
-# %% [markdown] lang="zh" of="dfec67e5"
+# %% [markdown] lang="zh" of="527be7b5"
 # ## 术语与出处
 #
 # **消融实验**（ablation）：只有一个组成部分不同的各行。**随机种子**（seed）。**配对差**（paired difference）。**置信区间**（interval）。**检验功效**（power）：真实的差别有多大把握被看出来。**对照**（control）。**留出集**（held-out）。**真实乘加次数**（true MACs）。
