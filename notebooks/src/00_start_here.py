@@ -21,7 +21,7 @@
 # %% [markdown] lang="zh" of="03cc7f9b"
 # # 00 · 从这里开始
 #
-# **主张。** 分割网络即使只看小尺寸输入，也能学会输出边长为输入两倍的掩码：训练时有两个辅助分支帮忙，训练完就把它们移除。本套件让你亲眼看到这一点，测量它，并检验它是否真的有用。
+# **主张。** 输入尺寸小，分割网络也能学会输出边长两倍于输入的掩码：训练时有两个辅助分支帮忙，训练完就移除。本套件带你亲眼看到这一点，动手测量，再检验它是否真的有用。
 #
 # 先修：无，只需本套件。数据：合成街景。不需要联网，也不需要 GPU。
 
@@ -92,11 +92,11 @@ segmentation_compare(
 # Mark one position. How similar is every other position, in the network's features? Bright: similar. Start with a tree.
 
 # %% [markdown] lang="zh" of="d609e363"
-# DSRL 的理由就在这里。输入小，计算就便宜；可是输出也小，就画不出细长的物体。所以输入仍然用小的，只把**输出**放大。
+# DSRL 的理由就在这里。输入小，计算量就小；可是输出也跟着变小，就画不出细长的物体。所以输入仍然用小的，只把**输出**放大。
 #
 # ## 在网络眼里，什么和什么相似？
 #
-# 标出一个位置，看网络的特征认为其他各处与它有多相似。越亮越相似。先从一棵树开始。
+# 标出一个位置：从网络的特征来看，其他各处与它有多相似？越亮越相似。先从一棵树开始。
 
 # %% jupyter={"source_hidden": true}
 affinity_explorer(
@@ -207,7 +207,7 @@ Table(
 # Their counter leaves out transposed convolutions. Notebooks 03 and 05 count it.
 
 # %% [markdown] lang="zh" of="948701b8"
-# 论文说推理没有额外开销。我们数下来：这里略有增加；作者的头接在 ESPNetv2 上，则要多 87 %。作者的计数器漏掉了转置卷积。笔记本 03 和 05 会算清这笔账。
+# 论文说推理没有额外开销。我们的计数：这里略有增加；把作者的头装在 ESPNetv2 上，则多出 87 %。作者的计数器漏掉了转置卷积。笔记本 03 和 05 会算清这笔账。
 
 # %% [markdown]
 # ## Marks behind numbers
@@ -250,7 +250,7 @@ Table(
 #
 # **探索性实验。** 下面的结果只提示该检验什么，不作任何定论。验证性实验正在进行，要比较的配置、随机种子和检验方法在开始之前就已定好（`data/runs/DESIGN.md`）。在它们全部完成之前，“DSRL 有没有增益”在本套件里的答案是**未定**。
 #
-# 怎样读图：柱高是三个种子的均值，误差线是 95 % 区间。误差线整个避开零，增益才算数。
+# 怎样读图：柱高是三个种子的均值，误差线是 95 % 区间。整条误差线都不碰到零，增益才算数。
 
 # %% jupyter={"source_hidden": true}
 runs = frames.runs(lab.root / "data" / "runs" / "streets_tinynet_45x60")
