@@ -125,8 +125,8 @@ with theme():
 # %% [markdown] lang="zh" of="0b853b34"
 # ## 先猜一猜
 #
-# 1. 一个完美的网络，在每个 4 × 4 的块里都给出中间像素的类别。它在电线杆上的 IoU 最高能到百分之几？
-# 2. 某个小网络末尾有两层的步幅为 2，改用空洞卷积代替。乘加次数变为原来的多少倍？
+# 1. 一个完美的网络，对每个 4 × 4 的块都给出中间像素的类别。它在电线杆上的 IoU 最高能到百分之几？
+# 2. 某个小网络的末尾有两层步幅为 2，把它们换成空洞卷积。乘加次数变为原来的多少倍？
 #
 # 把 `None` 换成你猜的数。
 
@@ -219,7 +219,7 @@ Table({"input": [f"{height} × {width}" for height, width in SIZES], **counted},
 # %% [markdown] lang="zh" of="badc9c4f"
 # 边长加倍，开销变成四倍，每一列都是如此。DSRL 把边长减半，宿主网络的计算量就省下四分之三。
 #
-# 有一个陷阱：许多计数器只认 `Conv2d`。DSRL 作者的头由两个**转置**卷积组成，而转置卷积要为*输入*的每个位置印一次卷积核。
+# 有一个陷阱：许多计数器只认 `Conv2d`。DSRL 作者的头由两个**转置**卷积组成，而转置卷积要在*输入*的每个位置上都盖一次卷积核。
 
 # %%
 plain, headed = cost.run(["espnetv2", "espnetv2+deconvolution"], (256, 512), num_classes=20, runs=0)
@@ -287,7 +287,7 @@ with theme():
 # </details>
 
 # %% [markdown] lang="zh" of="c3854a69"
-# <details><summary>猜过了吗？猜过再展开，看我们的解读。</summary>
+# <details><summary>猜过之后再展开，看我们的解读。</summary>
 # 道路损失很少：它面积大，只有边缘受影响。边长缩到四分之一时，电线杆损失一半以上，标志牌和行人损失三分之一以上，而在人眼看来，图像依然很好。mIoU 对各类别取平均，细长类别与道路同等重要；像素准确率却几乎反映不出它们。
 # </details>
 
@@ -333,7 +333,7 @@ hint("01.2") + solution("01.2")
 # %% [markdown] lang="zh" of="208472a4"
 # ## 网络内部
 #
-# 网络自身也会降低分辨率。**步幅**为 2 时，每隔一个位置取一个：特征图变便宜了，每个位置也看得更远。**输出步幅**指最后一张特征图的一个位置对应多少个输入像素。**感受野**指一个位置能看到的那部分输入。
+# 网络自身也会降低分辨率。**步幅**为 2 时，每隔一个位置取一个：特征图的计算量小了，每个位置也看得更远。**输出步幅**指最后一张特征图的一个位置对应多少个输入像素。**感受野**指一个位置能看到的那部分输入。
 
 # %% [markdown]
 # ### Exercise 01.3 · how far does it see?
@@ -449,7 +449,7 @@ print(f"largest difference at every fourth position: {float((coarse - fine[..., 
 # So a network that was pretrained with strides can be made finer without training it again. DeepLab does this with its last stages.
 
 # %% [markdown] lang="zh" of="eabcc3d9"
-# 可见，带步幅预训练好的网络不必重新训练，就能变得更精细。DeepLab 对最后几个阶段正是这样做的。
+# 可见，带步幅预训练的网络，不必重新训练，特征图就能变得更精细。DeepLab 对最后几个阶段正是这样做的。
 
 # %% [markdown]
 # ### Exercise 01.4 · the plan
@@ -567,11 +567,11 @@ Table(prices, "Five ways, counted for one picture")
 # Does it pay? Each way learns on 40 drawn streets for 120 steps, with two seeds, from the same crops in the same order. Masks are scored at 72 × 96.
 
 # %% [markdown] lang="zh" of="e3974931"
-# 三种方案的参数量相同。空洞卷积的代价，由去掉的步幅之后的每一层来付：去掉一个步幅，付四倍；去掉两个，付十六倍。
+# 三种方案的参数量相同。空洞卷积的代价，由被去掉的步幅之后的每一层来承担：去掉一个步幅，开销变为四倍；去掉两个，变为十六倍。
 #
-# ## 现场训练
+# ## 当场训练
 #
-# 这样做值得吗？每种办法都在 40 张合成街景上训练 120 步，用两个随机种子，图像裁剪及其顺序完全一样。掩码在 72 × 96 上评分。
+# 这样做值得吗？每种办法都在 40 张合成街景上训练 120 步，用两个随机种子，图像裁剪及其顺序完全一样。掩码在 72 × 96 的尺寸上评分。
 
 # %% jupyter={"source_hidden": true}
 train_set = DecodedSamples(Streets("train", size=LARGE, length=40))
@@ -672,7 +672,7 @@ Table(
 # %% [markdown] lang="zh" of="dde10dc2"
 # ## 动手试试
 #
-# 只有一个旋钮：训练步数。只训练 30 步，空洞卷积还领先于步幅卷积吗？800 步呢？
+# 可调的只有训练步数。只训练 30 步，空洞卷积还领先于步幅卷积吗？800 步呢？
 
 # %%
 steps = 30
@@ -720,7 +720,7 @@ Table(DataFrame(found, columns=["defect", "difference (%)", "field (pixels)"]), 
 # dilated too early. Too small: a dilation is missing. Training hides all three, because filters adapt.
 
 # %% [markdown] lang="zh" of="524f77bc"
-# 值得记住的症状：打开“output stride 8”之后，预训练网络反而变差，要微调很久才恢复。这说明方案有错。感受野太大：有一层膨胀得太早。太小：漏了一处膨胀。三种错误都会被训练掩盖，因为滤波器会逐渐适应。
+# 要认得的症状：打开“output stride 8”之后，预训练网络反而变差，要微调很久才恢复。这说明方案有错。感受野太大：有一层膨胀得太早。太小：漏了一处膨胀。三种错误都会被训练掩盖，因为滤波器会逐渐适应。
 
 # %% [markdown]
 # ## Limits
@@ -774,6 +774,6 @@ Table(DataFrame(found, columns=["defect", "difference (%)", "field (pixels)"]), 
 #
 # **输出步幅** output stride，**感受野** receptive field，**空洞卷积** atrous (dilated) convolution，**编码器-解码器** encoder-decoder，**跳跃连接** skip，**MAC**：一次乘加；FLOPs = 2 × MACs。
 #
-# - Chen 等：DeepLab，TPAMI 2018；Encoder-decoder with atrous separable convolution (DeepLabv3+)，ECCV 2018。
-# - Ronneberger、Fischer、Brox：U-Net，MICCAI 2015。Yu、Koltun：Multi-scale context aggregation by dilated convolutions，ICLR 2016。
-# - Mehta 等：ESPNetv2，CVPR 2019。Wang 等：DSRL，CVPR 2020。
+# - Chen et al.: DeepLab, TPAMI 2018; Encoder-decoder with atrous separable convolution (DeepLabv3+), ECCV 2018.
+# - Ronneberger, Fischer, Brox: U-Net, MICCAI 2015. Yu, Koltun: Multi-scale context aggregation by dilated convolutions, ICLR 2016.
+# - Mehta et al.: ESPNetv2, CVPR 2019. Wang et al.: DSRL, CVPR 2020.
