@@ -21,7 +21,7 @@
 # %% [markdown] lang="zh" of="292d18ef"
 # # 02 · 超分辨率的四种做法
 #
-# **主张。** 超分辨率的四种框架，区别在于*在哪里*放大。放大的位置决定了一次乘加能换来什么。DSRL 的 SISR 分支借用了其中最便宜的一种。
+# **主张。** 超分辨率的四种框架，区别在于*在哪里*放大。放大的位置决定了一次乘加能换来什么。DSRL 的 SISR 分支借用了其中开销最小的一种。
 #
 # 实测：单核约一分钟 CPU 时间，内存最多 1.3 GB。数据：scikit-image 自带的照片，以及本套件在 T91 上训练的权重。先修：00。不需要联网，也不需要 GPU。
 
@@ -78,7 +78,7 @@ photos = Photos()
 # %% [markdown] lang="zh" of="c65e70f1"
 # ## 同一只猫，放大之后
 #
-# 把图像的边长缩小一半，再放大回来。放大用双三次插值，它什么也没学过；也用本套件长时间训练过的四个网络。请看眼睛的边缘。
+# 把图像的边长缩小一半，再放大回来：一种办法是双三次插值，它什么也没学过；另外四种是本套件长时间训练过的网络。请看眼睛的边缘。
 
 # %% jupyter={"source_hidden": true}
 NAMES = ("srcnn", "espcn", "lapsrn", "dbpn")
@@ -447,7 +447,7 @@ hint("02.3") + solution("02.3")
 # %% [markdown] lang="zh" of="811fb28d"
 # ## 迭代上下采样：DBPN
 #
-# 如果放大得正确，缩小之后就会得回输入。否则，两者之差就指出该修正什么。DBPN 让网络学习所有这些步骤，并反复执行。
+# 如果放大得正确，再缩小就应当还原出输入；否则，两者之差就指出该修正什么。DBPN 让网络学习所有这些步骤，并反复执行。
 #
 # $$H_0 = \uparrow\! L, \qquad E = \downarrow\! H_0 - L, \qquad H = H_0 + \uparrow\! E$$
 #
@@ -489,7 +489,7 @@ hint("02.4") + solution("02.4")
 # The idea is older than networks. Without any learnt weight, feeding the reduced error back improves bicubic enlargement. Here on the cat:
 
 # %% [markdown] lang="zh" of="fc197fcd"
-# 这个想法在用神经网络之前就有了。不用任何学来的权重，只把缩小后的误差反馈回去，就能改进双三次插值的放大结果。用猫的照片来试：
+# 这个想法在用神经网络之前就有了。不用任何学来的权重，只把缩小之后得到的误差反馈回去，就能改进双三次插值的放大结果。用猫的照片来试：
 
 # %%
 cat_y = luminance(cat)
@@ -509,7 +509,7 @@ Table({"corrections": range(5), "PSNR (dB)": decibels}, "Bicubic enlargement, co
 # %% [markdown] lang="zh" of="84947780"
 # ## 预算相同的比赛
 #
-# 怎样比才公平？步数相同，对昂贵的网络有利；时间相同，结果又取决于机器。这里给每种框架同样多的**训练乘加次数**，便宜的网络就能多走几步。训练用五张照片，猫和摄影师两张留出。
+# 怎样比才公平？步数相同，对开销大的网络有利；时间相同，结果又取决于机器。这里给每种框架同样多的**训练乘加次数**，开销小的网络就能多走几步。训练用五张照片，猫和摄影师两张留出。
 
 
 # %% jupyter={"source_hidden": true}
@@ -639,7 +639,7 @@ display(reveal("02.gain", best - scores["bicubic"]["psnr"], unit="dB"), table)
 # %% [markdown] lang="zh" of="58b15a17"
 # <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
 # SRCNN 的预算花在大尺寸上，分到的步数很少。只学了一个数的对照，竟领先于两个网络。可见“比双三次插值好”说明不了多少，还要问“比锐化好吗”。
-# <br><b>LapSRN 为什么低于双三次插值？</b>它的图像通路从<i>双线性</i>放大开始，起点就低于双三次插值，得先学会补上这个差距；而它又最贵，分到的步数最少。实心标记是步数足够时的结果。</details>
+# <br><b>LapSRN 为什么低于双三次插值？</b>它的图像通路从<i>双线性</i>放大开始，起点就低于双三次插值，得先学会补上这个差距；而它的开销又最大，分到的步数最少。实心标记是步数足够时的结果。</details>
 
 # %% [markdown]
 # ## By eye
@@ -726,7 +726,7 @@ Table(table.rename_axis("network").reset_index(), "Factor 2, Y, border of 2 pixe
 # %% [markdown] lang="zh" of="4f865c33"
 # ## 动手试试
 #
-# 只有一个旋钮：损失函数。PSNR 衡量的正是均方误差。预算很少时，用它来训练也是最好的吗？
+# 可调的只有损失函数。PSNR 衡量的正是均方误差。预算很少时，用它来训练也是最好的吗？
 
 # %%
 loss = "mse"
@@ -764,7 +764,7 @@ Table(DataFrame(rows, columns=["defect", "ESPCN (dB)", "bicubic (dB)", "gain (dB
 # PyTorch's "bicubic".
 
 # %% [markdown] lang="zh" of="9c72b2a2"
-# 值得记住的症状：公开发布的网络得分*低于*双三次插值，边缘有锯齿和亮边。错的很少是网络本身，多半是生成小图时用了另一种滤波器，或者网格错开了半个像素。所以 MATLAB 的“bicubic”和 PyTorch 的“bicubic”绝不能混用。
+# 要认得的症状：公开发布的网络得分*低于*双三次插值，边缘有锯齿和亮边。错的很少是网络本身，多半是生成小图时用了另一种滤波器，或者网格错开了半个像素。所以 MATLAB 的“bicubic”和 PyTorch 的“bicubic”绝不能混用。
 
 # %% [markdown]
 # ## Limits
@@ -802,7 +802,7 @@ Table(DataFrame(rows, columns=["defect", "ESPCN (dB)", "bicubic (dB)", "gain (dB
 # %% [markdown] lang="zh" of="fd0c3965"
 # <details><summary>3. LapSRN 为什么每一级都要监督？</summary>为了让每一级都给出一张真正的图像，而不只是对下一级有用的东西。</details>
 # <details><summary>4. 投影单元里的误差量的是什么？在哪个尺寸上？</summary>放大再缩小，往返一次没能还原的部分；在小尺寸上。</details>
-# <details><summary>5. DSRL 的 SISR 分支训练后就移除了，为什么还要在意它便宜？</summary>训练的每一步都要为它付出代价，而且它的梯度必须传回编码器。</details>
+# <details><summary>5. DSRL 的 SISR 分支训练后就移除了，为什么还要在意它的开销？</summary>训练的每一步都要为它付出代价，而且它的梯度必须传回编码器。</details>
 
 # %% [markdown]
 # ## Words and sources
@@ -818,6 +818,6 @@ Table(DataFrame(rows, columns=["defect", "ESPCN (dB)", "bicubic (dB)", "gain (dB
 #
 # **超分辨率** super-resolution，**预上采样** pre-upsampling，**后上采样** post-upsampling，**渐进式** progressive，**反投影** back-projection，**亮度** luminance，**峰值信噪比** PSNR，**结构相似性** SSIM。
 #
-# - Dong 等：SRCNN，TPAMI 2016。Shi 等：ESPCN，CVPR 2016。Lai 等：LapSRN，CVPR 2017。Haris 等：DBPN，CVPR 2018。
-# - Wang、Chen、Hoi：Deep learning for image super-resolution, a survey，TPAMI 2020（四种框架）。
-# - Irani、Peleg：Improving resolution by image registration，1991（反投影）。
+# - Dong et al.: SRCNN, TPAMI 2016. Shi et al.: ESPCN, CVPR 2016. Lai et al.: LapSRN, CVPR 2017. Haris et al.: DBPN, CVPR 2018.
+# - Wang, Chen, Hoi: Deep learning for image super-resolution, a survey, TPAMI 2020（四种框架）。
+# - Irani, Peleg: Improving resolution by image registration, 1991（反投影）。
