@@ -132,7 +132,7 @@ with theme():
 # 1. 亚像素卷积的卷积核为 3 × 3，放大倍数为 2；转置卷积的卷积核为 6 × 6，步幅为 2。后者的乘加次数是前者的几倍？
 # 2. 一个小网络开始时带有棋盘效应，训练 60 步之后还剩百分之几？
 #
-# 把 `None` 换成数字。
+# 把 `None` 换成你猜的数。
 
 # %%
 predict("03.cost", None, unit="times")
@@ -299,7 +299,7 @@ hint("03.2") + solution("03.2")
 # %% [markdown] lang="zh" of="a10db93a"
 # ## 证明
 #
-# 只看一个相位 a。在亚像素层里，它的输出读取输入 i + u − r，各乘各的权重；在转置卷积层里，同一个输出收到的印记正来自这些输入。因此，相位 a 的采样点 u 必须是印记的采样点 s·(k − 1 − u) + a。其中有**翻转**，因为一个在看，一个在盖印；也有**交错**，因为印记之间相隔 s。四个 3 × 3 的卷积核合成一个 6 × 6 的卷积核。
+# 只看一个相位 a。在亚像素层里，它的输出读取输入 i + u − r，各乘各的权重；在转置卷积层里，同一个输出收到的印记正来自这些输入。因此，相位 a 的采样点 u 必须是印记的采样点 s·(k − 1 − u) + a。要**翻转**，因为一个在看，一个在盖印；要**交错**，因为相邻的印记相隔 s。四个 3 × 3 的卷积核合成一个 6 × 6 的卷积核。
 
 
 # %%
@@ -326,7 +326,7 @@ print(
 # layers equal.
 
 # %% [markdown] lang="zh" of="8af77010"
-# 输出相等。可是它们*学*起来也一样吗？这要求梯度也以同样的方式重新排列。做到这一点，梯度下降的每一步都会使两个层保持相等。
+# 输出相等。可是它们*学*起来也一样吗？这要求梯度也以同样的方式重新排列。做到这一点，梯度下降每走一步，两个层都保持相等。
 
 # %%
 truth = cat[None]
@@ -343,7 +343,7 @@ print(
 
 # %% [markdown] lang="zh" of="99482495"
 # ### 练习 03.3 · 重新排列
-# *较难 · 本章核心 · 20 分钟。* 上面的单元格是把印记从层里试出来的。现在用 reshape、flip、permute 直接写出来。
+# *较难 · 本章核心 · 20 分钟。* 上面的单元格输入一个亮点，再从输出中读出印记。现在用 reshape、flip、permute 直接写出来。
 
 
 # %%
@@ -463,7 +463,7 @@ Table(spread, "Checkerboard on grey, stride 2, in levels of 255", digits=1)
 # 让一个通道的 s² 个滤波器都从同一个滤波器复制而来。这样，无论输入是什么，块内各相位都相等。未经训练的层就是一次卷积，再加最近邻放大。
 #
 # ### 练习 03.4 · ICNR
-# *简单 · 本章核心 · 6 分钟。* 只要一行。PyTorch 里有两个表示重复的函数，其中一个用在这里是错的。
+# *简单 · 本章核心 · 6 分钟。* 只要一行。PyTorch 有两个函数都能重复元素，其中一个用在这里是错的。
 
 
 # %%
@@ -568,7 +568,7 @@ reveal("03.left", 100 * last / first, unit="%")
 # %% [markdown] lang="zh" of="128c2b47"
 # ## 带走这张图
 #
-# 左图和中图：各三个种子。虚线：双三次放大，不需要训练的基线。右图：训练五步之后的猫。
+# 左图和中图：各三个种子。虚线：双三次插值，不需要训练的基线。右图：训练五步之后的猫。
 
 # %% jupyter={"source_hidden": true}
 LINES = {"default": style_of("baseline"), "ICNR": style_of("sssr"), "ICNR, wrong order": style_of("shuffled")}
@@ -614,8 +614,8 @@ Table(DataFrame(rows, columns=columns), "Checkerboard in levels of 255, means of
 # it first. In so few steps no network reaches bicubic.</details>
 
 # %% [markdown] lang="zh" of="1600f157"
-# <details><summary>你读出了什么？想好之后，再与我们的解读对照。</summary>
-# ICNR 从一开始就没有图案。另外两种要等训练使各相位趋于一致，图案才消失；默认初始化的图案起初甚至还会变强。对照说明<i>顺序</i>很要紧：副本放错了位置，就不是 ICNR。60 步之后，三者的 PSNR 几乎没有差别。网格虽然最先被眼睛看到，在训练不足的网络里却只占误差的一小部分。步数这么少，没有一个网络赶得上双三次放大。</details>
+# <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
+# ICNR 从一开始就没有图案。另外两种要等训练使各相位趋于一致，图案才消失；默认初始化的图案起初甚至还会变强。对照说明<i>顺序</i>很要紧：副本放错了位置，就不是 ICNR。60 步之后，三者的 PSNR 几乎没有差别。网格虽然最先被眼睛看到，在训练不足的网络里却只占误差的一小部分。步数这么少，没有一个网络赶得上双三次插值。</details>
 
 # %% [markdown]
 # ## Try it
@@ -625,7 +625,7 @@ Table(DataFrame(rows, columns=columns), "Checkerboard in levels of 255, means of
 # %% [markdown] lang="zh" of="25977c4b"
 # ## 动手试试
 #
-# 只有一个旋钮：种子。训练五步之后，三种初始化的名次是否每次都一样？要有把握地下结论，还需要什么？
+# 可调的只有种子。训练五步之后，三种初始化的名次是否每次都一样？要有把握地下结论，还需要什么？
 
 # %%
 seed = 7
@@ -639,7 +639,7 @@ print({start: f"{train(start, seed)[1][0]:.1f} grey levels" for start in runs})
 # %% [markdown] lang="zh" of="c3050576"
 # ## 弄坏它
 #
-# 三种错误的重排。形状都不变，都不报错，也都能训练。把 `DEFECT` 改成另一个名称，学会认出每一种。
+# 三种错误的重排。形状都不变，都不报错，也都能训练。把 `DEFECT` 换成另一个名字，学会认出每一种。
 
 # %% jupyter={"source_hidden": true}
 WRONG = {
@@ -701,8 +701,8 @@ display(
 # counter sees nothing of the transposed ones.</details>
 
 # %% [markdown] lang="zh" of="90ed1744"
-# <details><summary>猜过了吗？那就打开看我们的解读。</summary>
-# 亚像素卷积和与它等价的 6 × 6 转置卷积，乘加次数完全相同，参数只差九个偏置。“最近邻放大，再做 3 × 3 卷积”开销相同，权重只有四分之一：它在大尺寸上计算，同样的数字要算四遍。更小的卷积核开销更低，但要么不均匀，要么均匀而更粗糙。只统计 Conv2d 的计数器，完全看不到转置卷积。</details>
+# <details><summary>猜过之后再展开，看我们的解读。</summary>
+# 亚像素卷积和与它等价的 6 × 6 转置卷积，乘加次数完全相同，参数只差九个偏置。“最近邻放大，再做 3 × 3 卷积”开销相同，权重只有四分之一：它在大尺寸上计算，同样的数字要算四遍。更小的卷积核开销更低，但要么不均匀，要么均匀而更粗糙。只认 Conv2d 的计数器，完全看不到转置卷积。</details>
 
 # %% [markdown]
 # ### Exercise 03.5 · count it yourself
@@ -772,7 +772,7 @@ Table(counted, f"The authors' head, input 256 × 512: {head.parameters:,} parame
 # channels meet; the positions are many.
 
 # %% [markdown] lang="zh" of="c82c5189"
-# **论文与本项目对照。** 论文说推理时没有额外开销 [P]。我们的计数多出 589.82 M 次乘加，即 + 87 %。参数不多，因为只有 20 个通道相互连接；位置却很多。
+# **论文与本项目对照。** 论文说推理时没有额外开销 [P]。我们的计数：多出 589.82 M 次乘加，增加了 87 %。参数不多，因为相互连接的只有 20 个通道；位置却很多。
 
 # %% [markdown]
 # ## Limits
@@ -785,7 +785,7 @@ Table(counted, f"The authors' head, input 256 × 512: {head.parameters:,} parame
 # %% [markdown] lang="zh" of="05e3f17c"
 # ## 局限
 #
-# - 乘加次数相等，不等于用时相等：库对两种写法有不同的实现。请在你的机器上实测。
+# - 乘加次数相等，不等于用时相等：库对两种写法有不同的实现。请在你的机器上计时。
 # - 三个种子，60 步，一个很小的网络，一只猫：换到别处，ICNR 的好处能维持多久，未检验。
 # - 灰色图只显出图案中恒定的部分，边缘处可能更强。
 # - 步幅卷积的*梯度*就是转置卷积，它有自己的棋盘效应。
@@ -810,7 +810,7 @@ Table(counted, f"The authors' head, input 256 × 512: {head.parameters:,} parame
 
 # %% [markdown] lang="zh" of="dd19279d"
 # <details><summary>4. ICNR 让未经训练的层做什么？训练之后它还能保证什么？</summary>做一次卷积，再加最近邻放大，没有棋盘效应。以后的事它不保证：训练可能使各相位又变得不同。</details>
-# <details><summary>5. 头的乘加次数藏在哪里，计数器才看不到？</summary>如果计数器只累加 Conv2d，它们就藏在转置卷积里。</details>
+# <details><summary>5. 头的乘加次数藏在哪里，计数器才看不到？</summary>藏在转置卷积里：计数器只累加 Conv2d，就看不到它们。</details>
 
 # %% [markdown]
 # ## Words and sources
