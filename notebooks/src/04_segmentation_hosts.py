@@ -24,7 +24,7 @@
 #
 # **主张。** 分割网络既要看得远，又要画得出细小的东西。五个宿主网络有五种答案，却遵守同一个约定：编码器生成特征图，头再把特征图变成 logits（未归一化得分）。DSRL 需要的也只有这些。
 #
-# 实测：单核约 15 秒 CPU 时间，内存最多 1.5 GB。数据：合成街景，以及套件自带的两个小网络（`data/checkpoints`）。先修：01、03。不需要联网，也不需要 GPU。
+# 实测：单核约 15 秒 CPU 时间，内存最多 1.5 GB。数据：合成街景，以及本套件自带的两个小网络（`data/checkpoints`）。先修：01、03。不需要联网，也不需要 GPU。
 
 # %%
 from dsrl_lab.course.notebook import show_figure, start
@@ -132,7 +132,7 @@ with theme():
 #
 # ## 学完之后，你能
 #
-# 1. 把任何分割网络拆成编码器、解码器和头来读。
+# 1. 把任何分割网络拆成编码器、解码器和头来理解。
 # 2. 说出它的乘加花在哪里、花在哪个步幅上。
 # 3. 找出感受野中的空隙。
 # 4. 说出金字塔在小特征图上还剩下什么。
@@ -147,7 +147,7 @@ with theme():
 # %% [markdown] lang="zh" of="02fa8360"
 # ## 先猜一猜
 #
-# 输入为 256 × 512 时，PSPNet 的乘加次数是 ESPNetv2 的几倍（二者均按论文配置）？还有：DABNet 最深的特征图步幅为 8，各模块的膨胀率最大为 16。沿一个轴看，有多少个输入像素能够影响它的一个输出？把 `None` 换成数字。
+# 输入为 256 × 512 时，PSPNet 的乘加次数是 ESPNetv2 的几倍（二者均按论文配置）？还有：DABNet 最深的特征图步幅为 8，各模块的膨胀率最大为 16。只看一个方向，有多少个输入像素能够影响它的一个输出？把 `None` 换成你猜的数。
 
 # %%
 display(predict("04.pspnet", None, unit="times"), predict("04.reach", None, unit="pixels"))
@@ -177,7 +177,7 @@ display(predict("04.pspnet", None, unit="times"), predict("04.reach", None, unit
 #
 # $$\text{image} \xrightarrow{\text{encoder}} (f_1, \dots, f_n) \xrightarrow{\text{decoder and head}} (\text{logits}, \text{features}) \xrightarrow{\text{resize}} \text{output}$$
 #
-# 也就是说：编码器把图像变成特征图，解码器和头把特征图变成特征和 logits，最后把 logits 缩放到输出尺寸。图像 (N, 3, H, W)；第 i 张特征图 (N, Cᵢ, ⌈H/sᵢ⌉, ⌈W/sᵢ⌉)；logits (N, K, h, w)。在套件里，这两步是 `forward_features` 和 `forward_head`，各项数值记在 `spec` 中（`dsrl_lab/models/base.py`）。
+# 也就是说：编码器把图像变成特征图，解码器和头把特征图变成特征和 logits，最后把 logits 缩放到输出尺寸。图像 (N, 3, H, W)；第 i 张特征图 (N, Cᵢ, ⌈H/sᵢ⌉, ⌈W/sᵢ⌉)；logits (N, K, h, w)。在本套件里，这两步是 `forward_features` 和 `forward_head`，各项数值记在 `spec` 中（`dsrl_lab/models/base.py`）。
 
 # %%
 rows = [
@@ -333,7 +333,7 @@ with theme():
 # **Paper against ours.** ESPNetv2 of width 2 with 20 outputs costs 674.78 M [A]; the authors call it FLOPs. Our count:
 
 # %% [markdown] lang="zh" of="b2049ac8"
-# DeepLabv3+ 和 PSPNet 让又深又宽的编码器停在步幅 16 或 8 上，开销因此很大。BiSeNet 让一条路径下降到 32，另外还要一条路径的开销。ESPNetv2 和 DABNet 使用*分组*滤波器：每个位置的计算少，位置却多。
+# DeepLabv3+ 和 PSPNet 让又深又宽的编码器停在步幅 16 或 8 上，开销因此很大。BiSeNet 让一条路径下降到步幅 32，但还要为另一条路径付出开销。ESPNetv2 和 DABNet 使用*分组*滤波器：每个位置的计算少，位置却多。
 #
 # **论文与本项目对照。** 宽度为 2、有 20 个输出的 ESPNetv2 需要 674.78 M [A]，作者称之为 FLOPs。我们的计数：
 
@@ -371,7 +371,7 @@ Table(shares, "Taps that fall inside the map (%)", digits=0)
 # *Some thought · useful · 10 minutes.* No convolution needed: one share for the rows, one for the columns, and a product.
 
 # %% [markdown] lang="zh" of="16e2ce95"
-# 在论文的输入尺寸下，膨胀率最大的支路里，五个采样点就有四个乘的是零。它几乎只是一个 1 × 1 卷积，开销却是九倍。
+# 在论文的输入尺寸下，膨胀率最大的支路里，五分之四的采样点乘的都是零。它几乎只是一个 1 × 1 卷积，开销却是九倍。
 #
 # ### 练习 04.2 · 落在特征图内的采样点
 # *需要思考 · 建议做 · 10 分钟。* 用不着卷积：算出行的比例、列的比例，再相乘。
@@ -414,7 +414,7 @@ hint("04.2") + solution("04.2")
 # %% [markdown] lang="zh" of="124a95ee"
 # ## 答案三：求平均（PSPNet）
 #
-# 把每条边分成 1、2、3、6 格，求出每格的平均值，与特征图并在一起。透过这样的格子看街景，只剩下“上面亮，下面暗，左边有点红”。这样画不出轮廓，却知道天空该在哪里。图像小了一半，格子还是那么多，所以这个办法不怕 DSRL 的小输入。开销大的是步幅 8 上的精细编码器。
+# 把每条边分成 1、2、3、6 格，求出每格的平均值，与特征图拼接在一起。透过这样的格子看街景，只剩下“上面亮，下面暗，左边有点红”。这样画不出轮廓，却知道天空该在哪里。图像小了一半，格子还是那么多，所以这个办法不怕 DSRL 的小输入。开销大的是步幅 8 上的精细编码器。
 
 # %% jupyter={"source_hidden": true}
 streets = DecodedSamples(Streets("val", size=(180, 240), length=12))
@@ -602,7 +602,7 @@ with theme():
 # architecture limits it.
 
 # %% [markdown] lang="zh" of="855f4b8f"
-# 对照只有一个点：这个方法量的正是该量的东西。DABNet 的膨胀率留下一座座“孤岛”，看得远，却有空隙，与练习一致。未经训练的 DeepLabv3+ 主要靠浅层特征图来看；金字塔也起作用，只是很淡。PSPNet 和 BiSeNet 看到整张图像。训练会改变这一切，网络结构则限定它能变到哪里。
+# 对照只有一个点：这个方法量的正是该量的东西。DABNet 的膨胀率留下一座座“孤岛”，看得远，却有空隙，正如前面的练习所示。未经训练的 DeepLabv3+ 主要靠浅层特征图来看；金字塔也起作用，只是很淡。PSPNet 和 BiSeNet 看到整张图像。训练会改变这一切，网络结构则限定它能变到哪里。
 
 # %% [markdown]
 # ## Try it: two strangers on one street
@@ -613,7 +613,7 @@ with theme():
 # %% [markdown] lang="zh" of="21c9a951"
 # ## 动手试试：同一条街，两位来客
 #
-# TinyNet 用合成街景训练，ESPNetv2 用*照片*训练。约定是同一个，所以一行代码两者通用。只有一个旋钮：`real`。下载 CamVid（`dsrl-lab data fetch camvid`），把它设为 True：现在谁人生地不熟？
+# TinyNet 用合成街景训练，ESPNetv2 用*照片*训练。约定是同一个，所以一行代码两者通用。可调的只有 `real`。下载 CamVid（`dsrl-lab data fetch camvid`），把它设为 True：这回又是谁人生地不熟？
 
 # %%
 real, picture, kept = False, scene, lab.root / "data" / "checkpoints"
@@ -647,7 +647,7 @@ with theme():
 # %% [markdown] lang="zh" of="f367f262"
 # ## 弄坏它：错误的输出步幅
 #
-# 训练好的 TinyNet 把边长减半三次。去掉最后一次的步幅，就像想要更精细的特征图时常做的那样。没有报错，形状都对得上。可是后面的每个滤波器，视野都只有训练时的一半。膨胀率可以把视野补回来（01）。切换 `DEFECT`。你预计分数会怎样？
+# 训练好的 TinyNet 把边长减半三次。去掉最后一个步幅，就像想要更精细的特征图时常做的那样。没有报错，形状都对得上。可是后面的每个滤波器，视野都只有训练时的一半。膨胀率可以把视野补回来（01）。把 `DEFECT` 换成另一个名字。你预计分数会怎样？
 
 # %%
 DEFECT = "stride taken away"  # the switch: or "stride taken away, dilated in exchange", or "as trained"
@@ -685,7 +685,7 @@ Table(lines, "TinyNet on 12 drawn streets", digits=1)
 #
 # ## 弄坏它：角点
 #
-# 换一个库，放大特征图的方式就可能不同。取一个**完美**的宿主网络：把真实掩码按它的步幅求平均。再用两种方式放大它的答案。损失了什么？
+# 换一个库，放大特征图的方式就可能不同。取一个**完美**的宿主网络：把真值掩码按它的步幅求平均。再用两种方式放大它的答案。损失了什么？
 
 # %%
 lines = []
@@ -798,4 +798,4 @@ hint("04.5") + solution("04.5")
 #
 # - Mehta et al., ESPNetv2, CVPR 2019. Chen et al., DeepLabv3+, ECCV 2018. Zhao et al., PSPNet, CVPR 2017. Yu et al., BiSeNet, ECCV 2018. Li et al., DABNet, BMVC 2019.
 # - Luo et al., Understanding the effective receptive field, NeurIPS 2016.
-# - 在套件里：`dsrl_lab/models/` 下的每个文件，开头都写明出处和与原文的差异。
+# - 在本套件中：`dsrl_lab/models/` 下的每个文件，开头都写明出处和与原文的差异。
