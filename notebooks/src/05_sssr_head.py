@@ -24,7 +24,7 @@
 #
 # **主张。** 在解码器之后加几层，宿主网络输出的掩码就能比输入更大。不管计数器报告什么，这几层都有开销。而它们*从哪里起步*，决定训练好的宿主网络能不能保住原有的水平。
 #
-# 实测：单核约 55 秒 CPU 时间，内存最多 1.2 GB。数据：合成街景；从套件中训练好的 TinyNet（`data/checkpoints/streets_tinynet`）出发。先修：03、04。不需要联网，也不需要 GPU。
+# 实测：单核约 55 秒 CPU 时间，内存最多 1.2 GB。数据：合成街景；从本套件训练好的 TinyNet（`data/checkpoints/streets_tinynet`）出发。先修：03、04。不需要联网，也不需要 GPU。
 
 # %%
 from dsrl_lab.course.notebook import show_figure, start
@@ -164,7 +164,7 @@ with theme():
 # %% [markdown] lang="zh" of="c18216e0"
 # ## 先猜一猜
 #
-# 把作者的头装在 ESPNetv2 上，输入 256 × 512，输出 512 × 1024：乘加次数比宿主网络多百分之几？还有：一个训练好的宿主网络，mIoU 为 52 %。给它装上这个头，权重刚刚随机初始化。一步都没有训练时，两者合起来得多少分？把 `None` 换成数字。
+# 把作者的头装在 ESPNetv2 上，输入 256 × 512，输出 512 × 1024：乘加次数比宿主网络多百分之几？还有：一个训练好的宿主网络，mIoU 为 52 %。给它装上这个头，头的权重刚刚随机初始化。一步都还没有训练时，两者合起来得多少分？把 `None` 换成你猜的数。
 
 # %%
 display(predict("05.cost", None, unit="%"), predict("05.start", None, unit="%"))
@@ -179,7 +179,7 @@ display(predict("05.cost", None, unit="%"), predict("05.start", None, unit="%"))
 # %% [markdown] lang="zh" of="f8e4e609"
 # ## 是输入减半，还是输出加倍？
 #
-# 都对，说的是一回事。图像有 2H × 2W 个像素。网络*接收* H × W，因为开销随边长的平方增长。**基线**也接收 H × W，输出也是 H × W。有了 SSSR，输出又回到图像的尺寸。下面是同一个网络的三种网格。从左到右，轮廓越来越平滑。路灯杆呢？
+# 两种说法都对，说的是一回事。图像有 2H × 2W 个像素。网络*接收* H × W，因为开销随边长的平方增长。**基线**也接收 H × W，输出也是 H × W。有了 SSSR，输出又回到图像的尺寸。下面是同一个网络的三种网格。从左到右，轮廓越来越平滑。路灯杆呢？
 
 # %% jupyter={"source_hidden": true}
 with torch.no_grad():
@@ -311,7 +311,7 @@ hint("05.2") + solution("05.2")
 # everything. The same for the five hosts of 04 and the U-Net of 01, with 19 classes:
 
 # %% [markdown] lang="zh" of="7c2daa7d"
-# 头的开销取决于 K² 和输出的尺寸，与宿主网络无关。宿主网络开销大，它就微不足道；宿主网络轻量，它就几乎占到总量的一半。下面用 19 个类别，把 04 的五个宿主网络和 01 的 U-Net 都算一遍：
+# 头的开销取决于 K² 和输出的尺寸，与宿主网络无关。宿主网络开销大，它就微不足道；宿主网络轻量，它就几乎占到总量的一半。下面用 19 个类别，把笔记本 04 的五个宿主网络和笔记本 01 的 U-Net 都算一遍：
 
 
 # %% jupyter={"source_hidden": true}
@@ -392,7 +392,7 @@ hint("05.3") + solution("05.3")
 # ceiling?
 
 # %% [markdown] lang="zh" of="08a2e529"
-# 输入约为 350 × 701 时，论文的图 1 显示，*普通*的 ESPNetv2 约为 59.1 [read off, ± 0.2]，而 DSRL 为 59.5 [P]。相对于 54.5 的提升，大部分不用任何新方法就能换来。论文没有作这个比较，08 来作。
+# 输入约为 350 × 701 时，论文的图 1 显示，*普通*的 ESPNetv2 约为 59.1 [read off, ± 0.2]，而 DSRL 为 59.5 [P]。相对于 54.5 的增益，大部分不用任何新方法就能换来。论文没有作这个比较，笔记本 08 会作。
 #
 # ## 网格更细，能赢得什么？
 #
@@ -468,7 +468,7 @@ hint("05.4") + solution("05.4")
 # deviation that it takes.
 
 # %% [markdown] lang="zh" of="74a778c3"
-# 权重只是一半。后面还有 BatchNorm：训练时，它把*每张类别图*都变成均值 0、标准差 1。宿主网络本来学到了道路比电线杆常见，这样一来就丢了。接着，PReLU 又把负的得分全部压平。要从宿主网络现有的水平起步，BatchNorm 拿走的均值和标准差就必须还回来。
+# 权重只是一半。后面还有 BatchNorm：训练时，它把*每张类别图*都变成均值 0、标准差 1。宿主网络本来学到了道路比电线杆常见，这样一来就丢了。接着，PReLU 又把负的得分全部压小。要从宿主网络现有的水平起步，BatchNorm 拿走的均值和标准差就必须还回来。
 
 
 # %%
@@ -538,7 +538,7 @@ hint("05.5") + solution("05.5")
 # %% [markdown] lang="zh" of="c328028f"
 # ## 当场训练
 #
-# 三种头，其中一种有两种起步方式，各装在训练好的宿主网络的一份新副本上：20 步，每步 8 张图像，两个种子。宿主网络与头一起学习。双线性头是**阴性对照**：它没有可以学习的权重，它的提升只能来自多训练的这几步。八次训练共约半分钟，每结束一次输出一行。你预计谁会赢？
+# 三种头（其中一种有两种起步方式）各配一份训练好的宿主网络：20 步，每步 8 张图像，两个种子。宿主网络与头一起学习。双线性头是**阴性对照**：它没有可以学习的权重，它的增益只能来自多训练的这几步。八次训练共约半分钟，每结束一次输出一行。你预计谁会赢？
 
 # %% jupyter={"source_hidden": true}
 train = DecodedSamples(Streets("train", size=(180, 240), length=40))
@@ -591,7 +591,7 @@ reveal("05.start", curves["deconvolution, random start"][0][0], unit="%")
 # %% [markdown] lang="zh" of="1bb4e5b5"
 # ## 带走这张图
 #
-# 左：宿主网络与头一起学习时的分数，各两个种子；虚线：还没有加头、没有继续训练的宿主网络。右：同样的分数，只看上面一段。
+# 左：宿主网络与头一起学习时的分数，各两个种子；虚线：宿主网络原来的分数，没有加头，也没有继续训练。右：同样的分数，只看上面一段。
 
 # %% jupyter={"source_hidden": true}
 LOOKS = {
@@ -627,9 +627,9 @@ with theme():
 # *plain* logits, shifted as far, must score the same.
 
 # %% [markdown] lang="zh" of="9ac71fc5"
-# 随机起步的反卷积把训练好的宿主网络丢在一边，再用训练步数把已经会的东西学回来。双线性起步保持在宿主网络附近。零残差的起步毫无损失。但是对照与亚像素头不相上下：好的起步只起保护作用，并不带来提升。
+# 随机起步的反卷积毁掉了训练好的宿主网络，后面的训练都用来把本来就会的重新学回来。双线性起步保持在宿主网络附近。零残差的起步毫无损失。但是对照与亚像素头不相上下：好的起步只起保护作用，并不带来增益。
 #
-# 双线性*起步*为什么一开始比双线性放大还低？因为角点（04）：两个模块合起来偏移 1.5 个输出像素。如果原因真在这里，那么*普通*的 logits 偏移同样的距离，得分也必定相同。
+# 双线性*起步*为什么一开始比双线性放大还低？因为角点（04）：两个模块合起来偏移 1.5 个输出像素。如果原因真在这里，那么*普通*的 logits 偏移同样的距离，得分也应当相同。
 
 # %%
 shift = 1.5  # pixels of the output, up and to the left
@@ -651,7 +651,7 @@ Table({"what": list(both), "mIoU (%)": list(both.values())}, "Is it the shift?",
 # First: no head at all, only finer labels and a BatchNorm on the class maps. Then: each head *beyond* that control. How much is left, do you think?
 
 # %% [markdown] lang="zh" of="4c62858b"
-# **论文与本项目对照。** 在表 1 中，+ SSSR 比普通的基线有提升 [P]。我们根据 CamVid 上的探索性记录，一步一步地问。先问：完全不加头，只用更细的标签，再给类别图加一个 BatchNorm，提升多少？再问：每种头在这个对照*之外*又提升多少？你认为还剩多少？
+# **论文与本项目对照。** 在表 1 中，+ SSSR 相对普通的基线有增益 [P]。我们根据 CamVid 上的探索性记录，一步一步地问。先问：完全不加头，只用更细的标签，再给类别图加一个 BatchNorm，增益有多大？再问：在这个对照*之外*，每种头又增加多少？你认为还剩多少？
 
 # %%
 gained = {name: paper.table_1_gain("sssr", name).value for name in paper.HOSTS}
@@ -675,7 +675,7 @@ Table(table, "ESPNetv2 on CamVid: mean ± 95 % interval over seeds, verdicts cor
 # Baseline and SSSR on one scene, pixel by pixel. Guess first: where will the pixels lie that SSSR wins, and where those that it loses?
 
 # %% [markdown] lang="zh" of="b6c587fa"
-# *未定*：区间包含 0。要么需要更多种子，要么提升太小，看不出来。所有的行见 08。
+# *未定*：区间包含 0。要么需要更多种子，要么增益太小，看不出来。完整的各行结果见笔记本 08。
 #
 # ## 两者差在哪里
 #
@@ -712,7 +712,7 @@ segmentation_compare(
 # %% [markdown] lang="zh" of="b6e7da83"
 # ## 拿可比的来比
 #
-# 作者发布的评估代码在网络自己的输出尺寸上取 argmax，再放大*标签*：基线 ×4，DSRL ×2。于是，一部分提升可能只是因为阶梯更细。
+# 作者发布的评估代码在网络自己的输出尺寸上取 argmax，再放大*标签*：基线 ×4，DSRL ×2。于是，一部分增益可能只是因为阶梯更细。
 #
 # ### 练习 05.6 · 公平的预测
 # *简单 · 建议做 · 5 分钟。* 先处理得分，最后再作决定。
@@ -750,7 +750,7 @@ hint("05.6") + solution("05.6")
 # %% [markdown] lang="zh" of="ee05cb1f"
 # ## 动手试试
 #
-# 低成本的头有两个旋钮：一个是 `width`，一个是像素重排的 `factor` r。r 取 4，一路放大到输出；取 2，停在半路，其余交给双线性。开销各是多少？
+# 低开销的头有两个可调的量：`width`，以及像素重排的 `factor` r。r 取 4，一路放大到输出尺寸；取 2，只放大到一半，其余交给双线性插值。开销各是多少？
 
 # %%
 width, factor = 16, 2
@@ -773,11 +773,11 @@ print(f"width {width}, factor {factor}: {100 * (cost.macs / alone - 1):.1f} % on
 # %% [markdown] lang="zh" of="8bb860ff"
 # ## 弄坏它
 #
-# 有三种办法，能报告一个比实际更好看的数字。形状都不变，都不报错。切换 `DEFECT`。在论文里，你会看到什么？
+# 有三种办法，能报告一个比实际更好看的数字。形状都不变，都不报错。把 `DEFECT` 换成另一个名字。在论文里，你会看到什么？
 #
-# <details><summary>要认得的症状：猜过再打开</summary>
+# <details><summary>要认得的症状：猜过之后再展开</summary>
 #
-# 头明明做了计算，FLOPs 却与没有头时相等。一条陡峭的曲线，不过是爬回它跌下来的地方。把放大标签换成放大 logits，提升就缩小。对策每次都是加一个对照：第二个计数器，宿主网络自己的分数，没有权重的头。
+# 头明明做了计算，FLOPs 却与没有头时相等。一条陡峭的曲线，不过是爬回它跌下来的地方。把放大标签换成放大 logits，增益就缩小。对策每次都是加一个对照：第二个计数器，宿主网络自己的分数，没有权重的头。
 #
 # </details>
 
@@ -822,10 +822,10 @@ Table(lines, "Three better numbers than there are")
 #
 # - 更精细不等于更好：在这里，宿主网络自己的网格从来不是瓶颈。
 # - 计数器漏掉的一个头，可以使轻量宿主网络的开销几乎翻倍。
-# - 好的起步能保护训练好的宿主网络，但不带来提升。
-# - 真正要超过的，是对照那一行。在 CamVid 上，不加头、只加 BatchNorm 就有提升；头在此之外带来什么，未定。
+# - 好的起步能保护训练好的宿主网络，但不带来增益。
+# - 真正要超过的，是对照那一行。在 CamVid 上，不加头、只加 BatchNorm 就有增益；头在此之外带来什么，未定。
 #
-# 所以，“头没有带来明显的提升”也是一个结果。如果 DSRL 有提升，那要靠更好的*特征*：SISR 和特征亲和（06、07）。
+# 所以，“头没有带来明显的增益”也是一个结果。如果 DSRL 有增益，那要靠更好的*特征*：SISR 和特征亲和（06、07）。
 
 # %% [markdown]
 # ## Limits
@@ -860,7 +860,7 @@ Table(lines, "Three better numbers than there are")
 # <details><summary>5. When may class ids be interpolated?</summary>Never: between 2 and 4 there is no class 3. Enlarge logits, then decide.</details>
 
 # %% [markdown] lang="zh" of="793f6ea0"
-# <details><summary>4. 哪个对照能说明，提升不只是因为训练得更久？</summary>双线性头，训练步数相同：它没有自己的权重。</details>
+# <details><summary>4. 哪个对照能说明，增益不只是因为训练得更久？</summary>双线性头，训练步数相同：它没有自己的权重。</details>
 # <details><summary>5. 什么时候可以对类别编号做插值？</summary>任何时候都不可以：2 与 4 之间并不是类别 3。放大 logits，再作决定。</details>
 
 # %% [markdown]
@@ -879,4 +879,4 @@ Table(lines, "Three better numbers than there are")
 #
 # - Wang et al., Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020（图 4，表 1），以及作者发布的代码（头、计数器、评估）。
 # - Long, Shelhamer, Darrell, Fully convolutional networks, CVPR 2015（从双线性起步的反卷积）。
-# - 在套件里：`dsrl_lab/dsrl.py` 中有全部四种头，`dsrl_lab/complexity.py` 中有计数器。
+# - 在本套件中：`dsrl_lab/dsrl.py` 中有全部四种头，`dsrl_lab/complexity.py` 中有计数器。
