@@ -757,7 +757,7 @@ Table(DataFrame(found, columns=["defect", "difference (%)", "field (pixels)"]), 
 # <details><summary>5. Why should a "no extra FLOPs" be checked with a counter that sees transposed convolutions?</summary>Because the enlarging layers may be of that kind. DSRL's head adds 87 % on ESPNetv2, and a Conv2d-only counter shows 0 %.</details>
 
 # %% [markdown] lang="zh" of="9b91fbeb"
-# <details><summary>4. 有什么要靠跳跃连接找回，而空洞卷积从未丢失？</summary>边缘的精确位置：解码器的小图已经丢了，编码器的大图还有。</details>
+# <details><summary>4. 什么东西要靠跳跃连接找回，空洞卷积却从未丢失？</summary>边缘的精确位置：解码器的小图已经丢了，编码器的大图还有。</details>
 # <details><summary>5. 看到“没有额外 FLOPs”，为什么要用认得转置卷积的计数器核对？</summary>因为负责放大的层可能正是转置卷积。DSRL 的头使 ESPNetv2 增加 87 %，只认 Conv2d 的计数器却显示 0 %。</details>
 
 # %% [markdown]
