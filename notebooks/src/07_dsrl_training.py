@@ -207,7 +207,7 @@ with theme():
 # %% [markdown] lang="zh" of="1fb94a6c"
 # ## 先猜一猜
 #
-# 猜两个数。幂取 0.9 时，多项式学习率在训练进行到多大比例（0 到 1）时降到初始值的一半？另外，训练时一次前向传播的全部乘加中，有百分之多少在部署时不再需要？把答案写在 `None` 的位置。
+# 猜两个数。幂次取 0.9 时，多项式学习率在训练进行到多大比例（0 到 1）时降到初始值的一半？另外，训练时一次前向传播的全部乘加中，有百分之多少在部署时不再需要？把答案写在 `None` 的位置。
 
 # %%
 display(predict("07.half", None), predict("07.left_behind", None, unit="%"))
@@ -226,7 +226,7 @@ display(predict("07.half", None), predict("07.left_behind", None, unit="%"))
 #
 # $$L = L_{ce} + w_1 L_{mse} + w_2 L_{fa},\qquad w_1 = 0.1,\ w_2 = 1$$
 #
-# 写成纯文本：L = L_ce + 0.1 L_mse + L_fa。网络看到的是边长减半、尺寸为 H × W 的图像，输出 2H × 2W 的结果。SISR 以原图为目标，不需要任何标注。FA 比较 S_seg 与 S_sr：两者都由各自预测层*之前*的最后一层特征算出，特征先平均到输出边长的 1/8。
+# 写成纯文本：L = L_ce + 0.1 L_mse + L_fa。网络看到的是边长减半、尺寸为 H × W 的图像，输出 2H × 2W 的结果。SISR 以原图为目标，不需要任何标注。FA 比较 S_seg 与 S_sr：两者都由各自预测层*之前*的最后一层特征算出；计算之前，先对特征分块取均值，缩小到输出边长的 1/8。
 
 # %%
 output = network(example.low_res)
@@ -328,7 +328,7 @@ Table({"output": list(given), "largest difference": apart}, "By hand against DSR
 # %% [markdown] lang="zh" of="c2369edf"
 # ## 自己写：一步训练
 #
-# *较难 · 本章核心 · 20 分钟。* 三个损失相加，求一次梯度，用动量为 0.9 的 SGD 走一步。权重衰减只作用于矩阵（`p.ndim > 1`）。学习率按多项式下降：初始值乘以 (1 − i/n) 的 0.9 次方。写完之后，你的五步会与套件训练循环的五步逐一对照。SISR 损失中的两张图像都要先经过 `normalise`。
+# *较难 · 本章核心 · 20 分钟。* 三个损失相加，求一次梯度，用动量为 0.9 的 SGD 走一步。权重衰减只作用于矩阵（`p.ndim > 1`）。学习率按多项式下降：初始值乘以 (1 − i/n) 的 0.9 次方。写完之后，你的五步会与本套件训练循环的五步逐一对照。SISR 损失中的两张图像都要先经过 `normalise`。
 
 
 # %%
@@ -398,7 +398,7 @@ Table(both, "The objective over five steps of SGD", digits=5)
 #
 # $$\eta_i = \eta_0\,(1 - i/n)^{0.9},\qquad i = 0 \dots n-1$$
 #
-# 先迈大步，然后越走越小，直到训练结束，所以必须事先知道何时结束。论文的取值是二手信息 [B]；轮次数、批大小和裁剪尺寸未知。
+# 先迈大步，再越迈越小，直到训练结束。所以必须事先知道何时结束。论文的取值是二手信息 [B]；轮次数、批大小和裁剪尺寸未知。
 #
 # ### 练习 07.2 · 学习率调度中的一步
 # *简单 · 建议做 · 5 分钟。* 这里最常见的错误是差一步：每次训练的最后一个批都白白浪费，而且没有人会发现。
@@ -507,7 +507,7 @@ hint("07.3") + solution("07.3")
 # %% [markdown] lang="zh" of="670059b6"
 # ## 训练
 #
-# 训练循环是开放的：`fit` 每隔几步产出一条记录，谁来取下一条，谁就推动训练前进。因此笔记本可以在两条记录之间画图、停止或者改主意。三种配置，种子、图像、步数都相同，在空闲的单核上约需二十秒。`shuffled` 是阴性对照：FA 对照的是*另一张*图像的 SISR 特征。
+# 训练循环是开放的：`fit` 每隔几步产出一条记录，谁来取下一条，谁就推动训练前进。因此笔记本可以在两条记录之间画图、停止或者改主意。三种配置，种子、图像、步数都相同，在空闲的单核上约需二十秒。`shuffled` 是阴性对照：FA 用的是*另一张*图像的 SISR 特征。
 
 
 # %% jupyter={"source_hidden": true}
@@ -548,7 +548,7 @@ records = {row: train(model, configs[row], row) for row, model in models.items()
 # %% [markdown] lang="zh" of="1a16a7f4"
 # ## 主任务与辅助任务
 #
-# 分割是**主任务**，SISR 是**辅助任务**：没有人要它重建的图像。它对结果的唯一作用，是给共享编码器的一份梯度。编码器一旦训练好，这份作用就留在权重里了，所以 SISR 可以去掉。
+# 分割是**主任务**，SISR 是**辅助任务**：没有人要它重建的图像。它对结果的唯一作用，是传给共享编码器的那份梯度。编码器一旦训练好，这份作用就留在权重里了，所以 SISR 可以去掉。
 #
 # 它的梯度有帮助吗？比较方向就知道。余弦接近 1，说明与主任务同向；0 表示方向正交，互不相干；小于 0 则是在与主任务作对。
 
@@ -572,7 +572,7 @@ Table(lines, "Pull on the encoder, and its cosine with the main task's, on one b
 # %% [markdown] lang="zh" of="65bc4193"
 # SISR 的拉力起初最大，随着重建的图像越来越准而减弱。它的余弦接近 0：在这个批上，它与主任务互不相干。
 #
-# ## 停下来，再逐位一致地继续
+# ## 停下来再继续，结果逐位相同
 #
 # 中断后继续的训练，应当与一口气跑完的是*同一次*训练。监视器会显示接缝：先前的记录画成灰色。一步训练中抽取的所有随机数都由种子和步号决定，所以只需保存权重、动量和步号，别的都不用。这次训练需要半分钟。
 
@@ -694,7 +694,7 @@ hint("07.4") + solution("07.4")
 # %% [markdown] lang="zh" of="0762db4b"
 # ## 去掉 SISR，并加以证明
 #
-# `DSRL` 内部*持有*一个完整的网络 `task_model`，即宿主网络加 SSSR 头。部署就是取出这一部分：没有可能忘记设置的开关，也不用会掩盖错误的 `strict=False` 来加载。三个证据：logits、张量的名称、乘加次数。
+# `DSRL` 内部*持有*一个完整的网络 `task_model`，即宿主网络加 SSSR 头。部署就是取出这一部分：没有什么开关会忘了设置，加载时也用不着 `strict=False`，它会掩盖错误。三个证据：logits、张量的名称、乘加次数。
 
 # %%
 trained, image = models["dsrl"].eval(), val_set[0].image[None, :, ::2, ::2]
@@ -727,7 +727,7 @@ reveal("07.left_behind", 100 * (1 - counted[1].macs / counted[2].macs), unit="%"
 # SISR 和 FA 在推理时没有任何开销：这项主张不折不扣地成立。SSSR 头则保留下来，确有开销。笔记本 05 算过作者的头在 ESPNetv2 上的开销。
 #
 # ### 练习 07.5 · 亲手取出
-# *简单 · 本章核心 · 5 分钟。* 从整个网络的张量中，得到部署网络的张量。
+# *简单 · 本章核心 · 5 分钟。* 从整个网络的张量中，挑出部署的网络所需的张量。
 
 
 # %%
@@ -762,7 +762,7 @@ hint("07.5") + solution("07.5")
 # ## 弄坏它
 #
 # 公开代码中的缺陷：SISR 的解码器不在优化器的任何一组里，梯度却仍然*穿过*它流入编码器。解码器一直是随机的，编码器能从它那里学到什么？那份代码漏写了列表中的一项，这里用 `requires_grad_(False)` 达到同样的效果。
-# 随后是值得带走的一张图：四次训练的交叉熵、SISR 误差和 FA，以及它们在十二个场景上的得分。
+# 随后是值得带走的一张图：四次训练的交叉熵、SISR 误差和 FA，以及它们在十二个场景上的分数。
 
 
 # %%
@@ -801,7 +801,7 @@ with theme():
 # minutes of drawn streets. It shows *how* the whole is trained. *Whether* it gains is the question of notebook 08.
 
 # %% [markdown] lang="zh" of="083c7103"
-# 要认得的症状：一步训练前后，参数完全没变；SISR 误差居高不下。FA 在对照组中也会下降：无论内容是什么，两张特征图总可以变得相像。
+# 要认得的症状：一步训练前后，参数完全没变；SISR 误差居高不下。FA 在对照中也会下降：无论内容是什么，两张特征图总可以变得相像。
 #
 # **论文与本项目对照。** 论文报告，在 Cityscapes 上输入为 256 × 512 时，ESPNetv2 的 mIoU 从 54.5 % 升到 59.5 % [P]。我们这里只有一个种子，用合成街景训练了两分钟。它展示的是整套方法*如何*训练；*有没有*增益，要到笔记本 08 才回答。
 
@@ -891,7 +891,7 @@ Table(
 #
 # <details><summary>1. 哪两个张量参与 FA？</summary>各自预测层之前的最后一层特征：宿主网络的特征（经过特征变换）和 SISR 的特征。不是类别图，也不是颜色。</details>
 # <details><summary>2. 最后一步的学习率是多少？</summary>不是零，而是初始值乘以 (1/n) 的 0.9 次方。零属于再往后的一步。</details>
-# <details><summary>3. 你的 SISR 损失不下降，分数反而变低。先检查什么？</summary>检查 一步训练之后，SISR 的参数有没有变化。</details>
+# <details><summary>3. 你的 SISR 损失不下降，分数反而变低。先检查什么？</summary>检查一步训练之后，SISR 的参数有没有变化。</details>
 
 # %% [markdown]
 # <details><summary>4. What must a checkpoint hold besides weights?</summary>The momentum and the number of the step. All draws follow from the seed and that number.</details>

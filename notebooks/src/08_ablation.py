@@ -138,7 +138,7 @@ segmentation_compare(
 # %% [markdown] lang="zh" of="de49cb46"
 # ## 先猜一猜
 #
-# CamVid，从 90×120 到 180×240，ESPNetv2。六个种子平均下来，完整的 DSRL 的 mIoU 比基线高多少个百分点？又假设种子之间的离散程度与这里相同，*真实*增益要有多大，六个种子才能在 10 次重复中有 8 次看出来？
+# CamVid，从 90×120 到 180×240，ESPNetv2。六个种子平均下来，完整的 DSRL 的 mIoU 比基线高多少个百分点？再假设种子之间的离散程度与这里相同：*真实*增益要有多大，六个种子才能在 10 次重复中有 8 次看出来？
 
 # %%
 predict("08.gain", None, unit="points")
@@ -159,7 +159,7 @@ predict("08.visible", None, unit="points")
 #
 # $$\mathrm{IoU}_k=\frac{\text{right pixels of class }k}{\text{true}+\text{predicted}-\text{right pixels}},\qquad\text{mIoU}=\text{mean over }k$$
 #
-# 式中 right pixels 是预测正确的像素，true、predicted 分别是真值和预测中属于该类的像素；mIoU 是各类别的均值。形状：每张图像一个混淆矩阵 (K, K)，一组图像就是 (图像数, K, K)。本领域的惯例是*合并*：先把矩阵相加，只除一次。有些代码却先算每张图像的 mIoU，再取平均。同样的网络，同样的八个场景：
+# 式中 right pixels 是预测正确的像素，true、predicted 分别是真值和预测中属于该类的像素；mIoU 是各类别的均值。形状：每张图像一个混淆矩阵 (K, K)，一组图像就是 (图像数, K, K)。本领域的惯例是*合并*：先把矩阵相加，最后只除一次。有些代码却先算每张图像的 mIoU，再取平均。同样的网络，同样的八个场景：
 
 # %%
 of_pictures = {
@@ -243,7 +243,7 @@ reveal("08.gain", round(whole["mean"].iloc[0], 2), unit="points")
 # %% [markdown] lang="zh" of="ea61e7c4"
 # ## 什么保持了一致，什么没有
 #
-# 在同一设置、同一种子下，各行的图像、步数、顺序、裁剪和翻转都相同。但这些记录是**探索性**的：各行之间的差别不止于组成部分，还有角点对齐、一处学习率，以及粗像素取什么标签；分数也只来自验证集，那是一段 6.7 秒的视频。它们只能*提示*，不能定论。`data/runs/DESIGN.md` 写明了哪些检验才能定论。
+# 在同一设置、同一种子下，各行的图像、步数、顺序、裁剪和翻转都相同。但这些记录是**探索性**的：各行之间的差别不止于组成部分，还有角点对齐、个别层的学习率，以及粗像素取什么标签；分数也只来自验证集，那是一段 6.7 秒的视频。它们只能*提示*，不能定论。`data/runs/DESIGN.md` 写明了哪些检验才能定论。
 
 # %%
 shared = runs["record"].iloc[0].first["train"]
@@ -296,7 +296,7 @@ with theme():
 
 # %% [markdown] lang="zh" of="31766a8b"
 # ### 练习 08.2 · 配对区间
-# *需要思考 · 本章核心 · 8 分钟。* 用学生氏 t 分布，因为只凭几个种子很难估准它们自身的离散程度。
+# *需要思考 · 本章核心 · 8 分钟。* 用学生氏 t 分布，因为只凭几个种子，很难估准它们自身的离散程度。
 
 
 # %%
@@ -417,7 +417,7 @@ with theme():
 # %% [markdown] lang="zh" of="758a8c04"
 # ## 每个部分贡献多少
 #
-# 与基线相比，一行显示的是它所有组成部分合起来的效果。下表每一行只改变一处，或者拿完整的方法与某个对照比较。让 FA 对照*另一张*图像，就是 FA 的对照：它带来的增益属于正则化，而不是来自图像的结构。
+# 与基线相比，一行显示的是它所有组成部分合起来的效果。下表每一行只改变一处，或者拿完整的方法与某个对照比较。让 FA 用*另一张*图像的特征，就是 FA 的对照：这样得到的增益来自正则化，而不是来自图像的结构。
 
 # %%
 steps = results.steps(results.pick(results.scores(runs)))
@@ -656,7 +656,7 @@ Table(pd.DataFrame(judged, columns=columns), "exploratory verdicts, CamVid 90×1
 # %% [markdown] lang="zh" of="55cec97c"
 # ## 作出定论的检验
 #
-# 在相关训练开始之前，三个问题就已写下：使用新的种子，各行之间只有组成部分不同，并在 233 张测试图像上评分。完整的方法比零成本的做法更好吗（C1）？除了头之外，SISR 和 FA 有贡献吗（C2）？起作用的是*这张*图像的结构吗（C3）？最后一个种子结束之前，不计算任何检验；在那之前，下一个单元格只会说明这一点。
+# 在相关训练开始之前，三个问题就已写下：使用新的种子，各行之间只有组成部分不同，并在 233 张测试图像上评分。完整的方法比零成本的做法更好吗（C1）？除了头之外，SISR 和 FA 有贡献吗（C2）？起作用的是*这张*图像的结构吗（C3）？最后一个种子训练完之前，不计算任何检验；在那之前，下一个单元格只会说明这一点。
 
 # %%
 WHOLE, SEEDS = "depthwise_figure4", range(6, 18)
@@ -725,7 +725,7 @@ Table(knob.assign(row=knob["row"].map(NAMES))[["row", "mean", "low", "high"]], f
 #
 # <details><summary>1. 为什么要逐个种子求差？</summary>种子相同的训练共用图像、顺序和裁剪。共有的部分在求差时抵消，区间因此变短。</details>
 # <details><summary>2. 区间既包含零，又包含论文的增益，该怎么说？</summary>未定。并补充说明：你的种子能看出的最小差别是多少。</details>
-# <details><summary>3. 哪个对照能区分结构与正则化？</summary>让 FA 对照另一张图像：正则化作用一样强，那张图像的结构却派不上用场。</details>
+# <details><summary>3. 哪个对照能区分结构与正则化？</summary>让 FA 用另一张图像的特征：正则化作用一样强，那张图像的结构却派不上用场。</details>
 
 # %% [markdown]
 # <details><summary>4. Two rows differ in training length. What does their difference measure?</summary>Length and parts together. It says nothing about the parts.</details>

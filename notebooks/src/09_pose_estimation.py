@@ -22,9 +22,9 @@
 # %% [markdown] lang="zh" of="3686e311"
 # # 09 · 姿态估计
 #
-# **主张。** DSRL 对任务只有两点要求：稠密的输出，和一个损失函数。把姿态网络交给它，热图就取代了掩码，`dsrl_lab/dsrl.py` 一行都不用改。
+# **主张。** DSRL 对任务只有两点要求：稠密的输出和一个损失函数。把姿态网络交给它，热图就取代了掩码，`dsrl_lab/dsrl.py` 一行都不用改。
 #
-# 实测：单核约 20 秒 CPU 时间，内存 1.0 GB。数据：合成街景中的行人，当场绘制；两个随仓库提供的网络；真人数据（Leeds Sports Pose）上的实验记录。先修：05（SSSR）、06（特征亲和）。不需要联网，不需要 GPU。
+# 实测：单核约 20 秒 CPU 时间，内存 1.0 GB。数据：合成街景中的行人，当场绘制；两个随仓库提供的网络；真人数据（Leeds Sports Pose）上的实验记录。先修：05（SSSR）、06（特征亲和）。不需要联网，也不需要 GPU。
 
 # %%
 from dsrl_lab.course.notebook import show_figure, start
@@ -161,7 +161,7 @@ with theme():
 # %% [markdown] lang="zh" of="c2d8a214"
 # ## 先猜一猜
 #
-# 运行之前先猜两个数。**完美网络的热图**，取最亮的像素作为关节点位置。若热图只有 12×12 像素，平均每个关节点会偏多少（以 96×96 裁剪图的像素计）？另外：**一个完全不看图像的网络**，对每个人都回答训练集的平均姿态，它的 `PCK@0.2`（误差不超过躯干长度五分之一的关节点所占比例）是多少？
+# 运行之前先猜两个数。从**完美网络的热图**上，取最亮的像素作为关节点的位置。若热图只有 12×12 像素，平均每个关节点会偏多少（以 96×96 裁剪图的像素计）？另外：**一个完全不看图像的网络**，对每个人都回答训练集的平均姿态，它的 `PCK@0.2`（误差不超过躯干长度五分之一的关节点所占比例）是多少？
 
 # %%
 predict("09.offset", None, unit="pixels")
@@ -402,7 +402,7 @@ Table(
 # channels serves both wishes from the first step on. Remember that when the scores come.
 
 # %% [markdown] lang="zh" of="9baba1f7"
-# 关节点损失接近 1，就相当于交了白卷；低于 1，网络才算学到了东西。SISR 降得最快，因为平滑的图像很容易画出来。从第一步起，一个只有八个通道的编码器就要同时满足两个要求。看到后面的得分时，请记住这一点。
+# 关节点损失接近 1，就相当于交了白卷；低于 1，网络才算学到了东西。SISR 降得最快，因为平滑的图像很容易画出来。从第一步起，一个只有八个通道的编码器就要同时满足两个要求。看到后面的分数时，请记住这一点。
 
 # %% [markdown]
 # ## Scoring: PCK
@@ -517,7 +517,7 @@ with theme():
 # people, a gap of a few points is an observation, not evidence: one joint of one person is 0.3 points.
 
 # %% [markdown] lang="zh" of="ee9b140a"
-# 从下往上看。训练过的网络比*平均姿态*高出多少，就是它真正看到了多少；其余的靠站姿就能猜到。只有一个随机种子、24 个人，几个百分点的差距只是观察，不是证据：一个人的一个关节点就值 0.3 个百分点。
+# 从下往上看。训练过的网络比*平均姿态*高出多少，就是它真正看到了多少；其余的靠站姿就能猜到。只有一个种子、24 个人，几个百分点的差距只是观察，不是证据：一个人的一个关节点就值 0.3 个百分点。
 
 # %% [markdown]
 # ## Real people
@@ -528,7 +528,7 @@ with theme():
 # %% [markdown] lang="zh" of="eb61f655"
 # ## 真实的人
 #
-# 从 Leeds Sports Pose Extended 中取 960 人训练，240 人评分，2,400 步，三个随机种子。这里平均姿态的得分只有 5 %：做运动不像在街上走路。运行之前先想一想：哪一行会领先？
+# 从 Leeds Sports Pose Extended 中取 960 人训练，240 人评分，2,400 步，三个种子。这里平均姿态的分数只有 5 %：做运动不像在街上走路。运行之前先想一想：哪一行会领先？
 
 # %%
 people = results.runs(lab.root / "data" / "runs" / "lsp_hrnet")
@@ -558,9 +558,9 @@ with theme():
 # of *another* person, which has no structure to teach.
 
 # %% [markdown] lang="zh" of="78172107"
-# **论文与本项目对照。** 论文摘要声称：以 HRNet-w32 在 COCO 上，FLOPs 相同而 mAP 高 2 个百分点 [P]，但没有给出姿态估计的表格。这项主张在这里*未检验*：我们用的是 `PCK`，网络规模只有它的 1/150，在 960 个人上从随机权重开始训练。
+# **论文与本项目对照。** 论文摘要声称：用 HRNet-w32，在 COCO 上，FLOPs 相同而 mAP 高 2 个百分点 [P]；但没有给出姿态估计的表格。这项主张在这里*未检验*：我们用的是 `PCK`，网络规模只有它的 1/150，在 960 个人上从随机权重开始训练。
 #
-# 这些记录提示：热图变细，无论靠双线性放大还是 SSSR，三个种子都看不出差别。加上 SISR 和 FA，得分下降。让 FA 对照*另一个*人的特征，结果也一样，而那里并没有可供学习的结构。
+# 这些记录提示：热图变细，无论靠双线性放大还是 SSSR，三个种子都看不出差别。加上 SISR 和 FA，分数下降。让 FA 用*另一个*人的特征，分数同样下降，而那里并没有可供学习的结构。
 
 # %% [markdown]
 # ## Try it
@@ -570,7 +570,7 @@ with theme():
 # %% [markdown] lang="zh" of="ce8455c1"
 # ## 动手试试
 #
-# 只有一个旋钮：`alpha`。对*完美*的网络来说，容差取多大时，粗细热图才会有差别？
+# 可调的只有 `alpha`。对*完美*的网络来说，容差取多大时，粗细热图才会有差别？
 
 # %%
 alpha = 0.05
@@ -590,7 +590,7 @@ Table(
 # %% [markdown] lang="zh" of="7a238a8f"
 # ## 弄坏它
 #
-# 除了一处真实出现过的缺陷，这条流水线是完美的：输入 24×24 的真值热图，得分本应接近 100 %。三种缺陷都不会改变形状，不会报错，也都能照常训练。改动 `DEFECT`，先猜得分，再运行。
+# 除了一处真实出现过的缺陷，这条流水线是完美的：输入 24×24 的真值热图，分数本应接近 100 %。三种缺陷都不会改变形状，不会报错，也都能照常训练。改动 `DEFECT`，先猜分数，再运行。
 
 # %%
 WRONG = {
@@ -620,7 +620,7 @@ with theme():
 # left corner (a target of another size). A skeleton that looks right to the eye and scores a quarter (left and right).
 
 # %% [markdown] lang="zh" of="9712cdc4"
-# 要认得这些症状：所有关节点朝同一方向偏移，`PCK@0.2` 却几乎不变（差了半个像素：看平均偏移）；所有点都挤到左上角（目标热图按另一种尺寸画的）；骨架看上去没问题，得分却只有四分之一（左右互换）。
+# 要认得的症状：所有关节点朝同一方向偏移，`PCK@0.2` 却几乎不变（差了半个像素：看平均偏移）；所有点都挤到左上角（目标热图按另一种尺寸画的）；骨架看上去没问题，分数却只有四分之一（左右互换）。
 
 # %% [markdown]
 # ## What was learnt
@@ -636,7 +636,7 @@ with theme():
 # - 这个框架可以迁移：换一个宿主网络，换一个损失，还是同一个 `DSRL`，部署时没有任何多余的部分。
 # - 方法还没起作用，细节就已决定成败：半个像素、损失的尺度、用谁的躯干。
 # - 多一项任务，就要多一些容量。八个通道若还要重画图像，留给关节点的就少了。论文的编码器有四倍的通道。
-# - 一个得分旁边要有它的下限（平均姿态）和上限（完美的热图）。
+# - 一个分数旁边要有它的下限（平均姿态）和上限（完美的热图）。
 
 # %% [markdown]
 # ## Limits
@@ -649,9 +649,9 @@ with theme():
 # %% [markdown] lang="zh" of="eaa3e389"
 # ## 局限
 #
-# - 合成人物只有二十几种姿态，而且都直立着，所以平均姿态在他们身上得分很高。
+# - 合成人物只有二十几种姿态，而且都直立着，所以平均姿态在他们身上分数很高。
 # - 960 个真人太少：HRNet 发布的配置在 150,000 人上训练 210 个轮次。这个数据集的论文自己也说，许多标注是错的。
-# - 人的框是给定的，这些得分不含检测器的误差。
+# - 人的框是给定的，这些分数不含检测器的误差。
 # - `coco_hrnet_128_dsrl` 是论文的设置，要用 GPU，还没有人在本套件中运行过。
 
 # %% [markdown]
@@ -674,7 +674,7 @@ with theme():
 
 # %% [markdown] lang="zh" of="a7d8dfe1"
 # <details><summary>4. 所有关节点都偏左一个像素，该查哪里？</summary>查漏掉的半个像素：可能在关节点换算成热图位置时，也可能在读回时。</details>
-# <details><summary>5. <code>PCK@0.2</code> 是 37 %。高兴之前，先问什么？</summary>平均姿态得多少分，完美的热图得多少分，用的是谁的躯干，跑了几个随机种子。</details>
+# <details><summary>5. <code>PCK@0.2</code> 是 37 %。高兴之前，先问什么？</summary>平均姿态得多少分，完美的热图得多少分，用的是谁的躯干，跑了几个种子。</details>
 
 # %% [markdown]
 # ## Words and sources
@@ -697,4 +697,4 @@ with theme():
 # - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020（摘要，图 9）。
 # - Sun, Xiao, Liu, Wang: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019.
 # - Huang et al.: The Devil Is in the Details, CVPR 2020. Johnson, Everingham: Learning Effective Human Pose Estimation from Inaccurate Annotation, CVPR 2011.
-# - 本套件中：`dsrl_lab/models/pose/heatmaps.py`，`dsrl_lab/training/pose.py`。
+# - 在本套件中：`dsrl_lab/models/pose/heatmaps.py`，`dsrl_lab/training/pose.py`。

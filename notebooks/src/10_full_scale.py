@@ -53,7 +53,7 @@ from dsrl_lab.tools.bench import plan as plans
 # %% [markdown] lang="zh" of="e86b6dc8"
 # ## 同样的点，换一根坐标轴
 #
-# 从论文图 1 读出的数据，只取 ESPNetv2。左图：得分随输入**尺寸**的变化，与论文的画法相同。右图：同样的点，横轴换成**乘加次数**，全部计入，包括作者发布的 SSSR 头中的两个反卷积。右图中 DSRL 的曲线在哪里？
+# 从论文图 1 读出的数据，只取 ESPNetv2。左图：分数随输入**尺寸**的变化，与论文的画法相同。右图：同样的点，横轴换成**乘加次数**，全部计入，包括作者发布的 SSSR 头中的两个反卷积。右图中 DSRL 的曲线在哪里？
 
 # %% jupyter={"source_hidden": true}
 points = [point for point in paper.FIGURE_1 if point.host == "ESPNetv2"]
@@ -96,7 +96,7 @@ with theme():
 # **Paper against ours.** Repository: 674.78 M "FLOPs" for both rows [A]. Ours, on the same network: 674.46 M without the head, 1264.28 M with it.
 
 # %% [markdown] lang="zh" of="7895de91"
-# 左图中，DSRL 在最小的尺寸上高出五个百分点。右图中，它的曲线在那里与基线相交，此后一直在基线下方。点线是对照：不计转置卷积，就会得出这样的结论。
+# 左图中，DSRL 在最小的尺寸上高出五个百分点。右图中，它的曲线在那里与基线相交，此后一直在基线下方。点线是对照：如果不计转置卷积，看到的就是这条线。
 #
 # **论文与本项目对照。** 作者的代码仓库：两行都是 674.78 M “FLOPs” [A]。我们对同一网络的计数：不带头 674.46 M，带头 1264.28 M。
 
@@ -174,7 +174,7 @@ Table(
 # *Easy · useful · 4 minutes.* HRNet's paper says 7.1 GFLOPs for 7.645 · 10⁹ multiply-adds. Bring a table's number back to multiply-adds.
 
 # %% [markdown] lang="zh" of="d624b02c"
-# 674.46 与 674.78 这样的小差别，来自第二十个类别之类的细节；相差两倍则决不会是细节。乘加次数相等，用时也未必相等：头处理的是*输出*尺寸的特征图，读写内存也要时间（`dsrl-lab bench deployment`）。
+# 674.46 与 674.78 这样的小差别，来自第二十个类别之类的细节；差一倍，就决不会是细节造成的。乘加次数相等，用时也未必相等：头处理的是*输出*尺寸的特征图，读写内存也要时间（`dsrl-lab bench deployment`）。
 #
 # ### 练习 10.1 · 表中数字的含义
 # *简单 · 建议做 · 4 分钟。* 7.645 · 10⁹ 次乘加，在 HRNet 的论文里写作 7.1 GFLOPs。请把表中的数字还原成乘加次数。
@@ -210,7 +210,7 @@ hint("10.1") + solution("10.1")
 # %% [markdown] lang="zh" of="ddf36d95"
 # ## 同样的乘加次数能换来什么
 #
-# 对任何附加的头，都可以问一个公平的问题：把同样多的乘加次数用来加大输入，*普通*网络能得多少分？开销与面积成正比，得分从基线自己的曲线上读取。
+# 对任何附加的头，都可以问一个公平的问题：把同样多的乘加次数用来加大输入，*普通*网络能得多少分？开销与面积成正比，分数从基线自己的曲线上读取。
 
 # %% jupyter={"source_hidden": true}
 equal = 256 * (row.macs / host.macs) ** 0.5
@@ -281,7 +281,7 @@ Table(
 #     --set train.batch_size=128 --set train.learning_rate=0.08 --set train.iterations=11250
 # ```
 #
-# 中断的任务用 `--resume` 继续，结果逐位相同：每一步的随机抽取由随机种子和步数决定。消融实验的每一行都训练同样多的迭代次数。
+# 中断的任务用 `--resume` 继续，结果逐位相同：每一步的随机抽取都由种子和步号决定。消融实验的每一行都训练同样多的迭代次数。
 
 # %% [markdown]
 # ### Exercise 10.2 · the same run on more GPUs
@@ -486,7 +486,7 @@ Table({"setting": list(paper.SETTINGS), "value": [str(number) for number in pape
 # %% [markdown] lang="zh" of="0e435cf8"
 # ## 动手试试
 #
-# 只有一个旋钮：`gpu`。每块 GPU 要配多少个 CPU 核心，这个配方才轮到等 GPU？
+# 可调的只有 `gpu`。每块 GPU 要配多少个 CPU 核心，这个配方才轮到等 GPU？
 
 # %%
 gpu = "T4"  # or V100, A100, H100
@@ -516,7 +516,7 @@ Table(
 # - 峰值取自产品手册。梯度交换和重新启动没有计入；评估计入了，但很粗略。
 # - 读取时间是在一台计算机上、用合成街景测得的；照片更难压缩。
 # - BatchNorm 只看到一块 GPU 上的图像，而两张太少（`train.sync_batch_norm=true`）。
-# - 图 1 的得分是读图所得，误差约 0.2；而且图中的坐标轴与点本身也对不上。
+# - 图 1 的分数是读图所得，误差约 0.2；而且图中的坐标轴与点本身也对不上。
 
 # %% [markdown]
 # ## Five questions to take along
@@ -557,4 +557,4 @@ Table(
 #
 # - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020（表 1，图 1），以及作者发布的代码。
 # - Sun, Xiao, Liu, Wang: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019. Goyal et al.: Accurate, Large Minibatch SGD, 2017.
-# - 本套件中：`dsrl_lab/tools/bench/plan.py`，`dsrl_lab/tools/bench/cost.py`，`dsrl_lab/results/paper_numbers.py`。
+# - 在本套件中：`dsrl_lab/tools/bench/plan.py`，`dsrl_lab/tools/bench/cost.py`，`dsrl_lab/results/paper_numbers.py`。
