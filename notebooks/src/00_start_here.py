@@ -59,7 +59,7 @@ from dsrl_lab.widgets.examples import street_features
 # %% [markdown] lang="zh" of="77affeaf"
 # ## 粗与细：网格能画出什么？
 #
-# 这里还没有用到任何网络。两张掩码都是完美答案：粗的那张每 4 × 4 个像素给一个类别，细的那张每 2 × 2 个像素给一个。请盯住那根电线杆。
+# 这里还没有用到任何网络。两张掩码都是完美答案：粗的那张每 4 × 4 个像素给一个类别，细的那张每 2 × 2 个像素给一个。请盯住那根细杆。
 
 # %% jupyter={"source_hidden": true}
 street = street_features()
@@ -336,4 +336,4 @@ with theme():
 
 # %% [markdown] lang="zh" of="676bee3f"
 # <details><summary>4. 上面的柱状图<em>不能</em>证明什么？</summary>换了数据、网络或训练步数会怎样，它都不能证明。这是探索性实验：它提示的东西，还要用新的种子来检验。</details>
-# <details><summary>5. 要找增益，先看哪里：天空，还是电线杆？</summary>电线杆。天空面积大，粗网格也画得好；损失最大的是细长物体。</details>
+# <details><summary>5. 要找增益，先看哪里：天空，还是细杆？</summary>细杆。天空面积大，粗网格也画得好；损失最大的是细长物体。</details>

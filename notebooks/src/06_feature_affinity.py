@@ -58,7 +58,7 @@ from dsrl_lab.widgets.examples import street_features
 # positions costs most?
 
 # %% [markdown] lang="zh" of="1d36c16f"
-# ## 一张图看懂：从特征到损失
+# ## 一图看懂：从特征到损失
 #
 # 两个分支看同样的四个位置：一块暗路面、一块亮路面、一辆车和天空。每个位置是一个向量，有两个通道。请从左到右看每一行：长度被消去，角度保留下来，再变成数字。看最后一幅之前先想一想：哪一对位置的代价最大？
 
@@ -671,7 +671,7 @@ with theme():
 # *Some thought · useful · 8 minutes.* The order of two steps is all there is to it, and it is easy to take the wrong one.
 
 # %% [markdown] lang="zh" of="8e27c9fd"
-# 每块只挑一个像素，电线杆或标志牌能否留下全凭运气。取均值会冲淡它，但痕迹还在。
+# 每块只挑一个像素，细杆或标志牌能否留下全凭运气。取均值会冲淡它，但痕迹还在。
 #
 # ### 练习 06.4 · 先平均，再比较
 # *需要思考 · 建议做 · 8 分钟。* 关键全在两步的先后，而且很容易弄反。

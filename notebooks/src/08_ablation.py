@@ -183,7 +183,7 @@ Table(
 # *Some thought · the heart of the notebook · 8 minutes.* Four of the mistakes that the check knows were found in public code.
 
 # %% [markdown] lang="zh" of="2836450d"
-# 同一个名称，两个数字。第二个数字跳动得厉害：某张图像里一根只有二十个像素的电线杆，分量抵得上其余图像中的所有电线杆。
+# 同一个名称，两个数字。第二个数字跳动得厉害：某张图像里一根只有二十个像素的细杆，分量抵得上其余图像中的所有细杆。
 #
 # ### 练习 08.1 · 合并之后再算
 # *需要思考 · 本章核心 · 8 分钟。* 检查程序认得的错误里，有四个来自公开代码。
