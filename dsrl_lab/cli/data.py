@@ -32,12 +32,13 @@ def list_entries() -> None:
 def fetch(
     name: Annotated[str, typer.Argument(help="A name of dsrl-lab data list.")],
     root: Annotated[Path, typer.Option(help="Folder under which it is put.")] = Path("data"),
+    mirror: Annotated[str, typer.Option("--from", help="Address of a data folder like root that is tried first.")] = "",
 ) -> None:
     """Fetch a data set; goes on where it stopped, and checks every file's SHA-256 before it gets its name."""
     from dsrl_lab.tools.fetch.download import fetch as fetch_entry
 
     with counting(f"fetching {name}") as progress:
-        place = fetch_entry(name, root, progress=progress)
+        place = fetch_entry(name, root, progress=progress, mirrors=[mirror] if mirror else ())
     output.print(f"{name} is in {place}, every file checked")
 
 

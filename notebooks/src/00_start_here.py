@@ -18,6 +18,13 @@
 #
 # Needs: nothing but this kit. Data: drawn street scenes. No internet, no GPU.
 
+# %% [markdown] lang="zh" of="03cc7f9b"
+# # 00 · 从这里开始
+#
+# **主张。** 输入尺寸小，分割网络也能学会输出边长两倍于输入的掩码：训练时有两个辅助分支帮忙，训练完就移除。本套件带你亲眼看到这一点，动手测量，再检验它是否真的有用。
+#
+# 先修：无，只需本套件。数据：合成街景。不需要联网，也不需要 GPU。
+
 # %% jupyter={"source_hidden": true}
 from dsrl_lab.course.notebook import start
 
@@ -49,6 +56,11 @@ from dsrl_lab.widgets.examples import street_features
 # No network is involved here. Both masks are perfect answers. The coarse one names one class for every 4 × 4 pixels, the fine one for every
 # 2 × 2. Follow the pole.
 
+# %% [markdown] lang="zh" of="77affeaf"
+# ## 粗与细：网格能画出什么？
+#
+# 这里还没有用到任何网络。两张掩码都是完美答案：粗的那张每 4 × 4 个像素给一个类别，细的那张每 2 × 2 个像素给一个。请盯住那根细杆。
+
 # %% jupyter={"source_hidden": true}
 street = street_features()
 image, mask = street.image[:, 20:160, 100:240], street.mask[20:160, 100:240]
@@ -79,6 +91,13 @@ segmentation_compare(
 #
 # Mark one position. How similar is every other position, in the network's features? Bright: similar. Start with a tree.
 
+# %% [markdown] lang="zh" of="d609e363"
+# DSRL 的理由就在这里。输入小，计算量就小；可是输出也跟着变小，就画不出细长的物体。所以输入仍然用小的，只把**输出**放大。
+#
+# ## 在网络眼里，什么和什么相似？
+#
+# 标出一个位置：从网络的特征来看，其他各处与它有多相似？越亮越相似。先从一棵树开始。
+
 # %% jupyter={"source_hidden": true}
 affinity_explorer(
     street.image,
@@ -99,11 +118,19 @@ affinity_explorer(
 # rebuild the picture. On this picture it separates the sky from everything else, and little more. DSRL pulls the
 # first map towards the second. That is called **feature affinity**. Notebook 06 looks closer.
 
+# %% [markdown] lang="zh" of="6939e1c7"
+# 基线学的是分辨类别：在它看来，树与别的树相似。超分辨率分支学的是重建图像：在这张图上，它把天空和其余部分分开，此外几乎分不出什么。DSRL 让第一张相似度图向第二张靠拢，这就叫**特征亲和**。笔记本 06 会细看。
+
 # %% [markdown]
 # ## The idea in one picture
 #
 # One encoder serves two branches. **SSSR** (above) enlarges the host's prediction to twice the input's size. It stays.
 # **SISR** (below) rebuilds the high-resolution picture. **Feature affinity** connects the two. Everything dashed is removed after training.
+
+# %% [markdown] lang="zh" of="ae646c56"
+# ## 一图看懂思路
+#
+# 两个分支共用一个编码器。**SSSR**（上）把宿主网络的预测放大到输入的两倍，推理时保留。**SISR**（下）重建高分辨率图像。**特征亲和**把两者联系起来。虚线画出的部分，训练之后全部移除。
 
 # %% jupyter={"source_hidden": true}
 lab.figure(
@@ -119,11 +146,25 @@ lab.figure(
 # 2. Check that your computer has what the kit needs.
 # 3. Read the kit's main figure with its intervals, and say what it does *not* show.
 
+# %% [markdown] lang="zh" of="9d7e6a71"
+# 图中的尺寸全部读自运行中的代码。
+#
+# ## 学完之后，你能
+#
+# 1. 说出 DSRL 的三个组成部分，以及推理时还剩哪些。
+# 2. 检查自己的电脑是否具备本套件所需的一切。
+# 3. 读懂本套件的主图及其区间，并说出它*不能*说明什么。
+
 # %% [markdown]
 # ## Is everything there?
 #
 # The same check as `dsrl-lab doctor`. The table lists what is missing. "Needed" marks what you must install; the rest is for
 # real pictures or for teachers.
+
+# %% [markdown] lang="zh" of="3e0f1d1f"
+# ## 东西都齐了吗？
+#
+# 检查内容与 `dsrl-lab doctor` 相同，表中列出还缺什么。标着“必需”的要装上，其余的只有处理真实图像或教学时才用得到。
 
 # %%
 findings = examine()
@@ -138,6 +179,11 @@ Table(
 # ## The network in training, and deployed
 #
 # `DSRL` owns a complete network, its `task_model`. To deploy is to take that network. Its logits are the same, bit for bit.
+
+# %% [markdown] lang="zh" of="3bf398ea"
+# ## 训练时的网络与部署的网络
+#
+# `DSRL` 里装着一个完整的网络，即它的 `task_model`。部署就是把这个网络单独取出来。取出之后，logits（未归一化得分）与原来逐位相同。
 
 # %%
 host = TinyNet(11)
@@ -160,6 +206,9 @@ Table(
 # The paper says that inference costs nothing extra. Our count: a little here, and 87 % more with the authors' head on ESPNetv2.
 # Their counter leaves out transposed convolutions. Notebooks 03 and 05 count it.
 
+# %% [markdown] lang="zh" of="948701b8"
+# 论文说推理没有额外开销。我们的计数：这里略有增加；把作者的头装在 ESPNetv2 上，则多出 87 %。作者的计数器漏掉了转置卷积。笔记本 03 和 05 会算清这笔账。
+
 # %% [markdown]
 # ## Marks behind numbers
 #
@@ -174,6 +223,20 @@ Table(
 # | [read off] | read off a figure, with an error |
 # | [?] | not known |
 
+# %% [markdown] lang="zh" of="e92663d7"
+# ## 数字后面的标记
+#
+# 凡不是本套件自己计数或运行得出的数字，都带标记：
+#
+# | 标记 | 来源 |
+# |---|---|
+# | [P] | 论文所见 |
+# | [A] | 作者在论文之外所述，多在其代码仓库中 |
+# | [B] | 二手信息，来自读者或复现者 |
+# | [M] | 在公开代码上实测 |
+# | [read off] | 读图所得，有误差 |
+# | [?] | 未知 |
+
 # %% [markdown]
 # ## The evidence so far
 #
@@ -181,6 +244,13 @@ Table(
 # before the first of them (`data/runs/DESIGN.md`). Until they are complete, "does DSRL gain?" is **undecided** in this kit.
 #
 # How to read it: a bar is a mean over three seeds. A whisker is a 95 % interval. A gain counts only if its whisker is clear of zero.
+
+# %% [markdown] lang="zh" of="57230aa4"
+# ## 目前的证据
+#
+# **探索性实验。** 下面的结果只提示该检验什么，不作任何定论。验证性实验正在进行，要比较的配置、随机种子和检验方法在开始之前就已定好（`data/runs/DESIGN.md`）。在它们全部完成之前，“DSRL 有没有增益”在本套件里的答案是**未定**。
+#
+# 怎样读图：柱高是三个种子的均值，误差线是 95 % 区间。整条误差线都不碰到零，增益才算数。
 
 # %% jupyter={"source_hidden": true}
 runs = frames.runs(lab.root / "data" / "runs" / "streets_tinynet_45x60")
@@ -199,6 +269,13 @@ with theme():
 #
 # Drawn streets are no photographs. Three seeds give wide intervals. One picture, as above, is no evidence at all.
 
+# %% [markdown] lang="zh" of="da21f0a3"
+# 合成街景、很小的网络、600 步训练，这与 Cityscapes 相去甚远。换成更长的训练、别的网络或真实照片，名次是否不变？这张图回答不了。笔记本 08 用更多设置和对照来追问，并且只用四种结论：得到支持、被否定、未定、未检验。
+#
+# ## 局限
+#
+# 合成街景不是照片。三个种子的区间很宽。像前面那样只看一张图，根本算不上证据。
+
 # %% [markdown]
 # ## The way through
 #
@@ -215,6 +292,22 @@ with theme():
 # - [09](09_pose_estimation.ipynb): the same for poses
 # - [10](10_full_scale.ipynb): Cityscapes, several GPUs
 
+# %% [markdown] lang="zh" of="8d6a9ac3"
+# ## 学习路线
+#
+# 每个笔记本都能单独运行，只需几分钟，还会检查你的答案。
+#
+# - [01](01_resolution_and_cost.ipynb)：小输入省下什么，又失去什么
+# - [02](02_sisr_four_ways.ipynb)：超分辨率的四种做法
+# - [03](03_subpixel_and_deconvolution.ipynb)：亚像素卷积与转置卷积
+# - [04](04_segmentation_hosts.ipynb)：五个可作宿主的网络
+# - [05](05_sssr_head.ipynb)：SSSR 头
+# - [06](06_feature_affinity.ipynb)：特征亲和
+# - [07](07_dsrl_training.ipynb)：训练完整的目标函数
+# - [08](08_ablation.ipynb)：哪些有增益，哪些没有
+# - [09](09_pose_estimation.ipynb)：换到姿态估计
+# - [10](10_full_scale.ipynb)：Cityscapes 与多块 GPU
+
 # %% [markdown]
 # ## Five questions to take along
 #
@@ -226,8 +319,21 @@ with theme():
 # <details><summary>3. Which tensors enter feature affinity?</summary>The last features of both branches. Class maps would compare
 # opinions about classes, of which SISR has none.</details>
 
+# %% [markdown] lang="zh" of="c057da65"
+# ## 带走五个问题
+#
+# 先自己说出答案，再展开核对。
+#
+# <details><summary>1. 三个部分里，推理时还剩哪些？</summary>只剩 SSSR。SISR 和特征亲和只用来训练编码器。</details>
+# <details><summary>2. 是输入减半，还是输出加倍？</summary>两种说法都对：与全尺寸的网络相比，输入减半；与小输入的宿主网络相比，输出加倍。</details>
+# <details><summary>3. 哪些张量参与特征亲和？</summary>两个分支各自的最后一层特征。如果比较类别图，比的就是对类别的判断，而 SISR 根本不做这种判断。</details>
+
 # %% [markdown]
 # <details><summary>4. What does the figure above <em>not</em> prove?</summary>Anything about other data, networks or lengths of training. It is
 # exploratory: what it suggests must be tested on new seeds.</details>
 # <details><summary>5. Where would you look first for a gain: in the sky, or at the poles?</summary>At the poles. The sky is large, and a coarse
 # grid draws it well. Thin things lose most.</details>
+
+# %% [markdown] lang="zh" of="676bee3f"
+# <details><summary>4. 上面的柱状图<em>不能</em>证明什么？</summary>换了数据、网络或训练步数会怎样，它都不能证明。这是探索性实验：它提示的东西，还要用新的种子来检验。</details>
+# <details><summary>5. 要找增益，先看哪里：天空，还是细杆？</summary>细杆。天空面积大，粗网格也画得好；损失最大的是细长物体。</details>

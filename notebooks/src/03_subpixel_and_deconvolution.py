@@ -18,6 +18,13 @@
 #
 # Measured: about 10 seconds of CPU time on one core, 1.5 GB of memory at most. Data: photographs that ship with scikit-image. Needs: 00. No internet, no GPU.
 
+# %% [markdown] lang="zh" of="bcea9f99"
+# # 03 · 亚像素卷积与转置卷积
+#
+# **主张。** 亚像素卷积和转置卷积（“反卷积”）是同一种运算，只是权重的排列方式不同。棋盘效应来自权重，与名称无关。用 ICNR 做初始化，就能避开它。
+#
+# 实测：单核约 10 秒 CPU 时间，内存最多 1.5 GB。数据：scikit-image 自带的照片。先修：00。不需要联网，也不需要 GPU。
+
 # %% jupyter={"source_hidden": true}
 from dsrl_lab.course.notebook import show_figure, start
 
@@ -56,6 +63,11 @@ def photo(name: str) -> Tensor:
 #
 # Three untrained layers enlarge the same small picture. Their weights are positive: random in two layers, equal in the middle one. So the cat should
 # only become blurred. In two of the pictures something else appears.
+
+# %% [markdown] lang="zh" of="5db7a45d"
+# ## 网格后面的猫
+#
+# 三个未经训练的层放大同一张小图。权重都是正数：两个层的权重随机，中间那个层的权重处处相等。照理说，猫只会变模糊；可是有两张图里出现了别的东西。
 
 # %% jupyter={"source_hidden": true}
 cat = photo("chelsea")[:, :288, :432]
@@ -96,6 +108,15 @@ with theme():
 # 4. Start a layer by ICNR, and say how long its help lasts.
 # 5. Count what enlarging costs.
 
+# %% [markdown] lang="zh" of="8afaf3b0"
+# ## 学完之后，你能
+#
+# 1. 说出像素重排对每个轴做了什么，并亲手写出来。
+# 2. 把亚像素卷积改写成转置卷积，并证明二者的输出*和*梯度都一致。
+# 3. 区分棋盘效应的两种成因，并根据卷积核大小和步幅预判其中一种。
+# 4. 用 ICNR 初始化一个层，并说出它的好处能维持多久。
+# 5. 算出放大的开销。
+
 # %% [markdown]
 # ## Predict
 #
@@ -104,6 +125,14 @@ with theme():
 # 2. A small network starts with a checkerboard and trains for 60 steps. How much of the pattern is left, in per cent?
 #
 # Put numbers in place of `None`.
+
+# %% [markdown] lang="zh" of="c43a7e0a"
+# ## 先猜一猜
+#
+# 1. 亚像素卷积的卷积核为 3 × 3，放大倍数为 2；转置卷积的卷积核为 6 × 6，步幅为 2。后者的乘加次数是前者的几倍？
+# 2. 一个小网络开始时带有棋盘效应，训练 60 步之后还剩百分之几？
+#
+# 把 `None` 换成你猜的数。
 
 # %%
 predict("03.cost", None, unit="times")
@@ -120,6 +149,15 @@ predict("03.left", None, unit="%")
 #
 # Shapes: (N, C·s², h, w) → (N, C, s·h, s·w). Nothing is computed; numbers only move. Each of the s² positions (a, b) in a block is a **phase**. In the
 # drawing a colour is a phase, a number is a small pixel.
+
+# %% [markdown] lang="zh" of="8fabbcef"
+# ## 像素重排
+#
+# 卷积在小尺寸上进行，为每个像素、每个通道算出 s² 个数。像素重排把它们并排放好，拼成 s × s 的像素块。
+#
+# $$y_{c,\;si+a,\;sj+b} = x_{cs^2+as+b,\;i,\;j}$$
+#
+# 形状：(N, C·s², h, w) → (N, C, s·h, s·w)。这里不做任何计算，只是给数字换了位置。块中的 s² 个位置 (a, b) 各称为一个**相位**。图中颜色表示相位，数字是小图中像素的编号。
 
 # %% jupyter={"source_hidden": true}
 PHASES = (BLUE, VERMILLION, GREEN, PURPLE)
@@ -152,6 +190,10 @@ with theme():
 # %% [markdown]
 # ### Exercise 03.1 · pixel shuffle by hand
 # *Some thought · essential · 10 minutes.* Reshape, permute, reshape. The order of the axes is the whole exercise.
+
+# %% [markdown] lang="zh" of="1cf84c14"
+# ### 练习 03.1 · 手写像素重排
+# *需要思考 · 本章核心 · 10 分钟。* reshape、permute、再 reshape。难点全在各轴的顺序。
 
 
 # %%
@@ -188,6 +230,15 @@ hint("03.1") + solution("03.1")
 #
 # In the drawing, six input pixels of value 1 stamp kernels of ones with stride 2. A colour is an input pixel. The height of a bar is the output.
 
+# %% [markdown] lang="zh" of="6a1a2537"
+# ## 转置卷积：盖印
+#
+# 卷积是在*看*：每个输出从邻近的输入收集信息。它的转置是在*盖印*：每个输入像素把卷积核乘以自己的值，盖在输出上，留下一个印记。相邻的印记相隔 `stride` 个位置，重叠处相加。
+#
+# $$y_{si+u} \mathrel{+}= x_i\,w_u$$
+#
+# 图中有六个值为 1 的输入像素，以步幅 2 盖下全为 1 的卷积核。颜色表示输入像素，柱高表示输出。
+
 # %% jupyter={"source_hidden": true}
 COLORS = [faded(color, 0.7) for color in (*PHASES, GREY, ORANGE)]
 with theme():
@@ -209,6 +260,10 @@ with theme():
 # %% [markdown]
 # ### Exercise 03.2 · how many stamps lie on each position?
 # *Some thought · useful · 8 minutes.* If the number differs from position to position, a constant input gives stripes. Count the colours in the drawing.
+
+# %% [markdown] lang="zh" of="b31f3013"
+# ### 练习 03.2 · 每个位置上叠了几个印记？
+# *需要思考 · 建议做 · 8 分钟。* 如果个数因位置而异，恒定的输入也会变成条纹。数一数图中的颜色。
 
 
 # %%
@@ -241,6 +296,11 @@ hint("03.2") + solution("03.2")
 # receives stamps from the same inputs. So tap u of phase a must be tap s·(k − 1 − u) + a of the stamp. It is **flipped**: one looks, the other
 # stamps. It is **interleaved**: stamps stand s apart. The four 3 × 3 kernels become one of 6 × 6.
 
+# %% [markdown] lang="zh" of="a10db93a"
+# ## 证明
+#
+# 只看一个相位 a。在亚像素层里，它的输出读取输入 i + u − r，各乘各的权重；在转置卷积层里，同一个输出收到的印记正来自这些输入。因此，相位 a 的采样点 u 必须是印记的采样点 s·(k − 1 − u) + a。要**翻转**，因为一个在看，一个在盖印；要**交错**，因为相邻的印记相隔 s。四个 3 × 3 的卷积核合成一个 6 × 6 的卷积核。
+
 
 # %%
 def as_stamp(weight: Tensor, s: int) -> Tensor:
@@ -265,6 +325,9 @@ print(
 # Equal outputs. But do they also *learn* equally? The gradients must be rearranged in the same way. Then every step of gradient descent keeps the two
 # layers equal.
 
+# %% [markdown] lang="zh" of="8af77010"
+# 输出相等。可是它们*学*起来也一样吗？这要求梯度也以同样的方式重新排列。做到这一点，梯度下降每走一步，两个层都保持相等。
+
 # %%
 truth = cat[None]
 ((one - truth) ** 2).mean().backward()
@@ -277,6 +340,10 @@ print(
 # %% [markdown]
 # ### Exercise 03.3 · the rearrangement
 # *Hard · essential · 20 minutes.* The cell above asked the layer for its stamp. Now write it as reshape, flip, permute.
+
+# %% [markdown] lang="zh" of="99482495"
+# ### 练习 03.3 · 重新排列
+# *较难 · 本章核心 · 20 分钟。* 上面的单元格输入一个亮点，再从输出中读出印记。现在用 reshape、flip、permute 直接写出来。
 
 
 # %%
@@ -308,13 +375,24 @@ hint("03.3") + solution("03.3")
 # The other direction holds too: any transposed convolution with a kernel k·s wide is a sub-pixel convolution. In a smaller kernel the missing taps
 # are zero. Of DSRL's 3 × 3 deconvolution with stride 2, the four phases own 4, 2, 2 and 1 of the nine weights.
 
+# %% [markdown] lang="zh" of="bde8e6c1"
+# 反过来也成立：卷积核宽为 k·s 的转置卷积，都可以写成亚像素卷积。卷积核更小时，缺少的采样点就是零。DSRL 的 3 × 3 反卷积步幅为 2，九个权重分给四个相位，分别是 4、2、2、1 个。
+
 # %% [markdown]
 # ## Two causes of a checkerboard
 #
-# 1. **Uneven overlap.** Kernel 3, stride 2: one pixel of a block gets four stamps, its neighbour one. The sizes cause it.
+# 1. **Uneven overlap.** Kernel 3, stride 2: one pixel of a block gets four stamps, its diagonal neighbour one. The sizes cause it.
 # 2. **Different phases.** Even overlap, but each phase has random weights of its own. The start causes it.
 #
 # Watch the pattern grow: a constant grey picture passes one, two and three transposed layers with equal weights.
+
+# %% [markdown] lang="zh" of="63add751"
+# ## 棋盘效应的两种成因
+#
+# 1. **重叠不均**。卷积核 3，步幅 2：块中一个像素得到四个印记，斜对角的像素只得到一个。这是尺寸造成的。
+# 2. **相位不同**。重叠均匀，但每个相位各有一套随机权重。这是初始化造成的。
+#
+# 看图案怎样逐层变强：一张恒定的灰色图，依次通过一个、两个、三个权重相等的转置卷积层。
 
 # %% jupyter={"source_hidden": true}
 with theme():
@@ -334,6 +412,9 @@ with theme():
 
 # %% [markdown]
 # To measure it: enlarge constant grey. All pixels should be equal. The spread between a block's phases is the checkerboard.
+
+# %% [markdown] lang="zh" of="65447c73"
+# 怎样度量？放大一张恒定的灰色图，所有像素本应相等。块内各相位之间的离散程度，就是棋盘效应的强度。
 
 
 # %%
@@ -364,6 +445,9 @@ Table(spread, "Checkerboard on grey, stride 2, in levels of 255", digits=1)
 # Equal weights: only odd kernels show a pattern. That is cause 1 alone. Random weights: every kernel shows one. A kernel that the stride divides *allows* an even picture;
 # it does not make one. Larger kernels suffer less: each phase adds up more random weights, so the sums differ less.
 
+# %% [markdown] lang="zh" of="e4d115c3"
+# 权重相等时，只有奇数大小的卷积核出现图案：这里只有第 1 种成因。权重随机时，每种卷积核都有图案。步幅能整除卷积核的大小，只是*允许*图像均匀，并不保证均匀。卷积核越大，图案越弱：每个相位累加的随机权重更多，总和的差别就更小。
+
 # %% [markdown]
 # ## ICNR
 #
@@ -372,6 +456,14 @@ Table(spread, "Checkerboard on grey, stride 2, in levels of 255", digits=1)
 #
 # ### Exercise 03.4 · ICNR
 # *Easy · essential · 6 minutes.* One line. There are two functions in PyTorch that repeat, and one of them is wrong.
+
+# %% [markdown] lang="zh" of="99a69f24"
+# ## ICNR
+#
+# 让一个通道的 s² 个滤波器都从同一个滤波器复制而来。这样，无论输入是什么，块内各相位都相等。未经训练的层就是一次卷积，再加最近邻放大。
+#
+# ### 练习 03.4 · ICNR
+# *简单 · 本章核心 · 6 分钟。* 只要一行。PyTorch 有两个函数都能重复元素，其中一个用在这里是错的。
 
 
 # %%
@@ -403,6 +495,11 @@ hint("03.4") + solution("03.4")
 #
 # A small network learns for 60 steps with three seeds. Its last layer starts in three ways: PyTorch's default, ICNR, and the negative control. The control is ICNR with
 # its copies in the **wrong order** (`repeat` in place of `repeat_interleave`): the same weights in other places.
+
+# %% [markdown] lang="zh" of="a50bbbe4"
+# ## 能维持多久？
+#
+# 一个小网络学习 60 步，用三个种子各做一遍。最后一层有三种初始化：PyTorch 的默认方式、ICNR 和阴性对照。阴性对照也是 ICNR，但副本的**顺序错了**（用 `repeat` 代替 `repeat_interleave`）：权重相同，位置不同。
 
 
 # %% jupyter={"source_hidden": true}
@@ -468,6 +565,11 @@ reveal("03.left", 100 * last / first, unit="%")
 #
 # Left and middle: three seeds each. Dashed: bicubic enlargement, the baseline that needs no training. Right: the cat after five steps.
 
+# %% [markdown] lang="zh" of="128c2b47"
+# ## 带走这张图
+#
+# 左图和中图：各三个种子。虚线：双三次插值，不需要训练的基线。右图：训练五步之后的猫。
+
 # %% jupyter={"source_hidden": true}
 LINES = {"default": style_of("baseline"), "ICNR": style_of("sssr"), "ICNR, wrong order": style_of("shuffled")}
 bicubic = float(psnr(BicubicUpsample(2)(small[None]).clamp(0, 1), cat[None]))
@@ -511,10 +613,19 @@ Table(DataFrame(rows, columns=columns), "Checkerboard in levels of 255, means of
 # in wrong places are no ICNR. After 60 steps PSNR hardly separates the three. The grid is a small part of a raw network's error, though the eye sees
 # it first. In so few steps no network reaches bicubic.</details>
 
+# %% [markdown] lang="zh" of="1600f157"
+# <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
+# ICNR 从一开始就没有图案。另外两种要等训练使各相位趋于一致，图案才消失；默认初始化的图案起初甚至还会变强。对照说明<i>顺序</i>很要紧：副本放错了位置，就不是 ICNR。60 步之后，三者的 PSNR 几乎没有差别。网格虽然最先被眼睛看到，在训练不足的网络里却只占误差的一小部分。步数这么少，没有一个网络赶得上双三次插值。</details>
+
 # %% [markdown]
 # ## Try it
 #
 # One knob: the seed. Is the order of the three starts after five steps the same for each? What would you need to say so with confidence?
+
+# %% [markdown] lang="zh" of="25977c4b"
+# ## 动手试试
+#
+# 可调的只有种子。训练五步之后，三种初始化的名次是否每次都一样？要有把握地下结论，还需要什么？
 
 # %%
 seed = 7
@@ -524,6 +635,11 @@ print({start: f"{train(start, seed)[1][0]:.1f} grey levels" for start in runs})
 # ## Break it
 #
 # Three wrong shuffles. Each keeps all shapes, raises no error, and would train. Set `DEFECT` to another name, and learn to recognise each.
+
+# %% [markdown] lang="zh" of="c3050576"
+# ## 弄坏它
+#
+# 三种错误的重排。形状都不变，都不报错，也都能训练。把 `DEFECT` 换成另一个名字，学会认出每一种。
 
 # %% jupyter={"source_hidden": true}
 WRONG = {
@@ -554,6 +670,13 @@ with theme():
 #
 # Five ways from 32 channels at 64 × 96 to 3 channels at 128 × 192. The kit counts what PyTorch executes, transposed convolutions included.
 
+# %% [markdown] lang="zh" of="d0e5d277"
+# 要认得的症状：图像成了几份压扁的副本（缺少 permute）；斜边像拉链，直边却几乎正确（a 与 b 对调）；颜色逐像素跳变（相位排在最外层）。网络的滤波器可以任意调整，这三种错误它都能学着绕过去。所以这类缺陷藏得很深：损失照样下降。
+#
+# ## 放大的开销
+#
+# 从 64 × 96 上的 32 个通道到 128 × 192 上的 3 个通道，有五种做法。本套件统计 PyTorch 实际执行的运算，转置卷积也算在内。
+
 # %%
 WAYS = {
     "sub-pixel 3×3": nn.Sequential(nn.Conv2d(32, 12, 3, padding=1), nn.PixelShuffle(2)),
@@ -577,9 +700,17 @@ display(
 # the weights: it works at the large size, four times over the same numbers. Smaller kernels are cheaper and uneven, or even and coarser. A Conv2d-only
 # counter sees nothing of the transposed ones.</details>
 
+# %% [markdown] lang="zh" of="90ed1744"
+# <details><summary>猜过之后再展开，看我们的解读。</summary>
+# 亚像素卷积和与它等价的 6 × 6 转置卷积，乘加次数完全相同，参数只差九个偏置。“最近邻放大，再做 3 × 3 卷积”开销相同，权重只有四分之一：它在大尺寸上计算，同样的数字要算四遍。更小的卷积核开销更低，但要么不均匀，要么均匀而更粗糙。只认 Conv2d 的计数器，完全看不到转置卷积。</details>
+
 # %% [markdown]
 # ### Exercise 03.5 · count it yourself
 # *Easy · useful · 5 minutes.* Two factors decide: at which size the convolution runs, and how many filters it has. Which of them brings an s²?
+
+# %% [markdown] lang="zh" of="985d377b"
+# ### 练习 03.5 · 自己算一算
+# *简单 · 建议做 · 5 分钟。* 起决定作用的有两个因素：卷积在哪个尺寸上进行，有多少个滤波器。s² 来自哪一个？
 
 
 # %%
@@ -619,6 +750,11 @@ hint("03.5") + solution("03.5")
 # The authors' head enlarges the class maps by two 3 × 3 transposed convolutions with stride 2. Their FLOPs counter sums `Conv2d` only [M], so the
 # same number is reported with and without the head. Ours, for 20 outputs at 256 × 512 input:
 
+# %% [markdown] lang="zh" of="8e36893e"
+# ## 这与 DSRL 有什么关系
+#
+# 作者的头用两个 3 × 3、步幅 2 的转置卷积放大类别图。他们的 FLOPs 计数器只累加 `Conv2d` [M]，所以有没有这个头，报告的数字都一样。下面是我们的计数，20 个输出，输入 256 × 512：
+
 
 # %%
 def block() -> nn.Sequential:
@@ -635,6 +771,9 @@ Table(counted, f"The authors' head, input 256 × 512: {head.parameters:,} parame
 # **Paper against ours.** The paper: no extra cost at inference [P]. Our count: 589.82 M more multiply-adds, + 87 %. The parameters are few, because only 20
 # channels meet; the positions are many.
 
+# %% [markdown] lang="zh" of="c82c5189"
+# **论文与本项目对照。** 论文说推理时没有额外开销 [P]。我们的计数：多出 589.82 M 次乘加，增加了 87 %。参数不多，因为相互连接的只有 20 个通道；位置却很多。
+
 # %% [markdown]
 # ## Limits
 #
@@ -643,6 +782,14 @@ Table(counted, f"The authors' head, input 256 × 512: {head.parameters:,} parame
 # - On a grey picture only the constant part of the pattern shows. Edges can carry more.
 # - A strided convolution's *gradient* is a transposed convolution: it has checkerboards of its own.
 
+# %% [markdown] lang="zh" of="05e3f17c"
+# ## 局限
+#
+# - 乘加次数相等，不等于用时相等：库对两种写法有不同的实现。请在你的机器上计时。
+# - 三个种子，60 步，一个很小的网络，一只猫：换到别处，ICNR 的好处能维持多久，未检验。
+# - 灰色图只显出图案中恒定的部分，边缘处可能更强。
+# - 步幅卷积的*梯度*就是转置卷积，它有自己的棋盘效应。
+
 # %% [markdown]
 # ## Five questions to take along
 #
@@ -650,15 +797,35 @@ Table(counted, f"The authors' head, input 256 × 512: {head.parameters:,} parame
 # <details><summary>2. Why must u be flipped, and a not?</summary>u is where a weight looks; a stamp writes in the opposite direction. a is the place in the block, the same in both layers.</details>
 # <details><summary>3. Kernel 5, stride 3: which phases are brighter?</summary>Phases 0 and 1: they get two taps each, phase 2 gets one.</details>
 
+# %% [markdown] lang="zh" of="15dacd0f"
+# ## 带走五个问题
+#
+# <details><summary>1. 像素重排计算了什么？</summary>什么也不计算。它只把数字从通道搬到空间位置上。</details>
+# <details><summary>2. 为什么 u 要翻转，a 却不用？</summary>u 是权重看向的位置，而印记朝相反的方向写。a 是块中的位置，在两个层里相同。</details>
+# <details><summary>3. 卷积核 5，步幅 3：哪些相位更亮？</summary>相位 0 和 1：各有两个采样点，相位 2 只有一个。</details>
+
 # %% [markdown]
 # <details><summary>4. What does ICNR make of an untrained layer, and what does it promise after training?</summary>A convolution with nearest-neighbour enlargement, without a checkerboard. It promises nothing for later: training may pull the phases apart.</details>
 # <details><summary>5. Where do the head's multiply-adds hide from a counter?</summary>In transposed convolutions, if the counter sums Conv2d only.</details>
+
+# %% [markdown] lang="zh" of="dd19279d"
+# <details><summary>4. ICNR 让未经训练的层做什么？训练之后它还能保证什么？</summary>做一次卷积，再加最近邻放大，没有棋盘效应。以后的事它不保证：训练可能使各相位又变得不同。</details>
+# <details><summary>5. 头的乘加次数藏在哪里，计数器才看不到？</summary>藏在转置卷积里：计数器只累加 Conv2d，就看不到它们。</details>
 
 # %% [markdown]
 # ## Words and sources
 #
 # **sub-pixel convolution** 亚像素卷积, **transposed convolution** 转置卷积 ("deconvolution" 反卷积), **checkerboard** 棋盘效应, **phase**: a place in the s × s block, **ICNR**: initialised to
 # convolution, nearest-neighbour resize.
+#
+# - Shi et al.: Real-time single image and video super-resolution using an efficient sub-pixel convolutional neural network, CVPR 2016.
+# - Shi et al.: Is the deconvolution layer the same as a convolutional layer?, 2016.
+# - Odena, Dumoulin, Olah: Deconvolution and checkerboard artifacts, 2016. Aitken et al.: Checkerboard artifact free sub-pixel convolution, 2017.
+
+# %% [markdown] lang="zh" of="f7fb33b7"
+# ## 术语与出处
+#
+# **亚像素卷积** sub-pixel convolution，**转置卷积** transposed convolution（“反卷积” deconvolution），**棋盘效应** checkerboard，**相位** phase：s × s 像素块中的一个位置，**ICNR**：初始化为卷积加最近邻放大。
 #
 # - Shi et al.: Real-time single image and video super-resolution using an efficient sub-pixel convolutional neural network, CVPR 2016.
 # - Shi et al.: Is the deconvolution layer the same as a convolutional layer?, 2016.

@@ -19,6 +19,13 @@
 # Measured: about 15 seconds of CPU time on one core, 1.5 GB of memory at most. Data: drawn streets; two small networks that come with the kit
 # (`data/checkpoints`). Needs: 01, 03. No internet, no GPU.
 
+# %% [markdown] lang="zh" of="302846a5"
+# # 04 · 五个宿主网络，一个问题
+#
+# **主张。** 分割网络既要看得远，又要画得出细小的东西。五个宿主网络有五种答案，却遵守同一个约定：编码器生成特征图，头再把特征图变成 logits（未归一化得分）。DSRL 需要的也只有这些。
+#
+# 实测：单核约 15 秒 CPU 时间，内存最多 1.5 GB。数据：合成街景，以及本套件自带的两个小网络（`data/checkpoints`）。先修：01、03。不需要联网，也不需要 GPU。
+
 # %%
 from dsrl_lab.course.notebook import show_figure, start
 
@@ -54,6 +61,11 @@ from dsrl_lab.training.evaluate import predict_mask
 # Read each line from left to right. A block is a map: its height shows the sides, its width the channels. Blue: the encoder's maps. Orange: the
 # idea that lets the host see far. Green: the features before the classifier, and the logits. Which host keeps the tallest last map? Which one
 # goes deepest?
+
+# %% [markdown] lang="zh" of="b356c3d9"
+# ## 一图看懂五种答案
+#
+# 每一行从左往右读。一个方块是一张特征图：高度表示边长，宽度表示通道数。蓝色：编码器的特征图。橙色：让宿主网络看得远的办法。绿色：分类器之前的特征，以及 logits。哪个宿主网络最后的特征图最高？哪个走得最深？
 
 # %% jupyter={"source_hidden": true}
 with meta_device():  # no memory for weights, nothing is computed: shapes and costs come for free
@@ -115,11 +127,27 @@ with theme():
 # 4. Say what is left of pyramids on a small map.
 # 5. Recognise a wrong output stride and misaligned corners.
 
+# %% [markdown] lang="zh" of="44faf760"
+# 两头相同，中间是五种办法。下面每节讲一种办法，问三件事：它怎样看得远？代价是多少？DSRL 把图像缩小一半时会怎样？
+#
+# ## 学完之后，你能
+#
+# 1. 把任何分割网络拆成编码器、解码器和头来理解。
+# 2. 说出它的乘加花在哪里、花在哪个步幅上。
+# 3. 找出感受野中的空隙。
+# 4. 说出金字塔在小特征图上还剩下什么。
+# 5. 认出错误的输出步幅和没有对齐的角点。
+
 # %% [markdown]
 # ## Predict
 #
 # At 256 × 512, how many times the multiply-adds of ESPNetv2 does PSPNet take (both as published)? And: DABNet's deepest map has stride 8; its blocks
 # have dilations up to 16. How many input pixels, along one axis, can reach one of its outputs? Put numbers in place of `None`.
+
+# %% [markdown] lang="zh" of="02fa8360"
+# ## 先猜一猜
+#
+# 输入为 256 × 512 时，PSPNet 的乘加次数是 ESPNetv2 的几倍（二者均按论文配置）？还有：DABNet 最深的特征图步幅为 8，各模块的膨胀率最大为 16。只看一个方向，有多少个输入像素能够影响它的一个输出？把 `None` 换成你猜的数。
 
 # %%
 display(predict("04.pspnet", None, unit="times"), predict("04.reach", None, unit="pixels"))
@@ -131,6 +159,11 @@ display(predict("04.pspnet", None, unit="times"), predict("04.reach", None, unit
 # There are three ways out. Make the map smaller, spread the taps, or average over large regions. Each loses something small on the way, and each
 # host has its own way to get it back. DSRL makes the task harder: the picture arrives at half its size.
 
+# %% [markdown] lang="zh" of="0371442c"
+# ## 难题：3 × 3 的窗口只看得到三个像素
+#
+# 一块灰色可能是道路、墙或天空。要作出判断，网络必须看到周围有什么。六个普通的 3 × 3 卷积只看得到 13 个像素，不够。出路有三条：缩小特征图，拉开采样点，或者在大区域上求平均。每条路都会丢掉一些细小的东西，每个宿主网络也各有办法把它们找回来。DSRL 让任务更难：图像进来时，边长就只剩一半。
+
 # %% [markdown]
 # ## One contract
 #
@@ -138,6 +171,13 @@ display(predict("04.pspnet", None, unit="times"), predict("04.reach", None, unit
 #
 # In words: the image becomes maps, the maps become features and logits, the logits are resized. Image (N, 3, H, W); map i (N, Cᵢ, ⌈H/sᵢ⌉, ⌈W/sᵢ⌉); logits (N, K, h, w).
 # In the kit the two steps are `forward_features` and `forward_head`, and a `spec` holds the numbers (`dsrl_lab/models/base.py`).
+
+# %% [markdown] lang="zh" of="bc83443b"
+# ## 同一个约定
+#
+# $$\text{image} \xrightarrow{\text{encoder}} (f_1, \dots, f_n) \xrightarrow{\text{decoder and head}} (\text{logits}, \text{features}) \xrightarrow{\text{resize}} \text{output}$$
+#
+# 也就是说：编码器把图像变成特征图，解码器和头把特征图变成特征和 logits，最后把 logits 缩放到输出尺寸。图像 (N, 3, H, W)；第 i 张特征图 (N, Cᵢ, ⌈H/sᵢ⌉, ⌈W/sᵢ⌉)；logits (N, K, h, w)。在本套件里，这两步是 `forward_features` 和 `forward_head`，各项数值记在 `spec` 中（`dsrl_lab/models/base.py`）。
 
 # %%
 rows = [
@@ -157,7 +197,13 @@ Table(rows, "The contract of each host")
 # *features* before the classifier, SSSR the logits. The 19 class maps do not enter affinity.
 #
 # ### Exercise 04.1 · how large is each map?
-# *Easy · useful · 5 minutes.* 90 × 120 is no power of two. What is half of 45 rows?
+# *Easy · useful · 5 minutes.* Neither 90 nor 120 is a power of two. What is half of 45 rows?
+
+# %% [markdown] lang="zh" of="4250a9fd"
+# 把其中一行念出来：“DABNet 给出步幅为 2、4、8 的特征图，在步幅 8 上作决定。”DSRL 三样都要读：SISR 读特征图，特征亲和读分类器之前的*特征*，SSSR 读 logits。19 张类别图不参与特征亲和。
+#
+# ### 练习 04.1 · 每张特征图有多大？
+# *简单 · 建议做 · 5 分钟。* 90 和 120 都不是二的幂。45 行的一半是多少？
 
 
 # %%
@@ -192,6 +238,11 @@ hint("04.1") + solution("04.1")
 # Halve the map four times: at stride 16 a 3 × 3 window covers 48 pixels. Inside, each EESP unit splits its channels into branches with different
 # dilations and adds them up from near to far. On the way back the decoder joins one shallow map after the other, and so finds the small things again.
 
+# %% [markdown] lang="zh" of="e8b24429"
+# ## 答案一：先下去，再回来（ESPNetv2）
+#
+# 把特征图减半四次：在步幅 16 上，3 × 3 的窗口覆盖 48 个像素。每个 EESP 单元把通道分给几条支路，各支路的膨胀率不同，再由近及远逐级相加。往回走时，解码器逐张并入浅层特征图，细小的东西就这样找了回来。
+
 # %%
 dilations: dict[str, list[int]] = {}
 for name, layer in HOSTS["ESPNetv2"].named_modules():
@@ -205,6 +256,11 @@ Table({"stage": list(of_stages), "dilations of its first filters": list(of_stage
 #
 # A convolution with C channels in and out at stride s takes about 9C²·HW/s² multiply-adds. To double the channels while the sides halve keeps the cost
 # level. A dilated encoder doubles the channels and does *not* halve the sides. Count it: every layer, by the stride at which it works.
+
+# %% [markdown] lang="zh" of="eb309851"
+# ## 保持精细要付出什么代价？
+#
+# 在步幅 s 上，输入和输出都是 C 个通道的卷积约需 9C²·HW/s² 次乘加。通道数加倍而边长减半，开销不变。用空洞卷积的编码器让通道数加倍，边长却*不*减半。数一数就知道：把每一层的乘加按它所在的步幅归类。
 
 
 # %% jupyter={"source_hidden": true}
@@ -276,6 +332,11 @@ with theme():
 #
 # **Paper against ours.** ESPNetv2 of width 2 with 20 outputs costs 674.78 M [A]; the authors call it FLOPs. Our count:
 
+# %% [markdown] lang="zh" of="b2049ac8"
+# DeepLabv3+ 和 PSPNet 让又深又宽的编码器停在步幅 16 或 8 上，开销因此很大。BiSeNet 让一条路径下降到步幅 32，但还要为另一条路径付出开销。ESPNetv2 和 DABNet 使用*分组*滤波器：每个位置的计算少，位置却多。
+#
+# **论文与本项目对照。** 宽度为 2、有 20 个输出的 ESPNetv2 需要 674.78 M [A]，作者称之为 FLOPs。我们的计数：
+
 # %%
 with meta_device():
     released = ESPNetv2(20, width=2.0)
@@ -287,6 +348,11 @@ print(f"{complexity(released, (256, 512)).macs / 1e6:.2f} M MACs")
 # ASPP looks at one map from five distances at once: a 1 × 1, three 3 × 3 with dilations 6, 12 and 18, and the picture's average. One shallow
 # map is added for detail. The dilations were chosen for crops of 513 pixels, a deep map of 33 × 33. DSRL halves the input. What is left of
 # dilation 18 on a map of 16 × 32?
+
+# %% [markdown] lang="zh" of="719fbfd0"
+# ## 答案二：拉开采样点（DeepLabv3+）
+#
+# ASPP 同时从五种距离看一张特征图：一个 1 × 1 卷积，三个膨胀率分别为 6、12、18 的 3 × 3 卷积，以及全图平均。再加上一张浅层特征图来补充细节。选择这些膨胀率时，裁剪的边长是 513 像素，最深的特征图是 33 × 33。DSRL 把输入减半。在 16 × 32 的特征图上，膨胀率 18 还剩下什么？
 
 # %%
 shares = {"input": ["256 × 512", "512 × 1024", "1024 × 2048"]}
@@ -303,6 +369,12 @@ Table(shares, "Taps that fall inside the map (%)", digits=0)
 #
 # ### Exercise 04.2 · taps inside the map
 # *Some thought · useful · 10 minutes.* No convolution needed: one share for the rows, one for the columns, and a product.
+
+# %% [markdown] lang="zh" of="16e2ce95"
+# 在论文的输入尺寸下，膨胀率最大的支路里，五分之四的采样点乘的都是零。它几乎只是一个 1 × 1 卷积，开销却是九倍。
+#
+# ### 练习 04.2 · 落在特征图内的采样点
+# *需要思考 · 建议做 · 10 分钟。* 用不着卷积：算出行的比例、列的比例，再相乘。
 
 
 # %%
@@ -339,6 +411,11 @@ hint("04.2") + solution("04.2")
 # dark below, something red on the left". That cannot draw an outline, but it knows where sky belongs. Half a picture has the same bins, so this
 # idea does not mind DSRL's small input. The fine encoder at stride 8 is what costs.
 
+# %% [markdown] lang="zh" of="124a95ee"
+# ## 答案三：求平均（PSPNet）
+#
+# 把每条边分成 1、2、3、6 格，求出每格的平均值，与特征图拼接在一起。透过这样的格子看街景，只剩下“上面亮，下面暗，左边有点红”。这样画不出轮廓，却知道天空该在哪里。图像小了一半，格子还是那么多，所以这个办法不怕 DSRL 的小输入。开销大的是步幅 8 上的精细编码器。
+
 # %% jupyter={"source_hidden": true}
 streets = DecodedSamples(Streets("val", size=(180, 240), length=12))
 scene = streets[1]
@@ -354,6 +431,10 @@ with theme():
 # %% [markdown]
 # ### Exercise 04.3 · bins
 # *Some thought · useful · 10 minutes.* Six bins on 16 rows: no row may be left out, and 16 is no multiple of 6.
+
+# %% [markdown] lang="zh" of="143c4475"
+# ### 练习 04.3 · 分格
+# *需要思考 · 建议做 · 10 分钟。* 16 行分成 6 格：一行也不能漏，而 16 不是 6 的倍数。
 
 
 # %%
@@ -389,6 +470,11 @@ hint("04.3") + solution("04.3")
 # A fusion joins both. DABNet stops at stride 8, grows its dilations from 2 to 16, and classifies that map at once: it has no way back to pay for. Where
 # does each do its work?
 
+# %% [markdown] lang="zh" of="02e187e9"
+# ## 答案四和五：两条路径（BiSeNet），或者不要解码器（DABNet）
+#
+# BiSeNet 让两条路径分工：一条短的*空间路径*（三个步幅卷积，到步幅 8）保留细节，一个 ResNet-18 收集上下文，一直降到步幅 32，最后由融合模块合二为一。DABNet 停在步幅 8，膨胀率从 2 增大到 16，随即对这张特征图分类：没有回程，也就没有回程的开销。它们的计算各花在哪里？
+
 # %%
 parts: list[dict[str, object]] = []
 for name in ("BiSeNet", "DABNet"):
@@ -405,6 +491,12 @@ Table(parts, "The three most expensive parts", digits=0)
 #
 # ### Exercise 04.4 · gaps
 # *Some thought · the heart of the notebook · 12 minutes.* Follow one output back through the layers and collect the positions it meets.
+
+# %% [markdown] lang="zh" of="360f0878"
+# 空洞卷积有一个风险：留下空隙。连着两个膨胀率为 2 的层，只能隔一个像素看一个。膨胀率从 1 开始递增，或者各支路由近及远相加，就不留空隙。
+#
+# ### 练习 04.4 · 空隙
+# *需要思考 · 本章核心 · 12 分钟。* 从一个输出出发，逐层往回走，收集沿途遇到的位置。
 
 
 # %%
@@ -437,6 +529,11 @@ hint("04.4") + solution("04.4")
 # The receptive field is what *can* change an output. What *does* change it? Ask with gradients: how much does each input pixel move the
 # features at the middle? The networks are untrained (small encoders where there is a choice). Two controls: 1 × 1 convolutions, which must see one
 # pixel, and six plain 3 × 3.
+
+# %% [markdown] lang="zh" of="a8709fc2"
+# ## 每个宿主网络真正看到什么？
+#
+# 感受野包含所有*可能*改变一个输出的像素。*真正*改变它的是哪些？用梯度来问：每个输入像素使中心处的特征变化多少？这些网络未经训练（有几种编码器可选时，取小的）。另有两个对照：六个 1 × 1 卷积，必定只看到一个像素；六个普通的 3 × 3 卷积。
 
 
 # %% jupyter={"source_hidden": true}
@@ -477,6 +574,11 @@ reveal("04.reach", field, unit="pixels")
 # Brightness: how much a pixel counts, on a scale that lifts faint values (fourth root). In the title: how much of it comes from within 16 pixels
 # of the middle.
 
+# %% [markdown] lang="zh" of="f2f4d23b"
+# ## 带走这张图
+#
+# 亮度：一个像素的影响有多大，取四次方根，好让微弱的值也看得见。标题中的百分数：距中心 16 个像素以内的区域所占的份额。
+
 # %% jupyter={"source_hidden": true}
 with theme():
     figure = new_figure(11.5, 4.6)
@@ -499,11 +601,19 @@ with theme():
 # mostly through its shallow map; its pyramid is there, faintly. PSPNet and BiSeNet see the whole picture. Training moves all this; the
 # architecture limits it.
 
+# %% [markdown] lang="zh" of="855f4b8f"
+# 对照只有一个点：这个方法量的正是该量的东西。DABNet 的膨胀率留下一座座“孤岛”，看得远，却有空隙，正如前面的练习所示。未经训练的 DeepLabv3+ 主要靠浅层特征图来看；金字塔也起作用，只是很淡。PSPNet 和 BiSeNet 看到整张图像。训练会改变这一切，网络结构则限定它能变到哪里。
+
 # %% [markdown]
 # ## Try it: two strangers on one street
 #
 # TinyNet was trained on drawn streets, ESPNetv2 on *photographs*. One contract, so one line of code serves both. One knob: `real`. Fetch CamVid
 # (`dsrl-lab data fetch camvid`), set it to True: who is the stranger now?
+
+# %% [markdown] lang="zh" of="21c9a951"
+# ## 动手试试：同一条街，两位来客
+#
+# TinyNet 用合成街景训练，ESPNetv2 用*照片*训练。约定是同一个，所以一行代码两者通用。可调的只有 `real`。下载 CamVid（`dsrl-lab data fetch camvid`），把它设为 True：这回又是谁人生地不熟？
 
 # %%
 real, picture, kept = False, scene, lab.root / "data" / "checkpoints"
@@ -534,6 +644,11 @@ with theme():
 # The trained TinyNet halves three times. Take its last stride away, as one does for a finer map. Nothing complains, all shapes fit. But each later filter
 # now sees half as far as it learnt to. Dilation would give the reach back (01). Turn `DEFECT`. What do you expect of the score?
 
+# %% [markdown] lang="zh" of="f367f262"
+# ## 弄坏它：错误的输出步幅
+#
+# 训练好的 TinyNet 把边长减半三次。去掉最后一个步幅，就像想要更精细的特征图时常做的那样。没有报错，形状都对得上。可是后面的每个滤波器，视野都只有训练时的一半。膨胀率可以把视野补回来（01）。把 `DEFECT` 换成另一个名字。你预计分数会怎样？
+
 # %%
 DEFECT = "stride taken away"  # the switch: or "stride taken away, dilated in exchange", or "as trained"
 
@@ -562,7 +677,15 @@ Table(lines, "TinyNet on 12 drawn streets", digits=1)
 #
 # ## Break it: corners
 #
-# Two libraries enlarge maps differently. Take a **perfect** host: the true mask, averaged to its stride. Enlarge its answer both ways. What is lost?
+# There are two ways to enlarge a map, and libraries differ in their default. Take a **perfect** host: the true mask, averaged to its stride.
+# Enlarge its answer both ways. What is lost?
+
+# %% [markdown] lang="zh" of="25de1d82"
+# 要认得的症状：检查点严格加载成功，形状处处吻合，特征图更精细，开销更大，分数却*下降*。用膨胀率补偿之后，分数恢复，差别不超出噪声：这就是对照。深层特征图更精细，并不等于知道得更多。
+#
+# ## 弄坏它：角点
+#
+# 换一个库，放大特征图的方式就可能不同。取一个**完美**的宿主网络：把真值掩码按它的步幅求平均。再用两种方式放大它的答案。损失了什么？
 
 # %%
 lines = []
@@ -584,6 +707,12 @@ Table(lines, "Pixels right (%) of a perfect host; centres on centres is align_co
 #
 # ### Exercise 04.5 · where does the large map look?
 # *Some thought · useful · 8 minutes.* Pixels are squares. Decide what lies on what: outer edges, or corner centres.
+
+# %% [markdown] lang="zh" of="f92576a9"
+# 要认得的症状：轮廓向外或向内移动，图像边缘处最明显，最多移动小特征图上的半个像素。看上去只像是“网络稍微差了一点”。所以要问清楚，权重是用哪种方式训练的。（ESPNetv2 发布的权重：True。）
+#
+# ### 练习 04.5 · 大图从哪里取值？
+# *需要思考 · 建议做 · 8 分钟。* 像素是方块。先想好什么与什么重合：是外边缘，还是角点像素的中心。
 
 
 # %%
@@ -621,7 +750,15 @@ hint("04.5") + solution("04.5")
 # - Costs are counted, accuracy is not compared: the five hosts are not trained here. `dsrl-lab bench networks` times them on your machine.
 # - Multiply-adds are not seconds: grouped and depthwise filters run far below a processor's peak.
 # - Receptive fields are of untrained networks on one picture.
-# - The perfect host limits what a stride loses; real hosts are far from it (05).
+# - The perfect host shows what a stride alone loses; real hosts are far from it (05).
+
+# %% [markdown] lang="zh" of="3b38c632"
+# ## 局限
+#
+# - 这里只计开销，不比准确率：五个宿主网络都没有训练。`dsrl-lab bench networks` 可以在你的机器上给它们计时。
+# - 乘加次数不等于秒数：分组滤波器和逐通道滤波器远远达不到处理器的峰值。
+# - 感受野只用了未经训练的网络和一张图像。
+# - 完美的宿主网络只给出步幅造成的损失；真实的宿主网络离它还很远（05）。
 
 # %% [markdown]
 # ## Five questions to take along
@@ -630,9 +767,20 @@ hint("04.5") + solution("04.5")
 # <details><summary>2. Why does a dilated encoder cost more than a strided one?</summary>Channels double, sides do not halve: each layer costs four times as much.</details>
 # <details><summary>3. What does an average over the picture add?</summary>What kind of scene it is in. Not where an outline runs.</details>
 
+# %% [markdown] lang="zh" of="a7affc65"
+# ## 带走五个问题
+#
+# <details><summary>1. `forward_head` 给出什么，由谁来读？</summary>logits 给 SSSR，特征给特征亲和。（SISR 读编码器的特征图。）</details>
+# <details><summary>2. 用空洞卷积的编码器，为什么比用步幅的开销更大？</summary>通道数加倍，边长不减半：每层的开销是四倍。</details>
+# <details><summary>3. 全图平均带来什么？</summary>让网络知道这是哪一类场景，但不知道轮廓在哪里。</details>
+
 # %% [markdown]
 # <details><summary>4. Your finer map scores lower, without any error. What do you look at first?</summary>Strides and dilations: do the filters still see as far as in training?</details>
 # <details><summary>5. What lies on what with `align_corners=True`?</summary>The centres of the corner pixels. With False it is the outer edges.</details>
+
+# %% [markdown] lang="zh" of="0abe5385"
+# <details><summary>4. 特征图更精细，分数却更低，又没有任何报错。先查什么？</summary>步幅和膨胀率：滤波器的视野还和训练时一样吗？</details>
+# <details><summary>5. `align_corners=True` 时，什么与什么重合？</summary>角点像素的中心。取 False 时，是外边缘。</details>
 
 # %% [markdown]
 # ## Words and sources
@@ -642,3 +790,12 @@ hint("04.5") + solution("04.5")
 # - Mehta et al., ESPNetv2, CVPR 2019. Chen et al., DeepLabv3+, ECCV 2018. Zhao et al., PSPNet, CVPR 2017. Yu et al., BiSeNet, ECCV 2018. Li et al., DABNet, BMVC 2019.
 # - Luo et al., Understanding the effective receptive field, NeurIPS 2016.
 # - In the kit: each file under `dsrl_lab/models/` opens with its source and its deviations.
+
+# %% [markdown] lang="zh" of="fcea4a98"
+# ## 术语与出处
+#
+# **编码器** encoder，**解码器** decoder，**头** head，**步幅** stride，**感受野** receptive field，**膨胀率** dilation，**金字塔池化** pyramid pooling。
+#
+# - Mehta et al., ESPNetv2, CVPR 2019. Chen et al., DeepLabv3+, ECCV 2018. Zhao et al., PSPNet, CVPR 2017. Yu et al., BiSeNet, ECCV 2018. Li et al., DABNet, BMVC 2019.
+# - Luo et al., Understanding the effective receptive field, NeurIPS 2016.
+# - 在本套件中：`dsrl_lab/models/` 下的每个文件，开头都写明出处和与原文的差异。

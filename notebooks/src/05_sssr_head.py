@@ -19,6 +19,13 @@
 # Measured: about 55 seconds of CPU time on one core, 1.2 GB of memory at most. Data: drawn streets; starts from the kit's trained TinyNet
 # (`data/checkpoints/streets_tinynet`). Needs: 03, 04. No internet, no GPU.
 
+# %% [markdown] lang="zh" of="2a814b3d"
+# # 05 · SSSR 头
+#
+# **主张。** 在解码器之后加几层，宿主网络输出的掩码就能比输入更大。不管计数器报告什么，这几层都有开销。而它们*从哪里起步*，决定训练好的宿主网络能不能保住原有的水平。
+#
+# 实测：单核约 55 秒 CPU 时间，内存最多 1.2 GB。数据：合成街景；从本套件训练好的 TinyNet（`data/checkpoints/streets_tinynet`）出发。先修：03、04。不需要联网，也不需要 GPU。
+
 # %%
 from dsrl_lab.course.notebook import show_figure, start
 
@@ -57,6 +64,11 @@ from dsrl_lab.widgets import segmentation_compare
 #
 # A host receives 90 × 120 pixels and decides on 45 × 60 positions. A head must make 180 × 240 of them. Each row is one head, run and measured:
 # a block's height shows its sides, its width the channels. Guess: which head does the most multiply-adds? Which one has no weights at all?
+
+# %% [markdown] lang="zh" of="dafd041b"
+# ## 一图看懂四种头
+#
+# 宿主网络接收 90 × 120 个像素，在 45 × 60 个位置上作决定。头要由此得出 180 × 240 个位置。每行是一种头，图中的形状由实际运行测得：方块的高度表示边长，宽度表示通道数。猜一猜：哪种头的乘加最多？哪种一个权重也没有？
 
 # %% jupyter={"source_hidden": true}
 KEPT = lab.root / "data" / "checkpoints" / "streets_tinynet"
@@ -130,11 +142,29 @@ with theme():
 # 4. Start a head where the host is.
 # 5. Tell a finer mask from a better one.
 
+# %% [markdown] lang="zh" of="f51334b5"
+# `deconvolution` 是作者的头，每一层之后都有 BatchNorm 和 PReLU。另外三种是本套件的。亚像素头写成公式如下，其中 logits 就是未归一化得分：
+#
+# $$\text{logits}^{\uparrow} = \mathrm{resize}(\text{logits}) + \mathrm{shuffle}_r\big(W_2\,\sigma(W_1\,\text{features})\big)$$
+#
+# ## 学完之后，你能
+#
+# 1. 说清楚什么减半，什么加倍。
+# 2. 事先算出一个头的大小和开销。
+# 3. 找出计数器漏掉的乘加。
+# 4. 让头从宿主网络现有的水平起步。
+# 5. 区分更精细的掩码和更好的掩码。
+
 # %% [markdown]
 # ## Predict
 #
 # The authors' head on ESPNetv2, 256 × 512 in, 512 × 1024 out: how many per cent does it add to the host's multiply-adds? And: a trained host scores 52 %
 # mIoU. Put that head on it, freshly drawn. What does the pair score before its first step? Numbers in place of `None`.
+
+# %% [markdown] lang="zh" of="c18216e0"
+# ## 先猜一猜
+#
+# 把作者的头装在 ESPNetv2 上，输入 256 × 512，输出 512 × 1024：乘加次数比宿主网络多百分之几？还有：一个训练好的宿主网络，mIoU 为 52 %。给它装上这个头，头的权重刚刚随机初始化。一步都还没有训练时，两者合起来得多少分？把 `None` 换成你猜的数。
 
 # %%
 display(predict("05.cost", None, unit="%"), predict("05.start", None, unit="%"))
@@ -145,6 +175,11 @@ display(predict("05.cost", None, unit="%"), predict("05.start", None, unit="%"))
 # Both; one thing is meant. The picture has 2H × 2W pixels. The network *receives* H × W, because cost grows with the square of the sides. The
 # **baseline** also receives H × W and answers at H × W. With SSSR the answer has the picture's size again. Below: one network, three grids. Outlines
 # get smoother from left to right. What happens to the lamp post?
+
+# %% [markdown] lang="zh" of="f8e4e609"
+# ## 是输入减半，还是输出加倍？
+#
+# 两种说法都对，说的是一回事。图像有 2H × 2W 个像素。网络*接收* H × W，因为开销随边长的平方增长。**基线**也接收 H × W，输出也是 H × W。有了 SSSR，输出又回到图像的尺寸。下面是同一个网络的三种网格。从左到右，轮廓越来越平滑。路灯杆呢？
 
 # %% jupyter={"source_hidden": true}
 with torch.no_grad():
@@ -179,6 +214,10 @@ Table(lines, f"Four heads on TinyNet, which takes {alone / 1e6:.1f} M MACs itsel
 # ### Exercise 05.1 · how large is the result?
 # *Easy · useful · 5 minutes.* The authors' numbers are kernel 3, stride 2, padding 1, output padding 1. What would it be without the last?
 
+# %% [markdown] lang="zh" of="aa41920a"
+# ### 练习 05.1 · 结果有多大？
+# *简单 · 建议做 · 5 分钟。* 作者的取值是：卷积核 3，步幅 2，填充 1，输出填充 1。没有最后一项，结果会怎样？
+
 
 # %%
 def deconvolved_size(
@@ -212,6 +251,11 @@ hint("05.1") + solution("05.1")
 #
 # The paper reports that DSRL adds nothing at inference. Count it as the authors' release does (all `Conv2d` modules), and count what PyTorch executes.
 
+# %% [markdown] lang="zh" of="2b290bab"
+# ## 隐藏的开销
+#
+# 论文说，DSRL 在推理时不增加任何开销。先照作者发布的代码来数（所有 `Conv2d` 模块），再数 PyTorch 实际执行的运算。
+
 # %%
 with meta_device():
     espnet = SEGMENTATION["espnetv2"](20, width=2.0)
@@ -229,6 +273,12 @@ reveal("05.cost", 100 * (after.macs / before.macs - 1), unit="%")
 #
 # ### Exercise 05.2 · the head's multiply-adds
 # *Some thought · the heart of the notebook · 8 minutes.* The answer for 128 × 256 class maps of 20 classes must be the difference you just saw.
+
+# %% [markdown] lang="zh" of="1324ce7d"
+# **论文与本项目对照。** 有头没头，作者报告的都是 674.78 M [A]。SISR 和特征亲和确实会消失，SSSR 却不会。
+#
+# ### 练习 05.2 · 头的乘加次数
+# *需要思考 · 本章核心 · 8 分钟。* 20 个类别、128 × 256 的类别图，算出的结果应当就是你刚才看到的差值。
 
 
 # %%
@@ -260,6 +310,9 @@ hint("05.2") + solution("05.2")
 # The head's cost depends on K² and the output's size, not on the host. Beside an expensive host it disappears; beside a light one it is nearly half of
 # everything. The same for the five hosts of 04 and the U-Net of 01, with 19 classes:
 
+# %% [markdown] lang="zh" of="7c2daa7d"
+# 头的开销取决于 K² 和输出的尺寸，与宿主网络无关。宿主网络开销大，它就微不足道；宿主网络轻量，它就几乎占到总量的一半。下面用 19 个类别，把笔记本 04 的五个宿主网络和笔记本 01 的 U-Net 都算一遍：
+
 
 # %% jupyter={"source_hidden": true}
 def overhead(host: nn.Module, head: str) -> float:
@@ -288,6 +341,10 @@ with theme():
 # %% [markdown]
 # ### Exercise 05.3 · what else would it buy?
 # *Easy · the heart of the notebook · 5 minutes.* A fair rival of DSRL is the plain host with a *larger input* for the same multiply-adds. How large?
+
+# %% [markdown] lang="zh" of="c09d3768"
+# ### 练习 05.3 · 同样的开销还能换来什么？
+# *简单 · 本章核心 · 5 分钟。* 公平的对手，是乘加次数与 DSRL 相同、*输入更大*的普通宿主网络。输入该有多大？
 
 
 # %%
@@ -334,6 +391,13 @@ hint("05.3") + solution("05.3")
 # Before training, ask for the ceiling: a *perfect* host knows each position's true shares of the classes. Enlarge them. Is the trained host near its
 # ceiling?
 
+# %% [markdown] lang="zh" of="08a2e529"
+# 输入约为 350 × 701 时，论文的图 1 显示，*普通*的 ESPNetv2 约为 59.1 [read off, ± 0.2]，而 DSRL 为 59.5 [P]。相对于 54.5 的增益，大部分不用任何新方法就能换来。论文没有作这个比较，笔记本 08 会作。
+#
+# ## 网格更细，能赢得什么？
+#
+# 训练之前，先问上限：*完美*的宿主网络知道每个位置上各类别的真实比例。再把这些比例放大，看能得多少分。训练好的宿主网络接近自己的上限吗？
+
 # %%
 lines = []
 for stride in (4, 2, 1):
@@ -360,6 +424,16 @@ Table(lines, "Ceilings, on 12 drawn streets", digits=1)
 #
 # ### Exercise 05.4 · a deconvolution that starts as bilinear
 # *Some thought · the heart of the notebook · 12 minutes.* The check looks at what your weight makes of maps.
+
+# %% [markdown] lang="zh" of="310fbd61"
+# 宿主网络自己的网格，上限就已远高于它的实际得分。可见限制它的不是*输出*。单靠头，只能赢得轮廓处的那一点；其余要靠更好的特征。
+#
+# ## 头从哪里起步
+#
+# 新的头用随机滤波器，会把所有类别混在一起。反卷积能不能从单纯的放大起步？
+#
+# ### 练习 05.4 · 从双线性起步的反卷积
+# *需要思考 · 本章核心 · 12 分钟。* 检查的是你的权重把特征图变成了什么。
 
 
 # %%
@@ -393,6 +467,9 @@ hint("05.4") + solution("05.4")
 # more frequent than pole; that is lost. PReLU then flattens all negative scores. To start where the host is, BatchNorm must give back the mean and
 # deviation that it takes.
 
+# %% [markdown] lang="zh" of="74a778c3"
+# 权重只是一半。后面还有 BatchNorm：训练时，它把*每张类别图*都变成均值 0、标准差 1。宿主网络本来学到了道路比细杆常见，这样一来就丢了。接着，PReLU 又把负的得分全部压小。要从宿主网络现有的水平起步，BatchNorm 拿走的均值和标准差就必须还回来。
+
 
 # %%
 @torch.no_grad()
@@ -413,6 +490,10 @@ def start_as_bilinear(head: DeconvolutionHead, maps: Tensor) -> None:
 # %% [markdown]
 # ### Exercise 05.5 · bilinear plus residual
 # *Easy · the heart of the notebook · 6 minutes.* The kit's head needs no such care: its last layer starts at zero, so the pair starts as the host.
+
+# %% [markdown] lang="zh" of="f8a7824c"
+# ### 练习 05.5 · 双线性加残差
+# *简单 · 本章核心 · 6 分钟。* 本套件的头用不着这样小心：它的最后一层从零开始，所以起步时与宿主网络完全一样。
 
 
 # %%
@@ -453,6 +534,11 @@ hint("05.5") + solution("05.5")
 # Three heads, one of them from two starts, each on a fresh copy of the trained host: 20 steps of 8 pictures, two seeds. Host and head learn
 # together. The bilinear head is the **negative control**: it has nothing to learn with. What it gains, the further steps gain. All eight runs take about
 # half a minute; a line appears as each one ends. Which one do you expect to win?
+
+# %% [markdown] lang="zh" of="c328028f"
+# ## 当场训练
+#
+# 三种头（其中一种有两种起步方式）各配一份训练好的宿主网络：20 步，每步 8 张图像，两个种子。宿主网络与头一起学习。双线性头是**阴性对照**：它没有可以学习的权重，它的增益只能来自多训练的这几步。八次训练共约半分钟，每结束一次输出一行。你预计谁会赢？
 
 # %% jupyter={"source_hidden": true}
 train = DecodedSamples(Streets("train", size=(180, 240), length=40))
@@ -502,6 +588,11 @@ reveal("05.start", curves["deconvolution, random start"][0][0], unit="%")
 #
 # Left: the score while host and head learn, two seeds each; dashed: the host before all this. Right: the upper part of the same scores.
 
+# %% [markdown] lang="zh" of="1bb4e5b5"
+# ## 带走这张图
+#
+# 左：宿主网络与头一起学习时的分数，各两个种子；虚线：宿主网络原来的分数，没有加头，也没有继续训练。右：同样的分数，只看上面一段。
+
 # %% jupyter={"source_hidden": true}
 LOOKS = {
     "bilinear": style_of("bilinear"),
@@ -535,6 +626,11 @@ with theme():
 # Why does the bilinear *start* begin below bilinear enlargement? Corners (04): two blocks shift by 1.5 output pixels in all. If that is the reason,
 # *plain* logits, shifted as far, must score the same.
 
+# %% [markdown] lang="zh" of="9ac71fc5"
+# 随机起步的反卷积毁掉了训练好的宿主网络，后面的训练都用来把本来就会的重新学回来。双线性起步保持在宿主网络附近。零残差的起步毫无损失。但是对照与亚像素头不相上下：好的起步只起保护作用，并不带来增益。
+#
+# 双线性*起步*为什么一开始比双线性放大还低？因为角点（04）：两个模块合起来偏移 1.5 个输出像素。如果原因真在这里，那么*普通*的 logits 偏移同样的距离，得分也应当相同。
+
 # %%
 shift = 1.5  # pixels of the output, up and to the left
 y, x = torch.meshgrid(torch.arange(180) + 0.5 + shift, torch.arange(240) + 0.5 + shift, indexing="ij")
@@ -553,6 +649,9 @@ Table({"what": list(both), "mIoU (%)": list(both.values())}, "Is it the shift?",
 # %% [markdown]
 # **Paper against ours.** In Table 1, + SSSR brings a gain over the plain baseline [P]. Ours, on CamVid, from exploratory records, ask step by step.
 # First: no head at all, only finer labels and a BatchNorm on the class maps. Then: each head *beyond* that control. How much is left, do you think?
+
+# %% [markdown] lang="zh" of="4c62858b"
+# **论文与本项目对照。** 在表 1 中，+ SSSR 相对普通的基线有增益 [P]。我们根据 CamVid 上的探索性记录，一步一步地问。先问：完全不加头，只用更细的标签，再给类别图加一个 BatchNorm，增益有多大？再问：在这个对照*之外*，每种头又增加多少？你认为还剩多少？
 
 # %%
 gained = {name: paper.table_1_gain("sssr", name).value for name in paper.HOSTS}
@@ -574,6 +673,13 @@ Table(table, "ESPNetv2 on CamVid: mean ± 95 % interval over seeds, verdicts cor
 # ## Where the two differ
 #
 # Baseline and SSSR on one scene, pixel by pixel. Guess first: where will the pixels lie that SSSR wins, and where those that it loses?
+
+# %% [markdown] lang="zh" of="b6c587fa"
+# *未定*：区间包含 0。要么需要更多种子，要么增益太小，看不出来。完整的各行结果见笔记本 08。
+#
+# ## 两者差在哪里
+#
+# 同一个场景，基线与 SSSR 逐像素比较。先猜：换成 SSSR 之后，变对的像素会在哪里，变错的又会在哪里？
 
 # %%
 trained = {"baseline": host, "SSSR": larger}
@@ -602,6 +708,14 @@ segmentation_compare(
 #
 # ### Exercise 05.6 · a fair prediction
 # *Easy · useful · 5 minutes.* Scores first, decision last.
+
+# %% [markdown] lang="zh" of="b6e7da83"
+# ## 拿可比的来比
+#
+# 作者发布的评估代码在网络自己的输出尺寸上取 argmax，再放大*标签*：基线 ×4，DSRL ×2。于是，一部分增益可能只是因为阶梯更细。
+#
+# ### 练习 05.6 · 公平的预测
+# *简单 · 建议做 · 5 分钟。* 先处理得分，最后再作决定。
 
 
 # %%
@@ -633,6 +747,11 @@ hint("05.6") + solution("05.6")
 #
 # Two knobs of the cheap head: its `width`, and the shuffle's `factor` r: 4 goes all the way to the output, 2 stops half-way and leaves the rest to bilinear. What does each cost?
 
+# %% [markdown] lang="zh" of="ee05cb1f"
+# ## 动手试试
+#
+# 低开销的头有两个可调的量：`width`，以及像素重排的 `factor` r。r 取 4，一路放大到输出尺寸；取 2，只放大到一半，其余交给双线性插值。开销各是多少？
+
 # %%
 width, factor = 16, 2
 tried = SuperResolved(host, SubPixelHead(host, width=width, factor=factor))
@@ -647,7 +766,18 @@ print(f"width {width}, factor {factor}: {100 * (cost.macs / alone - 1):.1f} % on
 # <details><summary>Symptoms to recognise: open after your guess</summary>
 #
 # Equal FLOPs with and without a head that does work. A steep curve that only climbs back to where it fell from. A gain that shrinks
-# when logits are enlarged in place of labels. The cure is a control each time: a second counter, the host's own score, a head without weights.
+# once logits are enlarged, not labels. The cure is a control each time: a second counter, the host's own score, a head without weights.
+#
+# </details>
+
+# %% [markdown] lang="zh" of="8bb860ff"
+# ## 弄坏它
+#
+# 有三种办法，能报告一个比实际更好看的数字。形状都不变，都不报错。把 `DEFECT` 换成另一个名字。在论文里，你会看到什么？
+#
+# <details><summary>要认得的症状：猜过之后再展开</summary>
+#
+# 头明明做了计算，FLOPs 却与没有头时相等。一条陡峭的曲线，不过是爬回它跌下来的地方。把放大标签换成放大 logits，增益就缩小。对策每次都是加一个对照：第二个计数器，宿主网络自己的分数，没有权重的头。
 #
 # </details>
 
@@ -687,12 +817,29 @@ Table(lines, "Three better numbers than there are")
 #
 # So "no clear gain from a head" is a result. If DSRL gains, it gains through better *features*: SISR and affinity (06, 07).
 
+# %% [markdown] lang="zh" of="3518c09d"
+# ## 学到了什么
+#
+# - 更精细不等于更好：在这里，宿主网络自己的网格从来不是瓶颈。
+# - 计数器漏掉的一个头，可以使轻量宿主网络的开销几乎翻倍。
+# - 好的起步能保护训练好的宿主网络，但不带来增益。
+# - 真正要超过的，是对照那一行。在 CamVid 上，不加头、只加 BatchNorm 就有增益；头在此之外带来什么，未定。
+#
+# 所以，“头没有带来明显的增益”也是一个结果。如果 DSRL 有增益，那要靠更好的*特征*：SISR 和特征亲和（06、07）。
+
 # %% [markdown]
 # ## Limits
 #
 # - Twelve pictures, two seeds, twenty steps: enough to see starts, not to rank heads.
 # - The host was trained to the end before; the paper trains host and head together from ImageNet weights.
 # - `DeconvolutionHead` follows the release for ESPNetv2; for other hosts it is our reading.
+
+# %% [markdown] lang="zh" of="7c99b61f"
+# ## 局限
+#
+# - 十二张图像，两个种子，二十步：足以看清起步，不足以给各种头排名次。
+# - 这里的宿主网络事先已经训练完毕；论文从 ImageNet 权重开始，把宿主网络与头一起训练。
+# - `DeconvolutionHead` 遵照作者为 ESPNetv2 发布的代码；用在其他宿主网络上，是我们的理解。
 
 # %% [markdown]
 # ## Five questions to take along
@@ -701,9 +848,20 @@ Table(lines, "Three better numbers than there are")
 # <details><summary>2. Why does the head's cost not depend on the host?</summary>It works on class maps: K² and the output's size count.</details>
 # <details><summary>3. What does BatchNorm do to class maps?</summary>It makes all classes equally frequent: mean 0, deviation 1.</details>
 
+# %% [markdown] lang="zh" of="09f82ca6"
+# ## 带走五个问题
+#
+# <details><summary>1. 基线究竟是什么？</summary>普通的宿主网络。它接收 H × W，输出也是 H × W，边长是图像的一半。</details>
+# <details><summary>2. 头的开销为什么与宿主网络无关？</summary>它处理的是类别图：起作用的是 K² 和输出的尺寸。</details>
+# <details><summary>3. BatchNorm 对类别图做了什么？</summary>它使所有类别一样常见：均值 0，标准差 1。</details>
+
 # %% [markdown]
 # <details><summary>4. Which control shows that a gain is more than further training?</summary>The bilinear head, trained for the same steps: it has no weights of its own.</details>
 # <details><summary>5. When may class ids be interpolated?</summary>Never: between 2 and 4 there is no class 3. Enlarge logits, then decide.</details>
+
+# %% [markdown] lang="zh" of="793f6ea0"
+# <details><summary>4. 哪个对照能说明，增益不只是因为训练得更久？</summary>双线性头，训练步数相同：它没有自己的权重。</details>
+# <details><summary>5. 什么时候可以对类别编号做插值？</summary>任何时候都不可以：2 与 4 之间并不是类别 3。放大 logits，再作决定。</details>
 
 # %% [markdown]
 # ## Words and sources
@@ -713,3 +871,12 @@ Table(lines, "Three better numbers than there are")
 # - Wang et al., Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020 (Figure 4, Table 1), and the authors' release (head, counter, evaluation).
 # - Long, Shelhamer, Darrell, Fully convolutional networks, CVPR 2015 (deconvolutions that start as bilinear).
 # - In the kit: `dsrl_lab/dsrl.py` holds all four heads, `dsrl_lab/complexity.py` the counter.
+
+# %% [markdown] lang="zh" of="a1987261"
+# ## 术语与出处
+#
+# **SSSR** 语义分割超分辨率，**放大倍数** upscale factor，**残差** residual，**最近邻插值** nearest neighbour，**双线性插值** bilinear interpolation，**logits** 未归一化得分。
+#
+# - Wang et al., Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020（图 4，表 1），以及作者发布的代码（头、计数器、评估）。
+# - Long, Shelhamer, Darrell, Fully convolutional networks, CVPR 2015（从双线性起步的反卷积）。
+# - 在本套件中：`dsrl_lab/dsrl.py` 中有全部四种头，`dsrl_lab/complexity.py` 中有计数器。

@@ -19,6 +19,14 @@
 # Measured: about 15 seconds of CPU time on one core, 1.2 GB of memory at most. Data: drawn streets and photographs that come with scikit-image.
 # Needs: 00. No internet, no GPU.
 
+# %% [markdown] lang="zh" of="ffc400d5"
+# # 06 · 特征亲和
+#
+# **主张。** 特征亲和从不要求两个网络给出相同的特征，只要求它们在*哪些像素彼此相似*这一点上看法一致。教师的答案无论对错，都会被照搬过来。
+#
+# 实测：单核约 15 秒 CPU 时间，内存最多 1.2 GB。数据：合成街景，以及 scikit-image 自带的照片。
+# 先修：00。不需要联网，也不需要 GPU。
+
 # %%
 from dsrl_lab.course.notebook import show_figure, start
 
@@ -48,6 +56,11 @@ from dsrl_lab.widgets.examples import street_features
 # Two branches look at the same four positions: a dark and a bright piece of road, a car, the sky. Each position has a vector of two channels.
 # Read a row from left to right. The lengths go away, the angles stay, and angles become numbers. Before you look at the last panel: which pair of
 # positions costs most?
+
+# %% [markdown] lang="zh" of="1d36c16f"
+# ## 一图看懂：从特征到损失
+#
+# 两个分支看同样的四个位置：一块暗路面、一块亮路面、一辆车和天空。每个位置是一个向量，有两个通道。请从左到右看每一行：长度被消去，角度保留下来，再变成数字。看最后一幅之前先想一想：哪一对位置的代价最大？
 
 # %% jupyter={"source_hidden": true}
 POSITIONS = {"dark road": GREY, "bright road": BLUE, "car": ORANGE, "sky": GREEN}
@@ -102,12 +115,28 @@ with theme():
 # 4. Say what affinity does to features, also with a bad teacher.
 # 5. Write the loss in tiles, so that memory stays small.
 
+# %% [markdown] lang="zh" of="cae2e411"
+# 两块路面指向同一个方向：亮度被消去了。两个分支的分歧在车上：一个认为它像路面，另一个认为它像天空。
+#
+# ## 学完之后，你能
+#
+# 1. 计算 S，并事先知道它有多大。
+# 2. 选定 p 和 q。
+# 3. 对照图像读懂 S 的一行，并用真实类别给它打分。
+# 4. 说出亲和对特征做了什么，教师不好时又会怎样。
+# 5. 把损失写成分块的形式，使内存占用保持很小。
+
 # %% [markdown]
 # ## Predict
 #
 # A network sees 512 × 1024 pixels; features are compared at 1/8 per side. How many MiB does **one** affinity matrix take in
 # float32? And: an *untrained* network's features, how often do they rank a pair of same-class pixels above a pair of
 # different classes? (0.5 is chance, 1 is always.) Put numbers in place of `None`; they stay on your computer.
+
+# %% [markdown] lang="zh" of="8e4b4070"
+# ## 先猜一猜
+#
+# 网络看到 512 × 1024 像素，特征按每条边的 1/8 进行比较。**一个**亲和矩阵用 float32 存储，占多少 MiB？另外，用一个*未经训练*的网络的特征来排序，同类像素对排在异类像素对前面的概率有多大？（0.5 相当于随机，1 表示总是如此。）把 `None` 换成你猜的数；它们只保存在你的电脑上。
 
 # %%
 display(predict("06.memory", None, unit="MiB"), predict("06.untrained", None))
@@ -117,6 +146,11 @@ display(predict("06.memory", None, unit="MiB"), predict("06.untrained", None))
 #
 # Take one position, compare its features with those of all others, and show the answers as a picture. Here the
 # features are the colour, counted from the picture's mean. Bright means "looks like me". Each map is one **row** of the affinity matrix S.
+
+# %% [markdown] lang="zh" of="e24a2876"
+# ## 问问猫身上的一个像素
+#
+# 取一个位置，把它的特征与所有其他位置的特征比较，再把答案画成图。这里的特征就是颜色，以整张图的均值为零点。越亮表示“越像我”。每张这样的图都是亲和矩阵 S 的一**行**。
 
 # %% jupyter={"source_hidden": true}
 photos = Photos()
@@ -145,6 +179,16 @@ with theme():
 # ### Exercise 06.1 · how large is S?
 # *Easy · the heart of the notebook · 4 minutes.* The matrix has a row and a column for every position of the reduced grid.
 
+# %% [markdown] lang="zh" of="212edd03"
+# ## 矩阵 S
+#
+# $$S_{ij} = \frac{x_i}{\lVert x_i\rVert_p}\cdot\frac{x_j}{\lVert x_j\rVert_p}$$
+#
+# 写成纯文本：S_ij 是位置 i 与位置 j 的点积，两者都先归一化到长度 1。特征 (N, C, H, W) 展平成 P = H·W 个位置，即 (N, C, P)；S 的形状是 (N, P, P)。
+#
+# ### 练习 06.1 · S 有多大？
+# *简单 · 本章核心 · 4 分钟。* 缩小之后的网格上，每个位置在矩阵中占一行一列。
+
 
 # %%
 def affinity_bytes(height: int, width: int, stride: int) -> int:
@@ -171,6 +215,10 @@ hint("06.1") + solution("06.1")
 # ### Exercise 06.2 · the matrix itself
 # *Some thought · the heart of the notebook · 10 minutes.* Fresh random features are compared with cosines computed one by one. Check two facts
 # first: the diagonal is 1, and the matrix is its own mirror image.
+
+# %% [markdown] lang="zh" of="89000884"
+# ### 练习 06.2 · 写出这个矩阵
+# *需要思考 · 本章核心 · 10 分钟。* 检查时会抽取新的随机特征，把你的结果与逐个算出的余弦对比。自己先检查两件事：对角线为 1；矩阵是对称的。
 
 
 # %%
@@ -203,6 +251,11 @@ hint("06.2") + solution("06.2")
 # p is the norm that decides what "length 1" means. p = 2 gives cosines; the paper's authors say they use it. With any other p an arrow along an
 # axis keeps its full length, one between the axes does not. What is a position's similarity to *itself*?
 
+# %% [markdown] lang="zh" of="05547521"
+# ## p 的作用
+#
+# p 是范数的阶，决定了“长度 1”是什么意思。p = 2 得到余弦，论文作者说他们用的就是它。p 取其他值时，只有沿坐标轴的向量长度不变，两轴之间的向量则不然。一个位置与*它自己*的相似度是多少？
+
 # %%
 arrows = torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.5, 1.0]])  # along an axis, between, on the diagonal
 places = ("along an axis", "between", "on the diagonal")
@@ -220,6 +273,15 @@ Table(lines, "Similarity of an arrow to itself")
 #
 # In plain letters: the mean of |S_seg − S_sr| to the power q. How hard does each pair pull?
 
+# %% [markdown] lang="zh" of="76137db4"
+# p = 1 时，用到许多通道的位置，与*自己*的相似度反而不如只用一个通道的位置。所以，没有其他证据时，应当选 p = 2。
+#
+# ## q 的作用
+#
+# $$L_{fa} = \frac{1}{P^2}\sum_i\sum_j \bigl|S^{seg}_{ij}-S^{sr}_{ij}\bigr|^q$$
+#
+# 写成纯文本：|S_seg − S_sr| 的 q 次方的均值。每一对位置受到的拉力有多大？
+
 # %%
 apart = torch.tensor([0.01, 0.1, 0.5, 1.0], requires_grad=True)
 pull = {f"q = {q}": torch.autograd.grad(apart.abs().pow(q).sum(), apart)[0].tolist() for q in (1, 2)}
@@ -231,6 +293,12 @@ Table({"disagreement": apart.tolist()} | pull, "The pull of a pair: the gradient
 # ### Exercise 06.3 · the loss
 # *Easy · the heart of the notebook · 5 minutes.* Two matrices in, one number out. Two of the five mistakes that the check knows
 # were found in public code.
+
+# %% [markdown] lang="zh" of="1a29a2dd"
+# q = 1 对每一对位置用同样的力；q = 2 着力于较大的分歧，几乎不管较小的分歧。
+#
+# ### 练习 06.3 · 损失
+# *简单 · 本章核心 · 5 分钟。* 输入两个矩阵，输出一个数。检查程序认得的五个错误里，有两个来自公开代码。
 
 
 # %%
@@ -262,6 +330,11 @@ hint("06.3") + solution("06.3")
 # Cats have no class masks; drawn streets do. Do same-class pairs look more alike than others? Four kinds of features on one grid of 22 × 30
 # positions: colour, edges beside colour, an untrained network, and noise as the negative control. Look for two things: is the map bright where
 # the road is, and dark elsewhere?
+
+# %% [markdown] lang="zh" of="5b7011dc"
+# ## 亲和在街景中看到什么
+#
+# 猫的照片没有类别掩码，合成街景有。同类的位置对是否比异类的更相似？在同一个 22 × 30 的网格上比较四种特征：颜色、颜色加边缘、未经训练的网络，以及作为阴性对照的噪声。看两点：道路处是否亮？其他地方是否暗？
 
 # %% jupyter={"source_hidden": true}
 GRID = (22, 30)
@@ -322,6 +395,13 @@ with theme():
 # Draw one pair of positions of the same class and one of different classes. How often is the first pair the more similar? That is the
 # area under the ROC curve (AUC): 0.5 is chance.
 
+# %% [markdown] lang="zh" of="dacd94de"
+# 未经训练的网络，这一行几乎处处都亮。经过 ReLU 之后特征都为正，任何两个向量的夹角都不超过直角。真正要紧的是位置对的*排序*。
+#
+# ## 给亲和打分
+#
+# 随机抽一对同类的位置和一对异类的位置，前者更相似的概率有多大？这就是 ROC 曲线下面积（AUC）：0.5 相当于随机。
+
 
 # %% jupyter={"source_hidden": true}
 def classes_of(mask: Tensor, grid: tuple[int, int] = GRID) -> Tensor:
@@ -358,6 +438,13 @@ auc_table(score, "AUC of pairs")
 # The explorer holds the kit's trained networks. "DSRL before the transform" is what its decoder gives; the *transform* makes of it what enters
 # FA. Guess first: whose features are nearer to S_sr, the baseline's or "DSRL before the transform"?
 
+# %% [markdown] lang="zh" of="a1af699b"
+# 未经训练的网络远好于随机：随机滤波器保留了颜色，而颜色与类别相关。记住这个数：对任何训练过的网络，它都是**基线**。
+#
+# ## 看看训练过的网络
+#
+# 交互组件中是本套件训练好的网络。“特征变换之前的 DSRL”是解码器给出的特征；*特征变换*把它变成参与 FA 的特征。先猜一猜：基线的特征与“特征变换之前的 DSRL”，哪个更接近 S_sr？
+
 # %%
 street = street_features()  # the kit's trained networks, from data/checkpoints
 GUIDE = {
@@ -389,6 +476,13 @@ affinity_explorer(
 #
 # Let it act alone, on the untrained features as free numbers. Three teachers: colour, the true classes (the best there is), and colour with its
 # positions **shuffled** (the negative control).
+
+# %% [markdown] lang="zh" of="569189b4"
+# 在这次训练中，FA 走了一条省力的路：特征变换能把解码器的特征变成 S_sr 想要的任何样子。结果，变换后的特征与 SISR 的特征一样，除了把天空与其余部分分开，就分不出多少东西了；解码器本身的特征却仍与基线相近。可见 L_fa 小，本身并不证明知识得到了传递。（一个场景，一个种子。）
+#
+# ## 特征亲和要求什么
+#
+# 让它单独起作用：把未经训练的特征当作可以自由改变的数。三个教师：颜色、真实类别（最理想的教师），以及**打乱位置**的颜色（阴性对照）。
 
 
 # %% jupyter={"source_hidden": true}
@@ -427,6 +521,11 @@ auc_table({name: [aucs[-1] for _, aucs in runs] for name, runs in after.items()}
 # Above: one row before, and after each teacher. Below: the score while L_fa falls, three scenes each. Grey is the baseline, no affinity at
 # all.
 
+# %% [markdown] lang="zh" of="09ab9bca"
+# ## 带走这张图
+#
+# 上排：同一行在训练之前的样子，以及跟随每个教师训练之后的样子。下图：L_fa 下降时分数的变化，每个教师三个场景。灰线是基线，即完全不用亲和。
+
 # %% jupyter={"source_hidden": true}
 with theme():
     figure = new_figure(12, 5.2)
@@ -453,10 +552,20 @@ with theme():
 # **Paper against ours.** The paper reports +2.6 points of mIoU for FA with ESPNetv2 (Table 1, 56.9 → 59.5) [P]. Ours is an AUC without training:
 # the two do not compare (08 does).
 
+# %% [markdown] lang="zh" of="c6240693"
+# 亲和就是照搬。知道类别的教师，让特征近乎完美；颜色只能把特征带到颜色自身的水平；打乱位置的教师，则毁掉了原有的一切。所以关键在于：对*当前任务*，SISR 的特征是否比分割网络懂得更多。
+#
+# **论文与本项目对照。** 论文报告，在 ESPNetv2 上，FA 给 mIoU 带来的增益为 +2.6 个百分点（表 1，56.9 → 59.5）[P]。我们这里只是不经训练得到的 AUC，两者无法比较（笔记本 08 会作比较）。
+
 # %% [markdown]
 # ## Try it
 #
 # One knob: `q`. Does q = 2 arrive at the same score, sooner or later? Then change `teacher` to `to_grid(colour_and_edges(scene.image))`.
+
+# %% [markdown] lang="zh" of="1e6d05c4"
+# ## 动手试试
+#
+# 可调的只有 `q`。q = 2 能达到同样的分数吗？更快还是更慢？然后把 `teacher` 改成 `to_grid(colour_and_edges(scene.image))`。
 
 # %%
 q = 2
@@ -469,6 +578,11 @@ Table({"step": range(0, 21, 5), "AUC": aucs}, f"q = {q}", digits=3)
 #
 # Four defects, each found in public code. Features ten times as large, the batch twice, positions shuffled alike in both maps: none of the three
 # may change the loss. Turn `DEFECT` through all four. Which property does each of them break, and which one stays near 0 whatever the features are?
+
+# %% [markdown] lang="zh" of="4a418f01"
+# ## 弄坏它
+#
+# 四个缺陷，都来自公开代码。把特征放大 10 倍、把批重复一遍、在两张特征图中以同样的方式打乱位置：这三种变化都不应改变损失。让 `DEFECT` 依次取这四个函数。它们各自破坏了哪条性质？其中有一个，无论特征是什么，损失都接近 0：是哪一个？
 
 
 # %% jupyter={"source_hidden": true}
@@ -518,6 +632,18 @@ Table(lines, "The same features, changed in ways that must not matter", digits=4
 # S grows with the fourth power of the side, so both maps are reduced first: to 1/8 per side [B]. The
 # filter is not known; the kit averages. Move the picture by one pixel: how much does S change?
 
+# %% [markdown] lang="zh" of="bb15ec1f"
+# <details><summary>要认得的症状：猜过之后再展开</summary>
+#
+# 没有归一化：损失增大到一百倍。求和：每换一个批大小，都要重新选择 w2。
+# 列与列相比：以同样的方式打乱两边的位置，损失却变了。ReLU 之后只有一个通道：从第一步起就是 0。
+#
+# </details>
+#
+# ## 子采样
+#
+# S 的大小随边长的四次方增长，所以先缩小两张特征图，边长都缩到 1/8 [B]。用的是什么滤波器，不得而知；本套件取均值。把图像平移一个像素，S 会变多少？
+
 
 # %% jupyter={"source_hidden": true}
 def moved_by_a_pixel(reduce: object, stride: int) -> float:
@@ -543,6 +669,12 @@ with theme():
 #
 # ### Exercise 06.4 · average, then compare
 # *Some thought · useful · 8 minutes.* The order of two steps is all there is to it, and it is easy to take the wrong one.
+
+# %% [markdown] lang="zh" of="8e27c9fd"
+# 每块只挑一个像素，细杆或标志牌能否留下全凭运气。取均值会冲淡它，但痕迹还在。
+#
+# ### 练习 06.4 · 先平均，再比较
+# *需要思考 · 建议做 · 8 分钟。* 关键全在两步的先后，而且很容易弄反。
 
 
 # %%
@@ -576,6 +708,14 @@ hint("06.4") + solution("06.4")
 # ### Exercise 06.5 · step 1: a strip at a time
 # *Hard · useful · 15 minutes.* Take some rows of S, add up their loss, drop them. The check watches the largest tensor you make.
 
+# %% [markdown] lang="zh" of="5d0727e1"
+# ## 自己写：分三步写出分块损失
+#
+# 即使边长缩到 1/8，512 × 1024 仍有 8192 个位置。本套件的损失从不构造 S。下面一步一步地写出它的做法。
+#
+# ### 练习 06.5 · 第一步：一次一条
+# *较难 · 建议做 · 15 分钟。* 取 S 的若干行，累加它们的损失，然后丢掉。检查程序会盯着你生成的最大张量。
+
 
 # %%
 def affinity_loss_in_strips(a: Tensor, b: Tensor, rows: int) -> Tensor:
@@ -606,6 +746,10 @@ hint("06.5") + solution("06.5")
 # *Hard · useful · 20 minutes.* D = S_seg − S_sr is symmetric. So tiles on and above its diagonal are enough: those above count twice. And autograd would
 # keep every tile for the way back. But the gradient of the sum of |D| is 2 a sign(D). So add it up tile by tile, and keep no tile at all. A worked
 # version is folded below. Try first.
+
+# %% [markdown] lang="zh" of="b6eedd34"
+# ### 第二步：只算一半的块。第三步：顺路算出梯度
+# *较难 · 建议做 · 20 分钟。* D = S_seg − S_sr 是对称的，所以只需计算对角线及其上方的块，上方的块按两倍计。自动求导会为反向传播保留每一块；但 |D| 之和的梯度是 2 a sign(D)，完全可以逐块累加，一块也不保留。参考答案折叠在下面，先自己试试。
 
 
 # %%
@@ -683,6 +827,12 @@ Table(lines, "3072 positions, forward and back", digits={"loss": 6, "extra memor
 # gradient's. The price is noise. Its size follows from one formula, with $r_i$ the mean of $|D_{ij}|$ over row $i$:
 # $\operatorname{Var} \approx 4\,(1/n - 1/P)\operatorname{Var}(r_i)$ for n of P positions. Below: 200 draws each. Guess: halving n does what to the spread?
 
+# %% [markdown] lang="zh" of="6bc7e02b"
+# ### 更省：只取一部分位置
+#
+# 四分之一的位置，只有十六分之一的位置对。如果每一步都重新抽取，那么对所有可能的抽取求平均，得到的正是完整的损失，梯度也是如此。代价是噪声，其大小由一个公式给出。记 $r_i$ 为第 $i$ 行上 $|D_{ij}|$ 的均值，从 P 个位置中抽取 n 个时，
+# $\operatorname{Var} \approx 4\,(1/n - 1/P)\operatorname{Var}(r_i)$。下面每种情况抽取 200 次。先猜一猜：n 减半，离散程度怎么变？
+
 # %%
 a, b = to_grid(network(scene.image)), to_grid(colour(scene.image))
 P = a[0, 0].numel()
@@ -703,6 +853,14 @@ Table(lines, "L_fa of one street from a sample of its positions", digits=4)
 # - Whether the paper detaches the SISR side, and how it reduces to 1/8, is not known; both are switches of `DSRL`.
 # - AUC looks at the order of pairs; L_fa also asks for their values.
 
+# %% [markdown] lang="zh" of="4f410eda"
+# ## 局限
+#
+# - 一座小镇的三个场景、一个未经训练的网络、没有多个种子：足以看清机制，不足以测量增益。
+# - 颜色只是 SISR 特征的替身。训练好的 SISR 分支懂得什么，是另一个问题（笔记本 08）。
+# - 论文是否截断 SISR 一侧的梯度，又怎样缩小到 1/8，不得而知；在 `DSRL` 中，两者都是可选项。
+# - AUC 只看位置对的次序，L_fa 还要求数值相近。
+
 # %% [markdown]
 # ## Five questions to take along
 #
@@ -710,9 +868,20 @@ Table(lines, "L_fa of one street from a sample of its positions", digits=4)
 # <details><summary>2. Why is the diagonal 1, and what is wrong if it is not?</summary>A unit vector times itself. The norm was taken over another axis, or not at all.</details>
 # <details><summary>3. What remains of brightness in S?</summary>Nothing, if it only changes the length of the features.</details>
 
+# %% [markdown] lang="zh" of="6f793b37"
+# ## 带走五个问题
+#
+# <details><summary>1. 一个位置的向量沿哪个轴？S 的两个轴各是什么？</summary>沿通道轴。S 的两个轴都是位置。</details>
+# <details><summary>2. 对角线为什么是 1？如果不是，错在哪里？</summary>单位向量与自己的点积是 1。不是 1，说明范数是在别的轴上求的，或者根本没有归一化。</details>
+# <details><summary>3. S 中还剩多少亮度的信息？</summary>如果亮度只改变特征的长度，就一点不剩。</details>
+
 # %% [markdown]
 # <details><summary>4. A batch of the same picture twice doubles your loss. What did you forget?</summary>The mean over the batch: you took a sum.</details>
 # <details><summary>5. FA with a shuffled teacher helps as much as FA. What have you learnt?</summary>The gain does not come from this picture's structure. Some other effect of the extra loss gives it.</details>
+
+# %% [markdown] lang="zh" of="42cbf816"
+# <details><summary>4. 同一张图像在批中出现两次，你的损失就加倍。你忘了什么？</summary>在批上取均值：你求的是和。</details>
+# <details><summary>5. 换成打乱位置的教师，FA 带来的好处一样大。你由此知道了什么？</summary>增益并非来自这张图像的结构，而是来自附加损失的其他作用。</details>
 
 # %% [markdown]
 # ## Words and sources
@@ -723,3 +892,13 @@ Table(lines, "L_fa of one street from a sample of its positions", digits=4)
 # - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020 (S_ij, L_fa, Table 1, Figure 3).
 # - Brostow, Fauqueur, Cipolla: Semantic object classes in video, 2009 (CamVid's classes). Photograph: Chelsea, by Stéfan van der Walt, CC0.
 # - In the kit: `dsrl_lab/affinity.py` explains the tiled loss in four facts.
+
+# %% [markdown] lang="zh" of="2234b542"
+# ## 术语与出处
+#
+# **亲和度**（affinity）：两个位置的相似程度。**位置**（position）：缩小之后的网格上的一个像素。**教师**（teacher）：被照搬的那张特征图。
+# **曲线下面积**（AUC）：同类位置对排在异类位置对前面的概率。
+#
+# - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020（S_ij、L_fa、表 1、图 3）。
+# - Brostow, Fauqueur, Cipolla: Semantic object classes in video, 2009（CamVid 的类别）。照片：Chelsea，Stéfan van der Walt 摄，CC0。
+# - 在本套件中：`dsrl_lab/affinity.py` 用四个事实解释了分块损失。

@@ -19,6 +19,14 @@
 # Measured: about 100 seconds of CPU time on one core, 1.2 GB of memory at most. Data: drawn streets, made on the spot.
 # Needs: 05 and 06. No internet, no GPU.
 
+# %% [markdown] lang="zh" of="ead4b6f2"
+# # 07 · 训练完整的目标函数
+#
+# **主张。** 三个损失共同训练一个网络，其中两个用完即弃。训练结束后去掉 SISR 和 FA，剩下的网络给出逐位相同的 logits（未归一化得分），乘加次数却更少。
+#
+# 实测：单核约 100 秒 CPU 时间，内存最多 1.2 GB。数据：当场绘制的合成街景。
+# 先修：05 和 06。不需要联网，也不需要 GPU。
+
 # %%
 from dsrl_lab.course.notebook import show_figure, start
 
@@ -59,6 +67,11 @@ from dsrl_lab.widgets import training_monitor
 #
 # Grey arrows carry the picture forward. Coloured arrows carry the gradient of one loss back. All of it is measured, on one batch, before the
 # first step. First guess: which parts does FA reach? Which parts does cross-entropy not reach?
+
+# %% [markdown] lang="zh" of="b92eab4c"
+# ## 完整的 DSRL，以及每个损失作用在哪里
+#
+# 灰色箭头表示图像的前向传播，彩色箭头表示各个损失的梯度如何反向传播。图中的一切都在训练开始之前，用一个批实测得到。先猜一猜：FA 能影响到哪些部分？交叉熵影响不到哪些部分？
 
 # %% jupyter={"source_hidden": true}
 HOST_ROWS = ("baseline", "dsrl", "shuffled")
@@ -174,11 +187,27 @@ with theme():
 # 4. Stop a run and go on bit for bit.
 # 5. Put DSRL around a network of your own, and report a gain with its interval.
 
+# %% [markdown] lang="zh" of="530fefa8"
+# 每个部分下方的色条显示：在它的权重所受的拉力中，各个损失占多少。SISR 和 FA 只能通过共享的权重改变分割结果。
+#
+# ## 学完之后，你能
+#
+# 1. 自己写出前向传播和一步训练。
+# 2. 算出每一步的学习率，并证明每个参数都在学习。
+# 3. 说清楚 SISR 为什么可以扔掉。
+# 4. 中断训练再继续，结果逐位相同。
+# 5. 给自己的网络装上 DSRL，报告增益及其区间。
+
 # %% [markdown]
 # ## Predict
 #
 # Two numbers. At what share of the run (0 to 1) has the poly learning rate, with power 0.9, fallen to half its start? And: of the
 # multiply-adds of one forward pass in training, what share (in %) is left behind at deployment? Put them in place of `None`.
+
+# %% [markdown] lang="zh" of="1fb94a6c"
+# ## 先猜一猜
+#
+# 猜两个数。幂次取 0.9 时，多项式学习率在训练进行到多大比例（0 到 1）时降到初始值的一半？另外，训练时一次前向传播的全部乘加中，有百分之多少在部署时不再需要？把答案写在 `None` 的位置。
 
 # %%
 display(predict("07.half", None), predict("07.left_behind", None, unit="%"))
@@ -192,6 +221,13 @@ display(predict("07.half", None), predict("07.left_behind", None, unit="%"))
 # picture is the target of SISR, at no cost of labelling. FA compares S_seg and S_sr, made from the last features *before* each prediction,
 # averaged to 1/8 of the output's sides.
 
+# %% [markdown] lang="zh" of="9e3872b5"
+# ## 目标函数
+#
+# $$L = L_{ce} + w_1 L_{mse} + w_2 L_{fa},\qquad w_1 = 0.1,\ w_2 = 1$$
+#
+# 写成纯文本：L = L_ce + 0.1 L_mse + L_fa。网络看到的是边长减半、尺寸为 H × W 的图像，输出 2H × 2W 的结果。SISR 以原图为目标，不需要任何标注。FA 比较 S_seg 与 S_sr：两者都由各自预测层*之前*的最后一层特征算出；计算之前，先对特征分块取均值，缩小到输出边长的 1/8。
+
 # %%
 output = network(example.low_res)
 given = {name: tuple(value.shape) for name, value in output._asdict().items() if isinstance(value, Tensor)}
@@ -203,6 +239,10 @@ Table({"term": terms._fields, "value": [value.item() for value in terms]}, "Its 
 # ### Exercise 07.1 · one mean for a batch
 # *Easy · the heart of the notebook · 5 minutes.* The weights w1 and w2 mean something only if each loss is a mean. One of
 # the mistakes that the check knows was read in public code.
+
+# %% [markdown] lang="zh" of="4483b11d"
+# ### 练习 07.1 · 一个批，一个均值
+# *简单 · 本章核心 · 5 分钟。* 只有每个损失都是均值，权重 w1 和 w2 才有意义。检查程序认得的错误里，有一个来自公开代码。
 
 
 # %%
@@ -233,6 +273,11 @@ hint("07.1") + solution("07.1")
 # *Hard · the heart of the notebook · 20 minutes.* Follow the drawing, in plain PyTorch. You may call the host's two methods and the parts
 # of the heads: `sssr_head.reduce` (1 × 1), `sssr_head.expand` (1 × 1), `sisr_head(maps)`, `transform`. Upsampling and pixel shuffle are
 # yours. The cell after it is folded: a worked version. Try first.
+
+# %% [markdown] lang="zh" of="48ca9a97"
+# ## 自己写：前向传播
+#
+# *较难 · 本章核心 · 20 分钟。* 对照上面的图，用最基本的 PyTorch 写出来。可以调用宿主网络的两个方法，以及各个头的组成部分：`sssr_head.reduce`（1 × 1）、`sssr_head.expand`（1 × 1）、`sisr_head(maps)`、`transform`。上采样和像素重排由你来写。后面折叠的单元格里有参考答案，先自己试试。
 
 
 # %%
@@ -279,6 +324,11 @@ Table({"output": list(given), "largest difference": apart}, "By hand against DSR
 # *Hard · the heart of the notebook · 20 minutes.* Three losses, one sum, one gradient, one step of SGD with momentum 0.9. Weight decay acts
 # on matrices only (`p.ndim > 1`). The learning rate is poly: the start times (1 − i/n) to the power 0.9. Then five of your steps are held
 # against five steps of the kit's loop. `normalise` is for both pictures of the SISR loss.
+
+# %% [markdown] lang="zh" of="c2369edf"
+# ## 自己写：一步训练
+#
+# *较难 · 本章核心 · 20 分钟。* 三个损失相加，求一次梯度，用动量为 0.9 的 SGD 走一步。权重衰减只作用于矩阵（`p.ndim > 1`）。学习率按多项式下降：初始值乘以 (1 − i/n) 的 0.9 次方。写完之后，你的五步会与本套件训练循环的五步逐一对照。SISR 损失中的两张图像都要先经过 `normalise`。
 
 
 # %%
@@ -343,6 +393,16 @@ Table(both, "The objective over five steps of SGD", digits=5)
 # ### Exercise 07.2 · one step of the schedule
 # *Easy · useful · 5 minutes.* Off by one is the usual mistake here. It wastes the last batch of every run, and nobody sees it.
 
+# %% [markdown] lang="zh" of="89a7b3d1"
+# ## 多项式学习率
+#
+# $$\eta_i = \eta_0\,(1 - i/n)^{0.9},\qquad i = 0 \dots n-1$$
+#
+# 先迈大步，再越迈越小，直到训练结束。所以必须事先知道何时结束。论文的取值是二手信息 [B]；轮次数、批大小和裁剪尺寸未知。
+#
+# ### 练习 07.2 · 学习率调度中的一步
+# *简单 · 建议做 · 5 分钟。* 这里最常见的错误是差一步：每次训练的最后一个批都白白浪费，而且没有人会发现。
+
 # %% jupyter={"source_hidden": true}
 steps = range(configs["dsrl"].iterations)
 half = 1 - 0.5 ** (1 / 0.9)
@@ -394,6 +454,14 @@ hint("07.2") + solution("07.2")
 # ### Exercise 07.3 · the audit
 # *Some thought · the heart of the notebook · 8 minutes.* Write the test that would have caught it.
 
+# %% [markdown] lang="zh" of="847883e2"
+# ## 每个参数恰好属于一个组
+#
+# 优化器接收的是列表，而手写的列表总会漏东西：某个公开复现中，SISR 解码器和特征变换共超过 110 万个参数，不在任何一组里。本套件改用两条规则来分组：是否属于宿主网络；是矩阵（要衰减）还是向量（不衰减）。
+#
+# ### 练习 07.3 · 清点参数
+# *需要思考 · 本章核心 · 8 分钟。* 写一个本可以发现这个错误的测试。
+
 # %%
 groups = build_optimizer(network, configs["dsrl"]).param_groups
 numbers = [sum(parameter.numel() for parameter in group["params"]) for group in groups]
@@ -436,6 +504,11 @@ hint("07.3") + solution("07.3")
 # or change its mind between two records. Three rows, same seed, same pictures, same steps: about twenty seconds on a
 # quiet core. `shuffled` is the negative control: FA against *another* picture's SISR features.
 
+# %% [markdown] lang="zh" of="670059b6"
+# ## 训练
+#
+# 训练循环是开放的：`fit` 每隔几步产出一条记录，谁来取下一条，谁就推动训练前进。因此笔记本可以在两条记录之间画图、停止或者改主意。三种配置，种子、图像、步数都相同，在空闲的单核上约需二十秒。`shuffled` 是阴性对照：FA 用的是*另一张*图像的 SISR 特征。
+
 
 # %% jupyter={"source_hidden": true}
 def train(model: DSRL, config: TrainConfig, name: str) -> list:
@@ -472,6 +545,13 @@ records = {row: train(model, configs[row], row) for row, model in models.items()
 #
 # Does its gradient help? Compare directions. A cosine near 1 pulls the same way as the main task, 0 pulls sideways, below 0 fights it.
 
+# %% [markdown] lang="zh" of="1a16a7f4"
+# ## 主任务与辅助任务
+#
+# 分割是**主任务**，SISR 是**辅助任务**：没有人要它重建的图像。它对结果的唯一作用，是传给共享编码器的那份梯度。编码器一旦训练好，这份作用就留在权重里了，所以 SISR 可以去掉。
+#
+# 它的梯度有帮助吗？比较方向就知道。余弦接近 1，说明与主任务同向；0 表示方向正交，互不相干；小于 0 则是在与主任务作对。
+
 # %%
 lines = []
 for when, model in (("before", build_dsrl(recipes["dsrl"].network)), ("after", models["dsrl"].train())):
@@ -488,6 +568,13 @@ Table(lines, "Pull on the encoder, and its cosine with the main task's, on one b
 #
 # A run that stops and resumes should be the *same* run. The monitor shows the seam: earlier records in grey. All that a step draws
 # follows from the seed and the step's number. So weights, momentum and that number must be kept, no more. This run takes half a minute.
+
+# %% [markdown] lang="zh" of="65bc4193"
+# SISR 的拉力起初最大，随着重建的图像越来越准而减弱。它的余弦接近 0：在这个批上，它与主任务互不相干。
+#
+# ## 停下来再继续，结果逐位相同
+#
+# 中断后继续的训练，应当与一口气跑完的是*同一次*训练。监视器会显示接缝：先前的记录画成灰色。一步训练中抽取的所有随机数都由种子和步号决定，所以只需保存权重、动量和步号，别的都不用。这次训练需要半分钟。
 
 # %%
 watched = build_dsrl(recipes["dsrl"].network)
@@ -558,6 +645,10 @@ Table(
 # ### Exercise 07.4 · go on
 # *Some thought · the heart of the notebook · 10 minutes.* Three things must be saved. Forget any of them, and the run goes on, quietly, as another one.
 
+# %% [markdown] lang="zh" of="f9899d41"
+# ### 练习 07.4 · 继续训练
+# *需要思考 · 本章核心 · 10 分钟。* 有三样东西必须保存。漏掉任何一样，训练照样会跑下去，却悄悄变成了另一次训练。
+
 
 # %%
 def go_on(
@@ -600,6 +691,11 @@ hint("07.4") + solution("07.4")
 # A `DSRL` *owns* a complete network, `task_model`: host and SSSR head. To deploy is to take that part. There is no flag to forget, and no
 # load with `strict=False` that hides a mistake. Three proofs: the logits, the tensors' names, the multiply-adds.
 
+# %% [markdown] lang="zh" of="0762db4b"
+# ## 去掉 SISR，并加以证明
+#
+# `DSRL` 内部*持有*一个完整的网络 `task_model`，即宿主网络加 SSSR 头。部署就是取出这一部分：没有什么开关会忘了设置，加载时也用不着 `strict=False`，它会掩盖错误。三个证据：logits、张量的名称、乘加次数。
+
 # %%
 trained, image = models["dsrl"].eval(), val_set[0].image[None, :, ::2, ::2]
 with tempfile.TemporaryDirectory() as place, torch.no_grad():
@@ -608,7 +704,7 @@ with tempfile.TemporaryDirectory() as place, torch.no_grad():
     deployed, loaded = load_task_model(path)  # strictly: nothing missing, nothing left over
     print("logits equal bit for bit:", torch.equal(deployed(image), trained(image).logits))
 left = [name for name in loaded.model_state() if "sisr" in name or "transform" in name]
-print("tensors of SISR or FA in the file:", len(left), "of", len(loaded.model_state()))
+print(f"{len(left)} of {len(loaded.model_state())} tensors in the file belong to SISR or FA")
 costs = {
     "host alone": models["baseline"].task_model,
     "deployed: host + SSSR": deployed,
@@ -626,6 +722,12 @@ reveal("07.left_behind", 100 * (1 - counted[1].macs / counted[2].macs), unit="%"
 #
 # ### Exercise 07.5 · by hand
 # *Easy · the heart of the notebook · 5 minutes.* From the whole network's tensors to the deployed one's.
+
+# %% [markdown] lang="zh" of="450ddc0c"
+# SISR 和 FA 在推理时没有任何开销：这项主张不折不扣地成立。SSSR 头则保留下来，确有开销。笔记本 05 算过作者的头在 ESPNetv2 上的开销。
+#
+# ### 练习 07.5 · 亲手取出
+# *简单 · 本章核心 · 5 分钟。* 从整个网络的张量中，挑出部署的网络所需的张量。
 
 
 # %%
@@ -655,6 +757,12 @@ hint("07.5") + solution("07.5")
 # The defect from public code: SISR's decoder is in no optimizer group. Gradients still flow *through* it into the encoder. What
 # does the encoder learn from a decoder that stays random? `requires_grad_(False)` does here what the forgotten list entry did there.
 # Then the picture to take along: cross-entropy, SISR error and FA of four runs, and their scores on twelve scenes.
+
+# %% [markdown] lang="zh" of="316e63a5"
+# ## 弄坏它
+#
+# 公开代码中的缺陷：SISR 的解码器不在优化器的任何一组里，梯度却仍然*穿过*它流入编码器。解码器一直是随机的，编码器能从它那里学到什么？那份代码漏写了列表中的一项，这里用 `requires_grad_(False)` 达到同样的效果。
+# 随后是值得带走的一张图：四次训练的交叉熵、SISR 误差和 FA，以及它们在十二个场景上的分数。
 
 
 # %%
@@ -692,11 +800,21 @@ with theme():
 # **Paper against ours.** The paper reports 54.5 → 59.5 % mIoU for ESPNetv2 at 256 × 512 on Cityscapes [P]. Ours is one seed and two
 # minutes of drawn streets. It shows *how* the whole is trained. *Whether* it gains is the question of notebook 08.
 
+# %% [markdown] lang="zh" of="083c7103"
+# 要认得的症状：一步训练前后，参数完全没变；SISR 误差居高不下。FA 在对照中也会下降：无论内容是什么，两张特征图总可以变得相像。
+#
+# **论文与本项目对照。** 论文报告，在 Cityscapes 上输入为 256 × 512 时，ESPNetv2 的 mIoU 从 54.5 % 升到 59.5 % [P]。我们这里只有一个种子，用合成街景训练了两分钟。它展示的是整套方法*如何*训练；*有没有*增益，要到笔记本 08 才回答。
+
 # %% [markdown]
 # ## Try it: your own network behind DSRL
 #
 # *The capstone · 30 minutes.* DSRL asks a host for two methods and a true `spec`. Change `MyNet`, or write another one. 40 pictures, three
 # seeds, three rows. One knob: `ITERATIONS`. Shipped: 30 steps a run, about 20 seconds in all. With 250 you train for about three minutes.
+
+# %% [markdown] lang="zh" of="1645841a"
+# ## 动手试试：给你自己的网络装上 DSRL
+#
+# *压轴项目 · 30 分钟。* DSRL 只要求宿主网络有两个方法和一份如实填写的 `spec`。修改 `MyNet`，或者另写一个。40 张图像、三个种子、三种配置，可调的只有 `ITERATIONS`。默认每次训练 30 步，总共约 20 秒；设为 250 则要训练三分钟左右。
 
 
 # %%
@@ -753,6 +871,14 @@ Table(
 # - Bit for bit holds on one machine with one number of threads. Sums in another order differ in the last digits.
 # - Gradients were compared on one batch; their angle changes along the run.
 
+# %% [markdown] lang="zh" of="e0c4314f"
+# ## 局限
+#
+# - 一个种子、120 步、40 张图像：仅凭这些，分不出上面那张图里哪种配置更好。
+# - 压轴项目的区间只反映种子的影响；换一个城镇或多训练几步，增益可能就不同。
+# - 逐位相同只在同一台机器、同样的线程数下成立。求和顺序一变，最后几位就会不同。
+# - 梯度只在一个批上做了比较；训练过程中它们的夹角会变。
+
 # %% [markdown]
 # ## Five questions to take along
 #
@@ -760,9 +886,20 @@ Table(
 # <details><summary>2. What is the learning rate of the last step?</summary>Not zero: the start times (1/n) to the power 0.9. Zero belongs to the step after it.</details>
 # <details><summary>3. Your SISR loss does not fall, and the score drops. What do you test first?</summary>Whether SISR's parameters change at all in one step.</details>
 
+# %% [markdown] lang="zh" of="64807f5c"
+# ## 带走五个问题
+#
+# <details><summary>1. 哪两个张量参与 FA？</summary>各自预测层之前的最后一层特征：宿主网络的特征（经过特征变换）和 SISR 的特征。不是类别图，也不是颜色。</details>
+# <details><summary>2. 最后一步的学习率是多少？</summary>不是零，而是初始值乘以 (1/n) 的 0.9 次方。零属于再往后的一步。</details>
+# <details><summary>3. 你的 SISR 损失不下降，分数反而变低。先检查什么？</summary>检查一步训练之后，SISR 的参数有没有变化。</details>
+
 # %% [markdown]
 # <details><summary>4. What must a checkpoint hold besides weights?</summary>The momentum and the number of the step. All draws follow from the seed and that number.</details>
 # <details><summary>5. Why can SISR be left behind, and the SSSR head not?</summary>The answer does not pass through SISR; its effect is in the shared weights. The answer does pass through the SSSR head.</details>
+
+# %% [markdown] lang="zh" of="58b393fd"
+# <details><summary>4. 除了权重，检查点里还必须保存什么？</summary>动量和步号。所有随机抽取都由种子和步号决定。</details>
+# <details><summary>5. 为什么可以去掉 SISR，却不能去掉 SSSR 头？</summary>分割结果不经过 SISR，它的作用已经留在共享的权重里；分割结果却要经过 SSSR 头。</details>
 
 # %% [markdown]
 # ## Words and sources
@@ -773,3 +910,13 @@ Table(
 # - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020 (equations 2 to 5).
 # - Chen et al.: DeepLab, 2017 (the poly learning rate). Caruana: Multitask Learning, 1997 (auxiliary tasks).
 # - In the kit: `dsrl_lab/training/loop.py` is the open loop, `dsrl_lab/training/optim.py` the two rules.
+
+# %% [markdown] lang="zh" of="133d424b"
+# ## 术语与出处
+#
+# **目标函数**（objective）：所有损失的加权和。**主任务、辅助任务**（main task, auxiliary task）：推理时要的任务；只在训练时有用的任务。
+# **多项式学习率衰减**（poly）。**动量**（momentum）。**断点续训**（resume）。**部署的网络**（deployed network）：只有 `task_model`。
+#
+# - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020（公式 2 至 5）。
+# - Chen et al.: DeepLab, 2017（多项式学习率）。Caruana: Multitask Learning, 1997（辅助任务）。
+# - 在本套件中：训练循环见 `dsrl_lab/training/loop.py`，两条分组规则见 `dsrl_lab/training/optim.py`。

@@ -19,6 +19,14 @@
 # Measured: about 15 seconds of CPU time on one core, 1.0 GB of memory. Data: the kit's records in `data/runs/`, committed networks, drawn streets.
 # Nothing is trained here. Needs: 07. No internet, no GPU.
 
+# %% [markdown] lang="zh" of="bdf7fe59"
+# # 08 · 消融实验
+#
+# **主张。** 增益是两行（两种配置）之差，而这两行必须以同样的方式训练。要确认一项增益，需要多个种子、一个区间、一个对照，以及真实开销。之后，每项主张得到四种判定之一：*得到支持*、*被否定*、*未定*、*未检验*。
+#
+# 实测：单核约 15 秒 CPU 时间，内存 1.0 GB。数据：套件在 `data/runs/` 中的记录、随仓库提交的网络、合成街景。
+# 这里不训练任何网络。先修：07。不需要联网，也不需要 GPU。
+
 # %%
 from dsrl_lab.course.notebook import figure_html, show_figure, start
 
@@ -55,6 +63,11 @@ from dsrl_lab.widgets import segmentation_compare
 #
 # A drawn street, the first of the split and not the best. Two networks label it: the baseline, and the same host trained with DSRL. The widget shows
 # which pixels the second network wins and which it loses.
+
+# %% [markdown] lang="zh" of="e9e5105c"
+# ## 一张图像证明不了什么
+#
+# 一张合成街景，取的是验证集中的第一张，而不是效果最好的一张。两个网络分别给它标注：基线，以及用 DSRL 训练的同一个宿主网络。交互组件显示：换成第二个网络之后，哪些像素变对了，哪些变错了。
 
 # %% jupyter={"source_hidden": true}
 streets_runs = results.runs(lab.root / "data" / "runs" / "streets_tinynet")
@@ -93,6 +106,11 @@ segmentation_compare(
 # Won and lost are near in number. A gain is the small rest of two large heaps, and most of both lies along the borders of things. There is always a
 # picture on which DSRL looks better, and always one on which it looks worse.
 
+# %% [markdown] lang="zh" of="b5900498"
+# **动手：** 指向图中的像素和表中的类别；调节不透明度。**观察：** 变对的像素和变错的像素，是否在不同的地方？**想一想：** 如果想让第二个网络显得更好，你会报告哪一个类别？
+#
+# 变对的和变错的数量相近。增益只是两大堆像素相抵之后剩下的一点，而这两堆像素大多沿着物体的边界。总能找到一张图像让 DSRL 显得更好，也总能找到一张让它显得更差。
+
 # %% [markdown]
 # ## What you will be able to do
 #
@@ -102,11 +120,25 @@ segmentation_compare(
 # 4. Separate what a part adds from what its control adds, at equal true cost.
 # 5. Give a verdict that claims no more than the numbers do.
 
+# %% [markdown] lang="zh" of="f7629ec8"
+# ## 学完之后，你能
+#
+# 1. 按本领域的惯例给一组图像评分。
+# 2. 用五行代码重算本套件的任何一个数字。
+# 3. 由多个种子得出区间，并说明哪些差别是这些种子看不出来的。
+# 4. 在真实开销相等时，把一个组成部分的贡献与其对照的贡献区分开。
+# 5. 给出判定，而且不超出数字所能说明的范围。
+
 # %% [markdown]
 # ## Predict
 #
 # CamVid, 90×120 to 180×240, ESPNetv2. How many points of mIoU does the whole of DSRL gain over the baseline, as a mean over six seeds? And how large
 # must a *true* gain be, before six seeds that scatter like these show it in 8 of 10 repetitions?
+
+# %% [markdown] lang="zh" of="de49cb46"
+# ## 先猜一猜
+#
+# CamVid，从 90×120 到 180×240，ESPNetv2。六个种子平均下来，完整的 DSRL 的 mIoU 比基线高多少个百分点？再假设种子之间的离散程度与这里相同：*真实*增益要有多大，六个种子才能在 10 次重复中有 8 次看出来？
 
 # %%
 predict("08.gain", None, unit="points")
@@ -121,6 +153,13 @@ predict("08.visible", None, unit="points")
 #
 # Shapes: one confusion matrix (K, K) for each picture, (pictures, K, K) for a set. The field *pools*: it adds the matrices first and divides once.
 # Some code takes a mIoU for each picture and averages those. Same networks, same eight scenes:
+
+# %% [markdown] lang="zh" of="2c7282a4"
+# ## 一组图像，一个分数
+#
+# $$\mathrm{IoU}_k=\frac{\text{right pixels of class }k}{\text{true}+\text{predicted}-\text{right pixels}},\qquad\text{mIoU}=\text{mean over }k$$
+#
+# 式中 right pixels 是预测正确的像素，true、predicted 分别是真值和预测中属于该类的像素；mIoU 是各类别的均值。形状：每张图像一个混淆矩阵 (K, K)，一组图像就是 (图像数, K, K)。本领域的惯例是*合并*：先把矩阵相加，最后只除一次。有些代码却先算每张图像的 mIoU，再取平均。同样的网络，同样的八个场景：
 
 # %%
 of_pictures = {
@@ -142,6 +181,12 @@ Table(
 #
 # ### Exercise 08.1 · pooled
 # *Some thought · the heart of the notebook · 8 minutes.* Four of the mistakes that the check knows were found in public code.
+
+# %% [markdown] lang="zh" of="2836450d"
+# 同一个名称，两个数字。第二个数字跳动得厉害：某张图像里一根只有二十个像素的细杆，分量抵得上其余图像中的所有细杆。
+#
+# ### 练习 08.1 · 合并之后再算
+# *需要思考 · 本章核心 · 8 分钟。* 检查程序认得的错误里，有四个来自公开代码。
 
 
 # %%
@@ -173,6 +218,11 @@ hint("08.1") + solution("08.1")
 # Every training leaves a record in `data/runs/`. `dsrl_lab.results` reads records as pandas frames. So each number of the README can be
 # recomputed, with other rows, seeds or scores. Here: the whole of DSRL over the baseline. Change the row or the setting, and run the cell again.
 
+# %% [markdown] lang="zh" of="c9a3978c"
+# ## 五行代码算出任何一个数字
+#
+# 每次训练都会在 `data/runs/` 中留下一条记录，`dsrl_lab.results` 把记录读成 pandas 数据表。所以 README 中的每个数字都能重算，也能换成别的配置、种子或分数。这里算的是完整的 DSRL 相对于基线的增益。改一改行名或设置，再运行一次单元格。
+
 # %%
 runs = results.runs(lab.root / "data" / "runs" / "camvid_espnetv2_90x120")
 gains = results.gains(results.scores(runs))
@@ -190,6 +240,11 @@ reveal("08.gain", round(whole["mean"].iloc[0], 2), unit="points")
 # their parts: corner alignment, a learning rate, the label of a coarse pixel. Their only scores are on val, a single clip of 6.7 seconds. They
 # *suggest*; they decide nothing. `data/runs/DESIGN.md` names the tests that decide.
 
+# %% [markdown] lang="zh" of="ea61e7c4"
+# ## 什么保持了一致，什么没有
+#
+# 在同一设置、同一种子下，各行的图像、步数、顺序、裁剪和翻转都相同。但这些记录是**探索性**的：各行之间的差别不止于组成部分，还有角点对齐、个别层的学习率，以及粗像素取什么标签；分数也只来自验证集，那是一段 6.7 秒的视频。它们只能*提示*，不能定论。`data/runs/DESIGN.md` 写明了哪些检验才能定论。
+
 # %%
 shared = runs["record"].iloc[0].first["train"]
 kept = ("input_size", "iterations", "batch_size", "learning_rate", "class_balance", "scale_range")
@@ -205,6 +260,13 @@ Table(
 #
 # Runs of one seed $s$ see the same pictures in the same order. They tend to rise and fall together. Subtract seed by seed, and what they share
 # cancels. Left: scores, a line for each seed. Right: the same lines as differences, with their interval.
+
+# %% [markdown] lang="zh" of="31f6aecc"
+# ## 配对
+#
+# $$\Delta_s=\text{row}_s-\text{baseline}_s,\qquad \bar\Delta\pm t_{n-1}\,\frac{\operatorname{std}(\Delta)}{\sqrt n}$$
+#
+# 种子 $s$ 相同的训练以相同的顺序看到相同的图像，分数往往同升同降。逐个种子相减，共有的部分就抵消了。左图是分数，每个种子一条线；右图把同样的线画成差值，并给出区间。
 
 # %% jupyter={"source_hidden": true}
 scores = results.pick(results.scores(runs))
@@ -231,6 +293,10 @@ with theme():
 # %% [markdown]
 # ### Exercise 08.2 · a paired interval
 # *Some thought · the heart of the notebook · 8 minutes.* Student's t, because a few seeds hardly know their own spread.
+
+# %% [markdown] lang="zh" of="31766a8b"
+# ### 练习 08.2 · 配对区间
+# *需要思考 · 本章核心 · 8 分钟。* 用学生氏 t 分布，因为只凭几个种子，很难估准它们自身的离散程度。
 
 
 # %%
@@ -267,6 +333,11 @@ hint("08.2") + solution("08.2")
 # An interval that holds zero may mean "nothing there" or "too few seeds". *Power* tells which. It asks for the smallest true difference that would
 # leave zero outside in 8 of 10 repetitions. More seeds shrink it. Where one row scatters more than another, it needs more seeds for the same answer.
 
+# %% [markdown] lang="zh" of="a17b1f90"
+# ## 这些种子能看出多大的差别
+#
+# 包含零的区间可能意味着“没有差别”，也可能意味着“种子太少”。*检验功效*能区分这两种情况，它问的是：真实差别至少要多大，10 次重复中才有 8 次使区间不含零？种子越多，这个差别就越小。一行的离散程度越大，要得到同样的结论就需要越多的种子。
+
 # %%
 every = results.summary(results.pick(gains), ["row", "label"], scale=100).set_index("row")
 asked = every.loc[["depthwise_dsrl", "bilinear", "dsrl"]].assign(visible=lambda t: t["estimate"].map(smallest_visible))
@@ -287,6 +358,15 @@ reveal("08.visible", round(asked["visible"].iloc[0], 2), unit="points")
 # - **+ SISR**: beside it, a branch that rebuilds the picture, in training only.
 # - **+ FA**: features of both branches compared. This is the whole of DSRL.
 # - **Control**: finer labels and BatchNorm on the class maps. It costs no multiply-add and does no super-resolution.
+
+# %% [markdown] lang="zh" of="8a848f65"
+# ## 故事：四行加一个对照
+#
+# - **baseline**（基线）：只有宿主网络。
+# - **+ SSSR**：一个让输出尺寸加倍的头，每张类别图一个反卷积。
+# - **+ SISR**：再加一个重建图像的分支，只在训练时存在。
+# - **+ FA**：再比较两个分支的特征。这就是完整的 DSRL。
+# - **对照**：更细的标签，并在类别图上加 BatchNorm。它不增加任何乘加，也不做超分辨率。
 
 # %% jupyter={"source_hidden": true}
 NAMES = {
@@ -323,18 +403,28 @@ with theme():
 # **Paper against ours.** The paper gains +1.2, +2.4 and +5.0 points for SSSR, + SISR and + FA with ESPNetv2 on Cityscapes [P]. Ours are other pictures, a
 # smaller input and a shorter training. Only directions can be compared.
 
+# %% [markdown] lang="zh" of="70fb37af"
+# 条形从零开始，所以看上去几乎一样长：两个百分点看起来就是这样。现在把每一行与*对照*相比，而不只是与基线相比。完整方法的增益里，有多少是对照不花任何开销就能得到的？
+#
+# **论文与本项目对照。** 论文在 Cityscapes 上用 ESPNetv2 得到的增益：SSSR 为 +1.2，+ SISR 为 +2.4，+ FA 为 +5.0 个百分点 [P]。我们的图像不同，输入更小，训练也更短，因此只能比较方向。
+
 # %% [markdown]
 # ## What each part adds
 #
 # Against the baseline, a row shows all its parts together. Each line below changes one thing, or compares the whole with a control. FA towards
 # *another* picture is the control of FA: what that adds is regularisation, not structure.
 
+# %% [markdown] lang="zh" of="758a8c04"
+# ## 每个部分贡献多少
+#
+# 与基线相比，一行显示的是它所有组成部分合起来的效果。下表每一行只改变一处，或者拿完整的方法与某个对照比较。让 FA 用*另一张*图像的特征，就是 FA 的对照：这样得到的增益来自正则化，而不是来自图像的结构。
+
 # %%
 steps = results.steps(results.pick(results.scores(runs)))
 PARTS = {**NAMES, "depthwise_shuffled": "whole, FA of another picture", "depthwise_dsrl": "whole DSRL"}
 parts = results.summary(steps[steps["row"].isin(PARTS) & steps["over"].isin(PARTS)], ["row", "over"], scale=100)
-parts = parts.assign(row=parts["row"].map(PARTS), over=parts["over"].map(PARTS)).rename(columns={"over": "less"})
-Table(parts[["row", "less", "mean", "low", "high"]], "points of mIoU on val, six seeds, 95 % interval; exploratory")
+parts = parts.assign(row=parts["row"].map(PARTS), over=parts["over"].map(PARTS)).rename(columns={"over": "minus"})
+Table(parts[["row", "minus", "mean", "low", "high"]], "points of mIoU on val, six seeds, 95 % interval; exploratory")
 
 # %% [markdown]
 # No single part is far from zero. FA's interval just leaves zero out; of seven intervals one may do so by chance. The whole is about one point ahead of its
@@ -342,6 +432,11 @@ Table(parts[["row", "less", "mean", "low", "high"]], "points of mIoU on val, six
 #
 # Ten more rows were run: other heads, other weights, other controls. They are folded here, because a reader who looks at twenty intervals will
 # find one that pleases.
+
+# %% [markdown] lang="zh" of="7f045f47"
+# 单独看，没有哪个部分明显偏离零。FA 的区间刚好不含零；但七个区间中有一个如此，也可能只是偶然。在一段视频上，完整的方法比它的对照高约一个百分点。换成训练时从未见过的街道，还会这样吗？这正是验证性检验要回答的问题。
+#
+# 另外还有十行实验：别的头、别的权重、别的对照。它们折叠在下面，因为一个人看过二十个区间之后，总能找到一个合意的。
 
 # %% jupyter={"source_hidden": true}
 with theme():
@@ -357,6 +452,11 @@ display(HTML(f"<details><summary>All rows and all questions, exploratory</summar
 # Twice the output costs something. The same multiply-adds could have bought a larger *input*. So compare with a baseline that may cost as
 # much. Its score is read off the line between two of its sizes.
 
+# %% [markdown] lang="zh" of="e8def9c2"
+# ## 在真实开销相等时比较
+#
+# 输出尺寸加倍是有开销的。同样多的乘加，本来也可以用来换取更大的*输入*。所以应当让基线也有同样大的开销，再作比较；它的分数从两种输入尺寸之间的连线上读出。
+
 # %%
 swept = sweep(results.runs(lab.root / "data" / "runs"))
 family = swept[swept["family"] == swept.loc[swept["setting"] == runs["setting"].iloc[0], "family"].iloc[0]]
@@ -367,6 +467,10 @@ Table(equal[["row", "true MACs (M)", "mean", "low", "high"]], "points of mIoU ov
 # %% [markdown]
 # ### Exercise 08.3 · a fair opponent
 # *Some thought · useful · 8 minutes.* What would the baseline score if it could cost as much?
+
+# %% [markdown] lang="zh" of="737f608d"
+# ### 练习 08.3 · 公平的对手
+# *需要思考 · 建议做 · 8 分钟。* 如果开销可以同样大，基线能得多少分？
 
 
 # %%
@@ -406,6 +510,14 @@ hint("08.3") + solution("08.3")
 # ### Exercise 08.4 · what may be reported
 # *Some thought · the heart of the notebook · 8 minutes.* Several variants were tried. Which number goes into the paper?
 
+# %% [markdown] lang="zh" of="b17a087d"
+# ## 选择时不看验证集
+#
+# 头、权重和学习率事先都试过多种。每次选择都只看每段*训练*视频的最后四分之一，没有碰过验证集。在验证集上选择，又在验证集上报告，测到的就不只是效果，还有运气。
+#
+# ### 练习 08.4 · 哪个数字可以报告
+# *需要思考 · 本章核心 · 8 分钟。* 试过好几种变体，论文里该写哪个数字？
+
 
 # %%
 def reported_gain(held_out: Tensor, val: Tensor) -> Tensor:
@@ -437,6 +549,11 @@ hint("08.4") + solution("08.4")
 #
 # Take two rows that are truly the same, and report their "gain" with a mistake that is common in papers. `DEFECT` is the switch. Their spread is
 # that of our baseline's seeds. Which of the mistakes gives a gain in most papers?
+
+# %% [markdown] lang="zh" of="b86472a6"
+# ## 弄坏它
+#
+# 取真正毫无差别的两行，用论文中常见的错误做法来报告它们的“增益”。`DEFECT` 是开关。它们的离散程度取自我们基线的各个种子。哪种错误会让多数论文都报告出增益？
 
 
 # %%
@@ -477,6 +594,14 @@ Table(
 # ### Exercise 08.5 · the rule
 # *Easy · the heart of the notebook · 5 minutes.* Three words for a claim that was tested. The fourth, *not tested*, needs no numbers.
 
+# %% [markdown] lang="zh" of="7a7978c5"
+# 要认得的症状：增益几乎总是正的，别人一重复就缩水（挑最好的种子，或在验证集上挑最好的变体）；增益与种子之间的离散程度一样大（只有一个种子）；各行的种子数不同。
+#
+# ## 判定
+#
+# ### 练习 08.5 · 判定规则
+# *简单 · 本章核心 · 5 分钟。* 检验过的主张有三种判定。第四种，*未检验*，不需要任何数字。
+
 
 # %%
 def verdict(low: float, high: float, size: float) -> int:
@@ -508,6 +633,9 @@ hint("08.5") + solution("08.5")
 # our story. `dsrl-lab verdict` prints all claims in all settings, with reasons and records. A claim that is contradicted *here* may still be
 # true on the paper's pictures, with the paper's length of training.
 
+# %% [markdown] lang="zh" of="40bd9182"
+# 本套件按这条规则判定论文的每一项主张；一项主张要检验多次时，就把区间放宽（Holm）。下面是本章各个步骤的判定。`dsrl-lab verdict` 会打印所有主张在所有设置下的判定，并附上理由和记录。一项主张在*这里*被否定，在论文的图像和训练时长下仍然可能成立。
+
 # %%
 judged = [
     (NAMES[one.row], NAMES[one.over], one.size, one.ours.show(signed=True), one.verdict)
@@ -515,7 +643,7 @@ judged = [
     if one.setting == runs["setting"].iloc[0] and {one.row, one.over} <= set(NAMES)
     if one.claim.startswith("Table 1") and "logits" in one.protocol
 ]
-columns = ["row", "less", "paper [P]", "ours", "verdict"]
+columns = ["row", "minus", "paper [P]", "ours", "verdict"]
 Table(pd.DataFrame(judged, columns=columns), "exploratory verdicts, CamVid 90×120 (points of mIoU)", digits=1)
 
 # %% [markdown]
@@ -524,6 +652,11 @@ Table(pd.DataFrame(judged, columns=columns), "exploratory verdicts, CamVid 90×1
 # Three questions were written down before any of their runs, with new seeds, rows that differ in their parts alone, and 233 test pictures. Does the
 # whole bring more than what is free (C1)? Do SISR and FA bring anything beside the head (C2)? Is it *this* picture's structure (C3)? No test is
 # computed before the last seed has ended. Until then, the next cell says so.
+
+# %% [markdown] lang="zh" of="55cec97c"
+# ## 作出定论的检验
+#
+# 在相关训练开始之前，三个问题就已写下：使用新的种子，各行之间只有组成部分不同，并在 233 张测试图像上评分。完整的方法比零成本的做法更好吗（C1）？除了头之外，SISR 和 FA 有贡献吗（C2）？起作用的是*这张*图像的结构吗（C3）？最后一个种子训练完之前，不计算任何检验；在那之前，下一个单元格只会说明这一点。
 
 # %%
 WHOLE, SEEDS = "depthwise_figure4", range(6, 18)
@@ -537,13 +670,18 @@ else:
     free = max(("bilinear", "normalised"), key=on_val.get)
     tested = compare(ended, [(WHOLE, other, None) for other in (free, "depthwise", f"{WHOLE}_shuffled")])
     columns = ["over", "seeds", "mean", "boot_low", "boot_high", "p_holm", "verdict"]
-    display(Table(tested[columns], "C1 to C3: whole DSRL less another row, test split (points of mIoU)"))
+    display(Table(tested[columns], "C1 to C3: whole DSRL minus another row, test split (points of mIoU)"))
 
 # %% [markdown]
 # ## Try it
 #
 # One knob: `SCORE`. Does the order of the rows stay the same for thin classes, for one class, for pixel accuracy, or by the released
 # protocol, which enlarges label maps?
+
+# %% [markdown] lang="zh" of="b7893b7f"
+# ## 动手试试
+#
+# 可调的只有 `SCORE`。换成细长类别、某一个类别、像素准确率，或者换成作者发布的评分方式（放大的是标签图），各行的次序还一样吗？
 
 # %%
 SCORE = "logits.thin_miou"  # or logits.iou.pole, logits.pixel_accuracy, labels.miou
@@ -563,6 +701,18 @@ Table(knob.assign(row=knob["row"].map(NAMES))[["row", "mean", "low", "high"]], f
 # - All but *The tests that decide* is exploratory: small inputs, short trainings, one clip, choices made after a look at val.
 # - An interval over seeds speaks of another seed on *these* pictures, not of another city.
 
+# %% [markdown] lang="zh" of="6d4d3345"
+# ## 学到了什么
+#
+# - 一张图像、一个种子证明不了什么，无论结论朝哪个方向。
+# - 增益的很大一部分可能来自某种零成本的做法。先找出这个对照。
+# - 包含零的区间并不证明“没有差别”。要问它的检验功效。
+#
+# ## 局限
+#
+# - 除“作出定论的检验”之外，其余都是探索性的：输入小，训练短，只有一段视频，有些选择是看过验证集之后作出的。
+# - 对种子求得的区间，说的是在*这些*图像上换一个种子会怎样，而不是换一座城市会怎样。
+
 # %% [markdown]
 # ## Five questions to take along
 #
@@ -570,16 +720,36 @@ Table(knob.assign(row=knob["row"].map(NAMES))[["row", "mean", "low", "high"]], f
 # <details><summary>2. An interval holds both zero and the paper's gain. What may you say?</summary>Undecided. Add the smallest difference that your seeds could have shown.</details>
 # <details><summary>3. Which control tells structure from regularisation?</summary>FA towards another picture: it regularises as much, and its structure is of no use.</details>
 
+# %% [markdown] lang="zh" of="b54d6d43"
+# ## 带走五个问题
+#
+# <details><summary>1. 为什么要逐个种子求差？</summary>种子相同的训练共用图像、顺序和裁剪。共有的部分在求差时抵消，区间因此变短。</details>
+# <details><summary>2. 区间既包含零，又包含论文的增益，该怎么说？</summary>未定。并补充说明：你的种子能看出的最小差别是多少。</details>
+# <details><summary>3. 哪个对照能区分结构与正则化？</summary>让 FA 用另一张图像的特征：正则化作用一样强，那张图像的结构却派不上用场。</details>
+
 # %% [markdown]
 # <details><summary>4. Two rows differ in training length. What does their difference measure?</summary>Length and parts together. It says nothing about the parts.</details>
 # <details><summary>5. You have 10 % more multiply-adds. An SSSR head, or a larger input?</summary>Compare both at equal true cost. Without that number nobody knows.</details>
+
+# %% [markdown] lang="zh" of="bad4e73b"
+# <details><summary>4. 两行的训练时长不同，它们的差别衡量的是什么？</summary>训练时长与组成部分的共同效果，说明不了组成部分本身。</details>
+# <details><summary>5. 你可以多用 10 % 的乘加，该用在 SSSR 头上，还是换成更大的输入？</summary>在真实开销相等时比较两者。没有这个数字，谁也不知道。</details>
 
 # %% [markdown]
 # ## Words and sources
 #
 # **ablation** 消融实验: rows that differ in one part. **seed** 随机种子. **paired difference** 配对差. **interval** 置信区间. **power** 检验功效: how
-# surely a true difference would be seen. **control** 对照. **held-out** 留出集. **true MACs** 真实乘加数.
+# surely a true difference would be seen. **control** 对照. **held-out** 留出集. **true MACs** 真实乘加次数.
 #
 # - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020 (Table 1).
 # - Student: The probable error of a mean, 1908. Bouthillier et al.: Accounting for variance in machine learning benchmarks, 2021.
 # - In the kit: `dsrl_lab/results/inference.py` states the rule, `data/runs/DESIGN.md` the design.
+
+# %% [markdown] lang="zh" of="527be7b5"
+# ## 术语与出处
+#
+# **消融实验**（ablation）：只有一个组成部分不同的各行。**随机种子**（seed）。**配对差**（paired difference）。**置信区间**（interval）。**检验功效**（power）：真实的差别有多大把握被看出来。**对照**（control）。**留出集**（held-out）。**真实乘加次数**（true MACs）。
+#
+# - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020（表 1）。
+# - Student: The probable error of a mean, 1908. Bouthillier et al.: Accounting for variance in machine learning benchmarks, 2021.
+# - 在本套件中：判定规则见 `dsrl_lab/results/inference.py`，实验设计见 `data/runs/DESIGN.md`。

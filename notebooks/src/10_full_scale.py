@@ -19,6 +19,13 @@
 # Measured: about half a minute of CPU time on one core, 1.0 GB of memory. Data: none; Cityscapes needs an account of your own. Needs: 05 for the SSSR head, 06
 # for affinity. No internet, no GPU: this notebook plans, it does not rent.
 
+# %% [markdown] lang="zh" of="a865a5a5"
+# # 10 · 全规模实验（附录）
+#
+# **主张。** 租用 GPU 之前就能规划论文的实验，误差在三倍以内。论文给出的开销数字则无法复现：它们漏掉了一半的计算量。
+#
+# 实测：单核约半分钟 CPU 时间，内存 1.0 GB。数据：无；Cityscapes 需要自己的账户。先修：05（SSSR 头）、06（特征亲和）。不需要联网，也不需要 GPU：本笔记本只做规划，不租机器。
+
 # %%
 from dsrl_lab.course.notebook import show_figure, start
 
@@ -42,6 +49,11 @@ from dsrl_lab.tools.bench import plan as plans
 #
 # The paper's Figure 1, read off, ESPNetv2 only. Left: score against the **size** of the input, as the paper draws it. Right: the same dots against
 # **multiply-adds**, all of them, the two deconvolutions of the released SSSR head included. Where does DSRL's line lie on the right?
+
+# %% [markdown] lang="zh" of="e86b6dc8"
+# ## 同样的点，换一根坐标轴
+#
+# 从论文图 1 读出的数据，只取 ESPNetv2。左图：分数随输入**尺寸**的变化，与论文的画法相同。右图：同样的点，横轴换成**乘加次数**，全部计入，包括作者发布的 SSSR 头中的两个反卷积。右图中 DSRL 的曲线在哪里？
 
 # %% jupyter={"source_hidden": true}
 points = [point for point in paper.FIGURE_1 if point.host == "ESPNetv2"]
@@ -83,6 +95,11 @@ with theme():
 #
 # **Paper against ours.** Repository: 674.78 M "FLOPs" for both rows [A]. Ours, on the same network: 674.46 M without the head, 1264.28 M with it.
 
+# %% [markdown] lang="zh" of="7895de91"
+# 左图中，DSRL 在最小的尺寸上高出五个百分点。右图中，它的曲线在那里与基线相交，此后一直在基线下方。点线是对照：如果不计转置卷积，看到的就是这条线。
+#
+# **论文与本项目对照。** 作者的代码仓库：两行都是 674.78 M “FLOPs” [A]。我们对同一网络的计数：不带头 674.46 M，带头 1264.28 M。
+
 # %% [markdown]
 # ## What you will be able to do
 #
@@ -92,11 +109,25 @@ with theme():
 # 4. Say what feature affinity costs at full size.
 # 5. List what the paper leaves open.
 
+# %% [markdown] lang="zh" of="9b1de9cb"
+# ## 学完之后，你能
+#
+# 1. 带着三个问题去读一张 FLOPs 表。
+# 2. 在一块或多块 GPU 上启动 Cityscapes 配方，并知道有什么变化。
+# 3. 估计它需要多少小时、多少内存，并找出它会卡在哪里。
+# 4. 说出全尺寸下特征亲和的开销。
+# 5. 列出论文没有交代的内容。
+
 # %% [markdown]
 # ## Predict
 #
 # The recipe: ESPNetv2 with DSRL, 90,000 iterations of 16 pictures at 256×512. How many **GPU hours** on an A100 of which a fifth is used, fed by
 # 8 cores that read PNG files? And how many per cent of a training picture's multiply-adds belong to feature **affinity**?
+
+# %% [markdown] lang="zh" of="fa7e3ba2"
+# ## 先猜一猜
+#
+# 配方：带 DSRL 的 ESPNetv2，90,000 次迭代，每批 16 张 256×512 的图像。用一块利用率为五分之一的 A100，由 8 个 CPU 核心读取 PNG 文件，需要多少 **GPU 小时**？训练一张图像的乘加次数中，特征**亲和**又占百分之几？
 
 # %%
 predict("10.hours", None, unit="GPU hours")
@@ -109,6 +140,11 @@ predict("10.affinity", None, unit="%")
 #
 # Three questions to every table. **Which layers?** The released counter sums `Conv2d`; the SSSR head is made of `ConvTranspose2d`.
 # **One or two?** A multiply-add is one MAC and two FLOPs; most tables say FLOPs and count one. **Which G?** Some divide by 10⁹, some by 2³⁰.
+
+# %% [markdown] lang="zh" of="e6ec966a"
+# ## FLOPs 怎么数
+#
+# 对每张表都问三个问题。**数了哪些层？** 作者发布的计数器只累加 `Conv2d`，而 SSSR 头由 `ConvTranspose2d` 构成。**算一次还是两次？** 一次乘加是一个 MAC、两个 FLOPs；大多数表写着 FLOPs，却只计一次。**G 是哪个 G？** 有的除以 10⁹，有的除以 2³⁰。
 
 # %% jupyter={"source_hidden": true}
 small = (256, 512)
@@ -136,6 +172,12 @@ Table(
 #
 # ### Exercise 10.1 · what a table means
 # *Easy · useful · 4 minutes.* HRNet's paper says 7.1 GFLOPs for 7.645 · 10⁹ multiply-adds. Bring a table's number back to multiply-adds.
+
+# %% [markdown] lang="zh" of="d624b02c"
+# 674.46 与 674.78 这样的小差别，来自第二十个类别之类的细节；差一倍，就决不会是细节造成的。乘加次数相等，用时也未必相等：头处理的是*输出*尺寸的特征图，读写内存也要时间（`dsrl-lab bench deployment`）。
+#
+# ### 练习 10.1 · 表中数字的含义
+# *简单 · 建议做 · 4 分钟。* 7.645 · 10⁹ 次乘加，在 HRNet 的论文里写作 7.1 GFLOPs。请把表中的数字还原成乘加次数。
 
 
 # %%
@@ -165,6 +207,11 @@ hint("10.1") + solution("10.1")
 # A fair question to any extra head: what would a *plain* network score with the same multiply-adds, as a larger input? Cost grows with the area; the score
 # is read off the baseline's own curve.
 
+# %% [markdown] lang="zh" of="ddf36d95"
+# ## 同样的乘加次数能换来什么
+#
+# 对任何附加的头，都可以问一个公平的问题：把同样多的乘加次数用来加大输入，*普通*网络能得多少分？开销与面积成正比，分数从基线自己的曲线上读取。
+
 # %% jupyter={"source_hidden": true}
 equal = 256 * (row.macs / host.macs) ** 0.5
 right_of = next(i for i, height in enumerate(heights) if height >= equal)
@@ -187,6 +234,13 @@ Table(
 # ## The recipes
 #
 # A recipe is a function; the command line knows it by name. `--set` changes a field, and the change stands in the record.
+
+# %% [markdown] lang="zh" of="b5ef5137"
+# 5.0 个百分点只剩下 0.4，落在读图误差之内。这并不是说 DSRL 没有用：头可以做得便宜，较小的输入也有别的好处。它只说明，论文中*写出的*比较取决于怎么计数。
+#
+# ## 配方
+#
+# 配方就是一个函数，命令行按名字调用它。`--set` 修改一个字段，修改会写进记录。
 
 # %% jupyter={"source_hidden": true}
 names = ("baseline", "sssr", "deconvolution_dsrl", "dsrl")
@@ -216,9 +270,26 @@ Table(
 # A stopped job goes on with `--resume`, bit for bit: what a step draws follows from the seed and its number. Each row of an ablation gets the same
 # number of iterations.
 
+# %% [markdown] lang="zh" of="5451bf47"
+# 一块 GPU、八块 GPU、八台各有八块 GPU 的机器，只是启动方式不同：
+#
+# ```bash
+# dsrl-lab train cityscapes_espnetv2_dsrl --data CITYSCAPES --set train.accumulate=4
+# torchrun --nproc-per-node 8 -m dsrl_lab train cityscapes_espnetv2_dsrl --data CITYSCAPES
+# torchrun --nnodes 8 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \
+#     -m dsrl_lab train cityscapes_espnetv2_dsrl --data CITYSCAPES \
+#     --set train.batch_size=128 --set train.learning_rate=0.08 --set train.iterations=11250
+# ```
+#
+# 中断的任务用 `--resume` 继续，结果逐位相同：每一步的随机抽取都由种子和步号决定。消融实验的每一行都训练同样多的迭代次数。
+
 # %% [markdown]
 # ### Exercise 10.2 · the same run on more GPUs
 # *Easy · the heart of the notebook · 5 minutes.* Where do 0.08 and 11250 come from?
+
+# %% [markdown] lang="zh" of="4ac32edf"
+# ### 练习 10.2 · 更多 GPU，同一次训练
+# *简单 · 本章核心 · 5 分钟。* 0.08 和 11250 是怎么来的？
 
 
 # %%
@@ -254,6 +325,13 @@ hint("10.2") + solution("10.2")
 # or, where that is longer, pictures × seconds to read one / (GPUs × cores). Backward costs about twice forward. **FA stands apart**: by default it is computed
 # in float32, where an A100 has a sixteenth of its mixed-precision peak. *Utilisation* is what nobody knows beforehand: a tenth to a third. Run a
 # hundred iterations, then correct it.
+
+# %% [markdown] lang="zh" of="89aad19e"
+# ## 规划
+#
+# $$\text{hours}=\frac{2\cdot\text{pictures}}{\text{GPUs}\cdot\text{utilisation}}\left(\frac{3\,M_{\text{forward}}}{\text{peak}}+\frac{M_{FA}}{\text{peak in float32}}\right)$$
+#
+# 若读取图像更慢，则是：图像数 × 读一张的秒数 / (GPU 数 × 每块 GPU 的核心数)。反向传播的开销约为前向的两倍。**FA 单独列出**：它默认用 float32 计算，而 A100 的 float32 峰值只有混合精度的十六分之一。*利用率*（utilisation）事先谁也不知道，大约在十分之一到三分之一之间。先运行一百次迭代，再来修正它。
 
 # %%
 UTILISATION, CORES = 0.2, 8
@@ -298,11 +376,19 @@ with theme():
 # `train.affinity_positions=4096` (a sample, an unbiased estimate), or a coarser grid (`network.affinity_stride=16`: a sixteenth of the pairs; that is
 # another experiment). `dsrl-lab cost --plan` shows the hours of each.
 
+# %% [markdown] lang="zh" of="58a5ff54"
+# 在 256×512 上，ESPNetv2 的计算量太小，A100 要等 PNG 文件。对策：每块 GPU 配更多 CPU 核心，图像解码一次后留在内存里，或者事先存一份边长减半的副本。在 512×1024 上，它等的是 **FA**。对策：`train.affinity_precision=bfloat16`（使用张量核心；规划时按其峰值的一半计，尚未实测），`train.affinity_positions=4096`（抽样，是无偏估计），或者更粗的网格（`network.affinity_stride=16`：位置对只有十六分之一，但那已是另一个实验）。`dsrl-lab cost --plan` 会显示各种做法需要的小时数。
+
 # %% [markdown]
 # ## Feature affinity at full size
 #
 # FA's cost grows with the *square* of the positions, the rest with the positions. So its share rises with the picture. Memory is worse: built in
 # full, one matrix of a 1024×2048 output takes 4 GiB for each picture, and autograd keeps several. The kit computes it in tiles.
+
+# %% [markdown] lang="zh" of="360956a5"
+# ## 全尺寸下的特征亲和
+#
+# FA 的开销与位置数的*平方*成正比，其余部分与位置数成正比，所以图像越大，FA 所占的比例越高。内存更成问题：若完整地构造出来，1024×2048 输出的一个矩阵每张图像就要 4 GiB，而自动求导还要保存好几个。本套件分块计算它。
 
 # %% jupyter={"source_hidden": true}
 of_size = [plans.image_cost(recipe) for recipe in sized]
@@ -327,6 +413,11 @@ reveal("10.affinity", shares[0], unit="%")
 # `DistributedDataParallel` averages the gradients of all processes. If each divides its loss by its *own* number of labelled pixels, that average is
 # another loss than one GPU's. The kit exchanges the counts first. Two processes, played in one:
 
+# %% [markdown] lang="zh" of="5a435b9c"
+# ## 多个进程，一个损失
+#
+# `DistributedDataParallel` 对所有进程的梯度取平均。如果每个进程都除以*自己的*有标注像素数，这个平均对应的损失就不再是单块 GPU 的损失。本套件先交换像素数，再做除法。下面在一个进程里模拟两个进程：
+
 # %%
 torch.manual_seed(0)
 logits, mask = torch.randn(2, 5, 8, 8), torch.randint(0, 5, (2, 8, 8))
@@ -343,6 +434,10 @@ Table({"way": list(ways), "loss": [float(loss) for loss in ways.values()]}, "the
 # %% [markdown]
 # ### Exercise 10.3 · add up, then divide
 # *Some thought · the heart of the notebook · 6 minutes.* From the parts that each process has, the loss that one GPU would have.
+
+# %% [markdown] lang="zh" of="e3ea52c1"
+# ### 练习 10.3 · 先求和，再相除
+# *需要思考 · 本章核心 · 6 分钟。* 由各个进程手中的部分结果，算出单块 GPU 会得到的损失。
 
 
 # %%
@@ -375,6 +470,11 @@ hint("10.3") + solution("10.3")
 # let the record carry it. Where two readings are likely, run both as rows of one ablation. Epochs, batch size and crops can move a baseline by
 # more than DSRL's gain.
 
+# %% [markdown] lang="zh" of="5bd5b86e"
+# ## 论文没有交代的内容
+#
+# 每项设置都有标记：[P] 论文写明，[A] 作者在别处所述，[B] 二手信息，[?] 未知。选定一个值，写进配方，让记录带上它。若有两种都说得通的解读，就作为同一消融实验的两行都跑一遍。轮次数、批大小和裁剪方式对基线的影响，可能比 DSRL 带来的提升还大。
+
 # %%
 Table({"setting": list(paper.SETTINGS), "value": [str(number) for number in paper.SETTINGS.values()]}, "settings")
 
@@ -382,6 +482,11 @@ Table({"setting": list(paper.SETTINGS), "value": [str(number) for number in pape
 # ## Try it
 #
 # One knob: `gpu`. How many cores beside each GPU does the recipe need before it waits for the GPU?
+
+# %% [markdown] lang="zh" of="0e435cf8"
+# ## 动手试试
+#
+# 可调的只有 `gpu`。每块 GPU 要配多少个 CPU 核心，这个配方才轮到等 GPU？
 
 # %%
 gpu = "T4"  # or V100, A100, H100
@@ -404,6 +509,15 @@ Table(
 # - BatchNorm sees one GPU's pictures, and two are few (`train.sync_batch_norm=true`).
 # - Figure 1's scores are read off, with about 0.2 of error, and its own axis does not fit its dots.
 
+# %% [markdown] lang="zh" of="14f71a15"
+# ## 局限
+#
+# - 这里没有用 GPU。小时数是按假定的利用率算出来的，可能相差三倍。
+# - 峰值取自产品手册。梯度交换和重新启动没有计入；评估计入了，但很粗略。
+# - 读取时间是在一台计算机上、用合成街景测得的；照片更难压缩。
+# - BatchNorm 只看到一块 GPU 上的图像，而两张太少（`train.sync_batch_norm=true`）。
+# - 图 1 的分数是读图所得，误差约 0.2；而且图中的坐标轴与点本身也对不上。
+
 # %% [markdown]
 # ## Five questions to take along
 #
@@ -411,9 +525,20 @@ Table(
 # <details><summary>2. What does an A100 wait for, at 256×512 and at 512×1024?</summary>For PNG files, then for feature affinity.</details>
 # <details><summary>3. What happens to the loss if each process divides by its own pixels?</summary>It becomes another loss: pixels of sparsely labelled pictures count more.</details>
 
+# %% [markdown] lang="zh" of="68bd13ae"
+# ## 带走五个问题
+#
+# <details><summary>1. 看到一张 FLOPs 表，要问哪三个问题？</summary>数了哪些层，一次乘加算一次还是两次，G 是哪个 G。</details>
+# <details><summary>2. 在 256×512 和 512×1024 上，A100 各在等什么？</summary>前者等 PNG 文件，后者等特征亲和。</details>
+# <details><summary>3. 若每个进程都除以自己的像素数，损失会怎样？</summary>变成另一个损失：标注稀少的图像，每个像素的权重更大。</details>
+
 # %% [markdown]
 # <details><summary>4. FA's share rises with the input. Why, and how fast?</summary>It compares all pairs of positions: twice the sides are four times the positions and sixteen times the pairs.</details>
 # <details><summary>5. A reproduction's baseline is two points above the paper's. What may differ?</summary>Epochs, batch size, crops, augmentation, class weights, pretrained weights, the protocol of the score.</details>
+
+# %% [markdown] lang="zh" of="5399da8b"
+# <details><summary>4. 输入越大，FA 所占比例越高。为什么？增长多快？</summary>它比较所有位置对：边长加倍，位置数变为四倍，位置对变为十六倍。</details>
+# <details><summary>5. 复现的基线比论文高两个百分点，可能是哪里不同？</summary>轮次数、批大小、裁剪、数据增强、类别权重、预训练权重、评分约定。</details>
 
 # %% [markdown]
 # ## Words and sources
@@ -424,3 +549,12 @@ Table(
 # - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020 (Table 1, Figure 1), and its released code.
 # - Sun, Xiao, Liu, Wang: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019. Goyal et al.: Accurate, Large Minibatch SGD, 2017.
 # - In the kit: `dsrl_lab/tools/bench/plan.py`, `dsrl_lab/tools/bench/cost.py`, `dsrl_lab/results/paper_numbers.py`.
+
+# %% [markdown] lang="zh" of="b72cedcb"
+# ## 术语与出处
+#
+# **乘加**（MAC）：一次乘法加一次加法，即两个 FLOPs。**利用率**（utilisation）：实际达到产品手册峰值的比例。**torchrun**：为每块 GPU 启动一个进程。**全归约**（all-reduce）：求和，并让所有进程都得到结果。
+#
+# - Wang, Li, Zhu, Tian, Shan: Dual Super-Resolution Learning for Semantic Segmentation, CVPR 2020（表 1，图 1），以及作者发布的代码。
+# - Sun, Xiao, Liu, Wang: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019. Goyal et al.: Accurate, Large Minibatch SGD, 2017.
+# - 在本套件中：`dsrl_lab/tools/bench/plan.py`，`dsrl_lab/tools/bench/cost.py`，`dsrl_lab/results/paper_numbers.py`。

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
+from dsrl_lab.cli import app
 from dsrl_lab.datasets.base import DataReport
 from dsrl_lab.tools.fetch import download as module
 from dsrl_lab.tools.fetch.download import DownloadError, available, download, fetch, verify
@@ -194,6 +196,19 @@ def test_mirror_is_tried_first(tmp_path: Path, server: Server, entry: Entry) -> 
     mirror = server.url("mirror", "")
     fetch("tiny", tmp_path, mirrors=[mirror])
     assert server.count("mirror") == 12 and server.count("good") == 0
+
+
+def test_the_command_takes_a_second_address_and_verifies_what_it_gives(
+    tmp_path: Path, server: Server, entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    server.files.update({f"Tiny/{path}": content for path, content in server.files.copy().items()})
+    command = ["data", "fetch", "tiny", "--root", str(tmp_path), "--from"]
+    assert CliRunner().invoke(app, [*command, server.url("mirror", "")]).exit_code == 0
+    assert server.count("mirror") == 12 and server.count("good") == 0 and verify("tiny", tmp_path).ok
+    shutil.rmtree(tmp_path / "Tiny")
+    assert CliRunner().invoke(app, [*command, server.url("corrupt", "")]).exit_code == 0
+    assert server.count("good") == 12 and verify("tiny", tmp_path).ok, "a wrong file of the mirror is left there"
 
 
 def test_small_disk_is_noticed_first(
