@@ -4,8 +4,6 @@
 network, ``best.safetensors`` is the network to use.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Files that are whole or not there, and their SHA-256: the kit's one way to write."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os

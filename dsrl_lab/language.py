@@ -3,8 +3,6 @@
 ``DSRL_LAB_LANGUAGE`` (en, zh) chooses it, else the system's locale. Catalogues are read at the first Chinese text.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from functools import lru_cache

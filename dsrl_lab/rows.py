@@ -3,8 +3,6 @@
 Steps of Table 1, contrasts, tables and plot styles derive from this list; a new row is entered here alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple

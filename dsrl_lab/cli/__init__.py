@@ -3,8 +3,6 @@
 A user's mistake is one red paragraph and exit code 2; ``DSRL_LAB_TRACEBACK=1`` shows the traceback.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 

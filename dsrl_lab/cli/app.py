@@ -1,7 +1,5 @@
 """Typer with one habit more: at Ctrl-C a command says what was kept and how to go on."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """``dsrl-lab bench`` and ``dsrl-lab cost``: what things cost, measured side by side in one run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """``dsrl-lab data``: list, fetch and check the data sets."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

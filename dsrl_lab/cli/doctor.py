@@ -1,7 +1,5 @@
 """``dsrl-lab doctor``: what the kit wants, what is there, and one line to fix each difference."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import importlib.util
 import json

@@ -1,7 +1,5 @@
 """``dsrl-lab evaluate`` and ``dsrl-lab predict``: score a checkpoint, or use it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """``dsrl-lab export``: write the deployed network as ONNX or torch.export, checked against PyTorch."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated

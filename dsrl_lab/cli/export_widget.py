@@ -1,7 +1,5 @@
 """``dsrl-lab export-widget``: a widget as one HTML page that works from the disk, with no kernel and no network."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

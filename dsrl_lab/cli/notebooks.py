@@ -1,7 +1,5 @@
 """``dsrl-lab notebooks``: build the notebooks from their sources, and say what each takes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Where commands find records, and where they put what they make."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 

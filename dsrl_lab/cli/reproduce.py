@@ -1,7 +1,5 @@
 """``dsrl-lab reproduce`` and ``dsrl-lab figures``: the main job, and its pictures."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

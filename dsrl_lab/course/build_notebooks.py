@@ -4,8 +4,6 @@ A translation stands below its English text cell as ``# %% [markdown] lang="zh" 
 English text's SHA-256; both have the same id. Chinese notebooks are written to ``notebooks/zh``.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """What every notebook begins with, and pictures as HTML ``<img alt=...>``: JupyterLab ignores a text in metadata."""
 
-from __future__ import annotations
-
 import base64
 import builtins
 import html

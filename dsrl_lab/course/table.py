@@ -1,7 +1,5 @@
 """Tables in notebooks: a frame with a caption, as HTML that every page shows."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Iterable
 from typing import Any

@@ -6,8 +6,6 @@ Deviation: without list files the original layout's split is by ``original_split
 splits of their own: scores on them do not compare with those of others.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from functools import partial

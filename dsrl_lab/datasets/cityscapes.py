@@ -4,8 +4,6 @@ Source: Cordts et al. 2016, and the official table of 34 label ids, of which 19 
 are ``*_gtFine_labelIds.png``, so no preparation step is needed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

@@ -4,8 +4,6 @@ Source: CamVid's 11 classes in SegNet's order (Badrinarayanan et al. 2017), colo
 19 train ids and colours (Cordts et al. 2016). Which classes count as thin is our choice.
 """
 
-from __future__ import annotations
-
 from dsrl_lab.datasets.base import ClassTable
 
 

@@ -5,8 +5,6 @@
 (grey or a palette) or colours; a palette counts by its colours where the table has them all, else by its ids.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import re

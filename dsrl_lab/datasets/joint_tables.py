@@ -3,8 +3,6 @@
 Sources: the orders of Leeds Sports Pose (Johnson and Everingham 2010) and of COCO's keypoints (Lin et al. 2014).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """Masks in files: what their ids and colours stand for, and pictures paired with masks as a data set."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The drawn people are those of ``streets``: the camera turns to one person and zo
 Joints are exact, covered ones not marked. (Leeds Sports Pose marks hidden joints too, and some of them wrongly.)
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from dataclasses import replace

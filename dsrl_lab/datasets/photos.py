@@ -3,8 +3,6 @@
 Source: scikit-image's ``skimage.data``, as installed, with its licences and credits: nothing is ever downloaded.
 """
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple

@@ -4,8 +4,6 @@ As the eye sees it: turned as its EXIF orientation says, transparent parts over 
 sure look (floats beyond 0..1, 32-bit integers, several pages) is an error that names the file and the remedy.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 import warnings

@@ -7,8 +7,6 @@ Coordinates are (x, y) pixels; (0, 0) is the centre of the top left pixel. Boxes
 a whole picture is (0, 0, W, H). People marked as crowds or without a marked joint are left out of COCO, as usual.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

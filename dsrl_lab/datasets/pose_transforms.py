@@ -6,8 +6,6 @@ clipped); what shrinks is antialiased; pixels have their centres at whole number
 picture has ImageNet's mean colour. DSRL's input is the reduced crop, its targets have the full crop's resolution.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The embedded data set: street scenes that are made on the spot."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -10,8 +10,6 @@ The field trains and scores on luminance alone: Y of ITU-R BT.601 in its 16..235
 Deviation: Y is not rounded to whole levels. In shapes s is the upscale factor.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path

@@ -4,8 +4,6 @@ Source: one draw for both, picture bilinear, mask nearest, padding ignored, as i
 Deviations: a picture that shrinks is antialiased; the crop is cut before it is resized, which costs less.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

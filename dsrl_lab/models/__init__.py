@@ -1,7 +1,5 @@
 """The kit's networks by name: three plain dictionaries, name -> class."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from dsrl_lab.models.base import DensePredictor

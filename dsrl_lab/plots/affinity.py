@@ -1,7 +1,5 @@
 """One row of the affinity matrix (S_ij of Wang et al., CVPR 2020) as a picture: what looks like the marked position."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

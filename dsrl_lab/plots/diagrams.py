@@ -1,7 +1,5 @@
 """Drawings of networks: boxes for parts, blocks for tensors, arrows between them."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pictures and masks: shown, laid over each other, and compared pixel by pixel."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """People as pictures: skeletons, heat-maps over a crop, and PCK against the tolerance."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Super-resolved pictures side by side: what was given, what came back, and where it is wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

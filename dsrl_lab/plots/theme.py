@@ -1,7 +1,5 @@
 """How every figure looks: one theme, and rows that differ in line, marker, hatch and colour (Okabe and Ito, 2008)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace

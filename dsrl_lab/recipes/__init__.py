@@ -5,8 +5,6 @@ All rows of an ablation have the same pictures, iterations and draws for a seed,
 (``SegmentationObjective.task_loss``). Names are ``<setting>_<row>``: ``camvid_drives_depthwise``.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Settings of pose: DSRL on HRNet, with rows like those of segmentation."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

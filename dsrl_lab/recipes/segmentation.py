@@ -1,7 +1,5 @@
 """Settings of segmentation: drawn streets, CamVid, Cityscapes. Each function gives the baseline of one ablation."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The four frameworks of super-resolution as recipes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dsrl_lab.training.config import SuperResolutionRecipe, SuperResolverConfig, TrainConfig

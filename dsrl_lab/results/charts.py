@@ -1,7 +1,5 @@
 """Frames as charts: Axes in, Axes out; intervals are ``t_interval``'s, and gains are paired by seed, which is surer."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 

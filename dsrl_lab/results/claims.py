@@ -4,8 +4,6 @@ Source: Wang et al., CVPR 2020. Table 1's steps are judged by bilinear logits an
 part of a gain may be finer labels alone. Pictures, hosts and lengths are ours, so that verdicts may differ there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 import pandas as pd

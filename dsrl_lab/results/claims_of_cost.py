@@ -1,7 +1,5 @@
 """The paper's claims about cost, by true MACs; the baseline at a cost lies between two of its sizes (``sweeps``)."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from dataclasses import replace

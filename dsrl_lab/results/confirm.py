@@ -1,7 +1,5 @@
 """Confirmatory tests: a family of pairs of rows, judged together by seeds and, where records hold them, by pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Cost against input size, by counts; dotted: a counter that overlooks transposed convolutions, as DSRL's own did."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

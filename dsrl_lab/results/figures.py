@@ -1,7 +1,5 @@
 """Every figure of the kit by name, from records and checkpoints alone, with a manifest of where each came from."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

@@ -1,7 +1,5 @@
 """Figure 3 of the paper in our own drawing: the last features of both branches, by length (L2) and main components."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

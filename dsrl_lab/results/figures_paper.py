@@ -1,7 +1,5 @@
 """Figures of the paper's own numbers (hollow where read off a figure), ours beside them, and of the network's parts."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.axes import Axes
 

@@ -1,7 +1,5 @@
 """Figure 9 of the paper with drawn people, which the kit may hold: by rule, the first of the validation split."""
 
-from __future__ import annotations
-
 from matplotlib.axes import Axes
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Figures of runs: the ablation's story and the rows behind it, costs, the sweep, people."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Figures of drawn streets, by rule and not by choice: a split's first scenes, and where a named class is densest."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """A finding: one claim of the paper, what our records say of it, and the word that the numbers allow."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace

@@ -1,7 +1,5 @@
 """Records as DataFrames: ``runs`` reads a folder, and the rest are frames of it. Scores are shares, PSNR in dB."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a figure is drawn from: records, checkpoints, or nothing but the code; and why it cannot be drawn."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field

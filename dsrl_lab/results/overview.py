@@ -1,7 +1,5 @@
 """The network as a drawing, by Figures 2 and 4 of the paper; every size is the code's own, of ``network_shapes``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from matplotlib.axes import Axes

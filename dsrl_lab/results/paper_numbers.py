@@ -4,8 +4,6 @@ Source: Wang et al., CVPR 2020 (Table 1, Figure 1, abstract), the authors' repos
 mIoU is in per cent, on Cityscapes val; sizes are (H, W); costs are millions of multiply-adds (MACs).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The tables of README.md, its translations and docs/RESULTS.md, from records, where a page's markers tell."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """One run's record as it is read, held to what tables, figures and verdicts look up in it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Finished runs: read their final scores, score them again, and copy them to where the kit commits them."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable

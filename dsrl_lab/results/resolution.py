@@ -1,7 +1,5 @@
 """The main job's answer: what resolution is worth, what each row recovers of it, in tables, sentences and pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path

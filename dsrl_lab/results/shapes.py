@@ -1,7 +1,5 @@
 """The sizes of all that flows through a DSRL network, taken by running it, so that no drawing can drift from it."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

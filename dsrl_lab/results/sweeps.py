@@ -1,7 +1,5 @@
 """Rows at true cost, where Figure 1 has sizes; the baseline's line between two of its own is straight over log MACs."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An ablation as a table of texts: the same numbers on the command line, on the kit's pages and beside its figures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

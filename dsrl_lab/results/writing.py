@@ -1,7 +1,5 @@
 """Figures as SVG and PNG that are the same, byte for byte, whenever the same is drawn, each below half a megabyte."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re

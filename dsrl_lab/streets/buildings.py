@@ -1,7 +1,5 @@
 """Buildings along the street, and what else counts as one: low garden walls, and houses at the far end of the world."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dsrl_lab.streets.dice import Colour, Dice, blend, palette

@@ -1,7 +1,5 @@
 """Drawn scenes kept in a folder: each is drawn once, by any of several processes, and read back bit for bit."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import hashlib

@@ -3,8 +3,6 @@
 NumPy's own `uniform` or `choice` may change between releases.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Draws people: limbs as rods between joints, hulls for the body, a bicycle under those who ride."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """What lines a street: houses, fences and walls, trees."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The thin things: lamp posts, sign posts, traffic lights, bollards, and fences one can see through."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from itertools import pairwise

@@ -3,8 +3,6 @@
 X goes right, Y up, Z ahead along the road, which bends by a constant curvature; round things are flat, to the camera.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The street itself: carriageway, kerbs, pavements, verges, a crossing street, and what is painted on the road."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

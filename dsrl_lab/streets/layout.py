@@ -1,7 +1,5 @@
 """How a street comes about: what kind of street, who built what along it, who is out today."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from dsrl_lab.streets.buildings import WALLS, Box, Building, GardenWall

@@ -1,7 +1,5 @@
 """Who and what is out on a street: lamps and signs, cars, people."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Light: faces in sun and haze, worked out once per face; shadows on the ground and of the houses; the sky."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

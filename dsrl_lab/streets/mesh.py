@@ -3,8 +3,6 @@
 The renderer lights a face by its normal; what is round says how much ``sun`` it gets, what shines its ``glow``.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import NamedTuple

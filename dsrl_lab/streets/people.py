@@ -4,8 +4,6 @@ Joints follow Leeds Sports Pose (Johnson and Everingham 2010): right ankle, knee
 wrist, elbow, shoulder, left shoulder, elbow, wrist, neck, top of the head.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Literal

@@ -4,8 +4,6 @@ All polygons at once: the crossings of all edges with all rows are found togethe
 one assignment paints the spans. A sample belongs to the polygon its centre is in: no overlaps and no gaps.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import TypeVar
 

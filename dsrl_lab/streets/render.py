@@ -4,8 +4,6 @@ The scene is rasterised once, into face numbers of several samples per pixel, fr
 (the class of most samples) are looked up: they cannot disagree, and a smaller picture is the larger one reduced.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

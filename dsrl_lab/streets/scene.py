@@ -1,7 +1,5 @@
 """The description of a scene, free of any resolution, and its geometry."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

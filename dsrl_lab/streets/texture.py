@@ -3,8 +3,6 @@
 Octaves finer than a pixel fade out, so a small picture shows the mean of what a large one shows.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

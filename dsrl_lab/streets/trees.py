@@ -1,7 +1,5 @@
 """Trees, bushes and hedges: trunks and branches as rods, crowns as clouds of tufts."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Cars, vans and buses, lofted from rounded rings: one ring per height, one band of faces between two rings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple

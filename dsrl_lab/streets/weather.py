@@ -1,7 +1,5 @@
 """Time of day and weather: where the sun stands, what colour light, sky and haze have."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What is odd in a folder of one's own, before it is trained on: every pair is read as training reads it."""
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
 from collections.abc import Callable

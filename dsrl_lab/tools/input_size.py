@@ -1,7 +1,5 @@
 """The size (H, W) that a network receives: what a user asks for or a file says, checked before any work is done."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 Results are marked by SHA-256: a stopped run goes on, results are no input, and no other file is overwritten.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections import Counter

@@ -1,7 +1,5 @@
 """One network under every protocol in public use: whoever compares two numbers must know which mIoU each of them is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

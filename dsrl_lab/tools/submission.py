@@ -1,7 +1,5 @@
 """Files for the Cityscapes benchmark server, zipped PNGs of label ids, and the official score (cityscapesScripts)."""
 
-from __future__ import annotations
-
 import hashlib
 import zipfile
 from collections.abc import Callable

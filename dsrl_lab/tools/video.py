@@ -1,7 +1,5 @@
 """Predictions of a video, frame by frame: an overlay at the video's own times, without sound, and a folder of masks."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from fractions import Fraction

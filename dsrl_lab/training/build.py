@@ -1,7 +1,5 @@
 """From a ``NetworkConfig`` to a network, and from a checkpoint back to the network it holds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

@@ -4,8 +4,6 @@ Tensors are ``model.*`` and, to resume, ``optimizer.<state>.<parameter>``; the J
 trained, how far. No pickle is ever read. A copy of the JSON beside the file is for people.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ at the network's output size and enlarged by nearest neighbour, as in the author
 by finer labels alone. Several processes that share the pictures give the scores of one, to the bit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any

@@ -4,8 +4,6 @@ Every random choice follows from the run's seed and the step's number. A resumed
 one seed, see the same pictures, crops and flips; no random state is saved.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, Self

@@ -1,7 +1,5 @@
 """The folder of a run: who works in it, which run may resume in it, and its record."""
 
-from __future__ import annotations
-
 import os
 import socket
 import time

@@ -4,8 +4,6 @@ A notebook plots between two records, the command line draws a progress bar. Sto
 goes on bit for bit, because all draws of a step follow from the seed and its number. Objectives differ by task.
 """
 
-from __future__ import annotations
-
 import math
 import signal
 import threading

@@ -4,8 +4,6 @@ A rule, not a list: a public re-implementation listed modules by hand and left t
 that needs a gradient is in exactly one group.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import Any

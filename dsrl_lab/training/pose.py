@@ -4,8 +4,6 @@ The loss is the squared error of marked joints' heat-maps over that of one blank
 at every size, and w1 and w2 mean about what they mean beside cross-entropy (the release's starts near 0.002).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Several processes as one: each scores its own part, and sums that do not hang on their order give one's scores."""
 
-from __future__ import annotations
-
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn

@@ -4,8 +4,6 @@ The first line (kind "run") is how it was made; then come "train" lines with los
 split, and one "end" line. A torn last line, as a killed process leaves it, is dropped on reading.
 """
 
-from __future__ import annotations
-
 import base64
 import importlib.metadata
 import json

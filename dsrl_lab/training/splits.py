@@ -1,7 +1,5 @@
 """Splits of data sets: opened by name and decoded once, cut in two for choices, checked before training begins."""
 
-from __future__ import annotations
-
 import functools
 import os
 from dataclasses import replace

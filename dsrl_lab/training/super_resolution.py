@@ -4,8 +4,6 @@ Source: the field's protocol since SRCNN (Dong et al., TPAMI 2016); every scale 
 Deviations: Adam with a cosine schedule and small batches; held-out pictures choose the weights.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Features cross once, as float16 directions and their lengths; rows and losses are computed where the reader clicks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 A script is ``kit.js`` and the widget's own file as one ES module, the same in JupyterLab and in an exported page.
 """
 
-from __future__ import annotations
-
 import base64
 import functools
 import html

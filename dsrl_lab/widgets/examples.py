@@ -1,7 +1,5 @@
 """Widgets filled with what the kit brings along: pictures, committed networks that saw them, and a record."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Segmentation compare: picture, truth and two predictions; what the second wins and loses; IoU of each class."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

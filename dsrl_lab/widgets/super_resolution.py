@@ -3,8 +3,6 @@
 All scores are of 8-bit pictures, as in the field's tables: ``dsrl_lab.metrics`` scores wholes, the browser the crop.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ JupyterLab (from 4.4, with ipykernel 7) hands "stop" to a busy kernel on a subsh
 ``fit`` is closed between two steps and leaves latest.safetensors, from where ``resume=True`` goes on.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """How an answer is called, in a student's copy as well, and what is refused while it runs, whatever its text says."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

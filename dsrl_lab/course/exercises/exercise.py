@@ -1,7 +1,5 @@
 """What an exercise is: a solution, an oracle that judges, and misconceptions with their diagnoses."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Callable, Iterable

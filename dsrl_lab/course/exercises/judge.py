@@ -1,7 +1,5 @@
 """Judging an answer: fresh inputs, an oracle, a diagnosis, and no time limit: a slow computer is no mistake."""
 
-from __future__ import annotations
-
 import html
 import re
 import secrets

@@ -1,7 +1,5 @@
 """Predictions: a guess before the run, and beside the result after it; JSON lines on this computer, never sent."""
 
-from __future__ import annotations
-
 import html
 import json
 import os

@@ -1,7 +1,5 @@
 """The exercises of a student's copy, as ``dsrl-lab classroom release`` wrote them: recorded results, no solutions."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

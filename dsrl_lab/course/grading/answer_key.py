@@ -1,7 +1,5 @@
 """An assignment's inputs and right results, drawn once for a class."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Whom to ask about their own code: a list for a person, no verdict; it has some students drawn by chance, too."""
 
-from __future__ import annotations
-
 import ast
 import random
 from collections import Counter

@@ -1,7 +1,5 @@
 """From a notebook's source to an nbgrader assignment: each exercise becomes an answer, a check and a hidden check."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """From an archive of a learning platform to ``submitted/<student>/<assignment>/``; only notebooks are unpacked."""
 
-from __future__ import annotations
-
 import re
 import zipfile
 import zlib

@@ -1,7 +1,5 @@
 """What all processes of a sandbox use together: /proc, and a control group, which is systemd's scope or a folder."""
 
-from __future__ import annotations
-
 import os
 import platform
 import secrets

@@ -1,7 +1,5 @@
 """The page that a student gets back: answers, points, diagnoses; nothing of the hidden inputs, no script."""
 
-from __future__ import annotations
-
 import html
 
 from dsrl_lab.course.grading.answer_key import AnswerKey

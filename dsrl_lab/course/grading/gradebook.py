@@ -1,7 +1,5 @@
 """Grades for nbgrader's gradebook and form grader; of a submission only the answers' code is taken, as text."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path

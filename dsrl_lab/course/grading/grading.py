@@ -1,7 +1,5 @@
 """Grading one submission: what its functions return in a sandbox is judged here, visible checks before hidden ones."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field

@@ -1,7 +1,5 @@
 """A notebook is compared with the one that was handed out, before it is handed in; no code is run."""
 
-from __future__ import annotations
-
 import copy
 import json
 import re

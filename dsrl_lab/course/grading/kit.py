@@ -1,7 +1,5 @@
 """The student's copy of the kit, with records in place of solutions and without the teacher's side of ``grading``."""
 
-from __future__ import annotations
-
 import compileall
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A sandbox's start, without imports of the kit: it joins the control group, then becomes bubblewrap with a filter."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import platform

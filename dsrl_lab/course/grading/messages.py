@@ -1,7 +1,5 @@
 """Messages between the grader and a student's process: two lengths, JSON and a block of safetensors, never pickle."""
 
-from __future__ import annotations
-
 import json
 import socket
 import struct

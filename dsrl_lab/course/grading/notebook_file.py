@@ -1,7 +1,5 @@
 """Reading a notebook that may be hostile: no link is followed, no code is run; size, kind and form are checked."""
 
-from __future__ import annotations
-
 import json
 import os
 import stat

@@ -1,7 +1,5 @@
 """What a lecturer adds in the course's folder, beside the checkout: exercises in ``own/``, and ``points.toml``."""
 
-from __future__ import annotations
-
 import importlib.util
 import math
 import tomllib

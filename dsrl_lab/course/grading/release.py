@@ -1,7 +1,5 @@
 """An nbgrader course from the notebooks' sources: ``source``, ``release``, and the student's copy of the kit."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

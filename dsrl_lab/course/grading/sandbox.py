@@ -1,7 +1,5 @@
 """A student's process, shut in by bubblewrap: files read-only, no network; one budget over all its starts."""
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

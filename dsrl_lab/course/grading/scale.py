@@ -1,7 +1,5 @@
 """A simulated class whose points are known, graded as any other; of each 100 one never ends and one cannot be read."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import random

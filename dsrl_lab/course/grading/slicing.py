@@ -1,7 +1,5 @@
 """Which cells of a notebook need which, by the names in the code; nothing is run."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 import re

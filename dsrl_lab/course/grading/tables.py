@@ -1,7 +1,5 @@
 """The lecturer's tables: one line for each student, one for each exercise."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

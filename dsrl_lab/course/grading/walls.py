@@ -1,7 +1,5 @@
 """The walls of the sandbox: bubblewrap's name spaces and mounts, and what of them works on this computer."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

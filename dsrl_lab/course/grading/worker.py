@@ -1,7 +1,5 @@
 """The process that runs a student's code: it holds no solution or hidden test, and its replies are judged outside."""
 
-from __future__ import annotations
-
 import linecache
 import os
 import re

@@ -3,8 +3,6 @@
 On cores that others use, take one thread, or set ``OMP_WAIT_POLICY=passive``: threads wait in every tile.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Every network that can be measured: ``bisenet``, ``bisenet-xception39`` (encoder), ``bisenet+deconvolution``, ..."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 

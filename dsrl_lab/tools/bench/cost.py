@@ -1,7 +1,5 @@
 """What networks cost (``dsrl-lab cost``), and how fast they train (``dsrl-lab bench networks``)."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """How fast training's code reads pictures, from files and memory, without a network (``dsrl-lab bench decode``)."""
 
-from __future__ import annotations
-
 import math
 import multiprocessing
 import statistics

@@ -1,7 +1,5 @@
 """Latency of what is deployed (``dsrl-lab bench deployment``): baseline, DSRL, and DSRL with SISR left in."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Drawn streets as files in Cityscapes' layout; drawn small and enlarged, they compress better than photographs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

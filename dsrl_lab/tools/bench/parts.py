@@ -1,7 +1,5 @@
 """Where a training step's time goes: each part's own operations, forward and back, from PyTorch's profiler."""
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Callable

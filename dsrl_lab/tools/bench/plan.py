@@ -3,8 +3,6 @@
 Left out: gradient exchange, optimizer steps, PSNR and SSIM. Affinity is apart, by method: its precision is its own.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

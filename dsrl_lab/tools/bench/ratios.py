@@ -1,7 +1,5 @@
 """Timing side by side: one call each per round, so that other work slows all alike, and ratios within a round."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What every measurement gives: a table for the terminal and one line for a record."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any

@@ -1,7 +1,5 @@
 """Training steps of the four main rows side by side (``dsrl-lab bench train``)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median

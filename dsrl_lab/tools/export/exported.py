@@ -1,7 +1,5 @@
 """An ONNX file that ``dsrl-lab export`` wrote, opened so that it is used and scored like the network it came from."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 A file takes images (N, 3, H, W) in [0, 1] of one size and any N, and gives logits, in float32 whatever the precision.
 """
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import io

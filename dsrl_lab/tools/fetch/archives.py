@@ -1,7 +1,5 @@
 """Unpack zip and tar archives without trusting the names inside them (the "path traversal" weakness, CWE-22)."""
 
-from __future__ import annotations
-
 import lzma
 import stat
 import tarfile

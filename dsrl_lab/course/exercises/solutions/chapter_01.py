@@ -3,8 +3,6 @@
 Source: Chen et al., "DeepLab" (TPAMI 2018), section 3.1; the wrong answers of 01.2 were read in public code.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

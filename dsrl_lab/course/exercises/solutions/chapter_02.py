@@ -3,8 +3,6 @@
 Source: PSNR on Y of BT.601 without a border of s pixels; Wang, Chen, Hoi (2020), 3.1; LapSRN (2017), 3.2; DBPN (2018).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Notebook 03: sub-pixel and transposed convolution (Shi et al. 2016; Odena et al. 2016; Aitken et al. 2017, ICNR)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Notebook 04: sizes, PSPNet's bins (CVPR 2017), taps (Chen et al. 2017, section 3.3), gaps (Wang et al. 2018)."""
 
-from __future__ import annotations
-
 import itertools
 
 import torch

@@ -1,7 +1,5 @@
 """Notebook 05: sizes and costs of heads, bilinear starts (Long et al., FCN, CVPR 2015, section 4.3), predictions."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -3,8 +3,6 @@
 Source: Wang et al., CVPR 2020, the equations of S_ij and L_fa; some wrong answers were read in public code.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -3,8 +3,6 @@
 Source: Wang et al., CVPR 2020, equations 2 to 5; DeepLab's schedule; PyTorch's SGD; two wrong answers of public code.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 
 import torch

@@ -3,8 +3,6 @@
 Source: PASCAL VOC's IoU; Student's t; the rules of ``dsrl_lab.results``; some wrong answers were read in public code.
 """
 
-from __future__ import annotations
-
 import math
 import statistics
 

@@ -1,7 +1,5 @@
 """Notebook 09: the half pixel of Huang et al. (CVPR 2020), HRNet's weights of joints, PCK by the torso (2013)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Notebook 10: HRNet's units of cost (2^30), batch and learning rate (Goyal et al. 2017), a loss over processes."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Exercises with a constant of a student's own, "05.1:2": a copied answer is then right for somebody else."""
 
-from __future__ import annotations
-
 import doctest
 import inspect
 import re

@@ -1,7 +1,5 @@
 """Hidden inputs of another kind, as plain data, which crosses into a sandbox; only the grader's side has them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

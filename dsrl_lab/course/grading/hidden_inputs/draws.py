@@ -1,7 +1,5 @@
 """Inputs of other kinds for each exercise, as plain data; a draw gives its cases as a list or one by one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
