@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from dsrl_lab.course.build_notebooks import read_source, sources, translation_faults
+from dsrl_lab.course.exercises.judge import judge
+from dsrl_lab.course.exercises.solutions.variants import VARIATIONS, variant, variants
 from dsrl_lab.language import LANGUAGES, catalogue
 from tests import messages
 
@@ -47,3 +49,13 @@ def test_messages_keep_places_code_and_numbers() -> None:
         assert set(re.findall(r"\{\d+\}", ours)) == set(re.findall(r"\{\d+\}", text)), text
         code = [sorted(re.findall(r"`[^`]+`|</?[a-z]+\b", one)) for one in (text, ours)]
         assert code[0] == code[1], text
+
+
+def test_a_copy_s_constant_is_told_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSRL_LAB_LANGUAGE", "zh")
+    for name in VARIATIONS:
+        for own in variants(name):
+            exercise = variant(own)
+            for wrong in exercise.wrong_answers:
+                text = f"{judge(exercise, wrong.answer, seed=0)!r}".replace("`", "")
+                assert not re.search(r"In your copy|constant|for yours", text), text

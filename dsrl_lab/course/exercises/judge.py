@@ -81,7 +81,7 @@ def judge(exercise: Exercise, answer: Answer, *, seed: int | None = None) -> Ver
         return verdict(right, passed=True)
     for wrong in exercise.wrong_answers:
         if _gives(exercise, wrong.answer, cases, got):
-            return verdict(translate(wrong.diagnosis), known_as=wrong.name)
+            return verdict(" ".join(map(translate, wrong.diagnosis.split("\n"))), known_as=wrong.name)
     first = next(i for i in range(len(cases)) if not _equal(got[i], expected[i]))
     return verdict(f"{_difference(got[first], expected[first])} {_inputs(cases[first])}")
 

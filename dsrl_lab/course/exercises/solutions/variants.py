@@ -47,10 +47,10 @@ def variant(name: str) -> Exercise:
         return [*(change(*case) for case in cases), *varied.more]
 
     own = f"In your copy ({name}) {varied.sentence.format(value)}"
-    wrong = [WrongAnswer(one.name, adapt(one.answer), f"{one.diagnosis} {own}") for one in base.wrong_answers]
-    wrong.append(WrongAnswer("without the copy's constant", base.oracle, f"Right, but for your constant. {own}"))
+    wrong = [WrongAnswer(one.name, adapt(one.answer), f"{one.diagnosis}\n{own}") for one in base.wrong_answers]
+    wrong.append(WrongAnswer("without the copy's constant", base.oracle, f"Right, but for your constant.\n{own}"))
     for other, theirs in zip(variants(base.name), varied.values, strict=True):
-        diagnosis = f"This is right for another student's constant, not for yours. {own}"
+        diagnosis = f"This is right for another student's constant, not for yours.\n{own}"
         wrong += [WrongAnswer(OTHERS + other, adapt(base.oracle, theirs), diagnosis)] if other != name else []
     varying = f"{called} = (lambda plain, value: lambda {arguments}: {varied.answer})({called}, {value})"
     return replace(
@@ -103,7 +103,7 @@ VARIATIONS = {
         "plain(size, value * (kernel_size - 1) + 1, stride, padding, output_padding)",
     ),
     "05.2": Variation(
-        "the kernels are {0}x{0}, in place of 3x3.",
+        "the kernels are {0} × {0}, in place of 3 × 3.",
         (2, 5, 6, 7),
         "plain(height, width, classes, blocks) // 9 * value**2",
     ),
