@@ -59,7 +59,7 @@ def of_exercises() -> Iterator[tuple[str, str]]:
         of_wrong = [text for wrong in exercise.wrong_answers for text in (wrong.name, wrong.diagnosis)]
         of_hints = [text for hint in exercise.hints for text in (hint.symptom, hint.text)]
         for text in (exercise.title, *of_wrong, *of_hints):
-            yield text, f"dsrl_lab/course/exercises/solutions/chapter_{exercise.name[:2]}.py"
+            yield text, f"dsrl_lab/course/exercises/solutions/chapter_{exercise.name[:2]}.toml"
 
 
 def of_results() -> Iterator[tuple[str, str]]:

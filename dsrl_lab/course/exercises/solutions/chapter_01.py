@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from dsrl_lab.complexity import complexity
 from dsrl_lab.course.exercises.calls import call_for_ids
-from dsrl_lab.course.exercises.exercise import Case, Exercise, Hint, WrongAnswer, draw_integer
+from dsrl_lab.course.exercises.exercise import Case, draw_integer
+from dsrl_lab.course.exercises.solutions.texts import exercise
 
 Layers = list[tuple[int, int, int]]
 
@@ -34,47 +35,21 @@ def _draw_convolutions(generator: torch.Generator) -> list[Case]:
     return cases
 
 
-MACS = Exercise(
-    name="01.1",
-    title="A convolution costs its output positions times its weights; dilation costs nothing",
+MACS = exercise(
+    "01.1",
     difficulty=1,
     solution=conv_macs,
     oracle=_macs_by_counter,
     draw=_draw_convolutions,
-    wrong_answers=(
-        WrongAnswer(
-            "at the input's positions",
-            lambda h, w, c_in, c_out, k, s, d: h * w * c_in * c_out * k**2,
-            "Right at stride 1, stride² times too many otherwise: you counted the positions of the input. A "
-            "convolution works once for each position of its OUTPUT.",
+    wrong_answers={
+        "at the input's positions": lambda h, w, c_in, c_out, k, s, d: h * w * c_in * c_out * k**2,
+        "stride on one side only": lambda h, w, c_in, c_out, k, s, d: h * w // s * c_in * c_out * k**2,
+        "gaps of the kernel counted": lambda h, w, c_in, c_out, k, s, d: (
+            (h // s) * (w // s) * c_in * c_out * (d * (k - 1) + 1) ** 2
         ),
-        WrongAnswer(
-            "stride on one side only",
-            lambda h, w, c_in, c_out, k, s, d: h * w // s * c_in * c_out * k**2,
-            "stride times too many: a step of s keeps one row in s AND one column in s.",
-        ),
-        WrongAnswer(
-            "gaps of the kernel counted",
-            lambda h, w, c_in, c_out, k, s, d: (h // s) * (w // s) * c_in * c_out * (d * (k - 1) + 1) ** 2,
-            "Right at dilation 1 only: you counted the whole square that a dilated kernel covers. Its gaps are not "
-            "weights: there are k² taps at any dilation.",
-        ),
-        WrongAnswer(
-            "FLOPs, not MACs",
-            lambda h, w, c_in, c_out, k, s, d: 2 * (h // s) * (w // s) * c_in * c_out * k**2,
-            "Twice too many: one multiplication with its addition is one MAC and two FLOPs. The kit counts MACs.",
-        ),
-        WrongAnswer(
-            "one filter",
-            lambda h, w, c_in, c_out, k, s, d: (h // s) * (w // s) * c_in * k**2,
-            "This is the cost of a single output channel. Each of the out_channels has a filter of its own.",
-        ),
-    ),
-    hints=(
-        Hint("Right for the first case only", "Which positions does a strided convolution visit?"),
-        Hint("Too many when dilation is 2 or 3", "How many weights does a dilated 3x3 kernel have?"),
-        Hint("Twice too many", "One multiplication and the addition after it: how many MACs?"),
-    ),
+        "FLOPs, not MACs": lambda h, w, c_in, c_out, k, s, d: 2 * (h // s) * (w // s) * c_in * c_out * k**2,
+        "one filter": lambda h, w, c_in, c_out, k, s, d: (h // s) * (w // s) * c_in * k**2,
+    },
 )
 
 
@@ -113,45 +88,21 @@ def _draw_masks(generator: torch.Generator) -> list[Case]:
     return cases
 
 
-MAJORITY = Exercise(
-    name="01.2",
-    title="Classes vote; ids are never averaged",
+MAJORITY = exercise(
+    "01.2",
     difficulty=2,
     solution=majority,
     oracle=_block_by_block,
     draw=_draw_masks,
     run=call_for_ids,
-    wrong_answers=(
-        WrongAnswer(
-            "ids averaged",
-            lambda mask, factor, num_classes: F.avg_pool2d(mask[:, None].float(), factor)[:, 0].round().long(),
-            "Ids are names, not amounts: the mean of class 2 and class 8 is 5, a class that is not there. Edges get "
-            "a border of wrong classes. Count votes, class by class.",
+    wrong_answers={
+        "ids averaged": lambda mask, factor, num_classes: (
+            F.avg_pool2d(mask[:, None].float(), factor)[:, 0].round().long()
         ),
-        WrongAnswer(
-            "the first pixel of each block",
-            lambda mask, factor, num_classes: mask[:, ::factor, ::factor],
-            "You keep the top left pixel of each block: the mask is shifted by half a block, and thin things "
-            "disappear or become too thick by chance.",
-        ),
-        WrongAnswer(
-            "the largest id",
-            lambda mask, factor, num_classes: F.max_pool2d(mask[:, None].float(), factor)[:, 0].long(),
-            "With max-pooling the class with the largest NUMBER wins, and 255 wins over all. The order of the ids in "
-            "a class table means nothing.",
-        ),
-        WrongAnswer(
-            "the unknown have a vote",
-            _with_the_unknown,
-            "255 won where unknown pixels were the most. They must not vote: leave their channel out, and give 255 "
-            "only where no pixel votes.",
-        ),
-    ),
-    hints=(
-        Hint("Classes come out that were not there", "What is the mean of `car` and `road`?"),
-        Hint("255 where there should be a class", "Who may vote in a block of three unknown pixels and one car?"),
-        Hint("one_hot raises an error", "255 is no class: give it an id of its own first, then drop its channel."),
-    ),
+        "the first pixel of each block": lambda mask, factor, num_classes: mask[:, ::factor, ::factor],
+        "the largest id": lambda mask, factor, num_classes: F.max_pool2d(mask[:, None].float(), factor)[:, 0].long(),
+        "the unknown have a vote": _with_the_unknown,
+    },
 )
 
 
@@ -191,42 +142,18 @@ def _draw_stacks(generator: torch.Generator) -> list[Case]:
     return [([(3, 2, 1), (3, 2, 2), (1, 1, 3), (3, 1, 4)],), *(([layer() for _ in range(4)],) for _ in range(3))]
 
 
-FIELD = Exercise(
-    name="01.3",
-    title="A layer sees farther by the strides of all layers before it",
+FIELD = exercise(
+    "01.3",
     difficulty=2,
     solution=receptive_field,
     oracle=_field_by_gradient,
     draw=_draw_stacks,
-    wrong_answers=(
-        WrongAnswer(
-            "strides forgotten",
-            lambda layers: _field(layers, stepped=False),
-            "Right for strides of 1 only: after a stride of 2, neighbouring taps are two INPUT pixels apart. Keep "
-            "the product of the strides so far.",
-        ),
-        WrongAnswer(
-            "its own stride too early",
-            lambda layers: _field(layers, late=True),
-            "Too large: a layer's stride does not widen its own kernel. It moves the NEXT layer's taps apart; "
-            "multiply after adding.",
-        ),
-        WrongAnswer(
-            "dilation forgotten",
-            lambda layers: _field(layers, dilated=False),
-            "Too small: with dilation d the taps are d apart, so a kernel covers (k - 1) * d + 1 positions.",
-        ),
-        WrongAnswer(
-            "a whole kernel each time",
-            lambda layers: _field(layers, less=0),
-            "Too large: two 3x3 layers see 5 pixels, not 7. The middle tap was seen before: each layer adds k - 1.",
-        ),
-    ),
-    hints=(
-        Hint("Right without strides only", "How many input pixels lie between neighbours of the third map?"),
-        Hint("A little too large", "Two 3x3 layers of stride 1: draw which inputs the last output sees."),
-        Hint("Too small", "Where are the taps of a 3x3 kernel with dilation 4?"),
-    ),
+    wrong_answers={
+        "strides forgotten": lambda layers: _field(layers, stepped=False),
+        "its own stride too early": lambda layers: _field(layers, late=True),
+        "dilation forgotten": lambda layers: _field(layers, dilated=False),
+        "a whole kernel each time": lambda layers: _field(layers, less=0),
+    },
 )
 
 
@@ -267,42 +194,21 @@ def _draw_strides(generator: torch.Generator) -> list[Case]:
     return [([2, 1, 2, 2, 1, 2, 1], 4), ([*row(6), 2, 2, 1], 2), ([*row(7), 2, 1, 2, 1], 4), ([2, 2, *row(4)], 64)]
 
 
-PLAN = Exercise(
-    name="01.4",
-    title="The layers behind a removed stride are dilated by it, the layer itself is not",
+PLAN = exercise(
+    "01.4",
     difficulty=3,
     solution=atrous_plan,
     oracle=_plan_by_distance,
     draw=_draw_strides,
-    wrong_answers=(
-        WrongAnswer(
-            "one layer too early",
-            _early,
-            "You dilated the layer that lost its stride. The map that it receives has not changed; only the layers "
-            "BEHIND it see a finer map. The shapes agree, but its weights look twice too far.",
-        ),
-        WrongAnswer(
-            "no dilation",
-            lambda strides, os: [(stride, 1) for stride, _ in atrous_plan(strides, os)],
-            "The strides are gone and nothing replaces them: trained filters now see half as far, or a quarter. It "
-            "runs and costs as much, but the context is lost.",
-        ),
-        WrongAnswer(
-            "dilation does not multiply",
-            lambda strides, os: [(stride, min(dilation, 2)) for stride, dilation in atrous_plan(strides, os)],
-            "Right for one removed stride. After two, the map is four times as fine, so taps must be four apart: the "
-            "dilations multiply.",
-        ),
-        WrongAnswer(
-            "the first strides are removed",
-            lambda strides, os: [(stride, 1) for stride, _ in atrous_plan(strides[::-1], os)[::-1]],
-            "You kept the last strides and removed the first: the early maps, the largest ones, become larger still. "
-            "Refine the late, small maps.",
-        ),
-    ),
-    hints=(
-        Hint("One number is wrong", "Has the map changed that the layer WITHOUT its stride receives?"),
-        Hint("Right for one removed stride, wrong for two", "How much finer is the map after two of them?"),
-    ),
+    wrong_answers={
+        "one layer too early": _early,
+        "no dilation": lambda strides, os: [(stride, 1) for stride, _ in atrous_plan(strides, os)],
+        "dilation does not multiply": lambda strides, os: [
+            (stride, min(dilation, 2)) for stride, dilation in atrous_plan(strides, os)
+        ],
+        "the first strides are removed": lambda strides, os: [
+            (stride, 1) for stride, _ in atrous_plan(strides[::-1], os)[::-1]
+        ],
+    },
 )
 EXERCISES = (MACS, MAJORITY, FIELD, PLAN)

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dsrl_lab.course.exercises.calls import call_for_loss
-from dsrl_lab.course.exercises.exercise import Answer, Case, Exercise, Hint, WrongAnswer
+from dsrl_lab.course.exercises.exercise import Answer, Case
+from dsrl_lab.course.exercises.solutions.texts import exercise
 from dsrl_lab.datasets.super_resolution import luminance
 from dsrl_lab.metrics import psnr
 from dsrl_lab.models.super_resolution.dbpn import UpProjection
@@ -42,48 +43,21 @@ def _draw_pictures(generator: torch.Generator) -> list[Case]:
     return cases
 
 
-PSNR = Exercise(
-    name="02.1",
-    title="Luminance in video range, clipped, border left out: the field's PSNR",
+PSNR = exercise(
+    "02.1",
     difficulty=2,
     solution=psnr_y,
     oracle=lambda a, b, border: psnr(luminance(a.clamp(0, 1))[None], luminance(b)[None], crop_border=border),
     draw=_draw_pictures,
-    wrong_answers=(
-        WrongAnswer(
-            "on all three colours",
-            lambda a, b, border: _score(a.clamp(0, 1), b, border, ()),
-            "This is the PSNR of RGB, usually one to two decibels below that of Y: beside a paper's number it makes a "
-            "good network look bad. Convert both pictures to Y first.",
+    wrong_answers={
+        "on all three colours": lambda a, b, border: _score(a.clamp(0, 1), b, border, ()),
+        "the border counts": lambda a, b, border: _score(a.clamp(0, 1), b, 0),
+        "luminance in full range": lambda a, b, border: _score(
+            a.clamp(0, 1), b, border, (0.299 * 255, 0.587 * 255, 0.114 * 255)
         ),
-        WrongAnswer(
-            "the border counts",
-            lambda a, b, border: _score(a.clamp(0, 1), b, 0),
-            "You scored every pixel. At the border a convolution sees padding and no picture; papers leave out s "
-            "pixels on each side.",
-        ),
-        WrongAnswer(
-            "luminance in full range",
-            lambda a, b, border: _score(a.clamp(0, 1), b, border, (0.299 * 255, 0.587 * 255, 0.114 * 255)),
-            "Your Y goes from 0 to 255, the field's from 16 to 235, so its errors are 219/255 as large. Your score is "
-            "always 1.32 dB too low: such a constant difference from a paper points to this.",
-        ),
-        WrongAnswer(
-            "not clipped",
-            _score,
-            "You counted values over 1 and under 0 as errors, though no screen shows them. Clip before you compare.",
-        ),
-        WrongAnswer(
-            "twenty times the logarithm",
-            lambda a, b, border: 2 * _score(a.clamp(0, 1), b, border),
-            "Twice the decibels: 20 log10 belongs to the ROOT of the mean squared error, 10 log10 to the mean itself.",
-        ),
-    ),
-    hints=(
-        Hint("Off by 1.32 dB", "What range does Y have in the formula of the docstring?"),
-        Hint("Twice too many decibels", "Is the logarithm taken of an error or of a squared error?"),
-        Hint("A little off", "Is everything clipped that should be, and left out that should be?"),
-    ),
+        "not clipped": _score,
+        "twenty times the logarithm": lambda a, b, border: 2 * _score(a.clamp(0, 1), b, border),
+    },
 )
 
 
@@ -120,44 +94,19 @@ def espcn_case(generator: torch.Generator, size: tuple[int, ...], s: int) -> Cas
     return torch.rand(size, generator=generator), weights, biases, s
 
 
-BUILD = Exercise(
-    name="02.2",
-    title="Three convolutions at the small size and a shuffle: this is the kit's ESPCN",
+BUILD = exercise(
+    "02.2",
     difficulty=2,
     solution=espcn,
     oracle=_espcn_of_the_kit,
     draw=lambda g: [espcn_case(g, (2, c, h, w), s) for c, h, w, s in ((1, 5, 7, 2), (3, 6, 4, 2), (1, 4, 6, 3))],
-    wrong_answers=(
-        WrongAnswer(
-            "no activation",
-            _slip(act=lambda x: x),
-            "Three convolutions in a row are one convolution. Between them something must bend: ESPCN takes tanh.",
-        ),
-        WrongAnswer(
-            "another activation",
-            _slip(act=torch.relu),
-            "You took ReLU. ESPCN has tanh: the library's weights mean something else in your network.",
-        ),
-        WrongAnswer(
-            "tanh at the end too",
-            _slip(last=torch.tanh),
-            "tanh also bends your last layer, which makes the picture: grey levels must not be pressed together.",
-        ),
-        WrongAnswer(
-            "mid-grey not subtracted",
-            _slip(grey=(0, 0.5)),
-            "You add 0.5 at the end and subtract nothing at the start. With it, the zeros of the padding mean grey.",
-        ),
-        WrongAnswer(
-            "mid-grey not added again",
-            _slip(grey=(0.5, 0)),
-            "All your values are 0.5 too small: what was subtracted at the start must come back at the end.",
-        ),
-    ),
-    hints=(
-        Hint("The size of the result is wrong", "How much padding does a 5 x 5 kernel need to keep the size? A 3 x 3?"),
-        Hint("The size is right, the numbers are not", "What stands between the layers, and what after the last one?"),
-    ),
+    wrong_answers={
+        "no activation": _slip(act=lambda x: x),
+        "another activation": _slip(act=torch.relu),
+        "tanh at the end too": _slip(last=torch.tanh),
+        "mid-grey not subtracted": _slip(grey=(0, 0.5)),
+        "mid-grey not added again": _slip(grey=(0.5, 0)),
+    },
 )
 
 
@@ -184,9 +133,8 @@ def _draw_pyramids(generator: torch.Generator) -> list[Case]:
     return cases
 
 
-PYRAMID = Exercise(
-    name="02.3",
-    title="Each level is compared with a target of its own size, and the losses add up",
+PYRAMID = exercise(
+    "02.3",
     difficulty=2,
     solution=pyramid_loss,
     oracle=lambda scales, targets, epsilon: torch.stack(
@@ -194,51 +142,24 @@ PYRAMID = Exercise(
     ).sum(),
     draw=_draw_pyramids,
     run=call_for_loss,
-    wrong_answers=(
-        WrongAnswer(
-            "the last level alone",
-            lambda scales, targets, epsilon: ((scales[-1] - targets[-1]).square() + epsilon**2).sqrt().mean(),
-            "Right for a network of one level. The picture in the middle has a target too: without it the first level "
-            "may give whatever helps the second, and need not be a picture.",
+    wrong_answers={
+        "the last level alone": lambda scales, targets, epsilon: (
+            ((scales[-1] - targets[-1]).square() + epsilon**2).sqrt().mean()
         ),
-        WrongAnswer(
-            "the mean over the levels",
-            lambda scales, targets, epsilon: pyramid_loss(scales, targets, epsilon) / len(scales),
-            "Right for one level. LapSRN ADDS the levels' losses; you divided by their number as well.",
+        "the mean over the levels": lambda scales, targets, epsilon: (
+            pyramid_loss(scales, targets, epsilon) / len(scales)
         ),
-        WrongAnswer(
-            "the root of the mean",
-            lambda scales, targets, epsilon: sum(
-                ((a - b).square().mean() + epsilon**2).sqrt() for a, b in _levels(scales, targets)
-            ),
-            "You took the mean before the root: in a root mean square the few large errors count most. The penalty "
-            "belongs to each pixel: root first, then the mean.",
+        "the root of the mean": lambda scales, targets, epsilon: sum(
+            ((a - b).square().mean() + epsilon**2).sqrt() for a, b in _levels(scales, targets)
         ),
-        WrongAnswer(
-            "epsilon outside",
-            lambda scales, targets, epsilon: sum((a - b).abs().mean() + epsilon for a, b in _levels(scales, targets)),
-            "|d| + epsilon still has the corner at 0 that epsilon should smooth; it only adds a constant, which has no "
-            "gradient. It must stand under the root, squared.",
+        "epsilon outside": lambda scales, targets, epsilon: sum(
+            (a - b).abs().mean() + epsilon for a, b in _levels(scales, targets)
         ),
-        WrongAnswer(
-            "epsilon not squared",
-            lambda scales, targets, epsilon: sum(
-                ((a - b).square() + epsilon).sqrt().mean() for a, b in _levels(scales, targets)
-            ),
-            "Under the root stands a sum of squares, so epsilon is squared too. With the usual 1e-3 yours hides "
-            "differences below 0.03, eight grey levels.",
+        "epsilon not squared": lambda scales, targets, epsilon: sum(
+            ((a - b).square() + epsilon).sqrt().mean() for a, b in _levels(scales, targets)
         ),
-        WrongAnswer(
-            "all pixels alike",
-            _all_pixels_alike,
-            "You took one mean over the pixels of all levels, so the largest level, with four times the pixels, counts "
-            "most. Each level has a mean of its own.",
-        ),
-    ),
-    hints=(
-        Hint("Right for one level only", "How do the levels' losses come together, and does a large level count more?"),
-        Hint("A little off everywhere", "What stands under the root, and is the mean taken before or after it?"),
-    ),
+        "all pixels alike": _all_pixels_alike,
+    },
 )
 
 
@@ -278,40 +199,21 @@ def _draw_units(generator: torch.Generator) -> list[Case]:
     return cases
 
 
-PROJECTION = Exercise(
-    name="02.4",
-    title="The error of the round trip, enlarged, corrects the first guess",
+PROJECTION = exercise(
+    "02.4",
     difficulty=2,
     solution=up_projection,
     oracle=_by_the_kits_unit,
     draw=_draw_units,
-    wrong_answers=(
-        WrongAnswer(
-            "the other sign",
-            lambda low, up, down, again: _enlarge(low, up) + _enlarge(low - _trip(low, up, down), again),
-            "Your error is L - L0, the paper's is L0 - L. A network can learn either, because `again` may change its "
-            "sign; but weights trained for one are wrong in the other.",
+    wrong_answers={
+        "the other sign": lambda low, up, down, again: _enlarge(low, up) + _enlarge(low - _trip(low, up, down), again),
+        "the correction alone": lambda low, up, down, again: _enlarge(_trip(low, up, down) - low, again),
+        "nothing to compare with": lambda low, up, down, again: (
+            _enlarge(low, up) + _enlarge(_trip(low, up, down), again)
         ),
-        WrongAnswer(
-            "the correction alone",
-            lambda low, up, down, again: _enlarge(_trip(low, up, down) - low, again),
-            "You return the correction without what it corrects: add the first enlargement H0.",
+        "the first kernel twice": lambda low, up, down, again: (
+            _enlarge(low, up) + _enlarge(_trip(low, up, down) - low, up)
         ),
-        WrongAnswer(
-            "nothing to compare with",
-            lambda low, up, down, again: _enlarge(low, up) + _enlarge(_trip(low, up, down), again),
-            "You enlarged the round trip itself. Only its ERROR is enlarged: subtract L from it.",
-        ),
-        WrongAnswer(
-            "the first kernel twice",
-            lambda low, up, down, again: _enlarge(low, up) + _enlarge(_trip(low, up, down) - low, up),
-            "You enlarged the error by `up` again. The unit has three kernels of its own: enlarging a picture and "
-            "enlarging an error are different tasks.",
-        ),
-    ),
-    hints=(
-        Hint("The sizes are right, the numbers are not", "Write L0 - L and L - L0 under each other."),
-        Hint("The result looks like noise", "What is corrected? Is it in the sum?"),
-    ),
+    },
 )
 EXERCISES = (PSNR, BUILD, PYRAMID, PROJECTION)

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dsrl_lab.course.exercises.calls import call_without_adaptive_pooling
-from dsrl_lab.course.exercises.exercise import Case, Exercise, Hint, WrongAnswer, draw_integer
+from dsrl_lab.course.exercises.exercise import Case, draw_integer
+from dsrl_lab.course.exercises.solutions.texts import exercise
 
 
 def map_sizes(height: int, width: int, strides: list[int]) -> list[tuple[int, int]]:
@@ -27,43 +28,20 @@ def _draw_sizes(generator: torch.Generator) -> list[Case]:
     return [(90, 120, [2, 4, 8]), (90, 121, [4, 8, 32]), *fresh]
 
 
-SIZES = Exercise(
-    name="04.1",
-    title="Sizes are rounded up, so that no pixel is lost",
+SIZES = exercise(
+    "04.1",
     difficulty=1,
     solution=map_sizes,
     oracle=_sizes_by_running,
     draw=_draw_sizes,
-    wrong_answers=(
-        WrongAnswer(
-            "rounded down",
-            lambda h, w, strides: [(h // s, w // s) for s in strides],
-            "// rounds down: the last row of an odd map would be lost. A 3x3 convolution with stride 2 and padding 1 "
-            "keeps it: 45 rows become 23. By your rule two branches end up one row apart and cannot be added.",
-        ),
-        WrongAnswer(
-            "rounded to the nearest",
-            lambda h, w, strides: [(round(h / s), round(w / s)) for s in strides],
-            "Right for some sizes, one row short for others: 45 / 4 = 11.25 gives 11, but the map has 12 rows. Round "
-            "up.",
-        ),
-        WrongAnswer(
-            "strides multiplied up",
-            lambda h, w, strides: [(-(-h // p), -(-w // p)) for p in itertools.accumulate(strides, lambda a, b: a * b)],
-            "You multiplied the strides one after another. The list holds each map's stride against the INPUT: "
-            "[2, 4, 8] are three halvings, not a stride of 64 at the end.",
-        ),
-        WrongAnswer(
-            "width first",
-            lambda h, w, strides: [(-(-w // s), -(-h // s)) for s in strides],
-            "Right numbers, sides swapped. Sizes are (H, W) throughout the kit; only Pillow uses (W, H). A square "
-            "picture hides this.",
-        ),
-    ),
-    hints=(
-        Hint("One row short for odd sizes", "What does a convolution with padding 1 do with the 45th row?"),
-        Hint("Far too small at the end", "Is 8 in [2, 4, 8] counted from the input or from the map before?"),
-    ),
+    wrong_answers={
+        "rounded down": lambda h, w, strides: [(h // s, w // s) for s in strides],
+        "rounded to the nearest": lambda h, w, strides: [(round(h / s), round(w / s)) for s in strides],
+        "strides multiplied up": lambda h, w, strides: [
+            (-(-h // p), -(-w // p)) for p in itertools.accumulate(strides, lambda a, b: a * b)
+        ],
+        "width first": lambda h, w, strides: [(-(-w // s), -(-h // s)) for s in strides],
+    },
 )
 
 
@@ -84,43 +62,18 @@ def _draw_grids(generator: torch.Generator) -> list[Case]:
     return [(16, 32, 18), (16, 32, 6), *drawn, (5, 40, 12), (30, 9, 12)]
 
 
-INSIDE = Exercise(
-    name="04.2",
-    title="A dilation as large as the map leaves a 1x1 convolution that also multiplies zeros",
+INSIDE = exercise(
+    "04.2",
     difficulty=2,
     solution=taps_inside,
     oracle=_inside_by_convolution,
     draw=_draw_grids,
-    wrong_answers=(
-        WrongAnswer(
-            "one side only",
-            lambda h, w, d: (h + 2 * max(h - d, 0)) / (3 * h),
-            "This is the share for the rows. A tap must lie inside by its row AND by its column: multiply the shares "
-            "of both sides.",
-        ),
-        WrongAnswer(
-            "negative taps",
-            lambda h, w, d: (3 * h - 2 * d) * (3 * w - 2 * d) / (9 * h * w),
-            "Right while the dilation is smaller than the map. Beyond that an outer tap is outside at EVERY position, "
-            "and cannot be outside more often than that. Stop at 0.",
-        ),
-        WrongAnswer(
-            "the middle tap forgotten",
-            lambda h, w, d: max(h - d, 0) * max(w - d, 0) / (h * w),
-            "This is the share of one corner tap. The middle row and the middle column never leave the map; average "
-            "over all nine taps.",
-        ),
-        WrongAnswer(
-            "only positions where all taps fit",
-            lambda h, w, d: max(h - 2 * d, 0) * max(w - 2 * d, 0) / (h * w),
-            "You count the positions that miss no tap. Most positions miss some and use the others: count taps, not "
-            "positions.",
-        ),
-    ),
-    hints=(
-        Hint("Where do I begin?", "Take one side and three taps. For how many positions is the upper tap inside?"),
-        Hint("More than 1, or less than 1/9", "What does max(side - dilation, 0) prevent?"),
-    ),
+    wrong_answers={
+        "one side only": lambda h, w, d: (h + 2 * max(h - d, 0)) / (3 * h),
+        "negative taps": lambda h, w, d: (3 * h - 2 * d) * (3 * w - 2 * d) / (9 * h * w),
+        "the middle tap forgotten": lambda h, w, d: max(h - d, 0) * max(w - d, 0) / (h * w),
+        "only positions where all taps fit": lambda h, w, d: max(h - 2 * d, 0) * max(w - 2 * d, 0) / (h * w),
+    },
 )
 
 
@@ -167,44 +120,19 @@ def _draw_maps(generator: torch.Generator) -> list[Case]:
     return [(torch.rand(n, c, h, w, generator=generator), bins) for n, c, h, w, bins in sizes]
 
 
-BINS = Exercise(
-    name="04.3",
-    title="Bins leave no row out, and share one where they must",
+BINS = exercise(
+    "04.3",
     difficulty=2,
     solution=pool_bins,
     oracle=_pooled_by_weights,
     draw=_draw_maps,
     run=call_without_adaptive_pooling,
-    wrong_answers=(
-        WrongAnswer(
-            "equal tiles, the rest cut off",
-            _equal_tiles,
-            "Tiles of H // bins rows never see what remains at the bottom and on the right. With 6 bins on 16 rows a "
-            "quarter of the picture is missing from the context.",
-        ),
-        WrongAnswer(
-            "both ends rounded down",
-            _rounded_down,
-            "No row is lost, but none is shared: the regions differ in size by a row. PyTorch rounds the end UP. With "
-            "published weights your network would be a little off everywhere.",
-        ),
-        WrongAnswer(
-            "the largest in place of the mean",
-            lambda x, bins: F.adaptive_max_pool2d(x, bins),
-            "This is the largest value of each region: one bright pixel decides for a sixth of the picture. Context "
-            "is about the whole region.",
-        ),
-        WrongAnswer(
-            "resized",
-            lambda x, bins: F.interpolate(x, size=(bins, bins), mode="bilinear"),
-            "Bilinear reduction reads four pixels per bin and skips all others (aliasing): shift the picture by one "
-            "pixel and the context changes.",
-        ),
-    ),
-    hints=(
-        Hint("Right where the sides are multiples", "Of 11 rows, does region 0 of 2 end before row 5, or row 6?"),
-        Hint("Everything is a little too bright", "Mean, or maximum?"),
-    ),
+    wrong_answers={
+        "equal tiles, the rest cut off": _equal_tiles,
+        "both ends rounded down": _rounded_down,
+        "the largest in place of the mean": lambda x, bins: F.adaptive_max_pool2d(x, bins),
+        "resized": lambda x, bins: F.interpolate(x, size=(bins, bins), mode="bilinear"),
+    },
 )
 
 
@@ -230,41 +158,18 @@ def _draw_dilations(generator: torch.Generator) -> list[Case]:
     return [([2, 2],), ([1, 2],), ([4],), ([2, 4, 8],), ([4, 4, 8, 8],), *((dilations,) for dilations in fresh)]
 
 
-GAPS = Exercise(
-    name="04.4",
-    title="A receptive field can be wide and full of gaps",
+GAPS = exercise(
+    "04.4",
     difficulty=2,
     solution=gaps,
     oracle=_gaps_by_gradient,
     draw=_draw_dilations,
-    wrong_answers=(
-        WrongAnswer(
-            "no gaps",
-            lambda dilations: 0,
-            "Not every position inside the field is seen. Taps 2 apart, twice in a row, reach even positions only: "
-            "half of the pixels have no effect. On a mask this shows as a grid of dots.",
-        ),
-        WrongAnswer(
-            "every path counted as a position",
-            lambda dilations: 2 * sum(dilations) + 1 - 3 ** len(dilations),
-            "There are 3 to the n paths, but many end at the same position: with [2, 2] nine paths reach five. Collect "
-            "positions in a set.",
-        ),
-        WrongAnswer(
-            "gaps of the layers added up",
-            lambda dilations: sum(2 * (dilation - 1) for dilation in dilations),
-            "Each layer alone leaves 2 (d - 1) gaps, but later layers fill gaps of earlier ones: [1, 2] has none.",
-        ),
-        WrongAnswer(
-            "the widest layer alone",
-            lambda dilations: 2 * (max(dilations) - 1),
-            "You look at one layer. The positions that are seen are all sums of one tap per layer.",
-        ),
-    ),
-    hints=(
-        Hint("Where do I begin?", "Which positions does the first layer see? And each of them through the second?"),
-        Hint("A negative number of gaps", "Two paths that end at one position: how often do you count it?"),
-    ),
+    wrong_answers={
+        "no gaps": lambda dilations: 0,
+        "every path counted as a position": lambda dilations: 2 * sum(dilations) + 1 - 3 ** len(dilations),
+        "gaps of the layers added up": lambda dilations: sum(2 * (dilation - 1) for dilation in dilations),
+        "the widest layer alone": lambda dilations: 2 * (max(dilations) - 1),
+    },
 )
 
 
@@ -288,42 +193,21 @@ def _draw_positions(generator: torch.Generator) -> list[Case]:
     return cases
 
 
-POSITION = Exercise(
-    name="04.5",
-    title="Half a pixel decides where a map is read",
+POSITION = exercise(
+    "04.5",
     difficulty=2,
     solution=source_position,
     oracle=_position_by_ramp,
     draw=_draw_positions,
-    wrong_answers=(
-        WrongAnswer(
-            "half pixels forgotten",
-            lambda i, small, large, align: i * (small - 1) / (large - 1) if align else i * small / large,
-            "For False you scale the index itself. Index 0 is a pixel's CENTRE, half a pixel from the edge that the "
-            "maps share: add 0.5, scale, subtract 0.5. By your rule everything moves up and to the left.",
+    wrong_answers={
+        "half pixels forgotten": lambda i, small, large, align: (
+            i * (small - 1) / (large - 1) if align else i * small / large
         ),
-        WrongAnswer(
-            "the two swapped",
-            lambda i, small, large, align: (i + 0.5) * small / large - 0.5 if align else i * (small - 1) / (large - 1),
-            "True and False are the wrong way round. True: corner CENTRES meet, so 0 goes to 0 and the last to the "
-            "last. False: the outer EDGES meet.",
+        "the two swapped": lambda i, small, large, align: (
+            (i + 0.5) * small / large - 0.5 if align else i * (small - 1) / (large - 1)
         ),
-        WrongAnswer(
-            "corners always aligned",
-            lambda i, small, large, align: i * (small - 1) / (large - 1),
-            "This is align_corners=True for both. A network trained with one and run with the other gives masks that "
-            "are squeezed towards the middle, up to half a step of the small map at the borders.",
-        ),
-        WrongAnswer(
-            "corners never aligned",
-            lambda i, small, large, align: (i + 0.5) * small / large - 0.5,
-            "This is align_corners=False for both. ESPNetv2's release was trained with True; run with False, its "
-            "outlines move outwards a little.",
-        ),
-    ),
-    hints=(
-        Hint("Right for True, wrong for False", "How far is the centre of pixel 0 from the picture's edge?"),
-        Hint("What do the two mean at all?", "Draw 2 squares over 4 squares: edges on edges, then centres on centres."),
-    ),
+        "corners always aligned": lambda i, small, large, align: i * (small - 1) / (large - 1),
+        "corners never aligned": lambda i, small, large, align: (i + 0.5) * small / large - 0.5,
+    },
 )
 EXERCISES = (SIZES, INSIDE, BINS, GAPS, POSITION)

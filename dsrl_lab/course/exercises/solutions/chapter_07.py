@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from dsrl_lab.course.exercises.calls import call_for_loss
-from dsrl_lab.course.exercises.exercise import Case, Exercise, Hint, WrongAnswer, draw_integer
+from dsrl_lab.course.exercises.exercise import Case, draw_integer
+from dsrl_lab.course.exercises.solutions.texts import exercise
 
 MOMENTUM, POWER = 0.9, 0.9
 
@@ -33,9 +34,8 @@ def _of_each(losses: Tensor, mask: Tensor) -> Tensor:
     return torch.stack([one[labels != 255].mean() for one, labels in zip(losses, mask, strict=True)])
 
 
-BATCH_LOSS = Exercise(
-    name="07.1",
-    title="One mean, over the labelled pixels of the whole batch",
+BATCH_LOSS = exercise(
+    "07.1",
     difficulty=1,
     solution=batch_loss,
     oracle=lambda losses, mask: (
@@ -43,41 +43,13 @@ BATCH_LOSS = Exercise(
     ),
     draw=_draw_batches,
     run=call_for_loss,
-    wrong_answers=(
-        WrongAnswer(
-            "divided by the batch size again",
-            lambda losses, mask: losses[mask != 255].mean() / len(losses),
-            "You divided by N twice: the mean over pixels has done it already. A batch of copies then has a smaller "
-            "loss than one of them, and w1 and w2 grow against it with the batch size. Read in public code.",
-        ),
-        WrongAnswer(
-            "ignored pixels in the denominator",
-            lambda losses, mask: (losses * (mask != 255)).sum() / losses.numel(),
-            "Ignored pixels add nothing to the sum, but you count them in the denominator: pictures with much "
-            "unlabelled ground weigh less, without a reason.",
-        ),
-        WrongAnswer(
-            "ignored pixels count",
-            lambda losses, mask: losses.mean(),
-            "255 is no class: nothing is known there, and a loss against it trains towards noise. Leave those pixels "
-            "out.",
-        ),
-        WrongAnswer(
-            "mean of the pictures' means",
-            lambda losses, mask: _of_each(losses, mask).mean(),
-            "A picture with three labelled pixels now weighs as much as one with three thousand. Collect the pixels of "
-            "the batch, then divide once.",
-        ),
-        WrongAnswer(
-            "summed over the batch",
-            lambda losses, mask: losses[mask != 255].sum(),
-            "A sum: twice the pixels, twice the loss, and another learning rate for each crop size.",
-        ),
-    ),
-    hints=(
-        Hint("My loss shrinks when the batch grows", "How often do you divide by N?"),
-        Hint("Nearly right", "Which pixels may count in the denominator?"),
-    ),
+    wrong_answers={
+        "divided by the batch size again": lambda losses, mask: losses[mask != 255].mean() / len(losses),
+        "ignored pixels in the denominator": lambda losses, mask: (losses * (mask != 255)).sum() / losses.numel(),
+        "ignored pixels count": lambda losses, mask: losses.mean(),
+        "mean of the pictures' means": lambda losses, mask: _of_each(losses, mask).mean(),
+        "summed over the batch": lambda losses, mask: losses[mask != 255].sum(),
+    },
 )
 
 
@@ -105,47 +77,19 @@ def _draw_steps(generator: torch.Generator) -> list[Case]:
     return cases
 
 
-POLY = Exercise(
-    name="07.2",
-    title="The share of the run that is left, to a power",
+POLY = exercise(
+    "07.2",
     difficulty=1,
     solution=poly,
     oracle=_poly_by_power_of_tensor,
     draw=_draw_steps,
-    wrong_answers=(
-        WrongAnswer(
-            "one step ahead",
-            lambda i, n, rate, power: rate * (1 - (i + 1) / n) ** power,
-            "Off by one: the first step does not get the whole learning rate, and the last one gets 0 and learns "
-            "nothing. Steps count from 0 here; calling scheduler.step() before the first optimizer step does the same.",
-        ),
-        WrongAnswer(
-            "zero on the last step",
-            lambda i, n, rate, power: rate * (1 - i / (n - 1)) ** power,
-            "You divide by n - 1, so the last step has learning rate 0 and is wasted. 0 belongs to the step after it.",
-        ),
-        WrongAnswer(
-            "the power inside",
-            lambda i, n, rate, power: rate * (1 - (i / n) ** power),
-            "You raised the share of the run that is done; the power acts on the share that is left. With 0.9 the "
-            "curves are close, and yours falls too slowly at the end.",
-        ),
-        WrongAnswer(
-            "a straight line",
-            lambda i, n, rate, power: rate * (1 - i / n),
-            "Right for power 1 only: the power is not used.",
-        ),
-        WrongAnswer(
-            "times the last one",
-            _chained,
-            "Each step multiplied the learning rate of the step before, so it is near 0 after a few steps. The factor "
-            "belongs to the learning rate at the START.",
-        ),
-    ),
-    hints=(
-        Hint("The last step learns nothing", "What is your result for iteration = iterations - 1?"),
-        Hint("Right at the start, wrong later", "Is the power on the share that is left, or on that which is done?"),
-    ),
+    wrong_answers={
+        "one step ahead": lambda i, n, rate, power: rate * (1 - (i + 1) / n) ** power,
+        "zero on the last step": lambda i, n, rate, power: rate * (1 - i / (n - 1)) ** power,
+        "the power inside": lambda i, n, rate, power: rate * (1 - (i / n) ** power),
+        "a straight line": lambda i, n, rate, power: rate * (1 - i / n),
+        "times the last one": _chained,
+    },
 )
 
 
@@ -181,45 +125,21 @@ def _missing_in_total(sizes: dict[str, int], groups: list[list[str]]) -> int:
     return sum(sizes.values()) - sum(sizes[name] for group in groups for name in group)
 
 
-AUDIT = Exercise(
-    name="07.3",
-    title="Every parameter in exactly one group",
+AUDIT = exercise(
+    "07.3",
     difficulty=2,
     solution=audit,
     oracle=_counted,
     draw=_draw_groups,
-    wrong_answers=(
-        WrongAnswer(
-            "two errors cancel",
-            lambda sizes, groups: [_missing_in_total(sizes, groups), _counted(sizes, groups)[1]],
-            "You compared two totals. A parameter that is listed twice then hides one that is listed nowhere: the "
-            "counts look right and the SISR decoder learns nothing. Look at each name.",
-        ),
-        WrongAnswer(
-            "parameters, not numbers",
-            lambda sizes, groups: _counted(dict.fromkeys(sizes, 1), groups),
-            "You counted tensors. Three forgotten biases and three forgotten decoders are not the same loss: add up "
-            "their sizes.",
-        ),
-        WrongAnswer(
-            "the first group alone",
-            lambda sizes, groups: [_counted(sizes, groups[:1])[0], _counted(sizes, groups)[1]],
-            "You looked into the first group only, so everything in the other groups seems forgotten.",
-        ),
-        WrongAnswer(
-            "counted once for each time too many",
-            lambda sizes, groups: [
-                _counted(sizes, groups)[0],
-                _counted(sizes, groups)[0] - _missing_in_total(sizes, groups),
-            ],
-            "A parameter in three groups was counted twice. The question is how many numbers are affected, not how "
-            "often.",
-        ),
-    ),
-    hints=(
-        Hint("The first number is too small, even negative", "May a parameter that is there twice make up for one?"),
-        Hint("Small whole numbers", "What does the table `sizes` hold?"),
-    ),
+    wrong_answers={
+        "two errors cancel": lambda sizes, groups: [_missing_in_total(sizes, groups), _counted(sizes, groups)[1]],
+        "parameters, not numbers": lambda sizes, groups: _counted(dict.fromkeys(sizes, 1), groups),
+        "the first group alone": lambda sizes, groups: [_counted(sizes, groups[:1])[0], _counted(sizes, groups)[1]],
+        "counted once for each time too many": lambda sizes, groups: [
+            _counted(sizes, groups)[0],
+            _counted(sizes, groups)[0] - _missing_in_total(sizes, groups),
+        ],
+    },
 )
 
 
@@ -267,49 +187,19 @@ def _draw_runs(generator: torch.Generator) -> list[Case]:
     return cases
 
 
-GO_ON = Exercise(
-    name="07.4",
-    title="Weights, velocity and the step's number: all three must be saved",
+GO_ON = exercise(
+    "07.4",
     difficulty=2,
     solution=go_on,
     oracle=_with_torch,
     draw=_draw_runs,
-    wrong_answers=(
-        WrongAnswer(
-            "the velocity starts from zero",
-            lambda w, v, i, g, rate: go_on(w, torch.zeros_like(v), i, g, rate),
-            "You went on without the momentum: the first steps after the stop are too short, and it is no longer the "
-            "same run. Saving the weights alone does this; the loss shows a small bump.",
-        ),
-        WrongAnswer(
-            "the schedule starts over",
-            _rate_anew,
-            "The learning rate jumped back to its start and never reaches its end. The step's number counts over all "
-            "sessions of a run: save it.",
-        ),
-        WrongAnswer(
-            "the pictures start over",
-            lambda w, v, i, g, rate: go_on(w, v, i, g.roll(i, 0), rate),
-            "You read the run's first batches again, and never its last: so does a loader that shuffles anew on each "
-            "start. Which pictures a step sees must follow from its number.",
-        ),
-        WrongAnswer(
-            "one step twice",
-            lambda w, v, i, g, rate: go_on(w, v, i - 1, g, rate),
-            "The last step before the stop was done once more. `iteration` steps are done, counted from 0, so the next "
-            "one has number `iteration`.",
-        ),
-        WrongAnswer(
-            "the learning rate inside the velocity",
-            _inside,
-            "Your velocity holds rate * gradient. With a constant rate the two forms agree; with a schedule they do "
-            "not. PyTorch keeps plain gradients and multiplies when it uses them.",
-        ),
-    ),
-    hints=(
-        Hint("Off by a little", "Is the velocity as it was saved? Which number has the first step that you do?"),
-        Hint("Far off", "Does the learning rate go on falling, or does it start again?"),
-    ),
+    wrong_answers={
+        "the velocity starts from zero": lambda w, v, i, g, rate: go_on(w, torch.zeros_like(v), i, g, rate),
+        "the schedule starts over": _rate_anew,
+        "the pictures start over": lambda w, v, i, g, rate: go_on(w, v, i, g.roll(i, 0), rate),
+        "one step twice": lambda w, v, i, g, rate: go_on(w, v, i - 1, g, rate),
+        "the learning rate inside the velocity": _inside,
+    },
 )
 
 
@@ -337,56 +227,31 @@ TENSORS = (
     "transform.1.running_var",
 )
 
-STRIP = Exercise(
-    name="07.5",
-    title="Keep what task_model owns, under its own names",
+STRIP = exercise(
+    "07.5",
     difficulty=1,
     solution=deployed_state,
     oracle=_by_split,
     draw=lambda generator: [
         ({name: torch.rand(2, draw_integer(generator, 2, 5), generator=generator) for name in TENSORS},)
     ],
-    wrong_answers=(
-        WrongAnswer(
-            "all of it, strict=False",
-            lambda state: {name.removeprefix("task_model."): value for name, value in state.items()},
-            "Everything is still there: a strict load refuses it, and strict=False hides that together with every real "
-            "mistake. Keep only what the deployed network owns.",
-        ),
-        WrongAnswer(
-            "old names",
-            lambda state: {name: value for name, value in state.items() if name.startswith("task_model.")},
-            "Right tensors under names that the deployed network does not have: it has no `task_model`. With "
-            "strict=False nothing would be loaded, and you would deploy random weights.",
-        ),
-        WrongAnswer(
-            "the word removed everywhere",
-            lambda state: {name.replace("task_model.", ""): state[name] for name in state if name[:5] == "task_"},
-            "`replace` also changes `host.old_task_model.bias`, which has the word inside. Remove it at the beginning "
-            "only: removeprefix.",
-        ),
-        WrongAnswer(
-            "SISR alone left out",
-            lambda state: {name.removeprefix("task_model."): state[name] for name in state if "sisr" not in name},
-            "The feature transform is still there: like SISR it is for training only. Choose by owner, not by words in "
-            "the name.",
-        ),
-        WrongAnswer(
-            "without the SSSR head",
-            lambda state: {name: value for name, value in _by_split(state).items() if name.startswith("host.")},
-            "You dropped the SSSR head as well. It stays: it makes the mask twice the input's size, and its cost is "
-            "what DSRL costs at inference.",
-        ),
-        WrongAnswer(
-            "without BatchNorm's statistics",
-            lambda state: {name: state[f"task_model.{name}"] for name in _by_split(state) if "running" not in name},
-            "BatchNorm's running statistics are buffers, not parameters, and evaluation needs them: state_dict() has "
-            "them, parameters() has not.",
-        ),
-    ),
-    hints=(
-        Hint("Names are missing or too many", "Which tensors belong to `task_model`?"),
-        Hint("Right number of tensors", "What would the deployed network, built alone, call them?"),
-    ),
+    wrong_answers={
+        "all of it, strict=False": lambda state: {
+            name.removeprefix("task_model."): value for name, value in state.items()
+        },
+        "old names": lambda state: {name: value for name, value in state.items() if name.startswith("task_model.")},
+        "the word removed everywhere": lambda state: {
+            name.replace("task_model.", ""): state[name] for name in state if name[:5] == "task_"
+        },
+        "SISR alone left out": lambda state: {
+            name.removeprefix("task_model."): state[name] for name in state if "sisr" not in name
+        },
+        "without the SSSR head": lambda state: {
+            name: value for name, value in _by_split(state).items() if name.startswith("host.")
+        },
+        "without BatchNorm's statistics": lambda state: {
+            name: state[f"task_model.{name}"] for name in _by_split(state) if "running" not in name
+        },
+    },
 )
 EXERCISES = (BATCH_LOSS, POLY, AUDIT, GO_ON, STRIP)

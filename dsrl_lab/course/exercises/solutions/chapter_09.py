@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from dsrl_lab.course.exercises.calls import call_for_loss
-from dsrl_lab.course.exercises.exercise import Case, Exercise, Hint, WrongAnswer, draw_integer
+from dsrl_lab.course.exercises.exercise import Case, draw_integer
+from dsrl_lab.course.exercises.solutions.texts import exercise
 
 
 def to_heatmap(joints: Tensor, image_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
@@ -34,50 +35,25 @@ def _ratio(image_size: Sequence[int], size: Sequence[int]) -> Tensor:
     return torch.tensor([size[1] / image_size[1], size[0] / image_size[0]])
 
 
-PLACE = Exercise(
-    name="09.1",
-    title="Half a pixel before the ratio, half a pixel after it",
+PLACE = exercise(
+    "09.1",
     difficulty=2,
     solution=to_heatmap,
     oracle=_by_shares,
     draw=_draw_joints,
-    wrong_answers=(
-        WrongAnswer(
-            "target not scaled with the heat-map",
-            lambda joints, image_size, size: joints,
-            "You left the joints in pixels of the picture. On a heat-map of a quarter of its sides most of them lie "
-            "outside, the target is empty, and the network learns to find nobody, with a loss that falls.",
+    wrong_answers={
+        "target not scaled with the heat-map": lambda joints, image_size, size: joints,
+        "divided by the stride": lambda joints, image_size, size: joints * _ratio(image_size, size),
+        "corner to corner": lambda joints, image_size, size: (
+            joints * _ratio([n - 1 for n in image_size], [n - 1 for n in size])
         ),
-        WrongAnswer(
-            "divided by the stride",
-            lambda joints, image_size, size: joints * _ratio(image_size, size),
-            "You forgot the half pixels. Every joint is too far to the right and down by (stride - 1) / (2 stride), "
-            "3/8 of a heat-map pixel at stride 4; the flip test doubles that. HRNet's release does this.",
+        "the ratios of width and height swapped": lambda joints, image_size, size: (
+            (joints + 0.5) * _ratio(image_size, size).flip(0) - 0.5
         ),
-        WrongAnswer(
-            "corner to corner",
-            lambda joints, image_size, size: joints * _ratio([n - 1 for n in image_size], [n - 1 for n in size]),
-            "(w - 1) / (W - 1) maps the first pixel's centre to the first and the last to the last, as align_corners "
-            "does. The kit resizes edge to edge: right in the middle, off by 3/8 of a pixel at the border.",
+        "height where width belongs": lambda joints, image_size, size: (
+            (joints + 0.5) * _ratio(image_size, size[::-1]) - 0.5
         ),
-        WrongAnswer(
-            "the ratios of width and height swapped",
-            lambda joints, image_size, size: (joints + 0.5) * _ratio(image_size, size).flip(0) - 0.5,
-            "You scaled x by the ratio of the heights and y by that of the widths. Sizes are (H, W), joints (x, y). "
-            "Equal ratios hide this.",
-        ),
-        WrongAnswer(
-            "height where width belongs",
-            lambda joints, image_size, size: (joints + 0.5) * _ratio(image_size, size[::-1]) - 0.5,
-            "x runs along the width and stands first in a joint; sizes are (H, W), the other way round. Square crops "
-            "hide this, 256x192 does not.",
-        ),
-    ),
-    hints=(
-        Hint("All my joints are shifted the same way", "Where is the left edge of the first pixel? Start there."),
-        Hint("x is right and y is not, or the other way round", "size is (H, W). Which of them belongs to x?"),
-        Hint("Right in the middle, wrong at the border", "Edge to edge, or centre to centre?"),
-    ),
+    },
 )
 
 
@@ -107,44 +83,25 @@ def _errors(heatmaps: Tensor, target: Tensor) -> Tensor:
     return (heatmaps - target).square().mean(dim=(2, 3))
 
 
-LOSS = Exercise(
-    name="09.2",
-    title="What is not marked costs nothing and counts nothing",
+LOSS = exercise(
+    "09.2",
     difficulty=1,
     solution=joint_loss,
     oracle=_joint_by_joint,
     draw=_draw_targets,
     run=call_for_loss,
-    wrong_answers=(
-        WrongAnswer(
-            "visibility ignored",
-            lambda heatmaps, target, visible: _errors(heatmaps, target).mean(),
-            "You ask for an empty map wherever a joint is not marked, so the network learns to deny ankles behind a "
-            "car and wrists that an annotator skipped. Multiply each joint's error by visible.",
+    wrong_answers={
+        "visibility ignored": lambda heatmaps, target, visible: _errors(heatmaps, target).mean(),
+        "hidden joints still in the mean": lambda heatmaps, target, visible: (
+            _errors(heatmaps, target) * visible
+        ).mean(),
+        "only the target is masked": lambda heatmaps, target, visible: (
+            _errors(heatmaps, target).sum() / visible.sum()  # it is 0 there
         ),
-        WrongAnswer(
-            "hidden joints still in the mean",
-            lambda heatmaps, target, visible: (_errors(heatmaps, target) * visible).mean(),
-            "Hidden joints cost nothing, but you still divide by all joints: a person with half of them marked counts "
-            "half as much. (HRNet's release does this.) Divide by the marked ones.",
+        "summed over the pixels": lambda heatmaps, target, visible: (
+            24 * (_errors(heatmaps, target) * visible).sum() / visible.sum()
         ),
-        WrongAnswer(
-            "only the target is masked",
-            lambda heatmaps, target, visible: _errors(heatmaps, target).sum() / visible.sum(),  # it is 0 there
-            "Masking the target makes it empty; the prediction is still compared with it, and all joints' errors are "
-            "divided by the number of marked ones. Mask the error.",
-        ),
-        WrongAnswer(
-            "summed over the pixels",
-            lambda heatmaps, target, visible: 24 * (_errors(heatmaps, target) * visible).sum() / visible.sum(),
-            "Your loss grows with the heat-map: four times as large at twice the size, so that SSSR alone would "
-            "increase every step. Take the mean over the pixels.",
-        ),
-    ),
-    hints=(
-        Hint("Too small by a factor that changes", "By how many joints do you divide: all, or the marked ones?"),
-        Hint("Too large", "Does a joint that nobody marked still add an error?"),
-    ),
+    },
 )
 
 
@@ -202,54 +159,29 @@ def _shares(found: Tensor, visible: Tensor) -> Tensor:
     return ((found * visible).sum(0) / visible.sum(0)).mean()
 
 
-SCORE = Exercise(
-    name="09.3",
-    title="The unit is the true torso of the same person",
+SCORE = exercise(
+    "09.3",
     difficulty=2,
     solution=pck,
     oracle=_pck_with_lists,
     draw=_draw_people,
-    wrong_answers=(
-        WrongAnswer(
-            "PCK normalised by the person's box",
-            lambda pred, target, visible, alpha: _shares(_found(pred, target, alpha * _box(target)), visible),
-            "Your unit is the longer side of the box, some three torsos: PCK looks very good, and compares with "
-            "nothing. Some papers do use the box or the head, and 0.2 of one is not 0.2 of another.",
+    wrong_answers={
+        "PCK normalised by the person's box": lambda pred, target, visible, alpha: _shares(
+            _found(pred, target, alpha * _box(target)), visible
         ),
-        WrongAnswer(
-            "one torso for all",
-            lambda pred, target, visible, alpha: _shares(_found(pred, target, alpha * _torso(target).mean()), visible),
-            "You measured everybody by the mean torso: far people pass with joints anywhere on the body, near people "
-            "fail by a finger. Each person has a unit of their own.",
+        "one torso for all": lambda pred, target, visible, alpha: _shares(
+            _found(pred, target, alpha * _torso(target).mean()), visible
         ),
-        WrongAnswer(
-            "the torso that was found",
-            lambda pred, target, visible, alpha: _shares(_found(pred, target, alpha * _torso(pred)), visible),
-            "You measured by the predicted torso: a network that misses a shoulder makes its own unit longer and "
-            "scores better. Measure by the true torso.",
+        "the torso that was found": lambda pred, target, visible, alpha: _shares(
+            _found(pred, target, alpha * _torso(pred)), visible
         ),
-        WrongAnswer(
-            "hidden joints count as missed",
-            lambda pred, target, visible, alpha: (_found(pred, target, alpha * _torso(target)) * visible).mean(),
-            "You divide by all people, so a joint that nobody marked can only be missed: PCK then falls with what the "
-            "annotator saw. Divide by the marked ones.",
-        ),
-        WrongAnswer(
-            "visibility ignored",
-            lambda pred, target, visible, alpha: _found(pred, target, alpha * _torso(target)).mean(),
-            "You score joints whose place nobody knows. Leave out what is not marked, in the sum and in the count.",
-        ),
-        WrongAnswer(
-            "pooled over all joints",
-            lambda pred, target, visible, alpha: _found(pred, target, alpha * _torso(target))[visible == 1].mean(),
-            "You pooled all joints: those that are marked often (shoulders, hips: the easy ones) weigh more. Take the "
-            "share of each joint first, then the mean of the shares.",
-        ),
-    ),
-    hints=(
-        Hint("Nearly right", "Joint by joint first, then the mean? Whose torso? Only marked joints?"),
-        Hint("Far too good", "How long is your unit, in torsos?"),
-        Hint("Shapes do not fit", "(N,) against (N, 14): torso[:, None]."),
-    ),
+        "hidden joints count as missed": lambda pred, target, visible, alpha: (
+            _found(pred, target, alpha * _torso(target)) * visible
+        ).mean(),
+        "visibility ignored": lambda pred, target, visible, alpha: _found(pred, target, alpha * _torso(target)).mean(),
+        "pooled over all joints": lambda pred, target, visible, alpha: _found(pred, target, alpha * _torso(target))[
+            visible == 1
+        ].mean(),
+    },
 )
 EXERCISES = (PLACE, LOSS, SCORE)
