@@ -119,7 +119,7 @@ def figures(
 
     out = out / ("" if language == ENGLISH else language)
     if check:
-        problems = drawing.check(out, runs, complete=True)
+        problems = drawing.check(out, runs, expected=names or drawing.FIGURES)
         for problem in problems:
             output.print(problem)
         if problems:

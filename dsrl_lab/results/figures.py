@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +105,11 @@ def draw(
     return manifest
 
 
-def check(out: Path = Path("figures"), runs: Path = Path("data/runs"), *, complete: bool = False) -> list[str]:
-    """Say, a line each, which figures no longer follow from their records; FileNotFoundError without a manifest."""
+def check(out: Path = Path("figures"), runs: Path = Path("data/runs"), *, expected: Iterable[str] = ()) -> list[str]:
+    """Say, a line each, which figures no longer follow from their records, and which of ``expected`` are not there.
+
+    FileNotFoundError without a manifest.
+    """
     if not (out / MANIFEST).is_file():
         raise FileNotFoundError(f"no {MANIFEST} in {out}; draw the figures first: dsrl-lab figures")
     finished = finished_runs(runs)
@@ -117,8 +120,7 @@ def check(out: Path = Path("figures"), runs: Path = Path("data/runs"), *, comple
         for problem in _problems(name, entry, out, runs, finished)
     ]
     there = manifest["figures"].keys() | manifest["skipped"].keys()
-    missing = [name for name in FIGURES if complete and name not in there]
-    return problems + [f"{name}: has no entry in {MANIFEST}" for name in missing]
+    return problems + [f"{name}: has no entry in {MANIFEST}" for name in expected if name not in there]
 
 
 def read_manifest(out: Path) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_check_notices_that_the_code_s_shapes_have_changed(tmp_path: Path, monke
     assert check(tmp_path, tmp_path) == []
     monkeypatch.setattr("dsrl_lab.results.figures_paper.papers_network", lambda: DSRL(ESPNetv2(19, width=1.0)))
     assert check(tmp_path, tmp_path) == ["branches: it says something else now: the code has changed"]
-    missing = check(tmp_path, tmp_path, complete=True)
+    missing = check(tmp_path, tmp_path, expected=FIGURES)
     assert "overview: has no entry in manifest.json" in missing and len(missing) == len(FIGURES)
 
 
