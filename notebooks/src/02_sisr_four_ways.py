@@ -770,11 +770,11 @@ Table(DataFrame(rows, columns=["defect", "ESPCN (dB)", "bicubic (dB)", "gain (dB
 # ## Limits
 #
 # - One seed, one budget, two held-out photographs: the order of the four here is an observation. On longer budgets it changes, as the full marks show.
-# - The small picture is made by a known filter. Real cameras also blur, shift and compress in ways nobody knows.
+# - The small picture is made by a known filter. Real cameras also blur, shift and compress.
 # - PSNR rewards the mean of all plausible pictures, which is smooth. Networks that look sharper often score lower.
 # - The DBPN trained above is a small one: T = 2, width 16, with a bicubic skip that the paper does not have.
 
-# %% [markdown] lang="zh" of="52f17994"
+# %% [markdown] lang="zh" of="27c7d0cc"
 # ## 局限
 #
 # - 一个种子、一份预算、两张留出照片：四种框架在这里的名次只是观察。预算加大，名次会变，实心标记就是例子。

@@ -547,22 +547,20 @@ with theme():
 
 # %% [markdown]
 # Affinity copies. A teacher that knows the classes makes the features almost perfect. Colour brings them to colour's own level. The shuffled one
-# destroys what was there. So all depends on whether SISR features know more about *this task* than the segmenter does.
+# destroys what was there. Do SISR features know more about *this task* than the segmenter?
 #
-# **Paper against ours.** The paper reports +2.6 points of mIoU for FA with ESPNetv2 (Table 1, 56.9 → 59.5) [P]. Ours is an AUC without training:
-# the two do not compare (08 does).
-
-# %% [markdown] lang="zh" of="c6240693"
-# 亲和就是照搬。知道类别的教师，让特征近乎完美；颜色只能把特征带到颜色自身的水平；打乱位置的教师，则毁掉了原有的一切。所以关键在于：对*当前任务*，SISR 的特征是否比分割网络懂得更多。
+# **Paper against ours.** The paper reports +2.6 points of mIoU for FA with ESPNetv2 (Table 1, 56.9 → 59.5) [P]. Ours is an AUC without training: 08
+# compares.
 #
-# **论文与本项目对照。** 论文报告，在 ESPNetv2 上，FA 给 mIoU 带来的增益为 +2.6 个百分点（表 1，56.9 → 59.5）[P]。我们这里只是不经训练得到的 AUC，两者无法比较（笔记本 08 会作比较）。
-
-# %% [markdown]
 # ## Try it
 #
 # One knob: `q`. Does q = 2 arrive at the same score, sooner or later? Then change `teacher` to `to_grid(colour_and_edges(scene.image))`.
 
-# %% [markdown] lang="zh" of="1e6d05c4"
+# %% [markdown] lang="zh" of="efdcb9d1"
+# 亲和就是照搬。知道类别的教师，让特征近乎完美；颜色只能把特征带到颜色自身的水平；打乱位置的教师，则毁掉了原有的一切。所以关键在于：对*当前任务*，SISR 的特征是否比分割网络懂得更多。
+#
+# **论文与本项目对照。** 论文报告，在 ESPNetv2 上，FA 给 mIoU 带来的增益为 +2.6 个百分点（表 1，56.9 → 59.5）[P]。我们这里只是不经训练得到的 AUC，两者无法比较（笔记本 08 会作比较）。
+#
 # ## 动手试试
 #
 # 可调的只有 `q`。q = 2 能达到同样的分数吗？更快还是更慢？然后把 `teacher` 改成 `to_grid(colour_and_edges(scene.image))`。

@@ -183,5 +183,5 @@ def test_all_words_of_a_figure_are_translated_and_its_numbers_are_not(caplog: py
     figure.draw_without_rendering()
     assert caplog.messages == []  # none about a glyph beside a formula, either
     texts = {text.get_text() for text in figure.findobj(mpl.text.Text)}
-    assert {"真值", "原图", "输入", "不透明度", "类别", "左侧", "右侧", "固定", "未标注", "mIoU (%)", "1.0"} <= texts
+    assert {"真值", "原图", "输入", "不透明度", "类别", "左侧", "右侧", "固定", "未标注", "mIoU（%）", "1.0"} <= texts
     assert "true at 3.5 % of\nwhat" in texts and not {"Truth", "Right", "Pin", "class"} & texts
