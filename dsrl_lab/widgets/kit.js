@@ -169,7 +169,7 @@ function change(model, values) {
 // was used), and the drawing of the state, which returns what a screen reader announces.
 function frame(model, el, ratio, draw) {
   const { title, guide, language } = model.get("facts");
-  texts = model.get("facts").texts;
+  texts = model.get("facts").texts ?? {}; // a page of its own may have none
   const root = node(null, "div", { class: "dl", style: ratio && `--dl-ratio: ${ratio}`, role: "group", lang: language, tabindex: -1, "aria-label": title,
     "data-lm-suppress-shortcuts": "true" }); // JupyterLab looks for this attribute
   el.classList.add("dl-host");
