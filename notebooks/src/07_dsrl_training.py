@@ -48,6 +48,7 @@ from dsrl_lab.complexity import complexity
 from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.course.table import Table
 from dsrl_lab.datasets.transforms import TrainingExample, normalise
+from dsrl_lab.language import translate
 from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.plots.theme import OTHER_STYLES, faded, new_figure, style_of, theme
 from dsrl_lab.results import charts, frames
@@ -513,14 +514,15 @@ hint("07.3") + solution("07.3")
 # %% jupyter={"source_hidden": true}
 def train(model: DSRL, config: TrainConfig, name: str) -> list:
     """Train a network before the reader and keep its records."""
-    kept, shown = [], display(HTML(f"{name}: starting"), display_id=True)
+    kept, shown = [], display(HTML(translate(f"{name}: starting")), display_id=True)
     learnt = SegmentationObjective(config, 2, val_set, weights)
     for line in fit(model, learnt, Batches.for_run(train_set, learnt.example, config), config):
         kept.append(line)
-        done, score = 20 * line.iteration // line.iterations, f"{line.seconds_left:.0f} s left"
+        done, score = 20 * line.iteration // line.iterations, translate(f"{line.seconds_left:.0f} s left")
         if line.metrics:
             score = f"mIoU {100 * line.metrics['miou']:.1f} %"
-        bar = f"{name:22} {'█' * done:20} {line.iteration:3}/{line.iterations}   loss {line.loss:.3f}   {score}"
+        place = f"{line.iteration:3}/{line.iterations}   {translate('loss')} {line.loss:.3f}"
+        bar = f"{name:22} {'█' * done:20} {place}   {score}"
         shown.update(HTML(f"<pre style='margin:0;font-family:monospace'>{bar}</pre>"))
     return kept
 

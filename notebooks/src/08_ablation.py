@@ -43,6 +43,7 @@ from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.course.table import Table
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.streets import Streets
+from dsrl_lab.language import translate
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.plots.theme import new_figure, style_of, theme
 from dsrl_lab.results.charts import gain_points, score_bars
@@ -444,7 +445,8 @@ with theme():
         all_rows_figure(Inputs(runs=runs)).figure,
         alt="Gains of all fifteen rows over the baseline with intervals, and what each change between two rows adds",
     )
-display(HTML(f"<details><summary>All rows and all questions, exploratory</summary>{folded.data}</details>"))
+title = translate("All rows and all questions, exploratory")
+display(HTML(f"<details><summary>{title}</summary>{folded.data}</details>"))
 
 # %% [markdown]
 # ## At equal true cost

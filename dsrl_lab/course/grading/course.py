@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,8 @@ def grade_course(
     """Grade the submissions of a course; return the results by assignment.
 
     ``only`` has names or numbers of assignments; 0 ``jobs``: one on each core; ``progress`` gets a grade and how many.
-    Raises ValueError if nothing was released, for an unknown student, no sandbox, or an own solution that loses points.
+    Raises ValueError if nothing was released, for an unknown student, no sandbox, or an own solution that loses points;
+    OSError, once everything is graded, for tables that cannot be written.
     """
     protections(unsafe=unsafe)
     load_own(course)
@@ -133,13 +135,19 @@ def grade_course(
     known = {one.student for found in handed_in.values() for one in found}
     if unknown := sorted(set(students) - known):
         raise ValueError(f"nothing was handed in by {', '.join(unknown)}; expected some of {', '.join(sorted(known))}")
-    graded = {}
+    graded, unwritten = {}, []
     for release, found in handed_in.items():
         grader = _Grader(course, release, unsafe=unsafe, limits=limits or Limits(), late=late)
         chosen = {one for one in found if not students or one.student in students}
         kept = {one: None if again and one in chosen else grader.kept(one) for one in found}
         kept = {one: result for one, result in kept.items() if one in chosen or result is not None}
         graded[release.stem] = _all(grader, kept, jobs or cores(), progress)
+        unwritten += [f"{release.stem}: {grader.unwritten}"] if grader.unwritten else []
+    if unwritten:
+        raise OSError(
+            f"all is graded and kept, but not all tables could be written ({'; '.join(unwritten)}); "
+            "then run the same command again: it grades nothing twice"
+        )
     return graded
 
 
@@ -159,20 +167,22 @@ def _all(
                 found[one.submission] = one
                 more[one.submission.student] = grader.columns(one)
                 results = {submission.student: found[submission].result for submission in kept if submission in found}
-                write_tables(grader.grades, grader.key.name, results, more)
+                grader.write(partial(write_tables, grader.grades, grader.key.name, results, more))
                 if progress is not None:
                     progress(one, len(kept))
         except BaseException:  # Ctrl-C: those that run are finished, no other begins
             pool.shutdown(cancel_futures=True)
             raise
     copies = {student: grader.copies.get(grader.name(student), []) for student in results}
-    write_asked(grader.grades, grader.key, results, copies, seed=grader.seed)
+    if not grader.unwritten:
+        grader.write(partial(write_asked, grader.grades, grader.key, results, copies, seed=grader.seed))
     return [found[one] for one in kept]
 
 
 class _Grader:
     def __init__(self, course: Path, release: Path, *, unsafe: bool, limits: Limits, late: str = "none") -> None:
         self.course, self.unsafe, self.limits, self.late = course, unsafe, limits, late
+        self.unwritten = ""  # why the last table could not be written
         self.due = settings(course).due.get(release.stem)
         self.in_force = protections(unsafe=unsafe)
         self.usual: set[str] = set()  # library functions that the exercises' own solutions call
@@ -189,6 +199,14 @@ class _Grader:
         except OSError as error:
             raise ValueError(f"the course cannot be read ({error}); see to the rights of its folders") from error
         self.version = hashlib.sha256(repr(depends_on).encode()).hexdigest()
+
+    def write(self, table: Callable[[], None]) -> None:
+        """Write a table of all that is graded so far; a full disk stops no grading."""
+        try:
+            table()
+            self.unwritten = ""
+        except OSError as error:
+            self.unwritten = str(error)
 
     def try_own_solution(self) -> None:
         varied = [names for task in self.key.tasks if (names := variants(task.name))] if self.copies else []

@@ -23,15 +23,19 @@ def write_gradebook(course: Path, assignment: str, graded: Sequence[Graded]) -> 
         return None
     released = nbformat.read(course / "release" / assignment / f"{assignment}.ipynb", as_version=4)
     failed = {}
-    with Gradebook(f"sqlite:///{place.resolve()}", course_id="dsrl_lab") as book:
-        for one in graded:
-            try:
-                if not one.result.fault:
-                    _write(book, course, released, one)
-                    book.db.commit()
-            except Exception as error:  # must not stop the others
-                book.db.rollback()
-                failed[one.submission.student] = f"{type(error).__name__}: {error}"[:300]
+    try:
+        with Gradebook(f"sqlite:///{place.resolve()}", course_id="dsrl_lab") as book:
+            for one in graded:
+                try:
+                    if not one.result.fault:
+                        _write(book, course, released, one)
+                        book.db.commit()
+                except Exception as error:  # must not stop the others
+                    book.db.rollback()
+                    failed[one.submission.student] = f"{type(error).__name__}: {error}"[:300]
+    except Exception as error:  # a gradebook that is locked or damaged takes nobody's grade
+        why = f"gradebook.db: {type(error).__name__}: {error}"[:300]
+        failed = {one.submission.student: why for one in graded} | failed
     return failed
 
 

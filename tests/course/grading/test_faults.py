@@ -142,6 +142,31 @@ def test_a_writer_that_fails_for_one_student_writes_the_others(
     assert failed is not None and list(failed) == ["e\0ve"]
 
 
+def test_tables_that_cannot_be_written_stop_no_grading(
+    mine: Path, solved: Callable[..., list[Cell]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("the disk is full, 0.0 MB are free; make room")
+
+    for student in ("ada", "bob"):
+        hand_in(mine, student, solved())
+    real = grading_course.write_tables
+    monkeypatch.setattr(grading_course, "write_tables", full)
+    with pytest.raises(OSError, match=r"all is graded and kept.*the disk is full.*grades nothing twice"):
+        grade_course(mine)
+    monkeypatch.setattr(grading_course, "write_tables", real)
+    assert [one.again for one in grade_course(mine)[CHAPTER]] == [True, True]
+    assert {"ada", "bob"} <= grades(mine).keys()
+
+
+def test_a_gradebook_that_cannot_be_opened_stops_no_table(mine: Path, solved: Callable[..., list[Cell]]) -> None:
+    hand_in(mine, "ada", solved())
+    graded = grade_course(mine)[CHAPTER]
+    (mine / "gradebook.db").write_bytes(b"no data base" * 99)
+    assert list(write_gradebook(mine, CHAPTER, graded) or {}) == ["ada"]
+    (mine / "gradebook.db").unlink()
+
+
 def test_the_table_grows_with_each_student(mine: Path, solved: Callable[..., list[Cell]]) -> None:
     for student in ("ada", "bob"):
         hand_in(mine, student, solved())
