@@ -117,7 +117,7 @@ ATTACKS = [
         def affinity(features):
             return in_memory[0].solution(features)
         """,
-        says="Still open",
+        says="IndexError: list index out of range",
     ),
     Attack(
         "writes to the course and to the kit",
