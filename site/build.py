@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +11,13 @@ import pages
 import sources
 from frame import HERE, LANGUAGES, Site
 
-from dsrl_lab.files import REPOSITORY
+from dsrl_lab.files import REPOSITORY, whole_folder
 
 
 def build(out: Path) -> None:
     """Write the whole site into a folder, whole or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out.parent) as name:
-        site = Site(Path(name) / "site")
+    with whole_folder(out) as unfinished:
+        site = Site(unfinished)
         shutil.copytree(HERE / "assets", site.out / "assets")
         steps = [pages.try_it, pages.widgets]
         for page in (pages.start, pages.notebooks, pages.figures):
@@ -28,8 +26,6 @@ def build(out: Path) -> None:
             print(f"\rbuilding the site: {number} of {len(steps) + 2}", end="", flush=True)
             step(site)
         print()
-        shutil.rmtree(out, ignore_errors=True)
-        site.out.replace(out)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ Href = Callable[[str], str]  # the address of a file of the repository
 RUN_AS = {
     "streets_resolution": "dsrl-lab reproduce",  # folders of records, and records beside them
     "training_pace": "dsrl-lab bench train",
-    "compile_pace": "dsrl-lab bench compile",
+    "compile_pace": "dsrl-lab bench compile (version 0.1)",
     "deployment": "dsrl-lab bench deployment",
     "classroom": "dsrl-lab bench classroom",
     "notebooks": "dsrl-lab notebooks build",

@@ -59,14 +59,12 @@ def evaluate(
         with counting(f"{dataset} {split}") as progress:
             if protocol == "all":
                 scores = every_protocol(model, pictures, input_size=size, progress=progress)
+                names, summary = ("protocol", "mIoU"), f"{len(pictures)} pictures"
+                lines = [(f"{name}: {MEANING[name]}", f"{value:.4f}") for name, value in scores.items()]
             else:
                 result = evaluate_segmentation(model, pictures, input_size=size, protocol=protocol, progress=progress)
-        if protocol == "all":
-            names, summary = ("protocol", "mIoU"), f"{len(pictures)} pictures"
-            lines = [(f"{name}: {MEANING[name]}", f"{value:.4f}") for name, value in scores.items()]
-        else:
-            scores = result.to_json()
-            names, lines, summary = ("class", "IoU"), _lines(result.iou, "absent"), f"mIoU {result.miou:.4f}"
+                scores = result.to_json()
+                names, lines, summary = ("class", "IoU"), _lines(result.iou, "absent"), f"mIoU {result.miou:.4f}"
     if as_json:
         typer.echo(json.dumps(scores | {"checkpoint": str(checkpoint), "dataset": dataset}, indent=2))
     else:

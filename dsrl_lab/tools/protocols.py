@@ -5,13 +5,12 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from dsrl_lab.datasets.base import SegmentationDataset
+from dsrl_lab.datasets.base import IGNORE_INDEX, SegmentationDataset
 from dsrl_lab.datasets.transforms import resize_mask
 from dsrl_lab.layers import resize
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.training.evaluate import check_outputs, predict_logits
 
-IGNORED = 255
 MEANING = {
     "logits": "pooled over the set, logits enlarged: this kit's, and that of Cityscapes' server",
     "labels": "pooled, labels enlarged: the authors' released script",
@@ -31,20 +30,20 @@ def every_protocol(
     """MIoU in [0, 1] by each protocol of ``MEANING``, the network run once for each picture; errors as of scoring."""
     classes = dataset.class_table.num_classes
     check_outputs(model, dataset, classes, "classes")
-    scores = {name: SegmentationScore(classes, IGNORED) for name in ("logits", "labels", "half size")}
-    scores["ignored as a class"] = SegmentationScore(classes + 1, IGNORED)
+    scores = {name: SegmentationScore(classes) for name in ("logits", "labels", "half size")}
+    scores["ignored as a class"] = SegmentationScore(classes + 1)
     own = []
     for index in range(len(dataset)):
         sample = dataset[index]
         mask, (height, width) = sample.mask[None], sample.mask.shape
         logits = predict_logits(model, sample.image, input_size=input_size).cpu()
         pred, half = resize(logits, (height, width)).argmax(1), (height // 2, width // 2)
-        scores["logits"].update(pred, mask)
         scores["labels"].update(resize_mask(logits.argmax(1), (height, width)), mask)
         scores["half size"].update(resize(logits, half).argmax(1), resize_mask(mask, half))
-        scores["ignored as a class"].update(pred, torch.where(mask == IGNORED, classes, mask))
-        alone = SegmentationScore(classes, IGNORED)
+        scores["ignored as a class"].update(pred, torch.where(mask == IGNORE_INDEX, classes, mask))
+        alone = SegmentationScore(classes)
         alone.update(pred, mask)
+        scores["logits"].confusion += alone.confusion
         if alone.confusion.any():
             own.append(alone.compute().miou)
         if progress is not None:

@@ -168,8 +168,8 @@ function change(model, values) {
 // `ratio` is width / height of its pictures. draw(root, state) returns what takes the focus, what a key does (true: it
 // was used), and the drawing of the state, which returns what a screen reader announces.
 function frame(model, el, ratio, draw) {
-  const { title, guide, language } = model.get("facts");
-  texts = model.get("facts").texts ?? {}; // a page of its own may have none
+  const { title, guide, language, texts: translated = {} } = model.get("facts");
+  texts = translated;
   const root = node(null, "div", { class: "dl", style: ratio && `--dl-ratio: ${ratio}`, role: "group", lang: language, tabindex: -1, "aria-label": title,
     "data-lm-suppress-shortcuts": "true" }); // JupyterLab looks for this attribute
   el.classList.add("dl-host");

@@ -112,7 +112,7 @@ def run(
             calls[f"{name} product"] = product()
             calls[f"{name} infer"] = functools.partial(_infer, network, torch.rand(1, 3, *input_size))
             if batch_size:
-                optimizer = torch.optim.SGD(network.parameters(), lr=1e-4)
+                optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
                 images = torch.rand(batch_size, 3, *input_size)
                 rows[-1] = replace(rows[-1], kept_bytes=kept_bytes(network, images))
                 calls[name] = functools.partial(_train, network, optimizer, images)
