@@ -21,6 +21,7 @@ from dsrl_lab.datasets.super_resolution import BENCHMARKS, benchmark_pairs, t91_
 from dsrl_lab.dsrl import DSRL, SuperResolved
 from dsrl_lab.models import RELEASES
 from dsrl_lab.models.encoders import Encoder, load_torchvision_weights
+from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2, load_imagenet_encoder
 from dsrl_lab.training import checkpoint, evaluate, record
 from dsrl_lab.training.build import build_dsrl, build_super_resolver
 from dsrl_lab.training.config import Recipe, SuperResolutionRecipe
@@ -107,11 +108,13 @@ def build(recipe: Recipe, *, root: Path | None = None, seed: int = 0) -> DSRL:
         host = RELEASES[network.host](find_released(recipe.released, root), class_map=recipe.class_map)
     dsrl = build_dsrl(network, host=host, seed=seed)
     if recipe.encoder_weights is not None:
-        task_model = dsrl.task_model
-        encoder = getattr(task_model.host if isinstance(task_model, SuperResolved) else task_model, "encoder", None)
-        if not isinstance(encoder, Encoder):
-            raise ValueError(f"{network.host} has no encoder for torchvision's weights; use --encoder-weights none")
-        load_torchvision_weights(encoder, recipe.encoder_weights)
+        plain = dsrl.task_model.host if isinstance(dsrl.task_model, SuperResolved) else dsrl.task_model
+        if isinstance(plain, ESPNetv2):
+            load_imagenet_encoder(plain, recipe.encoder_weights)
+        elif isinstance(encoder := getattr(plain, "encoder", None), Encoder):
+            load_torchvision_weights(encoder, recipe.encoder_weights)
+        else:
+            raise ValueError(f"{network.host} has no encoder for ImageNet weights; use --encoder-weights none")
     return dsrl
 
 

@@ -279,6 +279,8 @@ def test_an_encoder_starts_from_torchvisions_file_and_says_so_in_the_record(tmp_
     assert torch.equal(encoder.state_dict()["layer1.0.conv1.weight"], source.state_dict()["layer1.0.conv1.weight"])
     assert recipe.identity()["encoder_weights"] == str(path)
     assert find_recipe("cityscapes_deeplabv3plus_dsrl").encoder_weights == "IMAGENET1K_V1"
+    with pytest.raises(ValueError, match=r"no checkpoint at espnetv2_s_2.0_imagenet_224x224.pth; .*--encoder-weights"):
+        build(find_recipe("cityscapes_espnetv2_dsrl"))
     with pytest.raises(ValueError, match="tinynet has no encoder.*--encoder-weights none"):
         build(replace(small("baseline"), encoder_weights=str(path)))
     with pytest.raises(ValueError, match="the kit reads releases of espnetv2, not of tinynet"):

@@ -44,8 +44,8 @@ LAYERS = {
     "one output per group, stride": lambda: nn.Conv2d(8, 2, 3, 2, 1, groups=2, bias=False),
     "several outputs per group": lambda: nn.Conv2d(8, 6, 3, padding=1, groups=2, bias=False),
     "multiplier": lambda: nn.Conv2d(8, 16, 3, padding=1, groups=8, bias=False),
-    "transposed": lambda: nn.ConvTranspose2d(8, 6, 3, stride=2, padding=1, output_padding=1),
     "shuffled": lambda: ShuffledConv2d(4, 2),
+    "pixel shuffle": lambda: nn.PixelShuffle(2),
 }
 
 
@@ -86,6 +86,12 @@ def test_single_precision_agrees_to_its_last_digits(name: str) -> None:
         torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_a_pixel_shuffle_is_the_same_to_the_bit() -> None:
+    plain, fast = pair("pixel shuffle")
+    x = torch.randn(2, 8, 5, 7)
+    assert all(map(torch.equal, value_and_gradients(fast, x), value_and_gradients(plain, x)))
+
+
 def test_prelu_at_zero_and_with_slopes_beyond_one() -> None:
     plain = nn.PReLU(3)
     plain.weight.data = torch.tensor([-0.5, 0.0, 2.0])
@@ -96,7 +102,9 @@ def test_prelu_at_zero_and_with_slopes_beyond_one() -> None:
         torch.testing.assert_close(got, expected)
 
 
-@pytest.mark.parametrize("name", ["prelu", "pointwise", "depthwise, dilation 2", "one output per group", "shuffled"])
+@pytest.mark.parametrize(
+    "name", ["prelu", "pointwise", "depthwise, dilation 2", "one output per group", "shuffled", "pixel shuffle"]
+)
 @pytest.mark.parametrize("case", ["float64", "autocast"])
 def test_in_other_types_the_plain_form_runs(name: str, case: str) -> None:
     plain, fast = pair(name)

@@ -83,11 +83,20 @@ def train(
             pass
         leave_together()
         return
+    output.print(f"starting from {_start(chosen)}")
     follow(records, title=f"{recipe}, seed {seed}", iterations=chosen.train.iterations)
     scores = release_runs.final_scores(directory / "record.jsonl")
     output.print(f"{_summary(scores)}, in {scores['seconds']:.0f} s of training")
     output.print(f"record and deployed network in {directory}")
     leave_together()
+
+
+def _start(recipe: Recipe) -> str:
+    if recipe.released is not None:
+        return f"released weights, {recipe.released}"
+    if recipe.encoder_weights is not None:
+        return f"an encoder trained on ImageNet, {recipe.encoder_weights}"
+    return "random weights"
 
 
 def draw_scenes(recipe: Recipe) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import matplotlib as mpl
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.category import StrCategoryFormatter
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
+from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 from dsrl_lab.language import LOCALE, translate
 from dsrl_lab.rows import GREY, PURPLE, ROWS, Style
@@ -128,11 +128,7 @@ def translate_texts(figure: Figure) -> None:
     for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
         ticks = axis.get_major_formatter()
         if isinstance(ticks, FixedFormatter | FuncFormatter | StrCategoryFormatter):
-            axis.set_major_formatter(FuncFormatter(partial(_translated_tick, ticks)))
-
-
-def _translated_tick(ticks: Formatter, value: float, place: int) -> str:
-    return translate(ticks(value, place))
+            axis.set_major_formatter(FuncFormatter(lambda *tick, ticks=ticks: translate(ticks(*tick))))
 
 
 def axes_or_current(ax: Axes | None) -> Axes:

@@ -167,9 +167,10 @@ CITYSCAPES_SIZES = ((256, 512), (320, 640), (384, 768), (448, 896), (512, 1024))
 def cityscapes(host: str, input_size: tuple[int, int]) -> Recipe:
     """The paper's own experiments: one of ``CITYSCAPES_HOSTS`` at one input size; the pictures are 1024x2048.
 
-    256x512 is Table 1's, all five sizes are Figure 1's. The paper does not give its epochs, batch size, crop or
-    augmentation: 90,000 iterations of 16 are ours. On fewer or smaller GPUs ``--set train.accumulate=4`` gives the same
-    step in four parts. Command: ``torchrun --nproc-per-node 8 -m dsrl_lab train cityscapes_espnetv2_dsrl --data ROOT``.
+    256x512 is Table 1's, all five sizes are Figure 1's. Its encoders start from ImageNet, as these do: torchvision's
+    file is fetched; for ESPNetv2 it is EdgeNets' own (``--encoder-weights FILE``). The paper does not give its epochs,
+    batch size, crop or augmentation: 90,000 iterations of 16 are ours; ``--set train.accumulate=4`` gives the same step
+    in four parts. Command: ``torchrun --nproc-per-node 8 -m dsrl_lab train cityscapes_espnetv2_dsrl --data ROOT``, on
     GPUs with bfloat16; hours and memory: ``dsrl-lab cost --plan``.
     """
     whole = 2 * input_size[0] / 1024
@@ -189,5 +190,5 @@ def cityscapes(host: str, input_size: tuple[int, int]) -> Recipe:
             channels_last=True,
             workers=8,
         ),
-        encoder_weights="IMAGENET1K_V1" if host == "deeplabv3plus" else None,  # torchvision has none for ESPNetv2
+        encoder_weights="IMAGENET1K_V1" if host == "deeplabv3plus" else "espnetv2_s_2.0_imagenet_224x224.pth",
     )

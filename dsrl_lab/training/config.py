@@ -164,7 +164,7 @@ class Recipe:
     train: TrainConfig
     released: str | None = None  # file of released weights under <data>/weights that the host starts from
     class_map: tuple[int | None, ...] | None = None  # for each class the released output that it starts from
-    encoder_weights: str | None = None  # torchvision's weights for the host's encoder: their name or a file's path
+    encoder_weights: str | None = None  # ImageNet weights of the host's encoder: torchvision's name, or a file's path
     pictures: tuple[int, ...] | None = None  # of a drawn data set: numbers of train, val and, where scored, test
     picture_size: tuple[int, int] | None = None  # (H, W) of drawn pictures; by default that of the network's output
     town_per_seed: bool = False  # draw another town for each seed, so that seeds cover other streets too
@@ -233,12 +233,11 @@ def _check(name: str, hint: Any, value: Any) -> None:
             raise ValueError(f"unknown {name} {value!r}; choose {', '.join(map(str, get_args(hint)))}")
         return
     low, high = _RANGES.get(name, (1, 10**6))
-    pair, inside = _is_pair(value), _is_number(value) and low <= value <= high
+    inside = _is_number(value) and low <= value <= high
+    pair = isinstance(value, tuple) and len(value) == 2 and all(map(_is_number, value))
+    size = pair and all(isinstance(side, int) and side >= 1 for side in value)
     kinds: dict[Any, tuple[bool, str]] = {
-        tuple[int, int]: (
-            pair and all(isinstance(n, int) and n >= 1 for n in value),
-            "(H, W) of two positive whole numbers, as in [90, 120]",
-        ),
+        tuple[int, int]: (size, "(H, W) of two positive whole numbers, as in [90, 120]"),
         tuple[float, float]: (pair, "of two numbers, as in [1.0, 1.5]"),
         bool: (isinstance(value, bool), "as true or false"),
         int: (inside and isinstance(value, int), f"as a whole number from {low} to {high}"),
@@ -248,10 +247,6 @@ def _check(name: str, hint: Any, value: Any) -> None:
     fits, expected = kinds.get(hint, (isinstance(value, dict), "as a table of options"))
     if not fits:
         raise ValueError(f"expected {name} {expected}, got {value!r}")
-
-
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and all(map(_is_number, value))
 
 
 def _is_number(value: Any) -> bool:

@@ -16,6 +16,7 @@ from dsrl_lab.models.segmentation import espnetv2_blocks as blocks
 from dsrl_lab.models.segmentation.espnetv2 import (
     ESPNetv2,
     from_released_checkpoint,
+    load_imagenet_encoder,
     our_name,
     output_sources,
 )
@@ -170,16 +171,52 @@ def test_an_output_starts_from_a_released_one_or_fresh() -> None:
     assert our_name("base_net.level4.6.proj_1x1.bn.running_var") == "stage16.6.project.1.running_var"
 
 
+def test_an_encoder_starts_from_an_imagenet_classifier(release: tuple[Path, ESPNetv2], tmp_path: Path) -> None:
+    path, network = release
+    state = {name.removeprefix("base_net."): tensor for name, tensor in torch.load(path, weights_only=True).items()}
+    encoder = {name: tensor for name, tensor in state.items() if name.startswith("level")}
+    further = {
+        "level5_0.act.weight": torch.zeros(8),
+        "level5.3.conv.weight": torch.zeros(8),
+        "classifier.bias": torch.zeros(9),
+    }
+    torch.save(encoder | further, tmp_path / "imagenet.pth")
+    other = ESPNetv2(11, width=network.width)
+    decoder = other.classifier.weight.clone()
+    load_imagenet_encoder(other, tmp_path / "imagenet.pth")
+    for name in ("stem.0.weight", "down8.core.branches.3.weight", "stage16.6.expand.1.running_var"):
+        assert torch.equal(other.state_dict()[name], network.state_dict()[name]), name
+    image = torch.rand(1, 3, 32, 48)
+    assert all(map(torch.equal, other.eval().forward_features(image), network.eval().forward_features(image)))
+    assert torch.equal(other.classifier.weight, decoder)
+
+
+def test_an_imagenet_classifier_that_does_not_fit_is_refused(release: tuple[Path, ESPNetv2], tmp_path: Path) -> None:
+    path, network = release
+    state = {name.removeprefix("base_net."): tensor for name, tensor in torch.load(path, weights_only=True).items()}
+    torch.save(state, tmp_path / "imagenet.pth")
+    with pytest.raises(ValueError, match=r"does not fit an ESPNetv2 of width 2\.0"):
+        load_imagenet_encoder(ESPNetv2(11, width=2.0), tmp_path / "imagenet.pth")
+    del state["level1.bn.bias"]
+    torch.save(state, tmp_path / "imagenet.pth")
+    with pytest.raises(ValueError, match=r"does not fit[\s\S]*stem\.1\.bias"):
+        load_imagenet_encoder(ESPNetv2(11, width=network.width), tmp_path / "imagenet.pth")
+    with pytest.raises(
+        ValueError, match=r"no checkpoint at .*absent.*_imagenet_\*\.pth file, or .*--encoder-weights none"
+    ):
+        load_imagenet_encoder(network, tmp_path / "absent.pth")
+
+
 def test_a_file_that_is_no_release_is_refused(release: tuple[Path, ESPNetv2], tmp_path: Path) -> None:
     path, _ = release
     with pytest.raises(ValueError, match=r"no checkpoint at .*absent\.pth"):
         from_released_checkpoint(tmp_path / "absent.pth")
     garbage = tmp_path / "garbage.pth"
     garbage.write_bytes(b"not a checkpoint")
-    with pytest.raises(ValueError, match="no released ESPNetv2 segmentation checkpoint"):
+    with pytest.raises(ValueError, match="no ESPNetv2 released for city"):
         from_released_checkpoint(garbage)
     torch.save({"weight": torch.zeros(3)}, garbage)
-    with pytest.raises(ValueError, match="no released ESPNetv2 segmentation checkpoint"):
+    with pytest.raises(ValueError, match="no ESPNetv2 released for city"):
         from_released_checkpoint(garbage)
     state = torch.load(path, weights_only=True)
     del state["base_net.level1.bn.bias"]

@@ -149,23 +149,23 @@ def our_name(name: str) -> str:
     return name
 
 
-def read_release(path: str | Path) -> tuple[dict[str, Tensor], float]:
+def read_release(path: str | Path, *, trained_on: str = "city") -> tuple[dict[str, Tensor], float]:
     """Read a released checkpoint: its tensors under our names, and the width of the network they belong to.
 
-    A file that is missing, or no released ESPNetv2 segmentation checkpoint, is a ValueError.
+    A file that is missing, or no ESPNetv2 that was ``trained_on`` Cityscapes (or "imagenet"), is a ValueError.
     """
-    path = Path(path)
+    path, remedy = Path(path), f"give the path of an EdgeNets espnetv2_s_*_{trained_on}_*.pth file"
+    remedy += ", or start at random (--encoder-weights none)" if trained_on == "imagenet" else ""
     if not path.is_file():
-        raise ValueError(f"no checkpoint at {path}; give the path of an EdgeNets espnetv2_s_*_city_*.pth file")
+        raise ValueError(f"no checkpoint at {path}; {remedy}")
     try:
         released = torch.load(path, map_location="cpu", weights_only=True)
-        state = {our_name(name): tensor for name, tensor in released.items()}
+        state = {our_name(name if trained_on == "city" else f"base_net.{name}"): released[name] for name in released}
         widths = {128: 0.5, 256: 1.0, 384: 1.5, 512: 2.0}
         width = widths[state["down16.activation.weight"].numel()]
     except Exception as error:
         raise ValueError(
-            f"{path} is no released ESPNetv2 segmentation checkpoint ({type(error).__name__}: {error}); "
-            "give the path of an EdgeNets espnetv2_s_*_city_*.pth file"
+            f"{path} is no ESPNetv2 released for {trained_on} ({type(error).__name__}: {error}); {remedy}"
         ) from error
     return state, width
 
@@ -218,3 +218,17 @@ def from_released_checkpoint(
     except RuntimeError as error:
         raise ValueError(f"{path} is an incomplete or altered release: {error}; fetch it again") from error
     return network
+
+
+def load_imagenet_encoder(network: ESPNetv2, path: str | Path) -> None:
+    """Load the encoder of an ``espnetv2_s_<width>_imagenet_224x224.pth`` of EdgeNets, strictly.
+
+    ValueError where the file is none, or of another width. Its stage of stride 32 and classifier are left out.
+    """
+    state, _ = read_release(path, trained_on="imagenet")
+    inside = ("stem.", "down4.", "down8.", "stage8.", "down16.", "stage16.")
+    decoder = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(inside)}
+    try:
+        network.load_state_dict(decoder | {name: state[name] for name in state if name.startswith(inside)})
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit an ESPNetv2 of width {network.width}: {error}") from error
