@@ -19,8 +19,8 @@ def build(out: Path) -> None:
     with whole_folder(out) as unfinished:
         site = Site(unfinished)
         shutil.copytree(HERE / "assets", site.out / "assets")
-        steps = [pages.try_it, pages.widgets]
-        for page in (pages.start, pages.notebooks, pages.figures):
+        steps = [pages.try_it]
+        for page in (pages.widgets, pages.start, pages.notebooks, pages.figures):
             steps += [partial(page, language=language) for language in LANGUAGES]
         for number, step in enumerate([*steps, pages.documents, sources.write], 1):
             print(f"\rbuilding the site: {number} of {len(steps) + 2}", end="", flush=True)

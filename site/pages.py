@@ -6,6 +6,8 @@ import html
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import networks
@@ -14,10 +16,13 @@ import rendering
 from frame import DOCUMENTS, FOLDERS, HERE, LANGUAGES, NAVIGATION, Site, relative
 
 from dsrl_lab.files import REPOSITORY
-from dsrl_lab.plots.theme import theme
+from dsrl_lab.language import choose_language, translate
+from dsrl_lab.language import language as current_language
+from dsrl_lab.plots.theme import theme, translate_texts
 from dsrl_lab.results.readme import ALL_BEGIN, ALL_END
 from dsrl_lab.training.record import read
-from dsrl_lab.widgets.base import source
+from dsrl_lab.widgets.affinity import AffinityExplorer
+from dsrl_lab.widgets.base import source, spoken
 from dsrl_lab.widgets.examples import EXAMPLES
 
 RUNTIME = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
@@ -98,26 +103,28 @@ def figures(site: Site, language: str) -> None:
     site.write(page, words["figures"], body + provenance.figures(REPOSITORY, site.link(page), words))
 
 
-def widgets(site: Site) -> None:
-    """The four widgets as pages of their own, with a picture of each for the page that lists them."""
-    folder = site.out / "widgets"
-    folder.mkdir()
-    for name, make in EXAMPLES.items():
-        made, words = make(), LANGUAGES["en"]
-        back = f'<body><nav><a href="../widgets.html">{words["back"]}</a></nav><main>'
-        what = f'<h2 style="font: inherit">{words["widget"][name][1]}</h2><div id="here">'
-        page = made.page().replace("<body><main>", back, 1).replace('<div id="here">', what, 1)
-        (folder / f"{name}.html").write_text(page, encoding="utf-8")
-        with theme():
-            made.static().savefig(folder / f"{name}.png", dpi=80)
-    for language, words in LANGUAGES.items():
-        page, cards = f"{FOLDERS[language]}widgets.html", ""
-        for name in EXAMPLES:
-            title, what = words["widget"][name]
-            picture, there = (relative(f"widgets/{name}.{kind}", page) for kind in ("png", "html"))
-            cards += f'<li><img alt="" src="{picture}"><a href="{there}">{title}</a><p>{what}</p></li>'
-        body = f'<h1>{words["widgets"]}</h1><p class="lead">{words["widgets_lead"]}</p>'
-        site.write(page, words["widgets"], f'{body}<ul class="cards wide">{cards}</ul>')
+def widgets(site: Site, language: str) -> None:
+    """The four widgets as pages of their own, and the page that lists them, with a picture of each."""
+    words, page = LANGUAGES[language], f"{FOLDERS[language]}widgets.html"
+    folder, cards = site.out / FOLDERS[language] / "widgets", ""
+    folder.mkdir(parents=True)
+    with speaking(language):
+        for name, make in EXAMPLES.items():
+            made, what = make(), words["widget"][name]
+            back = f'<body><nav><a href="../widgets.html">{words["back"]}</a></nav><main>'
+            head = f'<h2 style="font: inherit">{what}</h2><div id="here">'
+            text = made.page().replace("<body><main>", back, 1).replace('<div id="here">', head, 1)
+            (folder / f"{name}.html").write_text(text, encoding="utf-8")
+            with theme():
+                picture = made.static()
+                translate_texts(picture)
+                picture.savefig(folder / f"{name}.png", dpi=80)
+            title = translate(made.title)
+            cards += (
+                f'<li><img alt="" src="widgets/{name}.png"><a href="widgets/{name}.html">{title}</a><p>{what}</p></li>'
+            )
+    body = f'<h1>{words["widgets"]}</h1><p class="lead">{words["widgets_lead"]}</p>'
+    site.write(page, words["widgets"], f'{body}<ul class="cards wide">{cards}</ul>')
 
 
 def try_it(site: Site) -> None:
@@ -135,10 +142,24 @@ def try_it(site: Site) -> None:
     parameters = round(records[0][0]["parameters"] / 1000)
     for language, words in LANGUAGES.items():
         honest = words["try_honest"].format(baseline=baseline, dsrl=dsrl, parameters=parameters)
-        messages = json.dumps(words["messages"], ensure_ascii=False)
+        with speaking(language):
+            explorer = spoken("affinity", facts["sources"]) | {"title": translate(AffinityExplorer.title)}
+            names = {name: translate(name) for name in (shown["name"] for shown in facts["classes"])}
+        messages = json.dumps(words["messages"] | {"explorer": explorer, "names": names}, ensure_ascii=False)
         body = site.templates.get_template("try.html.j2").render(t=words, honest=honest, messages=messages)
         page = f"{FOLDERS[language]}try.html"
         site.write(page, words["try"], body, styles=("kit.css",), scripts=("try.js",), policy=OFFLINE)
+
+
+@contextmanager
+def speaking(chosen: str) -> Iterator[None]:
+    """The kit's own texts in one language of the site."""
+    before = current_language()
+    choose_language(chosen)
+    try:
+        yield
+    finally:
+        choose_language(before)
 
 
 def _text(name: str, begin: str = "", end: str = "") -> str:

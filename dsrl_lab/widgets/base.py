@@ -9,7 +9,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
@@ -82,6 +82,12 @@ def source(*names: str) -> str:
     return "\n".join((files(__package__) / name).read_text(encoding="utf-8") for name in names)
 
 
+def spoken(script_name: str, names: Sequence[str] = ()) -> dict[str, Any]:
+    """What a script needs to speak the chosen language: its name, and the texts and names that differ in it."""
+    shown = [*re.findall(r'\bsay\("([^"]*)"', source("kit.js", f"{script_name}.js")), *names]
+    return {"language": language(), "texts": {text: said for text in shown if (said := translate(text)) != text}}
+
+
 class Widget(AnyWidget, ValueWidget):
     """A widget with its static twin; subclasses say what crosses to the browser and how the twin is drawn.
 
@@ -119,10 +125,8 @@ class Widget(AnyWidget, ValueWidget):
     ) -> None:
         layout, block = pack(arrays)
         self.alt, self._shown_twin = alt, None
-        shown = re.findall(r'\bsay\("([^"]*)"', source("kit.js", f"{self.script_name}.js"))
-        shown += [name for label in LABELS for name in facts.get(label, ())]
-        shared = {"arrays": layout, "title": translate(self.title), "language": language()}
-        shared["texts"] = {text: said for text in shown if (said := translate(text)) != text}
+        shared = {"arrays": layout, "title": translate(self.title)}
+        shared |= spoken(self.script_name, [name for label in LABELS for name in facts.get(label, ())])
         shared["guide"] = {translate(label): translate(text) for label, text in (guide or {}).items()}
         super().__init__(facts=facts | shared, block=block, state=state)
 

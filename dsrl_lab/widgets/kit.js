@@ -3,7 +3,9 @@ export default { render }; // the widget's own function
 
 // A text in the reader's language, English where there is none, with values for its {places}.
 let texts = {};
-const say = (text, values = {}) => (texts[text] || text).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+const say = (text, values = {}) =>
+  (texts[text] || text).replace(/\{(\w+)\}/g, (_, name) => values[name])
+    .replace(/(?<=\p{Script=Han}) (?=\p{Script=Han})/gu, ""); // Chinese names in Chinese texts
 
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 const signed = (value, digits = 2) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);

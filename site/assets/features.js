@@ -32,8 +32,8 @@ function pack(arrays) {
 
 const state = { pins: [], source: "baseline", p: "2", q: 1, pooling: 1 }; // as the reader left it
 
-/** Show the explorer in el: the input's bytes (height x width x 3) and the features by their names in facts. */
-export function showExplorer(el, facts, bytes, [height, width], features, title) {
+/** Show the explorer in el: the input's bytes (height x width x 3) and the features by their names in facts; what is spoken. */
+export function showExplorer(el, facts, bytes, [height, width], features, spoken) {
   const grid = features.sisr.dims.slice(2);
   const table = (name) => [Uint8Array.from(facts.colors[name]), 256, 3];
   const arrays = { image: [bytes, height, width, 3], similarity: table("similarity"), difference: table("difference") };
@@ -49,7 +49,7 @@ export function showExplorer(el, facts, bytes, [height, width], features, title)
   }
   const values = {
     block, problem: "", state,
-    facts: { arrays: layout, grid, sources: facts.sources, title, guide: {} },
+    facts: { arrays: layout, grid, sources: facts.sources, ...spoken, guide: {} },
   };
   const listeners = {};
   const model = { // what a kernel would be to the widget

@@ -157,7 +157,7 @@ function showLegend() {
     const swatch = Object.assign(document.createElement("span"), { className: "swatch" });
     swatch.style.background = `rgb(${color.join()})`;
     const head = Object.assign(document.createElement("th"), { scope: "row" });
-    head.append(swatch, name);
+    head.append(swatch, texts.names[name]);
     row.append(head, ...shares.map((share) => Object.assign(document.createElement("td"), { textContent: share[id].toFixed(1) })));
     return row;
   }));

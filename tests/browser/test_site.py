@@ -161,6 +161,16 @@ def test_the_explorer_shows_the_features_of_the_picture(site: Served) -> None:
     seen.shot("site_try")
 
 
+def test_the_chinese_page_speaks_chinese_throughout(site: Served) -> None:
+    seen = site.open_try("zh/try.html")
+    assert seen.page.locator("[data-part=legend] th").first.text_content() == "天空"
+    explorer = seen.page.locator("[data-part=explorer] .dl")
+    assert explorer.get_attribute("lang") == "zh"
+    words = set(re.findall(r"[A-Za-z]{3,}", explorer.inner_text())) - {"Sseg", "Ssr", "DSRL"}
+    assert words == {"Shift", "Esc"}  # keys
+    seen.shot("site_zh_try")
+
+
 def test_a_drop_is_taken_and_what_is_no_picture_is_refused(site: Served, tmp_path: Path) -> None:
     seen = site.open_try()
     before = seen.page.locator("[data-part=dsrl]").evaluate("canvas => canvas.toDataURL()")
@@ -201,7 +211,14 @@ def test_every_page_is_accessible_and_fits_a_phone(site: Served) -> None:
     """In the dark at 360 pixels: the page does not scroll sideways, and axe finds nothing."""
     found: dict[str, Any] = {}
     phone = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark", "bypass_csp": True}
-    for path in pages("*.html", "zh/*.html", "widgets/*.html", "notebooks/0[08]*.html", "files/dsrl_lab/dsrl.py.html"):
+    for path in pages(
+        "*.html",
+        "zh/*.html",
+        "widgets/*.html",
+        "zh/widgets/*.html",
+        "notebooks/0[08]*.html",
+        "files/dsrl_lab/dsrl.py.html",
+    ):
         name = path.relative_to(BUILT).as_posix()
         seen = (site.open_try if path.name == "try.html" else site.open)(name, **phone)
         seen.page.evaluate(AXE.read_text(encoding="utf-8"))
