@@ -29,6 +29,7 @@ from dsrl_lab.models import POSE
 from dsrl_lab.plots.masks import Picture, blend
 from dsrl_lab.tools.export.exported import FORMATS, ExportedNetwork
 from dsrl_lab.tools.input_size import check_takes, chosen_size
+from dsrl_lab.tools.released import open_release
 from dsrl_lab.training.build import load_task_model
 from dsrl_lab.training.evaluate import predict_logits, predict_mask
 
@@ -75,7 +76,7 @@ class Predictor:
 def open_network(
     path: Path, *, input_size: tuple[int, int] | None = None
 ) -> tuple[Any, dict[str, Any], tuple[int, int]]:
-    """Open a checkpoint (.safetensors) or an exported network (.onnx): network, description and input size (H, W).
+    """Open a checkpoint (.safetensors), or an exported (.onnx) or released (.pth) network, with its input size (H, W).
 
     Raises FileNotFoundError, or ValueError for a damaged file, a .pt2, no input size, or one that it cannot take.
     """
@@ -86,10 +87,15 @@ def open_network(
                 f"{path} takes images of {exported.input_size}, not {input_size}; export again with --input-size"
             )
         return exported, exported.description, exported.input_size
-    network, loaded = load_task_model(path)
-    size = chosen_size(input_size, loaded.description, path)
+    network: nn.Module
+    if path.suffix == ".pth":
+        network, description = open_release(path)
+    else:
+        network, loaded = load_task_model(path)
+        description = loaded.description
+    size = chosen_size(input_size, description, path)
     check_takes(network, size)
-    return network, loaded.description, size
+    return network, description, size
 
 
 def open_predictor(path: Path, *, dataset: str = "", input_size: tuple[int, int] | None = None) -> Predictor:
