@@ -216,5 +216,4 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # another C library
         return False
-    accepted = [mallopt(MALLOC_MMAP_MAX, 0), mallopt(MALLOC_TRIM_THRESHOLD, 2**31 - 1)]
-    return all(accepted)
+    return all([mallopt(MALLOC_MMAP_MAX, 0), mallopt(MALLOC_TRIM_THRESHOLD, 2**31 - 1)])

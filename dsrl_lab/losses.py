@@ -91,8 +91,7 @@ def heatmap_loss(heatmaps: Tensor, target: Tensor, visible: Tensor) -> Tensor:
             f"expected heat-maps and target (N, J, h, w) and visible (N, J), got {tuple(heatmaps.shape)}, "
             f"{tuple(target.shape)} and {tuple(visible.shape)}; draw the target at the heat-maps' size"
         )
-    squared = (heatmaps - target).square().mean(dim=(2, 3))
-    return 0.5 * (squared * visible).mean()
+    return 0.5 * ((heatmaps - target).square().mean(dim=(2, 3)) * visible).mean()
 
 
 class LossTerms(NamedTuple):

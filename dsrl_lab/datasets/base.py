@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -9,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import psutil
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -150,6 +153,14 @@ class SegmentationDataset(SplitDataset[Sample]):
     """Pictures with masks."""
 
     class_table: ClassTable  # of the masks
+
+
+def memory_to_keep() -> int:
+    """Bytes that a data set keeps by default: a quarter of the free memory, shared by the processes of a run."""
+    limit = Path("/sys/fs/cgroup/memory.max")  # of a container
+    allowed = limit.read_text() if limit.is_file() else ""
+    free = min(psutil.virtual_memory().available, int(allowed) if allowed.strip().isdigit() else sys.maxsize)
+    return free // 4 // int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("WORLD_SIZE") or 1)
 
 
 def in_split_order(splits: Iterable[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dsrl_lab.datasets.base import memory_to_keep
 from dsrl_lab.datasets.joint_tables import LSP_JOINTS
 from dsrl_lab.datasets.pose import CocoKeypoints, LspExtended, PoseDataset, PoseSample
 from dsrl_lab.datasets.streets import Streets
@@ -100,8 +101,8 @@ class DecodedPeople(PoseDataset):
         (True, 1)
     """
 
-    def __init__(self, dataset: PoseDataset, *, budget: int = 4 * 2**30) -> None:
-        self.dataset, self.room = dataset, budget
+    def __init__(self, dataset: PoseDataset, *, budget: int | None = None) -> None:
+        self.dataset, self.room = dataset, memory_to_keep() if budget is None else budget
         self.joint_table, self.split, self.names = dataset.joint_table, dataset.split, dataset.names
         self.kept: dict[int, tuple[Tensor, PoseSample]] = {}
 

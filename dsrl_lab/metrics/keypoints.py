@@ -101,5 +101,4 @@ def oks_average_precision(annotations: Path, predictions: Sequence[KeypointPredi
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    known = [float("nan") if value < 0 else float(value) for value in evaluation.stats[:6]]
-    return KeypointAveragePrecision(*known)
+    return KeypointAveragePrecision(*(float("nan") if value < 0 else float(value) for value in evaluation.stats[:6]))

@@ -4,18 +4,19 @@ Every random choice follows from the run's seed and the step's number. A resumed
 one seed, see the same pictures, crops and flips; no random state is saved.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset
+from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset, SplitDataset, memory_to_keep
 from dsrl_lab.training.config import TrainConfig
 
+Samples = SplitDataset[Any] | Sequence[Any]  # what batches are drawn from
 Example = Callable[[Any, torch.Generator], Any]  # makes an example, a named tuple of tensors, of a sample
 
 
@@ -30,12 +31,12 @@ class DecodedSamples(SegmentationDataset):
     A mask id that the class table does not have is a ValueError that names the sample.
     """
 
-    def __init__(self, dataset: SegmentationDataset | list[Sample], *, budget: int = 4 * 2**30) -> None:
+    def __init__(self, dataset: SegmentationDataset | list[Sample], *, budget: int | None = None) -> None:
         self.dataset = dataset
         if isinstance(dataset, SegmentationDataset):
             self.class_table, self.split, self.names = dataset.class_table, dataset.split, dataset.names
         self.kept: dict[int, tuple[Tensor, Tensor, str]] = {}
-        self.room = budget
+        self.room = memory_to_keep() if budget is None else budget
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -63,13 +64,6 @@ class DecodedSamples(SegmentationDataset):
                 f"the mask of {sample.name} holds id {int(wrong[0])}, expected 0 to {classes - 1} or {IGNORE_INDEX}; "
                 "map its ids to the class table's order"
             )
-
-
-class Samples(Protocol):
-    """What batches are drawn from: any data set of known length."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> Any: ...
 
 
 def check_shares(batch_size: int, world_size: int) -> None:

@@ -106,14 +106,12 @@ class PoseResult:
         return asdict(self)
 
 
-class PersonCrops:
+class PersonCrops(PoseDataset):
     """The people of a data set as evaluation crops them: at high resolution, (H, W) = ``size``, unturned."""
 
     def __init__(self, people: PoseDataset, size: tuple[int, int]) -> None:
         self.people, self.size = people, size
-
-    def __len__(self) -> int:
-        return len(self.people)
+        self.joint_table, self.split, self.names = people.joint_table, people.split, people.names
 
     def __getitem__(self, index: int) -> PoseSample:
         sample = self.people[index]

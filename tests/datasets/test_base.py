@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
+from dsrl_lab.datasets import base
 from dsrl_lab.datasets.base import ClassTable, DataReport, Sample, SegmentationDataset, in_split_order, missing_split
 from dsrl_lab.datasets.class_tables import CAMVID, CITYSCAPES
 
@@ -16,6 +19,25 @@ class Three(SegmentationDataset):
     def __getitem__(self, index: int) -> Sample:
         name = self.names[index]
         return Sample(torch.zeros(3, 2, 2), torch.zeros(2, 2, dtype=torch.long), name)
+
+
+def test_data_sets_keep_a_quarter_of_what_is_free_for_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base.psutil, "virtual_memory", lambda: SimpleNamespace(available=8000))
+    for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    assert base.memory_to_keep() == 2000
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert base.memory_to_keep() == 500
+
+
+def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    for limit, expected in (("4000\n", 1000), ("max\n", 2000)):
+        monkeypatch.setattr(base.psutil, "virtual_memory", lambda: SimpleNamespace(available=8000))
+        monkeypatch.setattr(base.Path, "is_file", lambda path: True)
+        monkeypatch.setattr(base.Path, "read_text", lambda path, limit=limit: limit)
+        assert base.memory_to_keep() == expected
 
 
 def test_camvid_order_is_segnets() -> None:

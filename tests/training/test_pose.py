@@ -80,10 +80,7 @@ class Listed(PoseDataset):
     joint_table, split = LSP_JOINTS, "val"
 
     def __init__(self, people: list[PoseSample]) -> None:
-        self.people = people
-
-    def __len__(self) -> int:
-        return len(self.people)
+        self.people, self.names = people, tuple(person.name for person in people)
 
     def __getitem__(self, index: int) -> PoseSample:
         return self.people[index]

@@ -52,9 +52,10 @@ class Reading:
     file_seconds: float  # from its file to an example: decoded, cropped, mirrored, reduced
     scoring_seconds: float  # to score it in evaluation, after it was read
     source: str  # the record it comes from
+    kept_seconds: float = 0  # from the memory that keeps it decoded, to an example
 
     def __post_init__(self) -> None:
-        seconds = self.file_seconds, self.scoring_seconds
+        seconds = self.file_seconds, self.scoring_seconds, self.kept_seconds
         if not all(0 <= one < math.inf for one in seconds):
             raise ValueError(f"expected seconds of at least 0 for a picture, got {seconds} ({self.source})")
 
@@ -76,6 +77,7 @@ def measured(dataset: str, path: Path = RECORD) -> Reading:
     return Reading(
         file_seconds=statistics.median(row["processor_seconds"] for row in rows),
         scoring_seconds=statistics.median(row["scoring_seconds"] for row in rows),
+        kept_seconds=statistics.median(row["memory_processor_seconds"] for row in rows),
         source=f"{place.as_posix()}, bench decode of {recipe}{missing}",
     )
 

@@ -102,7 +102,8 @@ class Plan:
     compute_hours: float  # of the arithmetic without feature affinity
     affinity_hours: float  # of feature affinity, as the recipe has it
     affinity_by_method: dict[str, float]  # its hours, if another were chosen
-    decode_hours: float  # if only reading pictures took time
+    decode_hours: float  # if only reading pictures took time, from files
+    kept_hours: float  # the same, all of them kept in memory
     evaluation_hours: float  # of all evaluations; reading, network and scoring do not overlap there
     memory: float  # bytes on each GPU: weights, gradients, momentum, activations, affinity
 
@@ -167,6 +168,7 @@ def plan(
         | {"FA, 4096 positions in float32": affinity("float32", 4096)}
         | {f"FA, fused in {x} *": affinity(x) for x in ("tf32", "bfloat16") if accelerator.tf32_peak},
         decode_hours=images * reading.file_seconds / (gpus * cores) / 3600,
+        kept_hours=images * reading.kept_seconds / (gpus * cores) / 3600,
         evaluation_hours=scored * (alone / gpus + cost.deployed_macs / in_float32) / 3600,
         memory=3 * FLOAT * cost.parameters
         + per_gpu * (cost.activation_bytes + cost.tiled_affinity_bytes - tiles)
@@ -192,6 +194,7 @@ def table(plans: Sequence[Plan], title: str = "") -> Table:
             "arithmetic": _by_the_clock(one.compute_hours),
             "FA": _by_the_clock(one.affinity_hours),
             "reading": _by_the_clock(one.decode_hours),
+            "reading, kept in memory": _by_the_clock(one.kept_hours),
             "scoring": _by_the_clock(one.evaluation_hours),
             "time": _by_the_clock(one.hours),
             "waits for": one.bound_by,

@@ -80,6 +80,8 @@ def test_a_plan_waits_for_what_is_slower() -> None:
     assert (slow.bound_by, fast.bound_by) == ("reading", "arithmetic")
     assert slow.decode_hours == pytest.approx(recipe.train.iterations * 16 / 8 / 8 / 3600)
     assert slow.hours == slow.decode_hours + slow.evaluation_hours
+    kept = plan(recipe, 8, reading=replace(READING, kept_seconds=0.05))
+    assert kept.decode_hours == pytest.approx(4 * kept.kept_hours) and kept.hours > kept.kept_hours
     assert fast.hours == fast.compute_hours + fast.evaluation_hours and fast.affinity_hours == 0
     assert table([slow]).caption is None
 
