@@ -1,4 +1,4 @@
-"""Confirmatory tests: a family of pairs of rows, judged together by seeds and, where records hold them, by pictures."""
+"""Confirmatory tests: a family of pairs of rows, judged together as data/runs/DESIGN.md says, by seeds and pictures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,66 +9,80 @@ from scipy import stats
 
 from dsrl_lab.results import inference
 from dsrl_lab.results.frames import MIOU, gains, pick, pictures, scores
-from dsrl_lab.results.inference import CONTRADICTED, SMALLEST, SUPPORTED, UNDECIDED
+from dsrl_lab.results.inference import CONFIDENCE, CONTRADICTED, NOT_TESTED, SMALLEST, SUPPORTED, UNDECIDED
 
 Test = tuple[str, str, float | None]
-COLUMNS = ["row", "over", "size", "seeds", "mean", "low", "high", "boot_low", "boot_high"]
-COLUMNS += ["p", "p_equivalent", "p_holm", "verdict", "reason"]
+COLUMNS = ["row", "over", "size", "seeds", "mean", "low", "high", "t_low", "t_high"]
+COLUMNS += ["p", "p_holm", "p_equivalent", "verdict", "reason"]
 
 
 def compare(runs: pd.DataFrame, tests: Sequence[Test], *, split: str = "test", draws: int = 10_000) -> pd.DataFrame:
     """Test a family of gains in mIoU, (row, other row, claimed size or None), of one setting; ValueError for several.
 
-    A line a test, in points, paired by seed: row, over, size, seeds, mean, low and high (Student's t), boot_low and
-    boot_high (``picture_interval``), p (two-sided t), p_holm, p_equivalent, verdict (by both intervals), reason.
+    A line a test, in points, paired by seed: row, over, size, seeds, mean; low and high, the 95 % interval of the
+    bootstrap over seeds and blocks of pictures, and its two-sided p, which decide; t_low and t_high, Student's over
+    seeds, which decide where records hold no pictures; p_holm, p_equivalent (two one-sided t tests), verdict, reason.
     """
     if runs["setting"].nunique() > 1:
         raise ValueError(f"expected runs of one setting, got {', '.join(sorted(set(runs['setting'])))}; choose one")
     table, pixels = pick(scores(runs), MIOU, split=split), pictures(runs)
     pixels = pixels[pixels["split"] == split]
-    lines, family = [], []
+    lines = []
     for row, over, size in tests:
         gained = gains(table[table["row"].isin((row, over))], over)
-        found = inference.estimate(gained["value"]).scaled(100) if len(gained) else None
         line: dict[str, Any] = {"row": row, "over": over, "size": size, "seeds": len(gained)}
-        line["boot_low"], line["boot_high"] = picture_interval(pixels, row, over, draws=draws)
-        if found is not None:
-            line["mean"] = found.mean
-            line["low"], line["high"] = found.interval or (np.nan, np.nan)
-        if found is not None and found.margin:
-            line["p"] = float(stats.ttest_1samp(found.values, 0).pvalue)
-            line["p_equivalent"] = inference.equivalence(found.values)
+        if len(gained):
+            line["mean"] = 100 * gained["value"].mean()
+        if len(gained) > 1:
+            line |= _tested(100 * gained["value"], 100 * redrawn(pixels, row, over, draws=draws))
         lines.append(line)
-        family.append((found, size))
     result = pd.DataFrame(lines, columns=COLUMNS)
     known = result["p"].notna()
     result.loc[known, "p_holm"] = inference.holm(list(result.loc[known, "p"]))
-    words = zip(inference.judge_family(family), result.itertuples(), strict=True)
-    result[["verdict", "reason"]] = [_borne_out(word, line) for word, line in words]
+    result[["verdict", "reason"]] = [_judged(line) for line in result.itertuples()]
     return result
 
 
-def picture_interval(pixels: pd.DataFrame, row: str, over: str, *, draws: int = 10_000) -> tuple[float, float]:
-    """The 95 % bootstrap interval, in points, over seeds and blocks of one split's ``frames.pictures``, or NaN."""
+def _tested(gained: pd.Series, drawn: np.ndarray) -> dict[str, float]:
+    low, high = inference.t_interval(gained)
+    found = {"t_low": low, "t_high": high, "low": low, "high": high, "p_equivalent": inference.equivalence(gained)}
+    if not len(drawn):  # no pictures in the records
+        return found | {"p": float(stats.ttest_1samp(gained, 0).pvalue)}
+    low, high = inference.percentiles(drawn)
+    beyond = min((drawn <= 0).sum(), (drawn >= 0).sum())
+    return found | {"low": low, "high": high, "p": min(1.0, 2 * (beyond + 1) / (len(drawn) + 1))}
+
+
+def redrawn(pixels: pd.DataFrame, row: str, over: str, *, draws: int = 10_000) -> np.ndarray:
+    """Bootstrap draws of a gain in mIoU over seeds and blocks of one split's ``frames.pictures``; none without them."""
     counts = {
         name: {seed: np.stack(list(lines["counts"])) for seed, lines in pixels[pixels["row"] == name].groupby("seed")}
         for name in (row, over)
     }
     seeds = sorted(counts[row].keys() & counts[over].keys())
     if len(seeds) < 2:
-        return np.nan, np.nan
+        return np.empty(0)
     ours, before = (np.stack([counts[name][seed] for seed in seeds]) for name in (row, over))
     blocks = pixels[(pixels["row"] == row) & (pixels["seed"] == seeds[0])]["block"].to_numpy()
     shared = bool((ours[:, :, 2] == ours[:1, :, 2]).all())  # the same true pixels: the same pictures for every seed
-    low, high = inference.percentiles(inference.bootstrap(ours, before, blocks, shared=shared, draws=draws))
-    return 100 * low, 100 * high
+    return inference.bootstrap(ours, before, blocks, shared=shared, draws=draws)
 
 
-def _borne_out(word: tuple[str, str], line: Any) -> tuple[str, str]:
+def _judged(line: Any) -> tuple[str, str]:
+    if np.isnan(line.p):
+        return NOT_TESTED, "1 seed: an observation" if line.seeds else "no seed has both rows"
     goal = 0.0 if line.size is None or np.isnan(line.size) else max(0.0, line.size - SMALLEST)
-    nothing = line.boot_low > -SMALLEST and line.boot_high < SMALLEST
-    fails = word[0] == SUPPORTED and (line.boot_low < goal or line.boot_low <= 0)
-    reaches = word[0] == CONTRADICTED and line.boot_high >= goal and not nothing
-    if fails or reaches:
-        return UNDECIDED, "by seeds alone; the bootstrap over seeds and pictures does not bear it out"
-    return word
+    clear = line.p_holm <= 1 - CONFIDENCE and line.low > 0
+    if clear and line.low >= goal:
+        return SUPPORTED, "the interval is clear of zero" + (
+            f" and reaches {line.size:g} within {SMALLEST:g}" if goal else ""
+        )
+    if line.high < 0:
+        return CONTRADICTED, "the interval lies below zero"
+    if line.high < goal:
+        return CONTRADICTED, f"the interval ends more than {SMALLEST:g} below {line.size:g}"
+    if line.p_equivalent <= 1 - CONFIDENCE:
+        return UNDECIDED, f"no difference as large as {SMALLEST:g} points"
+    if line.low > 0 and not clear:
+        return UNDECIDED, "clear of zero alone, not after Holm's correction within its family"
+    return UNDECIDED, f"the interval holds {f'{line.size:g} less {SMALLEST:g}' if goal and line.low > 0 else 'zero'}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dsrl_lab.results.inference import BLOCK, estimate, pooled_miou
+from dsrl_lab.results.inference import BLOCK, DRAWN_BLOCK, estimate, pooled_miou
 from dsrl_lab.results.records import PROTOCOLS, Record, read_record
 from dsrl_lab.rows import PAPER_WEIGHTS, ROWS
 from dsrl_lab.training import record
@@ -202,8 +202,8 @@ def pictures(runs: pd.DataFrame) -> pd.DataFrame:
     """Pixels of each scored picture, where a record has them, for scores of any part of a split and for resampling.
 
     Columns: setting, row, seed, split, picture (its place), drive (of a video, else ""), block (``BLOCK`` neighbours of
-    a drive, or one scene), counts: (3, K) right, predicted and true pixels by class. ValueError if they miss drives'
-    scores.
+    a drive, or ``DRAWN_BLOCK`` scenes), counts: (3, K) right, predicted and true pixels by class. ValueError if they
+    miss drives' scores.
     """
     lines: list[tuple[Any, ...]] = []
     for run in runs[runs.finished].itertuples():
@@ -212,7 +212,7 @@ def pictures(runs: pd.DataFrame) -> pd.DataFrame:
             drives = _drives(counts, line.get("drives") or {}, run.record.path)
             blocks, start = [], 0
             for drive, count in drives:
-                size = BLOCK if drive else 1
+                size = BLOCK if drive else DRAWN_BLOCK
                 blocks += [(drive, start + place // size) for place in range(count)]
                 start = blocks[-1][1] + 1
             lines += [

@@ -20,6 +20,7 @@ from scipy import optimize, stats
 CONFIDENCE, POWER = 0.95, 0.8
 SMALLEST = 0.5  # points of mIoU: the smallest difference of interest
 BLOCK = 15  # neighbouring frames of a drive that are drawn together
+DRAWN_BLOCK = 10  # the same of pictures that do not depend on each other, as drawn streets
 SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED = "supported", "contradicted", "undecided", "not tested"
 WORDS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED)
 

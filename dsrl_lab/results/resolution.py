@@ -77,7 +77,7 @@ def sentences(runs: pd.DataFrame, shipped: pd.DataFrame) -> list[str]:
     gap, said = found.iloc[0], []
     for one in found[found["seeds"] > 0].itertuples():
         brings = f"{NAMES[one.row]} over {NAMES[one.over]}: {one.mean:+.1f} points of mIoU"
-        brings += f" (over seeds and pictures {one.boot_low:+.1f} to {one.boot_high:+.1f})" if one.seeds > 1 else ""
+        brings += f" (over seeds and pictures {one.low:+.1f} to {one.high:+.1f})" if one.seeds > 1 else ""
         if one.over == COARSE:
             brings += f" for {macs[one.row] / macs[COARSE]:.2f} times the multiply-adds"
             if one.row != FINE and gap.verdict == SUPPORTED:

@@ -671,7 +671,7 @@ else:
     on_val = results.summary(results.pick(results.scores(ended)), ["row"]).set_index("row")["mean"]
     free = max(("bilinear", "normalised"), key=on_val.get)
     tested = compare(ended, [(WHOLE, other, None) for other in (free, "depthwise", f"{WHOLE}_shuffled")])
-    columns = ["over", "seeds", "mean", "boot_low", "boot_high", "p_holm", "verdict"]
+    columns = ["over", "seeds", "mean", "low", "high", "p_holm", "verdict"]
     display(Table(tested[columns], "C1 to C3: whole DSRL minus another row, test split (points of mIoU)"))
 
 # %% [markdown]

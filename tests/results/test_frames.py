@@ -155,10 +155,10 @@ def test_a_further_split_has_scores_drives_and_pictures_in_blocks(tmp_path: Path
     assert (np.stack(list(frames["counts"])) == counts).all()
 
 
-def test_single_scenes_are_blocks_of_their_own_and_wrong_drives_are_named(tmp_path: Path) -> None:
+def test_scenes_are_blocks_of_ten_and_wrong_drives_are_named(tmp_path: Path) -> None:
     lines = record_lines("streets_towns_baseline", "baseline", 0)
-    scenes = pictures(runs(write_record(tmp_path / "a" / "a.jsonl", with_pictures(lines, counts_of(4, 0), {})).parent))
-    assert list(scenes["block"]) == [0, 1, 2, 3] and set(scenes["drive"]) == {""}
+    scenes = pictures(runs(write_record(tmp_path / "a" / "a.jsonl", with_pictures(lines, counts_of(12, 0), {})).parent))
+    assert list(scenes["block"]) == [0] * 10 + [1] * 2 and set(scenes["drive"]) == {""}
     wrong = with_pictures(lines, counts_of(4, 0), {"a": slice(2), "b": slice(2, None)})
     wrong[-2]["drives"]["a"] += 0.01
     with pytest.raises(ValueError, match="its pictures do not give the score of a; the record is damaged"):

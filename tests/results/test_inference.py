@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from dsrl_lab.results.confirm import compare, picture_interval
+from dsrl_lab.results.confirm import compare, redrawn
 from dsrl_lab.results.frames import pictures, runs
 from dsrl_lab.results.inference import (
     CONTRADICTED,
@@ -190,23 +190,61 @@ def test_confirmatory_tests_stand_side_by_side(tmp_path: Path) -> None:
     table = compare(found, tests, draws=400)
     assert list(table["verdict"]) == [SUPPORTED, CONTRADICTED, NOT_TESTED]
     first = table.iloc[0]
-    assert first["seeds"] == 5 and first["boot_low"] < first["mean"] < first["boot_high"]
+    assert first["seeds"] == 5 and first["low"] < first["mean"] < first["high"]
+    assert first["p"] == pytest.approx(2 / 401)  # no draw of 400 at or below zero
     assert first["p_holm"] == pytest.approx(2 * first["p"])  # two tests of the family have numbers
-    assert first["low"] < first["mean"] < first["high"] and table["mean"].isna().tolist() == [False, False, True]
+    assert first["t_low"] < first["mean"] < first["t_high"] and table["mean"].isna().tolist() == [False, False, True]
     mixed = pd.concat([found, found.assign(setting="other")])
     with pytest.raises(ValueError, match="expected runs of one setting, got camvid_drives, other"):
         compare(mixed, tests)
 
 
-def test_what_pictures_do_not_bear_out_is_undecided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("drawn", "size", "verdict", "reason"),
+    [
+        ((0.010, 0.012), None, SUPPORTED, "the interval is clear of zero"),
+        ((0.018, 0.022), 2.0, SUPPORTED, "reaches 2 within 0.5"),
+        ((0.010, 0.012), 2.0, CONTRADICTED, "ends more than 0.5 below 2"),
+        ((-0.012, -0.010), None, CONTRADICTED, "lies below zero"),
+        ((-0.012, 0.010), None, UNDECIDED, "holds zero"),
+        ((0.012, 0.022), 2.0, UNDECIDED, "holds 2 less 0.5"),
+    ],
+)
+def test_the_draws_over_seeds_and_pictures_decide(
+    drawn: tuple[float, float], size: float | None, verdict: str, reason: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """As the design says: the bootstrap's interval and p, whatever Student's t over these few seeds says."""
     found = write_tested(tmp_path, 2)
-    monkeypatch.setattr("dsrl_lab.results.confirm.picture_interval", lambda *_, **__: (-1.0, 3.0))
+    monkeypatch.setattr("dsrl_lab.results.confirm.redrawn", lambda *_, **__: np.linspace(*drawn, 1001))
+    monkeypatch.setattr("dsrl_lab.results.inference.equivalence", lambda values: 1.0)
+    (line,) = compare(found, [("depthwise", "normalised", size)]).itertuples()
+    assert line.verdict == verdict and reason in line.reason
+    below = (np.linspace(*drawn, 1001) <= 0).sum()
+    assert line.p == pytest.approx(min(1, 2 * (min(below, 1001 - below) + 1) / 1002))
+
+
+def test_holms_correction_is_within_the_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tests at p = 0.04 are both undecided together; each alone is supported."""
+    found = write_tested(tmp_path, 2)
+    drawn = np.concatenate([np.full(19, -0.001), np.linspace(0.001, 0.01, 980)])
+    monkeypatch.setattr("dsrl_lab.results.confirm.redrawn", lambda *_, **__: drawn)
+    test = ("depthwise", "normalised", None)
+    assert list(compare(found, [test])["verdict"]) == [SUPPORTED]
+    both = compare(found, [test, test])
+    assert list(both["verdict"]) == [UNDECIDED] * 2 and set(both["p_holm"]) == {0.08}
+
+
+def test_equivalence_is_said_and_is_no_verdict_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = write_tested(tmp_path, 0)
+    monkeypatch.setattr("dsrl_lab.results.confirm.redrawn", lambda *_, **__: np.linspace(-0.002, 0.002, 1001))
+    monkeypatch.setattr("dsrl_lab.results.inference.equivalence", lambda values: 0.01)
     (line,) = compare(found, [("depthwise", "normalised", None)]).itertuples()
-    assert line.verdict == UNDECIDED and "does not bear it out" in line.reason
+    assert (line.verdict, line.reason) == (UNDECIDED, "no difference as large as 0.5 points")
 
 
-def test_without_pictures_there_is_no_bootstrap(committed: Path) -> None:
-    low, high = picture_interval(pictures(runs(committed)), "dsrl", "baseline")
-    assert math.isnan(low) and math.isnan(high)
+def test_without_pictures_seeds_alone_decide(committed: Path) -> None:
+    assert len(redrawn(pictures(runs(committed)), "dsrl", "baseline")) == 0
     (line,) = compare(runs(committed), [("dsrl", "baseline", 2.7)], split="val").itertuples()
-    assert line.verdict == SUPPORTED and line.mean == pytest.approx(3.08) and math.isnan(line.boot_low)
+    assert line.verdict == SUPPORTED and line.mean == pytest.approx(3.08)
+    assert (line.low, line.high) == (line.t_low, line.t_high)
