@@ -15,14 +15,19 @@ from dsrl_lab.cli.console import output
 from dsrl_lab.cli.places import folder_of_records
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from dsrl_lab.results.findings import Finding
 
 COLORS = {"supported": "green", "contradicted": "red", "undecided": "yellow", "not tested": "dim"}
 
 
 def verdict(
-    runs: Annotated[Path, typer.Option(help="Folder with records.")] = Path("data/runs"),
+    runs: Annotated[Path | None, typer.Option(help="Folder with records; data/runs if none.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, one object for each finding.")] = False,
+    confirmatory: Annotated[
+        bool, typer.Option("--confirmatory", help="The tests of DESIGN.md, of data/confirmatory, instead.")
+    ] = False,
 ) -> None:
     """Hold the paper's claims against the records: supported, contradicted, undecided or not tested, and why.
 
@@ -34,7 +39,11 @@ def verdict(
     from dsrl_lab.results import frames
     from dsrl_lab.results.claims import findings
 
-    found = findings(frames.runs(folder_of_records(runs)))
+    records = frames.runs(folder_of_records(runs or Path("data/confirmatory" if confirmatory else "data/runs")))
+    if confirmatory:
+        _decide(records, as_json)
+        return
+    found = findings(records)
     if as_json:
         typer.echo(json.dumps([finding.to_json() for finding in found], indent=2))
         return
@@ -47,6 +56,22 @@ def verdict(
                 output.print(Padding(text, (0, 0, 0, 2 * indent), expand=False))
     counts = {name: sum(finding.verdict == name for finding in found) for name in COLORS}
     output.print("\n" + ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+def _decide(runs: pd.DataFrame, as_json: bool) -> None:
+    from dsrl_lab.results.families import FAMILIES
+
+    found = {letter: family.decide(runs) for letter, family in FAMILIES.items()}
+    if as_json:
+        typer.echo(json.dumps({name: json.loads(table.to_json(orient="records")) for name, table in found.items()}))
+        return
+    for table in found.values():
+        for one in table.itertuples():
+            output.print(f"[bold]{one.question}[/bold] {escape(one.text)}")
+            if one.verdict != "not tested":
+                gain = f"{one.mean:+.2f} ({one.low:+.2f} to {one.high:+.2f}) points of mIoU, p = {one.p_holm:.3f}"
+                output.print(f"  {one.row} less {one.over}: {gain} after Holm's correction, {one.seeds} seeds")
+            output.print(f"  [{COLORS[one.verdict]}]{one.verdict}[/{COLORS[one.verdict]}]: {escape(one.reason)}")
 
 
 def _lines(finding: Finding) -> list[str]:

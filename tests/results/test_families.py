@@ -1,0 +1,70 @@
+"""The confirmatory families: those of the design, silent until their last run has ended, then decided by its rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from dsrl_lab import cli
+from dsrl_lab.recipes import find_recipe
+from dsrl_lab.results import runs
+from dsrl_lab.results.families import FAMILIES, Family
+from dsrl_lab.results.inference import NOT_TESTED, SUPPORTED, UNDECIDED
+from tests.results.conftest import record_lines, write_record
+from tests.results.test_design import DESIGN, SEEDS
+from tests.results.test_frames import counts_of, with_pictures
+
+SMALL = replace(FAMILIES["C"], seeds=range(6, 10))
+GAIN = {"bilinear": 2, "normalised": 1, "depthwise": 6, "depthwise_figure4": 6, "depthwise_figure4_shuffled": 6}
+
+
+def write_family(folder: Path, family: Family = SMALL) -> Path:
+    """Runs of a family: its pictures alike but for a row's gain, in pixels, and a little noise of each seed."""
+    for row in family.rows:
+        for seed in family.seeds:
+            counts = counts_of(40, 0)
+            noise = np.random.default_rng([seed, len(row)]).integers(0, 2, 40)
+            counts[:, :2, :2] += noise[:, None, None] + GAIN[row]
+            lines = record_lines(f"{family.setting}_{row}", "baseline", seed)
+            lines[-1]["logits"]["miou"] = 0.5 + GAIN[row] / 100
+            lines = with_pictures(lines, counts, {"a": slice(20), "b": slice(20, None)})
+            write_record(folder / family.setting / f"{row}_seed{seed}.jsonl", lines)
+    return folder
+
+
+@pytest.mark.parametrize("letter", FAMILIES)
+def test_a_family_is_that_of_the_design(letter: str) -> None:
+    family = FAMILIES[letter]
+    assert family.seeds == SEEDS[family.setting]
+    for one in family.questions:
+        (line,) = (line for line in DESIGN.splitlines() if line.startswith(f"| {one.name} |"))
+        assert one.text in line and line.count("`") == 2 * (1 + len(one.controls))
+        assert all(f"`{row}`" in line for row in (one.row, *one.controls))
+    assert all(find_recipe(f"{family.setting}_{row}") for row in family.rows)
+
+
+def test_nothing_is_computed_before_the_last_run_has_ended(tmp_path: Path) -> None:
+    folder = write_family(tmp_path)
+    (folder / SMALL.setting / "bilinear_seed9.jsonl").unlink()
+    found = SMALL.decide(runs(folder))
+    assert set(found["verdict"]) == {NOT_TESTED} and set(found["reason"]) == {"1 of 20 runs have not ended"}
+    assert "mean" not in found and SMALL.missing(runs(folder)) == ["camvid_drives_bilinear --seed 9"]
+
+
+def test_a_whole_family_is_decided_against_the_better_free_control(tmp_path: Path) -> None:
+    found = SMALL.decide(runs(write_family(tmp_path)), draws=500)
+    assert list(found["question"]) == ["C1", "C2", "C3"] and list(found["verdict"]) == [SUPPORTED, UNDECIDED, UNDECIDED]
+    assert list(found["over"]) == ["bilinear", "depthwise", "depthwise_figure4_shuffled"]
+    assert found["mean"][0] > 1 and abs(found["mean"][1]) < 0.5
+
+
+def test_the_command_says_how_many_runs_a_family_waits_for(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(cli.app, ["verdict", "--confirmatory", "--runs", str(write_family(tmp_path))])
+    assert shown.exit_code == 0, shown.output + repr(shown.exception)
+    text = " ".join(shown.output.split())
+    assert "C1 Does the whole bring more than what is free? not tested: 40 of 60 runs have not ended" in text
+    assert "S3" in text and "24 of 24 runs have not ended" in text
