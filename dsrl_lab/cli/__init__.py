@@ -7,6 +7,7 @@ import os
 import sys
 
 from dsrl_lab.cli import (
+    affinity_study,
     bench,
     classroom,
     data,
@@ -47,6 +48,7 @@ app.command()(reproduce.reproduce)
 app.command()(reproduce.figures)
 app.command()(results.results)
 app.command()(verdict.verdict)
+app.command()(affinity_study.affinity_study)
 app.add_typer(notebooks.app, name="notebooks")
 app.add_typer(classroom.app, name="classroom")
 app.command()(bench.cost)
