@@ -38,6 +38,7 @@ for message, category in (
     ("", ResourceWarning),  # files that only the garbage collector closes
     ("__array__ implementation doesn't accept a copy keyword", DeprecationWarning),  # NumPy 2 of torch's tensors
     ("For consistency across implementations", PendingDeprecationWarning),  # ipykernel of its own shutdown
+    ("There is no current event loop", DeprecationWarning),  # Python 3.12 of tornado, as the kernel starts
 ): warnings.filterwarnings("ignore", message, category)"""
 """What a kernel starts with: any warning stops a notebook, but for those of others that nobody here can change."""
 
