@@ -83,7 +83,7 @@ def train(
             pass
         leave_together()
         return
-    output.print(f"starting from {_start(chosen)}")
+    output.print(f"starting from {starting_weights(chosen)}")
     follow(records, title=f"{recipe}, seed {seed}", iterations=chosen.train.iterations)
     scores = release_runs.final_scores(directory / "record.jsonl")
     output.print(f"{_summary(scores)}, in {scores['seconds']:.0f} s of training")
@@ -91,7 +91,8 @@ def train(
     leave_together()
 
 
-def _start(recipe: Recipe) -> str:
+def starting_weights(recipe: Recipe) -> str:
+    """What a recipe's network starts from, in words."""
     if recipe.released is not None:
         return f"released weights, {recipe.released}"
     if recipe.encoder_weights is not None:

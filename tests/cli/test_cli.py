@@ -14,11 +14,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dsrl_lab import cli
+from dsrl_lab.cli.train import starting_weights
+from dsrl_lab.recipes import find_recipe
 from dsrl_lab.training import checkpoint, record
 
 RUNNER = CliRunner()
 COMMANDS = ["doctor", "data", "train", "evaluate", "predict", "reproduce", "figures", "cost", "bench", "notebooks"]
-COMMANDS += ["results", "verdict"]
+COMMANDS += ["results", "verdict", "affinity-study"]
 TINY = ["--set", "train.iterations=2", "--set", "train.input_size=[16,24]", "--set", "train.batch_size=2"]
 
 
@@ -97,6 +99,19 @@ def test_predict_writes_overlays_and_ids_of_a_folder(trained: Path, tmp_path: Pa
     invoke("predict", trained / "deployed.safetensors", folder, "--out", tmp_path / "out")
     assert Image.open(tmp_path / "out" / "a_ids.png").size == (48, 32)
     assert Image.open(tmp_path / "out" / "a_overlay.png").mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "start"),
+    [
+        ("streets_tinynet_dsrl", "random weights"),
+        ("camvid_drives_baseline", "released weights, espnetv2_cityscapes/espnetv2_s_1.0_city_512x256.pth"),
+        ("cityscapes_deeplabv3plus_dsrl", "an encoder trained on ImageNet, IMAGENET1K_V1"),
+        ("cityscapes_espnetv2_dsrl", "an encoder trained on ImageNet, espnetv2_s_2.0_imagenet_224x224.pth"),
+    ],
+)
+def test_training_says_what_it_starts_from(recipe: str, start: str) -> None:
+    assert starting_weights(find_recipe(recipe)) == start
 
 
 def test_a_second_run_in_the_same_folder_wants_resume(trained: Path) -> None:
