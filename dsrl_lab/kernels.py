@@ -67,13 +67,7 @@ class FastPReLU(nn.PReLU):
 
 
 def phases(x: Tensor, period: tuple[int, ...]) -> Tensor:
-    """Split a map into the submaps of every ``period``-th row and column: (N * period_h * period_w, C, h, w), 0-padded.
-
-    Example:
-        >>> phases(torch.arange(5.0).view(1, 1, 1, 5), (1, 2))[:, 0, 0]
-        tensor([[0., 2., 4.],
-                [1., 3., 0.]])
-    """
+    """Split a map into the submaps of every ``period``-th row and column: (N * periods, C, h, w), padded with zeros."""
     if period == (1, 1):
         return x
     n, channels, height, width = x.shape

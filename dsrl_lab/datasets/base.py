@@ -164,12 +164,7 @@ def memory_to_keep() -> int:
 
 
 def in_split_order(splits: Iterable[str]) -> tuple[str, ...]:
-    """Sort split names: train, val, test, then the others by name.
-
-    Example:
-        >>> in_split_order({"night", "test", "train"})
-        ('train', 'test', 'night')
-    """
+    """Sort split names: train, val, test, then the others by name."""
     usual = ("train", "val", "test")
     return tuple(sorted(splits, key=lambda split: (usual.index(split) if split in usual else len(usual), split)))
 

@@ -32,17 +32,21 @@ def colour_code(colours: Any) -> NDArray[np.int64]:
 
 
 def look_up(values: NDArray[Any], known: Mapping[int, int]) -> Tensor:
-    """Replace values (H, W) by what they stand for, int64; those that are not known become -1.
-
-    Example:
-        >>> look_up(np.array([[7, 300, 8]]), {7: 0, 300: 255})
-        tensor([[  0, 255,  -1]])
-    """
+    """Replace values (H, W) by what they stand for, int64; those that are not known become -1."""
     if values.dtype == np.uint8:  # several times as fast
         return torch.from_numpy(np.array([known.get(value, -1) for value in range(256)])[values])
     keys, classes = np.array(sorted(known.items())).T
     place = np.searchsorted(keys, values).clip(max=len(keys) - 1)
     return torch.from_numpy(np.where(keys[place] == values, classes[place], -1))
+
+
+def all_known(values: NDArray[Any], known: Mapping[int, int], path: Path, *, title: Callable[[int], str]) -> Tensor:
+    """As ``look_up``; a value that is not known is a ValueError with its title and the file's ``path``."""
+    classes = look_up(values, known)
+    if (classes < 0).any():
+        wrong = title(int(values[(classes < 0).numpy()][0]))
+        raise ValueError(f"{path} holds {wrong}, which stands for no class; map it, or mark those pixels as ignored")
+    return classes
 
 
 def read_pair(image_path: Path, mask_path: Path, known: MaskValues) -> tuple[Tensor, Tensor, Counter[str]]:
@@ -55,7 +59,7 @@ def read_pair(image_path: Path, mask_path: Path, known: MaskValues) -> tuple[Ten
     if picture.has_transparency_data:
         if picture.convert("RGBA").getchannel("A").getextrema()[0] != 255:
             raise ValueError(f"{mask_path} is transparent in parts, whose class is not sure; save it without alpha")
-        if picture.mode != "P":
+        if picture.mode == "LA" or (picture.mode != "P" and known.colours):
             picture = picture.convert("L" if picture.mode == "LA" else "RGB")
     title, meanings = "id {}", known.ids
     values: NDArray[Any]

@@ -138,12 +138,7 @@ def open_people(
 
 
 def drawing_size(crop_size: tuple[int, int]) -> tuple[int, int]:
-    """Size (H, W) to draw people at whose crops are of ``crop_size``: a third larger, so that crops lie inside.
-
-    Example:
-        >>> drawing_size((96, 96))
-        (128, 128)
-    """
+    """Size (H, W) to draw people at whose crops are of ``crop_size``: a third larger, so that crops lie inside."""
     return 4 * crop_size[0] // 3, 4 * crop_size[1] // 3
 
 

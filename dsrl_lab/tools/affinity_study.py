@@ -1,7 +1,7 @@
 """What feature affinity compares, changed one thing at a time: do its matrices tell classes apart?
 
 Exploratory. Each variant trains the whole of DSRL on the first part of the training scenes; affinities, IoU and SISR's
-picture are scored on the held-out last quarter, which no choice of the kit's results uses.
+picture are scored on the last quarter, held out.
 """
 
 from collections.abc import Iterator, Sequence

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from dsrl_lab.datasets.people import POSE_DATASETS, DecodedPeople, StreetPeople, open_crowds, open_people
+from dsrl_lab.datasets.people import (
+    POSE_DATASETS,
+    DecodedPeople,
+    StreetPeople,
+    drawing_size,
+    open_crowds,
+    open_people,
+)
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.streets.mesh import BICYCLIST, PEDESTRIAN
 
@@ -71,3 +78,7 @@ def test_real_people_by_name(real_data: Path) -> None:
     assert (len(train), len(val)) == (960, 240)
     left, top, right, bottom = val[0].box.tolist()
     assert val[0].joints[:, 0].min() == left and val[0].joints[:, 1].max() + 1 == bottom and right > left and top < 500
+
+
+def test_people_are_drawn_a_third_larger_than_their_crops() -> None:
+    assert drawing_size((96, 72)) == (128, 96)

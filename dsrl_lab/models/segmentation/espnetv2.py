@@ -136,12 +136,7 @@ RENAMING = (
 
 
 def our_name(name: str) -> str:
-    """Our name of a tensor of EdgeNets' release; the map is one to one: no tensor is dropped, merged or reshaped.
-
-    Example:
-        >>> our_name("base_net.level4.6.proj_1x1.bn.running_var")
-        'stage16.6.project.1.running_var'
-    """
+    """Our name of a tensor of EdgeNets' release; the map is one to one: no tensor is dropped, merged or reshaped."""
     name = re.sub(r"^(base_net\.level)(\d)", lambda match: f"{match[1]}{2 ** int(match[2])}", name)
     name = re.sub(r"^(\w+_l)(\d)", lambda match: f"{match[1]}{2 ** (5 - int(match[2]))}", name)
     for pattern, replacement in RENAMING:
@@ -176,10 +171,6 @@ def output_sources(
     """For each output of a new network the released output it starts from, or None for a fresh one.
 
     ValueError where ``class_map`` names outputs that do not exist, or its length is not ``num_classes``.
-
-    Example:
-        >>> output_sources(20, None, (10, 2, None)), output_sources(20, 2, None)
-        ((10, 2, None), (None, None))
     """
     if class_map is None:
         kept = num_classes is None or num_classes == released_classes
