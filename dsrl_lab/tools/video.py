@@ -122,11 +122,11 @@ def upright(picture: Picture, matrix: tuple[int, int, int, int]) -> Picture:
 
 
 def _display_matrix(frame: Any) -> tuple[int, int, int, int]:
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
-            return a, b, c, d
-    return 1, 0, 0, 1
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
+    return a, b, c, d
 
 
 def import_av() -> Any:
