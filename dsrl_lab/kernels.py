@@ -172,7 +172,7 @@ class FastPixelShuffle(nn.PixelShuffle):
     """Pixel shuffle of a channels-last map by one copy, forward and backward."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not _applies(x, x):
+        if not (x.requires_grad and _applies(x, x)):  # without a gradient PyTorch's own is faster
             return super().forward(x)
         windows = x.permute(0, 2, 3, 1).unflatten(3, (-1, self.upscale_factor, self.upscale_factor))
         return windows.permute(0, 3, 1, 4, 2, 5).flatten(4).flatten(2, 3)

@@ -9,7 +9,7 @@ from scipy import stats
 
 from dsrl_lab.results import inference
 from dsrl_lab.results.frames import MIOU, gains, pick, pictures, scores
-from dsrl_lab.results.inference import CONFIDENCE, CONTRADICTED, NOT_TESTED, SMALLEST, SUPPORTED, UNDECIDED
+from dsrl_lab.results.inference import CONFIDENCE, NOT_TESTED, SMALLEST, SUPPORTED, UNDECIDED
 
 Test = tuple[str, str, float | None]
 COLUMNS = ["row", "over", "size", "seeds", "mean", "low", "high", "t_low", "t_high"]
@@ -71,18 +71,9 @@ def redrawn(pixels: pd.DataFrame, row: str, over: str, *, draws: int = 10_000) -
 def _judged(line: Any) -> tuple[str, str]:
     if np.isnan(line.p):
         return NOT_TESTED, "1 seed: an observation" if line.seeds else "no seed has both rows"
-    goal = 0.0 if line.size is None or np.isnan(line.size) else max(0.0, line.size - SMALLEST)
-    clear = line.p_holm <= 1 - CONFIDENCE and line.low > 0
-    if clear and line.low >= goal:
-        return SUPPORTED, "the interval is clear of zero" + (
-            f" and reaches {line.size:g} within {SMALLEST:g}" if goal else ""
-        )
-    if line.high < 0:
-        return CONTRADICTED, "the interval lies below zero"
-    if line.high < goal:
-        return CONTRADICTED, f"the interval ends more than {SMALLEST:g} below {line.size:g}"
-    if line.p_equivalent <= 1 - CONFIDENCE:
-        return UNDECIDED, f"no difference as large as {SMALLEST:g} points"
-    if line.low > 0 and not clear:
-        return UNDECIDED, "clear of zero alone, not after Holm's correction within its family"
-    return UNDECIDED, f"the interval holds {f'{line.size:g} less {SMALLEST:g}' if goal and line.low > 0 else 'zero'}"
+    word, reason = inference.judge_interval(line.low, line.high, None if pd.isna(line.size) else line.size)
+    if word == SUPPORTED and line.p_holm > 1 - CONFIDENCE:
+        word, reason = UNDECIDED, inference.AFTER_HOLM
+    if word == UNDECIDED and line.p_equivalent <= 1 - CONFIDENCE:
+        reason = f"no difference as large as {SMALLEST:g} points"
+    return word, reason

@@ -1,6 +1,5 @@
 """The confirmatory families of data/runs/DESIGN.md: rows, seeds and tests; decided once all their runs have ended."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -57,20 +56,25 @@ class Family:
         return named.join(compare(ended, tests, draws=draws))
 
 
-def _family(setting: str, seeds: range, letter: str, whole: str, head: str, what: str, free: Sequence[str]) -> Family:
-    asked = (
-        (f"Does the whole bring more than {what}?", tuple(free)),
-        ("Do SISR and FA bring anything beside the head?", (head,)),
-        ("Is it this picture's structure?", (f"{whole}_shuffled",)),
-    )
-    questions = [Question(f"{letter}{n}", text, whole, controls) for n, (text, controls) in enumerate(asked, 1)]
-    return Family(setting, seeds, tuple(questions))
-
-
-FREE = "what is free", ("bilinear", "normalised")
+BESIDE, THIS = "Do SISR and FA bring anything beside the head?", "Is it this picture's structure?"
+C, S = "depthwise_figure4", "deconvolution_figure4"  # the whole of each family
 FAMILIES = {
-    "C": _family("camvid_drives", range(6, 18), "C", "depthwise_figure4", "depthwise", *FREE),
-    "S": _family(
-        "streets_towns", range(100, 106), "S", "deconvolution_figure4", "deconvolution", "finer labels", ["bilinear"]
+    "C": Family(
+        "camvid_drives",
+        range(6, 18),
+        (
+            Question("C1", "Does the whole bring more than what is free?", C, ("bilinear", "normalised")),
+            Question("C2", BESIDE, C, ("depthwise",)),
+            Question("C3", THIS, C, (f"{C}_shuffled",)),
+        ),
+    ),
+    "S": Family(
+        "streets_towns",
+        range(100, 106),
+        (
+            Question("S1", "Does the whole bring more than finer labels?", S, ("bilinear",)),
+            Question("S2", BESIDE, S, ("deconvolution",)),
+            Question("S3", THIS, S, (f"{S}_shuffled",)),
+        ),
     ),
 }

@@ -23,6 +23,7 @@ BLOCK = 15  # neighbouring frames of a drive that are drawn together
 DRAWN_BLOCK = 10  # the same of pictures that do not depend on each other, as drawn streets
 SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED = "supported", "contradicted", "undecided", "not tested"
 WORDS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED)
+AFTER_HOLM = "undecided after Holm's correction within its family"
 
 
 @dataclass(frozen=True)
@@ -129,22 +130,34 @@ def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -
         return NOT_TESTED, "1 seed: an observation"
     low, high = _widened(ours, tests)
     after = f" (corrected for {tests} tests)" if tests > 1 else ""
+    word, reason = judge_interval(low, high, size)
+    if word != UNDECIDED:
+        return word, reason + after
+    if size is None and _p_equivalent(ours) * tests <= 1 - CONFIDENCE:
+        return CONTRADICTED, f"the difference is smaller than {SMALLEST:g} either way{after}"
+    return UNDECIDED, (
+        f"{reason}{after}; {len(ours.values)} seeds that scatter like these would show (8 times in 10) no "
+        f"less than {smallest_visible(ours):.1f} points"
+    )
+
+
+def judge_interval(low: float, high: float, size: float | None = None) -> tuple[str, str]:
+    """What an interval alone says of a gain in points, of a claimed ``size`` or by its sign, and why.
+
+    Example:
+        >>> judge_interval(1.6, 2.4, 2.0)[0], judge_interval(0.2, 1.4, 2.0)[0], judge_interval(-0.1, 0.4)
+        ('supported', 'contradicted', ('undecided', 'the interval holds zero'))
+    """
     goal = 0.0 if size is None else max(0.0, size - SMALLEST)
     if low > 0 and low >= goal:
         reaches = "" if size is None else f" and reaches {size:g} within {SMALLEST:g}"
-        return SUPPORTED, f"the interval is clear of zero{reaches}{after}"
+        return SUPPORTED, f"the interval is clear of zero{reaches}"
     if high < 0:
-        return CONTRADICTED, "the interval lies below zero" + after
+        return CONTRADICTED, "the interval lies below zero"
     if high < goal:
         gain = "a gain, but" if low > 0 else "no gain is seen:"
-        return CONTRADICTED, f"{gain} the interval ends more than {SMALLEST:g} below {size:g}{after}"
-    if size is None and _p_equivalent(ours) * tests <= 1 - CONFIDENCE:
-        return CONTRADICTED, f"the difference is smaller than {SMALLEST:g} either way{after}"
-    holds = "holds zero" if low <= 0 else f"holds {size:g} less {SMALLEST:g}"
-    return UNDECIDED, (
-        f"the interval {holds}{after}; {len(ours.values)} seeds that scatter like these would show (8 times in 10) no "
-        f"less than {smallest_visible(ours):.1f} points"
-    )
+        return CONTRADICTED, f"{gain} the interval ends more than {SMALLEST:g} below {size:g}"
+    return UNDECIDED, "the interval holds " + ("zero" if low <= 0 else f"{size:g} less {SMALLEST:g}")
 
 
 def judge_family(family: Sequence[tuple[Estimate | None, float | None]]) -> list[tuple[str, str]]:
@@ -163,7 +176,7 @@ def judge_family(family: Sequence[tuple[Estimate | None, float | None]]) -> list
             left -= 1
             stopped = found[place][0] == UNDECIDED
         elif found[place][0] != UNDECIDED:  # what stands behind an undecided one is not decided either
-            found[place] = UNDECIDED, "undecided after Holm's correction within its family"
+            found[place] = UNDECIDED, AFTER_HOLM
     return found
 
 

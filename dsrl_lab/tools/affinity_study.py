@@ -134,7 +134,7 @@ def _train(name: str, seed: int, setting: str, keep: Path | None) -> dict[str, A
     experiment = experiments.prepare(recipe, held_out=True)
     model, objective, size = as_variant(experiment.model, variant), experiment.objective, recipe.train.input_size
     if not variant.unit:
-        objective = Products(objective.config, objective.upscale_factor, objective.validation, objective.class_weights)
+        objective = Products(**vars(objective))
     for last in fit(
         model, objective, Batches.for_run(experiment.samples, objective.example, recipe.train), recipe.train
     ):
