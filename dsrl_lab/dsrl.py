@@ -217,7 +217,8 @@ class DSRL(nn.Module):
 
     ``sssr`` is "deconvolution" (the authors'), "depthwise", "sub_pixel" (cheap), "bilinear" or "normalised" (control),
     a head of your own, or None for the plain host. ``sisr`` adds a head, or is one; ``affinity`` needs it, and compares
-    means over ``affinity_stride`` output pixels a side. ``detach_sisr`` stops its gradient at the SISR features.
+    means over ``affinity_stride`` output pixels a side, with ``feature_transform=False`` of the host's own features.
+    ``detach_sisr`` stops its gradient at the SISR features.
 
     Raises:
         ValueError: an unknown head, affinity without SISR, or an input the host cannot use.
@@ -238,6 +239,7 @@ class DSRL(nn.Module):
         sisr: bool | SISRHead = True,
         affinity: bool = True,
         affinity_stride: int = 8,
+        feature_transform: bool = True,
         detach_sisr: bool = False,
     ) -> None:
         super().__init__()
@@ -254,10 +256,11 @@ class DSRL(nn.Module):
         self.sisr_head: SISRHead | None = None
         if sisr is not False:
             self.sisr_head = SISRHead(host, upscale_factor=upscale_factor) if sisr is True else sisr
-        self.transform: FeatureTransform | None = None
+        self.transform: FeatureTransform | nn.Identity | None = None
         if affinity and self.sisr_head is not None:
             width = self.sisr_head.project[0].out_channels
-            self.transform = FeatureTransform(host.spec.head_channels, int(width))  # type: ignore[arg-type]
+            transform = FeatureTransform(host.spec.head_channels, int(width))  # type: ignore[arg-type]
+            self.transform = transform if feature_transform else nn.Identity()
 
     def forward(self, image: Tensor) -> DSRLOutput:
         """Run both branches on an image (N, 3, H, W) in [0, 1]."""

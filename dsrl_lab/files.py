@@ -109,18 +109,11 @@ def check_free_space(folder: Path, needed: int) -> None:
 
 
 def read_text(path: str | Path) -> str:
-    r"""Read a text that a person may have written, in UTF-8 with or without a byte order mark.
+    """Read a text that a person may have written, in UTF-8 with or without a byte order mark.
 
     Raises:
         ValueError: another encoding; the file and the first line that shows it are named.
         OSError: the file cannot be read.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = (Path(folder) / "list.txt").write_bytes(b"\xef\xbb\xbfa.png")  # as Notepad writes it
-        ...     read_text(Path(folder) / "list.txt")
-        'a.png'
     """
     content = Path(path).read_bytes()
     try:

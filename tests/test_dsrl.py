@@ -163,6 +163,15 @@ def test_detached_affinity_does_not_reach_the_sisr_head() -> None:
         assert reached is not detach
 
 
+def test_without_the_feature_transform_affinity_compares_the_host_s_own_features() -> None:
+    dsrl, image = full(feature_transform=False).eval(), torch.rand(2, 3, 32, 48)
+    host_, with_it = dsrl.task_model, full()
+    own = host_.forward_head(host_.forward_features(host_.normalise(image))).features
+    torch.testing.assert_close(dsrl(image).task_features, F.adaptive_avg_pool2d(own, (8, 12)))
+    missing = with_it.state_dict().keys() - dsrl.state_dict().keys()
+    assert missing and all(name.startswith("transform.") for name in missing)
+
+
 def test_strict_round_trip() -> None:
     one, other, image = full().eval(), full().eval(), torch.randn(1, 3, 32, 32)
     other.load_state_dict(one.state_dict(), strict=True)

@@ -26,7 +26,7 @@ def verdict(
     runs: Annotated[Path | None, typer.Option(help="Folder with records; data/runs if none.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, one object for each finding.")] = False,
     confirmatory: Annotated[
-        bool, typer.Option("--confirmatory", help="The tests of DESIGN.md, of data/confirmatory, instead.")
+        bool, typer.Option("--confirmatory", help="The tests of data/runs/DESIGN.md instead.")
     ] = False,
 ) -> None:
     """Hold the paper's claims against the records: supported, contradicted, undecided or not tested, and why.
@@ -36,14 +36,14 @@ def verdict(
     or above, and contradicted if its upper end is below it by more than 0.5. Letters after the paper's numbers: P seen
     in the paper, A said by its authors, B second-hand, M measured on public code.
     """
-    from dsrl_lab.results import frames
+    from dsrl_lab.results import families, frames
     from dsrl_lab.results.claims import findings
 
-    records = frames.runs(folder_of_records(runs or Path("data/confirmatory" if confirmatory else "data/runs")))
+    folder = folder_of_records(runs or Path("data/runs"))
     if confirmatory:
-        _decide(records, as_json)
+        _decide(frames.runs(runs) if runs else families.committed(folder.parent), as_json)
         return
-    found = findings(records)
+    found = findings(frames.runs(folder))
     if as_json:
         typer.echo(json.dumps([finding.to_json() for finding in found], indent=2))
         return

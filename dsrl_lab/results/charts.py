@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
+from dsrl_lab.language import translate
 from dsrl_lab.plots.theme import axes_or_current, faded, style_of
-from dsrl_lab.results.frames import summary, wrapped
-from dsrl_lab.results.inference import t_interval
+from dsrl_lab.results.frames import gains, summary, wrapped
+from dsrl_lab.results.inference import SMALLEST, t_interval
 from dsrl_lab.rows import GREY
 
 TERMS: dict[str, tuple[str, float]] = {  # of frames.curves: label of the axis, factor
@@ -77,6 +78,22 @@ def gain_points(
     ax.set_xlabel(xlabel)
     ax.margins(x=0.12)
     return _named(ax, labels)
+
+
+def tested_points(tests: pd.DataFrame, values: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw ``Family.decide``'s tests as ``gain_points``; a broad bar is the interval that decides, the band ± 0.5."""
+    of_tests = [
+        gains(values[values["row"].isin((one.row, one.over))], one.over).assign(adds=translate(one.text))
+        for one in tests.itertuples()
+    ]
+    ax = axes_or_current(ax)
+    ax.axvspan(-SMALLEST, SMALLEST, color=GREY, alpha=0.13, linewidth=0)
+    gain_points(pd.concat(of_tests), y="adds", xlabel="difference (points of mIoU, paired by seed)", ax=ax)
+    for place, one in enumerate(tests.itertuples()):
+        ax.barh(place, one.high - one.low, 0.2, one.low, color=style_of(one.row).color, alpha=0.35, zorder=1)
+        says = f"{one.mean:+.2f} ({one.low:+.2f}, {one.high:+.2f})\n{translate(one.verdict)}"
+        ax.annotate(says, (1.01, place), xycoords=("axes fraction", "data"), va="center")
+    return ax
 
 
 def class_heatmap(values: pd.DataFrame, *, thin: Sequence[str] = (), ax: Axes | None = None) -> Axes:

@@ -39,8 +39,8 @@ def compare(runs: pd.DataFrame, tests: Sequence[Test], *, split: str = "test", d
     result = pd.DataFrame(lines, columns=COLUMNS)
     known = result["p"].notna()
     result.loc[known, "p_holm"] = inference.holm(list(result.loc[known, "p"]))
-    result[["verdict", "reason"]] = [_judged(line) for line in result.itertuples()]
-    return result
+    words = [_judged(line) for line in result.itertuples()]
+    return result.assign(verdict=[word for word, _ in words], reason=[reason for _, reason in words])
 
 
 def _tested(gained: pd.Series, drawn: np.ndarray) -> dict[str, float]:

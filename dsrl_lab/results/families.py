@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import pandas as pd
 
 from dsrl_lab.results.confirm import compare
-from dsrl_lab.results.frames import pick, scores, summary
-from dsrl_lab.results.inference import NOT_TESTED
+from dsrl_lab.results.frames import MIOU, frame, gains, pick, runs, scores, summary
+from dsrl_lab.results.inference import NOT_TESTED, estimate
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Family:
     setting: str
     seeds: range
     questions: tuple[Question, ...]
+    beside: tuple[tuple[str, str], ...]  # (row, other row): differences that the design reports without a test
 
     @property
     def rows(self) -> list[str]:
@@ -37,11 +39,8 @@ class Family:
         """The runs that the questions need and that have not ended, as recipes with their seeds."""
         ended = runs[runs["finished"] & (runs["setting"] == self.setting)]
         there = set(zip(ended["row"].astype(str), ended["seed"], strict=True))
-        return [
-            f"{self.setting}_{row} --seed {seed}"
-            for row, seed in product(self.rows, self.seeds)
-            if (row, seed) not in there
-        ]
+        needed = product(self.rows, self.seeds)
+        return [f"{self.setting}_{row} --seed {seed}" for row, seed in needed if (row, seed) not in there]
 
     def decide(self, runs: pd.DataFrame, *, draws: int = 10_000) -> pd.DataFrame:
         """A line a question: question, text, and ``compare``'s columns; *not tested* until every run has ended."""
@@ -49,15 +48,55 @@ class Family:
         if missing := self.missing(runs):
             reason = f"{len(missing)} of {len(self.rows) * len(self.seeds)} runs have not ended"
             return named.assign(verdict=NOT_TESTED, reason=reason)
-        ended = runs[runs["finished"] & (runs["setting"] == self.setting) & runs["row"].isin(self.rows)]
-        ended = ended[ended["seed"].isin(self.seeds)]
+        ended = self._ended(runs)
         on_val = summary(pick(scores(ended)), ["row"]).set_index("row")["mean"]
         tests = [(one.row, max(one.controls, key=lambda row: float(on_val[row])), None) for one in self.questions]
         return named.join(compare(ended, tests, draws=draws))
 
+    def report(self, runs: pd.DataFrame, *, draws: int = 10_000) -> pd.DataFrame:
+        """``compare``'s columns for the differences beside the questions whose runs have all ended."""
+        ended = self._ended(runs)
+        whole = {row for row, count in ended["row"].value_counts().items() if count == len(self.seeds)}
+        return compare(ended, [(*pair, None) for pair in self.beside if whole.issuperset(pair)], draws=draws)
+
+    def _ended(self, runs: pd.DataFrame) -> pd.DataFrame:
+        return runs[runs["finished"] & (runs["setting"] == self.setting) & runs["seed"].isin(self.seeds)]
+
+
+def committed(data: Path) -> pd.DataFrame:
+    """The runs of ``data/runs`` and of ``data/confirmatory``, where a row waits for the last of its seeds."""
+    return frame([one for name in ("runs", "confirmatory") for one in runs(data / name)["record"]])
+
+
+def texts(compared: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Differences of one setting as texts, in points: by pictures and seeds, by seeds alone, by drive, thin classes.
+
+    ``compared`` is of ``Family.decide`` or ``report``; the columns of tests (question, p, verdict) are there for tests.
+    """
+    table, lines = scores(runs), []
+    table = table[(table["split"] == "test") & (table["protocol"] == "logits")]
+    for one in compared.itertuples():
+        gained = gains(table[table["row"].isin((one.row, one.over))], one.over)
+        line = {"question": one.text} if "text" in compared else {}
+        line |= {"row": f"`{one.row}`", "less": f"`{one.over}`", "seeds": str(one.seeds)}
+        line["mIoU, test"] = f"{one.mean:+.2f} ({one.low:+.2f} to {one.high:+.2f})"
+        parts = {"over seeds alone": pick(gained, MIOU, split=None)}
+        parts |= {drive: part for drive, part in gained[gained["metric"] == "miou"].groupby("drive") if drive}
+        parts |= {name: pick(gained, score, split=None) for name, score in THIN.items()}
+        shown = {name: part["value"] for name, part in parts.items() if len(part)}
+        line |= {name: estimate(values).scaled(100).show(signed=True) for name, values in shown.items()}
+        if "text" in compared:
+            line |= {"p, corrected": f"{one.p_holm:.4f}", "verdict": f"**{one.verdict}**: {one.reason}"}
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+THIN = {"thin classes": "logits.thin_miou", "thin outlines (F)": "logits.thin_boundary_f"}
+
 
 BESIDE, THIS = "Do SISR and FA bring anything beside the head?", "Is it this picture's structure?"
 C, S = "depthwise_figure4", "deconvolution_figure4"  # the whole of each family
+HEADS = ("bilinear", "normalised", "depthwise", "deconvolution")
 FAMILIES = {
     "C": Family(
         "camvid_drives",
@@ -67,6 +106,10 @@ FAMILIES = {
             Question("C2", BESIDE, C, ("depthwise",)),
             Question("C3", THIS, C, (f"{C}_shuffled",)),
         ),
+        (
+            *((row, "baseline") for row in (*HEADS, C, S, f"{C}_shuffled", "equal_cost")),
+            *((S, row) for row in ("deconvolution", "normalised", "equal_cost")),
+        ),
     ),
     "S": Family(
         "streets_towns",
@@ -75,6 +118,11 @@ FAMILIES = {
             Question("S1", "Does the whole bring more than finer labels?", S, ("bilinear",)),
             Question("S2", BESIDE, S, ("deconvolution",)),
             Question("S3", THIS, S, (f"{S}_shuffled",)),
+        ),
+        (
+            *((row, "baseline") for row in ("bilinear", "deconvolution", S, f"{S}_shuffled", "equal_cost")),
+            ("double_input", "baseline"),
+            (S, "equal_cost"),
         ),
     ),
 }

@@ -8,7 +8,9 @@ import pandas as pd
 
 from dsrl_lab.files import whole_file
 from dsrl_lab.language import ENGLISH, LANGUAGES
+from dsrl_lab.results.families import FAMILIES, texts
 from dsrl_lab.results.frames import alike, pick, runs, scores
+from dsrl_lab.results.inference import NOT_TESTED
 from dsrl_lab.results.tables import ablation_table, markdown
 from dsrl_lab.training import record
 
@@ -18,6 +20,8 @@ NOTEBOOKS_BEGIN, NOTEBOOKS_END = "<!-- notebooks: dsrl-lab notebooks build -->",
 READMES = ("README.md", "README.zh-CN.md")
 PAGES = (*READMES, "docs/RESULTS.md")
 SETTINGS = {
+    "camvid_drives": "CamVid's test split, rows that differ in their parts alone: ESPNetv2 width 1.0, released weights",
+    "streets_towns": "Drawn streets at a real scale, another town for each seed: TinyNet from scratch",
     "streets_resolution": "What resolution is worth on drawn streets, another town for each seed (`make reproduce`)",
     "streets_tinynet_45x60": "Drawn streets, TinyNet from scratch (`make reproduce` of version 0.1)",
     "streets_tinynet": "The same at a larger input, whose networks the notebooks show",
@@ -56,6 +60,25 @@ def _heading(title: str, of_setting: pd.DataFrame) -> str:
         f"iterations of {run.batch_size:.0f}; records in `data/runs/{run.setting}`. {what}; "
         "the gain is paired by seed, over the seeds that both rows have."
     )
+
+
+def decided(found: pd.DataFrame, *, beside: bool = False) -> str:
+    """The tests of the confirmatory families whose runs have all ended, in Markdown; also what stands ``beside``."""
+    parts = []
+    for letter, family in FAMILIES.items():
+        tests = family.decide(found)
+        if (tests["verdict"] == NOT_TESTED).any():
+            continue
+        where = f"`data/runs/{family.setting}`, seeds {family.seeds[0]} to {family.seeds[-1]}"
+        parts.append(
+            f"**Family {letter}, decided**: points of mIoU on test, paired by seed; in brackets the 95 % interval over "
+            f"seeds and blocks of pictures, which decides (Holm within the family); records in {where}."
+        )
+        parts.append(markdown(texts(tests, found)))
+        reported = texts(family.report(found), found)
+        if beside and len(reported):
+            parts += [f"**Beside family {letter}**: the same differences of other rows, no test.", markdown(reported)]
+    return "\n\n".join(parts)
 
 
 def super_resolution(found: pd.DataFrame) -> str:
@@ -143,10 +166,16 @@ def notebooks(path: Path) -> str:
     return markdown(pd.DataFrame(table, columns=columns).iloc[:, : 4 if sums[1] else 3])
 
 
+def headlines(found: pd.DataFrame) -> str:
+    """What README shows: the tests that decide, and the main job's table."""
+    return "\n\n".join(filter(None, (decided(found), results(found, HEADLINES))))
+
+
 def everything(folder: Path) -> str:
     """All that docs/RESULTS.md shows: every setting, super-resolution, the pace of training, deployment."""
     found = runs(folder)
     parts = (
+        decided(found, beside=True),
         results(found),
         super_resolution(found),
         training_pace(folder / "training_pace.jsonl"),
@@ -160,7 +189,7 @@ def everything(folder: Path) -> str:
 def update(page: Path, folder: Path) -> bool:
     """Write the tables between the page's markers; say whether that changed it. ValueError without a whole pair."""
     tables: dict[tuple[str, str], Callable[[], str]] = {
-        (BEGIN, END): lambda: results(runs(folder), HEADLINES),
+        (BEGIN, END): lambda: headlines(runs(folder)),
         (ALL_BEGIN, ALL_END): lambda: everything(folder),
         (NOTEBOOKS_BEGIN, NOTEBOOKS_END): lambda: notebooks(folder / "notebooks.jsonl"),
     }

@@ -30,12 +30,12 @@ class Variant:
     changes: tuple[str, ...] = ()  # of the recipe
     task: str = "features"  # or "logits": the class maps before their enlargement
     sisr: str = "features"  # or "image": what the branch draws; or "before activation"
-    transform: bool = True  # {1x1, BatchNorm, ReLU} on the segmentation side
-    activation: bool = True  # its ReLU
+    activation: bool = True  # the ReLU of the feature transform
     centred: bool = False  # means over positions are removed from both maps
     unit: bool = True  # features as unit vectors; else scalar products over the channels' number
 
 
+UNTRANSFORMED = ("network.feature_transform=false",)
 VARIANTS = {
     "kit": Variant(title="as in the kit"),
     "centred": Variant(title="means over positions removed", centred=True),
@@ -47,11 +47,12 @@ VARIANTS = {
     "residual": Variant(title="SISR predicts a residual", changes=("network.sisr_residual=true",)),
     "deepest": Variant(title="SISR from the deepest map (Figure 4)", changes=("network.sisr_fuse=false",)),
     "stride16": Variant(title="1/16 of the output", changes=("network.affinity_stride=16",)),
-    "raw": Variant(title="no transform", transform=False),
+    "raw": Variant(title="no transform", changes=UNTRANSFORMED),
     "products": Variant(title="no unit vectors", unit=False),
-    "logits": Variant(title="class maps against features of as many channels", task="logits", transform=False,
-                      changes=("network.sisr_width=11",)),
-    "logits_image": Variant(title="class maps against the drawn image", task="logits", sisr="image", transform=False),
+    "logits": Variant(title="class maps against features of as many channels", task="logits",
+                      changes=(*UNTRANSFORMED, "network.sisr_width=11")),
+    "logits_image": Variant(title="class maps against the drawn image", task="logits", sisr="image",
+                            changes=UNTRANSFORMED),
     "logits_image_transform": Variant(title="class maps, transformed, against the drawn image", task="logits",
                                       sisr="image"),
 }  # fmt: skip
@@ -73,7 +74,7 @@ class Compared(DSRL):
 
 def as_variant(dsrl: DSRL, variant: Variant) -> Compared:
     """Let a network with feature affinity compare what a variant says, in place."""
-    assert dsrl.transform is not None and dsrl.sisr_head is not None
+    assert dsrl.sisr_head is not None
     dsrl.__class__ = Compared
     assert isinstance(dsrl, Compared)
     dsrl.variant, dsrl.seen = variant, {}
@@ -84,10 +85,9 @@ def as_variant(dsrl: DSRL, variant: Variant) -> Compared:
 
     if variant.task == "logits":
         keep("logits", task_model.get_submodule(task_model.spec.class_layers[-1]))
-        dsrl.transform = FeatureTransform(task_model.num_classes, dsrl.transform[0].out_channels)  # type: ignore[arg-type]
-    if not variant.transform:
-        dsrl.transform = nn.Identity()  # type: ignore[assignment]
-    elif not variant.activation:
+        if isinstance(dsrl.transform, FeatureTransform):
+            dsrl.transform = FeatureTransform(task_model.num_classes, dsrl.transform[0].out_channels)  # type: ignore[arg-type]
+    if isinstance(dsrl.transform, FeatureTransform) and not variant.activation:
         dsrl.transform[2] = nn.Identity()
     keep("image", sisr_head, first=True)
     keep("before activation", sisr_head.refine[-1][1])  # type: ignore[index]

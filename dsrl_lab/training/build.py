@@ -48,7 +48,8 @@ def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, se
         if network.sisr:
             options: Any = {"width": network.sisr_width, "fuse": network.sisr_fuse, "residual": network.sisr_residual}
             sisr = SISRHead(host, upscale_factor=factor, **options)
-        options = {name: getattr(network, name) for name in ("affinity", "affinity_stride", "detach_sisr")}
+        names = ("affinity", "affinity_stride", "feature_transform", "detach_sisr")
+        options = {name: getattr(network, name) for name in names}
         return use_fast_kernels(DSRL(host, upscale_factor=factor, sssr=sssr, sisr=sisr, **options))
 
 

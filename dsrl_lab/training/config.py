@@ -68,6 +68,7 @@ class NetworkConfig(_Checked):
     sisr_residual: bool = False  # SISR predicts what bilinear enlargement misses
     affinity: bool = False  # whether the branches are compared
     affinity_stride: int = 8  # output pixels per position of the affinity matrix
+    feature_transform: bool = True  # on the segmentation side; without, affinity compares the host's own features
     detach_sisr: bool = False  # stop the affinity's gradient at the SISR features
 
     @classmethod

@@ -48,7 +48,7 @@ from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.plots.theme import new_figure, style_of, theme
 from dsrl_lab.results.charts import gain_points, score_bars
 from dsrl_lab.results.claims import findings
-from dsrl_lab.results.families import FAMILIES
+from dsrl_lab.results.families import FAMILIES, committed
 from dsrl_lab.results.figures_runs import all_rows_figure
 from dsrl_lab.results.inference import estimate, smallest_visible
 from dsrl_lab.results.inputs import Inputs, find_checkpoint
@@ -661,7 +661,7 @@ Table(pd.DataFrame(judged, columns=columns), "exploratory verdicts, CamVid 90×1
 # 在相关训练开始之前，三个问题就已写下：使用新的种子，各行之间只有组成部分不同，并在 233 张测试图像上评分。完整的方法比零成本的做法更好吗（C1）？除了头之外，SISR 和 FA 有贡献吗（C2）？起作用的是*这张*图像的结构吗（C3）？最后一个种子训练完之前，不计算任何检验；在那之前，下一个单元格只会说明这一点。
 
 # %%
-decided = FAMILIES["C"].decide(results.runs(lab.root / "data" / "confirmatory"))
+decided = FAMILIES["C"].decide(committed(lab.root / "data"))
 columns = ["question", "text", "over", "mean", "low", "high", "p_holm", "verdict", "reason"]
 shown = [name for name in columns if name in decided]
 Table(decided[shown], "C1 to C3: whole DSRL minus another row, test split (points of mIoU)")

@@ -11,20 +11,20 @@ from typer.testing import CliRunner
 
 from dsrl_lab import cli
 from dsrl_lab.recipes import find_recipe
-from dsrl_lab.results import runs
-from dsrl_lab.results.families import FAMILIES, Family
-from dsrl_lab.results.inference import NOT_TESTED, SUPPORTED, UNDECIDED
+from dsrl_lab.results import gains, runs, scores
+from dsrl_lab.results.families import FAMILIES, Family, texts
+from dsrl_lab.results.inference import NOT_TESTED, SUPPORTED, UNDECIDED, estimate
 from tests.results.conftest import record_lines, write_record
 from tests.results.test_design import DESIGN, SEEDS
 from tests.results.test_frames import counts_of, with_pictures
 
 SMALL = replace(FAMILIES["C"], seeds=range(6, 10))
-GAIN = {"bilinear": 2, "normalised": 1, "depthwise": 6, "depthwise_figure4": 6, "depthwise_figure4_shuffled": 6}
+GAIN = {"baseline": 0, "bilinear": 2, "normalised": 1} | dict.fromkeys(SMALL.rows[3:] + SMALL.rows[:1], 6)
 
 
 def write_family(folder: Path, family: Family = SMALL) -> Path:
     """Runs of a family: its pictures alike but for a row's gain, in pixels, and a little noise of each seed."""
-    for row in family.rows:
+    for row in (*family.rows, "baseline"):
         for seed in family.seeds:
             counts = counts_of(40, 0)
             noise = np.random.default_rng([seed, len(row)]).integers(0, 2, 40)
@@ -60,6 +60,36 @@ def test_a_whole_family_is_decided_against_the_better_free_control(tmp_path: Pat
     assert list(found["question"]) == ["C1", "C2", "C3"] and list(found["verdict"]) == [SUPPORTED, UNDECIDED, UNDECIDED]
     assert list(found["over"]) == ["bilinear", "depthwise", "depthwise_figure4_shuffled"]
     assert found["mean"][0] > 1 and abs(found["mean"][1]) < 0.5
+
+
+def test_what_stands_beside_waits_for_its_own_runs_alone(tmp_path: Path) -> None:
+    folder = write_family(tmp_path)
+    (folder / SMALL.setting / "bilinear_seed9.jsonl").unlink()
+    reported = SMALL.report(runs(folder), draws=200)
+    assert list(zip(reported["row"], reported["over"], strict=True)) == [
+        (row, "baseline") for row in ("normalised", "depthwise", "depthwise_figure4", "depthwise_figure4_shuffled")
+    ]
+    assert SMALL.report(runs(tmp_path / "nothing")).empty
+
+
+def test_differences_as_texts_are_those_of_the_records(tmp_path: Path) -> None:
+    found = runs(write_family(tmp_path))
+    decided = SMALL.decide(found, draws=200)
+    table = texts(decided, found)
+    assert list(table) == [
+        "question", "row", "less", "seeds", "mIoU, test", "over seeds alone", "a", "b", "p, corrected", "verdict"
+    ]  # fmt: skip
+    first, one = table.iloc[0], decided.iloc[0]
+    assert first["mIoU, test"] == f"{one['mean']:+.2f} ({one['low']:+.2f} to {one['high']:+.2f})"
+    assert first["verdict"].startswith("**supported**") and first["less"] == "`bilinear`"
+    of_drive = gains(scores(found)).query("drive == 'a' and seed == 6").set_index("row")["value"]
+    seeds = [
+        gains(scores(found), "bilinear").query(f"drive == 'a' and seed == {seed} and row == 'depthwise_figure4'")
+        for seed in SMALL.seeds
+    ]
+    assert first["a"] == estimate([100 * lines["value"].item() for lines in seeds]).show(signed=True)
+    assert of_drive["depthwise_figure4"] > of_drive["bilinear"]
+    assert "question" not in texts(SMALL.report(found, draws=200), found)
 
 
 def test_the_command_says_how_many_runs_a_family_waits_for(tmp_path: Path) -> None:

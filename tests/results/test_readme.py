@@ -23,6 +23,7 @@ from dsrl_lab.results.readme import (
     SETTINGS,
     deployed,
     everything,
+    headlines,
     notebooks,
     results,
     super_resolution,
@@ -49,6 +50,7 @@ def test_only_what_stands_between_the_markers_changes(tmp_path: Path) -> None:
     assert update(readme, ROOT / "data" / "runs") and not update(readme, ROOT / "data" / "runs")
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("before\n") and "\nbetween\n" in text and text.endswith("after\n") and "old" not in text
+    assert headlines(runs(ROOT / "data" / "runs")) in text
     assert results(runs(ROOT / "data" / "runs"), HEADLINES) in text
 
 
