@@ -72,9 +72,11 @@ def texts(compared: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Differences of one setting as texts, in points: by pictures and seeds, by seeds alone, by drive, thin classes.
 
     ``compared`` is of ``Family.decide`` or ``report``; the columns of tests (question, p, verdict) are there for tests.
+    "of the gap" is the share of what twice the input's sides bring over the baseline, where a row does so.
     """
     table, lines = scores(runs), []
     table = table[(table["split"] == "test") & (table["protocol"] == "logits")]
+    gap = 100 * pick(gains(table[table["row"].isin(("baseline", "double_input"))]), MIOU, split=None)["value"].mean()
     for one in compared.itertuples():
         gained = gains(table[table["row"].isin((one.row, one.over))], one.over)
         line = {"question": one.text} if "text" in compared else {}
@@ -85,10 +87,12 @@ def texts(compared: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         parts |= {name: pick(gained, score, split=None) for name, score in THIN.items()}
         shown = {name: part["value"] for name, part in parts.items() if len(part)}
         line |= {name: estimate(values).scaled(100).show(signed=True) for name, values in shown.items()}
+        if one.over == "baseline" and gap > 0:
+            line["of the gap"] = f"{one.mean / gap:.0%}"
         if "text" in compared:
             line |= {"p, corrected": f"{one.p_holm:.4f}", "verdict": f"**{one.verdict}**: {one.reason}"}
         lines.append(line)
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines).fillna("")
 
 
 THIN = {"thin classes": "logits.thin_miou", "thin outlines (F)": "logits.thin_boundary_f"}

@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 from dsrl_lab import cli
 from dsrl_lab.recipes import find_recipe
 from dsrl_lab.results import gains, runs, scores
+from dsrl_lab.results.confirm import compare
 from dsrl_lab.results.families import FAMILIES, Family, texts
 from dsrl_lab.results.inference import NOT_TESTED, SUPPORTED, UNDECIDED, estimate
 from tests.results.conftest import record_lines, write_record
-from tests.results.test_design import DESIGN, SEEDS
+from tests.results.test_design import DESIGN, ROOT, SEEDS
 from tests.results.test_frames import counts_of, with_pictures
 
 SMALL = replace(FAMILIES["C"], seeds=range(6, 10))
@@ -90,6 +91,14 @@ def test_differences_as_texts_are_those_of_the_records(tmp_path: Path) -> None:
     assert first["a"] == estimate([100 * lines["value"].item() for lines in seeds]).show(signed=True)
     assert of_drive["depthwise_figure4"] > of_drive["bilinear"]
     assert "question" not in texts(SMALL.report(found, draws=200), found)
+
+
+def test_a_row_s_share_of_the_gap_to_twice_the_input_stands_beside_it() -> None:
+    found = runs(ROOT / "data" / "runs" / "streets_resolution")
+    pairs = [("depthwise", "baseline", None), ("double_input", "baseline", None), ("depthwise", "bilinear", None)]
+    compared = compare(found, pairs, draws=20)
+    share, all_of_it, none = texts(compared, found)["of the gap"]
+    assert share == f"{compared['mean'][0] / compared['mean'][1]:.0%}" and (all_of_it, none) == ("100%", "")
 
 
 def test_the_command_says_how_many_runs_a_family_waits_for(tmp_path: Path) -> None:
