@@ -13,15 +13,15 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# **Claim.** A segmentation network with a small input can be trained to give a mask of twice the input's sides. Two extra
-# branches help in training and are removed afterwards. In this kit you see it, measure it and test whether it helps.
+# **Claim.** A segmentation network with a small input can be trained to give a mask of twice the input's sides. Two
+# helpers, a super-resolution branch and a loss that compares features, act in training and are removed afterwards. In this kit you see it, measure it and test whether it helps.
 #
 # Needs: nothing but this kit. Data: drawn street scenes. No internet, no GPU.
 
-# %% [markdown] lang="zh" of="03cc7f9b"
+# %% [markdown] lang="zh" of="2f782cee"
 # # 00 · 从这里开始
 #
-# **主张。** 输入尺寸小，分割网络也能学会输出边长两倍于输入的掩码：训练时有两个辅助分支帮忙，训练完就移除。本套件带你亲眼看到这一点，动手测量，再检验它是否真的有用。
+# **主张。** 输入尺寸小，分割网络也能学会输出边长两倍于输入的掩码：训练时有两个帮手，一个超分辨率分支和一个比较特征的损失，训练完就移除。本套件带你亲眼看到这一点，动手测量，再检验它是否真的有用。
 #
 # 先修：无，只需本套件。数据：合成街景。不需要联网，也不需要 GPU。
 
@@ -313,18 +313,18 @@ with theme():
 #
 # Answer aloud, then open.
 #
-# <details><summary>1. Which of the three parts are left at inference?</summary>SSSR alone. SISR and feature affinity only train the encoder.</details>
+# <details><summary>1. Which of the three parts are left at inference?</summary>SSSR alone. SISR and feature affinity act in training only, through weights that are shared.</details>
 # <details><summary>2. Is the input halved, or the output doubled?</summary>Both views are right: against a full-size network the input is
 # halved, against the small host the output is doubled.</details>
 # <details><summary>3. Which tensors enter feature affinity?</summary>The last features of both branches. Class maps would compare
 # opinions about classes, of which SISR has none.</details>
 
-# %% [markdown] lang="zh" of="c057da65"
+# %% [markdown] lang="zh" of="f31f9da1"
 # ## 带走五个问题
 #
 # 先自己说出答案，再展开核对。
 #
-# <details><summary>1. 三个部分里，推理时还剩哪些？</summary>只剩 SSSR。SISR 和特征亲和只用来训练编码器。</details>
+# <details><summary>1. 三个部分里，推理时还剩哪些？</summary>只剩 SSSR。SISR 和特征亲和只在训练时通过共享的权重起作用。</details>
 # <details><summary>2. 是输入减半，还是输出加倍？</summary>两种说法都对：与全尺寸的网络相比，输入减半；与小输入的宿主网络相比，输出加倍。</details>
 # <details><summary>3. 哪些张量参与特征亲和？</summary>两个分支各自的最后一层特征。如果比较类别图，比的就是对类别的判断，而 SISR 根本不做这种判断。</details>
 

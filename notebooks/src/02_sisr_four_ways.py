@@ -321,10 +321,10 @@ display(reveal("02.cost", costs["srcnn"].macs / costs["espcn"].macs, unit="times
 
 # %% [markdown]
 # SRCNN pays for every weight at four times the positions. ESPCN needs nothing at the large size: its last layer makes four numbers per small pixel, and the shuffle lays them out. In
-# LapSRN and DBPN a large part is transposed convolution, which a `Conv2d`-only counter does not see.
+# DBPN more than half is transposed convolution, in LapSRN 15 %; a `Conv2d`-only counter sees neither.
 
-# %% [markdown] lang="zh" of="1720a8d6"
-# SRCNN 的每个权重都在大尺寸上计算，位置数是小尺寸的四倍。ESPCN 在大尺寸上什么也不用算：最后一层为小图的每个像素算出四个数，像素重排再把它们铺开。LapSRN 和 DBPN 的开销有很大一部分是转置卷积，只认 `Conv2d` 的计数器看不到这一部分。
+# %% [markdown] lang="zh" of="97559df1"
+# SRCNN 的每个权重都在大尺寸上计算，位置数是小尺寸的四倍。ESPCN 在大尺寸上什么也不用算：最后一层为小图的每个像素算出四个数，像素重排再把它们铺开。DBPN 的开销有一半以上是转置卷积，LapSRN 有 15 %；只认 `Conv2d` 的计数器看不到这些。
 
 # %% [markdown]
 # ## Build one yourself: ESPCN
@@ -633,10 +633,10 @@ display(reveal("02.gain", best - scores["bicubic"]["psnr"], unit="dB"), table)
 # %% [markdown]
 # <details><summary>What do you read in it? Then compare with our reading.</summary>
 # SRCNN uses its budget at the large size and gets few steps. The control, one learnt number, is ahead of two networks. So "better than bicubic" proves little; ask for "better than sharpened" too.
-# <br><b>Why is LapSRN below bicubic?</b> Its picture path starts as <i>bilinear</i> enlargement, which is below bicubic. It must first learn the difference, and it is the most expensive: it gets the fewest steps. The full marks show it with
-# enough of them.</details>
+# <br><b>Why is LapSRN below bicubic?</b> Its picture path starts as <i>bilinear</i> enlargement, which is below bicubic. It must first learn the difference, and it is the most expensive: it gets the fewest steps. The full marks show LapSRN
+# after enough steps.</details>
 
-# %% [markdown] lang="zh" of="58b15a17"
+# %% [markdown] lang="zh" of="5827d9ef"
 # <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
 # SRCNN 的预算花在大尺寸上，分到的步数很少。只学了一个数的对照，竟领先于两个网络。可见“比双三次插值好”说明不了多少，还要问“比锐化好吗”。
 # <br><b>LapSRN 为什么低于双三次插值？</b>它的图像通路从<i>双线性</i>放大开始，起点就低于双三次插值，得先学会补上这个差距；而它的开销又最大，分到的步数最少。实心标记是步数足够时的结果。</details>
@@ -690,11 +690,11 @@ digits = {name: 4 if "SSIM" in name else 2 for name in table}
 Table(table.rename_axis("network").reset_index(), "Factor 2, Y, border of 2 pixels left out", digits=digits)
 
 # %% [markdown]
-# **Paper against ours.** Set5 ×2 in the papers: SRCNN 36.66 dB, LapSRN 37.52, D-DBPN 38.09. They trained far longer, the last two on larger sets, and DBPN with a far larger network. Ours: the rows above, minutes of CPU time on 81 pictures. Bicubic agrees with the
-# field's 33.66 within 0.05 dB, so both measure alike. What is missing is training.
+# **Paper against ours.** Set5 ×2 in the papers: SRCNN 36.66 dB, LapSRN 37.52, D-DBPN 38.09. They trained far longer and on larger sets, and DBPN with a far larger network. Ours: the rows above, minutes of CPU time on 81 pictures. Bicubic agrees with the
+# field's 33.66 within 0.05 dB, so both measure alike. What is missing is training, and for DBPN size.
 
-# %% [markdown] lang="zh" of="160248e8"
-# **论文与本项目对照。** 各论文在 Set5 ×2 上的结果：SRCNN 36.66 dB，LapSRN 37.52，D-DBPN 38.09。它们训练的时间长得多，后两个还用了更大的数据集，DBPN 的网络也大得多。本项目的结果见上表，只在 81 张图像上训练了几分钟 CPU 时间。双三次插值与通行的 33.66 相差不到 0.05 dB，可见两边的评分方法一致。差的是训练。
+# %% [markdown] lang="zh" of="2600e5bc"
+# **论文与本项目对照。** 各论文在 Set5 ×2 上的结果：SRCNN 36.66 dB，LapSRN 37.52，D-DBPN 38.09。它们训练的时间长得多，数据集也更大，DBPN 的网络也大得多。本项目的结果见上表，只在 81 张图像上训练了几分钟 CPU 时间。双三次插值与通行的 33.66 相差不到 0.05 dB，可见两边的评分方法一致。差的是训练，DBPN 还差在规模。
 
 # %% [markdown]
 # ## Why DSRL takes the second

@@ -486,14 +486,14 @@ for name in ("BiSeNet", "DABNet"):
 Table(parts, "The three most expensive parts", digits=0)
 
 # %% [markdown]
-# Dilations have a risk: gaps. Two layers with dilation 2 see every other pixel only. Dilations that grow from 1, or branches that are added up
-# from near to far, leave none.
+# Dilations have a risk: gaps. Two layers with dilation 2 see every other pixel only. Dilations that grow slowly from 1, such as 1, 2, 4, 8, leave
+# none; nor do branches that are added up from near to far.
 #
 # ### Exercise 04.4 · gaps
 # *Some thought · the heart of the notebook · 12 minutes.* Follow one output back through the layers and collect the positions it meets.
 
-# %% [markdown] lang="zh" of="360f0878"
-# 空洞卷积有一个风险：留下空隙。连着两个膨胀率为 2 的层，只能隔一个像素看一个。膨胀率从 1 开始递增，或者各支路由近及远相加，就不留空隙。
+# %% [markdown] lang="zh" of="7a20308a"
+# 空洞卷积有一个风险：留下空隙。连着两个膨胀率为 2 的层，只能隔一个像素看一个。膨胀率从 1 开始慢慢递增，例如 1、2、4、8，或者各支路由近及远相加，就不留空隙。
 #
 # ### 练习 04.4 · 空隙
 # *需要思考 · 本章核心 · 12 分钟。* 从一个输出出发，逐层往回走，收集沿途遇到的位置。
@@ -597,12 +597,13 @@ with theme():
     show_figure(figure, alt=about)
 
 # %% [markdown]
-# The control is a dot: the method measures what it should. DABNet's dilations leave islands, a wide field with gaps, as in the exercise. Untrained DeepLabv3+ sees
-# mostly through its shallow map; its pyramid is there, faintly. PSPNet and BiSeNet see the whole picture. Training moves all this; the
+# The control is a dot: the method measures what it should. DABNet's islands are no gaps: its plain 3 × 3 layers fill them, and every pixel has some
+# influence, but most of it lies on a few islands. Untrained DeepLabv3+ sees nearly all through its shallow map; what its pyramid adds is too faint for this
+# scale. PSPNet and BiSeNet see the whole picture. Training moves all this; the
 # architecture limits it.
 
-# %% [markdown] lang="zh" of="855f4b8f"
-# 对照只有一个点：这个方法量的正是该量的东西。DABNet 的膨胀率留下一座座“孤岛”，看得远，却有空隙，正如前面的练习所示。未经训练的 DeepLabv3+ 主要靠浅层特征图来看；金字塔也起作用，只是很淡。PSPNet 和 BiSeNet 看到整张图像。训练会改变这一切，网络结构则限定它能变到哪里。
+# %% [markdown] lang="zh" of="0125d213"
+# 对照只有一个点：这个方法量的正是该量的东西。DABNet 的一座座“孤岛”之间并不是空隙：普通的 3 × 3 层把空隙填上了，每个像素都有影响，只是大部分影响集中在少数几处。未经训练的 DeepLabv3+ 几乎只靠浅层特征图来看；金字塔的那一份太弱，在这个色标上看不出来。PSPNet 和 BiSeNet 看到整张图像。训练会改变这一切，网络结构则限定它能变到哪里。
 
 # %% [markdown]
 # ## Try it: two strangers on one street
@@ -672,16 +673,16 @@ for defect in dict.fromkeys((DEFECT, "as trained", "stride taken away", "stride 
 Table(lines, "TinyNet on 12 drawn streets", digits=1)
 
 # %% [markdown]
-# Symptom to recognise: a checkpoint loads strictly, every shape fits, the finer map costs more, and the score *falls*. Dilation in exchange brings it back
-# within noise: that is the control. A finer deep map does not by itself know more.
+# Symptom to recognise: a checkpoint loads strictly, every shape fits, the finer map costs more, and the score *falls*. Dilation in exchange brings nearly
+# all of it back: that is the control. A finer deep map does not by itself know more.
 #
 # ## Break it: corners
 #
 # There are two ways to enlarge a map, and libraries differ in their default. Take a **perfect** host: the true mask, averaged to its stride.
 # Enlarge its answer both ways. What is lost?
 
-# %% [markdown] lang="zh" of="25de1d82"
-# 要认得的症状：检查点严格加载成功，形状处处吻合，特征图更精细，开销更大，分数却*下降*。用膨胀率补偿之后，分数恢复，差别不超出噪声：这就是对照。深层特征图更精细，并不等于知道得更多。
+# %% [markdown] lang="zh" of="89c81743"
+# 要认得的症状：检查点严格加载成功，形状处处吻合，特征图更精细，开销更大，分数却*下降*。用膨胀率补偿之后，分数几乎全部恢复：这就是对照。深层特征图更精细，并不等于知道得更多。
 #
 # ## 弄坏它：角点
 #

@@ -159,9 +159,9 @@ with theme():
 # ## Predict
 #
 # The authors' head on ESPNetv2, 256 × 512 in, 512 × 1024 out: how many per cent does it add to the host's multiply-adds? And: a trained host scores 52 %
-# mIoU. Put that head on it, freshly drawn. What does the pair score before its first step? Numbers in place of `None`.
+# mIoU. Put that head on it, with new random weights. What does the pair score before its first step? Numbers in place of `None`.
 
-# %% [markdown] lang="zh" of="c18216e0"
+# %% [markdown] lang="zh" of="b4d24f65"
 # ## 先猜一猜
 #
 # 把作者的头装在 ESPNetv2 上，输入 256 × 512，输出 512 × 1024：乘加次数比宿主网络多百分之几？还有：一个训练好的宿主网络，mIoU 为 52 %。给它装上这个头，头的权重刚刚随机初始化。一步都还没有训练时，两者合起来得多少分？把 `None` 换成你猜的数。
@@ -463,12 +463,12 @@ check("05.4", bilinear_start)
 hint("05.4") + solution("05.4")
 
 # %% [markdown]
-# The weight is half of it. BatchNorm follows, and in training it brings *every class map* to mean 0 and deviation 1. The host had learnt that road is
+# The weight alone is not enough. BatchNorm follows, and in training it brings *every class map* to mean 0 and deviation 1. The host had learnt that road is
 # more frequent than pole; that is lost. PReLU then flattens all negative scores. To start where the host is, BatchNorm must give back the mean and
 # deviation that it takes.
 
-# %% [markdown] lang="zh" of="74a778c3"
-# 权重只是一半。后面还有 BatchNorm：训练时，它把*每张类别图*都变成均值 0、标准差 1。宿主网络本来学到了道路比细杆常见，这样一来就丢了。接着，PReLU 又把负的得分全部压小。要从宿主网络现有的水平起步，BatchNorm 拿走的均值和标准差就必须还回来。
+# %% [markdown] lang="zh" of="6ae013f9"
+# 只有权重还不够。后面还有 BatchNorm：训练时，它把*每张类别图*都变成均值 0、标准差 1。宿主网络本来学到了道路比细杆常见，这样一来就丢了。接着，PReLU 又把负的得分全部压小。要从宿主网络现有的水平起步，BatchNorm 拿走的均值和标准差就必须还回来。
 
 
 # %%
@@ -813,17 +813,18 @@ Table(lines, "Three better numbers than there are")
 # - Finer is not better: the host's own grid was never the limit here.
 # - A head that a counter overlooks can nearly double a light host.
 # - A start protects a trained host; it does not gain.
-# - The control is the row to beat. On CamVid a BatchNorm with no head gains; what a head adds beyond it is undecided.
+# - The control is the row to beat. On CamVid finer labels and BatchNorm together gain, with no head. Which of the two it is, and what a head
+#   adds, is undecided.
 #
 # So "no clear gain from a head" is a result. If DSRL gains, it gains through better *features*: SISR and affinity (06, 07).
 
-# %% [markdown] lang="zh" of="3518c09d"
+# %% [markdown] lang="zh" of="f622f0d8"
 # ## 学到了什么
 #
 # - 更精细不等于更好：在这里，宿主网络自己的网格从来不是瓶颈。
 # - 计数器漏掉的一个头，可以使轻量宿主网络的开销几乎翻倍。
 # - 好的起步能保护训练好的宿主网络，但不带来增益。
-# - 真正要超过的，是对照那一行。在 CamVid 上，不加头、只加 BatchNorm 就有增益；头在此之外带来什么，未定。
+# - 真正要超过的，是对照那一行。在 CamVid 上，不加头，更精细的标签加上 BatchNorm 就有增益。是其中哪一个起作用，头又另外带来什么，未定。
 #
 # 所以，“头没有带来明显的增益”也是一个结果。如果 DSRL 有增益，那要靠更好的*特征*：SISR 和特征亲和（06、07）。
 
@@ -831,14 +832,14 @@ Table(lines, "Three better numbers than there are")
 # ## Limits
 #
 # - Twelve pictures, two seeds, twenty steps: enough to see starts, not to rank heads.
-# - The host was trained to the end before; the paper trains host and head together from ImageNet weights.
+# - The host was trained to the end before; the paper trains host and head together; what it starts from is not known [?].
 # - `DeconvolutionHead` follows the release for ESPNetv2; for other hosts it is our reading.
 
-# %% [markdown] lang="zh" of="7c99b61f"
+# %% [markdown] lang="zh" of="71751c07"
 # ## 局限
 #
 # - 十二张图像，两个种子，二十步：足以看清起步，不足以给各种头排名次。
-# - 这里的宿主网络事先已经训练完毕；论文从 ImageNet 权重开始，把宿主网络与头一起训练。
+# - 这里的宿主网络事先已经训练完毕；论文把宿主网络与头一起训练，从什么权重开始则未知 [?]。
 # - `DeconvolutionHead` 遵照作者为 ESPNetv2 发布的代码；用在其他宿主网络上，是我们的理解。
 
 # %% [markdown]
@@ -846,14 +847,14 @@ Table(lines, "Three better numbers than there are")
 #
 # <details><summary>1. What exactly is the baseline?</summary>The plain host. It receives H × W and answers at H × W, half of the picture's sides.</details>
 # <details><summary>2. Why does the head's cost not depend on the host?</summary>It works on class maps: K² and the output's size count.</details>
-# <details><summary>3. What does BatchNorm do to class maps?</summary>It makes all classes equally frequent: mean 0, deviation 1.</details>
+# <details><summary>3. What does BatchNorm do to class maps?</summary>It brings the scores of every class to mean 0 and deviation 1, so the host's knowledge of which class is frequent is lost until its scale and shift have learnt it again.</details>
 
-# %% [markdown] lang="zh" of="09f82ca6"
+# %% [markdown] lang="zh" of="7c26c94c"
 # ## 带走五个问题
 #
 # <details><summary>1. 基线究竟是什么？</summary>普通的宿主网络。它接收 H × W，输出也是 H × W，边长是图像的一半。</details>
 # <details><summary>2. 头的开销为什么与宿主网络无关？</summary>它处理的是类别图：起作用的是 K² 和输出的尺寸。</details>
-# <details><summary>3. BatchNorm 对类别图做了什么？</summary>它使所有类别一样常见：均值 0，标准差 1。</details>
+# <details><summary>3. BatchNorm 对类别图做了什么？</summary>它把每个类别的得分都变成均值 0、标准差 1。宿主网络原本知道哪些类别常见，这一点就丢了，要等它的缩放和平移重新学会。</details>
 
 # %% [markdown]
 # <details><summary>4. Which control shows that a gain is more than further training?</summary>The bilinear head, trained for the same steps: it has no weights of its own.</details>

@@ -542,15 +542,15 @@ records = {row: train(model, configs[row], row) for row, model in models.items()
 # %% [markdown]
 # ## Main task, auxiliary task
 #
-# Segmentation is the **main** task. SISR is **auxiliary**: nobody asks for its picture. Its only effect on the result is a gradient on the
-# shared encoder. Once the encoder is trained, that effect is in the weights. So SISR may be dropped.
+# Segmentation is the **main** task. SISR is **auxiliary**: nobody asks for its picture. It acts on the result in training only: by its own gradient on
+# the shared encoder, and as the map that FA compares with. Once the network is trained, that effect is in the weights. So SISR may be dropped.
 #
 # Does its gradient help? Compare directions. A cosine near 1 pulls the same way as the main task, 0 pulls sideways, below 0 fights it.
 
-# %% [markdown] lang="zh" of="1a16a7f4"
+# %% [markdown] lang="zh" of="d96cb1f1"
 # ## 主任务与辅助任务
 #
-# 分割是**主任务**，SISR 是**辅助任务**：没有人要它重建的图像。它对结果的唯一作用，是传给共享编码器的那份梯度。编码器一旦训练好，这份作用就留在权重里了，所以 SISR 可以去掉。
+# 分割是**主任务**，SISR 是**辅助任务**：没有人要它重建的图像。它只在训练时影响结果：一是传给共享编码器的梯度，二是作为 FA 用来比较的特征图。网络一旦训练好，这份作用就留在权重里了，所以 SISR 可以去掉。
 #
 # 它的梯度有帮助吗？比较方向就知道。余弦接近 1，说明与主任务同向；0 表示方向正交，互不相干；小于 0 则是在与主任务作对。
 
@@ -886,14 +886,14 @@ Table(
 #
 # <details><summary>1. Which two tensors enter FA?</summary>The last features before each prediction: the host's, transformed, and SISR's. Not class maps, not colours.</details>
 # <details><summary>2. What is the learning rate of the last step?</summary>Not zero: the start times (1/n) to the power 0.9. Zero belongs to the step after it.</details>
-# <details><summary>3. Your SISR loss does not fall, and the score drops. What do you test first?</summary>Whether SISR's parameters change at all in one step.</details>
+# <details><summary>3. Your SISR loss stays far above what it should be. What do you test first?</summary>Whether SISR's parameters change at all in one step.</details>
 
-# %% [markdown] lang="zh" of="64807f5c"
+# %% [markdown] lang="zh" of="ae137986"
 # ## 带走五个问题
 #
 # <details><summary>1. 哪两个张量参与 FA？</summary>各自预测层之前的最后一层特征：宿主网络的特征（经过特征变换）和 SISR 的特征。不是类别图，也不是颜色。</details>
 # <details><summary>2. 最后一步的学习率是多少？</summary>不是零，而是初始值乘以 (1/n) 的 0.9 次方。零属于再往后的一步。</details>
-# <details><summary>3. 你的 SISR 损失不下降，分数反而变低。先检查什么？</summary>检查一步训练之后，SISR 的参数有没有变化。</details>
+# <details><summary>3. 你的 SISR 损失一直远高于应有的水平。先检查什么？</summary>检查一步训练之后，SISR 的参数有没有变化。</details>
 
 # %% [markdown]
 # <details><summary>4. What must a checkpoint hold besides weights?</summary>The momentum and the number of the step. All draws follow from the seed and that number.</details>

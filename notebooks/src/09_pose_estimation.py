@@ -551,14 +551,14 @@ with theme():
     show_figure(figure, alt="Gains over the baseline in PCK at 0.2 on Leeds Sports Pose, by row, with intervals")
 
 # %% [markdown]
-# **Paper against ours.** The abstract claims +2 points of mAP at the same FLOPs, on COCO with HRNet-w32 [P], and prints no table for pose. That
+# **Paper against ours.** The abstract claims +2 points of mAP at the same FLOPs, on COCO with HRNet-w32 [P]; we have seen no table for pose [?]. That
 # claim is *not tested* here: ours is `PCK`, with a network 150 times smaller, from scratch on 960 people.
 #
 # What these records suggest: finer heat-maps, bilinear or by SSSR, change nothing that three seeds can show. SISR and FA cost points. So does FA
 # of *another* person, which has no structure to teach.
 
-# %% [markdown] lang="zh" of="78172107"
-# **论文与本项目对照。** 论文摘要声称：用 HRNet-w32，在 COCO 上，FLOPs 相同而 mAP 高 2 个百分点 [P]；但没有给出姿态估计的表格。这项主张在这里*未检验*：我们用的是 `PCK`，网络规模只有它的 1/150，在 960 个人上从随机权重开始训练。
+# %% [markdown] lang="zh" of="27c0ca3d"
+# **论文与本项目对照。** 论文摘要声称：用 HRNet-w32，在 COCO 上，FLOPs 相同而 mAP 高 2 个百分点 [P]；我们没有见到姿态估计的表格 [?]。这项主张在这里*未检验*：我们用的是 `PCK`，网络规模只有它的 1/150，在 960 个人上从随机权重开始训练。
 #
 # 这些记录提示：热图变细，无论靠双线性放大还是 SSSR，三个种子都看不出差别。加上 SISR 和 FA，分数下降。让 FA 用*另一个*人的特征，分数同样下降，而那里并没有可供学习的结构。
 
@@ -627,32 +627,32 @@ with theme():
 #
 # - The framework carries over: another host, another loss, the same `DSRL`, and nothing extra when deployed.
 # - Details decide before any method does: half pixels, the loss's scale, whose torso.
-# - A second wish needs room. Eight channels that must also redraw the picture have fewer left for joints. The paper's encoder has four times as many.
+# - Here SISR and FA cost points. A likely reason, not tested: eight channels must also redraw the picture; the paper's encoder has 32.
 # - A score needs its floor (mean pose) and its ceiling (a perfect heat-map) beside it.
 
-# %% [markdown] lang="zh" of="77786453"
+# %% [markdown] lang="zh" of="7435b15d"
 # ## 学到了什么
 #
 # - 这个框架可以迁移：换一个宿主网络，换一个损失，还是同一个 `DSRL`，部署时没有任何多余的部分。
 # - 方法还没起作用，细节就已决定成败：半个像素、损失的尺度、用谁的躯干。
-# - 多一项任务，就要多一些容量。八个通道若还要重画图像，留给关节点的就少了。论文的编码器有四倍的通道。
+# - 在这里，加上 SISR 和 FA 分数下降。可能的原因（未检验）：八个通道还要重画图像，而论文的编码器有 32 个。
 # - 一个分数旁边要有它的下限（平均姿态）和上限（完美的热图）。
 
 # %% [markdown]
 # ## Limits
 #
-# - Drawn people have two dozen poses and stand upright, so the mean pose scores well on them.
-# - 960 real people are few: HRNet's release takes 210 epochs of 150,000. Their own paper says that many of their marks are wrong.
+# - Drawn people walk, stand, wait, telephone or cycle, and do little else, so the mean pose scores well on them.
+# - 960 real people are few: HRNet's release takes 210 epochs of 150,000. The data set's own paper says that many of its marks are wrong.
 # - The person's box is given. A detector's errors are not in these scores.
-# - `coco_hrnet_128_dsrl` is the paper's setting, for GPUs. Nobody has run it here.
+# - `coco_hrnet_128_dsrl` has the paper's network and data; its size, schedule and start are ours. It is for GPUs, and nobody has run it here.
 
-# %% [markdown] lang="zh" of="eaa3e389"
+# %% [markdown] lang="zh" of="63c6f79e"
 # ## 局限
 #
-# - 合成人物只有二十几种姿态，而且都直立着，所以平均姿态在他们身上分数很高。
+# - 合成人物只会走路、站立、等待、打电话或骑车，所以平均姿态在他们身上分数很高。
 # - 960 个真人太少：HRNet 发布的配置在 150,000 人上训练 210 个轮次。这个数据集的论文自己也说，许多标注是错的。
 # - 人的框是给定的，这些分数不含检测器的误差。
-# - `coco_hrnet_128_dsrl` 是论文的设置，要用 GPU，还没有人在本套件中运行过。
+# - `coco_hrnet_128_dsrl` 用论文的网络和数据；尺寸、学习率安排和初始权重是我们定的。它要用 GPU，还没有人在本套件中运行过。
 
 # %% [markdown]
 # ## Five questions to take along

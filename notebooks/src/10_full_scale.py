@@ -13,16 +13,16 @@
 # %% [markdown]
 # # 10 · Full scale, an appendix
 #
-# **Claim.** The paper's experiment can be planned before a GPU is rented, to a factor of three. Its numbers of cost cannot be reproduced as printed:
-# they leave out half of what is computed.
+# **Claim.** The paper's experiment can be planned before a GPU is rented, to a factor of three. The costs that its authors state [A] cannot be
+# reproduced: they leave out nearly half of what is computed.
 #
 # Measured: about half a minute of CPU time on one core, 1.0 GB of memory. Data: none; Cityscapes needs an account of your own. Needs: 05 for the SSSR head, 06
 # for affinity. No internet, no GPU: this notebook plans, it does not rent.
 
-# %% [markdown] lang="zh" of="a865a5a5"
+# %% [markdown] lang="zh" of="85d11ddd"
 # # 10 · 全规模实验（附录）
 #
-# **主张。** 租用 GPU 之前就能规划论文的实验，误差在三倍以内。论文给出的开销数字则无法复现：它们漏掉了一半的计算量。
+# **主张。** 租用 GPU 之前就能规划论文的实验，误差在三倍以内。作者给出的开销数字 [A] 则无法复现：它们漏掉了将近一半的计算量。
 #
 # 实测：单核约半分钟 CPU 时间，内存 1.0 GB。数据：无；Cityscapes 需要自己的账户。先修：05（SSSR 头）、06（特征亲和）。不需要联网，也不需要 GPU：本笔记本只做规划，不租机器。
 
@@ -167,14 +167,14 @@ Table(
 )
 
 # %% [markdown]
-# Small differences, such as 674.46 against 674.78, come from corners like a twentieth class. A factor of two never does. Equal counts are not equal
-# seconds either: a head works on maps of the *output's* size, and memory traffic takes its time (`dsrl-lab bench deployment`).
+# A difference as small as 674.46 against 674.78 can come from details of the counter. (It is not the twentieth class: with 19 it is 666.4.) A factor of
+# two never comes from details. Equal counts are not equal seconds either: a head works on maps of the *output's* size, and memory traffic takes its time (`dsrl-lab bench deployment`).
 #
 # ### Exercise 10.1 · what a table means
 # *Easy · useful · 4 minutes.* HRNet's paper says 7.1 GFLOPs for 7.645 · 10⁹ multiply-adds. Bring a table's number back to multiply-adds.
 
-# %% [markdown] lang="zh" of="d624b02c"
-# 674.46 与 674.78 这样的小差别，来自第二十个类别之类的细节；差一倍，就决不会是细节造成的。乘加次数相等，用时也未必相等：头处理的是*输出*尺寸的特征图，读写内存也要时间（`dsrl-lab bench deployment`）。
+# %% [markdown] lang="zh" of="524a5570"
+# 674.46 与 674.78 这样的小差别，可能来自计数器的细节（并不是因为第二十个类别：19 个类别时是 666.4）；差一倍，就决不会是细节造成的。乘加次数相等，用时也未必相等：头处理的是*输出*尺寸的特征图，读写内存也要时间（`dsrl-lab bench deployment`）。
 #
 # ### 练习 10.1 · 表中数字的含义
 # *简单 · 建议做 · 4 分钟。* 7.645 · 10⁹ 次乘加，在 HRNet 的论文里写作 7.1 GFLOPs。请把表中的数字还原成乘加次数。
@@ -229,14 +229,14 @@ Table(
 
 # %% [markdown]
 # 0.4 points remain of 5.0, within the reading error. This does not say that DSRL does nothing. A head can be made cheap, and a smaller input has other
-# merits. It says that the *printed* comparison rests on the counter.
+# merits. It says that the comparison at equal *stated* cost rests on the counter.
 #
 # ## The recipes
 #
 # A recipe is a function; the command line knows it by name. `--set` changes a field, and the change stands in the record.
 
-# %% [markdown] lang="zh" of="b5ef5137"
-# 5.0 个百分点只剩下 0.4，落在读图误差之内。这并不是说 DSRL 没有用：头可以做得便宜，较小的输入也有别的好处。它只说明，论文中*写出的*比较取决于怎么计数。
+# %% [markdown] lang="zh" of="0eda5ca9"
+# 5.0 个百分点只剩下 0.4，落在读图误差之内。这并不是说 DSRL 没有用：头可以做得便宜，较小的输入也有别的好处。它只说明，在*所声称的*开销相等时作出的比较，取决于怎么计数。
 #
 # ## 配方
 #
@@ -257,7 +257,8 @@ Table(
 )
 
 # %% [markdown]
-# One GPU, eight, and eight machines of eight differ in the launcher only:
+# One GPU and eight run the same training; on one, `accumulate` takes the batch in four parts. Eight machines of eight need a larger batch, and with it
+# another learning rate and fewer iterations (exercise 10.2):
 #
 # ```bash
 # dsrl-lab train cityscapes_espnetv2_dsrl --data CITYSCAPES --set train.accumulate=4
@@ -270,8 +271,8 @@ Table(
 # A stopped job goes on with `--resume`, bit for bit: what a step draws follows from the seed and its number. Each row of an ablation gets the same
 # number of iterations.
 
-# %% [markdown] lang="zh" of="5451bf47"
-# 一块 GPU、八块 GPU、八台各有八块 GPU 的机器，只是启动方式不同：
+# %% [markdown] lang="zh" of="524f53d7"
+# 一块 GPU 与八块 GPU 做的是同一次训练；只有一块时，`accumulate` 把一个批分成四份来算。八台各有八块 GPU 的机器需要更大的批，学习率和迭代次数也要随之改变（练习 10.2）：
 #
 # ```bash
 # dsrl-lab train cityscapes_espnetv2_dsrl --data CITYSCAPES --set train.accumulate=4
@@ -371,13 +372,13 @@ with theme():
     show_figure(figure, alt="Hours for the network, for reading files and for feature affinity at three input sizes")
 
 # %% [markdown]
-# At 256×512 ESPNetv2 is so cheap that an A100 waits for PNG files. What helps: more cores for each GPU, pictures decoded once and kept, or copies at half
-# size. At 512×1024 it waits for **FA**. What helps: `train.affinity_precision=bfloat16` (tensor cores; planned at half of their peak, not yet measured),
+# At 256×512 ESPNetv2 is so cheap that an A100 waits for PNG files, unless the pictures fit into a quarter of the free memory (25 GB): training keeps them
+# there, and reading takes about one hour. What else helps: more cores for each GPU, or copies at half size. At 512×1024 it waits for **FA**. What helps: `train.affinity_precision=bfloat16` (tensor cores; planned at half of their peak, not yet measured),
 # `train.affinity_positions=4096` (a sample, an unbiased estimate), or a coarser grid (`network.affinity_stride=16`: a sixteenth of the pairs; that is
-# another experiment). `dsrl-lab cost --plan` shows the hours of each.
+# another experiment). `dsrl-lab cost --plan` shows the hours of the first two.
 
-# %% [markdown] lang="zh" of="58a5ff54"
-# 在 256×512 上，ESPNetv2 的计算量太小，A100 要等 PNG 文件。对策：每块 GPU 配更多 CPU 核心，图像解码一次后留在内存里，或者事先存一份边长减半的副本。在 512×1024 上，它等的是 **FA**。对策：`train.affinity_precision=bfloat16`（使用张量核心；规划时按其峰值的一半计，尚未实测），`train.affinity_positions=4096`（抽样，是无偏估计），或者更粗的网格（`network.affinity_stride=16`：位置对只有十六分之一，但那已是另一个实验）。`dsrl-lab cost --plan` 会显示各种做法需要的小时数。
+# %% [markdown] lang="zh" of="dbef0470"
+# 在 256×512 上，ESPNetv2 的计算量太小，A100 要等 PNG 文件，除非全部图像放得进空闲内存的四分之一（25 GB）：训练会把它们留在内存里，读取只要一小时左右。其他对策：每块 GPU 配更多 CPU 核心，或者事先存一份边长减半的副本。在 512×1024 上，它等的是 **FA**。对策：`train.affinity_precision=bfloat16`（使用张量核心；规划时按其峰值的一半计，尚未实测），`train.affinity_positions=4096`（抽样，是无偏估计），或者更粗的网格（`network.affinity_stride=16`：位置对只有十六分之一，但那已是另一个实验）。`dsrl-lab cost --plan` 会显示前两种做法需要的小时数。
 
 # %% [markdown]
 # ## Feature affinity at full size
@@ -522,14 +523,14 @@ Table(
 # ## Five questions to take along
 #
 # <details><summary>1. Which three questions do you ask a table of FLOPs?</summary>Which layers, one or two for a multiply-add, and which G.</details>
-# <details><summary>2. What does an A100 wait for, at 256×512 and at 512×1024?</summary>For PNG files, then for feature affinity.</details>
+# <details><summary>2. What does an A100 wait for, at 256×512 and at 512×1024?</summary>For PNG files, unless they are kept in memory; then for feature affinity.</details>
 # <details><summary>3. What happens to the loss if each process divides by its own pixels?</summary>It becomes another loss: pixels of sparsely labelled pictures count more.</details>
 
-# %% [markdown] lang="zh" of="68bd13ae"
+# %% [markdown] lang="zh" of="0e5b69ec"
 # ## 带走五个问题
 #
 # <details><summary>1. 看到一张 FLOPs 表，要问哪三个问题？</summary>数了哪些层，一次乘加算一次还是两次，G 是哪个 G。</details>
-# <details><summary>2. 在 256×512 和 512×1024 上，A100 各在等什么？</summary>前者等 PNG 文件，后者等特征亲和。</details>
+# <details><summary>2. 在 256×512 和 512×1024 上，A100 各在等什么？</summary>前者等 PNG 文件（除非图像留在内存里），后者等特征亲和。</details>
 # <details><summary>3. 若每个进程都除以自己的像素数，损失会怎样？</summary>变成另一个损失：标注稀少的图像，每个像素的权重更大。</details>
 
 # %% [markdown]
