@@ -83,5 +83,5 @@ lock: $(VENV)/.dev  ## Write requirements.lock again, of the newest versions tha
 	$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock" \
 		--extra lab --extra export --extra video --extra dev -q -o requirements.lock
 
-clean:  ## Remove the virtual environment and caches; runs and data stay
+clean:  ## Remove the virtual environments, the built site and caches; runs and data stay
 	rm -rf $(VENV) .venv-class build/site site/node_modules .pytest_cache .ruff_cache .mypy_cache .import_linter_cache *.egg-info

@@ -25,7 +25,7 @@ def _print(text: str) -> None:
 @app.command()
 def release(
     course: Annotated[Path, typer.Argument(help="Folder of the course; it is made if it is not there.")],
-    only: Annotated[list[str] | None, typer.Option(help="Numbers of notebooks, 06; all with exercises.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Numbers of notebooks, 06; 02 to 09 by default.")] = None,
     per_student: Annotated[
         bool | None, typer.Option("--per-student/--one-for-all", help="Constants of their own, or not; else as before.")
     ] = None,
@@ -87,7 +87,7 @@ def grade(
     jobs: Annotated[int, typer.Option(min=0, help="Submissions at once; 0: as many as there are cores.")] = 0,
     student: Annotated[list[str] | None, typer.Option(help="Grade these alone; the tables keep the others.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Grade even what has a grade.")] = False,
-    late: Annotated[str, typer.Option(metavar="POLICY", help="none, zero, or percent lost a day late: 10.")] = "none",
+    late: Annotated[str, typer.Option(metavar="POLICY", help="none, zero, or percent lost a day begun: 10.")] = "none",
     unsafe: Annotated[bool, typer.Option("--unsafe", help="No sandbox: students' code may do what you may.")] = False,
     language: LanguageOption = ENGLISH,
 ) -> None:

@@ -18,7 +18,7 @@ def list_entries() -> None:
 
     from dsrl_lab.tools.fetch.download import available
 
-    table = Table(title="data sets and weights that can be fetched (streets and photos need no fetching)")
+    table = Table(title="data sets and weights (0 files: data check NAME says how to get them by hand)")
     for column in ("name", "files", "MB", "licence"):
         table.add_column(column, justify="right" if column in ("files", "MB") else "left")
     for name, entry in available().items():
@@ -57,6 +57,6 @@ def check(
             report = folder_check.check(name, progress=progress)
     else:
         report = verify(name, root)
-    output.print(str(report))
+    output.print(str(report), markup=False)
     if not report.ok:
         raise typer.Exit(1)

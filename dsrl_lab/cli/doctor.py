@@ -68,7 +68,7 @@ def _packages() -> list[Finding]:
     findings = []
     for text in importlib.metadata.requires("dsrl-lab") or []:
         requirement = Requirement(text)
-        extra = next((e for e in ("lab", "class", "export", "dev") if f'extra == "{e}"' in text), None)
+        extra = next((e for e in ("lab", "class", "export", "video", "dev") if f'extra == "{e}"' in text), None)
         marker = requirement.marker
         if extra in ("dev", "class") or (marker and not marker.evaluate({"extra": extra or ""})):
             continue

@@ -18,11 +18,11 @@ InputSize = Annotated[tuple[int, int] | None, typer.Option(help="H W that the ne
 def evaluate(
     checkpoint: Network,
     dataset: Annotated[str, typer.Option(help="streets, camvid, cityscapes, folder; street_people, lsp, coco.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set (drawn data needs none).")] = None,
     split: Annotated[str, typer.Option(help="Any split that is there.")] = "val",
     protocol: Annotated[str, typer.Option(help="logits or labels, which are enlarged; all: a table.")] = "logits",
     input_size: InputSize = None,
-    length: Annotated[int, typer.Option(min=1, help="How many pictures are drawn (streets only).")] = 100,
+    length: Annotated[int, typer.Option(min=1, help="How many pictures are drawn (drawn data only).")] = 100,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirror image (people only).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -21,9 +21,9 @@ def export(
     ] = None,
     input_size: InputSize = None,
     dataset: Annotated[str, typer.Option(help="For int8 and --score; the checkpoint's by default.")] = "",
-    data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set (drawn data needs none).")] = None,
     score: Annotated[bool, typer.Option("--score", help="Score the file and PyTorch on val: the loss.")] = False,
-    length: Annotated[int, typer.Option(min=1, help="How many pictures are drawn for val (streets only).")] = 100,
+    length: Annotated[int, typer.Option(min=1, help="How many pictures are drawn for val (drawn data only).")] = 100,
     record: Record = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -25,13 +25,13 @@ ListRecipes = Annotated[bool, typer.Option("--list", help="List the recipes and 
 
 def train(
     recipe: Annotated[str, typer.Argument(help="<setting>_<row>, for example camvid_espnetv2_dsrl; see --list.")] = "",
-    data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set (drawn data needs none).")] = None,
     out: Out = None,
     seed: Annotated[int, typer.Option(help="Of initial weights, order and augmentation.")] = 0,
     resume: Resume = False,
     held_out: Annotated[bool, typer.Option("--held-out", help="Score on the last quarter of train, not val.")] = False,
     changes: Changes = None,
-    pictures: Annotated[tuple[int, int] | None, typer.Option(help="Drawn for train and val (streets only).")] = None,
+    pictures: Annotated[tuple[int, int] | None, typer.Option(help="Drawn for train and val (drawn data only).")] = None,
     encoder_weights: Annotated[
         str | None, typer.Option(help="Of the encoder: a file, torchvision's name, none.")
     ] = None,
@@ -188,7 +188,7 @@ def keep(
 
 def score_again(
     folder: Annotated[Path, typer.Argument(help="Holds finished segmentation runs, at any depth.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of the data set (streets needs none).")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set (drawn data needs none).")] = None,
 ) -> None:
     """Score finished runs again: older records gain newer measures, and every mIoU must be what its record says."""
     from dsrl_lab.results import release_runs

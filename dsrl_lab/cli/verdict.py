@@ -31,10 +31,11 @@ def verdict(
 ) -> None:
     """Hold the paper's claims against the records: supported, contradicted, undecided or not tested, and why.
 
-    Gains are paired by seed, with 95 % t-intervals; the findings of one claim are corrected together (Holm); one seed
-    settles nothing. A claim with a size is supported only if the interval's lower end is within 0.5 points of that size
-    or above, and contradicted if its upper end is below it by more than 0.5. Letters after the paper's numbers: P seen
-    in the paper, A said by its authors, B second-hand, M measured on public code.
+    Gains are paired by seed, with 95 % t-intervals; findings of one claim by one way of scoring are corrected together
+    (Holm); one seed settles nothing. With --confirmatory the intervals are those of the design, over seeds and
+    pictures. A claim with a size is supported only if the interval's lower end is within 0.5 points of that size or
+    above, and contradicted if its upper end is below it by more than 0.5. Letters after the paper's numbers: P seen in
+    the paper, A said by its authors, B second-hand, M measured on public code.
     """
     from dsrl_lab.results import families, frames
     from dsrl_lab.results.claims import findings

@@ -133,7 +133,7 @@ def open_people(
     if dataset == "street_people":
         return DecodedPeople(StreetPeople(split, size=size, length=length))
     if root is None:
-        raise ValueError(f"{dataset} needs its folder: give --data ROOT (dsrl-lab data list says where it comes from)")
+        raise ValueError(f"{dataset} needs its folder: give --data ROOT (dsrl-lab data check lsp_extended)")
     return DecodedPeople(LspExtended(root, split, box="joints") if dataset == "lsp" else CocoKeypoints(root, split))
 
 

@@ -169,9 +169,9 @@ def cityscapes(host: str, input_size: tuple[int, int]) -> Recipe:
 
     256x512 is Table 1's, all five sizes are Figure 1's. Its encoders start from ImageNet, as these do: torchvision's
     file is fetched; for ESPNetv2 it is EdgeNets' own (``--encoder-weights FILE``). The paper does not give its epochs,
-    batch size, crop or augmentation: 90,000 iterations of 16 are ours; ``--set train.accumulate=4`` gives the same step
-    in four parts. Command: ``torchrun --nproc-per-node 8 -m dsrl_lab train cityscapes_espnetv2_dsrl --data ROOT``, on
-    GPUs with bfloat16; hours and memory: ``dsrl-lab cost --plan``.
+    batch size, crop or augmentation: 90,000 iterations of 16 are ours; ``--set train.accumulate=4`` takes the step in
+    four parts (BatchNorm sees one at a time). Command: ``torchrun --nproc-per-node 8 -m dsrl_lab train
+    cityscapes_espnetv2_dsrl --data ROOT``, on GPUs with bfloat16; hours and memory: ``dsrl-lab cost --plan``.
     """
     whole = 2 * input_size[0] / 1024
     size = "" if input_size == CITYSCAPES_SIZES[0] else f"_{input_size[0]}x{input_size[1]}"

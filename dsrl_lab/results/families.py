@@ -23,7 +23,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Family:
-    """Questions that are corrected together."""
+    """Questions that are corrected together; without any it is an estimation."""
 
     setting: str
     seeds: range
@@ -85,6 +85,7 @@ def texts(compared: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         parts = {"over seeds alone": pick(gained, MIOU, split=None)}
         parts |= {drive: part for drive, part in gained[gained["metric"] == "miou"].groupby("drive") if drive}
         parts |= {name: pick(gained, score, split=None) for name, score in THIN.items()}
+        parts["all outlines (F)"] = gained[gained["metric"] == "boundary_f"].groupby("seed")[["value"]].mean()
         shown = {name: part["value"] for name, part in parts.items() if len(part)}
         line |= {name: estimate(values).scaled(100).show(signed=True) for name, values in shown.items()}
         if one.over == "baseline" and gap > 0:
@@ -128,5 +129,11 @@ FAMILIES = {
             ("double_input", "baseline"),
             (S, "equal_cost"),
         ),
+    ),
+    "C, four times as long": Family(
+        "camvid_drives_long", range(6, 10), (), (("normalised", "baseline"), (C, "baseline"), (C, "normalised"))
+    ),
+    "S, 400 scenes": Family(
+        "streets_towns_400", range(100, 106), (), (("bilinear", "baseline"), (S, "baseline"), (S, "bilinear"))
     ),
 }

@@ -58,7 +58,7 @@ def all_rows_figure(inputs: Inputs) -> Drawing:
 def decided_figure(inputs: Inputs) -> Drawing:
     """The confirmatory tests whose runs have all ended: seeds, both intervals, and the word."""
     decided = {letter: family.decide(inputs.runs) for letter, family in FAMILIES.items()}
-    decided = {letter: tests for letter, tests in decided.items() if "mean" in tests}
+    decided = {letter: tests for letter, tests in decided.items() if "mean" in tests and len(tests)}
     if not decided:
         raise MissingInputError("no family of confirmatory tests has all its runs")
     values = pick(scores(inputs.runs), split="test")

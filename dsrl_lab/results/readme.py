@@ -21,7 +21,9 @@ READMES = ("README.md", "README.zh-CN.md")
 PAGES = (*READMES, "docs/RESULTS.md")
 SETTINGS = {
     "camvid_drives": "CamVid's test split, rows that differ in their parts alone: ESPNetv2 width 1.0, released weights",
+    "camvid_drives_long": "The same, trained four times as long",
     "streets_towns": "Drawn streets at a real scale, another town for each seed: TinyNet from scratch",
+    "streets_towns_400": "The same with 400 training scenes in place of 3,000",
     "streets_resolution": "What resolution is worth on drawn streets, another town for each seed (`make reproduce`)",
     "streets_tinynet_45x60": "Drawn streets, TinyNet from scratch (`make reproduce` of version 0.1)",
     "streets_tinynet": "The same at a larger input, whose networks the notebooks show",
@@ -65,19 +67,17 @@ def _heading(title: str, of_setting: pd.DataFrame) -> str:
 def decided(found: pd.DataFrame, *, beside: bool = False) -> str:
     """The tests of the confirmatory families whose runs have all ended, in Markdown; also what stands ``beside``."""
     parts = []
-    for letter, family in FAMILIES.items():
+    for name, family in FAMILIES.items():
         tests = family.decide(found)
-        if (tests["verdict"] == NOT_TESTED).any():
-            continue
-        where = f"`data/runs/{family.setting}`, seeds {family.seeds[0]} to {family.seeds[-1]}"
-        parts.append(
-            f"**Family {letter}, decided**: points of mIoU on test, paired by seed; in brackets the 95 % interval over "
-            f"seeds and blocks of pictures, which decides (Holm within the family); records in {where}."
-        )
-        parts.append(markdown(texts(tests, found)))
-        reported = texts(family.report(found), found)
-        if beside and len(reported):
-            parts += [f"**Beside family {letter}**: the same differences of other rows, no test.", markdown(reported)]
+        where = f"records in `data/runs/{family.setting}`, seeds {family.seeds[0]} to {family.seeds[-1]}"
+        what = "points of mIoU on test, paired by seed; in brackets the 95 % interval over seeds and blocks of pictures"
+        if len(tests) and NOT_TESTED not in set(tests["verdict"]):
+            parts.append(f"**Family {name}, decided** (Holm's correction): {what}, which decides; {where}.")
+            parts.append(markdown(texts(tests, found)))
+        reported = family.report(found) if beside else tests.iloc[:0]
+        if len(reported):
+            parts.append(f"**Family {name}, differences without a test**: {what}; {where}.")
+            parts.append(markdown(texts(reported, found)))
     return "\n\n".join(parts)
 
 

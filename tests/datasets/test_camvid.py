@@ -383,10 +383,11 @@ def test_real_splits_follow_the_rule(real_data: Path) -> None:
     root = real_data / "CamVid"
     if not root.is_dir():
         pytest.skip("CamVid is not among the real data")
-    train, val = CamVid(root, "train"), CamVid(root, "val")
-    assert (len(train), len(val)) == (367, 101)
-    assert {original_split(name) for name in train.names} == {"train"}
-    assert {original_split(name) for name in val.names} == {"val"}
+    of_splits = {split: CamVid(root, split) for split in ("train", "val", "test")}
+    assert [len(split) for split in of_splits.values()] == [367, 101, 233]
+    for split, data in of_splits.items():
+        assert {original_split(name) for name in data.names} == {split}
+    val = of_splits["val"]
     image, mask, name = val[0]
     assert name == "0016E5_07959" and image.shape == (3, 360, 480) and mask.shape == (360, 480)
     assert set(mask.unique().tolist()) <= {*range(11), 255}
@@ -397,7 +398,7 @@ def test_real_splits_follow_the_rule(real_data: Path) -> None:
 @pytest.mark.slow
 def test_every_real_sample_reads(real_data: Path) -> None:
     pixels = torch.zeros(12, dtype=torch.long)
-    for split in ("train", "val"):
+    for split in ("train", "val", "test"):
         for image, mask, _ in CamVid(real_data / "CamVid", split):
             assert image.shape[-2:] == mask.shape and 0.02 < image.mean() < 0.9
             pixels += torch.bincount(mask.clamp(max=11).flatten(), minlength=12)

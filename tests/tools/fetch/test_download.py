@@ -289,5 +289,5 @@ def test_real_entry_through_a_mirror(tmp_path: Path, server: Server, real_data: 
 
 
 def test_what_cannot_be_fetched_has_no_files_and_what_is_absent_is_named(tmp_path: Path) -> None:
-    assert len(available()["camvid"].files) == 938 and not available()["cityscapes"].files
+    assert len(available()["camvid"].files) == 1405 and not available()["cityscapes"].files
     assert verify("set5", tmp_path).missing[0] == "img_001_SRF_2_HR.png: not there"
