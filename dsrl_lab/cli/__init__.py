@@ -68,6 +68,6 @@ def main() -> None:
             raise
         if of_memory:
             text = f"this machine's memory does not hold it; ask for less: a smaller size, batch or network ({text})"
-        errors.print(f"[red]{type(error).__name__}:[/red] ", end="")
-        errors.print(text, markup=False)
+        errors.print(f"{type(error).__name__}: ", style="red", end="")
+        errors.print(text)
         sys.exit(2)

@@ -73,7 +73,7 @@ def classroom(
 
     with counting("grading a simulated class", submissions) as show:
         lines = scale.measure(REPOSITORY, submissions, assignment=assignment, jobs=jobs, record=record, progress=show)
-    output.print(scale.markdown(lines), markup=False)
+    output.print(scale.markdown(lines))
     output.print(f"record: {record}")
 
 

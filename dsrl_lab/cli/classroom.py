@@ -19,7 +19,7 @@ app = App(help="Hand notebooks out as assignments, check them, grade them in a s
 
 
 def _print(text: str) -> None:
-    output.print(text, markup=False)
+    output.print(text)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from rich import box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleDimensions
 from rich.table import Column, Table
+from rich.text import Text
 
 from dsrl_lab.language import VARIABLE, choose_language
 
@@ -26,10 +27,11 @@ LOG_SECONDS = 30.0  # between two lines of progress in a log
 
 
 class _Console(Console):
-    """Breaks no line of text: a screen wraps it, and in a pipe or a log a path stays whole."""
+    """Breaks no line of text: a screen wraps it, and in a pipe or a log a path stays whole; brackets are no markup."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        super().print(*objects, **{"soft_wrap": all(isinstance(one, str) for one in objects)} | options)
+        text = all(isinstance(one, str) for one in objects)
+        super().print(*objects, **{"soft_wrap": text, "markup": False if text else None} | options)
 
     @property  # type: ignore[misc]
     def size(self) -> ConsoleDimensions:
@@ -55,14 +57,16 @@ class _Progress(bars.Progress):
         if self.disable and self.get_time() - self.written >= LOG_SECONDS:
             self.written, task = self.get_time(), self._tasks[task_id]
             done = f"{task.completed:.0f}" + ("" if task.total is None else f" of {task.total:.0f}")
-            self.console.print(f"{task.description}: {done}", markup=False)
+            self.console.print(f"{task.description}: {done}")
 
 
 def progress_bar(*, transient: bool = False) -> bars.Progress:
     """Progress on stderr: a bar whose long description is cut, removed at its end if ``transient``; in a log, lines."""
     return _Progress(
         bars.SpinnerColumn(),
-        bars.TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        bars.TextColumn(
+            "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+        ),
         bars.BarColumn(bar_width=16),
         bars.MofNCompleteColumn(),
         bars.TimeRemainingColumn(compact=True, elapsed_when_finished=True),
@@ -98,7 +102,7 @@ def follow(records: Iterable[TrainRecord], *, title: str, iterations: int) -> Tr
             state = f"loss {last.loss:.3f}, {last.images_per_second:.0f} images/s"
             progress.update(bar, completed=last.iteration, description=f"{state}: {title}")
     if last is not None:
-        errors.print(f"{title}: {summary(last)}", markup=False)
+        errors.print(f"{title}: {summary(last)}")
     return last
 
 
@@ -123,12 +127,12 @@ def fitting_table(
     widths = [16, *(max(map(cell_len, column)) for column in texts[1:])]
     while not wide and count > 2 and sum(width + 3 for width in widths[:count]) > output.width:
         count -= 1
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column(names[0], min_width=16)
     for name, width in zip(names[1:count], widths[1:count], strict=True):
         table.add_column(name, justify="right", width=width)
     for line in lines:
-        table.add_row(*line[:count])
+        table.add_row(*map(Text, line[:count]))
     if count < len(names):
         table.caption, table.caption_justify = f"also there with --wide: {', '.join(names[count:])}", "left"
     return table

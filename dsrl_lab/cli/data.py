@@ -57,6 +57,6 @@ def check(
             report = folder_check.check(name, progress=progress)
     else:
         report = verify(name, root)
-    output.print(str(report), markup=False)
+    output.print(str(report))
     if not report.ok:
         raise typer.Exit(1)

@@ -122,7 +122,7 @@ def predict(
     notes = [f"not taken for input: {len(found.results)} results of dsrl-lab predict"] if found.results else []
     notes += [f"neither pictures nor videos: {prediction.shorten(found.others)}"] if found.others else []
     for note in (*notes, *(f"left out: {problem}" for problem in problems)):
-        errors.print(note, markup=False, style="yellow")
+        errors.print(note, style="yellow")
     if problems:
         raise typer.Exit(1)
 

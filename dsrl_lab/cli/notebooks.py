@@ -62,7 +62,7 @@ def check(names: Names = None, folder: Folder = Path("notebooks")) -> None:
             for name in publishing.out_of_step(folder, names or [], language)
         ]
     for fault in wrong:
-        output.print(fault, markup=False)
+        output.print(fault)
     if wrong:
         raise typer.Exit(1)
     output.print("every notebook is translated, and built from its source")

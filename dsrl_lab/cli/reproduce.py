@@ -135,7 +135,7 @@ def figures(
     for name, reason in manifest["skipped"].items():
         output.print(f"skipped {name}: {reason}")
     for text in untranslated():
-        output.print(f"in no catalogue: {text!r}", markup=False)
+        output.print(f"in no catalogue: {text!r}")
     output.print(f"{len(manifest['figures'])} figures in {out}, listed in {out / 'manifest.json'}")
     for readme in update_all(out.parent, runs):
         output.print(f"tables in {readme} written again")

@@ -198,4 +198,4 @@ def score_again(
     )
     if others := sorted(set(folder.rglob("record.jsonl")) - set(scored)):
         names = ", ".join(map(str, others))
-        errors.print(f"left as they are, not of segmentation: {names}", markup=False)
+        errors.print(f"left as they are, not of segmentation: {names}")

@@ -51,7 +51,7 @@ def verdict(
     for claim, group in groupby(found, key=lambda finding: finding.claim):
         of_claim = list(group)
         numbers = "; ".join(f"{host} {number}".strip() for host, number in of_claim[0].paper.items())
-        output.print(f"\n[bold]{escape(claim)}[/bold]  paper: {escape(numbers)}", soft_wrap=False)
+        output.print(f"\n[bold]{escape(claim)}[/bold]  paper: {escape(numbers)}", soft_wrap=False, markup=True)
         for finding in of_claim:
             for indent, text in enumerate(_lines(finding), start=1):
                 output.print(Padding(text, (0, 0, 0, 2 * indent), expand=False))
@@ -68,11 +68,11 @@ def _decide(runs: pd.DataFrame, as_json: bool) -> None:
         return
     for table in found.values():
         for one in table.itertuples():
-            output.print(f"[bold]{one.question}[/bold] {escape(one.text)}")
+            output.print(f"{one.question} {one.text}", style="bold")
             if one.verdict != "not tested":
                 gain = f"{one.mean:+.2f} ({one.low:+.2f} to {one.high:+.2f}) points of mIoU, p = {one.p_holm:.3f}"
                 output.print(f"  {one.row} less {one.over}: {gain} after Holm's correction, {one.seeds} seeds")
-            output.print(f"  [{COLORS[one.verdict]}]{one.verdict}[/{COLORS[one.verdict]}]: {escape(one.reason)}")
+            output.print(f"  {one.verdict}: {one.reason}", style=COLORS[one.verdict])
 
 
 def _lines(finding: Finding) -> list[str]:

@@ -57,6 +57,13 @@ def test_doctor_tells_found_and_wanted_and_a_program_can_read_it() -> None:
     assert all(finding["ok"] for finding in findings if finding["needed"])
 
 
+def test_the_data_check_prints_brackets_as_they_are(tmp_path: Path) -> None:
+    """What a person must write is no markup: "joints": [[x, y, visible] x 14]."""
+    shown = CliRunner().invoke(cli.app, ["data", "check", "lsp_extended", "--root", str(tmp_path / "[red]")])
+    text = " ".join(shown.output.split())
+    assert shown.exit_code == 1 and "[[x, y, visible] x 14]" in text and "[red]" in text
+
+
 @pytest.mark.usefixtures("chinese")
 def test_doctor_speaks_chinese_to_people_and_english_to_programs() -> None:
     assert "CPU 核数" in invoke("doctor") and "cores" in invoke("doctor", "--json")
