@@ -14,7 +14,9 @@ from dsrl_lab.recipes import find_recipe
 from dsrl_lab.results import gains, runs, scores
 from dsrl_lab.results.confirm import compare
 from dsrl_lab.results.families import FAMILIES, Family, texts
+from dsrl_lab.results.figures_runs import decided_figure
 from dsrl_lab.results.inference import NOT_TESTED, SUPPORTED, UNDECIDED, estimate
+from dsrl_lab.results.inputs import Inputs, MissingInputError
 from tests.results.conftest import record_lines, write_record
 from tests.results.test_design import DESIGN, ROOT, SEEDS
 from tests.results.test_frames import counts_of, with_pictures
@@ -99,6 +101,18 @@ def test_a_row_s_share_of_the_gap_to_twice_the_input_stands_beside_it() -> None:
     compared = compare(found, pairs, draws=20)
     share, all_of_it, none = texts(compared, found)["of the gap"]
     assert share == f"{compared['mean'][0] / compared['mean'][1]:.0%}" and (all_of_it, none) == ("100%", "")
+
+
+def test_the_figure_shows_the_interval_that_decides_and_the_word(tmp_path: Path) -> None:
+    family = FAMILIES["C"]
+    found = runs(write_family(tmp_path, family))
+    (ax,) = decided_figure(Inputs(runs=found)).figure.axes
+    decided = family.decide(found)
+    bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for test in ax.containers for bar in test]
+    assert bars == [pytest.approx(ends) for ends in zip(decided["low"], decided["high"], strict=True)]
+    assert [text.get_text().split("\n")[1] for text in ax.texts] == list(decided["verdict"])
+    with pytest.raises(MissingInputError, match="no family of confirmatory tests has all its runs"):
+        decided_figure(Inputs(runs=found[found["seed"] < 17]))
 
 
 def test_the_command_says_how_many_runs_a_family_waits_for(tmp_path: Path) -> None:
