@@ -40,8 +40,9 @@ def structure(text: str) -> list[str]:
 
 
 def targets(text: str, here: Path) -> list[str]:
-    """Where a page's links lead to, from the project's folder and with the English page for both."""
-    links = {link.partition("#")[0].replace(".zh-CN", "") for link in re.findall(r"\]\(([^)]+)\)", without_code(text))}
+    """Where a page's links lead to, from the project's folder and with the English page or figure for both."""
+    texts = text.replace(".zh-CN", "").replace("figures/zh/", "figures/")
+    links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", without_code(texts))}
     places = {link if link.startswith("http") else str((here / link).resolve().relative_to(ROOT)) for link in links}
     return sorted(places)
 

@@ -168,7 +168,7 @@ def deployment(
 @app.command()
 def decode(
     recipe: Annotated[str, typer.Option(help="Whose pictures, crop and scale.")] = "cityscapes_espnetv2_dsrl",
-    data: Annotated[Path | None, typer.Option(help="Folder of its data; Cityscapes recipes draw files without.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of its data; Cityscapes recipes can do without.")] = None,
     processes: Annotated[list[int] | None, typer.Option(help="That share a batch; 1 and 2 by default.")] = None,
     workers: Annotated[list[int] | None, typer.Option(help="Threads of each; 0 and 2 by default.")] = None,
     batches: Annotated[int, typer.Option(help="Read once from files, once from memory.")] = 4,

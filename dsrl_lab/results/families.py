@@ -10,6 +10,8 @@ from dsrl_lab.results.confirm import compare
 from dsrl_lab.results.frames import MIOU, frame, gains, pick, runs, scores, summary
 from dsrl_lab.results.inference import NOT_TESTED, estimate
 
+THIN = {"thin classes": "logits.thin_miou", "thin outlines (F)": "logits.thin_boundary_f"}
+
 
 @dataclass(frozen=True)
 class Question:
@@ -59,6 +61,34 @@ class Family:
         whole = {row for row, count in ended["row"].value_counts().items() if count == len(self.seeds)}
         return compare(ended, [(*pair, None) for pair in self.beside if whole.issuperset(pair)], draws=draws)
 
+    def texts(self, compared: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+        """Differences as texts, in points: by pictures and seeds, by seeds alone, by drive, thin classes.
+
+        ``compared`` is of ``decide`` or ``report``; the columns of tests (question, p, verdict) are there for tests.
+        "of the gap" is the share of what twice the input's sides bring over the baseline, where a row does so.
+        """
+        table, lines = scores(self._ended(runs)), []
+        table = table[(table["split"] == "test") & (table["protocol"] == "logits")]
+        finer = gains(table[table["row"].isin(("baseline", "double_input"))])
+        gap = 100 * pick(finer, MIOU, split=None)["value"].mean()
+        for one in compared.itertuples():
+            gained = gains(table[table["row"].isin((one.row, one.over))], one.over)
+            line = {"question": one.text} if "text" in compared else {}
+            line |= {"row": f"`{one.row}`", "less": f"`{one.over}`", "seeds": str(one.seeds)}
+            line["mIoU, test"] = f"{one.mean:+.2f} ({one.low:+.2f} to {one.high:+.2f})"
+            parts = {"over seeds alone": pick(gained, MIOU, split=None)}
+            parts |= {drive: part for drive, part in gained[gained["metric"] == "miou"].groupby("drive") if drive}
+            parts |= {name: pick(gained, score, split=None) for name, score in THIN.items()}
+            parts["all outlines (F)"] = gained[gained["metric"] == "boundary_f"].groupby("seed")[["value"]].mean()
+            shown = {name: part["value"] for name, part in parts.items() if len(part)}
+            line |= {name: estimate(values).scaled(100).show(signed=True) for name, values in shown.items()}
+            if one.over == "baseline" and gap > 0:
+                line["of the gap"] = f"{one.mean / gap:.0%}"
+            if "text" in compared:
+                line |= {"p, corrected": f"{one.p_holm:.4f}", "verdict": f"**{one.verdict}**: {one.reason}"}
+            lines.append(line)
+        return pd.DataFrame(lines).fillna("")
+
     def _ended(self, runs: pd.DataFrame) -> pd.DataFrame:
         return runs[runs["finished"] & (runs["setting"] == self.setting) & runs["seed"].isin(self.seeds)]
 
@@ -66,37 +96,6 @@ class Family:
 def committed(data: Path) -> pd.DataFrame:
     """The runs of ``data/runs`` and of ``data/confirmatory``, where a row waits for the last of its seeds."""
     return frame([one for name in ("runs", "confirmatory") for one in runs(data / name)["record"]])
-
-
-def texts(compared: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Differences of one setting as texts, in points: by pictures and seeds, by seeds alone, by drive, thin classes.
-
-    ``compared`` is of ``Family.decide`` or ``report``; the columns of tests (question, p, verdict) are there for tests.
-    "of the gap" is the share of what twice the input's sides bring over the baseline, where a row does so.
-    """
-    table, lines = scores(runs), []
-    table = table[(table["split"] == "test") & (table["protocol"] == "logits")]
-    gap = 100 * pick(gains(table[table["row"].isin(("baseline", "double_input"))]), MIOU, split=None)["value"].mean()
-    for one in compared.itertuples():
-        gained = gains(table[table["row"].isin((one.row, one.over))], one.over)
-        line = {"question": one.text} if "text" in compared else {}
-        line |= {"row": f"`{one.row}`", "less": f"`{one.over}`", "seeds": str(one.seeds)}
-        line["mIoU, test"] = f"{one.mean:+.2f} ({one.low:+.2f} to {one.high:+.2f})"
-        parts = {"over seeds alone": pick(gained, MIOU, split=None)}
-        parts |= {drive: part for drive, part in gained[gained["metric"] == "miou"].groupby("drive") if drive}
-        parts |= {name: pick(gained, score, split=None) for name, score in THIN.items()}
-        parts["all outlines (F)"] = gained[gained["metric"] == "boundary_f"].groupby("seed")[["value"]].mean()
-        shown = {name: part["value"] for name, part in parts.items() if len(part)}
-        line |= {name: estimate(values).scaled(100).show(signed=True) for name, values in shown.items()}
-        if one.over == "baseline" and gap > 0:
-            line["of the gap"] = f"{one.mean / gap:.0%}"
-        if "text" in compared:
-            line |= {"p, corrected": f"{one.p_holm:.4f}", "verdict": f"**{one.verdict}**: {one.reason}"}
-        lines.append(line)
-    return pd.DataFrame(lines).fillna("")
-
-
-THIN = {"thin classes": "logits.thin_miou", "thin outlines (F)": "logits.thin_boundary_f"}
 
 
 BESIDE, THIS = "Do SISR and FA bring anything beside the head?", "Is it this picture's structure?"

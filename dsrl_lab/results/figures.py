@@ -19,6 +19,7 @@ from dsrl_lab.results import figures_people as of_people
 from dsrl_lab.results import figures_runs as of_runs
 from dsrl_lab.results import figures_streets as of_streets
 from dsrl_lab.results import inputs as needs
+from dsrl_lab.results.families import FAMILIES
 from dsrl_lab.results.inputs import Drawing, FigureRecipe, Inputs, MissingInputError, finished_runs
 from dsrl_lab.results.writing import write
 from dsrl_lab.training.record import environment
@@ -33,6 +34,7 @@ _ours = needs.runs_if_any(STREETS_SMALL, CAMVID_SMALL)
 FIGURES = {
     "overview": FigureRecipe(needs.nothing, of_paper.overview),
     "branches": FigureRecipe(needs.nothing, of_paper.branches),
+    "decided": FigureRecipe(needs.runs_if_any(*(one.setting for one in FAMILIES.values())), of_runs.decided_figure),
     "paper_table1": FigureRecipe(_ours, of_paper.paper_table1),
     "paper_figure1": FigureRecipe(_ours, of_paper.paper_figure1),
     "paper_figure3": FigureRecipe(needs.networks_of(STREETS, "dsrl", whole=True), of_features.paper_figure3),

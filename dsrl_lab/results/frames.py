@@ -250,7 +250,8 @@ def alike(runs: pd.DataFrame) -> pd.DataFrame:
     for run in finished.itertuples():
         train = run.record.first.get("train", {})
         kept = {key: train.get(key) for key in ("input_size", "iterations", "batch_size", "scale_range")}
-        kept |= {"host": run.host, "pictures": run.record.first.get("pictures")}
+        pictures = run.record.first.get("pictures") or {}  # older records do not count a further split
+        kept |= {"host": run.host} | {f"pictures of {split}": count for split, count in pictures.items()}
         if run.row in ROWS and ROWS[run.row].own_size:
             del kept["input_size"], kept["scale_range"]
         first = first or (run.record.path, kept)

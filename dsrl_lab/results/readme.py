@@ -8,7 +8,7 @@ import pandas as pd
 
 from dsrl_lab.files import whole_file
 from dsrl_lab.language import ENGLISH, LANGUAGES
-from dsrl_lab.results.families import FAMILIES, texts
+from dsrl_lab.results.families import FAMILIES
 from dsrl_lab.results.frames import alike, pick, runs, scores
 from dsrl_lab.results.inference import NOT_TESTED
 from dsrl_lab.results.tables import ablation_table, markdown
@@ -36,6 +36,7 @@ SETTINGS = {
     "lsp_hrnet": "Pose: a small HRNet from scratch on 960 people of Leeds Sports Pose",
 }
 SETS = ("Set5", "Set14")
+SHORT = ["question", "row", "less", "seeds", "mIoU, test", "p, corrected", "verdict"]
 HEADLINES = ("streets_resolution",)
 COLUMNS = ["seeds", "mIoU", "gain", "mIoU, test", "gain, test", "PCK@0.2", "gain in PCK", "PCK@0.1", "thin classes"]
 COLUMNS += ["thin outlines (F)", "magnified labels", "true MACs (M)", "SISR PSNR (dB)"]
@@ -73,11 +74,12 @@ def decided(found: pd.DataFrame, *, beside: bool = False) -> str:
         what = "points of mIoU on test, paired by seed; in brackets the 95 % interval over seeds and blocks of pictures"
         if len(tests) and NOT_TESTED not in set(tests["verdict"]):
             parts.append(f"**Family {name}, decided** (Holm's correction): {what}, which decides; {where}.")
-            parts.append(markdown(texts(tests, found)))
+            table = family.texts(tests, found)
+            parts.append(markdown(table if beside else table[SHORT]))
         reported = family.report(found) if beside else tests.iloc[:0]
         if len(reported):
             parts.append(f"**Family {name}, differences without a test**: {what}; {where}.")
-            parts.append(markdown(texts(reported, found)))
+            parts.append(markdown(family.texts(reported, found)))
     return "\n\n".join(parts)
 
 

@@ -13,8 +13,9 @@ from dsrl_lab import cli
 from dsrl_lab.recipes import find_recipe
 from dsrl_lab.results import gains, runs, scores
 from dsrl_lab.results.confirm import compare
-from dsrl_lab.results.families import FAMILIES, Family, texts
+from dsrl_lab.results.families import FAMILIES, Family
 from dsrl_lab.results.figures_runs import decided_figure
+from dsrl_lab.results.frames import frame
 from dsrl_lab.results.inference import NOT_TESTED, SUPPORTED, UNDECIDED, estimate
 from dsrl_lab.results.inputs import Inputs, MissingInputError
 from tests.results.conftest import record_lines, write_record
@@ -78,7 +79,8 @@ def test_what_stands_beside_waits_for_its_own_runs_alone(tmp_path: Path) -> None
 def test_differences_as_texts_are_those_of_the_records(tmp_path: Path) -> None:
     found = runs(write_family(tmp_path))
     decided = SMALL.decide(found, draws=200)
-    table = texts(decided, found)
+    mixed = frame([*found["record"], *runs(ROOT / "data" / "runs" / "streets_resolution")["record"]])
+    table = SMALL.texts(decided, mixed)
     assert list(table) == [
         "question", "row", "less", "seeds", "mIoU, test", "over seeds alone", "a", "b", "p, corrected", "verdict"
     ]  # fmt: skip
@@ -92,14 +94,15 @@ def test_differences_as_texts_are_those_of_the_records(tmp_path: Path) -> None:
     ]
     assert first["a"] == estimate([100 * lines["value"].item() for lines in seeds]).show(signed=True)
     assert of_drive["depthwise_figure4"] > of_drive["bilinear"]
-    assert "question" not in texts(SMALL.report(found, draws=200), found)
+    assert "question" not in SMALL.texts(SMALL.report(found, draws=200), found)
 
 
 def test_a_row_s_share_of_the_gap_to_twice_the_input_stands_beside_it() -> None:
     found = runs(ROOT / "data" / "runs" / "streets_resolution")
     pairs = [("depthwise", "baseline", None), ("double_input", "baseline", None), ("depthwise", "bilinear", None)]
     compared = compare(found, pairs, draws=20)
-    share, all_of_it, none = texts(compared, found)["of the gap"]
+    setting = replace(SMALL, setting="streets_resolution", seeds=range(6))
+    share, all_of_it, none = setting.texts(compared, found)["of the gap"]
     assert share == f"{compared['mean'][0] / compared['mean'][1]:.0%}" and (all_of_it, none) == ("100%", "")
 
 
