@@ -25,32 +25,32 @@ from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.config import NetworkConfig
 from dsrl_lab.widgets.affinity import sequential
-from dsrl_lab.widgets.examples import BASELINE, BEFORE, CHECKPOINT
+from dsrl_lab.widgets.examples import BASELINE, CHECKPOINT
 
 STEP, LEAST, MOST = 8, 64, 384  # of the input's longer side, in pixels
 DEFAULT = 128  # 96x128, next to the 90x120 of training
-SOURCES = ("DSRL", BEFORE, "baseline")
-FEATURES = ("dsrl", "before", "baseline", "sisr")  # the outputs of Features, SOURCES first
+SOURCES = ("DSRL", "baseline")
+FEATURES = ("dsrl", "baseline", "sisr")  # the outputs of Features, SOURCES first
 
 
 class Features(nn.Module):
     """What feature affinity compares in whole DSRL, and the baseline's last features, all on one grid.
 
-    An image (N, 3, H, W) in [0, 1], its sides multiples of 8, gives four maps (N, C, H / 4, W / 4).
+    An image (N, 3, H, W) in [0, 1], its sides multiples of 8, gives three maps (N, C, H / 4, W / 4).
     """
 
     def __init__(self, dsrl: DSRL, baseline: DensePredictor) -> None:
         super().__init__()
         self.dsrl, self.baseline = dsrl, baseline
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Average the features over 2x2 positions: 8 output pixels a side, as in training."""
         task_model = self.dsrl.task_model
         maps = task_model.forward_features(task_model.normalise(image))
-        before = F.avg_pool2d(task_model.forward_head(maps).features, 2)
+        task = F.avg_pool2d(task_model.forward_head(maps).features, 2)
         other = self.baseline.forward_head(self.baseline.forward_features(self.baseline.normalise(image)))
         sisr = F.avg_pool2d(self.dsrl.sisr_head(maps)[1], 2)
-        return self.dsrl.transform(before), before, F.avg_pool2d(other.features, 2), sisr
+        return self.dsrl.transform(task), F.avg_pool2d(other.features, 2), sisr
 
 
 def load() -> tuple[DensePredictor, DSRL]:

@@ -98,4 +98,4 @@ def test_features_of_the_site_are_those_that_feature_affinity_compares(builder: 
         made = dict(zip(networks.FEATURES, networks.Features(dsrl, baseline)(image), strict=True))
         task, sisr = dsrl.compared_features(image)
     assert torch.equal(made["dsrl"], task) and torch.equal(made["sisr"], sisr)
-    assert made["before"].shape == made["baseline"].shape == (1, 24, 12, 16)
+    assert made["dsrl"].shape == made["baseline"].shape == (1, 24, 12, 16)

@@ -27,6 +27,7 @@ def affinity_study(
     import torch
 
     from dsrl_lab.kernels import keep_freed_memory
+    from dsrl_lab.results.tables import affinity_table
     from dsrl_lab.tools import affinity_study as tool
 
     if threads is not None:
@@ -40,8 +41,6 @@ def affinity_study(
         for line in tool.study(names, range(seeds), record, setting=setting, keep=keep and folder_for_results(keep)):
             lines.append(line)
             progress.update(bar, advance=1, description=line["title"])
-    table = tool.table(lines)
-    numbers = table.map(lambda value: f"{value:.3f}" if isinstance(value, float) else value)
-    output.print(
-        fitting_table(list(table.columns), numbers.to_numpy().tolist(), title=f"means of {seeds} seeds; {record}")
-    )
+    table = affinity_table(lines)
+    title = f"means of {seeds} seeds; {record}"
+    output.print(fitting_table(list(table.columns), table.to_numpy().tolist(), title=title))

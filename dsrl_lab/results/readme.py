@@ -11,7 +11,7 @@ from dsrl_lab.language import ENGLISH, LANGUAGES
 from dsrl_lab.results.families import FAMILIES
 from dsrl_lab.results.frames import alike, pick, runs, scores
 from dsrl_lab.results.inference import NOT_TESTED
-from dsrl_lab.results.tables import ablation_table, markdown
+from dsrl_lab.results.tables import ablation_table, affinity_table, markdown
 from dsrl_lab.training import record
 
 BEGIN, END = "<!-- results: dsrl-lab figures -->", "<!-- end of results -->"
@@ -135,6 +135,19 @@ def training_pace(path: Path) -> str:
     return f"{heading}\n\n{markdown(pd.DataFrame(table))}"
 
 
+def compared(path: Path) -> str:
+    """What feature affinity compares, changed one thing at a time; "" where nothing was measured yet."""
+    lines = _lines(path)
+    if not lines:
+        return ""
+    heading = (
+        "**What feature affinity compares, changed one thing at a time** (`dsrl-lab affinity-study`, exploratory): "
+        f"`{lines[0]['setting']}`, scored on held-out scenes. AUC: how often a pair of positions of one class is more "
+        f"alike than a pair of two classes (0.5 is chance); record in `data/runs/{path.name}`."
+    )
+    return f"{heading}\n\n{markdown(affinity_table(lines))}"
+
+
 def damaged_files(path: Path) -> str:
     """How many damaged files each reader was given, and what came of them; "" where nothing was measured yet."""
     last = {line.get("reader", line.get("door")): line for line in _lines(path)}
@@ -180,6 +193,7 @@ def everything(folder: Path) -> str:
         decided(found, beside=True),
         results(found),
         super_resolution(found),
+        compared(folder / "affinity_study.jsonl"),
         training_pace(folder / "training_pace.jsonl"),
         training_pace(folder / "compile_pace.jsonl"),
         deployed(folder / "deployment.jsonl"),

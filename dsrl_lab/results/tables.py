@@ -1,11 +1,12 @@
 """An ablation as a table of texts: the same numbers on the command line, on the kit's pages and beside its figures."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from dsrl_lab.results.frames import MIOU, alike, gains, pick, scores, summary
+from dsrl_lab.results.inference import estimate
 from dsrl_lab.rows import ROWS
 
 
@@ -59,6 +60,35 @@ def ablation_table(runs: pd.DataFrame, columns: Sequence[str] = ORDER) -> pd.Dat
     table["seconds"] = [f"{seconds:.0f}" for seconds in by_row["seconds"].mean()]
     filled = [name for name in table if (table[name] != "").any()]
     return table[["row", *(name for name in columns if name in filled)]]
+
+
+AFFINITY = {  # of the affinity study: place in a line, factor, digits
+    "AUC, segmentation": ("affinity", "task_auc", 1, 3),
+    "AUC, SISR": ("affinity", "sisr_auc", 1, 3),
+    "AUC, host's features": ("host", "task_auc", 1, 3),
+    "mean affinity": ("affinity", "task_mean", 1, 2),
+    "effective rank": ("affinity", "task_effective_rank", 1, 1),
+    "mIoU": ("miou", "", 100, 1),
+    "SISR PSNR (dB)": ("psnr", "", 1, 1),
+}
+
+
+def affinity_table(lines: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """The affinity study's variants as texts, means over seeds; AUC: are pairs of one class more alike than others?
+
+    Example:
+        >>> affinity_table([])["variant"].tolist()
+        []
+    """
+    titles = dict.fromkeys(line["title"] for line in lines)
+    table = pd.DataFrame({"variant": list(titles)})
+    for name, (part, key, factor, digits) in AFFINITY.items():
+        values = {
+            title: [line[part][key] if key else line[part] for line in lines if line["title"] == title]
+            for title in titles
+        }
+        table[name] = [estimate(found).scaled(factor).show(digits=digits) for found in values.values()]
+    return table
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from torch import Tensor, nn
 
 from dsrl_lab import experiments
@@ -156,21 +155,3 @@ def _train(name: str, seed: int, setting: str, keep: Path | None) -> dict[str, A
     }
     line["host"] = {part: value for part, value in host.items() if part.startswith("task_")}
     return line | {"config": recipe.identity(), **record.environment()}
-
-
-def table(lines: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Means over seeds: AUC of what is compared and of the host's own features, mean affinity, mIoU (%), PSNR (dB)."""
-    rows = [
-        {
-            "variant": line["title"],
-            "AUC, segmentation": line["affinity"]["task_auc"],
-            "AUC, SISR": line["affinity"]["sisr_auc"],
-            "AUC, host's features": line["host"]["task_auc"],
-            "mean affinity": line["affinity"]["task_mean"],
-            "effective rank": line["affinity"]["task_effective_rank"],
-            "mIoU": 100 * line["miou"],
-            "PSNR": line["psnr"],
-        }
-        for line in lines
-    ]
-    return pd.DataFrame(rows).groupby("variant", sort=False).mean().reset_index()

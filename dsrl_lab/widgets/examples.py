@@ -28,15 +28,14 @@ from dsrl_lab.widgets.training import TrainingMonitor
 
 DATA = REPOSITORY / "data"
 KEPT = DATA / "checkpoints" / "streets_tinynet"
-CHECKPOINT, BASELINE = KEPT / "dsrl_seed0_whole.safetensors", KEPT / "baseline_seed0.safetensors"
-BEFORE = "DSRL before the transform"
+# Of all that the affinity study compares features by, matrices without the transform tell classes apart best.
+CHECKPOINT, BASELINE = KEPT / "untransformed_seed0_whole.safetensors", KEPT / "baseline_seed0.safetensors"
 
 
 class StreetFeatures(NamedTuple):
     """A street and what networks make of it, all features on the grid of the affinity matrix.
 
-    ``task`` holds "DSRL" after its feature transform, as it enters feature affinity, and, to compare like with like,
-    the decoders' last features averaged to the grid: "DSRL before the transform" and "baseline", which has none.
+    ``task`` holds "DSRL", as it enters feature affinity, and the last features of the "baseline", averaged to the grid.
     """
 
     image: Tensor  # (3, H, W) in [0, 1]
@@ -52,18 +51,17 @@ def street_features(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) ->
     """
     for path in (checkpoint, baseline):
         if not path.is_file():
-            raise FileNotFoundError(f"no network at {path}; train it: dsrl-lab train streets_tinynet_dsrl or _baseline")
+            row = path.name.split("_seed")[0]
+            raise FileNotFoundError(f"no network at {path}; train it: dsrl-lab train streets_tinynet_{row}")
     seen = see(checkpoint)
     task, sisr = seen.output.task_features, seen.output.sisr_features
     if task is None or sisr is None:
         raise ValueError(f"{checkpoint} was trained without feature affinity; choose a run of the row dsrl")
-    found = {"DSRL": task[0]}
-    for name, path in ((BEFORE, checkpoint), ("baseline", baseline)):
-        network, _ = load_task_model(path)
-        with torch.no_grad():
-            features = network.forward_head(network.forward_features(network.normalise(seen.low_res[None]))).features
-        found[name] = F.adaptive_avg_pool2d(features, (sisr.shape[-2], sisr.shape[-1]))[0]
-    return StreetFeatures(seen.high_res, seen.sample.mask, found, sisr[0])
+    network, _ = load_task_model(baseline)
+    with torch.no_grad():
+        features = network.forward_head(network.forward_features(network.normalise(seen.low_res[None]))).features
+    others = F.adaptive_avg_pool2d(features, (sisr.shape[-2], sisr.shape[-1]))
+    return StreetFeatures(seen.high_res, seen.sample.mask, {"DSRL": task[0], "baseline": others[0]}, sisr[0])
 
 
 def street_affinity(checkpoint: Path = CHECKPOINT, baseline: Path = BASELINE) -> AffinityExplorer:

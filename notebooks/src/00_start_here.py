@@ -105,7 +105,7 @@ affinity_explorer(
     street.sisr,
     position=(6, 7),
     source="baseline",
-    alt="A tree is marked. The baseline's features find the other trees; those of super-resolution separate sky and rest",
+    alt="A tree is marked. The baseline's features find the other trees; to those of super-resolution trees and houses are alike",
     guide={
         "Touch": "click a car, the road, the sky; or walk with the arrow keys.",
         "Look for": "the third map: where do the two networks disagree?",
@@ -115,11 +115,10 @@ affinity_explorer(
 
 # %% [markdown]
 # The baseline was trained to name classes: to it, a tree is similar to other trees. The super-resolution branch was trained to
-# rebuild the picture. On this picture it separates the sky from everything else, and little more. DSRL pulls the
-# first map towards the second. That is called **feature affinity**. Notebook 06 looks closer.
+# rebuild the picture: to it, trees and houses are alike, road and sky are not. DSRL pulls the first map towards the second. That is called **feature affinity**. Notebook 06 looks closer.
 
-# %% [markdown] lang="zh" of="6939e1c7"
-# 基线学的是分辨类别：在它看来，树与别的树相似。超分辨率分支学的是重建图像：在这张图上，它把天空和其余部分分开，此外几乎分不出什么。DSRL 让第一张相似度图向第二张靠拢，这就叫**特征亲和**。笔记本 06 会细看。
+# %% [markdown] lang="zh" of="fb84f970"
+# 基线学的是分辨类别：在它看来，树与别的树相似。超分辨率分支学的是重建图像：在它看来，树与房子相似，与道路和天空则不同。DSRL 让第一张相似度图向第二张靠拢，这就叫**特征亲和**。笔记本 06 会细看。
 
 # %% [markdown]
 # ## The idea in one picture

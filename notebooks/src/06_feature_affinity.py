@@ -45,8 +45,10 @@ from dsrl_lab.datasets.photos import Photos
 from dsrl_lab.plots.affinity import affinity_picture, affinity_row, mark_position
 from dsrl_lab.plots.masks import show_image
 from dsrl_lab.plots.theme import OTHER_STYLES, new_figure, style_of, theme
+from dsrl_lab.results.tables import affinity_table
 from dsrl_lab.rows import BLUE, GREEN, GREY, ORANGE
 from dsrl_lab.tools.bench.process_usage import PeakMemory
+from dsrl_lab.training import record
 from dsrl_lab.widgets import affinity_explorer
 from dsrl_lab.widgets.examples import street_features
 
@@ -435,22 +437,22 @@ auc_table(score, "AUC of pairs")
 #
 # ## Touch a trained network
 #
-# The explorer holds the kit's trained networks. "DSRL before the transform" is what its decoder gives; the *transform* makes of it what enters
-# FA. Guess first: whose features are nearer to S_sr, the baseline's or "DSRL before the transform"?
+# The explorer holds two of the kit's trained networks: a baseline, and DSRL whose FA compares the decoder's own features, without the paper's transform
+# (the table below says why). Guess first: how much nearer to S_sr are DSRL's features than the baseline's?
 
 # %% [markdown] lang="zh" of="a1af699b"
 # 未经训练的网络远好于随机：随机滤波器保留了颜色，而颜色与类别相关。记住这个数：对任何训练过的网络，它都是**基线**。
 #
 # ## 看看训练过的网络
 #
-# 交互组件中是本套件训练好的网络。“特征变换之前的 DSRL”是解码器给出的特征；*特征变换*把它变成参与 FA 的特征。先猜一猜：基线的特征与“特征变换之前的 DSRL”，哪个更接近 S_sr？
+# 交互组件中是本套件训练好的两个网络：一个基线，一个 DSRL，后者的 FA 直接比较解码器的特征，不经过论文的特征变换（原因见后面的表）。先猜一猜：DSRL 的特征比基线的特征更接近 S_sr 多少？
 
 # %%
 street = street_features()  # the kit's trained networks, from data/checkpoints
 GUIDE = {
     "Touch": "point at the road, a car, the sky; switch Segmentation features; pin two positions",
-    "Look for": "does S_seg separate the classes, and does S_sr?",
-    "Ask yourself": "whose decoder is nearer to S_sr, and by how much?",
+    "Look for": "which classes does S_sr separate, and which does the baseline?",
+    "Ask yourself": "what has DSRL taken over from S_sr, and what has it lost by that?",
 }
 lines = []
 for name, features in {**street.task, "super-resolution": street.sisr}.items():
@@ -464,13 +466,33 @@ affinity_explorer(
     street.sisr,
     position=(14, 8),
     guide=GUIDE,
-    alt="A row of S for a position on the road. DSRL's features and super-resolution's agree, and separate only the sky "
-    "from all the rest; DSRL's before the transform look like the baseline's, and separate road from houses",
+    alt="A row of S for a position on the road. DSRL's features and super-resolution's agree: road, what stands, and sky "
+    "are apart; the baseline's also tell trees from houses",
 )
 
 # %% [markdown]
-# In this run FA reached its goal cheaply. The transform makes of the decoder's features whatever S_sr wants; both then separate little more than
-# sky from the rest. The decoder stayed near the baseline's. A small L_fa alone proves no transfer. (One scene, one seed.)
+# FA did what it asks for: DSRL's matrix is near S_sr, the baseline's is not. Both networks know road, sky and what stands between them. The baseline also
+# tells trees from houses; S_sr does not, and DSRL has lost some of it. What FA hands on is what SISR knows. (One scene, one seed.)
+#
+# ## What should be compared?
+#
+# The paper compares the last features of both branches, the segmenter's after a *transform*: 1×1 convolution, BatchNorm, ReLU. `dsrl-lab affinity-study` changes
+# one thing at a time: three seeds each, on drawn streets, scored on held-out scenes.
+
+# %% [markdown] lang="zh" of="00000001"
+# FA 做到了它所要求的：DSRL 的矩阵接近 S_sr，基线的则不然。两个网络都分得清道路、天空以及两者之间的东西。基线还能区分树与房子；S_sr 不能，DSRL 也因此丢了一些。FA 传递的，就是 SISR 所知道的。（一个场景，一个种子。）
+#
+# ## 应该比较什么？
+#
+# 论文比较两个分支的最后一层特征，其中分割一侧先经过*特征变换*：1×1 卷积、BatchNorm、ReLU。`dsrl-lab affinity-study` 每次只改变一处：每种三个种子，在合成街景上训练，在留出的场景上评分。
+
+# %%
+study = affinity_table(record.read(lab.root / "data" / "runs" / "affinity_study.jsonl"))
+names = ["variant", "AUC, segmentation", "AUC, SISR", "AUC, host's features", "effective rank", "mIoU"]
+Table(study[names], "What feature affinity compares, three seeds, held-out scenes; exploratory")
+
+# %% [markdown]
+# READING_EN
 #
 # ## What feature affinity asks for
 #
@@ -478,7 +500,7 @@ affinity_explorer(
 # positions **shuffled** (the negative control).
 
 # %% [markdown] lang="zh" of="569189b4"
-# 在这次训练中，FA 走了一条省力的路：特征变换能把解码器的特征变成 S_sr 想要的任何样子。结果，变换后的特征与 SISR 的特征一样，除了把天空与其余部分分开，就分不出多少东西了；解码器本身的特征却仍与基线相近。可见 L_fa 小，本身并不证明知识得到了传递。（一个场景，一个种子。）
+# READING_ZH
 #
 # ## 特征亲和要求什么
 #

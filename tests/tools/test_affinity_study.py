@@ -10,8 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from dsrl_lab.recipes import Recipe, find_recipe, with_changes
+from dsrl_lab.results.tables import affinity_table
 from dsrl_lab.tools import affinity_study
-from dsrl_lab.tools.affinity_study import VARIANTS, Compared, as_variant, study, table
+from dsrl_lab.tools.affinity_study import VARIANTS, Compared, as_variant, study
 from dsrl_lab.training import record
 from dsrl_lab.training.build import build_dsrl
 
@@ -82,8 +83,8 @@ def test_a_study_trains_each_once_and_goes_on(tmp_path: Path, monkeypatch: pytes
     assert (tmp_path / "kit_seed0.safetensors").is_file()
     monkeypatch.setattr(affinity_study, "_train", lambda *_: pytest.fail("trained again"))
     assert list(study(["kit", "products"], [0], path, setting=SETTING)) == record.read(path)
-    shown = table(first)
+    shown = affinity_table(first)
     assert list(shown["variant"]) == [VARIANTS[name].title for name in ("kit", "products")]
-    assert shown["AUC, segmentation"].between(0, 1).all()
+    assert list(shown["AUC, SISR"]) == [f"{line['affinity']['sisr_auc']:.3f} (1 seed)" for line in first]
     with pytest.raises(ValueError, match="unknown variant 'wrong'; choose of kit, centred"):
         list(study(["wrong"], [0], path, setting=SETTING))

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from dsrl_lab.datasets.transforms import reduce_image
 from dsrl_lab.training.build import load_task_model
-from dsrl_lab.widgets.examples import BASELINE, BEFORE, CHECKPOINT, EXAMPLES, street_affinity, street_features
+from dsrl_lab.widgets.examples import BASELINE, CHECKPOINT, EXAMPLES, street_affinity, street_features
 
 
 def test_the_baselines_features_are_what_the_committed_baseline_gives() -> None:
@@ -27,13 +27,13 @@ def test_the_baselines_features_are_what_the_committed_baseline_gives() -> None:
 
 def test_all_features_can_be_switched_and_differ() -> None:
     explorer = street_affinity()
-    assert explorer.facts["sources"] == ["DSRL", BEFORE, "baseline"]
-    assert not torch.allclose(explorer.task_features[BEFORE], explorer.task_features["baseline"])
+    assert explorer.facts["sources"] == ["DSRL", "baseline"]
+    assert not torch.allclose(explorer.task_features["DSRL"], explorer.task_features["baseline"])
 
 
 def test_a_missing_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="dsrl-lab train streets_tinynet_dsrl"):
-        street_features(tmp_path / "none.safetensors")
+    with pytest.raises(FileNotFoundError, match="dsrl-lab train streets_tinynet_none"):
+        street_features(tmp_path / "none_seed0.safetensors")
     with pytest.raises(FileNotFoundError, match="gone"):
         street_features(CHECKPOINT, tmp_path / "gone.safetensors")
 
