@@ -50,6 +50,8 @@ FIGURES = {
     "streets_super_resolution": FigureRecipe(
         needs.networks_of(STREETS, "dsrl", whole=True), of_streets.streets_super_resolution
     ),
+    "camvid_drives_all_rows": FigureRecipe(needs.runs_of("camvid_drives", "baseline"), of_runs.all_rows_figure),
+    "camvid_drives_classes": FigureRecipe(needs.runs_of("camvid_drives", "baseline"), of_runs.classes_figure),
     "camvid_ablation": FigureRecipe(needs.runs_of(CAMVID, "baseline"), of_runs.ablation_figure),
     "camvid_90x120_ablation": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.ablation_figure),
     "camvid_90x120_all_rows": FigureRecipe(needs.runs_of(CAMVID_SMALL, "baseline"), of_runs.all_rows_figure),

@@ -176,8 +176,8 @@ def pose_ablation(inputs: Inputs) -> Drawing:
 
 def training_note(runs: pd.DataFrame) -> str:
     """What all rows share, and how to read the marks, in one line."""
-    run = runs.iloc[0]
-    pictures = ", ".join(f"{count} {split}" for split, count in (run.record.first.get("pictures") or {}).items())
+    run, counts = runs.iloc[0], [one.first.get("pictures") or {} for one in runs["record"]]
+    pictures = ", ".join(f"{count} {split}" for split, count in max(counts, key=len).items())
     return (
         f"every row: {run.iterations:.0f} iterations of {run.batch_size:.0f}; samples: {pictures}. "
         "Dots: seeds. Whiskers: 95 % t-interval. Gains are paired by seed"

@@ -61,7 +61,7 @@ def _heading(title: str, of_setting: pd.DataFrame) -> str:
     return (
         f"**{title}**: input {height}x{width}, output {scale * height}x{scale * width}, {run.iterations:.0f} "
         f"iterations of {run.batch_size:.0f}; records in `data/runs/{run.setting}`. {what}; "
-        "the gain is paired by seed, over the seeds that both rows have."
+        "the gain is paired by seed, over the seeds that both rows have; columns without a split are of val."
     )
 
 
