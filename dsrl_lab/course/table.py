@@ -36,8 +36,9 @@ class Table:
         sides = ["right" if texts.str.match(r"[+-]?\d|$").all() else "left" for _, texts in shown.items()]
 
         def line(cells: Iterable[Any], tag: str) -> str:
-            pairs = zip(cells, sides, strict=True)
-            return "".join(f'<{tag} style="text-align:{side}">{html.escape(str(c))}</{tag}>' for c, side in pairs)
+            whole = {"right": ";white-space:nowrap"} if tag == "td" else {}  # no number is broken
+            pairs = [(f"text-align:{side}{whole.get(side, '')}", c) for c, side in zip(cells, sides, strict=True)]
+            return "".join(f'<{tag} style="{style}">{html.escape(str(c))}</{tag}>' for style, c in pairs)
 
         style = "caption-side:top;text-align:left;white-space:nowrap"  # a caption may be wider than its table
         caption = f'<caption style="{style}">{html.escape(translate(self.caption))}</caption>'
