@@ -13,6 +13,7 @@ from dsrl_lab.results.figures import FIGURES, read_manifest
 Href = Callable[[str], str]  # the address of a file of the repository
 RUN_AS = {
     "streets_resolution": "dsrl-lab reproduce",  # folders of records, and records beside them
+    "affinity_study": "dsrl-lab affinity-study",
     "training_pace": "dsrl-lab bench train",
     "compile_pace": "dsrl-lab bench compile (version 0.1)",
     "deployment": "dsrl-lab bench deployment",

@@ -17,6 +17,7 @@ from torch import nn
 
 from dsrl_lab import recipes
 
+KNOWN = ("train-sisr", "affinity-study", "reproduce", "bench", "notebooks")
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "site"
 
@@ -52,7 +53,7 @@ def test_every_record_has_a_command_that_the_kit_knows(builder: Any) -> None:
         if words[0] == "train":
             assert recipes.find_recipe(words[1]) is not None and words[2] == "--seed"
         else:
-            assert program == "pytest" or words[0] in ("train-sisr", "reproduce", "bench", "notebooks"), record
+            assert program == "pytest" or words[0] in KNOWN, record
 
 
 def test_both_languages_have_the_same_texts(builder: Any) -> None:

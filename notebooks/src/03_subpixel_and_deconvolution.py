@@ -609,11 +609,10 @@ Table(DataFrame(rows, columns=columns), "Checkerboard in levels of 255, means of
 
 # %% [markdown]
 # <details><summary>What do you read in it? Then compare with our reading.</summary>
-# ICNR removes the pattern at the start. The other two lose it only while training makes their phases agree. The default's pattern even grows at first. The control shows that <i>order</i> matters: copies
-# in wrong places are no ICNR. After 60 steps the means of PSNR lie 1.6 dB apart, no more than seeds of one start scatter. The grid is a small part of a raw network's error, though the eye sees
+# ICNR removes the pattern at the start. The other two lose it only while training makes their phases agree. The default's pattern even grows at first. The control shows that <i>order</i> matters. After 60 steps the means of PSNR lie 1.6 dB apart, no more than seeds of one start scatter. The grid is a small part of a raw network's error, though the eye sees
 # it first. In so few steps no network reaches bicubic.</details>
 
-# %% [markdown] lang="zh" of="43f086fb"
+# %% [markdown] lang="zh" of="07f0dd5e"
 # <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
 # ICNR 从一开始就没有图案。另外两种要等训练使各相位趋于一致，图案才消失；默认初始化的图案起初甚至还会变强。对照说明<i>顺序</i>很要紧：副本放错了位置，就不是 ICNR。60 步之后，三者的平均 PSNR 相差 1.6 dB，不超过同一种初始化换种子的离散程度。网格虽然最先被眼睛看到，在训练不足的网络里却只占误差的一小部分。步数这么少，没有一个网络赶得上双三次插值。</details>
 

@@ -813,18 +813,17 @@ Table(lines, "Three better numbers than there are")
 # - Finer is not better: the host's own grid was never the limit here.
 # - A head that a counter overlooks can nearly double a light host.
 # - A start protects a trained host; it does not gain.
-# - The control is the row to beat. On CamVid finer labels and BatchNorm together gain, with no head. Which of the two it is, and what a head
-#   adds, is undecided.
+# - The control is the row to beat. On CamVid finer labels and BatchNorm gain without a head; what a head adds is undecided.
 #
 # So "no clear gain from a head" is a result. If DSRL gains, it gains through better *features*: SISR and affinity (06, 07).
 
-# %% [markdown] lang="zh" of="f622f0d8"
+# %% [markdown] lang="zh" of="21c3d0cc"
 # ## 学到了什么
 #
 # - 更精细不等于更好：在这里，宿主网络自己的网格从来不是瓶颈。
 # - 计数器漏掉的一个头，可以使轻量宿主网络的开销几乎翻倍。
 # - 好的起步能保护训练好的宿主网络，但不带来增益。
-# - 真正要超过的，是对照那一行。在 CamVid 上，不加头，更精细的标签加上 BatchNorm 就有增益。是其中哪一个起作用，头又另外带来什么，未定。
+# - 真正要超过的，是对照那一行。在 CamVid 上，不加头，更精细的标签加上 BatchNorm 就有增益。头又另外带来什么，未定。
 #
 # 所以，“头没有带来明显的增益”也是一个结果。如果 DSRL 有增益，那要靠更好的*特征*：SISR 和特征亲和（06、07）。
 
@@ -847,14 +846,14 @@ Table(lines, "Three better numbers than there are")
 #
 # <details><summary>1. What exactly is the baseline?</summary>The plain host. It receives H × W and answers at H × W, half of the picture's sides.</details>
 # <details><summary>2. Why does the head's cost not depend on the host?</summary>It works on class maps: K² and the output's size count.</details>
-# <details><summary>3. What does BatchNorm do to class maps?</summary>It brings the scores of every class to mean 0 and deviation 1, so the host's knowledge of which class is frequent is lost until its scale and shift have learnt it again.</details>
+# <details><summary>3. What does BatchNorm do to class maps?</summary>It brings every class's scores to mean 0 and deviation 1: which class is frequent must be learnt again.</details>
 
-# %% [markdown] lang="zh" of="7c26c94c"
+# %% [markdown] lang="zh" of="0282e652"
 # ## 带走五个问题
 #
 # <details><summary>1. 基线究竟是什么？</summary>普通的宿主网络。它接收 H × W，输出也是 H × W，边长是图像的一半。</details>
 # <details><summary>2. 头的开销为什么与宿主网络无关？</summary>它处理的是类别图：起作用的是 K² 和输出的尺寸。</details>
-# <details><summary>3. BatchNorm 对类别图做了什么？</summary>它把每个类别的得分都变成均值 0、标准差 1。宿主网络原本知道哪些类别常见，这一点就丢了，要等它的缩放和平移重新学会。</details>
+# <details><summary>3. BatchNorm 对类别图做了什么？</summary>它把每个类别的得分都变成均值 0、标准差 1。哪些类别常见，要重新学。</details>
 
 # %% [markdown]
 # <details><summary>4. Which control shows that a gain is more than further training?</summary>The bilinear head, trained for the same steps: it has no weights of its own.</details>

@@ -471,15 +471,15 @@ affinity_explorer(
 )
 
 # %% [markdown]
-# FA did what it asks for: DSRL's matrix is near S_sr, the baseline's is not. Both networks know road, sky and what stands between them. The baseline also
-# tells trees from houses; S_sr does not, and DSRL has lost some of it. What FA hands on is what SISR knows. (One scene, one seed.)
+# FA did what it asks for: DSRL's matrix is near S_sr, the baseline's is not. Both know road, sky and what stands between. The baseline also tells trees from
+# houses; S_sr does not, and DSRL lost some of it. FA hands on what SISR knows. (One scene, one seed.)
 #
 # ## What should be compared?
 #
-# The paper compares the last features of both branches, the segmenter's after a *transform*: 1×1 convolution, BatchNorm, ReLU. `dsrl-lab affinity-study` changes
-# one thing at a time: three seeds each, on drawn streets, scored on held-out scenes.
+# The paper compares last features, the segmenter's after a *transform*: 1×1 convolution, BatchNorm, ReLU. `dsrl-lab affinity-study` changes one thing at a
+# time: three seeds each, drawn streets, held-out scenes.
 
-# %% [markdown] lang="zh" of="3637d257"
+# %% [markdown] lang="zh" of="d6aa0442"
 # FA 做到了它所要求的：DSRL 的矩阵接近 S_sr，基线的则不然。两个网络都分得清道路、天空以及两者之间的东西。基线还能区分树与房子；S_sr 不能，DSRL 也因此丢了一些。FA 传递的，就是 SISR 所知道的。（一个场景，一个种子。）
 #
 # ## 应该比较什么？
@@ -493,22 +493,17 @@ Table(study[names], "What feature affinity compares, three seeds, held-out scene
 
 # %% [markdown]
 # <details><summary>What do you read in it? Then compare with our reading.</summary>
-# With the transform, matrices tell classes apart less well (AUC 0.85 ± 0.12) than the decoder's own features do (0.94): the transform can give FA whatever
-# it asks for, and both branches may agree on little. <b>Without it</b> FA acts on the features themselves, and its matrices keep what they know (0.935 ±
-# 0.005, effective rank 4): hence the network above. Class maps do as well, but they are opinions about classes, of which SISR has none; against a drawn
-# image nearly all similarities are near 1 (effective rank 1.4). Stopping the gradient at SISR makes both matrices worse. Removing means, leaving out activations, a coarser grid: nothing
-# that three seeds can tell. And mIoU hardly moves: 42 to 45, each ± 1 to 2.
-# </details>
+# With the transform, matrices tell classes apart less well (0.85 ± 0.12) than the decoder's own features (0.94). <b>Without it</b> they keep what the features
+# know (0.935 ± 0.005): hence the network above. Class maps do as well; SISR knows none. mIoU hardly moves.</details>
 #
 # ## What feature affinity asks for
 #
 # Let it act alone, on the untrained features as free numbers. Three teachers: colour, the true classes (the best there is), and colour with its
 # positions **shuffled** (the negative control).
 
-# %% [markdown] lang="zh" of="3aeaf531"
+# %% [markdown] lang="zh" of="9ed5dd2b"
 # <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
-# 有特征变换时，矩阵区分类别的能力（AUC 0.85 ± 0.12）不如解码器自身的特征（0.94）：FA 要求什么，特征变换都能给出，于是两个分支可能只在很少的东西上一致。<b>没有特征变换</b>，FA 就直接作用于特征本身，矩阵便保留了特征所知道的（0.935 ± 0.005，有效秩 4）：上面的网络就是这样选出来的。类别图也一样好，但那是对类别的判断，而 SISR 根本不做这种判断；若与画出的图像比较，几乎所有相似度都接近 1（有效秩 1.4）。梯度止于 SISR，两个矩阵都变差。减去均值、去掉激活函数、用更粗的网格：三个种子看不出差别。mIoU 也几乎不变：42 到 45，各自 ± 1 到 2。
-# </details>
+# 有特征变换时，矩阵区分类别的能力（0.85 ± 0.12）不如解码器自身的特征（0.94）。<b>没有特征变换</b>，矩阵便保留了特征所知道的（0.935 ± 0.005）：上面的网络就是这样选出来的。类别图也一样好，但 SISR 对类别根本没有判断。mIoU 几乎不变。</details>
 #
 # ## 特征亲和要求什么
 #
@@ -536,7 +531,6 @@ def shuffled(features: Tensor) -> Tensor:
     return features.flatten(2)[..., order].reshape_as(features)
 
 
-# %%
 after: dict[str, list[tuple[Tensor, list[float]]]] = {"colour": [], "true classes": [], "shuffled colour": []}
 print("a few seconds ...")
 for s in scenes:
@@ -828,9 +822,8 @@ with torch.no_grad():
     kit = feature_affinity_loss(a[None, :, None], b[None, :, None])
 found = {"dense": dense, "step 2": halves, "step 3": loss, "the kit": kit}
 print("gradient as autograd's:", torch.allclose(gradient, a.grad, atol=1e-7))
-Table({"way": list(found), "L_fa": [value.item() for value in found.values()]}, "Four ways, one number", digits=6)
-
-# %%
+lines = {"way": list(found), "L_fa": [value.item() for value in found.values()]}
+display(Table(lines, "Four ways, one number", digits=6))
 sides = {"256 × 512": (32, 64), "512 × 1024": (64, 128), "1024 × 2048": (128, 256)}
 whole = [4 * (h * w) ** 2 / 2**20 for h, w in sides.values()]
 columns = {"output": list(sides), "positions": [h * w for h, w in sides.values()], "S (MiB)": whole, "a tile (MiB)": 1}

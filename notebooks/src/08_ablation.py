@@ -665,25 +665,23 @@ Table(pd.DataFrame(judged, columns=columns), "exploratory verdicts, CamVid 90×1
 all_runs = committed(lab.root / "data")
 decided = FAMILIES["C"].decide(all_runs)
 columns = ["question", "text", "over", "mean", "low", "high", "p_holm", "verdict"]
-Table(decided[columns], "C1 to C3: whole DSRL minus another row, test split (points of mIoU)")
-
-# %% jupyter={"source_hidden": true}
+display(Table(decided[columns], "C1 to C3: whole DSRL minus another row, test split (points of mIoU)"))
 with theme():
     about = "Differences of C1, C2 and C3 with seeds and two intervals: C1 lies below zero, the others hold it"
     show_figure(decided_figure(Inputs(runs=all_runs)).figure, alt=about)
 
 # %% [markdown]
 # <details><summary>What do you read in it? Then compare with our reading.</summary>
-# Whole DSRL has <i>less</i> than finer labels, which cost nothing. Beside the head, SISR and FA make no difference as large as half a point, and FA does
-# not need this picture. On val, one clip of 6.7 seconds, the same runs have the opposite signs, about +0.3: a clip is no street. The story above, +2.3
-# on val, did not hold. These are 600 iterations on small pictures; the paper's own setting is not tested.
+# Whole DSRL has <i>less</i> than finer labels, which are free. Beside the head, SISR and FA make no difference as large as half a point, and FA does
+# not need this picture. On val, one clip, the same runs have the opposite signs: a clip is no street. These are 600 iterations on small pictures; the
+# paper's own setting is not tested.
 # </details>
 #
-# The same questions on drawn streets (family S) are under way: `dsrl-lab verdict --confirmatory` says how many runs are left.
+# Family S asks the same on drawn streets: `dsrl-lab verdict --confirmatory` says how many are left.
 
-# %% [markdown] lang="zh" of="39a44fee"
+# %% [markdown] lang="zh" of="710f1e63"
 # <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
-# 完整的 DSRL 比更细的标签<i>更差</i>，而更细的标签不花任何开销。在头之外，SISR 和 FA 带来的差别不到半个百分点，而且 FA 也不必用这张图像。在验证集上（一段 6.7 秒的视频），同样的训练得到相反的符号，约为 +0.3：一段视频代表不了街道。前面验证集上的 +2.3 没有得到证实。这些都是小图像上的 600 次迭代；论文自己的设置未检验。
+# 完整的 DSRL 比更细的标签<i>更差</i>，而更细的标签不花任何开销。在头之外，SISR 和 FA 带来的差别不到半个百分点，而且 FA 也不必用这张图像。在验证集上（一段视频），同样的训练得到相反的符号：一段视频代表不了街道。这些都是小图像上的 600 次迭代；论文自己的设置未检验。
 # </details>
 #
 # 同样的问题正在合成街景上检验（S 组）：`dsrl-lab verdict --confirmatory` 会说明还差多少次训练。
@@ -709,7 +707,7 @@ Table(knob.assign(row=knob["row"].map(NAMES))[["row", "mean", "low", "high"]], f
 # ## What was learnt
 #
 # - One picture and one seed prove nothing, in either direction.
-# - Much of a gain may belong to something free, or to one clip. Find that control, and another street, first.
+# - Much of a gain may belong to something free, or to one clip. Test both first.
 # - An interval that holds zero is no proof of "nothing". Ask for its power.
 #
 # ## Limits
@@ -717,7 +715,7 @@ Table(knob.assign(row=knob["row"].map(NAMES))[["row", "mean", "low", "high"]], f
 # - All but *The tests that decide* is exploratory: small inputs, short trainings, one clip, choices made after a look at val.
 # - An interval over seeds speaks of another seed on *these* pictures, not of another city.
 
-# %% [markdown] lang="zh" of="961627b0"
+# %% [markdown] lang="zh" of="1ea38b2e"
 # ## 学到了什么
 #
 # - 一张图像、一个种子证明不了什么，无论结论朝哪个方向。

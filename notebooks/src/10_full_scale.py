@@ -257,8 +257,7 @@ Table(
 )
 
 # %% [markdown]
-# One GPU and eight run the same training; on one, `accumulate` takes the batch in four parts. Eight machines of eight need a larger batch, and with it
-# another learning rate and fewer iterations (exercise 10.2):
+# One GPU and eight run the same training. Eight machines of eight take a larger batch (10.2):
 #
 # ```bash
 # dsrl-lab train cityscapes_espnetv2_dsrl --data CITYSCAPES --set train.accumulate=4
@@ -271,8 +270,8 @@ Table(
 # A stopped job goes on with `--resume`, bit for bit: what a step draws follows from the seed and its number. Each row of an ablation gets the same
 # number of iterations.
 
-# %% [markdown] lang="zh" of="524f53d7"
-# 一块 GPU 与八块 GPU 做的是同一次训练；只有一块时，`accumulate` 把一个批分成四份来算。八台各有八块 GPU 的机器需要更大的批，学习率和迭代次数也要随之改变（练习 10.2）：
+# %% [markdown] lang="zh" of="794b6c0e"
+# 一块 GPU 与八块 GPU 做的是同一次训练。八台各有八块 GPU 的机器用更大的批（10.2）：
 #
 # ```bash
 # dsrl-lab train cityscapes_espnetv2_dsrl --data CITYSCAPES --set train.accumulate=4
@@ -372,13 +371,13 @@ with theme():
     show_figure(figure, alt="Hours for the network, for reading files and for feature affinity at three input sizes")
 
 # %% [markdown]
-# At 256×512 ESPNetv2 is so cheap that an A100 waits for PNG files, unless the pictures fit into a quarter of the free memory (25 GB): training keeps them
-# there, and reading takes about one hour. What else helps: more cores for each GPU, or copies at half size. At 512×1024 it waits for **FA**. What helps: `train.affinity_precision=bfloat16` (tensor cores; planned at half of their peak, not yet measured),
+# At 256×512 ESPNetv2 is so cheap that an A100 waits for PNG files, unless a quarter of the free memory holds all pictures (25 GB). What else helps:
+# more cores for each GPU, or copies at half size. At 512×1024 it waits for **FA**. What helps: `train.affinity_precision=bfloat16` (tensor cores; planned at half of their peak, not yet measured),
 # `train.affinity_positions=4096` (a sample, an unbiased estimate), or a coarser grid (`network.affinity_stride=16`: a sixteenth of the pairs; that is
 # another experiment). `dsrl-lab cost --plan` shows the hours of the first two.
 
-# %% [markdown] lang="zh" of="dbef0470"
-# 在 256×512 上，ESPNetv2 的计算量太小，A100 要等 PNG 文件，除非全部图像放得进空闲内存的四分之一（25 GB）：训练会把它们留在内存里，读取只要一小时左右。其他对策：每块 GPU 配更多 CPU 核心，或者事先存一份边长减半的副本。在 512×1024 上，它等的是 **FA**。对策：`train.affinity_precision=bfloat16`（使用张量核心；规划时按其峰值的一半计，尚未实测），`train.affinity_positions=4096`（抽样，是无偏估计），或者更粗的网格（`network.affinity_stride=16`：位置对只有十六分之一，但那已是另一个实验）。`dsrl-lab cost --plan` 会显示前两种做法需要的小时数。
+# %% [markdown] lang="zh" of="6fbee952"
+# 在 256×512 上，ESPNetv2 的计算量太小，A100 要等 PNG 文件，除非空闲内存的四分之一放得下全部图像（25 GB）。其他对策：每块 GPU 配更多 CPU 核心，或者事先存一份边长减半的副本。在 512×1024 上，它等的是 **FA**。对策：`train.affinity_precision=bfloat16`（使用张量核心；规划时按其峰值的一半计，尚未实测），`train.affinity_positions=4096`（抽样，是无偏估计），或者更粗的网格（`network.affinity_stride=16`：位置对只有十六分之一，但那已是另一个实验）。`dsrl-lab cost --plan` 会显示前两种做法需要的小时数。
 
 # %% [markdown]
 # ## Feature affinity at full size
