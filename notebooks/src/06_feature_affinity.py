@@ -494,14 +494,14 @@ Table(study[names], "What feature affinity compares, three seeds, held-out scene
 # %% [markdown]
 # <details><summary>What do you read in it? Then compare with our reading.</summary>
 # With the transform, matrices tell classes apart less well (0.85 ± 0.12) than the decoder's own features (0.94). <b>Without it</b> they keep what the features
-# know (0.935 ± 0.005): hence the network above. Class maps do as well; SISR knows none. mIoU hardly moves.</details>
+# know (0.935 ± 0.005): hence our network. Class maps do as well; SISR knows none. mIoU hardly moves.</details>
 #
 # ## What feature affinity asks for
 #
 # Let it act alone, on the untrained features as free numbers. Three teachers: colour, the true classes (the best there is), and colour with its
 # positions **shuffled** (the negative control).
 
-# %% [markdown] lang="zh" of="9ed5dd2b"
+# %% [markdown] lang="zh" of="7372ddc1"
 # <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
 # 有特征变换时，矩阵区分类别的能力（0.85 ± 0.12）不如解码器自身的特征（0.94）。<b>没有特征变换</b>，矩阵便保留了特征所知道的（0.935 ± 0.005）：上面的网络就是这样选出来的。类别图也一样好，但 SISR 对类别根本没有判断。mIoU 几乎不变。</details>
 #
