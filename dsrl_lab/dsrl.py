@@ -258,9 +258,8 @@ class DSRL(nn.Module):
             self.sisr_head = SISRHead(host, upscale_factor=upscale_factor) if sisr is True else sisr
         self.transform: FeatureTransform | nn.Identity | None = None
         if affinity and self.sisr_head is not None:
-            width = self.sisr_head.project[0].out_channels
-            transform = FeatureTransform(host.spec.head_channels, int(width))  # type: ignore[arg-type]
-            self.transform = transform if feature_transform else nn.Identity()
+            width = int(self.sisr_head.project[0].out_channels)  # type: ignore[arg-type]
+            self.transform = FeatureTransform(host.spec.head_channels, width) if feature_transform else nn.Identity()
 
     def forward(self, image: Tensor) -> DSRLOutput:
         """Run both branches on an image (N, 3, H, W) in [0, 1]."""

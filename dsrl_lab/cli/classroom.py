@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 app = App(help="Hand notebooks out as assignments, check them, grade them in a sandbox.", no_args_is_help=True)
 
 
-def _print(text: str) -> None:
-    output.print(text)
-
-
 @app.command()
 def release(
     course: Annotated[Path, typer.Argument(help="Folder of the course; it is made if it is not there.")],
@@ -37,10 +33,10 @@ def release(
 
     for name, asked in build(course, REPOSITORY, only=only or [], per_student=per_student).items():
         points = 2 * sum(question.points for question in asked)
-        _print(f"{name}: {points} points for {', '.join(question.name for question in asked)}")
+        output.print(f"{name}: {points} points for {', '.join(question.name for question in asked)}")
     own = any(course.glob("grades/*/copies.json"))
     folder = f"{course / 'handout'}/<student>, to each their own," if own else course / "release"
-    _print(f"hand out {folder} and {course / 'kit'}; keep everything else to yourself")
+    output.print(f"hand out {folder} and {course / 'kit'}; keep everything else to yourself")
 
 
 @app.command()
@@ -55,15 +51,15 @@ def check(
     look = inspect_notebook(notebook, released=released)
     fixable = [finding for finding in look.findings if finding.fixable]
     if fix and fixable:
-        _print(f"fixed; the file as it was: {write_fixed(notebook, look)}")
+        output.print(f"fixed; the file as it was: {write_fixed(notebook, look)}")
     for finding in look.findings:
         sign = ("fixed" if fix else "--fix repairs") if finding.fixable else "for you to do"
-        _print(f"{sign}: {finding.text}")
+        output.print(f"{sign}: {finding.text}")
     if look.open_answers:
-        _print(f"still open: {', '.join(look.open_answers)}")
+        output.print(f"still open: {', '.join(look.open_answers)}")
     if any(not finding.fixable or not fix for finding in look.findings):
         raise typer.Exit(1)
-    _print("ready to hand in")
+    output.print("ready to hand in")
 
 
 @app.command()
@@ -75,7 +71,7 @@ def collect(
     from dsrl_lab.course.grading.collect import collect as unpack
 
     placed, left = unpack(course, archive)
-    _print("\n".join([*placed, *(f"left out: {text}" for text in left)]))
+    output.print("\n".join([*placed, *(f"left out: {text}" for text in left)]))
     if left or not placed:
         raise typer.Exit(1)
 
@@ -97,11 +93,11 @@ def grade(
     from dsrl_lab.course.grading.messages import clean
     from dsrl_lab.course.grading.walls import not_enforced, protections
 
-    _print(f"in force: {', '.join(protections(unsafe=unsafe))}")
+    output.print(f"in force: {', '.join(protections(unsafe=unsafe))}")
     if missing := not_enforced(unsafe=unsafe):
-        _print(f"not enforced by the kernel here: {', '.join(missing)}; see dsrl-lab doctor")
+        output.print(f"not enforced by the kernel here: {', '.join(missing)}; see dsrl-lab doctor")
     for link in links(course):
-        _print(f"not followed, a link: submitted/{link}")
+        output.print(f"not followed, a link: submitted/{link}")
     counted: Counter[str] = Counter()
     with progress_bar() as progress:
         bar = progress.add_task("grading", total=None)
@@ -119,16 +115,16 @@ def grade(
         median = f"median {scores[len(scores) // 2]} points" if scores else "no score"
         unreadable, kept = sum(bool(one.result.problem) for one in results), sum(one.again for one in results)
         counts = f"{len(results)} submissions, {median}, {unreadable} that could not be read, {kept} graded before"
-        _print(f"{assignment}: {counts}; grades/{assignment}.csv")
+        output.print(f"{assignment}: {counts}; grades/{assignment}.csv")
         failed = write_gradebook(course, assignment, results)
         if failed is not None:
-            _print(f"{assignment}: scores are in nbgrader's gradebook.db")
+            output.print(f"{assignment}: scores are in nbgrader's gradebook.db")
         not_graded = {one.submission.student: one.result.fault for one in results if one.result.fault}
         for what, students in (("not graded", not_graded), ("not in gradebook.db", failed or {})):
             for name, why in students.items():
-                _print(f"{assignment}: {what}: {clean(name)}: {clean(why)}")
+                output.print(f"{assignment}: {what}: {clean(name)}: {clean(why)}")
                 missed += 1
     if not graded:
-        _print("nothing was handed in: expected submitted/<student>/<assignment>/<assignment>.ipynb")
+        output.print("nothing was handed in: expected submitted/<student>/<assignment>/<assignment>.ipynb")
     if missed or not graded:
         raise typer.Exit(1 if missed else 2)

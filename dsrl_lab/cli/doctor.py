@@ -65,10 +65,10 @@ def _python() -> Finding:
 
 def _packages() -> list[Finding]:
     """Every requirement of the package's own metadata; those of an extra are wanted, not needed."""
-    findings = []
+    findings, extras = [], importlib.metadata.metadata("dsrl-lab").get_all("Provides-Extra", [])
     for text in importlib.metadata.requires("dsrl-lab") or []:
         requirement = Requirement(text)
-        extra = next((e for e in ("lab", "class", "export", "video", "dev") if f'extra == "{e}"' in text), None)
+        extra = next((e for e in extras if f'extra == "{e}"' in text), None)
         marker = requirement.marker
         if extra in ("dev", "class") or (marker and not marker.evaluate({"extra": extra or ""})):
             continue

@@ -9,8 +9,7 @@ import pandas as pd
 from dsrl_lab.results.confirm import compare
 from dsrl_lab.results.frames import MIOU, frame, gains, pick, runs, scores, summary
 from dsrl_lab.results.inference import NOT_TESTED, estimate
-
-THIN = {"thin classes": "logits.thin_miou", "thin outlines (F)": "logits.thin_boundary_f"}
+from dsrl_lab.results.tables import COLUMNS
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,8 @@ class Family:
             line["mIoU, test"] = f"{one.mean:+.2f} ({one.low:+.2f} to {one.high:+.2f})"
             parts = {"over seeds alone": pick(gained, MIOU, split=None)}
             parts |= {drive: part for drive, part in gained[gained["metric"] == "miou"].groupby("drive") if drive}
-            parts |= {name: pick(gained, score, split=None) for name, score in THIN.items()}
+            thin = ("thin classes", "thin outlines (F)")
+            parts |= {name: pick(gained, COLUMNS[name].score, split=None) for name in thin}
             parts["all outlines (F)"] = gained[gained["metric"] == "boundary_f"].groupby("seed")[["value"]].mean()
             shown = {name: part["value"] for name, part in parts.items() if len(part)}
             line |= {name: estimate(values).scaled(100).show(signed=True) for name, values in shown.items()}
@@ -136,3 +136,8 @@ FAMILIES = {
         "streets_towns_400", range(100, 106), (), (("bilinear", "baseline"), (S, "baseline"), (S, "bilinear"))
     ),
 }
+
+
+def decided(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The tests of the families whose runs have all ended, by the family's name."""
+    return {name: one.decide(runs) for name, one in FAMILIES.items() if one.questions and not one.missing(runs)}

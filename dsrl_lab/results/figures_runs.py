@@ -12,7 +12,7 @@ from dsrl_lab.results import charts
 from dsrl_lab.results import paper_numbers as paper
 from dsrl_lab.results.claims import pose_gain, table_1
 from dsrl_lab.results.claims_of_cost import WHOLE, count_costs, counted_costs, same_cost
-from dsrl_lab.results.families import FAMILIES
+from dsrl_lab.results.families import FAMILIES, decided
 from dsrl_lab.results.findings import Finding
 from dsrl_lab.results.frames import alike, gains, pick, scores, setting_title, steps
 from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
@@ -57,15 +57,13 @@ def all_rows_figure(inputs: Inputs) -> Drawing:
 
 def decided_figure(inputs: Inputs) -> Drawing:
     """The confirmatory tests whose runs have all ended: seeds, both intervals, and the word."""
-    decided = {letter: family.decide(inputs.runs) for letter, family in FAMILIES.items()}
-    decided = {letter: tests for letter, tests in decided.items() if "mean" in tests and len(tests)}
-    if not decided:
+    found = decided(inputs.runs)
+    if not found:
         raise MissingInputError("no family of confirmatory tests has all its runs")
-    values = pick(scores(inputs.runs), split="test")
-    figure = new_figure(11, 0.9 + 2.7 * len(decided))
-    for ax, (letter, tests) in zip(figure.subplots(len(decided), squeeze=False)[:, 0], decided.items(), strict=True):
-        of_family = inputs.runs[inputs.runs["setting"] == FAMILIES[letter].setting]
-        charts.tested_points(tests, values[values["setting"] == FAMILIES[letter].setting], ax=ax)
+    figure = new_figure(11, 0.9 + 2.7 * len(found))
+    for ax, (name, tests) in zip(figure.subplots(len(found), squeeze=False)[:, 0], found.items(), strict=True):
+        of_family = inputs.runs[inputs.runs["setting"] == FAMILIES[name].setting]
+        charts.tested_points(tests, pick(scores(of_family), split="test"), ax=ax)
         ax.set_title(setting_title(of_family), loc="left")
     note = "Dots: seeds. Whiskers: 95 % t-interval. Broad bar: 95 % over seeds and pictures. Grey band: ±0.5 points"
     figure.supxlabel(note, fontsize=8, color=GREY)

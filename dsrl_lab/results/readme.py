@@ -8,9 +8,8 @@ import pandas as pd
 
 from dsrl_lab.files import whole_file
 from dsrl_lab.language import ENGLISH, LANGUAGES
-from dsrl_lab.results.families import FAMILIES
+from dsrl_lab.results import families
 from dsrl_lab.results.frames import alike, pick, runs, scores
-from dsrl_lab.results.inference import NOT_TESTED
 from dsrl_lab.results.tables import ablation_table, affinity_table, markdown
 from dsrl_lab.training import record
 
@@ -67,17 +66,15 @@ def _heading(title: str, of_setting: pd.DataFrame) -> str:
 
 def decided(found: pd.DataFrame, *, beside: bool = False) -> str:
     """The tests of the confirmatory families whose runs have all ended, in Markdown; also what stands ``beside``."""
-    parts = []
-    for name, family in FAMILIES.items():
-        tests = family.decide(found)
+    parts, tests = [], families.decided(found)
+    for name, family in families.FAMILIES.items():
         where = f"records in `data/runs/{family.setting}`, seeds {family.seeds[0]} to {family.seeds[-1]}"
         what = "points of mIoU on test, paired by seed; in brackets the 95 % interval over seeds and blocks of pictures"
-        if len(tests) and NOT_TESTED not in set(tests["verdict"]):
+        if name in tests:
             parts.append(f"**Family {name}, decided** (Holm's correction): {what}, which decides; {where}.")
-            table = family.texts(tests, found)
+            table = family.texts(tests[name], found)
             parts.append(markdown(table if beside else table[SHORT]))
-        reported = family.report(found) if beside else tests.iloc[:0]
-        if len(reported):
+        if beside and len(reported := family.report(found)):
             parts.append(f"**Family {name}, differences without a test**: {what}; {where}.")
             parts.append(markdown(family.texts(reported, found)))
     return "\n\n".join(parts)

@@ -83,11 +83,8 @@ def affinity_table(lines: Sequence[dict[str, Any]]) -> pd.DataFrame:
     titles = dict.fromkeys(line["title"] for line in lines)
     table = pd.DataFrame({"variant": list(titles)})
     for name, (part, key, factor, digits) in AFFINITY.items():
-        values = {
-            title: [line[part][key] if key else line[part] for line in lines if line["title"] == title]
-            for title in titles
-        }
-        table[name] = [estimate(found).scaled(factor).show(digits=digits) for found in values.values()]
+        values = [[line[part][key] if key else line[part] for line in lines if line["title"] == t] for t in titles]
+        table[name] = [estimate(of_seeds).scaled(factor).show(digits=digits) for of_seeds in values]
     return table
 
 
