@@ -35,19 +35,9 @@ class Row:
     own_size: bool = False  # whether it needs an input size of its own, which is in the setting's Recipe.sizes
 
     @property
-    def control(self) -> bool:
-        """Whether it keeps all but the supposed reason of a gain."""
-        return self.paper_row is None
-
-    @property
     def parent(self) -> str | None:
         """The first row of ``adds``, which lacks nothing but this one's last part; None for the baseline."""
         return next(iter(self.adds), None)
-
-    @property
-    def head(self) -> str | None:
-        """Name of its SSSR head; None for the plain host."""
-        return self.network.get("sssr")
 
 
 PAPER_WEIGHTS: dict[str, Any] = {"sisr_weight": 0.1, "affinity_weight": 1.0}
@@ -86,6 +76,9 @@ _ROWS = (
         {"normalised": "the authors' deconvolutions, beyond their BatchNorm",
          "sssr": "the authors' deconvolutions for the cheap head",
          "depthwise": "mixing the classes in a deconvolution"}, DECONVOLUTION, paper_row="sssr"),
+    Row("deconvolution_sisr", "+ SSSR (the authors' deconvolutions) + SISR, wired as in the paper's Figure 4",
+        Style("#4B6F44", (0, (8, 2, 2, 1)), (3, 0, 0), "\\|"), {"deconvolution": "SISR alone beside the authors' head"},
+        {**DECONVOLUTION, **SISR, "sisr_fuse": False}, PAPER_WEIGHTS, paper_row="sisr"),
     Row("deconvolution_dsrl", "+ SSSR (the authors' deconvolutions) + SISR + FA",
         Style("#8F3F00", (0, (8, 2, 2, 2)), ">", "+"), {"deconvolution": "SISR and FA beside the authors' head"},
         {**DECONVOLUTION, **FA}, PAPER_WEIGHTS, paper_row="dsrl"),
@@ -117,7 +110,8 @@ _ROWS = (
         {**DEPTHWISE, **FIGURE_4}, {**PAPER_WEIGHTS, **SHUFFLED}),
     Row("deconvolution_figure4", "whole DSRL (the authors' head), wired as in the paper's Figure 4",
         Style("#6A2C70", (0, (9, 1)), (4, 1, 0), "xxxx"),
-        {"deconvolution": "SISR and FA, wired as in the paper, beside the authors' head",
+        {"deconvolution_sisr": "FA, wired as in the paper, beside the authors' head",
+         "deconvolution": "SISR and FA, wired as in the paper, beside the authors' head",
          "deconvolution_figure4_shuffled": "this picture's structure in FA, wired as in the paper",
          "normalised": "whole DSRL with the authors' head, beyond its BatchNorm",
          "bilinear": "whole DSRL with the authors' head, beyond finer labels"},

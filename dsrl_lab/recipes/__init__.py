@@ -49,6 +49,7 @@ SETTINGS: dict[str, Callable[[], Recipe]] = {
     **{f"streets_{host}": partial(segmentation.streets_host, host) for host in LIGHT_HOSTS},
     "streets_towns": segmentation.streets_towns,
     "streets_towns_400": partial(segmentation.streets_towns, 400),
+    "streets_espnetv2_256x512": segmentation.streets_espnetv2_large,
     "camvid_espnetv2": segmentation.camvid_espnetv2,
     **{f"camvid_espnetv2_{h}x{w}": partial(segmentation.camvid_espnetv2_small, (h, w)) for h, w in SWEEP_SIZES},
     "camvid_espnetv2_45x60_long": partial(segmentation.camvid_espnetv2_small, SWEEP_SIZES[0], 4),

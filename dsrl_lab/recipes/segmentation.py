@@ -81,7 +81,7 @@ def streets_towns(train_scenes: int = 3000) -> Recipe:
     """Drawn streets at a real scale, another town for each seed: TinyNet, 64x128 to 128x256.
 
     400 ``train_scenes`` ask whether SISR helps where labels are few. Design: ``data/runs/DESIGN.md``.
-    Command: ``dsrl-lab train streets_towns_deconvolution_figure4 --seed 1``. 1 CPU core, about 20 minutes a run.
+    Command: ``dsrl-lab train streets_towns_deconvolution_figure4 --seed 1``. 1 CPU core, about 10 minutes a run.
     """
     tinynet = streets_tinynet()
     return replace(
@@ -94,6 +94,18 @@ def streets_towns(train_scenes: int = 3000) -> Recipe:
         further_split="test",
         sizes={"equal_cost": (69, 138), "double_input": (128, 256)},
     )
+
+
+def streets_espnetv2_large() -> Recipe:
+    """The paper's network and sizes on drawn towns, for a GPU: ESPNetv2 (width 2.0), 256x512 to 512x1024, from scratch.
+
+    Command: ``dsrl-lab train streets_espnetv2_256x512_baseline --seed 100``; all rows: ``docs/SCALE.md``.
+    """
+    towns, paper = streets_towns(), cityscapes("espnetv2", CITYSCAPES_SIZES[0])
+    train = replace(paper.train, iterations=800, scale_range=towns.train.scale_range, evaluate_every=0)
+    large: dict[str, Any] = {"setting": "streets_espnetv2_256x512", "picture_size": (512, 1024), "sizes": {}}
+    large |= {"network": replace(paper.network, num_classes=towns.network.num_classes), "pictures": (3000, 100, 300)}
+    return replace(towns, train=train, **large)
 
 
 def camvid_espnetv2() -> Recipe:

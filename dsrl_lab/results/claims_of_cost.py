@@ -164,7 +164,7 @@ def no_extra_cost(runs: pd.DataFrame) -> list[Finding]:
     for setting, of_setting in runs.groupby("setting"):
         there = of_setting.groupby("row", observed=True).first()
         for head, words in HEADS.items():
-            same = [row for row in ROWS.values() if row.head == head]
+            same = [row for row in ROWS.values() if row.network.get("sssr") == head]
             alone = next((row.name for row in same if row.paper_row == "sssr"), "")
             whole = next((row.name for row in same if row.paper_row == "dsrl" and row.name in there.index), "")
             deployed = alone if alone in there.index else whole  # SISR and FA left behind, the two are one network

@@ -135,7 +135,7 @@ def _lanes(runs: pd.DataFrame) -> dict[str, Lane]:
         }
         if "dsrl" in lane:
             run, seeds = of_setting.iloc[0], len(lane["dsrl"].values)
-            head = {"depthwise": ", a deconvolution per class map"}.get(str(ROWS[steps["dsrl"]].head), "")
+            head = {"depthwise": ", a deconvolution per class map"}.get(ROWS[steps["dsrl"]].network["sssr"], "")
             size = f"{run.input_height:.0f}×{run.input_width:.0f}"
             lanes[f"ours: {run.dataset}, {run.host}{head}, {size}, {seeds} seed{'s' * (seeds > 1)}"] = lane
     return lanes

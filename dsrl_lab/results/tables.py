@@ -122,6 +122,6 @@ def story(runs: pd.DataFrame) -> list[str]:
     """A setting's ``ladder`` and one control: without super-resolution if there is one, else FA of another picture."""
     steps, there = list(ladder(runs).values()), set(runs["row"])
     asked = [ROWS[name] for step in reversed(steps) for name in ROWS[step].adds]
-    controls = [row for row in asked if row.control and row.name in there]
+    controls = [row for row in asked if row.paper_row is None and row.name in there]
     controls.sort(key=lambda row: bool(row.network.get("sisr")))
     return [*steps, *(row.name for row in controls[:1])]

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from dsrl_lab.affinity import affinity_matrix
+from dsrl_lab.affinity import unit_vectors
 from dsrl_lab.complexity import evaluating
 from dsrl_lab.datasets.base import SegmentationDataset, SplitDataset
 from dsrl_lab.datasets.transforms import reduce_image, resize_mask
@@ -199,7 +199,7 @@ def evaluate_affinity(
         for name, features in (("task", task), ("sisr", sisr)):
             centred = features - features.mean(dim=(2, 3), keepdim=True)
             for kind, x in ((name, features), (f"{name}_centred", centred)):
-                for part, value in affinity_statistics(affinity_matrix(x)[0].cpu(), labels)._asdict().items():
+                for part, value in affinity_statistics(unit_vectors(x, 2.0)[0].cpu(), labels)._asdict().items():
                     sums.setdefault(f"{kind}_{part}", []).append(value)
     return {name: float(torch.tensor(values).nanmean()) for name, values in sums.items()}
 
