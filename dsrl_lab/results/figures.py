@@ -46,7 +46,9 @@ FIGURES = {
     "streets_side_by_side": FigureRecipe(
         needs.networks_of(STREETS, "baseline", "dsrl"), of_streets.streets_side_by_side
     ),
-    "streets_affinity": FigureRecipe(needs.networks_of(STREETS, "dsrl", whole=True), of_streets.streets_affinity),
+    "streets_affinity": FigureRecipe(
+        needs.networks_of(STREETS, "dsrl", "untransformed", whole=True), of_streets.streets_affinity
+    ),
     "streets_super_resolution": FigureRecipe(
         needs.networks_of(STREETS, "dsrl", whole=True), of_streets.streets_super_resolution
     ),

@@ -61,10 +61,12 @@ def decided_figure(inputs: Inputs) -> Drawing:
     if not found:
         raise MissingInputError("no family of confirmatory tests has all its runs")
     figure = new_figure(11, 0.9 + 2.7 * len(found))
-    for ax, (name, tests) in zip(figure.subplots(len(found), squeeze=False)[:, 0], found.items(), strict=True):
+    panels = figure.subplots(len(found), sharex=True, squeeze=False)[:, 0]
+    for ax, (name, tests) in zip(panels, found.items(), strict=True):
         of_family = inputs.runs[inputs.runs["setting"] == FAMILIES[name].setting]
         charts.tested_points(tests, pick(scores(of_family), split="test"), ax=ax)
-        ax.set_title(setting_title(of_family), loc="left")
+        ax.set_title(f"Family {name}: {setting_title(of_family)}", loc="left")
+        ax.label_outer()
     note = "Dots: seeds. Whiskers: 95 % t-interval. Broad bar: 95 % over seeds and pictures. Grey band: ±0.5 points"
     figure.supxlabel(note, fontsize=8, color=GREY)
     return Drawing(figure)

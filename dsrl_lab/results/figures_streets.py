@@ -22,6 +22,7 @@ from dsrl_lab.plots.theme import new_figure
 from dsrl_lab.results.figures_runs import scored_split
 from dsrl_lab.results.frames import pick, scores, summary
 from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
+from dsrl_lab.rows import ROWS
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.config import NetworkConfig
@@ -106,18 +107,18 @@ class Seen(NamedTuple):
 
 
 def streets_affinity(inputs: Inputs) -> Drawing:
-    """A row of S_seg, of S_sr and their difference, for a pixel on a car and one on a pole of the first scene."""
-    seen = see(inputs.checkpoints["dsrl"])
-    task, sisr = seen.output.task_features, seen.output.sisr_features
-    if task is None or sisr is None:
-        raise MissingInputError(f"{inputs.checkpoints['dsrl'].name} was trained without feature affinity")
-    grid, table = (task.shape[-2], task.shape[-1]), seen.streets.class_table
-    places = [_most_of(seen.sample.mask, table.index(name), grid) for name in ("car", "pole")]
-    positions = [place for place in places if place is not None]
-    figure = new_figure(13, 0.35 + 2.8 * len(positions))
-    axes = figure.subplots(len(positions), 4, squeeze=False)
-    for number, (position, line) in enumerate(zip(positions, axes, strict=True)):
-        affinity_rows(seen.high_res, position, task[0], sisr[0], axes=list(line), titles=number == 0)
+    """A row of S_seg, of S_sr and their difference for a place on a tree, with the feature transform and without it."""
+    figure = new_figure(13, 6)
+    axes = figure.subplots(len(inputs.checkpoints), 4, squeeze=False)
+    for number, (row, path) in enumerate(inputs.checkpoints.items()):
+        seen = see(path)
+        task, sisr = seen.output.task_features, seen.output.sisr_features
+        if task is None or sisr is None:
+            raise MissingInputError(f"{path.name} was trained without feature affinity")
+        position = _most_of(seen.sample.mask, seen.streets.class_table.index("tree"), (task.shape[-2], task.shape[-1]))
+        line, transformed = list(axes[number]), ROWS[row].network.get("feature_transform", True)
+        affinity_rows(seen.high_res, position or (0, 0), task[0], sisr[0], axes=line, titles=number == 0)
+        line[0].set_ylabel(f"{'with' if transformed else 'without'} the feature transform")
     return Drawing(figure)
 
 

@@ -29,7 +29,7 @@ def record_lines(recipe: str, row: str, seed: int, **changes: Any) -> list[dict[
         "macs": 90_000_000 + 4_000_000 * (row != "baseline"), "training_macs": 200_000_000, "commit": "made-up",
         "device": "cpu", "versions": {},
     } | changes  # fmt: skip
-    score = SCORES[row] + 0.004 * seed * (1 if row == "baseline" else 1.2)
+    score = SCORES.get(row, SCORES["dsrl"]) + 0.004 * seed * (1 if row == "baseline" else 1.2)
     curve = [
         {
             "kind": "train", "iteration": step, "iterations": 40, "learning_rate": 0.05 * (1 - step / 41) ** 0.9,
@@ -65,7 +65,7 @@ def write_runs(folder: Path, setting: str = "streets_tinynet", rows: tuple[str, 
 
 def write_reproduced(folder: Path) -> Path:
     """Runs as they leave themselves: <folder>/<row>_seed0/record.jsonl, with untrained checkpoints beside."""
-    for row in ("baseline", "sssr", "sisr", "dsrl"):
+    for row in ("baseline", "sssr", "sisr", "dsrl", "untransformed"):
         lines = record_lines(f"streets_tinynet_{row}", row, 0)
         small = {"host": "espnetv2", "host_options": {"width": 0.5}}
         lines[0]["network"] |= small

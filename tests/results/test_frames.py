@@ -34,7 +34,7 @@ def test_both_layouts_are_found(committed: Path, reproduced: Path) -> None:
     assert len(found) == len(SCORES) * len(SEEDS)
     assert list(found["row"][:: len(SEEDS)]) == list(found["row"].cat.categories) == list(SCORES)
     assert set(found["setting"]) == {"streets_tinynet"} and list(found["seed"][: len(SEEDS)]) == list(SEEDS)
-    assert list(runs(reproduced)["row"]) == ["baseline", "sssr", "sisr", "dsrl"]
+    assert list(runs(reproduced)["row"]) == ["baseline", "sssr", "sisr", "dsrl", "untransformed"]
     run = found.iloc[-1]
     assert (run.input_height, run.input_width, run.iterations, run.macs, run.seconds) == (90, 120, 40, 94e6, 22.0)
     assert setting_title(found) == "streets, tinynet, 90×120 to 180×240"
