@@ -665,6 +665,8 @@ Table(pd.DataFrame(judged, columns=columns), "exploratory verdicts, CamVid 90×1
 # %%
 all_runs = committed(lab.root / "data")
 tests = pd.concat(decided(all_runs))
+tests["over"] = [ROWS[name].title for name in tests["over"]]
+tests["p_holm"] = [f"{p:.4f}" for p in tests["p_holm"]]
 columns = ["question", "text", "over", "mean", "low", "high", "p_holm", "verdict"]
 display(Table(tests[columns], "whole DSRL minus another row, test split (points of mIoU)"))
 with theme():
