@@ -11,7 +11,7 @@ CLOSE = 0.03  # costs that differ by less count as equal
 
 
 def sweep(runs: pd.DataFrame) -> pd.DataFrame:
-    """Finished runs by cost (true MACs in millions), with val mIoU and family: data set, host, start and length."""
+    """Finished runs by cost (true MACs in millions), with val mIoU and family: data set, host, start, length and crops."""
     finished = runs[runs["finished"] & runs["host"].notna()]
     keys = ["setting", "row", "seed"]
     table = finished.merge(pick(scores(finished))[[*keys, "value"]], on=keys, how="inner")
@@ -56,7 +56,8 @@ def _family(first: dict[str, Any]) -> str:
     options = ", ".join(f"{key} {value}" for key, value in network["host_options"].items())
     start = "released weights" if first.get("released") else "from scratch"
     weights = f", class weights frequency^-{train['class_balance']:g}" if train.get("class_balance") else ""
+    crops = "scales {:g} to {:g}".format(*train["scale_range"])
     return (
         f"{first['dataset']}, {network['host']}{f' ({options})' if options else ''}, {start}, "
-        f"{train['iterations']} iterations of {train['batch_size']}{weights}"
+        f"{train['iterations']} iterations of {train['batch_size']}{weights}, {crops}"
     )

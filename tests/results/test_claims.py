@@ -116,9 +116,10 @@ def test_the_same_score_for_less_may_fall_short_by_half_a_point(tmp_path: Path) 
     assert finding.verdict == SUPPORTED and "lies above -0.5" in finding.reason
 
 
-def test_runs_of_another_length_are_no_part_of_a_sweep(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [{"iterations": 90}, {"scale_range": (0.5, 0.75)}])
+def test_runs_of_another_length_or_other_crops_are_no_part_of_a_sweep(tmp_path: Path, other: dict[str, Any]) -> None:
     write_size(tmp_path, 90, {"baseline": [0.4, 0.41], "detached": [0.45, 0.45]}, {"baseline": 10, "detached": 20})
-    write_size(tmp_path, 180, {"baseline": [0.5, 0.51]}, {"baseline": 40}, iterations=90)
+    write_size(tmp_path, 180, {"baseline": [0.5, 0.51]}, {"baseline": 40}, **other)
     found = find(findings(runs(tmp_path)), paper.CLAIMS[0].name, "90×120 to", row="detached")
     assert found.verdict == NOT_TESTED and "no baselines on both sides of 20 M" in found.reason
 
