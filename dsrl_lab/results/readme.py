@@ -71,7 +71,8 @@ def decided(found: pd.DataFrame, *, beside: bool = False) -> str:
         where = f"records in `data/runs/{family.setting}`, seeds {family.seeds[0]} to {family.seeds[-1]}"
         what = "points of mIoU on test, paired by seed; in brackets the 95 % interval over seeds and blocks of pictures"
         if name in tests:
-            parts.append(f"**Family {name}, decided** (Holm's correction): {what}, which decides; {where}.")
+            about = "a verdict is about the answer *yes*, with Holm's correction"
+            parts.append(f"**Family {name}, decided** ({about}): {what}, which decides; {where}.")
             table = family.texts(tests[name], found)
             parts.append(markdown(table if beside else table[SHORT]))
         if beside and len(reported := family.report(found)):

@@ -49,7 +49,7 @@ from dsrl_lab.layers import ConvNormAct
 from dsrl_lab.metrics import SegmentationScore
 from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.models.segmentation.unet import UNet
-from dsrl_lab.plots.masks import bare, show_image, show_mask
+from dsrl_lab.plots.masks import bare, class_handles, show_image, show_mask
 from dsrl_lab.plots.theme import new_figure, style_of, theme
 from dsrl_lab.results import frames
 from dsrl_lab.results.tables import ablation_table
@@ -85,13 +85,14 @@ def at_size(mask: Tensor, factor: int) -> Tensor:
 
 
 with theme():
-    figure = new_figure(12, 4.9)
+    figure = new_figure(12, 5.5)
     axes = figure.subplots(2, 4)
     for column, factor in enumerate((1, 2, 4, 8)):
         small = reduce_image(big.image, (192 // factor, 256 // factor))
         title = f"{192 // factor}×{256 // factor}: 1/{factor**2} of the pixels" if factor > 1 else "192×256"
         show_image(small, title=title, crisp=True, ax=axes[0, column])
         show_mask(at_size(big.mask, factor), CAMVID, legend=False, ax=axes[1, column])
+    figure.legend(handles=class_handles(CAMVID), loc="outside lower center", ncols=6)
     show_figure(figure, alt="A drawn street and its mask at full size and at a half, a quarter, an eighth of the sides")
 
 # %% [markdown]
@@ -615,7 +616,7 @@ for name, (make, size) in WAYS.items():
 LOOKS = dict(zip(WAYS, ("baseline", "bilinear", "sssr", "shuffled", "dsrl"), strict=True))
 scene = val_set[7]
 with theme():
-    figure = new_figure(11, 3.7)
+    figure = new_figure(11, 4.3)
     grid = figure.add_gridspec(2, 4, width_ratios=(2.2, 1.2, 1.2, 1.2))
     ax = figure.add_subplot(grid[:, 0])
     for name, runs in trained.items():
@@ -630,6 +631,7 @@ with theme():
     for number, (name, runs) in enumerate(trained.items(), start=1):
         pred = predict_mask(runs[0][0], scene.image, input_size=WAYS[name][1])
         show_mask(pred, CAMVID, title=name, legend=False, ax=figure.add_subplot(grid[number // 3, 1 + number % 3]))
+    figure.legend(handles=class_handles(CAMVID), loc="outside lower center", ncols=6)
     show_figure(figure, alt="mIoU of five networks against their multiply-adds, and the masks that each draws")
 
 # %% [markdown]

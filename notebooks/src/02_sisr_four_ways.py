@@ -96,7 +96,7 @@ def photo(name: str, height: int = 192, width: int = 256) -> Tensor:
 
 @torch.no_grad()
 def in_colour(model: SuperResolver, low_res: Tensor) -> Tensor:
-    """Enlarge Y by the network and the colours by bicubic, as the field does."""
+    """Enlarge Y by the network and the colours by bicubic, as papers do."""
     size = (2 * low_res.shape[1], 2 * low_res.shape[2])
     bicubic = imresize_bicubic(low_res, size)
     detail = model(luminance(low_res)[None]).image[0] - luminance(bicubic)
@@ -206,10 +206,10 @@ Table(
 # 0.35 dB 意味着在 255 级灰度里差了 245 级：几乎每个该白的像素都成了黑的。一张纯灰图的分数都比它高得多。所以 0.35 **不是以 dB 为单位的 PSNR**，至于它是什么，不得而知 [?]。SSIM 0.78 倒有可能。本套件给出的是以 dB 为单位的 PSNR 以及 SSIM，不与这两个数比较。
 
 # %% [markdown]
-# ### Exercise 02.1 · the field's PSNR
+# ### Exercise 02.1 · the PSNR of papers
 # *Some thought · essential · 10 minutes.* The docstring gives Y. Five small things can go wrong. Each changes the score by a typical amount.
 
-# %% [markdown] lang="zh" of="80405a34"
+# %% [markdown] lang="zh" of="89660260"
 # ### 练习 02.1 · 论文通用的 PSNR
 # *需要思考 · 本章核心 · 10 分钟。* Y 的公式写在文档字符串里。有五个小地方容易出错，每一处造成的偏差都有自己的特征。
 
@@ -486,10 +486,11 @@ check("02.4", up_projection)
 hint("02.4") + solution("02.4")
 
 # %% [markdown]
-# The idea is older than networks. Without any learnt weight, feeding the reduced error back improves bicubic enlargement. Here on the cat:
+# The idea is older than networks. Without any learnt weight, feeding the reduced error back improves bicubic enlargement. With fixed kernels the error
+# must be *subtracted*; DBPN adds it, because a learnt kernel can hold the minus. Here on the cat:
 
-# %% [markdown] lang="zh" of="fc197fcd"
-# 这个想法在用神经网络之前就有了。不用任何学来的权重，只把缩小之后得到的误差反馈回去，就能改进双三次插值的放大结果。用猫的照片来试：
+# %% [markdown] lang="zh" of="ebdf3318"
+# 这个想法在用神经网络之前就有了。不用任何学来的权重，只把缩小之后得到的误差反馈回去，就能改进双三次插值的放大结果。核固定时，误差要*减去*；DBPN 则是加上，因为学来的核可以自带负号。用猫的照片来试：
 
 # %%
 cat_y = luminance(cat)
@@ -587,12 +588,12 @@ print(f"learnt strength of the mask: {amount:.2f}")
 # %% [markdown]
 # ## The picture to take along
 #
-# Left: PSNR of the two held-out photographs while training uses its budget. Right: what one enlargement costs, and what it scores. Hollow: trained here. Full: trained for long on T91.
+# Left: PSNR of the two held-out photographs while training uses its budget. Right: what one enlargement costs, and what it scores. Hollow: trained here. Full: trained for long on T91; there DBPN is wider (32 channels, not 16).
 
-# %% [markdown] lang="zh" of="d54f062a"
+# %% [markdown] lang="zh" of="01e96b6d"
 # ## 带走这张图
 #
-# 左：训练预算逐渐用掉，两张留出照片的 PSNR 随之变化。右：放大一张图像的开销和得分。空心标记：在这里训练的网络。实心标记：在 T91 上长时间训练的网络。
+# 左：训练预算逐渐用掉，两张留出照片的 PSNR 随之变化。右：放大一张图像的开销和得分。空心标记：在这里训练的网络。实心标记：在 T91 上长时间训练的网络，其中 DBPN 更宽（32 个通道，而不是 16 个）。
 
 # %% jupyter={"source_hidden": true}
 LOOKS = {"srcnn": style_of("baseline"), "espcn": style_of("dsrl"), "lapsrn": style_of("sssr"), "dbpn": style_of("sisr")}
@@ -786,9 +787,9 @@ Table(DataFrame(rows, columns=["defect", "ESPCN (dB)", "bicubic (dB)", "gain (dB
 # ## Five questions to take along
 #
 # <details><summary>1. Where does each of the four enlarge, and which layers pay for it?</summary>SRCNN before all layers, which all pay. ESPCN after the last one; none pays. LapSRN at each level and DBPN again and again: their transposed layers pay.</details>
-# <details><summary>2. Your PSNR is exactly 1.32 dB under the paper's. What happened?</summary>You used Y from 0 to 255; the field's goes from 16 to 235.</details>
+# <details><summary>2. Your PSNR is exactly 1.32 dB under the paper's. What happened?</summary>You used Y from 0 to 255; that of papers goes from 16 to 235.</details>
 
-# %% [markdown] lang="zh" of="5c296d92"
+# %% [markdown] lang="zh" of="c0839622"
 # ## 带走五个问题
 #
 # <details><summary>1. 四种框架各在哪里放大？哪些层要为此付出代价？</summary>SRCNN 在所有层之前放大，每一层都要付。ESPCN 在最后一层之后放大，没有一层要付。LapSRN 逐级放大，DBPN 反复放大，付出代价的是转置卷积层。</details>

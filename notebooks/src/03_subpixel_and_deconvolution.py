@@ -696,12 +696,12 @@ display(
 # %% [markdown]
 # <details><summary>You have guessed? Then open what we read in it.</summary>
 # Sub-pixel and its 6 × 6 twin need exactly the same multiply-adds; they differ by nine biases. "Nearest, then 3 × 3" costs as much and has a quarter of
-# the weights: it works at the large size, four times over the same numbers. Smaller kernels are cheaper and uneven, or even and coarser. A Conv2d-only
-# counter sees nothing of the transposed ones.</details>
+# the weights: it works at the large size, four times over the same numbers. Smaller kernels are cheaper: 4 × 4 is even; 3 × 3 is
+# cheaper still, but uneven. Both see fewer input pixels. A Conv2d-only counter sees nothing of the transposed ones.</details>
 
-# %% [markdown] lang="zh" of="90ed1744"
+# %% [markdown] lang="zh" of="ac82227c"
 # <details><summary>猜过之后再展开，看我们的解读。</summary>
-# 亚像素卷积和与它等价的 6 × 6 转置卷积，乘加次数完全相同，参数只差九个偏置。“最近邻放大，再做 3 × 3 卷积”开销相同，权重只有四分之一：它在大尺寸上计算，同样的数字要算四遍。更小的卷积核开销更低，但要么不均匀，要么均匀而更粗糙。只认 Conv2d 的计数器，完全看不到转置卷积。</details>
+# 亚像素卷积和与它等价的 6 × 6 转置卷积，乘加次数完全相同，参数只差九个偏置。“最近邻放大，再做 3 × 3 卷积”开销相同，权重只有四分之一：它在大尺寸上计算，同样的数字要算四遍。更小的卷积核开销更低：4 × 4 是均匀的；3 × 3 开销更小，但不均匀。两者看到的输入像素都更少。只认 Conv2d 的计数器，完全看不到转置卷积。</details>
 
 # %% [markdown]
 # ### Exercise 03.5 · count it yourself

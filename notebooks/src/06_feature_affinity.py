@@ -179,9 +179,9 @@ with theme():
 # (N, C, P) with P = H·W, and S is (N, P, P).
 #
 # ### Exercise 06.1 · how large is S?
-# *Easy · the heart of the notebook · 4 minutes.* The matrix has a row and a column for every position of the reduced grid.
+# *Easy · essential · 4 minutes.* The matrix has a row and a column for every position of the reduced grid.
 
-# %% [markdown] lang="zh" of="212edd03"
+# %% [markdown] lang="zh" of="74b131eb"
 # ## 矩阵 S
 #
 # $$S_{ij} = \frac{x_i}{\lVert x_i\rVert_p}\cdot\frac{x_j}{\lVert x_j\rVert_p}$$
@@ -215,10 +215,10 @@ hint("06.1") + solution("06.1")
 
 # %% [markdown]
 # ### Exercise 06.2 · the matrix itself
-# *Some thought · the heart of the notebook · 10 minutes.* Fresh random features are compared with cosines computed one by one. Check two facts
+# *Some thought · essential · 10 minutes.* Fresh random features are compared with cosines computed one by one. Check two facts
 # first: the diagonal is 1, and the matrix is its own mirror image.
 
-# %% [markdown] lang="zh" of="89000884"
+# %% [markdown] lang="zh" of="f5680dbf"
 # ### 练习 06.2 · 写出这个矩阵
 # *需要思考 · 本章核心 · 10 分钟。* 检查时会抽取新的随机特征，把你的结果与逐个算出的余弦对比。自己先检查两件事：对角线为 1；矩阵是对称的。
 
@@ -293,10 +293,10 @@ Table({"disagreement": apart.tolist()} | pull, "The pull of a pair: the gradient
 # q = 1 pulls on every pair with the same force. q = 2 pulls on large disagreements and nearly ignores small ones.
 #
 # ### Exercise 06.3 · the loss
-# *Easy · the heart of the notebook · 5 minutes.* Two matrices in, one number out. Two of the five mistakes that the check knows
+# *Easy · essential · 5 minutes.* Two matrices in, one number out. Two of the five mistakes that the check knows
 # were found in public code.
 
-# %% [markdown] lang="zh" of="1a29a2dd"
+# %% [markdown] lang="zh" of="0fcf70be"
 # q = 1 对每一对位置用同样的力；q = 2 着力于较大的分歧，几乎不管较小的分歧。
 #
 # ### 练习 06.3 · 损失
@@ -493,17 +493,17 @@ Table(study[names], "What feature affinity compares, three seeds, held-out scene
 
 # %% [markdown]
 # <details><summary>What do you read in it? Then compare with our reading.</summary>
-# With the transform, matrices tell classes apart less well (0.85 ± 0.12) than the decoder's own features (0.94). <b>Without it</b> they keep what the features
-# know (0.935 ± 0.005): hence our network. Class maps do as well; SISR knows none. mIoU hardly moves.</details>
+# With the transform, matrices tell classes apart less well than the decoder's features, in each seed (0.85 against 0.94, but ± 0.12). <b>Without it</b>
+# they keep it (0.935): hence our network. Class maps do as well; SISR knows none. mIoU hardly moves.</details>
 #
 # ## What feature affinity asks for
 #
 # Let it act alone, on the untrained features as free numbers. Three teachers: colour, the true classes (the best there is), and colour with its
 # positions **shuffled** (the negative control).
 
-# %% [markdown] lang="zh" of="7372ddc1"
-# <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
-# 有特征变换时，矩阵区分类别的能力（0.85 ± 0.12）不如解码器自身的特征（0.94）。<b>没有特征变换</b>，矩阵便保留了特征所知道的（0.935 ± 0.005）：上面的网络就是这样选出来的。类别图也一样好，但 SISR 对类别根本没有判断。mIoU 几乎不变。</details>
+# %% [markdown] lang="zh" of="8fd5426a"
+# <details><summary>你从表中读出了什么？想好再与我们的解读对照。</summary>
+# 有特征变换时，三个种子中的每一个，矩阵区分类别的能力都不如解码器自身的特征（0.85 对 0.94，但区间为 ± 0.12）。<b>没有特征变换</b>，矩阵便保留了特征所知道的（0.935）：上面的网络就是这样选出来的。类别图也一样好，但 SISR 对类别根本没有判断。mIoU 几乎不变。</details>
 #
 # ## 特征亲和要求什么
 #
@@ -593,15 +593,15 @@ with theme():
 q = 2
 teacher = to_grid(colour(scene.image))
 _, aucs = press(to_grid(network(scene.image)), teacher, scene.mask, q=q, steps=20)
-Table({"step": range(0, 21, 5), "AUC": aucs}, f"q = {q}", digits=3)
+Table({"step": range(0, 21, 5), "q = 1": after["colour"][1][1][:5], f"q = {q}": aucs}, "AUC of pairs", digits=3)
 
 # %% [markdown]
 # ## Break it
 #
 # Four defects, each found in public code. Features ten times as large, the batch twice, positions shuffled alike in both maps: none of the three
-# may change the loss. Turn `DEFECT` through all four. Which property does each of them break, and which one stays near 0 whatever the features are?
+# may change the loss. Set `DEFECT` to each of the four. Which property does each of them break, and which one stays near 0 whatever the features are?
 
-# %% [markdown] lang="zh" of="4a418f01"
+# %% [markdown] lang="zh" of="5df0450a"
 # ## 弄坏它
 #
 # 四个缺陷，都来自公开代码。把特征放大 10 倍、把批重复一遍、在两张特征图中以同样的方式打乱位置：这三种变化都不应改变损失。让 `DEFECT` 依次取这四个函数。它们各自破坏了哪条性质？其中有一个，无论特征是什么，损失都接近 0：是哪一个？

@@ -47,7 +47,7 @@ from dsrl_lab import DSRL, Batches, DecodedSamples, SegmentationObjective, Stree
 from dsrl_lab.complexity import complexity
 from dsrl_lab.course.exercises import check, hint, predict, reveal, solution
 from dsrl_lab.course.table import Table
-from dsrl_lab.datasets.transforms import TrainingExample, normalise
+from dsrl_lab.datasets.transforms import TrainingExample, normalise, reduce_image
 from dsrl_lab.language import translate
 from dsrl_lab.models.base import DensePredictor, HeadOutput, PredictorSpec
 from dsrl_lab.plots.theme import OTHER_STYLES, faded, new_figure, style_of, theme
@@ -238,10 +238,10 @@ Table({"term": terms._fields, "value": [value.item() for value in terms]}, "Its 
 
 # %% [markdown]
 # ### Exercise 07.1 · one mean for a batch
-# *Easy · the heart of the notebook · 5 minutes.* The weights w1 and w2 mean something only if each loss is a mean. One of
+# *Easy · essential · 5 minutes.* The weights w1 and w2 mean something only if each loss is a mean. One of
 # the mistakes that the check knows was read in public code.
 
-# %% [markdown] lang="zh" of="4483b11d"
+# %% [markdown] lang="zh" of="1406c8df"
 # ### 练习 07.1 · 一个批，一个均值
 # *简单 · 本章核心 · 5 分钟。* 只有每个损失都是均值，权重 w1 和 w2 才有意义。检查程序认得的错误里，有一个来自公开代码。
 
@@ -271,11 +271,11 @@ hint("07.1") + solution("07.1")
 # %% [markdown]
 # ## Build it: the forward pass
 #
-# *Hard · the heart of the notebook · 20 minutes.* Follow the drawing, in plain PyTorch. You may call the host's two methods and the parts
+# *Hard · essential · 20 minutes.* Follow the drawing, in plain PyTorch. You may call the host's two methods and the parts
 # of the heads: `sssr_head.reduce` (1 × 1), `sssr_head.expand` (1 × 1), `sisr_head(maps)`, `transform`. Upsampling and pixel shuffle are
 # yours. The cell after it is folded: a worked version. Try first.
 
-# %% [markdown] lang="zh" of="48ca9a97"
+# %% [markdown] lang="zh" of="aa697516"
 # ## 自己写：前向传播
 #
 # *较难 · 本章核心 · 20 分钟。* 对照上面的图，用最基本的 PyTorch 写出来。可以调用宿主网络的两个方法，以及各个头的组成部分：`sssr_head.reduce`（1 × 1）、`sssr_head.expand`（1 × 1）、`sisr_head(maps)`、`transform`。上采样和像素重排由你来写。后面折叠的单元格里有参考答案，先自己试试。
@@ -322,11 +322,11 @@ Table({"output": list(given), "largest difference": apart}, "By hand against DSR
 # %% [markdown]
 # ## Build it: one training step
 #
-# *Hard · the heart of the notebook · 20 minutes.* Three losses, one sum, one gradient, one step of SGD with momentum 0.9. Weight decay acts
+# *Hard · essential · 20 minutes.* Three losses, one sum, one gradient, one step of SGD with momentum 0.9. Weight decay acts
 # on matrices only (`p.ndim > 1`). The learning rate is poly: the start times (1 − i/n) to the power 0.9. Then five of your steps are held
 # against five steps of the kit's loop. `normalise` is for both pictures of the SISR loss.
 
-# %% [markdown] lang="zh" of="c2369edf"
+# %% [markdown] lang="zh" of="54d87e2d"
 # ## 自己写：一步训练
 #
 # *较难 · 本章核心 · 20 分钟。* 三个损失相加，求一次梯度，用动量为 0.9 的 SGD 走一步。权重衰减只作用于矩阵（`p.ndim > 1`）。学习率按多项式下降：初始值乘以 (1 − i/n) 的 0.9 次方。写完之后，你的五步会与本套件训练循环的五步逐一对照。SISR 损失中的两张图像都要先经过 `normalise`。
@@ -453,9 +453,9 @@ hint("07.2") + solution("07.2")
 # not, matrix (decays) or vector (does not).
 #
 # ### Exercise 07.3 · the audit
-# *Some thought · the heart of the notebook · 8 minutes.* Write the test that would have caught it.
+# *Some thought · essential · 8 minutes.* Write the test that would have caught it.
 
-# %% [markdown] lang="zh" of="847883e2"
+# %% [markdown] lang="zh" of="67a70ef3"
 # ## 每个参数恰好属于一个组
 #
 # 优化器接收的是列表，而手写的列表总会漏东西：某个公开复现中，SISR 解码器和特征变换共超过 110 万个参数，不在任何一组里。本套件改用两条规则来分组：是否属于宿主网络；是矩阵（要衰减）还是向量（不衰减）。
@@ -564,15 +564,16 @@ for when, model in (("before", build_dsrl(recipes["dsrl"].network)), ("after", m
 Table(lines, "Pull on the encoder, and its cosine with the main task's, on one batch", digits=3)
 
 # %% [markdown]
-# SISR's pull is the longest at first, and fades as its picture becomes right. Its cosine is near 0: on this batch it pulls sideways.
+# SISR's pull is the longest at first, and fades as its picture becomes right. Its cosine is a little below 0: on this
+# batch it pulls sideways.
 #
 # ## Stop, and go on bit for bit
 #
 # A run that stops and resumes should be the *same* run. The monitor shows the seam: earlier records in grey. All that a step draws
 # follows from the seed and the step's number. So weights, momentum and that number must be kept, no more. This run takes half a minute.
 
-# %% [markdown] lang="zh" of="65bc4193"
-# SISR 的拉力起初最大，随着重建的图像越来越准而减弱。它的余弦接近 0：在这个批上，它与主任务互不相干。
+# %% [markdown] lang="zh" of="9049086a"
+# SISR 的拉力起初最大，随着重建的图像越来越准而减弱。它的余弦在训练前后都略小于 0：在这个批上，它与主任务几乎正交，稍有抵触。
 #
 # ## 停下来再继续，结果逐位相同
 #
@@ -645,9 +646,9 @@ Table(
 
 # %% [markdown]
 # ### Exercise 07.4 · go on
-# *Some thought · the heart of the notebook · 10 minutes.* Three things must be saved. Forget any of them, and the run goes on, quietly, as another one.
+# *Some thought · essential · 10 minutes.* Three things must be saved. Forget any of them, and the run goes on, quietly, as another one.
 
-# %% [markdown] lang="zh" of="f9899d41"
+# %% [markdown] lang="zh" of="6d9fd744"
 # ### 练习 07.4 · 继续训练
 # *需要思考 · 本章核心 · 10 分钟。* 有三样东西必须保存。漏掉任何一样，训练照样会跑下去，却悄悄变成了另一次训练。
 
@@ -699,7 +700,7 @@ hint("07.4") + solution("07.4")
 # `DSRL` 内部*持有*一个完整的网络 `task_model`，即宿主网络加 SSSR 头。部署就是取出这一部分：没有什么开关会忘了设置，加载时也用不着 `strict=False`，它会掩盖错误。三个证据：logits、张量的名称、乘加次数。
 
 # %%
-trained, image = models["dsrl"].eval(), val_set[0].image[None, :, ::2, ::2]
+trained, image = models["dsrl"].eval(), reduce_image(val_set[0].image, (48, 64))[None]
 with tempfile.TemporaryDirectory() as place, torch.no_grad():
     path = Path(place) / "deployed.safetensors"
     checkpoint.save(path, trained.task_model, {"network": recipes["dsrl"].network.to_json(), "deployed": True})
@@ -723,9 +724,9 @@ reveal("07.left_behind", 100 * (1 - counted[1].macs / counted[2].macs), unit="%"
 # counts it for the authors' head on ESPNetv2.
 #
 # ### Exercise 07.5 · by hand
-# *Easy · the heart of the notebook · 5 minutes.* From the whole network's tensors to the deployed one's.
+# *Easy · essential · 5 minutes.* From the whole network's tensors to the deployed one's.
 
-# %% [markdown] lang="zh" of="450ddc0c"
+# %% [markdown] lang="zh" of="5642c36a"
 # SISR 和 FA 在推理时没有任何开销：这项主张不折不扣地成立。SSSR 头则保留下来，确有开销。笔记本 05 算过作者的头在 ESPNetv2 上的开销。
 #
 # ### 练习 07.5 · 亲手取出

@@ -13,16 +13,16 @@
 # %% [markdown]
 # # 10 · Full scale, an appendix
 #
-# **Claim.** The paper's experiment can be planned before a GPU is rented, to a factor of three. The costs that its authors state [A] cannot be
-# reproduced: they leave out nearly half of what is computed.
+# **Claim.** The paper's experiment can be planned before a GPU is rented, to a factor of three. The costs that its authors state [A] come out
+# only if transposed convolutions are left out: nearly half of what is computed.
 #
 # Measured: about half a minute of CPU time on one core, 1.0 GB of memory. Data: none; Cityscapes needs an account of your own. Needs: 05 for the SSSR head, 06
 # for affinity. No internet, no GPU: this notebook plans, it does not rent.
 
-# %% [markdown] lang="zh" of="85d11ddd"
+# %% [markdown] lang="zh" of="bc8d636f"
 # # 10 · 全规模实验（附录）
 #
-# **主张。** 租用 GPU 之前就能规划论文的实验，误差在三倍以内。作者给出的开销数字 [A] 则无法复现：它们漏掉了将近一半的计算量。
+# **主张。** 租用 GPU 之前就能规划论文的实验，误差在三倍以内。作者给出的开销数字 [A]，只有漏掉转置卷积才能得到：漏掉的将近一半。
 #
 # 实测：单核约半分钟 CPU 时间，内存 1.0 GB。数据：无；Cityscapes 需要自己的账户。先修：05（SSSR 头）、06（特征亲和）。不需要联网，也不需要 GPU：本笔记本只做规划，不租机器。
 
@@ -228,15 +228,15 @@ Table(
 )
 
 # %% [markdown]
-# 0.4 points remain of 5.0, within the reading error. This does not say that DSRL does nothing. A head can be made cheap, and a smaller input has other
+# 0.4 points remain of 5.0: twice the reading error of 0.2, and small. This does not say that DSRL does nothing. A head can be made cheap, and a smaller input has other
 # merits. It says that the comparison at equal *stated* cost rests on the counter.
 #
 # ## The recipes
 #
 # A recipe is a function; the command line knows it by name. `--set` changes a field, and the change stands in the record.
 
-# %% [markdown] lang="zh" of="0eda5ca9"
-# 5.0 个百分点只剩下 0.4，落在读图误差之内。这并不是说 DSRL 没有用：头可以做得便宜，较小的输入也有别的好处。它只说明，在*所声称的*开销相等时作出的比较，取决于怎么计数。
+# %% [markdown] lang="zh" of="f97fcb73"
+# 5.0 个百分点只剩下 0.4：是读图误差 0.2 的两倍，很小。这并不是说 DSRL 没有用：头可以做得便宜，较小的输入也有别的好处。它只说明，在*所声称的*开销相等时作出的比较，取决于怎么计数。
 #
 # ## 配方
 #
@@ -285,9 +285,9 @@ Table(
 
 # %% [markdown]
 # ### Exercise 10.2 · the same run on more GPUs
-# *Easy · the heart of the notebook · 5 minutes.* Where do 0.08 and 11250 come from?
+# *Easy · essential · 5 minutes.* Where do 0.08 and 11250 come from?
 
-# %% [markdown] lang="zh" of="4ac32edf"
+# %% [markdown] lang="zh" of="95db7575"
 # ### 练习 10.2 · 更多 GPU，同一次训练
 # *简单 · 本章核心 · 5 分钟。* 0.08 和 11250 是怎么来的？
 
@@ -300,7 +300,8 @@ def same_run(iterations: int, batch_size: int, learning_rate: float, new_batch_s
         iterations: of the old run.
         batch_size: of the old run.
         learning_rate: of the old run.
-        new_batch_size: a multiple of the old one that divides the number of pictures seen.
+        new_batch_size: of the new run; it divides the number of pictures seen, and need not be a
+            multiple of the old one.
 
     Returns:
         Iterations and learning rate of the new run.
@@ -320,18 +321,18 @@ hint("10.2") + solution("10.2")
 # %% [markdown]
 # ## The plan
 #
-# $$\text{hours}=\frac{2\cdot\text{pictures}}{\text{GPUs}\cdot\text{utilisation}}\left(\frac{3\,M_{\text{forward}}}{\text{peak}}+\frac{M_{FA}}{\text{peak in float32}}\right)$$
+# $$\text{hours}=\frac{2\cdot\text{pictures}}{3600\cdot\text{GPUs}\cdot\text{utilisation}}\left(\frac{3\,M_{\text{forward}}}{\text{peak}}+\frac{M_{FA}}{\text{peak in float32}}\right)$$
 #
-# or, where that is longer, pictures × seconds to read one / (GPUs × cores). Backward costs about twice forward. **FA stands apart**: by default it is computed
+# or, where that is longer, pictures × seconds to read one / (3600 × GPUs × cores). Evaluations come on top. Backward costs about twice forward. **FA stands apart**: by default it is computed
 # in float32, where an A100 has a sixteenth of its mixed-precision peak. *Utilisation* is what nobody knows beforehand: a tenth to a third. Run a
 # hundred iterations, then correct it.
 
-# %% [markdown] lang="zh" of="89aad19e"
+# %% [markdown] lang="zh" of="f4b2479c"
 # ## 规划
 #
-# $$\text{hours}=\frac{2\cdot\text{pictures}}{\text{GPUs}\cdot\text{utilisation}}\left(\frac{3\,M_{\text{forward}}}{\text{peak}}+\frac{M_{FA}}{\text{peak in float32}}\right)$$
+# $$\text{hours}=\frac{2\cdot\text{pictures}}{3600\cdot\text{GPUs}\cdot\text{utilisation}}\left(\frac{3\,M_{\text{forward}}}{\text{peak}}+\frac{M_{FA}}{\text{peak in float32}}\right)$$
 #
-# 若读取图像更慢，则是：图像数 × 读一张的秒数 / (GPU 数 × 每块 GPU 的核心数)。反向传播的开销约为前向的两倍。**FA 单独列出**：它默认用 float32 计算，而 A100 的 float32 峰值只有混合精度的十六分之一。*利用率*（utilisation）事先谁也不知道，大约在十分之一到三分之一之间。先运行一百次迭代，再来修正它。
+# 若读取图像更慢，则是：图像数 × 读一张的秒数 / (3600 × GPU 数 × 每块 GPU 的核心数)。评估的时间另加。反向传播的开销约为前向的两倍。**FA 单独列出**：它默认用 float32 计算，而 A100 的 float32 峰值只有混合精度的十六分之一。*利用率*（utilisation）事先谁也不知道，大约在十分之一到三分之一之间。先运行一百次迭代，再来修正它。
 
 # %%
 UTILISATION, CORES = 0.2, 8
@@ -344,6 +345,7 @@ Table(
         "network (h)": [one.compute_hours for one in on_one],
         "FA (h)": [one.affinity_hours for one in on_one],
         "reading (h)": [one.decode_hours for one in on_one],
+        "evaluating (h)": [one.evaluation_hours for one in on_one],
         "all (h)": [one.hours for one in on_one],
         "waits for": [one.bound_by for one in on_one],
         "memory (GB)": [one.memory / 1e9 for one in on_one],
@@ -433,9 +435,9 @@ Table({"way": list(ways), "loss": [float(loss) for loss in ways.values()]}, "the
 
 # %% [markdown]
 # ### Exercise 10.3 · add up, then divide
-# *Some thought · the heart of the notebook · 6 minutes.* From the parts that each process has, the loss that one GPU would have.
+# *Some thought · essential · 6 minutes.* From the parts that each process has, the loss that one GPU would have.
 
-# %% [markdown] lang="zh" of="e3ea52c1"
+# %% [markdown] lang="zh" of="7d7d8244"
 # ### 练习 10.3 · 先求和，再相除
 # *需要思考 · 本章核心 · 6 分钟。* 由各个进程手中的部分结果，算出单块 GPU 会得到的损失。
 
