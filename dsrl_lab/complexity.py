@@ -6,12 +6,10 @@ authors' counter sees ``Conv2d`` modules alone, not their head's deconvolutions:
 """
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -132,13 +130,3 @@ def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int =
     with evaluating(model), _names_of_running_modules(model, counter.running), counter:
         model(torch.zeros(1, channels, *input_size, device=device, dtype=dtype))
     return Complexity(parameters=parameters, layers=tuple(counter.layers))
-
-
-class _Callable(ModuleType):
-    """This module under the function's name: ``from dsrl_lab import complexity`` may find either, and both count."""
-
-    def __call__(self, model: nn.Module, input_size: tuple[int, int], *, channels: int = 3) -> Complexity:
-        return complexity(model, input_size, channels=channels)
-
-
-sys.modules[__name__].__class__ = _Callable

@@ -12,10 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
 from dsrl_lab.datasets import base, pictures
 from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport
 from dsrl_lab.datasets.class_tables import CAMVID, read_colours
-from dsrl_lab.datasets.masks import MaskValues, Pair, PairedPictures, colour_code
+from dsrl_lab.datasets.masks import MaskValues, Pair, PairedPictures, all_known, colour_code
 from dsrl_lab.files import read_text
 
 Layout = Literal["segnet", "kaggle", "original", "fastai"]
@@ -66,6 +70,15 @@ _ORIGINAL = MaskValues(
     {int(colour_code(color)): number for color, number in ORIGINAL_COLORS.items()},
     "one of the 32 CamVid colours: take the original mask (resized or JPEG copies blend colours)",
 )
+
+
+def colors_to_ids(colors: NDArray[np.uint8], path: Path) -> Tensor:
+    """Map the original's colours (H, W, 3) of the file ``path`` to ids (H, W), 255 ignored; ValueError for another."""
+
+    def title(code: int) -> str:
+        return f"colour {code >> 16, code >> 8 & 255, code & 255}"
+
+    return all_known(colour_code(colors), _ORIGINAL.colours, path, title=title)
 
 
 def original_split(stem: str) -> str:

@@ -7,14 +7,16 @@ are ``*_gtFine_labelIds.png``, so no preparation step is needed.
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dsrl_lab.datasets import base
 from dsrl_lab.datasets.base import IGNORE_INDEX, DataReport
 from dsrl_lab.datasets.class_tables import CITYSCAPES
-from dsrl_lab.datasets.masks import MaskValues, PairedPictures
+from dsrl_lab.datasets.masks import MaskValues, PairedPictures, all_known
 
 NUM_LABELS = 34
 IMAGE_SUFFIX = "_leftImg8bit.png"
@@ -47,6 +49,11 @@ def to_label_ids(train_ids: Tensor) -> Tensor:
     table = torch.zeros(256, dtype=torch.uint8)
     table[: len(TRAIN_TO_LABEL)] = torch.tensor(TRAIN_TO_LABEL, dtype=torch.uint8)
     return table[train_ids.long()]
+
+
+def to_train_ids(label_ids: NDArray[Any], path: Path) -> Tensor:
+    """Map label ids (H, W) of the file ``path`` to train ids, 255 ignored; ValueError where an id is no label's."""
+    return all_known(label_ids, Cityscapes.known.ids, path, title="id {}".format)
 
 
 def _pairs(root: Path, split: str) -> list[tuple[Path, Path]]:

@@ -40,6 +40,15 @@ def look_up(values: NDArray[Any], known: Mapping[int, int]) -> Tensor:
     return torch.from_numpy(np.where(keys[place] == values, classes[place], -1))
 
 
+def all_known(values: NDArray[Any], known: Mapping[int, int], path: Path, *, title: Callable[[int], str]) -> Tensor:
+    """As ``look_up``; a value that is not known is a ValueError with its title and the file's ``path``."""
+    classes = look_up(values, known)
+    if (classes < 0).any():
+        wrong = title(int(values[(classes < 0).numpy()][0]))
+        raise ValueError(f"{path} holds {wrong}, which stands for no class; map it, or mark those pixels as ignored")
+    return classes
+
+
 def read_pair(image_path: Path, mask_path: Path, known: MaskValues) -> tuple[Tensor, Tensor, Counter[str]]:
     """Read picture (3, H, W) and mask (H, W); values that are not known are -1, and counted as they appear.
 

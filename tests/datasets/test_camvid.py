@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from dsrl_lab.datasets import camvid
-from dsrl_lab.datasets.camvid import ORIGINAL_COLORS, CamVid, check, original_split
+from dsrl_lab.datasets.camvid import ORIGINAL_COLORS, CamVid, check, colors_to_ids, original_split
 from dsrl_lab.datasets.class_tables import CAMVID
 from dsrl_lab.datasets.masks import colour_code, look_up
 from dsrl_lab.tools.fetch.download import verify
@@ -156,10 +156,11 @@ def test_every_other_colour_is_unknown() -> None:
         assert look_up(colour_code(pixels), known).tolist() == [[255, 255, 255], [255, 255, -1]]
 
 
-def test_colours_become_ids() -> None:
+def test_colours_become_ids_and_another_names_its_file() -> None:
     colours = np.array([[[128, 128, 128], [0, 0, 0], [0, 128, 192]]], np.uint8)
-    known = {int(colour_code(color)): number for color, number in ORIGINAL_COLORS.items()}
-    assert look_up(colour_code(colours), known).tolist() == [[0, 255, 10]]
+    assert colors_to_ids(colours, Path("x_L.png")).tolist() == [[0, 255, 10]]
+    with pytest.raises(ValueError, match=r"x_L.png holds colour \(255, 69, 0\), which stands for no class"):
+        colors_to_ids(np.array([[[255, 69, 0]]], np.uint8), Path("x_L.png"))
 
 
 def test_original_layout(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dsrl_lab.datasets.cityscapes import TRAIN_TO_LABEL, Cityscapes, check, to_label_ids
+from dsrl_lab.datasets.cityscapes import TRAIN_TO_LABEL, Cityscapes, check, to_label_ids, to_train_ids
 from dsrl_lab.datasets.class_tables import CITYSCAPES
 from dsrl_lab.datasets.masks import look_up
 from dsrl_lab.tools.fetch.download import DownloadError, fetch, verify
@@ -58,7 +58,9 @@ def test_there_and_back() -> None:
     train_ids = torch.arange(19).view(1, 19)
     labels = to_label_ids(train_ids)
     assert labels.dtype == torch.uint8
-    assert torch.equal(look_up(labels.numpy(), Cityscapes.known.ids), train_ids)
+    assert torch.equal(to_train_ids(labels.numpy(), Path("a_labelIds.png")), train_ids)
+    with pytest.raises(ValueError, match="a_labelIds.png holds id 77, which stands for no class"):
+        to_train_ids(np.array([[7, 77]], np.uint8), Path("a_labelIds.png"))
     assert to_label_ids(torch.tensor([255])).tolist() == [0]
     assert look_up(np.array([[255]], dtype=np.uint8), Cityscapes.known.ids).tolist() == [[255]]
 
