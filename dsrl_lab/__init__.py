@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dsrl_lab.affinity import affinity_matrix, feature_affinity_loss
-    from dsrl_lab.complexity import complexity
     from dsrl_lab.datasets.streets import Streets
     from dsrl_lab.dsrl import DSRL
     from dsrl_lab.experiments import run
@@ -32,7 +31,6 @@ __version__ = "0.2.0"
 
 _ROOMS = {
     "affinity": ("affinity_matrix", "feature_affinity_loss"),
-    "complexity": ("complexity",),
     "datasets.streets": ("Streets",),
     "dsrl": ("DSRL",),
     "experiments": ("run",),

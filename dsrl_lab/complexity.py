@@ -6,16 +6,15 @@ authors' counter sees ``Conv2d`` modules alone, not their head's deconvolutions:
 """
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 Kind = Literal["convolution", "transposed convolution", "matrix product"]
@@ -82,14 +81,17 @@ class _MacCounter(TorchDispatchMode):
 
 @contextmanager
 def _names_of_running_modules(model: nn.Module, running: list[str]) -> Iterator[None]:
-    """Keep the name of the innermost running module at the end of ``running``; leave no hook behind."""
-    handles = []
+    """Keep the name of the innermost running module at the end of ``running``; attention shows all its products."""
+    handles, fast = [], torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
     for name, module in model.named_modules():
         handles.append(module.register_forward_pre_hook(lambda *_, name=name: running.append(name)))
         handles.append(module.register_forward_hook(lambda *_: running.__delitem__(-1), always_call=True))
     try:
-        yield
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
     finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
         for handle in handles:
             handle.remove()
 
@@ -100,7 +102,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     was_training = [module for module in model.modules() if module.training]
     model.eval()
     try:
-        with torch.no_grad():  # inference mode would hide convolutions from the counter
+        with torch.inference_mode(False), torch.no_grad():  # inference mode would hide convolutions from the counter
             yield
     finally:
         for module in was_training:
@@ -111,7 +113,7 @@ def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int =
     """Count parameters and MACs of one pass over an image of ``input_size`` (H, W), in evaluation; the network is kept.
 
     Raises:
-        ValueError: a side of ``input_size`` is below 1.
+        ValueError: a side of ``input_size`` is below 1, or the network is scripted or traced, which hides its layers.
 
     Example:
         >>> block = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ConvTranspose2d(8, 2, 2, stride=2))
@@ -121,20 +123,10 @@ def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int =
     """
     if min(input_size) < 1:
         raise ValueError(f"expected an input_size (H, W) of at least (1, 1), got {input_size}; pass pixels")
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    image = torch.zeros(1, channels, *input_size, device=device)
-    counter = _MacCounter()
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise ValueError("a scripted or traced network hides what it computes; pass the network as it was written")
+    device, dtype = next(((one.device, one.dtype) for one in model.parameters()), (torch.device("cpu"), torch.float32))
+    parameters, counter = sum(parameter.numel() for parameter in model.parameters()), _MacCounter()
     with evaluating(model), _names_of_running_modules(model, counter.running), counter:
-        model(image)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+        model(torch.zeros(1, channels, *input_size, device=device, dtype=dtype))
     return Complexity(parameters=parameters, layers=tuple(counter.layers))
-
-
-class _Callable(ModuleType):
-    """This module under the function's name: ``from dsrl_lab import complexity`` may find either, and both count."""
-
-    def __call__(self, model: nn.Module, input_size: tuple[int, int], *, channels: int = 3) -> Complexity:
-        return complexity(model, input_size, channels=channels)
-
-
-sys.modules[__name__].__class__ = _Callable

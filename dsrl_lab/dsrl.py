@@ -141,6 +141,10 @@ class SuperResolved(DensePredictor):
         output = self.host.forward_head(features)
         return output._replace(logits=self.sssr_head(output))
 
+    def check_input(self, image: Tensor) -> None:
+        """Refuse what the host refuses."""
+        self.host.check_input(image)
+
     def output_size(self, input_size: tuple[int, int]) -> tuple[int, int]:
         """Size (H, W) of the result: the host's own, times ``upscale_factor``."""
         height, width = self.host.output_size(input_size)
@@ -217,7 +221,8 @@ class DSRL(nn.Module):
 
     ``sssr`` is "deconvolution" (the authors'), "depthwise", "sub_pixel" (cheap), "bilinear" or "normalised" (control),
     a head of your own, or None for the plain host. ``sisr`` adds a head, or is one; ``affinity`` needs it, and compares
-    means over ``affinity_stride`` output pixels a side, with ``feature_transform=False`` of the host's own features.
+    means over ``affinity_stride`` output pixels a side (the maps' own positions if those are fewer), with
+    ``feature_transform=False`` of the host's own features.
     ``detach_sisr`` stops its gradient at the SISR features.
 
     Raises:
@@ -236,14 +241,18 @@ class DSRL(nn.Module):
         *,
         upscale_factor: int = 2,
         sssr: str | SSSRHead | None = "deconvolution",
-        sisr: bool | SISRHead = True,
+        sisr: bool | SISRHead | None = True,
         affinity: bool = True,
         affinity_stride: int = 8,
         feature_transform: bool = True,
         detach_sisr: bool = False,
     ) -> None:
         super().__init__()
-        if affinity and sisr is False:
+        if not isinstance(host, DensePredictor) or not hasattr(host, "spec"):
+            raise ValueError(f"expected a DensePredictor with a spec, got {type(host).__name__}; see BRING_YOUR_OWN.md")
+        if min(upscale_factor, affinity_stride) < 1:
+            raise ValueError(f"expected factor and stride from 1, got {upscale_factor} and {affinity_stride}")
+        if affinity and not sisr:
             raise ValueError("feature affinity compares with the SISR branch: pass sisr=True, or affinity=False")
         self.upscale_factor = upscale_factor
         self.affinity_stride = affinity_stride
@@ -254,7 +263,7 @@ class DSRL(nn.Module):
             sssr = SSSR_HEADS[sssr](host, upscale_factor=upscale_factor)
         self.task_model = host if sssr is None else SuperResolved(host, sssr, upscale_factor=upscale_factor)
         self.sisr_head: SISRHead | None = None
-        if sisr is not False:
+        if sisr:
             self.sisr_head = SISRHead(host, upscale_factor=upscale_factor) if sisr is True else sisr
         self.transform: FeatureTransform | nn.Identity | None = None
         if affinity and self.sisr_head is not None:
@@ -263,9 +272,7 @@ class DSRL(nn.Module):
 
     def forward(self, image: Tensor) -> DSRLOutput:
         """Run both branches on an image (N, 3, H, W) in [0, 1]."""
-        self.task_model.check_input(image)
-        features = self.task_model.forward_features(self.task_model.normalise(image))
-        head = self.task_model.forward_head(features)
+        features, head = self._encode(image)
         logits = self.task_model.to_output_size(head.logits, image)
         align_corners = self.task_model.spec.align_corners
         auxiliary = tuple(resize(x, logits.shape[-2:], align_corners=align_corners) for x in head.auxiliary)
@@ -290,12 +297,19 @@ class DSRL(nn.Module):
         """
         if self.sisr_head is None:
             raise ValueError("feature affinity compares with the SISR branch; build the network with sisr=True")
+        features, head = self._encode(image)
+        high_size = (self.upscale_factor * image.shape[-2], self.upscale_factor * image.shape[-1])
+        return self._compared(head.features, self.sisr_head(features)[1], high_size)
+
+    def _encode(self, image: Tensor) -> tuple[tuple[Tensor, ...], HeadOutput]:
         self.task_model.check_input(image)
         features = self.task_model.forward_features(self.task_model.normalise(image))
-        high_size = (self.upscale_factor * image.shape[-2], self.upscale_factor * image.shape[-1])
-        return self._compared(self.task_model.forward_head(features).features, self.sisr_head(features)[1], high_size)
+        head = self.task_model.forward_head(features)
+        self.task_model.check_maps(image, features, head)
+        return features, head
 
     def _compared(self, task: Tensor, sisr: Tensor, high_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        positions = (-(-high_size[0] // self.affinity_stride), -(-high_size[1] // self.affinity_stride))
+        own = [max(sides) for sides in zip(task.shape[-2:], sisr.shape[-2:], strict=True)]  # finer would repeat them
+        positions = [min(-(-high // self.affinity_stride), side) for high, side in zip(high_size, own, strict=True)]
         task = F.adaptive_avg_pool2d(task, positions)
         return task if self.transform is None else self.transform(task), F.adaptive_avg_pool2d(sisr, positions)

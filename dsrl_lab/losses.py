@@ -27,18 +27,18 @@ def segmentation_loss(
     ``class_weights`` are (K,); ``normaliser``, the whole batch's ``pixel_count``, divides the sum of this part.
 
     Raises:
-        ValueError: logits and mask differ in size.
+        ValueError: logits and mask differ in size, or the mask is of no whole numbers.
 
     Example:
         >>> round(segmentation_loss(torch.zeros(2, 4, 1, 2), torch.tensor([[[1, 255]], [[2, 255]]])).item(), 4)  # ln 4
         1.3863
     """
-    if logits.shape[0] != mask.shape[0] or logits.shape[-2:] != mask.shape[-2:]:
+    if (logits.shape[0], *logits.shape[-2:]) != tuple(mask.shape) or mask.is_floating_point():
         raise ValueError(
-            f"expected logits (N, K, H, W) and a mask (N, H, W) of the same N, H, W, got {tuple(logits.shape)} and "
-            f"{tuple(mask.shape)}; resize the logits, or reduce the mask with nearest neighbour"
+            f"expected logits (N, K, H, W) and ids (N, H, W) of the same N, H, W, got {tuple(logits.shape)} and "
+            f"{mask.dtype} {tuple(mask.shape)}; resize the logits, or reduce the mask with nearest neighbour"
         )
-    mask = mask.long()
+    mask, logits = mask.long(), logits.to(torch.promote_types(logits.dtype, torch.float32))
     total = F.cross_entropy(logits, mask, weight=class_weights, ignore_index=ignore_index, reduction="sum")
     if normaliser is None:
         normaliser = pixel_count(mask, ignore_index=ignore_index, class_weights=class_weights)

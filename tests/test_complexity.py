@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -126,11 +123,34 @@ def test_espnetv2_and_the_official_head_cost_what_the_reference_notes_say() -> N
     assert complexity(WithOfficialHead(host), (512, 1024)).macs == pytest.approx(5057.04e6, abs=5e3)
 
 
-def test_the_package_s_name_counts_too_before_and_after_the_module_was_imported() -> None:
-    program = (
-        "from dsrl_lab import complexity as first; import dsrl_lab.complexity\n"
-        "from dsrl_lab import complexity as then\n"
-        "from torch import nn; print([one(nn.Conv2d(3, 8, 1), (4, 5)).macs for one in (first, then)])"
-    )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[480, 480]"
+class Attention(nn.Module):
+    """Every pixel looks at every pixel of its row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+
+    def forward(self, image: Tensor) -> Tensor:
+        rows = image.flatten(0, 1)
+        return self.attention(rows, rows, rows, need_weights=False)[0]
+
+
+def test_attention_is_counted_with_all_its_products() -> None:
+    by_hand = 3 * (5 * 4 * (3 * 4) + 2 * 5 * 5 * 4 + 5 * 4 * 4)  # of 3 x 5 rows of 4: in, both products, out
+    fast = torch.backends.mha.get_fastpath_enabled()
+    assert complexity(Attention(), (5, 4)).macs == by_hand
+    assert torch.backends.mha.get_fastpath_enabled() == fast
+
+
+def test_inference_mode_and_half_precision_hide_nothing() -> None:
+    layer = nn.Conv2d(3, 8, 3)
+    with torch.inference_mode():
+        assert complexity(layer, (12, 10)).macs == 10 * 8 * 3 * 8 * 9
+    assert complexity(nn.Conv2d(3, 8, 3).bfloat16(), (12, 10)).macs == 10 * 8 * 3 * 8 * 9
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.trace:FutureWarning")
+def test_a_traced_network_is_refused() -> None:
+    traced = torch.jit.trace(nn.Conv2d(3, 8, 3), torch.zeros(1, 3, 8, 8))
+    with pytest.raises(ValueError, match="pass the network as it was written"):
+        complexity(nn.Sequential(traced), (12, 10))

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 from torch.nn import functional as F
 
@@ -217,3 +218,69 @@ def test_a_pose_like_host_keeps_its_own_output_stride() -> None:
 def test_batch_norm_of_the_host_survives_the_wrapping() -> None:
     dsrl = full().train()
     assert all(m.training for m in dsrl.modules() if isinstance(m, nn.BatchNorm2d))
+
+
+def test_no_sisr_is_said_by_none_as_well() -> None:
+    with pytest.raises(ValueError, match="pass sisr=True, or affinity=False"):
+        full(sisr=None)
+    assert full(sisr=None, affinity=False).sisr_head is None
+
+
+@pytest.mark.parametrize("options", [{"affinity_stride": 0}, {"upscale_factor": 0}])
+def test_a_factor_or_stride_below_one_is_refused(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="expected factor and stride from 1"):
+        full(**options)
+
+
+def test_what_is_no_host_is_refused_by_name() -> None:
+    for stranger in (
+        nn.Conv2d(3, 5, 1),
+        torchvision.models.segmentation.lraspp_mobilenet_v3_large(weights_backbone=None),
+    ):
+        with pytest.raises(ValueError, match=f"expected a DensePredictor with a spec, got {type(stranger).__name__}"):
+            DSRL(stranger)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"feature_channels": (32, 64, 128, 99)},
+        {"feature_strides": (1, 4, 8, 16)},
+        {"feature_channels": (32, 64, 128), "feature_strides": (2, 4, 8)},
+        {"head_stride": 4},
+    ],
+)
+def test_a_host_whose_maps_are_not_as_announced_is_refused(wrong: dict[str, tuple[int, ...]]) -> None:
+    plain = host()
+    plain.spec = replace(plain.spec, **wrong)  # type: ignore[arg-type]
+    dsrl = DSRL(plain, sssr=None, sisr=False, affinity=False).eval()
+    with pytest.raises(ValueError, match="as the spec of ESPNetv2 says"):
+        dsrl(torch.zeros(1, 3, 64, 96))
+
+
+def test_a_wrapper_refuses_what_its_host_refuses() -> None:
+    plain = host()
+    plain.spec = replace(plain.spec, size_divisor=32)
+    for network in (plain, DSRL(plain)):
+        with pytest.raises(ValueError, match="ESPNetv2 needs sides that are multiples of 32"):
+            network(torch.zeros(1, 3, 40, 64))
+
+
+def test_images_of_bytes_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected images of floats in \[0, 1\], got torch.uint8; divide them by 255"):
+        full()(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+
+
+def test_positions_of_coarse_maps_are_compared_once() -> None:
+    coarse = SEGMENTATION["bisenet"](5)  # both maps at 1/8 of the input: 1/16 of the output
+    output = DSRL(coarse).eval()(torch.rand(1, 3, 64, 96))
+    assert output.task_features.shape[-2:] == output.sisr_features.shape[-2:]
+    assert len(output.task_features[0].flatten(1).unique(dim=1).T) == output.task_features[0, 0].numel()
+
+
+def test_building_leaves_every_devices_random_numbers_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    touched: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", touched.append)
+    before = torch.get_rng_state()
+    build_dsrl(NetworkConfig(host="tinynet", num_classes=5), seed=7)
+    assert not touched and torch.equal(torch.get_rng_state(), before)

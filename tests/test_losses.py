@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -87,3 +89,16 @@ def test_masks_of_bytes_are_class_ids() -> None:
     mask[0, 0] = 255
     of_bytes = segmentation_loss(logits, mask.to(torch.uint8), class_weights=weights)
     torch.testing.assert_close(of_bytes, segmentation_loss(logits, mask, class_weights=weights), rtol=0, atol=0)
+
+
+def test_a_mask_of_floats_or_with_a_channel_is_refused() -> None:
+    logits = torch.zeros(1, 4, 2, 2)
+    for mask in (torch.zeros(1, 2, 2), torch.zeros(1, 1, 2, 2, dtype=torch.int64)):
+        with pytest.raises(ValueError, match=r"expected logits \(N, K, H, W\) and ids \(N, H, W\)"):
+            segmentation_loss(logits, mask)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_logits_of_half_precision_have_the_loss_of_float32(dtype: torch.dtype) -> None:
+    loss = segmentation_loss(torch.zeros(1, 19, 256, 512, dtype=dtype), torch.zeros(1, 256, 512, dtype=torch.int64))
+    assert loss.item() == pytest.approx(math.log(19), rel=1e-6)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from dsrl_lab.cli.app import App
 from dsrl_lab.cli.console import counting, output
-from dsrl_lab.cli.places import folder_for_results, record_to_add_to
+from dsrl_lab.cli.places import record_to_add_to
 
 app = App(help="Measure speed and memory, side by side in one run.", no_args_is_help=True)
 Changes = Annotated[list[str] | None, typer.Option("--set", help="Another value, as train.batch_size=4.")]
@@ -80,7 +80,6 @@ def classroom(
 def cost(
     names: Names = None,
     input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (256, 512),
-    plot: Annotated[Path | None, typer.Option(help="Draw both against input size: PLOT.svg and PLOT.png.")] = None,
     plan: Annotated[str, typer.Option(help="A recipe: estimate its hours and memory on 1, 8 and 64 GPUs.")] = "",
     gpu: Annotated[str, typer.Option(help="Of the plan: T4, V100, A100 or H100.")] = "A100",
     utilisation: Annotated[float, typer.Option(help="Of the plan: share of the GPU's peak that is reached.")] = 0.2,
@@ -90,26 +89,14 @@ def cost(
 ) -> None:
     """Parameters, MACs with and without transposed convolutions, activation memory and latency of networks.
 
-    [bold]--plot[/bold] draws MACs and activations, both axes logarithmic, from a quarter of the input's sides to four
-    times. [bold]--plan RECIPE[/bold] estimates a training run on GPUs instead, feature affinity's tiled cost included.
+    [bold]--plan RECIPE[/bold] estimates a training run on GPUs instead, feature affinity's tiled cost included.
     """
     if plan:
         _plan(plan, gpu, utilisation, cores, decode_ms, measure)
         return
     from dsrl_lab.tools.bench import cost as bench
 
-    if plot is not None:
-        folder_for_results(plot.parent)
     output.print(bench.table(bench.run(names, input_size)))
-    if plot is None:
-        return
-    from dsrl_lab.plots.theme import theme
-    from dsrl_lab.results.costs import cost_figure
-    from dsrl_lab.results.writing import write
-
-    with theme():
-        files = write(cost_figure(bench.sweep(names, input_size)), plot.with_suffix(""))
-    output.print(f"cost against input size: {', '.join(map(str, files))}")
 
 
 def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float | None, measure: bool) -> None:

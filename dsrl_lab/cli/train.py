@@ -56,6 +56,7 @@ def train(
     from dsrl_lab.kernels import keep_freed_memory
     from dsrl_lab.results import release_runs
     from dsrl_lab.training.examples import check_shares
+    from dsrl_lab.training.loop import accelerator
     from dsrl_lab.training.processes import leave_together
 
     if threads is not None:
@@ -70,8 +71,8 @@ def train(
     processes = int(os.environ.get("WORLD_SIZE", devices))
     check_shares(chosen.train.batch_size, processes)  # before they are started
     per_node = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
-    nodes, strategy = processes // per_node, "ddp" if processes > 1 else "auto"
-    fabric = Fabric(devices=per_node, num_nodes=nodes, strategy=strategy, precision=chosen.train.precision)
+    options: dict[str, Any] = {"num_nodes": processes // per_node, "strategy": "ddp" if processes > 1 else "auto"}
+    fabric = Fabric(accelerator=accelerator(), devices=per_node, precision=chosen.train.precision, **options)
     fabric.launch()
     if fabric.is_global_zero:
         draw_scenes(dataclasses.replace(chosen, train=dataclasses.replace(chosen.train, seed=seed)))

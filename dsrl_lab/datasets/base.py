@@ -29,6 +29,18 @@ class Sample(NamedTuple):
     name: str  # a name that is unique within the split
 
 
+def check_sample(sample: Sample) -> Sample:
+    """Refuse, with a ValueError that names it, a sample whose image or mask is not as ``Sample`` says."""
+    image, mask = sample.image, sample.mask
+    fits = image.is_floating_point() and image.shape == (3, *mask.shape) and not mask.is_floating_point()
+    if not (fits and -1e-3 <= image.min() <= image.max() <= 1.001):  # a resize may overshoot by rounding
+        raise ValueError(
+            f"{sample.name}: expected an image (3, H, W) of floats in [0, 1] and a mask (H, W) of ids, got "
+            f"{image.dtype} {tuple(image.shape)} and {mask.dtype} {tuple(mask.shape)}, or values beyond [0, 1]"
+        )
+    return sample
+
+
 @dataclass(frozen=True)
 class ClassTable:
     """The classes of a data set: names, colours, and which of them are thin.
@@ -134,7 +146,7 @@ class DataReport:
 class SplitDataset(Dataset[T], ABC):
     """One split of a data set; a subclass sets the attributes and writes ``__getitem__``."""
 
-    split: str  # which part of the data this is
+    split: str = ""  # which part of the data this is
     names: tuple[str, ...]  # of the samples, in an order that does not depend on the file system
     unit = "pictures"
 

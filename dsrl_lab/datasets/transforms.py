@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dsrl_lab.datasets.base import IGNORE_INDEX, Sample
+from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, check_sample
 from dsrl_lab.layers import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -104,6 +104,7 @@ class JointTransform:
 
     def __call__(self, sample: Sample, generator: torch.Generator) -> Sample:
         """Draw once from ``generator`` (always four numbers) and apply the draw to picture and mask."""
+        check_sample(sample)
         draw_scale, draw_top, draw_left, draw_flip = torch.rand(4, generator=generator).tolist()
         smallest, largest = self.scale_range
         scale = smallest + (largest - smallest) * draw_scale

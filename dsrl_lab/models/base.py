@@ -77,6 +77,8 @@ class DensePredictor(nn.Module, ABC):
         """Refuse what is no (N, 3, H, W) that ``size_divisor`` divides: a ValueError names the size to pad to."""
         if image.ndim != 4 or image.shape[1] != 3:
             raise ValueError(f"expected images (N, 3, H, W), got {tuple(image.shape)}; add a batch axis, or take RGB")
+        if not image.is_floating_point():
+            raise ValueError(f"expected images of floats in [0, 1], got {image.dtype}; divide them by 255")
         height, width = image.shape[-2:]
         divisor = self.spec.size_divisor
         if height % divisor or width % divisor:
@@ -85,6 +87,17 @@ class DensePredictor(nn.Module, ABC):
                 f"{type(self).__name__} needs sides that are multiples of {divisor}, got (H, W) = {(height, width)}; "
                 f"pad or resize the image to {padded}"
             )
+
+    def check_maps(self, image: Tensor, features: tuple[Tensor, ...], output: HeadOutput) -> None:
+        """Refuse, with a ValueError that names them, maps that differ in channels or size from what ``spec`` says."""
+        spec, said = self.spec, f"as the spec of {type(self).__name__} says"
+        if not isinstance(output, HeadOutput) or len(features) != len(spec.feature_channels):
+            raise ValueError(f"expected {len(spec.feature_channels)} features and a HeadOutput, {said}")
+        channels, strides = (*spec.feature_channels, spec.head_channels), (*spec.feature_strides, spec.head_stride)
+        for x, count, stride in zip((*features, output.features), channels, strides, strict=True):
+            size = (count, *(-(-side // stride) for side in image.shape[-2:]))
+            if tuple(x.shape[1:]) != size:
+                raise ValueError(f"expected a map (C, h, w) of {size}, {said}, got {tuple(x.shape[1:])}")
 
     def check_positions(self, image: Tensor) -> None:
         """Refuse, with a ValueError, a side under the deepest stride, or a single position to train BatchNorm on."""

@@ -5,9 +5,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
-from dsrl_lab.plots.diagrams import Point, arrow, block, box, canvas, say
 from dsrl_lab.plots.masks import Picture
 from dsrl_lab.plots.theme import axes_or_current
+from dsrl_lab.results.diagrams import Point, arrow, block, box, canvas, say
 from dsrl_lab.results.shapes import NetworkShapes
 from dsrl_lab.rows import BLUE, GREEN, GREY, VERMILLION
 

@@ -7,7 +7,7 @@ import torch
 from dsrl_lab.complexity import evaluating
 from dsrl_lab.dsrl import DSRL, SISRHead
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
-from dsrl_lab.plots.diagrams import Shape
+from dsrl_lab.results.diagrams import Shape
 
 
 class NetworkShapes(NamedTuple):

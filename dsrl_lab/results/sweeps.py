@@ -11,7 +11,7 @@ CLOSE = 0.03  # costs that differ by less count as equal
 
 
 def sweep(runs: pd.DataFrame) -> pd.DataFrame:
-    """Finished runs by cost (true MACs in millions), with val mIoU and family: data set, host, start, length and crops."""
+    """Finished runs by cost (true MACs in millions), with val mIoU and family: data, host, start, length and crops."""
     finished = runs[runs["finished"] & runs["host"].notna()]
     keys = ["setting", "row", "seed"]
     table = finished.merge(pick(scores(finished))[[*keys, "value"]], on=keys, how="inner")

@@ -98,8 +98,9 @@ def open_network(
     return network, description, size
 
 
-def open_predictor(path: Path, *, dataset: str = "", input_size: tuple[int, int] | None = None) -> Predictor:
+def open_predictor(path: str | Path, *, dataset: str = "", input_size: tuple[int, int] | None = None) -> Predictor:
     """Open a network with the names and colours of a data set, the file's by default; raises as ``open_network``."""
+    path = Path(path)
     network, description, size = open_network(path, input_size=input_size)
     name = dataset or description.get("dataset")
     table = class_table_of(name, description, path)
@@ -137,8 +138,9 @@ class Inputs:
     others: tuple[str, ...] = ()  # other files, and folders; hidden ones are not counted
 
 
-def find_inputs(path: Path) -> Inputs:
+def find_inputs(path: str | Path) -> Inputs:
     """Pictures and videos at a path, a file or a folder; raises FileNotFoundError, or ValueError if there are none."""
+    path = Path(path)
     if path.is_file():
         return Inputs((path,))
     if not path.is_dir():

@@ -32,7 +32,7 @@ def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, se
     if network.host not in hosts:
         raise ValueError(f"unknown host {network.host!r}; choose one of {', '.join(sorted(hosts))}")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # no other device's numbers are touched
         try:
             host = host or hosts[network.host](network.num_classes, **network.host_options)
         except (TypeError, RuntimeError, OverflowError) as error:
@@ -40,7 +40,7 @@ def build_dsrl(network: NetworkConfig, *, host: DensePredictor | None = None, se
             reason = str(error).partition("\n")[0]  # PyTorch adds the frames of its own calls
             raise ValueError(f"no {network.host} can be built with {asked} ({reason}); correct them") from error
         host.spec = replace(host.spec, align_corners=network.align_corners)
-        torch.manual_seed(seed + 1)  # the parts draw the same, whether or not the host has drawn
+        torch.default_generator.manual_seed(seed + 1)  # the parts draw the same, whether or not the host has drawn
         sssr: str | SSSRHead | None = network.sssr
         if network.sssr == "sub_pixel":
             sssr = SubPixelHead(host, upscale_factor=factor, width=network.sssr_width, factor=network.sssr_factor)
@@ -67,11 +67,11 @@ def build_super_resolver(config: SuperResolverConfig, *, seed: int = 0) -> Super
         width = config.width or 64
         options = {"stages": config.stages or 7, "width": width, "stem_width": 2 * width, "global_skip": True}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return SUPER_RESOLUTION[config.network](config.upscale_factor, channels=config.channels, **options)
 
 
-def load_super_resolver(path: Path) -> SuperResolver:
+def load_super_resolver(path: str | Path) -> SuperResolver:
     """Build the super-resolution network of a checkpoint and load it strictly; errors as ``load_task_model``."""
     loaded = checkpoint.load(path)
     if "config" not in loaded.description:
@@ -79,7 +79,7 @@ def load_super_resolver(path: Path) -> SuperResolver:
     return _load(loaded, lambda: build_super_resolver(SuperResolverConfig.from_json(loaded.description["config"])))
 
 
-def load_task_model(path: Path) -> tuple[DensePredictor, checkpoint.Checkpoint]:
+def load_task_model(path: str | Path) -> tuple[DensePredictor, checkpoint.Checkpoint]:
     """Build the deployed network of a checkpoint, of a whole run or deployed, and load it strictly for evaluation.
 
     FileNotFoundError for no such file, ValueError for one that is damaged, not of this kit, or not as it describes.

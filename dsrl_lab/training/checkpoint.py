@@ -78,8 +78,9 @@ def _write(path: Path, tensors: dict[str, Tensor], description: dict[str, Any]) 
         raise OSError(f"{error}. An earlier checkpoint is intact: run again with --resume") from error
 
 
-def load(path: Path) -> Checkpoint:
+def load(path: str | Path) -> Checkpoint:
     """Read a checkpoint; FileNotFoundError for no such file, ValueError for one that is damaged or not of this kit."""
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}; train one with dsrl-lab train, or check the path")
     try:

@@ -139,7 +139,7 @@ class TrainConfig(_Checked):
     record_every: int = 20  # iterations per record
     checkpoint_every: int = 100  # iterations per checkpoint
     evaluate_every: int = 0  # iterations per validation; 0 for one at the end
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"  # 16-mixed: a resumed run scales the loss anew
     channels_last: bool = False  # memory format of network and images
     freeze_batch_norm: bool = False  # keep BatchNorm's statistics as they are
     sync_batch_norm: bool = False  # BatchNorm over the pictures of all processes
@@ -238,8 +238,8 @@ def _check(name: str, hint: Any, value: Any) -> None:
     pair = isinstance(value, tuple) and len(value) == 2 and all(map(_is_number, value))
     size = pair and all(isinstance(side, int) and side >= 1 for side in value)
     kinds: dict[Any, tuple[bool, str]] = {
-        tuple[int, int]: (size, "(H, W) of two positive whole numbers, as in [90, 120]"),
-        tuple[float, float]: (pair, "of two numbers, as in [1.0, 1.5]"),
+        tuple[int, int]: (size, "(H, W), a tuple of two positive whole numbers, as in (90, 120)"),
+        tuple[float, float]: (pair, "as a tuple of two numbers, as in (1.0, 1.5)"),
         bool: (isinstance(value, bool), "as true or false"),
         int: (inside and isinstance(value, int), f"as a whole number from {low} to {high}"),
         float: (inside, f"as a number from {low:g} to {high:g}"),

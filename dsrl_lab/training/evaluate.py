@@ -57,7 +57,9 @@ def predict_logits(model: nn.Module, image: Tensor, *, input_size: tuple[int, in
     size = max(image.shape[-2], input_size[0]), max(image.shape[-1], input_size[1])
     enlarged = image if size == tuple(image.shape[-2:]) else resize(image[None], size)[0]
     with evaluating(model):
-        return check_finite(model(reduce_image(enlarged.to(device), input_size)[None]))
+        reduced = reduce_image(enlarged.to(device), input_size)[None]
+        dtype = next((one.dtype for one in model.parameters()), reduced.dtype)
+        return check_finite(model(reduced.to(dtype)).float())
 
 
 def check_not_empty(samples: Samples, split: str) -> None:
@@ -72,7 +74,7 @@ def check_outputs(model: nn.Module, dataset: SplitDataset[Any], count: int, what
     if model.num_classes != count:
         raise ValueError(
             f"the network gives {model.num_classes} {what}, the data set has {count}; "
-            "evaluate on the data set it was trained on, or build it with that num_classes"
+            "take the data set it was trained on, or build it with that num_classes"
         )
 
 
@@ -191,7 +193,7 @@ def evaluate_affinity(
     _check_sisr(dsrl)
     device = device_of(dsrl)
     sums: dict[str, list[float]] = {}
-    for index in range(0, len(dataset), max(1, len(dataset) // pictures)):
+    for index in range(0, len(dataset), max(1, -(-len(dataset) // pictures))):
         sample = dataset[index]
         with evaluating(dsrl):
             task, sisr = dsrl.compared_features(reduce_image(sample.image.to(device), input_size)[None])

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset, SplitDataset, memory_to_keep
+from dsrl_lab.datasets.base import IGNORE_INDEX, Sample, SegmentationDataset, SplitDataset, check_sample, memory_to_keep
 from dsrl_lab.training.config import TrainConfig
 
 Samples = SplitDataset[Any] | Sequence[Any]  # what batches are drawn from
@@ -28,7 +28,7 @@ def derived_seed(*numbers: int) -> int:
 class DecodedSamples(SegmentationDataset):
     """A data set decoded once and kept as bytes (360x480 take 0.7 MB); samples beyond ``budget`` are decoded each time.
 
-    A mask id that the class table does not have is a ValueError that names the sample.
+    ValueError for a sample that is not as ``Sample`` says, or a mask id that the class table does not have.
     """
 
     def __init__(self, dataset: SegmentationDataset | list[Sample], *, budget: int | None = None) -> None:
@@ -46,7 +46,7 @@ class DecodedSamples(SegmentationDataset):
         return Sample(image.float() / 255, mask.long(), name)
 
     def _read(self, index: int) -> tuple[Tensor, Tensor, str]:
-        sample = self.dataset[index]
+        sample = check_sample(self.dataset[index])
         self._check_ids(sample)
         image, mask = (sample.image * 255).round().to(torch.uint8), sample.mask.to(torch.uint8)
         if self.room >= image.numel() + mask.numel():
@@ -55,9 +55,7 @@ class DecodedSamples(SegmentationDataset):
         return image, mask, sample.name
 
     def _check_ids(self, sample: Sample) -> None:
-        if not isinstance(self.dataset, SegmentationDataset):
-            return
-        classes = self.class_table.num_classes
+        classes = self.class_table.num_classes if hasattr(self, "class_table") else IGNORE_INDEX
         wrong = sample.mask[((sample.mask < 0) | (sample.mask >= classes)) & (sample.mask != IGNORE_INDEX)]
         if len(wrong):
             raise ValueError(
@@ -99,7 +97,8 @@ class Batches:
         self.samples, self.example = samples, example
         self.batch_size, self.seed = batch_size, seed
         self.rank, self.world_size = rank, world_size
-        self.pool = ThreadPoolExecutor(workers) if workers else None  # decoding and torch let go of Python's lock
+        self.workers = workers
+        self.pool: ThreadPoolExecutor | None = None  # decoding and torch let go of Python's lock
         self.ahead: dict[int, list[Future[Any]]] = {}
         self.order_of: tuple[int, Tensor] = (-1, torch.empty(0))
 
@@ -112,7 +111,7 @@ class Batches:
 
     def __call__(self, iteration: int) -> Any:
         """Make this process's part of batch ``iteration``: the tuple of ``example``, its tensors stacked."""
-        if self.pool is None:
+        if not self.workers:
             examples = [self._draw(iteration, slot) for slot in self._slots()]
         else:
             futures = self.ahead.pop(iteration, None) or self._begin(iteration)
@@ -121,12 +120,13 @@ class Batches:
         return type(examples[0])(*(torch.stack(parts) for parts in zip(*examples, strict=True)))
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Stop the threads; a further batch starts new ones."""
         if self.pool is not None:
             self.pool.shutdown(wait=False, cancel_futures=True)
+        self.pool, self.ahead = None, {}
 
     def _begin(self, iteration: int) -> list[Future[Any]]:
-        assert self.pool is not None
+        self.pool = self.pool or ThreadPoolExecutor(self.workers)
         return [self.pool.submit(self._draw, iteration, slot) for slot in self._slots()]
 
     def _slots(self) -> range:

@@ -1,5 +1,6 @@
 """The folder of a run: who works in it, which run may resume in it, and its record."""
 
+import contextlib
 import os
 import socket
 import time
@@ -19,9 +20,9 @@ SAME = ("recipe", "held_out", "dataset", "network", "config", "train", "released
 class RunFolder:
     """A folder that one run works in; only the run's ``first_process`` writes."""
 
-    def __init__(self, directory: Path, *, first_process: bool = True) -> None:
-        self.directory, self.first_process = directory, first_process
-        self.record, self.latest = directory / "record.jsonl", directory / "latest.safetensors"
+    def __init__(self, directory: str | Path, *, first_process: bool = True) -> None:
+        self.directory, self.first_process = Path(directory), first_process
+        self.record, self.latest = self.directory / "record.jsonl", self.directory / "latest.safetensors"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -37,7 +38,9 @@ class RunFolder:
                     f"{self.directory} is in use by process {owner}; wait for it, stop it, or name another folder with "
                     f"--out (if no such run lives, delete {lock})"
                 )
-            lock.unlink(missing_ok=True)  # left by a process that was killed
+            with contextlib.suppress(FileNotFoundError):  # left by a process that was killed, or taken meanwhile
+                stale = lock.rename(lock.with_name(f"run.lock.{os.getpid()}"))
+                stale.rename(lock) if _owner(stale) else stale.unlink()
         try:
             for unfinished in self.directory.glob(".unfinished-*.safetensors"):  # so are these
                 unfinished.unlink()

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from dsrl_lab.losses import LossTerms
 from dsrl_lab.training import checkpoint
 from dsrl_lab.training.config import TrainConfig
+from dsrl_lab.training.evaluate import check_outputs
 from dsrl_lab.training.examples import Batches, derived_seed
 from dsrl_lab.training.objectives import Objective
 from dsrl_lab.training.optim import build_optimizer, freeze_batch_norm, learning_rate_of, set_learning_rate
@@ -29,9 +30,14 @@ from dsrl_lab.training.processes import synchronise_batch_norm
 from dsrl_lab.training.record import TrainRecord
 
 
+def accelerator() -> str:
+    """Where networks train: on CUDA, else on the CPU (Apple's GPUs have neither float64 nor FA's ``frexp``)."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def default_fabric(config: TrainConfig) -> Fabric:
     """One process, on the GPU where there is one."""
-    return Fabric(accelerator="auto", devices=1, precision=config.precision)
+    return Fabric(accelerator=accelerator(), devices=1, precision=config.precision)
 
 
 def fit(
@@ -40,7 +46,7 @@ def fit(
     batches: Batches,
     config: TrainConfig,
     *,
-    directory: Path | None = None,
+    directory: str | Path | None = None,
     resume: bool = False,
     description: dict[str, Any] | None = None,
     fabric: Fabric | None = None,
@@ -56,6 +62,9 @@ def fit(
     fabric = fabric or default_fabric(config)
     fabric.launch()
     _check_share(config, fabric.world_size)
+    task_model = objective.deployed(model)
+    if (table := getattr(batches.samples, "class_table", None)) is not None:
+        check_outputs(task_model, batches.samples, table.num_classes, "classes")
     model.train()
     if config.channels_last:
         model.to(memory_format=torch.channels_last)
@@ -63,7 +72,8 @@ def fit(
         synchronise_batch_norm(model, fabric)
     network = torch.compile(model) if config.compile else model
     wrapped, optimizer = fabric.setup(network, build_optimizer(model, config))  # type: ignore[arg-type]
-    run = _Run(model, objective, config, optimizer.optimizer, directory, description or {}, fabric.is_global_zero)
+    folder = None if directory is None else Path(directory)
+    run = _Run(model, objective, config, optimizer.optimizer, folder, description or {}, fabric.is_global_zero)
     if resume:
         run.resume()
     try:
@@ -116,7 +126,8 @@ def train_step(
     sums: list[LossTerms] = []
     gpus = [fabric.device] if fabric.device.type == "cuda" else []
     with torch.random.fork_rng(devices=gpus):
-        torch.manual_seed(derived_seed(config.seed, iteration, fabric.global_rank))
+        seed = derived_seed(config.seed, iteration, fabric.global_rank)
+        torch.manual_seed(seed) if gpus else torch.default_generator.manual_seed(seed)
         for number, tensors in enumerate(parts, start=1):
             with fabric.no_backward_sync(model, enabled=number < len(parts)):  # type: ignore[arg-type]
                 terms = objective.loss(model, type(batch)(*tensors), iteration=iteration, count=count)

@@ -75,7 +75,10 @@ class DSRLObjective:
         return dsrl_loss(self, model(batch.low_res), batch, iteration=iteration, count=count)
 
     def deployed(self, model: DSRL) -> nn.Module:
-        """The task model: host and SSSR head."""
+        """The task model: host and SSSR head; a ValueError for a network that is no ``DSRL``."""
+        if not isinstance(model, DSRL):
+            wrap = "DSRL(host, sssr=None, sisr=False, affinity=False)"
+            raise ValueError(f"expected a DSRL network, got {type(model).__name__}; wrap it: {wrap}")
         return model.task_model
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dsrl_lab.files import whole_file
+from dsrl_lab.files import REPOSITORY, whole_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +70,11 @@ def environment() -> dict[str, Any]:
 
 def _commit() -> str:
     """Short hash of the kit's commit, with + where files were changed; "unknown" outside a checkout."""
-    command, here = ["git", "describe", "--always", "--dirty=+"], Path(__file__).resolve().parent
+    command = ["git", "describe", "--always", "--dirty=+"]
+    if not (REPOSITORY / ".git").exists():  # installed inside another repository, perhaps
+        return "unknown"
     try:
-        return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

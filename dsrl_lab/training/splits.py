@@ -39,7 +39,7 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
     kept = [index for indices, cut in cuts for index in indices[:cut]]
     held = [index for indices, cut in cuts for index in indices[cut:]]
     if not held:  # each picture is a sequence of its own
-        cut = round(len(kept) * (1 - share))
+        cut = min(round(len(kept) * (1 - share)), len(kept) - 1)
         kept, held = kept[:cut], kept[cut:]
     return Part(dataset, f"{dataset.split}, first part", kept), Part(dataset, f"{dataset.split}, held out", held)
 
@@ -83,7 +83,8 @@ def open_recipe_split(recipe: Recipe, split: str, root: Path | None) -> Segmenta
     numbers = dict(zip(("train", "val", "test"), recipe.pictures or (), strict=False))
     town = recipe.train.seed if recipe.town_per_seed else None
     size = picture_size_of(recipe)
-    return open_split(recipe.dataset, split, root, size=size, length=numbers.get(split, 0), town=town)
+    opened = open_split.__wrapped__ if recipe.dataset == "folder" else open_split  # a folder of one's own may change
+    return opened(recipe.dataset, split, root, size=size, length=numbers.get(split, 0), town=town)
 
 
 def fit_to_folder(recipe: Recipe, root: Path | None) -> Recipe:
@@ -124,9 +125,9 @@ def check_scoreable(dataset: SegmentationDataset | PoseDataset, size: tuple[int,
             )
 
 
-def find_released(name: str, root: Path | None) -> Path:
+def find_released(name: str, root: str | Path | None) -> Path:
     """Find released weights in ``weights`` beside the data's root, under DSRL_LAB_DATA or under ``data``."""
-    folders = [root and root.resolve().parent, os.environ.get("DSRL_LAB_DATA"), REPOSITORY / "data"]
+    folders = [root and Path(root).resolve().parent, os.environ.get("DSRL_LAB_DATA"), REPOSITORY / "data"]
     places = [Path(folder) / "weights" for folder in folders if folder]
     for place in places:
         if (place / name).is_file():

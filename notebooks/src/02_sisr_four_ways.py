@@ -51,7 +51,7 @@ from dsrl_lab.datasets.super_resolution import (
 )
 from dsrl_lab.metrics import psnr
 from dsrl_lab.models.super_resolution import DBPN, ESPCN, SRCNN, LapSRN, SuperResolver
-from dsrl_lab.plots.diagrams import arrow, block, canvas
+from dsrl_lab.results.diagrams import arrow, block, canvas
 from dsrl_lab.plots.super_resolution import Reconstruction, super_resolution_row
 from dsrl_lab.plots.theme import new_figure, style_of, theme
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dsrl_lab.datasets.base import Sample
 from dsrl_lab.training.examples import Batches, DecodedSamples
 from dsrl_lab.training.objectives import SegmentationObjective
 from tests.training.small import pictures, small_config
@@ -92,3 +93,39 @@ def test_what_does_not_fit_the_budget_is_decoded_again_and_is_the_same() -> None
         for _ in range(2):
             assert torch.equal(plenty[index].image, scarce[index].image)
     assert len(plenty.kept) == 8 and len(scarce.kept) == 2
+
+
+def sample(image: torch.Tensor, mask: torch.Tensor | None = None) -> Sample:
+    return Sample(image, torch.zeros(4, 6, dtype=torch.int64) if mask is None else mask, "mine")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        sample(torch.full((3, 4, 6), 255, dtype=torch.uint8)),
+        sample(torch.full((3, 4, 6), 216.0)),
+        sample(torch.full((3, 4, 6), -0.5)),
+        sample(torch.full((3, 4, 6), torch.nan)),
+        sample(torch.zeros(3, 8, 12)),
+        sample(torch.zeros(3, 4, 6), torch.zeros(4, 6)),
+    ],
+    ids=["bytes", "levels", "normalised", "not a number", "another size", "a mask of floats"],
+)
+def test_samples_that_are_not_as_promised_are_named_and_not_wrapped(wrong: Sample) -> None:
+    with pytest.raises(ValueError, match=r"mine: expected an image \(3, H, W\) of floats in \[0, 1\] and a mask"):
+        DecodedSamples([wrong])[0]
+    with pytest.raises(ValueError, match="mine: expected an image"):
+        SegmentationObjective(small_config()).example(wrong, torch.Generator())
+
+
+def test_ids_that_bytes_cannot_hold_are_named() -> None:
+    with pytest.raises(ValueError, match="the mask of mine holds id 256"):
+        DecodedSamples([sample(torch.zeros(3, 4, 6), torch.full((4, 6), 256))])[0]
+
+
+def test_batches_with_threads_can_be_used_again_after_they_were_closed() -> None:
+    threaded = batches(workers=2)
+    first = threaded(0)
+    threaded.close()
+    assert all(torch.equal(one, other) for one, other in zip(first, threaded(0), strict=True))
+    threaded.close()

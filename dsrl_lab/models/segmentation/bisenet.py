@@ -110,7 +110,6 @@ class BiSeNet(DensePredictor):
     """
 
     ENCODERS = ("resnet18", "xception39")
-    auxiliary_weight = 1.0
 
     def __init__(self, num_classes: int, *, encoder: str = "resnet18") -> None:
         super().__init__()

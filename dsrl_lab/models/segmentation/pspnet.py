@@ -39,7 +39,6 @@ class PSPNet(DensePredictor):
     """
 
     ENCODERS = ("resnet50", "resnet101", "resnet18")
-    auxiliary_weight = 0.4
 
     def __init__(self, num_classes: int, *, encoder: str = "resnet50", deep_stem: bool = True) -> None:
         super().__init__()

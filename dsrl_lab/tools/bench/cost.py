@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -21,7 +20,6 @@ from dsrl_lab.tools.bench.report import to_table
 from dsrl_lab.tools.input_size import check_takes
 from dsrl_lab.training.evaluate import device_of
 
-FACTORS = (0.25, 0.5, 1, 2, 4)  # of both sides of the input, for a plot of cost against input size
 GEMM_SIDE = 1024
 
 
@@ -101,7 +99,8 @@ def run(
     """
     if runs < 0 or batch_size < 0 or batch_size == 1 or (batch_size and not runs):
         raise ValueError(f"expected at least 2 images per step and 1 run, or 0 for none, got {batch_size} and {runs}")
-    builders = find(names or _hosts_and_heads(), num_classes=num_classes)
+    hosts_and_heads = [name + head for name in SEGMENTATION for head in ("", "+deconvolution")]
+    builders = find(names or hosts_and_heads, num_classes=num_classes)
     rows: list[Row] = []
     calls: dict[str, Callable[[], object]] = {}
     for name, build in builders.items():
@@ -125,22 +124,6 @@ def run(
         pace = batch_size / median(seconds[row.name]) if batch_size else None
         rows[place] = replace(row, seconds=median(infer), gemm_share=share, images_per_second=pace)
     return rows
-
-
-def sweep(names: Sequence[str] | None = None, input_size: tuple[int, int] = (256, 512)) -> list[Row]:
-    """Count networks at ``FACTORS`` of an input size; sizes that a network cannot take are left out."""
-    rows, (height, width) = [], input_size
-    for name, build in find(names or _hosts_and_heads()).items():
-        with torch.device("meta"):
-            blank = build().eval()
-        for factor in FACTORS:
-            with suppress(ValueError):
-                rows.append(_count(name, blank, (round(factor * height), round(factor * width))))
-    return rows
-
-
-def _hosts_and_heads() -> list[str]:
-    return [name + head for name in SEGMENTATION for head in ("", "+deconvolution")]
 
 
 def _count(name: str, blank: nn.Module, input_size: tuple[int, int]) -> Row:

@@ -54,8 +54,8 @@ class Exported:
 
 
 def export(
-    checkpoint: Path,
-    path: Path | None = None,  # by default beside the checkpoint: NAME.onnx, NAME_int8.onnx, NAME_bf16.pt2
+    checkpoint: str | Path,
+    path: str | Path | None = None,  # by default beside the checkpoint: NAME.onnx, NAME_int8.onnx, NAME_bf16.pt2
     *,
     format: str = "onnx",  # or "torch-export"
     precision: str = "float32",  # or "int8" (ONNX), "bf16" (torch.export)
@@ -68,6 +68,7 @@ def export(
     network cannot take, or logits that are not finite or, in float32, not PyTorch's to 1e-4 of the largest; OSError if
     it cannot write; ModuleNotFoundError without ONNX's packages. Then an earlier file is as it was.
     """
+    checkpoint, path = Path(checkpoint), path if path is None else Path(path)
     check_choice(checkpoint, format, precision, path)
     if precision == "int8" and not calibration:
         raise ValueError("int8 needs calibration pictures: pass some of the training split, about 32")
