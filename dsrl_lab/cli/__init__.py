@@ -58,9 +58,12 @@ app.add_typer(bench.app, name="bench")
 def main() -> None:
     """Run the command line; a user's mistake ends in a message, a programmer's in a traceback."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without "×" shows "?"
+        if stream is not None:  # closed by the caller
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without "×" shows "?"
     try:
         app()
+    except KeyboardInterrupt:  # before a command began
+        sys.exit(130)
     except (ValueError, OSError, FloatingPointError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
         text = str(error).partition("\nException raised")[0]  # PyTorch adds frames of C++
         of_memory = isinstance(error, MemoryError) or "allocate" in text or "out of memory" in text

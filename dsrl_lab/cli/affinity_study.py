@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dsrl_lab.cli.console import fitting_table, output, progress_bar
-from dsrl_lab.cli.places import folder_for_results
+from dsrl_lab.cli.places import folder_for_results, record_to_add_to
 
 
 def affinity_study(
@@ -34,7 +34,7 @@ def affinity_study(
         torch.set_num_threads(threads)
     keep_freed_memory()
     names = variants or list(tool.VARIANTS)
-    folder_for_results(record.parent)
+    record_to_add_to(record)
     lines = []
     with progress_bar() as progress:
         bar = progress.add_task("training", total=len(names) * seeds)

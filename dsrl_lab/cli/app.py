@@ -6,13 +6,14 @@ from typing import Any
 
 import typer
 
-CHECKPOINT = "The last whole step is kept; the same command with --resume goes on from it."
+CHECKPOINT = "Whole steps are kept, if there was one; the same command with --resume goes on from the last."
 THE_REST = "What was finished is kept; the same command goes on with the rest."
 # By the name of the command's function; where it depends on how far a command came, ``console.on_stop`` says it.
 STOPPED = {
     "train": CHECKPOINT,
     "train_sisr": CHECKPOINT,
     "reproduce": CHECKPOINT,
+    "affinity_study": THE_REST,
     "grade": THE_REST,
     "fetch": THE_REST,
     "build": "Finished notebooks are kept; name the others to build them.",

@@ -19,14 +19,15 @@ Record = Annotated[Path | None, typer.Option(dir_okay=False, callback=record_to_
 
 @app.command()
 def affinity(
-    rounds: Annotated[int, typer.Option(help="Timed rounds; the median counts.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed rounds; the median counts.")] = 5,
     device: Annotated[str, typer.Option(help="cpu, or cuda: the fused kernel too, in each precision.")] = "cpu",
     record: Record = None,
 ) -> None:
     """Feature affinity by method: time, memory, share of a plain matrix product's rate, error against float64."""
     from dsrl_lab.tools.bench import affinity as bench
 
-    rows = bench.run(rounds=rounds, device=device)
+    with counting("measuring"):
+        rows = bench.run(rounds=rounds, device=device)
     _show(bench.table(rows), record, "affinity_pace", rows, device=device, rounds=rounds)
 
 
@@ -41,8 +42,9 @@ def train(
     from dsrl_lab.tools.bench import parts
     from dsrl_lab.tools.bench import training as bench
 
-    rows = bench.run(setting, changes=changes or [], steps=steps)
-    by_part = bench.run_parts(setting, changes=changes or [], steps=steps)
+    with counting("measuring"):
+        rows = bench.run(setting, changes=changes or [], steps=steps)
+        by_part = bench.run_parts(setting, changes=changes or [], steps=steps)
     facts = {"setting": setting, "changes": changes or [], "steps": steps, "milliseconds": by_part}
     _show(bench.table(rows), record, "training_pace", rows, **facts)
     output.print(parts.table(by_part, rows[-1].title))
@@ -57,14 +59,16 @@ def networks(
     from dsrl_lab.models import SEGMENTATION
     from dsrl_lab.tools.bench import cost as bench
 
-    output.print(bench.table(bench.run(names or list(SEGMENTATION), input_size, batch_size=4)))
+    with counting("measuring"):
+        rows = bench.run(names or list(SEGMENTATION), input_size, batch_size=4)
+    output.print(bench.table(rows))
 
 
 @app.command()
 def classroom(
     submissions: Annotated[int, typer.Option(min=1, help="How many are drawn and graded.")] = 200,
     assignment: Annotated[str, typer.Option(help="Number of the notebook.")] = "06",
-    jobs: Annotated[int, typer.Option(help="Submissions at once; as many as there are cores by default.")] = 0,
+    jobs: Annotated[int, typer.Option(min=0, help="Submissions at once; as many as there are cores by default.")] = 0,
     record: Annotated[Path, typer.Option(help="Where the record goes: JSON lines.")] = Path("runs/classroom.jsonl"),
 ) -> None:
     """Grade a simulated class as a teacher would: minutes, memory, and whether each grade is what it should be."""
@@ -96,7 +100,9 @@ def cost(
         return
     from dsrl_lab.tools.bench import cost as bench
 
-    output.print(bench.table(bench.run(names, input_size)))
+    with counting("measuring"):
+        rows = bench.run(names, input_size)
+    output.print(bench.table(rows))
 
 
 def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float | None, measure: bool) -> None:
@@ -140,14 +146,15 @@ def _plan(name: str, gpu: str, utilisation: float, cores: int, decode_ms: float 
 def deployment(
     setting: Annotated[str, typer.Option(help="Of the recipes; random weights are timed.")] = "cityscapes_espnetv2",
     input_size: Annotated[tuple[int, int] | None, typer.Option(help="H W of the input; the setting's if none.")] = None,
-    rounds: Annotated[int, typer.Option(help="Timed rounds.")] = 15,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 15,
     record: Record = None,
 ) -> None:
     """Latency of baseline, DSRL and DSRL with SISR left in, as ratios: in PyTorch and in onnxruntime, on one thread."""
     from dsrl_lab.tools.bench import deployment as bench
 
     size = input_size or bench.input_size_of(setting)
-    rows = bench.run(setting, input_size=size, rounds=rounds)
+    with counting("measuring"):
+        rows = bench.run(setting, input_size=size, rounds=rounds)
     table = bench.table(rows, title=f"{setting}, {size[0]}x{size[1]}, one thread")
     _show(table, record, "deployment", rows, setting=setting, input_size=list(size), rounds=rounds, threads=1)
 
@@ -164,7 +171,8 @@ def decode(
     """Pictures per second from files to batches: sharded over processes, and over threads in each."""
     from dsrl_lab.tools.bench import decode as bench
 
-    rows = bench.run(recipe, data, processes=processes or (1, 2), workers=workers or (0, 2), batches=batches)
+    with counting("measuring"):
+        rows = bench.run(recipe, data, processes=processes or (1, 2), workers=workers or (0, 2), batches=batches)
     _show(bench.table(rows), record, "decode", rows, recipe=recipe)
 
 

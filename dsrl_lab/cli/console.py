@@ -31,7 +31,8 @@ class _Console(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         text = all(isinstance(one, str) for one in objects)
-        super().print(*objects, **{"soft_wrap": text, "markup": False if text else None} | options)
+        fits = not any(isinstance(one, Table) and one.width for one in objects)  # others are as wide as they say
+        super().print(*objects, **{"soft_wrap": text, "markup": False if text else None, "crop": fits} | options)
 
     @property  # type: ignore[misc]
     def size(self) -> ConsoleDimensions:
@@ -116,11 +117,12 @@ def summary(last: TrainRecord) -> str:
 
 
 def fitting_table(
-    names: Sequence[str], lines: Iterable[Sequence[str]], *, title: str = "", wide: bool = False
+    names: Sequence[str], lines: Iterable[Sequence[str]], *, title: str = "", wide: bool | None = None
 ) -> Table:
     """A table as wide as ``output`` at most: its last columns are left out, and named below it; no number is broken.
 
-    The first column of ``names`` holds words, which may be wrapped, the others numbers; ``wide`` keeps all columns.
+    The first column of ``names`` holds words, which may be wrapped, the others numbers; ``wide`` keeps all columns, and
+    is None for a command without such an option.
     """
     lines, count = list(lines), len(names)
     texts = [[*(line[number] for line in lines), *name.split()] for number, name in enumerate(names)]
@@ -128,11 +130,13 @@ def fitting_table(
     while not wide and count > 2 and sum(width + 3 for width in widths[:count]) > output.width:
         count -= 1
     table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD)
+    table.width = sum(width + 3 for width in widths) if wide else None
     table.add_column(names[0], min_width=16)
     for name, width in zip(names[1:count], widths[1:count], strict=True):
         table.add_column(name, justify="right", width=width)
     for line in lines:
         table.add_row(*map(Text, line[:count]))
     if count < len(names):
-        table.caption, table.caption_justify = f"also there with --wide: {', '.join(names[count:])}", "left"
+        left = "also there in a wider window" if wide is None else "also there with --wide"
+        table.caption, table.caption_justify = f"{left}: {', '.join(names[count:])}", "left"
     return table

@@ -1,14 +1,23 @@
 """Where commands find records, and where they put what they make."""
 
+import os
 from pathlib import Path
 
 
 def folder_for_results(path: Path) -> Path:
-    """Make a folder where there is none, and give it back; a ValueError if a file stands there, or on the way."""
+    """Make a folder where there is none, and give it back; a ValueError if a file stands there, or on the way.
+
+    OSError where it cannot be made or written.
+    """
     for place in (path, *path.parents):
         if place.exists() and not place.is_dir():
             raise ValueError(f"expected a folder at {place}, found a file there; name another place")
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror}; choose a folder that you may write") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OSError(f"cannot write into {path}: permission denied; choose a folder that you may write")
     return path
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsrl_lab.cli.console import fitting_table, output
+from dsrl_lab.cli.console import errors, fitting_table, output
 from dsrl_lab.cli.places import folder_of_records
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def results(
         if csv is not None:
             with whole_file(csv) as part:
                 scores.to_csv(part, index=False)
-            output.print(f"{len(scores)} scores in {csv}")
+            (errors if as_json else output).print(f"{len(scores)} scores in {csv}")
         if as_json:
             typer.echo(scores.to_json(orient="records"))
         return

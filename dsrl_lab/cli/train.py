@@ -46,9 +46,11 @@ def train(
     """
     from dsrl_lab import recipes
 
-    if list_recipes or not recipe:
+    if list_recipes:
         output.print("\n".join(recipes.recipe_names()))
         return
+    if not recipe:
+        raise ValueError("expected a recipe, as in dsrl-lab train streets_tinynet_dsrl; --list names all of them")
     import torch
     from lightning_fabric import Fabric
 
@@ -146,9 +148,11 @@ def train_sisr(
     """
     from dsrl_lab import recipes
 
-    if list_recipes or not recipe:
+    if list_recipes:
         output.print("\n".join(recipes.super_resolution_recipes()))
         return
+    if not recipe:
+        raise ValueError("expected a recipe, as in dsrl-lab train-sisr super_resolution_espcn; --list names all")
     import torch
 
     from dsrl_lab import experiments
@@ -182,9 +186,13 @@ def keep(
 ) -> None:
     """Copy records and deployed networks of finished runs into data/runs and data/checkpoints, to be committed."""
     from dsrl_lab.results import release_runs
+    from dsrl_lab.training.folder import RunFolder
 
     for place in release_runs.keep(folder, data):
         output.print(f"kept {place}")
+    folders = sorted(path.parent for path in folder.rglob("record.jsonl"))
+    if left := [str(one) for one in folders if not RunFolder(one).is_finished()]:
+        errors.print(f"left out, not finished (go on with --resume): {', '.join(left)}")
 
 
 def score_again(

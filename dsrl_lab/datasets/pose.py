@@ -25,7 +25,7 @@ from dsrl_lab.datasets.pictures import read_image
 from dsrl_lab.files import read_text
 
 REMEDY = (
-    "Expected train.json and train/ (Leeds Sports Pose Extended; dsrl-lab data says where from), or "
+    "Expected train.json and train/ (Leeds Sports Pose Extended; dsrl-lab data check lsp_extended says where from), or "
     "annotations/person_keypoints_train2017.json and train2017/ (COCO, https://cocodataset.org)."
 )
 

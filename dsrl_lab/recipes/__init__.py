@@ -5,6 +5,7 @@ All rows of an ablation have the same pictures, iterations and draws for a seed,
 (``SegmentationObjective.task_loss``). Names are ``<setting>_<row>``: ``camvid_drives_depthwise``.
 """
 
+import difflib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -75,8 +76,10 @@ def find_recipe(name: str) -> Recipe:
         row = name.removeprefix(f"{setting}_")
         if row != name and row in ROWS:
             return with_row(build(), row)
+    close = difflib.get_close_matches(name, recipe_names(), n=1)
+    meant = f" (did you mean {close[0]}?)" if close else ""
     raise ValueError(
-        f"unknown recipe {name!r}; a name is <setting>_<row>, with a setting of {', '.join(SETTINGS)} "
+        f"unknown recipe {name!r}{meant}; a name is <setting>_<row>, with a setting of {', '.join(SETTINGS)} "
         f"and a row of {', '.join(ROWS)}"
     )
 

@@ -21,31 +21,25 @@ from dsrl_lab.training.evaluate import PROTOCOLS, evaluate_segmentation
 DRAWN = ("streets", "street_people")  # data sets that need no folder
 
 
-def finished_record(path: Path) -> Record:
-    """The record of a finished run; ValueError if it is not finished."""
-    one = read_record(path)
-    if one.end is None:
-        raise ValueError(f"{path}: the run is not finished; go on with --resume")
-    return one
-
-
 def final_scores(path: Path) -> dict[str, Any]:
-    """The last line of a finished run's record; errors as for ``finished_record``."""
-    return dict(finished_record(path).end or {})
+    """The last line of a finished run's record; ValueError if it is not finished."""
+    if (end := read_record(path).end) is None:
+        raise ValueError(f"{path}: the run is not finished; go on with --resume")
+    return dict(end)
 
 
 def _finished_records(folder: Path) -> list[Record]:
-    """All runs below a folder, finished, or a ValueError; FileNotFoundError if there is none."""
-    found = [finished_record(path) for path in sorted(folder.rglob("record.jsonl"))]
+    """All finished runs below a folder; FileNotFoundError if there is none."""
+    found = [one for path in sorted(folder.rglob("record.jsonl")) if (one := read_record(path)).end is not None]
     if not found:
-        raise FileNotFoundError(f"no run below {folder}: expected record.jsonl in it or its folders; check the path")
+        raise FileNotFoundError(f"no finished run below {folder}: expected record.jsonl of one in it or its folders")
     return found
 
 
 def keep(folder: Path, data: Path) -> list[Path]:
-    """Copy all runs below a folder to where the kit commits them, whole networks too if of FA; give the new files.
+    """Copy finished runs below a folder to where the kit commits them, whole networks too if of FA; give the new files.
 
-    Before anything is copied: FileNotFoundError without a run or a run's network, ValueError for one not finished.
+    Before anything is copied: FileNotFoundError without a finished run, or a run's network.
     """
     places: dict[Path, Path] = {}  # new files, and what each is a copy of
     for one in _finished_records(folder):

@@ -125,7 +125,7 @@ def class_table_of(dataset: Any, description: dict[str, Any], path: Path) -> Cla
         )
     table, classes = tables[dataset], network["num_classes"]
     if table.num_classes != classes:
-        raise ValueError(f"{path} has {classes} classes, {dataset} has {table.num_classes}; give another --dataset")
+        raise ValueError(f"{path} has {classes} classes, {dataset} has {table.num_classes}; take data of those classes")
     return table
 
 

@@ -134,5 +134,5 @@ def import_av() -> Any:
     try:
         import av
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{error}: videos need an extra: pip install dsrl-lab[video]") from error
+        raise ModuleNotFoundError(f"{error}: videos need an extra: pip install -e '.[video]'") from error
     return av

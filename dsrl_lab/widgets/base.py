@@ -169,7 +169,7 @@ class Widget(AnyWidget, ValueWidget):
             display(self._twin())
             return
         if AnyWidget is HasTraits:
-            raise ImportError(f"live widgets need anywidget: pip install 'dsrl-lab[lab]', or {STATIC}=1 for pictures")
+            raise ImportError(f"live widgets need anywidget: pip install -e '.[lab]', or {STATIC}=1 for pictures")
         # A saved notebook that is opened again has no model: it shows this picture in place of an error about it.
         self._shown_twin = display(self._twin(STAND_IN), display_id=True)
         display({VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}, raw=True)

@@ -195,5 +195,5 @@ def test_videos_without_their_package_are_named_before_any_picture_is_done(
     Image.new("RGB", (48, 32)).save(tmp_path / "a.png")
     (tmp_path / "b.mp4").touch()
     result = CliRunner().invoke(cli.app, ["predict", str(NETWORK), str(tmp_path), "--out", str(tmp_path / "out")])
-    assert isinstance(result.exception, ModuleNotFoundError) and "dsrl-lab[video]" in str(result.exception)
+    assert isinstance(result.exception, ModuleNotFoundError) and "pip install -e '.[video]'" in str(result.exception)
     assert not any((tmp_path / "out").iterdir())

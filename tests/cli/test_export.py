@@ -51,7 +51,7 @@ def test_a_program_reads_file_and_scores(deployed: Path) -> None:
 
 
 def test_eight_bits_take_pictures_of_train_without_a_warning(deployed: Path, caplog: pytest.LogCaptureFixture) -> None:
-    pytest.importorskip("onnxruntime", reason="install the extra: pip install dsrl-lab[export]")
+    pytest.importorskip("onnxruntime", reason="install the extra: pip install -e '.[export]'")
     result = RUNNER.invoke(cli.app, ["export", str(deployed), "--precision", "int8", "--score", "--length", "2"])
     assert result.exit_code == 0, result.output + repr(result.exception)
     printed = " ".join(result.output.split())

@@ -86,7 +86,21 @@ def test_records_without_a_finished_network_are_an_error(committed: Path) -> Non
 def test_the_first_two_columns_stay_however_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console.output, "_width", 20)
     table = fitting_table(["row", "a", "b"], [("x", "1" * 30, "2" * 30)])
-    assert [column.header for column in table.columns] == ["row", "a"] and table.caption == "also there with --wide: b"
+    assert [column.header for column in table.columns] == ["row", "a"]
+    assert table.caption == "also there in a wider window: b"  # the command has no --wide
+
+
+def test_wide_tables_keep_every_column_on_a_narrow_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console.output, "_width", 20)
+    with console.output.capture() as capture:
+        console.output.print(fitting_table(["row", "a", "b"], [("name", "1" * 30, "2" * 30)], wide=True))
+    (line,) = [line.split() for line in capture.get().splitlines() if "name" in line]
+    assert line == ["name", "1" * 30, "2" * 30]
+
+
+def test_scores_as_json_and_as_a_file_leave_json_alone_on_the_output(committed: Path, tmp_path: Path) -> None:
+    result = RUNNER.invoke(cli.app, ["results", "--runs", str(committed), "--csv", str(tmp_path / "a.csv"), "--json"])
+    assert len(json.loads(result.stdout)) > 10 and "scores in" in result.stderr
 
 
 def test_a_finished_run_is_summed_up_with_its_time_and_without_its_last_rate(

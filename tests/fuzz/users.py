@@ -49,7 +49,7 @@ def predict(folder: Path) -> Door:
 
 
 def onnx(folder: Path) -> Door:
-    pytest.importorskip("onnxruntime", reason="install the extra: pip install dsrl-lab[export]")
+    pytest.importorskip("onnxruntime", reason="install the extra: pip install -e '.[export]'")
     made = export(streets_checkpoint(folder), folder / "net.onnx").path
     special = (mutate.onnx_part,) * 4
     return Door(

@@ -53,7 +53,7 @@ def test_torch_export_agrees(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SEGMENTATION))
 def test_onnxruntime_agrees_on_the_deployed_network(name: str, tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime", reason="install the extra: pip install dsrl-lab[export]")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="install the extra: pip install -e '.[export]'")
     dsrl = DSRL(SEGMENTATION[name](5, **({"encoder": SMALL[name]} if name in SMALL else {})))
     model = with_statistics(dsrl).get_submodule("task_model")
     image = torch.randn(1, 3, 64, 96)

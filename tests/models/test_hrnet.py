@@ -252,7 +252,7 @@ def test_torch_export_agrees() -> None:
 
 @pytest.mark.slow
 def test_onnxruntime_agrees_on_the_deployed_network(tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime", reason="install the extra: pip install dsrl-lab[export]")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="install the extra: pip install -e '.[export]'")
     model = with_statistics(DSRL(small(), sssr="bilinear")).get_submodule("task_model")
     path = tmp_path / "deployed.onnx"
     torch.onnx.export(model, (torch.randn(1, 3, 64, 48),), path, dynamo=True, verbose=False, input_names=["image"])

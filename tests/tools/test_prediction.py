@@ -31,7 +31,7 @@ from dsrl_lab.training.build import build_dsrl
 from dsrl_lab.training.config import NetworkConfig, TrainConfig
 from tests.tools.test_video import PREDICTOR, Brightness, half_bright, write_video
 
-NEEDS_ONNX = "install the extra: pip install dsrl-lab[export]"
+NEEDS_ONNX = "install the extra: pip install -e '.[export]'"
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from dsrl_lab.tools import video
 from dsrl_lab.tools.prediction import Predictor, find_inputs, result_mark
 from dsrl_lab.tools.video import predict_video, upright
 
-NEEDS_VIDEO = "install the extra: pip install dsrl-lab[video]"
+NEEDS_VIDEO = "install the extra: pip install -e '.[video]'"
 
 
 class Brightness(nn.Module):
@@ -254,5 +254,5 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install dsrl-lab\[video\]"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install -e '\.\[video\]'"):
         next(predict_video(PREDICTOR, tmp_path / "a.mp4", tmp_path, "a"))

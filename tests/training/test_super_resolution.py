@@ -227,7 +227,7 @@ def test_a_finished_run_is_kept_where_the_kit_commits_it(tree: Path, tmp_path: P
     folder, data = tmp_path / "run", tmp_path / "data"
     lines = run(RECIPE, directory=folder, root=tree)
     next(lines)
-    with pytest.raises(ValueError, match="the run is not finished; go on with --resume"):
+    with pytest.raises(FileNotFoundError, match="no finished run below"):
         keep(folder, data)
     list(lines)
     kept = keep(folder, data)

@@ -72,7 +72,7 @@ explorer._ipython_display_()
 def test_without_anywidget_there_are_pictures_and_pages_and_a_remedy() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_ANYWIDGET], capture_output=True, text=True, check=False)
     assert "ImportError: live widgets need anywidget" in done.stderr, done.stderr
-    assert "pip install 'dsrl-lab[lab]'" in done.stderr
+    assert "pip install -e '.[lab]'" in done.stderr
 
 
 @every_widget

@@ -89,7 +89,7 @@ def _nbgrader(course: Path) -> Any:
         from nbgrader.apps import NbGraderAPI
         from traitlets.config import Config
     except ImportError as error:
-        message = 'nbgrader is not installed here; use pip install "dsrl-lab[class]", or make classroom'
+        message = "nbgrader is not installed here; use pip install -e '.[class]' in the kit's folder, or make classroom"
         raise ValueError(message) from error
     refuse_visible(course)
     config = course / "nbgrader_config.py"

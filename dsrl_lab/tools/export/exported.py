@@ -95,7 +95,7 @@ def import_onnx() -> tuple[Any, Any]:
         import onnxruntime
         import onnxscript  # noqa: F401 (torch.onnx needs it)
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{error}: ONNX needs an extra: pip install dsrl-lab[export]") from error
+        raise ModuleNotFoundError(f"{error}: ONNX needs an extra: pip install -e '.[export]'") from error
     return onnx, onnxruntime
 
 

@@ -13,7 +13,7 @@ from dsrl_lab.tools.bench.report import to_record
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    pytest.importorskip("onnxruntime", reason="install the extra: pip install dsrl-lab[export]")
+    pytest.importorskip("onnxruntime", reason="install the extra: pip install -e '.[export]'")
     return run("streets_tinynet", input_size=(32, 48), rounds=2)
 
 

@@ -26,7 +26,7 @@ from dsrl_lab.training.config import NetworkConfig, TrainConfig
 from dsrl_lab.training.evaluate import evaluate_segmentation, predict_mask
 
 SIZE = (16, 24)
-NEEDS_ONNX = "install the extra: pip install dsrl-lab[export]"
+NEEDS_ONNX = "install the extra: pip install -e '.[export]'"
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +233,7 @@ def test_an_input_size_that_is_none_is_named(train: object) -> None:
 
 def test_a_missing_package_is_named(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install dsrl-lab\[export\]"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install -e '\.\[export\]'"):
         export(whole)
 
 
