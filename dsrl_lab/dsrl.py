@@ -310,6 +310,6 @@ class DSRL(nn.Module):
 
     def _compared(self, task: Tensor, sisr: Tensor, high_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         own = [max(sides) for sides in zip(task.shape[-2:], sisr.shape[-2:], strict=True)]  # finer would repeat them
-        positions = [min(-(-high // self.affinity_stride), side) for high, side in zip(high_size, own, strict=True)]
-        task = F.adaptive_avg_pool2d(task, positions)
-        return task if self.transform is None else self.transform(task), F.adaptive_avg_pool2d(sisr, positions)
+        height, width = (min(-(-high // self.affinity_stride), x) for high, x in zip(high_size, own, strict=True))
+        task = F.adaptive_avg_pool2d(task, (height, width))
+        return task if self.transform is None else self.transform(task), F.adaptive_avg_pool2d(sisr, (height, width))

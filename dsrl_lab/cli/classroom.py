@@ -10,7 +10,7 @@ import typer
 
 from dsrl_lab.cli.app import App
 from dsrl_lab.cli.console import LanguageOption, output, progress_bar
-from dsrl_lab.language import ENGLISH
+from dsrl_lab.language import ENGLISH, translate
 
 if TYPE_CHECKING:
     from dsrl_lab.course.grading.course import Graded
@@ -51,15 +51,15 @@ def check(
     look = inspect_notebook(notebook, released=released)
     fixable = [finding for finding in look.findings if finding.fixable]
     if fix and fixable:
-        output.print(f"fixed; the file as it was: {write_fixed(notebook, look)}")
+        output.print(translate("fixed; the file as it was: {path}", path=write_fixed(notebook, look)))
     for finding in look.findings:
         sign = ("fixed" if fix else "--fix repairs") if finding.fixable else "for you to do"
-        output.print(f"{sign}: {finding.text}")
+        output.print(f"{translate(sign)}: {finding.text}")
     if look.open_answers:
-        output.print(f"still open: {', '.join(look.open_answers)}")
+        output.print(translate("still open: {names}", names=", ".join(look.open_answers)))
     if any(not finding.fixable or not fix for finding in look.findings):
         raise typer.Exit(1)
-    output.print("ready to hand in")
+    output.print(translate("ready to hand in"))
 
 
 @app.command()

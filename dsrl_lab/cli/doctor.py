@@ -87,7 +87,8 @@ def _data_folders(data: Path | None) -> list[Finding]:
     from dsrl_lab.files import REPOSITORY
 
     root = data or Path(os.environ.get("DSRL_LAB_DATA", REPOSITORY / "data"))
-    wanted = {"CamVid": "camvid", "weights/espnetv2_cityscapes": "espnetv2_cityscapes"}
+    name_it, set_it = "name its folder by --data", "set DSRL_LAB_DATA to the folder that holds weights"
+    wanted = {"CamVid": ("camvid", name_it), "weights/espnetv2_cityscapes": ("espnetv2_cityscapes", set_it)}
     return [
         Finding(
             f"data: {folder}",
@@ -95,9 +96,9 @@ def _data_folders(data: Path | None) -> list[Finding]:
             "for real pictures (streets needs none)",
             (root / folder).is_dir(),
             False,
-            f"dsrl-lab data fetch {name}, or set DSRL_LAB_DATA to the folder that holds {folder.split('/')[0]}",
+            f"dsrl-lab data fetch {name}, or {remedy}",
         )
-        for folder, name in wanted.items()
+        for folder, (name, remedy) in wanted.items()
     ]
 
 

@@ -5,10 +5,7 @@ from pathlib import Path
 
 
 def folder_for_results(path: Path) -> Path:
-    """Make a folder where there is none, and give it back; a ValueError if a file stands there, or on the way.
-
-    OSError where it cannot be made or written.
-    """
+    """Make a folder where there is none, and give it back; ValueError for a file there, OSError if not writable."""
     for place in (path, *path.parents):
         if place.exists() and not place.is_dir():
             raise ValueError(f"expected a folder at {place}, found a file there; name another place")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dsrl_lab.affinity import unit_vectors
 from dsrl_lab.complexity import evaluating
-from dsrl_lab.datasets.base import SegmentationDataset, SplitDataset
+from dsrl_lab.datasets.base import SegmentationDataset
 from dsrl_lab.datasets.transforms import reduce_image, resize_mask
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.layers import resize
@@ -68,7 +68,7 @@ def check_not_empty(samples: Samples, split: str) -> None:
         raise ValueError(f"expected at least one picture in {split} to score, got none; check the data folder")
 
 
-def check_outputs(model: nn.Module, dataset: SplitDataset[Any], count: int, what: str) -> None:
+def check_outputs(model: nn.Module, dataset: Any, count: int, what: str) -> None:
     """Refuse a split without samples, and a network that gives another number of classes or joints than it has."""
     check_not_empty(dataset, dataset.split)
     if model.num_classes != count:

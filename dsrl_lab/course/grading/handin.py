@@ -13,6 +13,7 @@ from dsrl_lab.course.exercises.bank import find, known
 from dsrl_lab.course.grading.notebook_file import Cell, parse, read_bytes, write_whole
 from dsrl_lab.course.grading.slicing import Unit, statements, used_too_early
 from dsrl_lab.files import whole_file
+from dsrl_lab.language import translate
 
 RELEASED = Path(__file__).parent / "released"
 VARIANT = re.compile(r"\b\d\d\.\d+:\d+\b")
@@ -111,8 +112,8 @@ def _grade_id(cell: RawCell) -> str:
 
 def _called(grade_id: str) -> str:  # "the check of 06.2"
     exercise, _, end = grade_id.rpartition("-")
-    kinds = {"answer": "the answer to", "check": "the check of", "hidden": "the second check of"}
-    return f"{kinds.get(end, 'the answer in words to')} {exercise.replace('-', '.')}"
+    kinds = {"answer": "the answer to {name}", "check": "the check of {name}", "hidden": "the second check of {name}"}
+    return translate(kinds.get(end, "the answer in words to {name}"), name=exercise.replace("-", "."))
 
 
 def _students(grade_id: str) -> bool:
@@ -126,8 +127,8 @@ class _Comparison:
         self.graded = {_grade_id(cell): cell for cell in frame if _grade_id(cell)}
         self.findings: list[Finding] = []
 
-    def fixed(self, text: str) -> None:
-        self.findings.append(Finding(text, fixable=True))
+    def fixed(self, text: str, **values: object) -> None:
+        self.findings.append(Finding(translate(text, **values), fixable=True))
 
     def number(self, cell: RawCell) -> int:
         return 1 + next(number for number, other in enumerate(self.cells) if other is cell)
@@ -139,9 +140,9 @@ class _Comparison:
         for number, cell in enumerate(self.cells):
             twin = self.graded.get(_grade_id(cell)) or self.by_id.get(cell.get("id", ""))
             if twin is not None and cell.get("cell_type") != twin["cell_type"]:
-                kinds = {"code": "code", "markdown": "text"}
-                is_now, was = (kinds.get(one.get("cell_type", ""), "raw text") for one in (cell, twin))
-                self.fixed(f"cell {number + 1} is {is_now} and was handed out as {was}")
+                kinds = {"code": "a code cell", "markdown": "a text cell"}
+                now, was = (translate(kinds.get(one.get("cell_type", ""), "a raw cell")) for one in (cell, twin))
+                self.fixed("cell {number} is {now} and was handed out as {was}", number=number + 1, now=now, was=was)
                 for key in ("attachments", "outputs", "execution_count"):
                     cell.pop(key, None)
                 code = twin["cell_type"] == "code"
@@ -153,8 +154,9 @@ class _Comparison:
                 twins = [cell for cell in self.cells if key(cell) == name]
                 if len(twins) > 1:
                     kept = self._original(twins, name)
-                    what = f"{len(twins)} cells are {_called(name)}" if name in self.graded else "a cell is there twice"
-                    self.fixed(f"{what}; cell {self.number(kept)} counts")
+                    text = "{count} cells are {what}" if name in self.graded else "a cell is there twice"
+                    text += "; cell {number} counts"
+                    self.fixed(text, count=len(twins), what=_called(name), number=self.number(kept))
                     for cell in (cell for cell in twins if cell is not kept):
                         cell["id"] = uuid.uuid4().hex[:12]
                         _set_marks(cell, None)
@@ -175,14 +177,16 @@ class _Comparison:
         for grade_id, twin in self.graded.items():
             own = next((cell for cell in self.cells if _grade_id(cell) == grade_id), None)
             if own is None and (own := self._unmarked(twin)) is not None:
-                unmarked.append(f"cell {self.number(own)} no longer counts as {_called(grade_id)}")
+                values = {"number": self.number(own), "what": _called(grade_id)}
+                unmarked.append(translate("cell {number} no longer counts as {what}", **values))
                 _set_marks(own, twin)
             if own is None:
                 own = copy.deepcopy(twin)
                 self.cells.insert(place, own)
-                text = f"{_called(grade_id)} was deleted; it is back as cell {place + 1}"
+                text = "{what} was deleted; it comes back as cell {number}"
                 if _students(grade_id):
-                    text = f"{_called(grade_id)} is missing; write it in cell {place + 1}"
+                    text = "{what} is missing; write it in cell {number}"
+                text = translate(text, what=_called(grade_id), number=place + 1)
                 self.findings.append(Finding(text, fixable=not _students(grade_id)))
             own["id"] = twin["id"]
             place = self.number(own)
@@ -202,15 +206,15 @@ class _Comparison:
         for cell in self.cells:
             twin = self.graded.get(_grade_id(cell))
             if twin is not None and not _students(_grade_id(cell)) and self.differs(cell):
-                self.fixed(f"{_called(_grade_id(cell))} was changed")
+                self.fixed("{what} was changed", what=_called(_grade_id(cell)))
                 cell["source"] = twin["source"]
             if twin is not None and _marks(cell) != _marks(twin):
-                self.fixed(f"the points of {_called(_grade_id(cell))} were changed")
+                self.fixed("the points of {what} were changed", what=_called(_grade_id(cell)))
                 _set_marks(cell, twin)
 
     def still_open(self) -> list[str]:
         return [
-            _grade_id(cell).removesuffix("-answer").replace("-written", " in words").replace("-", ".")
+            _grade_id(cell).removesuffix("-answer").replace("-written", translate(" in words")).replace("-", ".")
             for cell in self.cells
             if _students(_grade_id(cell)) and not self.differs(cell)
         ]
@@ -224,10 +228,10 @@ def _order(cells: list[RawCell]) -> list[Finding]:
             try:
                 units += statements(number, _source(cell))
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                found.append(f"cell {number + 1} is not Python: {error}")
+                found.append(translate("cell {number} is not Python: {error}", number=number + 1, error=error))
     for early in used_too_early(units):
-        where = "which no cell makes: it fails when the notebook is run from the top"
+        text = "cell {number} uses {name}, which no cell makes: it fails when the notebook is run from the top"
         if early.bound_in is not None:
-            where = f"which cell {early.bound_in + 1} makes, below it; move one of them"
-        found.append(f"cell {early.cell + 1} uses {early.name}, {where}")
+            text = "cell {number} uses {name}, which cell {other} makes, below it; move one of them"
+        found.append(translate(text, number=early.cell + 1, name=early.name, other=(early.bound_in or 0) + 1))
     return [Finding(text, fixable=False) for text in found]

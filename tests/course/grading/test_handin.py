@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import errno
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,8 +109,8 @@ def raise_points(cells: list[dict[str, Any]]) -> None:
         (lose_marks, "15 cells no longer count as answers and checks"),
         (lose_both, "15 cells no longer count as answers and checks"),
         (lose_one, "no longer counts as the answer to 06.2"),
-        (turn_to_text, "is text and was handed out as code"),
-        (delete_checks, "the check of 06.2 was deleted; it is back as cell"),
+        (turn_to_text, "is a text cell and was handed out as a code cell"),
+        (delete_checks, "the check of 06.2 was deleted; it comes back as cell"),
         (change_check, "the check of 06.2 was changed"),
         (raise_points, "the points of the check of 06.2 were changed"),
     ],
@@ -127,6 +128,16 @@ def test_it_is_reported_and_fixed(change: Change, said: str, mine: Callable[[Cha
     frame = [cell for cell in nbformat.read(handed_out, as_version=4).cells if "nbgrader" in cell.metadata]
     own = [cell for cell in nbformat.read(place, as_version=4).cells if "nbgrader" in cell.metadata]
     assert [(cell.id, cell.metadata.nbgrader) for cell in own] == [(cell.id, cell.metadata.nbgrader) for cell in frame]
+
+
+def test_a_chinese_student_is_told_in_chinese(
+    mine: Callable[[Change], Path], handed_out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DSRL_LAB_LANGUAGE", "zh")
+    for change in (paste_with_id, lose_ids, lose_marks, lose_one, turn_to_text, delete_checks, change_check):
+        look = inspect_notebook(mine(change), released=handed_out)
+        assert look.findings and all(re.search("[一-鿿]", finding.text) for finding in look.findings)
+        assert not any(re.search(r"cell|answer|check", finding.text) for finding in look.findings)
 
 
 def test_of_two_answers_the_last_that_was_worked_on_counts(mine: Callable[[Change], Path], handed_out: Path) -> None:
