@@ -51,13 +51,13 @@ from dsrl_lab.datasets.super_resolution import (
 )
 from dsrl_lab.metrics import psnr
 from dsrl_lab.models.super_resolution import DBPN, ESPCN, SRCNN, LapSRN, SuperResolver
-from dsrl_lab.results.diagrams import arrow, block, canvas
 from dsrl_lab.plots.super_resolution import Reconstruction, super_resolution_row
 from dsrl_lab.plots.theme import new_figure, style_of, theme
 
 # %% jupyter={"source_hidden": true}
 from dsrl_lab.recipes import find_super_resolution_recipe
 from dsrl_lab.results import frames
+from dsrl_lab.results.diagrams import arrow, block, canvas
 from dsrl_lab.results.records import read_record
 from dsrl_lab.rows import BLUE, GREY, VERMILLION
 from dsrl_lab.training.build import build_super_resolver, load_super_resolver
