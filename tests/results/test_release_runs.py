@@ -104,7 +104,7 @@ def test_nothing_is_kept_where_a_run_lacks_its_network(tmp_path: Path) -> None:
 
 def test_a_folder_without_runs_is_an_error(tmp_path: Path) -> None:
     for act in (lambda: keep(tmp_path / "none", tmp_path / "data"), lambda: score_again(tmp_path)):
-        with pytest.raises(FileNotFoundError, match=r"no run below .*: expected record\.jsonl in it or its folders"):
+        with pytest.raises(FileNotFoundError, match=r"no finished run below .*: expected record\.jsonl of one in it"):
             act()
 
 
