@@ -27,6 +27,7 @@ SETTINGS = {
     "streets_tinynet_45x60": "Drawn streets, TinyNet from scratch (`make reproduce` of version 0.1)",
     "streets_tinynet": "The same at a larger input, whose networks the notebooks show",
     "streets_dabnet": "A second host: DABNet from scratch on drawn streets",
+    "streets_deeplabv3plus": "Table 1's second host: DeepLabv3+ (MobileNetV2) from scratch on drawn streets",
     "camvid_espnetv2_90x120": "CamVid val, with seeds and controls: ESPNetv2 width 1.0 from the released weights",
     "camvid_espnetv2_45x60": "CamVid val at the smallest input",
     "camvid_espnetv2_45x60_long": "The same, trained four times as long",

@@ -155,8 +155,7 @@ class _Comparison:
                 if len(twins) > 1:
                     kept = self._original(twins, name)
                     text = "{count} cells are {what}" if name in self.graded else "a cell is there twice"
-                    text += "; cell {number} counts"
-                    self.fixed(text, count=len(twins), what=_called(name), number=self.number(kept))
+                    self.fixed(text + "; cell {n} counts", count=len(twins), what=_called(name), n=self.number(kept))
                     for cell in (cell for cell in twins if cell is not kept):
                         cell["id"] = uuid.uuid4().hex[:12]
                         _set_marks(cell, None)
