@@ -141,7 +141,7 @@ class _Comparison:
             twin = self.graded.get(_grade_id(cell)) or self.by_id.get(cell.get("id", ""))
             if twin is not None and cell.get("cell_type") != twin["cell_type"]:
                 kinds = {"code": "a code cell", "markdown": "a text cell"}
-                now, was = (translate(kinds.get(one.get("cell_type", ""), "a raw cell")) for one in (cell, twin))
+                now, was = map(translate, (kinds.get(one.get("cell_type", ""), "a raw cell") for one in (cell, twin)))
                 self.fixed("cell {number} is {now} and was handed out as {was}", number=number + 1, now=now, was=was)
                 for key in ("attachments", "outputs", "execution_count"):
                     cell.pop(key, None)
