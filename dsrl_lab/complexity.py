@@ -80,8 +80,8 @@ class _MacCounter(TorchDispatchMode):
 
 
 @contextmanager
-def _names_of_running_modules(model: nn.Module, running: list[str]) -> Iterator[None]:
-    """Keep the name of the innermost running module at the end of ``running``; attention shows all its products."""
+def _instrumented(model: nn.Module, running: list[str]) -> Iterator[None]:
+    """Keep the innermost running module's name at the end of ``running``, attention's products apart; undo it after."""
     handles, fast = [], torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     for name, module in model.named_modules():
@@ -127,6 +127,6 @@ def complexity(model: nn.Module, input_size: tuple[int, int], *, channels: int =
         raise ValueError("a scripted or traced network hides what it computes; pass the network as it was written")
     device, dtype = next(((one.device, one.dtype) for one in model.parameters()), (torch.device("cpu"), torch.float32))
     parameters, counter = sum(parameter.numel() for parameter in model.parameters()), _MacCounter()
-    with evaluating(model), _names_of_running_modules(model, counter.running), counter:
+    with evaluating(model), _instrumented(model, counter.running), counter:
         model(torch.zeros(1, channels, *input_size, device=device, dtype=dtype))
     return Complexity(parameters=parameters, layers=tuple(counter.layers))

@@ -76,8 +76,7 @@ def find_recipe(name: str) -> Recipe:
         row = name.removeprefix(f"{setting}_")
         if row != name and row in ROWS:
             return with_row(build(), row)
-    close = difflib.get_close_matches(name, recipe_names(), n=1)
-    meant = f" (did you mean {close[0]}?)" if close else ""
+    meant = "".join(f" (did you mean {one}?)" for one in difflib.get_close_matches(name, recipe_names(), n=1))
     raise ValueError(
         f"unknown recipe {name!r}{meant}; a name is <setting>_<row>, with a setting of {', '.join(SETTINGS)} "
         f"and a row of {', '.join(ROWS)}"

@@ -58,8 +58,7 @@ def predict_logits(model: nn.Module, image: Tensor, *, input_size: tuple[int, in
     enlarged = image if size == tuple(image.shape[-2:]) else resize(image[None], size)[0]
     with evaluating(model):
         reduced = reduce_image(enlarged.to(device), input_size)[None]
-        dtype = next((one.dtype for one in model.parameters()), reduced.dtype)
-        return check_finite(model(reduced.to(dtype)).float())
+        return check_finite(model(reduced.to(next(model.parameters(), reduced).dtype)).float())
 
 
 def check_not_empty(samples: Samples, split: str) -> None:
