@@ -52,8 +52,7 @@ def train(
 
 @app.command()
 def networks(
-    names: Names = None,
-    input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (128, 256),
+    names: Names = None, input_size: Annotated[tuple[int, int], typer.Option(help="H W of the input.")] = (128, 256)
 ) -> None:
     """Latency, training pace, MACs and share of the machine's own matrix product rate of each network."""
     from dsrl_lab.models import SEGMENTATION

@@ -184,18 +184,20 @@ def cost_curves(swept: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def cost_points(swept: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw accuracy against true MACs, one point with its interval a row; rows of one cost stand side by side."""
+    """Draw accuracy against true MACs, one point with its interval a row; rows of about one cost stand side by side."""
     ax = axes_or_current(ax)
-    widest, seen = swept["cost"].max(), dict.fromkeys(swept["cost"], -1)
+    widest = swept["cost"].max()
+    seen: list[float] = []
     for found in summary(swept, ("row", "label", "cost"), scale=100).itertuples():
-        seen[found.cost] += 1
         style, margin = style_of(found.row), found.estimate.margin
+        near = sum(abs(found.cost / cost - 1) < 0.03 for cost in seen)
+        seen.append(found.cost)
         ax.errorbar(
-            found.cost + 0.02 * widest * seen[found.cost], found.mean, yerr=margin, marker=style.marker, markersize=8,
+            found.cost + 0.02 * widest * near, found.mean, yerr=margin, marker=style.marker, markersize=8,
             color=style.color, capsize=4, linestyle="", label=wrapped([found.label], 30)[0],
         )  # fmt: skip
     ax.set(xlabel="true MACs of the deployed network (M)", ylabel="mIoU (%)", xlim=(0, 1.15 * widest))
-    ax.legend(loc="center left")  # nothing costs so little
+    ax.legend(loc="upper left")  # nothing costs so little
     return ax
 
 

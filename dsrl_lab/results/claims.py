@@ -12,12 +12,11 @@ from dsrl_lab.models import POSE, SEGMENTATION
 from dsrl_lab.results import claims_of_cost as of_cost
 from dsrl_lab.results import paper_numbers as paper
 from dsrl_lab.results.findings import POINTS, Finding, files_of, judge_gain, judge_together, of_seeds, smallest
-from dsrl_lab.results.frames import gains, pick, scores, setting_title
+from dsrl_lab.results.frames import gains, pick, scores, setting_title, spelled
 from dsrl_lab.results.paper_numbers import Number, table_1_gain
 from dsrl_lab.rows import ROWS, Row
 
 PROTOCOLS = {"logits": of_cost.BILINEAR, "labels": "label maps enlarged by nearest neighbour, as released"}
-PAPER_HOSTS = {"espnetv2": ("ESPNetv2",), "deeplabv3plus": ("DeepLabv3+",)}
 STEPS = {
     ("sssr", "baseline"): "Table 1: + SSSR",
     ("sisr", "sssr"): "Table 1: + SISR",
@@ -54,10 +53,10 @@ def table_1(runs: pd.DataFrame, protocols: Iterable[str] = tuple(PROTOCOLS)) -> 
     table, found = scores(runs), []
     table = table[(table["metric"] == "miou") & (table["drive"] == "")]
     for setting, of_setting in runs.groupby("setting"):
-        here, host = table[table["setting"] == setting], of_setting["host"].iloc[0]
+        here, host = table[table["setting"] == setting], spelled(of_setting["host"].iloc[0])
         for row, over in _pairs(set(here["row"])):
             theirs = str(row.paper_row), str(_place(over))
-            numbers = _numbers(*theirs, PAPER_HOSTS.get(host, paper.HOSTS))
+            numbers = _numbers(*theirs, (host,) if host in paper.HOSTS else paper.HOSTS)
             pair = gains(here[here["row"].isin((row.name, over.name))], over.name)
             for protocol in protocols:
                 for split, lines in pick(pair, f"{protocol}.miou", split=None).groupby("split"):

@@ -24,12 +24,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Family:
-    """Questions that are corrected together; without any it is an estimation."""
+    """Questions that are corrected together; without any it is an estimation: how differences change from ``base``."""
 
     setting: str
     seeds: range
     questions: tuple[Question, ...]
     beside: tuple[tuple[str, str], ...]  # (row, other row): differences that the design reports without a test
+    base: str = ""  # setting of another family, whose seeds hold these
 
     @property
     def rows(self) -> list[str]:
@@ -64,14 +65,15 @@ class Family:
         """Differences as texts, in points: by pictures and seeds, by seeds alone, by drive, thin classes.
 
         ``compared`` is of ``decide`` or ``report``; the columns of tests (question, p, verdict) are there for tests.
-        "of the gap" is the share of what twice the input's sides bring over the baseline, where a row does so.
+        "of the gap" is the share of what twice the input's sides bring over the baseline, where a row does so;
+        "change from" another setting is paired by seed.
         """
-        table, lines = scores(self._ended(runs)), []
-        table = table[(table["split"] == "test") & (table["protocol"] == "logits")]
-        finer = gains(table[table["row"].isin(("baseline", "double_input"))])
-        gap = 100 * pick(finer, MIOU, split=None)["value"].mean()
+        tables = (scores(self._ended(runs, setting)) for setting in (self.setting, self.base))
+        ours, base = (one[(one["split"] == "test") & (one["protocol"] == "logits")] for one in tables)
+        finer = gains(ours[ours["row"].isin(("baseline", "double_input"))])
+        gap, lines = 100 * pick(finer, MIOU, split=None)["value"].mean(), []
         for one in compared.itertuples():
-            gained = gains(table[table["row"].isin((one.row, one.over))], one.over)
+            gained, before = (gains(table[table["row"].isin((one.row, one.over))], one.over) for table in (ours, base))
             line = {"question": one.text} if "text" in compared else {}
             line |= {"row": f"`{one.row}`", "less": f"`{one.over}`", "seeds": str(one.seeds)}
             line["mIoU, test"] = f"{one.mean:+.2f} ({one.low:+.2f} to {one.high:+.2f})"
@@ -80,6 +82,8 @@ class Family:
             thin = ("thin classes", "thin outlines (F)")
             parts |= {name: pick(gained, COLUMNS[name].score, split=None) for name in thin}
             parts["all outlines (F)"] = gained[gained["metric"] == "boundary_f"].groupby("seed")[["value"]].mean()
+            here, there = (pick(part, MIOU, split=None).set_index("seed")[["value"]] for part in (gained, before))
+            parts[f"change from `{self.base}`"] = (here - there).dropna()
             shown = {name: part["value"] for name, part in parts.items() if len(part)}
             line |= {name: estimate(values).scaled(100).show(signed=True) for name, values in shown.items()}
             if one.over == "baseline" and gap > 0:
@@ -89,8 +93,9 @@ class Family:
             lines.append(line)
         return pd.DataFrame(lines).fillna("")
 
-    def _ended(self, runs: pd.DataFrame) -> pd.DataFrame:
-        return runs[runs["finished"] & (runs["setting"] == self.setting) & runs["seed"].isin(self.seeds)]
+    def _ended(self, runs: pd.DataFrame, setting: str | None = None) -> pd.DataFrame:
+        setting = self.setting if setting is None else setting
+        return runs[runs["finished"] & (runs["setting"] == setting) & runs["seed"].isin(self.seeds)]
 
 
 def committed(data: Path) -> pd.DataFrame:
@@ -100,6 +105,8 @@ def committed(data: Path) -> pd.DataFrame:
 
 BESIDE, THIS = "Do SISR and FA bring anything beside the head?", "Is it this picture's structure?"
 C, S = "depthwise_figure4", "deconvolution_figure4"  # the whole of each family
+LONG = (("normalised", "baseline"), (C, "baseline"), (C, "normalised"))
+FEW = (("bilinear", "baseline"), (S, "baseline"), (S, "bilinear"))
 HEADS = ("bilinear", "normalised", "depthwise", "deconvolution")
 FAMILIES = {
     "C": Family(
@@ -129,12 +136,8 @@ FAMILIES = {
             (S, "equal_cost"),
         ),
     ),
-    "C, four times as long": Family(
-        "camvid_drives_long", range(6, 10), (), (("normalised", "baseline"), (C, "baseline"), (C, "normalised"))
-    ),
-    "S, 400 scenes": Family(
-        "streets_towns_400", range(100, 106), (), (("bilinear", "baseline"), (S, "baseline"), (S, "bilinear"))
-    ),
+    "C, four times as long": Family("camvid_drives_long", range(6, 10), (), LONG, base="camvid_drives"),
+    "S, 400 scenes": Family("streets_towns_400", range(100, 106), (), FEW, base="streets_towns"),
 }
 
 

@@ -10,9 +10,9 @@ from dsrl_lab.plots.theme import faded, new_figure, style_of
 from dsrl_lab.results import overview as drawing
 from dsrl_lab.results import paper_numbers as paper
 from dsrl_lab.results.claims_of_cost import WHOLE
-from dsrl_lab.results.figures_runs import gain_findings, read_off
-from dsrl_lab.results.frames import gains, pick, scores
-from dsrl_lab.results.inference import Estimate, estimate
+from dsrl_lab.results.figures_runs import gain_findings, read_off, scored_split
+from dsrl_lab.results.frames import gains, pick, scores, spelled, summary
+from dsrl_lab.results.inference import Estimate
 from dsrl_lab.results.inputs import Drawing, Inputs
 from dsrl_lab.results.shapes import network_shapes, papers_network
 from dsrl_lab.results.tables import ladder
@@ -25,7 +25,7 @@ Lane = dict[str, Estimate]
 
 def paper_table1(inputs: Inputs) -> Drawing:
     """Table 1 as bars for both hosts, and its gains beside those of our own ablations."""
-    figure = new_figure(14, 4.2)
+    figure = new_figure(14, 5)
     title = "Table 1: Cityscapes val, input 256×512 [P]; our gains on other pictures beside it"
     figure.suptitle(title, x=0.01, ha="left")
     *panels, gains = figure.subplots(1, 3, width_ratios=(1, 1, 1.6))
@@ -61,7 +61,7 @@ def paper_table1(inputs: Inputs) -> Drawing:
 
 def paper_figure1(inputs: Inputs) -> Drawing:
     """Figure 1: the read-off values over the input size, the labelled gains, and our gains at our own sizes."""
-    figure = new_figure(14, 4.6)
+    figure = new_figure(14, 5.2)
     *panels, gains = figure.subplots(1, 3, width_ratios=(1, 1, 1.25))
     sizes = [point.input_size for point in paper.FIGURE_1 if point.host == paper.HOSTS[0]]
     ticks = [f"{height}×{width}" for height, width in sizes]
@@ -75,8 +75,7 @@ def paper_figure1(inputs: Inputs) -> Drawing:
             label.set(weight="bold", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85})
         ax.set(title=f"{host}: Cityscapes val", ylabel="mIoU (%)", ylim=(52, 74), xlim=(-0.3, len(points) - 0.45))
         ax.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right")
-        title = "bold numbers: the figure's own labels [P]"
-        ax.legend(loc="upper left", title=title, title_fontsize=8, alignment="left")
+        ax.legend(loc="upper left", title="bold: the figure's own labels [P]", title_fontsize=8, alignment="left")
     for host, (color, marker) in HOST_STYLES.items():
         values = [point.gain.value for point in paper.FIGURE_1 if point.host == host]
         gains.plot(range(len(values)), values, color=color, marker=marker, label=f"{host} [P]")
@@ -90,7 +89,7 @@ def paper_figure1(inputs: Inputs) -> Drawing:
     gains.axhline(0, color=GREY, linewidth=1)
     gains.set(title="gain of DSRL over the baseline", ylabel="points of mIoU", xlabel="input")
     gains.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right")
-    gains.legend(loc="upper center", bbox_to_anchor=(0.5, -0.32), ncols=2, fontsize=8)
+    gains.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), fontsize=8)
     wholes = [finding for finding in gain_findings(inputs.runs) if finding.row in WHOLE]
     return Drawing(figure, tuple(wholes))
 
@@ -127,15 +126,14 @@ def _rows(ax: Axes, *, labels: bool) -> None:
 def _lanes(runs: pd.DataFrame) -> dict[str, Lane]:
     lanes: dict[str, Lane] = {}
     for _, of_setting in runs.groupby("setting"):
-        over, steps = pick(gains(scores(of_setting))), ladder(of_setting)
-        lane = {
-            step: estimate(over.loc[over["row"] == row, "value"]).scaled(100)
-            for step, row in steps.items()
-            if row in set(over["row"])
-        }
+        values, steps = scores(of_setting), ladder(of_setting)
+        gained = pick(gains(values), split=scored_split(values))
+        over = summary(gained, ("row",), scale=100).set_index("row")["estimate"]
+        lane = {step: over[row] for step, row in steps.items() if row in over.index}
         if "dsrl" in lane:
             run, seeds = of_setting.iloc[0], len(lane["dsrl"].values)
             head = {"depthwise": ", a deconvolution per class map"}.get(ROWS[steps["dsrl"]].network["sssr"], "")
             size = f"{run.input_height:.0f}×{run.input_width:.0f}"
-            lanes[f"ours: {run.dataset}, {run.host}{head}, {size}, {seeds} seed{'s' * (seeds > 1)}"] = lane
+            what = f"{spelled(run.dataset)}, {spelled(run.host)}{head}, {size}"
+            lanes[f"ours: {what}, {seeds} seed{'s' * (seeds > 1)}"] = lane
     return lanes

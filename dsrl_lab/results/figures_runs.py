@@ -17,9 +17,10 @@ from dsrl_lab.results.findings import Finding
 from dsrl_lab.results.frames import alike, gains, pick, scores, setting_title, steps
 from dsrl_lab.results.inputs import Drawing, Inputs, MissingInputError
 from dsrl_lab.results.sweeps import gains_at_cost, sweep
-from dsrl_lab.results.tables import ablation_table, story
+from dsrl_lab.results.tables import ablation_table, ladder, story
 from dsrl_lab.rows import GREY
 
+AT_COST = ("deconvolution", "deconvolution_figure4", "equal_cost", "double_input")
 NUMBERS = ("thin classes", "true MACs (M)", "SISR PSNR (dB)", "seeds")
 
 
@@ -98,8 +99,8 @@ def gain_findings(runs: pd.DataFrame) -> list[Finding]:
 
 def cost(inputs: Inputs) -> Drawing:
     """Accuracy against true MACs: the paper's numbers with the deconvolutions counted, and ours."""
-    counted, swept = counted_costs(), sweep(inputs.runs)
-    settings = [(name, runs) for name, runs in inputs.runs.groupby("setting") if "dsrl" in set(runs["row"])]
+    counted = counted_costs()
+    settings = [runs for _, runs in inputs.runs.groupby("setting") if "dsrl" in ladder(runs)]
     figure = new_figure(5.6 * (1 + len(settings)) + 1, 4.6)
     left, *others = figure.subplots(1, 1 + len(settings), squeeze=False)[0]
     points = [point for point in paper.FIGURE_1 if point.host == "ESPNetv2"]
@@ -110,15 +111,16 @@ def cost(inputs: Inputs) -> Drawing:
         read_off(left, row, costs, points, f"{name} [mIoU read off]")
     first = paper.TABLE_1[-1].miou["ESPNetv2"].value or 0.0
     left.annotate("", (whole - 45, first), (plain, first), arrowprops={"arrowstyle": "-|>"})
-    color, label = style_of("dsrl").color, "DSRL at 256×512 as its release counts it"
-    left.plot(plain, first, "D", color=color, alpha=0.35, label=label)
+    label = "DSRL at 256×512 as its release counts it"
+    left.plot(plain, first, "D", color=style_of("dsrl").color, alpha=0.35, label=label)
     more = f"+{100 * counted['SSSR head'] / plain:.0f} %"
     left.text((plain + whole) / 2, first + 0.35, more, ha="center", weight="bold")
     left.set(title="ESPNetv2 on Cityscapes val [P]", xlabel="true MACs (M)", ylabel="mIoU (%)", xlim=(0, None))
     left.legend(loc="lower right")
-    for ax, (name, runs) in zip(others, settings, strict=True):
-        shown = swept[(swept["setting"] == name) & swept["row"].isin([*story(runs), "deconvolution"])]
-        charts.cost_points(shown, ax=ax).set_title(setting_title(runs))
+    for ax, runs in zip(others, settings, strict=True):
+        split, rows = scored_split(scores(runs)), [*story(runs), *AT_COST]
+        charts.cost_points(sweep(runs[runs["row"].isin(rows)], split), ax=ax).set_title(setting_title(runs))
+        ax.set_ylabel(f"mIoU on {split} (%)")
     return Drawing(figure, tuple(count_costs(counted)))
 
 

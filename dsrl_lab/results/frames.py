@@ -16,6 +16,9 @@ from dsrl_lab.training.checkpoint import is_number
 
 MIOU = "logits.miou"  # the main score: logits enlarged bilinearly to the picture's size
 _NO_SCORES = ("kind", "protocol", "split", "pictures", "people", "input_size", "flip", "counts")
+_SPELLED = {"streets": "drawn streets", "street_people": "drawn people", "camvid": "CamVid", "cityscapes": "Cityscapes"}
+_SPELLED |= {"lsp": "LSP", "coco": "COCO", "espnetv2": "ESPNetv2", "deeplabv3plus": "DeepLabv3+", "pspnet": "PSPNet"}
+_SPELLED |= {"bisenet": "BiSeNet", "dabnet": "DABNet", "tinynet": "TinyNet", "unet": "U-Net", "hrnet": "HRNet"}
 _KEYS = ["setting", "seed", "split", "protocol", "metric", "class", "drive"]
 
 
@@ -29,10 +32,8 @@ def runs(folder: Path | str) -> pd.DataFrame:
         >>> len(runs("no/such/folder"))
         0
     """
-    found = []
-    for path in sorted(Path(folder).rglob("*.jsonl")):
-        if record.read(path)[0].get("kind") == "run":
-            found.append(read_record(path))
+    paths = sorted(Path(folder).rglob("*.jsonl"))
+    found = [read_record(path) for path in paths if record.read(path)[0].get("kind") == "run"]
     seen: dict[tuple[str, int], Path] = {}
     for one in found:
         key = (one.first["recipe"], one.first["seed"])
@@ -160,9 +161,7 @@ def steps(scores: pd.DataFrame) -> pd.DataFrame:
         for row, over, adds in asked
         if row.name in there and over in there
     ]
-    if not parts:
-        return scores.iloc[:0].assign(over="", adds="")
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True) if parts else scores.iloc[:0].assign(over="", adds="")
 
 
 def summary(values: pd.DataFrame, by: Iterable[str] = ("setting", "row"), *, scale: float = 1.0) -> pd.DataFrame:
@@ -182,9 +181,7 @@ def curves(runs: pd.DataFrame) -> pd.DataFrame:
     for run in runs.itertuples():
         network = run.record.first.get("network", {})
         terms = [term for term in _TERMS if term not in ("sisr", "affinity") or network.get(term, True)]
-        for line in run.record.lines:
-            if line.get("kind") != "train":
-                continue
+        for line in (line for line in run.record.lines if line.get("kind") == "train"):
             values = {term: line.get(term) for term in terms} | (line.get("metrics") or {})
             lines += [
                 (run.setting, run.row, run.seed, run.label, line["iteration"], term, float(value))
@@ -269,7 +266,13 @@ def setting_title(runs: pd.DataFrame) -> str:
     """A setting in words: data set, host, input and output size."""
     run = runs.iloc[0]
     height, width, scale = run.input_height, run.input_width, run.upscale_factor
-    return f"{run.dataset}, {run.host}, {height:.0f}×{width:.0f} to {height * scale:.0f}×{width * scale:.0f}"
+    what = f"{spelled(run.dataset)}, {spelled(run.host)}"
+    return f"{what}, {height:.0f}×{width:.0f} to {height * scale:.0f}×{width * scale:.0f}"
+
+
+def spelled(name: str) -> str:
+    """A data set's or a host's name as its authors write it; a name of one's own as it is."""
+    return _SPELLED.get(name, name)
 
 
 def wrapped(names: Iterable[str], width: int = 34) -> list[str]:
@@ -279,9 +282,8 @@ def wrapped(names: Iterable[str], width: int = 34) -> list[str]:
 
 def _ordered(rows: pd.Series) -> pd.Categorical:
     there = set(rows)
-    return pd.Categorical(
-        rows, [row for row in ROWS if row in there] + sorted(there - set(ROWS), key=str), ordered=True
-    )
+    order = [row for row in ROWS if row in there] + sorted(there - set(ROWS), key=str)
+    return pd.Categorical(rows, order, ordered=True)
 
 
 def _like(runs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

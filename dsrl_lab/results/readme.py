@@ -96,10 +96,8 @@ def super_resolution(found: pd.DataFrame) -> str:
         numbers += [f"{run.macs / 1e9:.1f}", f"{run.parameters / 1e3:.0f}", f"{run.record.end['cpu_seconds'] / 60:.0f}"]
         lines.append([f"[{run.label}](../data/runs/{run.record.path.name})", *numbers])
     names = ["network", *SETS, "MACs (G)", "parameters (k)", "training (CPU minutes)"]
-    title = (
-        "**Super-resolution x2, trained on T91** (`dsrl-lab train-sisr`): PSNR in dB on Y, border 2; MACs for 256x512."
-    )
-    return f"{title}\n\n{markdown(pd.DataFrame(lines, columns=names))}"
+    top = "**Super-resolution x2, trained on T91** (`dsrl-lab train-sisr`): PSNR (dB) on Y, border 2; MACs for 256x512."
+    return f"{top}\n\n{markdown(pd.DataFrame(lines, columns=names))}"
 
 
 def deployed(path: Path) -> str:

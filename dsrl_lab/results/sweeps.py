@@ -5,16 +5,16 @@ from typing import Any
 
 import pandas as pd
 
-from dsrl_lab.results.frames import pick, scores
+from dsrl_lab.results.frames import pick, scores, spelled
 
 CLOSE = 0.03  # costs that differ by less count as equal
 
 
-def sweep(runs: pd.DataFrame) -> pd.DataFrame:
-    """Finished runs by cost (true MACs in millions), with val mIoU and family: data, host, start, length and crops."""
+def sweep(runs: pd.DataFrame, split: str = "val") -> pd.DataFrame:
+    """Finished runs by cost (true MACs in millions), with mIoU and family: data, host, start, length and crops."""
     finished = runs[runs["finished"] & runs["host"].notna()]
     keys = ["setting", "row", "seed"]
-    table = finished.merge(pick(scores(finished))[[*keys, "value"]], on=keys, how="inner")
+    table = finished.merge(pick(scores(finished), split=split)[[*keys, "value"]], on=keys, how="inner")
     table["family"] = [_family(one.first) for one in table["record"]]
     table["cost"] = table["macs"] / 1e6
     return table.sort_values(["family", "cost", "row", "seed"], kind="stable", ignore_index=True)
@@ -58,6 +58,6 @@ def _family(first: dict[str, Any]) -> str:
     weights = f", class weights frequency^-{train['class_balance']:g}" if train.get("class_balance") else ""
     crops = "scales {:g} to {:g}".format(*train["scale_range"])
     return (
-        f"{first['dataset']}, {network['host']}{f' ({options})' if options else ''}, {start}, "
+        f"{spelled(first['dataset'])}, {spelled(network['host'])}{f' ({options})' if options else ''}, {start}, "
         f"{train['iterations']} iterations of {train['batch_size']}{weights}, {crops}"
     )

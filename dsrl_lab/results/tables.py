@@ -102,8 +102,7 @@ def markdown(table: pd.DataFrame) -> str:
 def ladder(runs: pd.DataFrame) -> dict[str, str]:
     """Table 1's rows to ours: one head's, with the paper's weights where there are such, or the baseline alone."""
     there = set(runs["row"])
-    found: dict[str, str] = {}
-    best = (-1, -1)
+    best, found = (-1, -1), dict[str, str]()
     for whole in (row for row in ROWS.values() if row.paper_row == "dsrl" and row.name in there):
         steps, row = {"dsrl": whole.name}, whole
         while row.parent is not None:

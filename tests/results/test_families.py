@@ -26,15 +26,15 @@ SMALL = replace(FAMILIES["C"], seeds=range(6, 10))
 GAIN = {"baseline": 0, "bilinear": 2, "normalised": 1} | dict.fromkeys(SMALL.rows[3:] + SMALL.rows[:1], 6)
 
 
-def write_family(folder: Path, family: Family = SMALL) -> Path:
+def write_family(folder: Path, family: Family = SMALL, gain: dict[str, int] = GAIN) -> Path:
     """Runs of a family: its pictures alike but for a row's gain, in pixels, and a little noise of each seed."""
-    for row in (*family.rows, "baseline"):
+    for row in (*family.rows, "baseline") if family.questions else gain:
         for seed in family.seeds:
             counts = counts_of(40, 0)
             noise = np.random.default_rng([seed, len(row)]).integers(0, 2, 40)
-            counts[:, :2, :2] += noise[:, None, None] + GAIN[row]
+            counts[:, :2, :2] += noise[:, None, None] + gain[row]
             lines = record_lines(f"{family.setting}_{row}", "baseline", seed)
-            lines[-1]["logits"]["miou"] = 0.5 + GAIN[row] / 100
+            lines[-1]["logits"]["miou"] = 0.5 + gain[row] / 100
             lines = with_pictures(lines, counts, {"a": slice(20), "b": slice(20, None)})
             write_record(folder / family.setting / f"{row}_seed{seed}.jsonl", lines)
     return folder
@@ -104,6 +104,20 @@ def test_a_row_s_share_of_the_gap_to_twice_the_input_stands_beside_it() -> None:
     setting = replace(SMALL, setting="streets_resolution", seeds=range(6))
     share, all_of_it, none = setting.texts(compared, found)["of the gap"]
     assert share == f"{compared['mean'][0] / compared['mean'][1]:.0%}" and (all_of_it, none) == ("100%", "")
+
+
+def test_an_estimation_says_how_much_a_difference_changes_seed_by_seed(tmp_path: Path) -> None:
+    family = FAMILIES["C, four times as long"]
+    found = runs(write_family(write_family(tmp_path), family, {"baseline": 0, "normalised": 5}))
+    table = family.texts(family.report(found, draws=20), found)
+    of_seed = gains(scores(found)).query("row == 'normalised' and split == 'test' and metric == 'miou' and drive == ''")
+    settings = family.setting, family.base
+    here, before = (of_seed[of_seed["setting"] == one].set_index("seed")["value"] for one in settings)
+    (change,) = table[f"change from `{family.base}`"]
+    assert change == estimate(list((here - before).dropna())).scaled(100).show(signed=True) and change.startswith("+")
+    assert f"change from `{family.base}`" not in SMALL.texts(SMALL.report(found, draws=20), found)
+    alone = runs(tmp_path / family.setting)
+    assert not any("change" in name for name in family.texts(family.report(alone, draws=20), alone))
 
 
 def test_the_figure_shows_the_interval_that_decides_and_the_word(tmp_path: Path) -> None:

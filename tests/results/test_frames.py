@@ -37,7 +37,7 @@ def test_both_layouts_are_found(committed: Path, reproduced: Path) -> None:
     assert list(runs(reproduced)["row"]) == ["baseline", "sssr", "sisr", "dsrl", "untransformed"]
     run = found.iloc[-1]
     assert (run.input_height, run.input_width, run.iterations, run.macs, run.seconds) == (90, 120, 40, 94e6, 22.0)
-    assert setting_title(found) == "streets, tinynet, 90×120 to 180×240"
+    assert setting_title(found) == "drawn streets, TinyNet, 90×120 to 180×240"
 
 
 def test_what_a_first_line_says_of_setting_row_and_held_out_is_kept(tmp_path: Path) -> None:
