@@ -9,9 +9,7 @@ import typer
 from dsrl_lab.cli.console import counting, errors, fitting_table, on_stop, output, progress_bar
 from dsrl_lab.cli.places import folder_for_results
 
-Network = Annotated[
-    Path, typer.Argument(help="A .safetensors file of this kit, an exported .onnx, or a released .pth.")
-]
+Network = Annotated[Path, typer.Argument(help="A .safetensors file of this kit, an exported .onnx, a released .pth.")]
 InputSize = Annotated[tuple[int, int] | None, typer.Option(help="H W that the network receives; as trained if none.")]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -25,9 +25,7 @@ COLORS = {"supported": "green", "contradicted": "red", "undecided": "yellow", "n
 def verdict(
     runs: Annotated[Path | None, typer.Option(help="Folder with records; data/runs if none.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, one object for each finding.")] = False,
-    confirmatory: Annotated[
-        bool, typer.Option("--confirmatory", help="The tests of data/runs/DESIGN.md instead.")
-    ] = False,
+    confirmatory: Annotated[bool, typer.Option("--confirmatory", help="DESIGN.md's tests instead.")] = False,
 ) -> None:
     """Hold the paper's claims against the records: supported, contradicted, undecided or not tested, and why.
 
@@ -62,17 +60,22 @@ def verdict(
 def _decide(runs: pd.DataFrame, as_json: bool) -> None:
     from dsrl_lab.results.families import FAMILIES
 
-    found = {letter: family.decide(runs) for letter, family in FAMILIES.items()}
+    found = ((name, {"tests": one.decide(runs), "beside": one.report(runs)}) for name, one in FAMILIES.items())
     if as_json:
-        typer.echo(json.dumps({name: json.loads(table.to_json(orient="records")) for name, table in found.items()}))
+        typer.echo(json.dumps(dict(found), default=lambda table: json.loads(table.to_json(orient="records"))))
         return
-    for table in found.values():
-        for one in table.itertuples():
+    for name, tables in found:
+        for one in tables["tests"].itertuples():
             output.print(f"{one.question} {one.text}", style="bold")
             if one.verdict != "not tested":
-                gain = f"{one.mean:+.2f} ({one.low:+.2f} to {one.high:+.2f}) points of mIoU, p = {one.p_holm:.3f}"
-                output.print(f"  {one.row} less {one.over}: {gain} after Holm's correction, {one.seeds} seeds")
+                output.print(f"  {_difference(one)}, p = {one.p_holm:.3f} after Holm's correction")
             output.print(f"  {one.verdict}: {one.reason}", style=COLORS[one.verdict])
+        for one in tables["beside"].itertuples():
+            output.print(f"{name}, without a test: {_difference(one)}", style="dim")
+
+
+def _difference(d: Any) -> str:
+    return f"{d.row} less {d.over}: {d.mean:+.2f} ({d.low:+.2f} to {d.high:+.2f}) points of mIoU, {d.seeds} seeds"
 
 
 def _lines(finding: Finding) -> list[str]:

@@ -81,9 +81,7 @@ def paper_figure1(inputs: Inputs) -> Drawing:
         gains.plot(range(len(values)), values, color=color, marker=marker, label=f"{host} [P]")
     for (name, lane), (color, marker) in zip(_lanes(inputs.runs).items(), OUR_STYLES, strict=False):
         x, result = len(ticks), lane["dsrl"]
-        gains.errorbar(
-            x, result.mean, yerr=result.margin, color=color, marker=marker, capsize=4, linestyle="", label=name
-        )
+        gains.errorbar(x, result.mean, yerr=result.margin, color=color, marker=marker, capsize=4, ls="", label=name)
         gains.plot([x + 0.15] * len(result.values), result.values, ".", color=color)
         ticks.append("ours")
     gains.axhline(0, color=GREY, linewidth=1)

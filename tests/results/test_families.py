@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,8 +134,11 @@ def test_the_figure_shows_the_interval_that_decides_and_the_word(tmp_path: Path)
 
 
 def test_the_command_says_how_many_runs_a_family_waits_for(tmp_path: Path) -> None:
-    shown = CliRunner().invoke(cli.app, ["verdict", "--confirmatory", "--runs", str(write_family(tmp_path))])
+    command = ["verdict", "--confirmatory", "--runs", str(write_family(tmp_path))]
+    shown = CliRunner().invoke(cli.app, command)
     assert shown.exit_code == 0, shown.output + repr(shown.exception)
+    as_json = json.loads(CliRunner().invoke(cli.app, [*command, "--json"]).output)
+    assert list(as_json) == list(FAMILIES) and [len(as_json["C"][part]) for part in ("tests", "beside")] == [3, 0]
     text = " ".join(shown.output.split())
     assert "C1 Does the whole bring more than what is free? not tested: 40 of 60 runs have not ended" in text
     assert "S3" in text and "24 of 24 runs have not ended" in text
