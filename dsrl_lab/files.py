@@ -42,7 +42,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # the system applies the umask
     except OSError as error:
-        raise _cannot_write(path, target, error) from error
+        raise cannot_write(path, error) from error
     mode = os.fstat(descriptor).st_mode & 0o777
     os.close(descriptor)
     try:
@@ -54,7 +54,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     except Exception as error:
         if _is_of_disk(error, temporary):
             temporary.unlink(missing_ok=True)  # before the free room is measured
-            raise _cannot_write(path, target, error) from error
+            raise cannot_write(path, error) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -83,10 +83,11 @@ def _is_of_disk(error: Exception, temporary: Path) -> bool:
     return full or _NO_SPACE in str(error)
 
 
-def _cannot_write(path: str | Path, target: Path, error: Exception) -> OSError:
+def cannot_write(path: str | Path, error: Exception) -> OSError:
+    """The error that names what could not be written, why, and what to do."""
     reason, remedy = getattr(error, "strerror", None) or str(error), "choose a folder that you may write"
     if not isinstance(error, OSError) or error.errno in _FULL:
-        reason, remedy = f"the disk is full, {_free_bytes(target) / 1e6:.1f} MB are free", "make room"
+        reason, remedy = f"the disk is full, {_free_bytes(Path(path).resolve()) / 1e6:.1f} MB are free", "make room"
     return OSError(f"cannot write {path}: {reason}; {remedy}")
 
 

@@ -1,7 +1,9 @@
 """Where commands find records, and where they put what they make."""
 
-import os
+import tempfile
 from pathlib import Path
+
+from dsrl_lab.files import cannot_write
 
 
 def folder_for_results(path: Path) -> Path:
@@ -11,10 +13,9 @@ def folder_for_results(path: Path) -> Path:
             raise ValueError(f"expected a folder at {place}, found a file there; name another place")
     try:
         path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
-        raise OSError(f"cannot write {path}: {error.strerror}; choose a folder that you may write") from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise OSError(f"cannot write into {path}: permission denied; choose a folder that you may write")
+        raise cannot_write(path, error) from error
     return path
 
 

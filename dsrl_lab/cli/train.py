@@ -32,9 +32,7 @@ def train(
     held_out: Annotated[bool, typer.Option("--held-out", help="Score on the last quarter of train, not val.")] = False,
     changes: Changes = None,
     pictures: Annotated[tuple[int, int] | None, typer.Option(help="Drawn for train and val (drawn data only).")] = None,
-    encoder_weights: Annotated[
-        str | None, typer.Option(help="Of the encoder: a file, torchvision's name, none.")
-    ] = None,
+    encoder_weights: Annotated[str | None, typer.Option(help="The encoder's: file, torchvision's name, none.")] = None,
     threads: Threads = None,
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes; under torchrun its own number counts.")] = 1,
     list_recipes: ListRecipes = False,

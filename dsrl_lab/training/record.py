@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dsrl_lab.files import REPOSITORY, whole_file
+from dsrl_lab.files import REPOSITORY, cannot_write, whole_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ def append(path: Path, line: dict[str, Any]) -> None:
     except OSError as error:
         if path.exists() and path.stat().st_size > before:
             os.truncate(path, before)
-        raise OSError(f"cannot write {path}: {error.strerror}; make room, then run again with --resume") from error
+        raise OSError(f"{cannot_write(path, error)}, then run again with --resume") from error
 
 
 def write(path: Path, lines: Iterable[dict[str, Any]]) -> None:

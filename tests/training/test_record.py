@@ -63,7 +63,7 @@ def test_a_line_that_cannot_be_written_names_the_file(tmp_path: Path, monkeypatc
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"cannot write .*record\.jsonl: No space left on device; make room.*--resume"):
+    with pytest.raises(OSError, match=r"cannot write .*record\.jsonl: the disk is full, .*; make room.*--resume"):
         append(tmp_path / "record.jsonl", {"kind": "run"})
 
 

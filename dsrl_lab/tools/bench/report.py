@@ -15,12 +15,13 @@ def to_record(kind: str, rows: Sequence[Any], **facts: Any) -> dict[str, Any]:
 
 
 def to_table(title: str, lines: Sequence[Mapping[str, str]], *, dense: bool = False) -> Table:
-    """Lines of cells by their headings: names, in the first column, to the left, numbers to the right."""
+    """Lines of cells by their headings: names, in the first column, to the left, numbers to the right; "-" is none."""
     table = Table(title=title, padding=(0, 1, 0, 0) if dense else (0, 1))
-    for number, heading in enumerate(lines[0] if lines else ()):
-        table.add_column(heading, justify="right" if number else "left")
+    shown = [heading for heading in (lines[0] if lines else ()) if any(cells[heading] != "-" for cells in lines)]
+    for number, heading in enumerate(shown):
+        table.add_column(heading, justify="right" if number else "left", overflow="fold")
     for cells in lines:
-        table.add_row(*cells.values())
+        table.add_row(*(cells[heading] for heading in shown))
     return table
 
 
