@@ -50,16 +50,17 @@ class Family:
         if missing := self.missing(runs):
             reason = f"{len(missing)} of {len(self.rows) * len(self.seeds)} runs have not ended"
             return named.assign(verdict=NOT_TESTED, reason=reason)
-        ended = self._ended(runs)
+        ended = self._ended(runs, self.setting)
         on_val = summary(pick(scores(ended)), ["row"]).set_index("row")["mean"]
         tests = [(one.row, max(one.controls, key=lambda row: float(on_val[row])), None) for one in self.questions]
         return named.join(compare(ended, tests, draws=draws))
 
     def report(self, runs: pd.DataFrame, *, draws: int = 10_000) -> pd.DataFrame:
-        """``compare``'s columns for the differences beside the questions whose runs have all ended."""
-        ended = self._ended(runs)
+        """``compare``'s columns up to the intervals, for the differences beside the questions whose runs have ended."""
+        ended = self._ended(runs, self.setting)
         whole = {row for row, count in ended["row"].value_counts().items() if count == len(self.seeds)}
-        return compare(ended, [(*pair, None) for pair in self.beside if whole.issuperset(pair)], draws=draws)
+        tests = [(*pair, None) for pair in self.beside if whole.issuperset(pair)]
+        return compare(ended, tests, draws=draws).loc[:, :"t_high"]  # without verdicts: nothing was asked before
 
     def texts(self, compared: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         """Differences as texts, in points: by pictures and seeds, by seeds alone, by drive, thin classes.
@@ -93,8 +94,7 @@ class Family:
             lines.append(line)
         return pd.DataFrame(lines).fillna("")
 
-    def _ended(self, runs: pd.DataFrame, setting: str | None = None) -> pd.DataFrame:
-        setting = self.setting if setting is None else setting
+    def _ended(self, runs: pd.DataFrame, setting: str) -> pd.DataFrame:
         return runs[runs["finished"] & (runs["setting"] == setting) & runs["seed"].isin(self.seeds)]
 
 

@@ -74,6 +74,7 @@ def test_what_stands_beside_waits_for_its_own_runs_alone(tmp_path: Path) -> None
     assert list(zip(reported["row"], reported["over"], strict=True)) == [
         (row, "baseline") for row in ("normalised", "depthwise", "depthwise_figure4", "depthwise_figure4_shuffled")
     ]
+    assert not {"p", "verdict"} & set(reported)
     assert SMALL.report(runs(tmp_path / "nothing")).empty
 
 

@@ -24,6 +24,7 @@ from dsrl_lab.results.readme import (
     READMES,
     SETTINGS,
     deployed,
+    everything,
     headlines,
     notebooks,
     results,
@@ -48,19 +49,20 @@ def test_only_what_stands_between_the_markers_changes(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     empty = f"before\n{BEGIN}\nold\n{END}\nbetween\n{NOTEBOOKS_BEGIN}\nold\n{NOTEBOOKS_END}\nafter\n"
     readme.write_text(empty, encoding="utf-8")
-    folder = ROOT / "data" / "runs" / HEADLINES[0]
-    assert update(readme, folder) and not update(readme, folder)
+    assert update(readme, ROOT / "data" / "runs") and not update(readme, ROOT / "data" / "runs")
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("before\n") and "\nbetween\n" in text and text.endswith("after\n") and "old" not in text
-    assert headlines(runs(folder)) in text and results(runs(folder), HEADLINES) in text
+    assert headlines(runs(ROOT / "data" / "runs")) in text
+    assert results(runs(ROOT / "data" / "runs"), HEADLINES) in text
 
 
 def test_every_setting_with_records_stands_among_all_results() -> None:
-    text = (ROOT / "docs" / "RESULTS.md").read_text(encoding="utf-8")
-    tables = text[text.index(ALL_BEGIN) : text.index(ALL_END)]  # which follow from the records: above
+    text = everything(ROOT / "data" / "runs")
     for setting in set(runs(ROOT / "data" / "runs")["setting"]) & set(SETTINGS):
-        assert f"`data/runs/{setting}`" in tables
-    assert set(HEADLINES) <= set(SETTINGS)
+        assert f"`data/runs/{setting}`" in text
+    assert (
+        set(HEADLINES) <= set(SETTINGS) and (ROOT / "docs" / "RESULTS.md").read_text(encoding="utf-8").count(text) == 1
+    )
 
 
 def test_a_column_that_no_row_fills_is_left_out(committed: Path) -> None:
