@@ -11,8 +11,8 @@ from dsrl_lab.dsrl import DSRL
 from dsrl_lab.models.segmentation.espnetv2 import ESPNetv2
 from dsrl_lab.results import paper_numbers as paper
 from dsrl_lab.results.findings import POINTS, Finding, count_is, files_of, judge_gain, of_seeds, smallest
-from dsrl_lab.results.frames import setting_title
-from dsrl_lab.results.inference import CONTRADICTED, SMALLEST, SUPPORTED, UNDECIDED, estimate
+from dsrl_lab.results.frames import setting_title, spelled
+from dsrl_lab.results.inference import CONTRADICTED, SUPPORTED, estimate
 from dsrl_lab.results.paper_numbers import Mark, Number
 from dsrl_lab.results.shapes import meta_device
 from dsrl_lab.results.sweeps import gains_at_cost, sweep
@@ -63,15 +63,7 @@ def cheaper(runs: pd.DataFrame) -> list[Finding]:
         how = f"DSRL less the baseline at {100 / share:.0f} % of its true MACs"
         none = f"no baselines on both sides of {point['cost'].iloc[0] / share:.0f} M true MACs"
         finding = _of_point(CHEAPER, point, _same(of_cost, point.iloc[0]), baseline, how, none)
-        if finding.ours is not None:
-            finding = replace(finding, reason="1 seed: an observation")
-        if finding.ours is not None and finding.ours.interval is not None:
-            low, high = finding.ours.interval
-            word = SUPPORTED if low >= -SMALLEST else CONTRADICTED if high < -SMALLEST else UNDECIDED
-            side = {SUPPORTED: "lies above", CONTRADICTED: "lies below", UNDECIDED: "holds"}[word]
-            reason = f"the interval {side} -{SMALLEST:g}, what 'the same mIoU' may fall short by"
-            finding = replace(finding, verdict=word, reason=reason)
-        found.append(finding)
+        found.append(judge_gain(finding, 0.0))
     return found
 
 
@@ -127,7 +119,7 @@ def shrinking(runs: pd.DataFrame) -> list[Finding]:
                 row=row,
                 over="baseline",
                 setting=str(first["setting"]),
-                where=f"{first['dataset']}, {first['label']}: gain at {small:.0f} rows less that at {large:.0f}",
+                where=f"{spelled(first['dataset'])}, {first['label']}: gain at {small:.0f} rows less that at {large:.0f}",
                 protocol=BILINEAR,
                 ours=estimate(gained) if len(gained) else None,
                 unit=POINTS,

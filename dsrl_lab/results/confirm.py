@@ -9,7 +9,7 @@ from scipy import stats
 
 from dsrl_lab.results import inference
 from dsrl_lab.results.frames import MIOU, gains, pick, pictures, scores
-from dsrl_lab.results.inference import CONFIDENCE, NOT_TESTED, SMALLEST, SUPPORTED, UNDECIDED
+from dsrl_lab.results.inference import CONFIDENCE, NOT_TESTED, SUPPORTED, UNDECIDED
 
 Test = tuple[str, str, float | None]
 COLUMNS = ["row", "over", "size", "seeds", "mean", "low", "high", "t_low", "t_high"]
@@ -75,5 +75,5 @@ def _judged(line: Any) -> tuple[str, str]:
     if word == SUPPORTED and line.p_holm > 1 - CONFIDENCE:
         word, reason = UNDECIDED, inference.AFTER_HOLM
     if word == UNDECIDED and line.p_equivalent <= 1 - CONFIDENCE:
-        reason = f"no difference as large as {SMALLEST:g} points"
+        reason = inference.NO_DIFFERENCE
     return word, reason

@@ -1,8 +1,8 @@
 """What numbers over seeds and pictures can say: intervals, tests, and the four words of every table and figure.
 
 A gain, paired by seed, in points of mIoU, is *supported* where its interval is above zero and reaches the claimed size
-within ``SMALLEST``; *contradicted* where it ends below zero or farther below the size, or two one-sided tests leave
-nothing of it; else *undecided*; *not tested* without two seeds. Families are corrected together. Source: Holm 1979;
+within ``SMALLEST``; *contradicted* where it ends below zero or farther below the size; else *undecided*; *not tested*
+without two seeds. A claimed size of 0 means "no worse". Families are corrected together. Source: Holm 1979;
 Schuirmann 1987 (two one-sided tests); Efron and Tibshirani 1993 (percentiles).
 """
 
@@ -24,6 +24,7 @@ DRAWN_BLOCK = 10  # the same of pictures that do not depend on each other, as dr
 SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED = "supported", "contradicted", "undecided", "not tested"
 WORDS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED)
 AFTER_HOLM = "undecided after Holm's correction within its family"
+NO_DIFFERENCE = f"no difference as large as {SMALLEST:g} points"
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,8 @@ def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -
     word, reason = judge_interval(low, high, size)
     if word != UNDECIDED:
         return word, reason + after
-    if size is None and _p_equivalent(ours) * tests <= 1 - CONFIDENCE:
-        return CONTRADICTED, f"the difference is smaller than {SMALLEST:g} either way{after}"
+    if size is None and ours.margin and equivalence(ours.values) * tests <= 1 - CONFIDENCE:
+        return UNDECIDED, NO_DIFFERENCE + after
     return UNDECIDED, (
         f"{reason}{after}; {len(ours.values)} seeds that scatter like these would show (8 times in 10) no "
         f"less than {smallest_visible(ours):.1f} points"
@@ -142,13 +143,17 @@ def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -
 
 
 def judge_interval(low: float, high: float, size: float | None = None) -> tuple[str, str]:
-    """What an interval alone says of a gain in points, of a claimed ``size`` or by its sign, and why.
+    """What an interval alone says of a gain in points, of a claimed ``size`` (0: no worse) or by its sign, and why.
 
     Example:
         >>> judge_interval(1.6, 2.4, 2.0)[0], judge_interval(0.2, 1.4, 2.0)[0], judge_interval(-0.1, 0.4)
         ('supported', 'contradicted', ('undecided', 'the interval holds zero'))
     """
-    goal = 0.0 if size is None else max(0.0, size - SMALLEST)
+    goal = _goal(size)
+    if size == 0:
+        word = SUPPORTED if low >= goal else CONTRADICTED if high < goal else UNDECIDED
+        side = {SUPPORTED: "lies above", CONTRADICTED: "lies below", UNDECIDED: "holds"}[word]
+        return word, f"the interval {side} {goal:g}, what 'no worse' may fall short by"
     if low > 0 and low >= goal:
         reaches = "" if size is None else f" and reaches {size:g} within {SMALLEST:g}"
         return SUPPORTED, f"the interval is clear of zero{reaches}"
@@ -267,16 +272,16 @@ def _widened(ours: Estimate, tests: int) -> tuple[float, float]:
     return ours.mean - wider, ours.mean + wider
 
 
-def _p_equivalent(ours: Estimate) -> float:
-    return equivalence(ours.values) if len(set(ours.values)) > 1 else float(abs(ours.mean) >= SMALLEST)
+def _goal(size: float | None) -> float:
+    """What a gain must reach."""
+    return -SMALLEST if size == 0 else max(0.0, (size or 0.0) - SMALLEST)
 
 
 def _p_decided(ours: Estimate | None, size: float | None) -> float | None:
     if ours is None or ours.margin is None:
         return None
-    goal = 0.0 if size is None else max(0.0, size - SMALLEST)
+    goal = _goal(size)
     error = ours.margin / _t(len(ours.values) - 1)
     if error == 0:
         return 0.0 if ours.mean != goal else 1.0
-    p = 2 * float(stats.t.sf(abs(ours.mean - goal) / error, len(ours.values) - 1))
-    return p if size is not None else min(p, _p_equivalent(ours))
+    return 2 * float(stats.t.sf(abs(ours.mean - goal) / error, len(ours.values) - 1))

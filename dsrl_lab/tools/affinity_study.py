@@ -47,6 +47,8 @@ VARIANTS = {
     "deepest": Variant(title="SISR from the deepest map (Figure 4)", changes=("network.sisr_fuse=false",)),
     "stride16": Variant(title="1/16 of the output", changes=("network.affinity_stride=16",)),
     "raw": Variant(title="no transform", changes=UNTRANSFORMED),
+    "weightless": Variant(title="no transform, FA weighs nothing (control)",
+                          changes=(*UNTRANSFORMED, "train.affinity_weight=0")),
     "products": Variant(title="no unit vectors", unit=False),
     "logits": Variant(title="class maps against features of as many channels", task="logits",
                       changes=(*UNTRANSFORMED, "network.sisr_width=11")),

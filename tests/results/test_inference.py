@@ -61,7 +61,10 @@ def test_one_seed_has_no_interval_and_no_seed_no_estimate() -> None:
         ((-1.0, -1.2, -1.1), 0.3, CONTRADICTED, "below zero"),
         ((0.2, -0.1, 0.05), 0.3, UNDECIDED, "holds zero"),  # a claim of 0.3 is not supported by what holds zero
         ((0.1, -0.1, 0.05), 2.0, CONTRADICTED, "no gain is seen"),
-        ((0.1, -0.1, 0.05), None, CONTRADICTED, "smaller than 0.5 either way"),
+        ((0.1, -0.1, 0.05), None, UNDECIDED, "no difference as large as 0.5 points"),  # DESIGN.md's words
+        ((0.1, -0.1, 0.05), 0.0, SUPPORTED, "lies above -0.5, what 'no worse' may fall short by"),
+        ((-1.0, -1.2, -1.1), 0.0, CONTRADICTED, "lies below -0.5"),
+        ((3.0, -2.0, 1.0), 0.0, UNDECIDED, "holds -0.5"),
         ((3.0, -2.0, 1.0), 2.0, UNDECIDED, "3 seeds that scatter"),
         ((3.0, -2.0, 1.0), None, UNDECIDED, "3 seeds that scatter"),
         ((5.0,), 2.0, NOT_TESTED, "1 seed: an observation"),
