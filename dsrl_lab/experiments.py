@@ -106,6 +106,10 @@ def build(recipe: Recipe, *, root: Path | None = None, seed: int = 0) -> DSRL:
         if network.host not in RELEASES:
             raise ValueError(f"the kit reads releases of {', '.join(RELEASES)}, not of {network.host}")
         host = RELEASES[network.host](find_released(recipe.released, root), class_map=recipe.class_map)
+        asked = build_dsrl(dataclasses.replace(network, sssr=None, sisr=False, affinity=False)).task_model
+        sizes, wanted = ([x.shape for x in one.state_dict().values()] for one in (host, asked))
+        if sizes != wanted:
+            raise ValueError(f"{recipe.released} does not fit {network.host_options}; leave host_options as they were")
     dsrl = build_dsrl(network, host=host, seed=seed)
     if recipe.encoder_weights is not None:
         plain = dsrl.task_model.host if isinstance(dsrl.task_model, SuperResolved) else dsrl.task_model
@@ -154,8 +158,12 @@ def run(
         batches = Batches.for_run(experiment.samples, objective.example, recipe.train, fabric)
         folder.open_record(lambda: {"kind": "run"} | identity | experiment.first_line() | record.environment())
         saved: dict[str, Any] = {"directory": directory, "resume": resume, "description": experiment.description}
-        for line in fit(experiment.model, objective, batches, recipe.train, fabric=fabric, **saved):
-            folder.append(line.to_json())
+        lines = fit(experiment.model, objective, batches, recipe.train, fabric=fabric, **saved)
+        for line in lines:
+            try:
+                folder.append(line.to_json())
+            except OSError as error:
+                lines.throw(error)  # no checkpoint that counts this line as written
             yield line
         trained = fabric.broadcast(folder.last_line())
         if not trained.get("metrics"):

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 BATCHNORM_REMEDY = (
-    "train with at least two images per batch, or freeze BatchNorm: "
-    "for m in model.modules(): isinstance(m, nn.BatchNorm2d) and m.eval()"
+    "train with at least two images per batch, or freeze BatchNorm: train.freeze_batch_norm=true in a recipe, "
+    "m.eval() of each nn.BatchNorm2d in a loop of your own"
 )
 
 

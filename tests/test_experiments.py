@@ -23,13 +23,15 @@ from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.experiments import build, run
 from dsrl_lab.files import sha256
 from dsrl_lab.metrics.segmentation import pooled_iou
+from dsrl_lab.models import RELEASES
 from dsrl_lab.recipes import find_recipe, with_changes
 from dsrl_lab.results.release_runs import final_scores
 from dsrl_lab.training import record
-from dsrl_lab.training.build import load_task_model
+from dsrl_lab.training.build import build_dsrl, load_task_model
 from dsrl_lab.training.config import Recipe
 from dsrl_lab.training.evaluate import evaluate_segmentation
 from dsrl_lab.training.examples import DecodedSamples
+from dsrl_lab.training.folder import RunFolder
 from dsrl_lab.training.splits import Part, find_released, hold_out, open_split
 
 
@@ -204,6 +206,58 @@ def test_what_will_be_scored_is_read_before_the_first_step(tmp_path: Path, row: 
     assert not (tmp_path / "run" / "record.jsonl").exists()
 
 
+def test_a_split_without_a_labelled_pixel_is_met_before_the_first_step(tmp_path: Path) -> None:
+    for kind, folder, value in (("RGB", "train", 9), ("L", "trainannot", 0), ("RGB", "val", 9), ("L", "valannot", 11)):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        Image.new(kind, (48, 48), (value,) * len(kind)).save(tmp_path / "data" / folder / "a.png")
+    with pytest.raises(ValueError, match="expected at least one labelled pixel in val, got none"):
+        next(run(replace(small("baseline"), dataset="camvid"), directory=tmp_path / "run", root=tmp_path / "data"))
+    assert not (tmp_path / "run" / "record.jsonl").exists()
+
+
+def test_a_run_does_not_go_on_with_other_scenes_or_another_host(tmp_path: Path) -> None:
+    cut = run(small(), directory=tmp_path)
+    next(cut)
+    cut.close()
+    with pytest.raises(ValueError, match="holds a run of another drawn "):
+        next(run(replace(small(), pictures=(4, 1)), directory=tmp_path, resume=True))
+    first = record.read(tmp_path / "record.jsonl")[0]
+    finer = first["network"] | {
+        "host_options": {"width": 0.5, "output_stride": 8}
+    }  # an option that is new is no default
+    with pytest.raises(ValueError, match="holds a run of another network "):
+        RunFolder(tmp_path).check({"network": finer}, resume=True)
+    RunFolder(tmp_path).check({"network": first["network"] | {"new_field": 1}}, resume=True)  # one of a later version
+
+
+def test_a_record_that_cannot_be_written_loses_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append, calls = record.append, itertools.count(1)
+
+    def full(path: Path, line: dict[str, object]) -> None:
+        if next(calls) == 2:
+            raise OSError("no room; then run again with --resume")
+        append(path, line)
+
+    monkeypatch.setattr(record, "append", full)
+    with pytest.raises(OSError, match="no room"):
+        list(run(small(), directory=tmp_path))
+    list(run(small(), directory=tmp_path, resume=True))
+    lines = record.read(tmp_path / "record.jsonl")
+    assert [line.get("iteration") for line in lines if line["kind"] == "train"] == [2, 4, 6]
+
+
+def test_a_release_that_is_another_network_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = find_recipe("camvid_espnetv2_baseline")
+    (tmp_path / "weights" / "espnetv2_cityscapes").mkdir(parents=True)
+    (tmp_path / "weights" / recipe.released).write_bytes(b"")  # type: ignore[operator]
+    given = build_dsrl(recipe.network).task_model
+    monkeypatch.setitem(RELEASES, "espnetv2", lambda path, **_: given)
+    assert build(recipe, root=tmp_path / "CamVid").task_model is given
+    wider = with_changes(recipe, ['network.host_options={"width":2.0}'])
+    with pytest.raises(ValueError, match=r"does not fit \{'width': 2.0\}; leave host_options as they were"):
+        build(wider, root=tmp_path / "CamVid")
+
+
 def test_a_further_split_is_scored_once_with_each_pictures_counts(tmp_path: Path) -> None:
     recipe = replace(small("deconvolution_figure4"), pictures=(4, 2, 3), further_split="test", town_per_seed=True)
     list(run(recipe, directory=tmp_path / "five", seed=5))
@@ -260,6 +314,13 @@ def test_the_held_out_part_is_the_end_of_every_sequence() -> None:
     assert held[1].name == "A_7"
 
 
+def test_the_held_out_part_is_a_quarter_though_most_sequences_are_single_pictures() -> None:
+    names = [f"A{i:02}_0" for i in range(26)] + [f"B_{i}" for i in range(4)]
+    kept, held = hold_out(Named(names), share=0.25)
+    assert len(held) == 8 and held.names[-1] == "B_3"
+    assert sorted(kept.names + held.names) == sorted(names)
+
+
 def test_mask_ids_beyond_the_class_table_name_the_picture() -> None:
     samples = DecodedSamples(Part(Named([f"A_{i}" for i in range(12)]), "train", [3, 11]))
     assert samples[0].name == "A_3"
@@ -290,6 +351,8 @@ def test_an_encoder_starts_from_torchvisions_file_and_says_so_in_the_record(tmp_
 def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="gives 7 classes, streets has 11: set network.num_classes=11"):
         next(run(small("dsrl", "network.num_classes=7"), directory=tmp_path / "a"))
+    with pytest.raises(ValueError, match="or --seed, got .train.seed=5"):
+        small("dsrl", "train.seed=5")
     with pytest.raises(ValueError, match="unknown data set 'kitti'"):
         open_split("kitti", "val", None, size=(4, 4), length=1)
     with pytest.raises(FileNotFoundError, match="dsrl-lab data fetch espnetv2_cityscapes"):

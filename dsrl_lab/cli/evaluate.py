@@ -35,6 +35,7 @@ def evaluate(
     from dsrl_lab.training.config import NetworkConfig
     from dsrl_lab.training.evaluate import evaluate_segmentation
     from dsrl_lab.training.pose import evaluate_pose
+    from dsrl_lab.training.record import as_read
 
     model, description, size = open_network(checkpoint, input_size=input_size)
     scale = NetworkConfig.from_json(description["network"]).upscale_factor
@@ -66,7 +67,7 @@ def evaluate(
                 scores = result.to_json()
                 names, lines, summary = ("class", "IoU"), _lines(result.iou, "absent"), f"mIoU {result.miou:.4f}"
     if as_json:
-        typer.echo(json.dumps(scores | {"checkpoint": str(checkpoint), "dataset": dataset}, indent=2))
+        typer.echo(json.dumps(as_read(scores | {"checkpoint": str(checkpoint), "dataset": dataset}), indent=2))
     else:
         output.print(fitting_table(names, lines, title=f"{checkpoint.name} on {dataset} {split}: {summary}"))
 

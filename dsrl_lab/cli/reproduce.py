@@ -110,7 +110,7 @@ def figures(
     check: Annotated[bool, typer.Option("--check", help="Draw nothing; say which no longer follow.")] = False,
     language: LanguageOption = ENGLISH,
 ) -> None:
-    """Draw every figure, and the tables of README and docs/RESULTS.md, again from the records; or check the figures.
+    """Draw every figure, and the tables of docs/RESULTS.md, again from the records; or check the figures.
 
     Chinese figures go to the folder zh in --out.
     """

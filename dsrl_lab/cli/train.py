@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -120,8 +121,8 @@ def draw_scenes(recipe: Recipe) -> None:
 def _summary(scores: dict[str, Any]) -> str:
     if "keypoints" in scores:
         found = scores["keypoints"]
-        shares = f"PCK@0.2 {found['pck']:.4f}, PCK@0.1 {found['pck_strict']:.4f}"
-        return f"{shares} on {found['split']} ({found['people']} people)"
+        loose, strict = (math.nan if found[name] is None else found[name] for name in ("pck", "pck_strict"))
+        return f"PCK@0.2 {loose:.4f}, PCK@0.1 {strict:.4f} on {found['split']} ({found['people']} people)"
     logits, labels = scores["logits"], scores["labels"]
     return (
         f"mIoU {logits['miou']:.4f} on {logits['split']} ({logits['pictures']} pictures, bilinear logits; "

@@ -27,13 +27,14 @@ def verdict(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, one object for each finding.")] = False,
     confirmatory: Annotated[bool, typer.Option("--confirmatory", help="DESIGN.md's tests instead.")] = False,
 ) -> None:
-    """Hold the paper's claims against the records: supported, contradicted, undecided or not tested, and why.
+    """Hold the paper's claims against exploratory records: supported, contradicted, undecided or not tested, and why.
 
-    Gains are paired by seed, with 95 % t-intervals; findings of one claim by one way of scoring are corrected together
-    (Holm); one seed settles nothing. With --confirmatory the intervals are those of the design, over seeds and
-    pictures. A claim with a size is supported only if the interval's lower end is within 0.5 points of that size or
-    above, and contradicted if its upper end is below it by more than 0.5. Letters after the paper's numbers: P seen in
-    the paper, A said by its authors, B second-hand, M measured on public code.
+    The families of data/runs/DESIGN.md, which decide, are left out: --confirmatory makes their tests, with intervals
+    over seeds and pictures. Here gains are paired by seed, with 95 % t-intervals; findings of one claim by one way of
+    scoring are corrected together (Holm); one seed settles nothing. A claim with a size is supported only if the
+    interval's lower end is within 0.5 points of that size or above, and contradicted if its upper end is below it by
+    more than 0.5. Letters after the paper's numbers: P seen in the paper, A said by its authors, B second-hand, M
+    measured on public code.
     """
     from dsrl_lab.results import families, frames
     from dsrl_lab.results.claims import findings
@@ -48,13 +49,16 @@ def verdict(
         return
     for claim, group in groupby(found, key=lambda finding: finding.claim):
         of_claim = list(group)
-        numbers = "; ".join(f"{host} {number}".strip() for host, number in of_claim[0].paper.items())
+        paper = {host: number for finding in of_claim for host, number in finding.paper.items()}
+        numbers = "; ".join(f"{host} {number}".strip() for host, number in paper.items())
         output.print(f"\n[bold]{escape(claim)}[/bold]  paper: {escape(numbers)}", soft_wrap=False, markup=True)
         for finding in of_claim:
             for indent, text in enumerate(_lines(finding), start=1):
                 output.print(Padding(text, (0, 0, 0, 2 * indent), expand=False))
     counts = {name: sum(finding.verdict == name for finding in found) for name in COLORS}
-    output.print("\n" + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    shown = ", ".join(f"{count} {name}" for name, count in counts.items())
+    output.print(f"\nExploratory: {shown}", soft_wrap=False)
+    output.print("What decides: dsrl-lab verdict --confirmatory")
 
 
 def _decide(runs: pd.DataFrame, as_json: bool) -> None:

@@ -107,7 +107,7 @@ class DensePredictor(nn.Module, ABC):
                 f"{type(self).__name__} needs sides of at least {stride}, its deepest stride, got (H, W) = "
                 f"{(height, width)}; enlarge or pad the image to {(max(height, stride), max(width, stride))}"
             )
-        one_position = len(image) == 1 and height <= stride and width <= stride
+        one_position = image.shape[0] == 1 and height <= stride and width <= stride
         if one_position and any(isinstance(m, nn.BatchNorm2d) and m.training for m in self.modules()):
             raise ValueError(
                 f"{type(self).__name__} cannot train on one image of {(height, width)}: its deepest map has one "

@@ -96,8 +96,8 @@ def with_changes(recipe: Recipe, changes: Sequence[str]) -> Recipe:
     for change in changes:
         place, _, text = change.partition("=")
         room, _, field_name = place.partition(".")
-        if room not in values or not field_name or not text:
-            raise ValueError(f"expected train.<field>=<value> or network.<field>=<value>, got {change!r}")
+        if room not in values or field_name in ("", "seed") or not text:  # the seed is another run's, no other recipe's
+            raise ValueError(f"expected train.<field>=<value> or network.<field>=<value>, or --seed, got {change!r}")
         try:
             values[room][field_name] = json.loads(text)
         except (json.JSONDecodeError, RecursionError):

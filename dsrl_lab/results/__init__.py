@@ -1,12 +1,12 @@
 """Records as data: frames of them, what they can say, the paper beside them, and every figure and table of the kit.
 
-Any number of README in five lines::
+Any interval over seeds of docs/RESULTS.md in five lines::
 
     from dsrl_lab import results
 
     runs = results.runs("data/runs")
     gains = results.gains(results.scores(runs))
-    of_camvid = results.pick(gains, "logits.miou").query("setting == 'camvid_espnetv2_90x120'")
+    of_camvid = results.pick(gains, "logits.miou", split="test").query("setting == 'camvid_drives'")
     results.summary(of_camvid, ["row"], scale=100)  # or seaborn.pointplot(..., errorbar=results.t_interval)
 """
 

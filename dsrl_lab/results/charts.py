@@ -12,6 +12,7 @@ from dsrl_lab.language import translate
 from dsrl_lab.plots.theme import axes_or_current, faded, style_of
 from dsrl_lab.results.frames import gains, summary, wrapped
 from dsrl_lab.results.inference import SMALLEST, t_interval
+from dsrl_lab.results.sweeps import CLOSE
 from dsrl_lab.rows import GREY
 
 TERMS: dict[str, tuple[str, float]] = {  # of frames.curves: label of the axis, factor
@@ -184,20 +185,23 @@ def cost_curves(swept: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def cost_points(swept: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw accuracy against true MACs, one point with its interval a row; rows of about one cost stand side by side."""
-    ax = axes_or_current(ax)
-    widest = swept["cost"].max()
-    seen: list[float] = []
-    for found in summary(swept, ("row", "label", "cost"), scale=100).itertuples():
-        style, margin = style_of(found.row), found.estimate.margin
-        near = sum(abs(found.cost / cost - 1) < 0.03 for cost in seen)
-        seen.append(found.cost)
-        ax.errorbar(
-            found.cost + 0.02 * widest * near, found.mean, yerr=margin, marker=style.marker, markersize=8,
-            color=style.color, capsize=4, linestyle="", label=wrapped([found.label], 30)[0],
-        )  # fmt: skip
-    ax.set(xlabel="true MACs of the deployed network (M)", ylabel="mIoU (%)", xlim=(0, 1.15 * widest))
-    ax.legend(loc="upper left")  # nothing costs so little
+    """Draw accuracy by true MACs, one point with its interval a row; rows of one cost share a column."""
+    ax, found = axes_or_current(ax), summary(swept, ("row", "label", "cost"), scale=100)
+    found = found.sort_values("cost", kind="stable")
+    columns = found.groupby((found["cost"] / found["cost"].shift() > 1 + CLOSE).cumsum())
+    for place, column in columns:
+        for number, point in enumerate(column.itertuples()):
+            style, aside = style_of(point.row), 0.2 * (number - (len(column) - 1) / 2)
+            ax.errorbar(
+                place + aside, point.mean, yerr=point.estimate.margin, marker=style.marker, markersize=8,
+                color=style.color, capsize=4, linestyle="", label=wrapped([point.label])[0],
+            )  # fmt: skip
+    costs = [" to ".join(dict.fromkeys(f"{c:.1f}" for c in (of.min(), of.max()))) for _, of in columns["cost"]]
+    ax.set_xticks(range(len(costs)), costs)
+    ax.set(xlabel="true MACs of the deployed network (M), a column a cost", ylabel="mIoU (%)")
+    ax.margins(x=0.2)
+    ax.grid(False, axis="x")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=8)
     return ax
 
 

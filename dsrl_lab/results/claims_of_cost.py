@@ -119,7 +119,7 @@ def shrinking(runs: pd.DataFrame) -> list[Finding]:
                 row=row,
                 over="baseline",
                 setting=str(first["setting"]),
-                where=f"{spelled(first['dataset'])}, {first['label']}: gain at {small:.0f} rows less that at {large:.0f}",
+                where=f"{spelled(first['dataset'])}, {first['label']}: gain at {small:.0f} rows less at {large:.0f}",
                 protocol=BILINEAR,
                 ours=estimate(gained) if len(gained) else None,
                 unit=POINTS,

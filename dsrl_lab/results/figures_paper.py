@@ -11,7 +11,7 @@ from dsrl_lab.results import overview as drawing
 from dsrl_lab.results import paper_numbers as paper
 from dsrl_lab.results.claims_of_cost import WHOLE
 from dsrl_lab.results.figures_runs import gain_findings, read_off, scored_split
-from dsrl_lab.results.frames import gains, pick, scores, spelled, summary
+from dsrl_lab.results.frames import gains, pick, scores, setting_title, summary
 from dsrl_lab.results.inference import Estimate
 from dsrl_lab.results.inputs import Drawing, Inputs
 from dsrl_lab.results.shapes import network_shapes, papers_network
@@ -129,9 +129,7 @@ def _lanes(runs: pd.DataFrame) -> dict[str, Lane]:
         over = summary(gained, ("row",), scale=100).set_index("row")["estimate"]
         lane = {step: over[row] for step, row in steps.items() if row in over.index}
         if "dsrl" in lane:
-            run, seeds = of_setting.iloc[0], len(lane["dsrl"].values)
+            what, seeds = setting_title(of_setting).partition(" to ")[0], len(lane["dsrl"].values)
             head = {"depthwise": ", a deconvolution per class map"}.get(ROWS[steps["dsrl"]].network["sssr"], "")
-            size = f"{run.input_height:.0f}×{run.input_width:.0f}"
-            what = f"{spelled(run.dataset)}, {spelled(run.host)}{head}, {size}"
-            lanes[f"ours: {what}, {seeds} seed{'s' * (seeds > 1)}"] = lane
+            lanes[f"ours: {what}{head}, {seeds} seed{'s' * (seeds > 1)}"] = lane
     return lanes

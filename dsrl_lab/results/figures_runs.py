@@ -20,7 +20,7 @@ from dsrl_lab.results.sweeps import gains_at_cost, sweep
 from dsrl_lab.results.tables import ablation_table, ladder, story
 from dsrl_lab.rows import GREY
 
-AT_COST = ("deconvolution", "deconvolution_figure4", "equal_cost", "double_input")
+AT_COST = ("bilinear", "deconvolution", "deconvolution_figure4", "equal_cost", "double_input")
 NUMBERS = ("thin classes", "true MACs (M)", "SISR PSNR (dB)", "seeds")
 
 
@@ -101,7 +101,7 @@ def cost(inputs: Inputs) -> Drawing:
     """Accuracy against true MACs: the paper's numbers with the deconvolutions counted, and ours."""
     counted = counted_costs()
     settings = [runs for _, runs in inputs.runs.groupby("setting") if "dsrl" in ladder(runs)]
-    figure = new_figure(5.6 * (1 + len(settings)) + 1, 4.6)
+    figure = new_figure(5.6 * (1 + len(settings)) + 1, 5.8)
     left, *others = figure.subplots(1, 1 + len(settings), squeeze=False)[0]
     points = [point for point in paper.FIGURE_1 if point.host == "ESPNetv2"]
     plain, whole = counted["plain host"], counted["with the SSSR head"]
@@ -120,7 +120,7 @@ def cost(inputs: Inputs) -> Drawing:
     for ax, runs in zip(others, settings, strict=True):
         split, rows = scored_split(scores(runs)), [*story(runs), *AT_COST]
         charts.cost_points(sweep(runs[runs["row"].isin(rows)], split), ax=ax).set_title(setting_title(runs))
-        ax.set_ylabel(f"mIoU on {split} (%)")
+        ax.set_ylabel(f"mIoU on {split} (%), 95 % over seeds")
     return Drawing(figure, tuple(count_costs(counted)))
 
 

@@ -23,7 +23,7 @@ _KEYS = ["setting", "seed", "split", "protocol", "metric", "class", "drive"]
 
 
 def runs(folder: Path | str) -> pd.DataFrame:
-    """All runs under a folder, by setting, row and seed; ValueError for a damaged record, or a seed there twice.
+    """All runs under a folder, by setting, row and seed; ValueError for a damaged record. Errors as ``frame``, too.
 
     Columns: setting, row, seed, label, finished, held_out, dataset, host, input_height, input_width, upscale_factor,
     iterations, batch_size, macs, training_macs (multiply-adds), parameters, seconds, commit, torch, device, record.
@@ -34,25 +34,25 @@ def runs(folder: Path | str) -> pd.DataFrame:
     """
     paths = sorted(Path(folder).rglob("*.jsonl"))
     found = [read_record(path) for path in paths if record.read(path)[0].get("kind") == "run"]
+    return frame(found)
+
+
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """The frame of ``runs`` from records, also of runs under way; ValueError for a recipe's seed that is there twice.
+
+    Example:
+        >>> frame([Record(({"kind": "run", "setting": "here", "row": "dsrl", "seed": 0},))]).finished.tolist()
+        [False]
+    """
     seen: dict[tuple[str, int], Path] = {}
-    for one in found:
-        key = (one.first["recipe"], one.first["seed"])
+    for one in (records := list(records)):
+        key = (one.first.get("recipe", one.first["row"]), one.first["seed"])
         if key in seen:
             raise ValueError(
                 f"{key[0]} with seed {key[1]} is there twice: {seen[key]} and {one.path}; "
                 "name a folder that holds one ablation, or move one of them away"
             )
         seen[key] = one.path
-    return frame(found)
-
-
-def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """The frame of ``runs`` from records that were read, or from the lines of a run that is under way.
-
-    Example:
-        >>> frame([Record(({"kind": "run", "setting": "here", "row": "dsrl", "seed": 0},))]).finished.tolist()
-        [False]
-    """
     table = pd.DataFrame([_columns(one) for one in records], columns=_COLUMNS).astype({"finished": bool})
     table["row"] = _ordered(table["row"])
     table = table.sort_values(["setting", "row", "seed"], kind="stable", ignore_index=True)

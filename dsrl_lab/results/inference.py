@@ -72,9 +72,9 @@ def estimate(values: Iterable[float]) -> Estimate:
     return Estimate(values, mean, _t(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values)))
 
 
-def _t(freedom: int, level: float = CONFIDENCE) -> float:
+def _t(freedom: int) -> float:
     """Half the width of a t-interval, in standard errors."""
-    return float(stats.t.ppf((1 + level) / 2, freedom))
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
 
 
 def t_interval(values: Iterable[float]) -> tuple[float, float]:
@@ -116,8 +116,8 @@ def _visible_errors(freedom: int) -> float:
     return float(optimize.brentq(missing, 0.0, 5 * t))
 
 
-def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -> tuple[str, str]:
-    """Judge a gain in points, of a claimed ``size`` or by its sign, its interval widened for ``tests``; say why.
+def judge(ours: Estimate | None, size: float | None = None) -> tuple[str, str]:
+    """Judge a gain in points, of a claimed ``size`` or by its sign, and say why.
 
     Example:
         >>> judge(estimate((2.1, 2.6, 2.4)), 2.0)
@@ -129,16 +129,14 @@ def judge(ours: Estimate | None, size: float | None = None, *, tests: int = 1) -
         return NOT_TESTED, "no seed has both rows"
     if ours.interval is None:
         return NOT_TESTED, "1 seed: an observation"
-    low, high = _widened(ours, tests)
-    after = f" (corrected for {tests} tests)" if tests > 1 else ""
-    word, reason = judge_interval(low, high, size)
+    word, reason = judge_interval(*ours.interval, size)
     if word != UNDECIDED:
-        return word, reason + after
-    if size is None and ours.margin and equivalence(ours.values) * tests <= 1 - CONFIDENCE:
-        return UNDECIDED, NO_DIFFERENCE + after
+        return word, reason
+    if size is None and ours.margin and equivalence(ours.values) <= 1 - CONFIDENCE:
+        return UNDECIDED, NO_DIFFERENCE
     return UNDECIDED, (
-        f"{reason}{after}; {len(ours.values)} seeds that scatter like these would show (8 times in 10) no "
-        f"less than {smallest_visible(ours):.1f} points"
+        f"{reason}; {len(ours.values)} seeds that scatter like these would show (8 times in 10) no less than "
+        f"{smallest_visible(ours):.1f} points"
     )
 
 
@@ -166,22 +164,19 @@ def judge_interval(low: float, high: float, size: float | None = None) -> tuple[
 
 
 def judge_family(family: Sequence[tuple[Estimate | None, float | None]]) -> list[tuple[str, str]]:
-    """Judge the tests of one family together, by Holm's method: the clearest first, each with what is left to test.
+    """Judge the tests of one family together: what Holm's method does not reject is undecided.
 
     Example:
         >>> [word for word, _ in judge_family([(estimate((1.0, 1.1, 1.2)), None), (estimate((0.4, 1.6, 1.0)), None)])]
         ['supported', 'undecided']
     """
-    p = [_p_decided(ours, size) for ours, size in family]
-    left = sum(value is not None for value in p)
-    found, stopped = [judge(ours, size, tests=max(1, left)) for ours, size in family], False
-    for place in sorted((i for i, value in enumerate(p) if value is not None), key=lambda i: p[i] or 0.0):
-        if not stopped:
-            found[place] = judge(*family[place], tests=left)
-            left -= 1
-            stopped = found[place][0] == UNDECIDED
-        elif found[place][0] != UNDECIDED:  # what stands behind an undecided one is not decided either
-            found[place] = UNDECIDED, AFTER_HOLM
+    p = [_p_decided(*test) for test in family]
+    adjusted = iter(holm([value for value in p if value is not None]))
+    found = []
+    for test, value in zip(family, p, strict=True):
+        word, reason = judge(*test)
+        kept = value is None or next(adjusted) <= 1 - CONFIDENCE or word == UNDECIDED
+        found.append((word, reason) if kept else (UNDECIDED, AFTER_HOLM))
     return found
 
 
@@ -261,15 +256,6 @@ def percentiles(draws: np.ndarray) -> tuple[float, float]:
     """The 95 % interval of bootstrap draws."""
     low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
-
-
-def _widened(ours: Estimate, tests: int) -> tuple[float, float]:
-    assert ours.interval is not None and ours.margin is not None
-    if tests == 1:
-        return ours.interval
-    freedom = len(ours.values) - 1
-    wider = ours.margin * (_t(freedom, 1 - (1 - CONFIDENCE) / tests) / _t(freedom))
-    return ours.mean - wider, ours.mean + wider
 
 
 def _goal(size: float | None) -> float:

@@ -10,10 +10,9 @@ from dsrl_lab.files import whole_file
 from dsrl_lab.language import ENGLISH, LANGUAGES
 from dsrl_lab.results import families
 from dsrl_lab.results.frames import alike, pick, runs, scores
-from dsrl_lab.results.tables import ablation_table, affinity_table, markdown
+from dsrl_lab.results.tables import ORDER, ablation_table, affinity_table, markdown
 from dsrl_lab.training import record
 
-BEGIN, END = "<!-- results: dsrl-lab figures -->", "<!-- end of results -->"
 ALL_BEGIN, ALL_END = "<!-- all results: dsrl-lab figures -->", "<!-- end of all results -->"
 NOTEBOOKS_BEGIN, NOTEBOOKS_END = "<!-- notebooks: dsrl-lab notebooks build -->", "<!-- end of notebooks -->"
 READMES = ("README.md", "README.zh-CN.md")
@@ -36,10 +35,7 @@ SETTINGS = {
     "lsp_hrnet": "Pose: a small HRNet from scratch on 960 people of Leeds Sports Pose",
 }
 SETS = ("Set5", "Set14")
-SHORT = ["question", "row", "less", "seeds", "mIoU, test", "p, corrected", "verdict"]
-HEADLINES = ("streets_resolution",)
-COLUMNS = ["seeds", "mIoU", "gain", "mIoU, test", "gain, test", "PCK@0.2", "gain in PCK", "PCK@0.1", "thin classes"]
-COLUMNS += ["thin outlines (F)", "magnified labels", "true MACs (M)", "SISR PSNR (dB)"]
+COLUMNS = [name for name in ORDER if name not in ("parameters (k)", "seconds")]
 
 
 def results(found: pd.DataFrame, names: Sequence[str] = tuple(SETTINGS)) -> str:
@@ -61,12 +57,13 @@ def _heading(title: str, of_setting: pd.DataFrame) -> str:
     return (
         f"**{title}**: input {height}x{width}, output {scale * height}x{scale * width}, {run.iterations:.0f} "
         f"iterations of {run.batch_size:.0f}; records in `data/runs/{run.setting}`. {what}; "
-        "the gain is paired by seed, over the seeds that both rows have; columns without a split are of val."
+        "the gain is paired by seed, over the seeds that both rows have; columns without a split are of val "
+        f"({run.record.first.get('pictures', {}).get('val', 'some')} pictures)."
     )
 
 
-def decided(found: pd.DataFrame, *, beside: bool = False) -> str:
-    """The tests of the confirmatory families whose runs have all ended, in Markdown; also what stands ``beside``."""
+def decided(found: pd.DataFrame) -> str:
+    """The tests of the confirmatory families whose runs have all ended, and what stands beside them, in Markdown."""
     parts, tests = [], families.decided(found)
     for name, family in families.FAMILIES.items():
         where = f"records in `data/runs/{family.setting}`, seeds {family.seeds[0]} to {family.seeds[-1]}"
@@ -74,9 +71,8 @@ def decided(found: pd.DataFrame, *, beside: bool = False) -> str:
         if name in tests:
             about = "a verdict is about the answer *yes*, with Holm's correction"
             parts.append(f"**Family {name}, decided** ({about}): {what}, which decides; {where}.")
-            table = family.texts(tests[name], found)
-            parts.append(markdown(table if beside else table[SHORT]))
-        if beside and len(reported := family.report(found)):
+            parts.append(markdown(family.texts(tests[name], found)))
+        if len(reported := family.report(found)):
             parts.append(f"**Family {name}, differences without a test**: {what}; {where}.")
             parts.append(markdown(family.texts(reported, found)))
     return "\n\n".join(parts)
@@ -178,16 +174,11 @@ def notebooks(path: Path) -> str:
     return markdown(pd.DataFrame(table, columns=columns).iloc[:, : 4 if sums[1] else 3])
 
 
-def headlines(found: pd.DataFrame) -> str:
-    """What README shows: the tests that decide, and the main job's table."""
-    return "\n\n".join(filter(None, (decided(found), results(found, HEADLINES))))
-
-
 def everything(folder: Path) -> str:
     """All that docs/RESULTS.md shows: every setting, super-resolution, the pace of training, deployment."""
     found = runs(folder)
     parts = (
-        decided(found, beside=True),
+        decided(found),
         results(found),
         super_resolution(found),
         compared(folder / "affinity_study.jsonl"),
@@ -202,13 +193,12 @@ def everything(folder: Path) -> str:
 def update(page: Path, folder: Path) -> bool:
     """Write the tables between the page's markers; say whether that changed it. ValueError without a whole pair."""
     tables: dict[tuple[str, str], Callable[[], str]] = {
-        (BEGIN, END): lambda: headlines(runs(folder)),
         (ALL_BEGIN, ALL_END): lambda: everything(folder),
         (NOTEBOOKS_BEGIN, NOTEBOOKS_END): lambda: notebooks(folder / "notebooks.jsonl"),
     }
     text = before = page.read_text(encoding="utf-8")
     carried = [pair for pair in tables if pair[0] in before or pair[1] in before]
-    for begin, end in carried or [(BEGIN, END)]:
+    for begin, end in carried or [(ALL_BEGIN, ALL_END)]:
         text = _between(text, begin, end, tables[begin, end], page)
     if text == before:
         return False
@@ -219,7 +209,7 @@ def update(page: Path, folder: Path) -> bool:
 
 def update_all(folder: Path, records: Path) -> list[Path]:
     """Update the pages in ``folder`` that are there and carry markers; give the changed."""
-    begins = BEGIN, ALL_BEGIN, NOTEBOOKS_BEGIN
+    begins = ALL_BEGIN, NOTEBOOKS_BEGIN
     found = [path for name in PAGES if (path := folder / name).is_file()]
     marked = [path for path in found if any(begin in path.read_text(encoding="utf-8") for begin in begins)]
     return [path for path in marked if update(path, records)]

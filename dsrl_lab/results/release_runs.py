@@ -39,13 +39,15 @@ def _finished_records(folder: Path) -> list[Record]:
 def keep(folder: Path, data: Path) -> list[Path]:
     """Copy finished runs below a folder to where the kit commits them, whole networks too if of FA; give the new files.
 
-    Before anything is copied: FileNotFoundError without a finished run, or a run's network.
+    Before anything is copied: FileNotFoundError without a finished run or its network, ValueError for two of a name.
     """
     places: dict[Path, Path] = {}  # new files, and what each is a copy of
     for one in _finished_records(folder):
         first, directory, networks = one.first, one.path.parent, data / "checkpoints"
         name = f"{first['setting']}/{first['row']}_seed{first['seed']}" if "network" in first else first["recipe"]
-        places[data / "runs" / f"{name}.jsonl"] = one.path
+        if (taken := data / "runs" / f"{name}.jsonl") in places:
+            raise ValueError(f"{places[taken]} and {one.path} would both be {taken}; keep one of them")
+        places[taken] = one.path
         if "network" not in first:
             places |= {networks / f"{name}{end}": directory / f"best{end}" for end in (".safetensors", ".json")}
             continue
@@ -127,14 +129,16 @@ def score_again(
 
 def _val_set(first: dict[str, Any], root: Path | None) -> SegmentationDataset:
     train_pictures, val_pictures, *_ = first["pictures"].values()
-    held_out, setting = bool(first["held_out"]), SETTINGS.get(first["setting"])
+    held_out = bool(first["held_out"])
+    setting = SETTINGS[first["setting"]]() if first["setting"] in SETTINGS else None
     recipe = Recipe(
         setting=first["recipe"],
         dataset=first["dataset"],
         network=NetworkConfig.from_json(first["network"]),
         train=TrainConfig.from_json(first["train"]),
         pictures=(train_pictures + held_out * val_pictures, val_pictures),
-        town_per_seed=setting is not None and setting().town_per_seed,
+        picture_size=None if setting is None else setting.picture_size,
+        town_per_seed=setting is not None and setting.town_per_seed,
     )
     _, val_set = open_data(recipe, root, held_out=held_out)
     assert isinstance(val_set, SegmentationDataset)

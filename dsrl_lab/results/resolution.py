@@ -17,8 +17,8 @@ from dsrl_lab.recipes import find_recipe
 from dsrl_lab.results.confirm import compare
 from dsrl_lab.results.figures_runs import all_rows_figure
 from dsrl_lab.results.figures_streets import streets_side_by_side
-from dsrl_lab.results.frames import gains, pick, scores, summary
-from dsrl_lab.results.inference import SUPPORTED
+from dsrl_lab.results.frames import gains, pick, scores
+from dsrl_lab.results.inference import SUPPORTED, estimate
 from dsrl_lab.results.inputs import Inputs, finished_runs, networks_of
 from dsrl_lab.results.tables import ablation_table
 from dsrl_lab.results.writing import write
@@ -73,7 +73,7 @@ def tables(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def sentences(runs: pd.DataFrame, shipped: pd.DataFrame) -> list[str]:
     """What this machine saw, a sentence a test, in the four words of ``inference``, beside the shipped gain."""
     found, macs = compare(runs, TESTS, draws=2000), runs.groupby("row", observed=True)["macs"].first()
-    other = summary(pick(gains(scores(shipped)), split="test"), ("row",), scale=100).set_index("row")["estimate"]
+    values = pick(scores(shipped), split="test")
     gap, said = found.iloc[0], []
     for one in found[found["seeds"] > 0].itertuples():
         brings = f"{NAMES[one.row]} over {NAMES[one.over]}: {one.mean:+.1f} points of mIoU"
@@ -82,7 +82,8 @@ def sentences(runs: pd.DataFrame, shipped: pd.DataFrame) -> list[str]:
             brings += f" for {macs[one.row] / macs[COARSE]:.2f} times the multiply-adds"
             if one.row != FINE and gap.verdict == SUPPORTED:
                 brings += f", {100 * one.mean / gap['mean']:.0f} % of what 90x120 brings"
-            brings += f"; shipped: {other[one.row].show(signed=True)}" if one.row in other else ""
+        theirs = gains(values[values["row"].isin((one.row, one.over))], one.over)["value"]
+        brings += f"; shipped: {estimate(theirs).scaled(100).show(signed=True)}" if len(theirs) else ""
         said.append(f"{brings}. A gain is {one.verdict}: {one.reason}.")
     return said
 

@@ -59,5 +59,6 @@ def _family(first: dict[str, Any]) -> str:
     crops = "scales {:g} to {:g}".format(*train["scale_range"])
     return (
         f"{spelled(first['dataset'])}, {spelled(network['host'])}{f' ({options})' if options else ''}, {start}, "
+        f"{next(iter((first.get('pictures') or {}).values()), '?')} pictures, "
         f"{train['iterations']} iterations of {train['batch_size']}{weights}, {crops}"
     )

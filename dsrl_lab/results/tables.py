@@ -20,26 +20,29 @@ class Column(NamedTuple):
 
 
 COLUMNS = {
-    "mIoU": Column(MIOU),
-    "gain": Column(MIOU, gain=True),
     "mIoU, test": Column(MIOU, split="test"),
     "gain, test": Column(MIOU, gain=True, split="test"),
+    "mIoU": Column(MIOU),
+    "gain": Column(MIOU, gain=True),
     "PCK@0.2": Column("keypoints.pck"),
     "gain in PCK": Column("keypoints.pck", gain=True),
     "PCK@0.1": Column("keypoints.pck_strict"),
+    "thin classes, test": Column("logits.thin_miou", split="test"),
+    "thin outlines (F), test": Column("logits.thin_boundary_f", split="test"),
     "thin classes": Column("logits.thin_miou"),
     "thin outlines (F)": Column("logits.thin_boundary_f"),
     "magnified labels": Column("labels.miou"),
     "SISR PSNR (dB)": Column("super_resolution.psnr", scale=1),
 }
-FIRST = ("seeds", "mIoU", "gain", "mIoU, test", "gain, test", "PCK@0.2", "gain in PCK", "true MACs (M)")
+FIRST = ("seeds", "mIoU, test", "gain, test", "mIoU", "gain", "PCK@0.2", "gain in PCK", "true MACs (M)")
 ORDER = (*FIRST, *(name for name in COLUMNS if name not in FIRST), "parameters (k)", "seconds")
 
 
 def ablation_table(runs: pd.DataFrame, columns: Sequence[str] = ORDER) -> pd.DataFrame:
     """The finished runs of one setting, row by row, as texts; gains are over the baseline, paired by seed.
 
-    Columns are row (its title), seeds, ``COLUMNS`` and costs. ValueError for several settings, or unequal training.
+    Columns are row (its title), seeds, ``COLUMNS`` and costs; those without a split are of val, and thin things of test
+    where it was scored. ValueError for several settings, or unequal training.
 
     Example:
         >>> from dsrl_lab.results.frames import frame
@@ -59,6 +62,7 @@ def ablation_table(runs: pd.DataFrame, columns: Sequence[str] = ORDER) -> pd.Dat
     table["parameters (k)"] = [f"{count / 1e3:.1f}" for count in first["parameters"]]
     table["seconds"] = [f"{seconds:.0f}" for seconds in by_row["seconds"].mean()]
     filled = [name for name in table if (table[name] != "").any()]
+    filled = [name for name in filled if not (name.startswith("thin") and f"{name}, test" in filled)]
     return table[["row", *(name for name in columns if name in filled)]]
 
 
@@ -74,7 +78,7 @@ AFFINITY = {  # of the affinity study: place in a line, factor, digits
 
 
 def affinity_table(lines: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """The affinity study's variants as texts, means over seeds; AUC: are pairs of one class more alike than others?
+    """The affinity study's variants as texts, over seeds, and mIoU over the kit's; AUC: are pairs of one class alike?
 
     Example:
         >>> affinity_table([])["variant"].tolist()
@@ -85,6 +89,10 @@ def affinity_table(lines: Sequence[dict[str, Any]]) -> pd.DataFrame:
     for name, (part, key, factor, digits) in AFFINITY.items():
         values = [[line[part][key] if key else line[part] for line in lines if line["title"] == t] for t in titles]
         table[name] = [estimate(of_seeds).scaled(factor).show(digits=digits) for of_seeds in values]
+    kit = {line["seed"]: line["miou"] for line in lines if line["variant"] == "kit"}
+    paired = [(line["title"], line["miou"] - kit[line["seed"]]) for line in lines if line["seed"] in kit]
+    gained = ([gain for title, gain in paired if title == one] for one in titles)
+    table["gain in mIoU"] = [estimate(of).scaled(100).show(signed=True) if any(of) else "" for of in gained]
     return table
 
 

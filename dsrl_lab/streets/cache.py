@@ -21,7 +21,7 @@ from dsrl_lab.streets.layout import sample_scene
 from dsrl_lab.streets.render import render
 
 Array = NDArray[np.uint8]
-LIMIT = 4 * 2**30  # bytes of all sets together
+LIMIT = 8 * 2**30  # bytes of all sets together
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ class Recipe:
     def identity(self) -> dict[str, Any]:
         """The recipe's part of a record's first line; a resumed run must agree with it."""
         names = ("setting", "row", "title", "dataset", "released", "encoder_weights")
-        plain = {"recipe": self.name} | {name: getattr(self, name) for name in names}
+        plain = {"recipe": self.name, "drawn": self.pictures} | {name: getattr(self, name) for name in names}
         classes = {} if self.classes is None else {"classes": dataclasses.asdict(self.classes)}
         return {**plain, "network": self.network.to_json(), "train": self.train.to_json(), **classes}
 

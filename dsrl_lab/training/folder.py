@@ -14,7 +14,7 @@ import psutil
 from dsrl_lab.training import checkpoint, record
 
 NETWORKS = ("latest.safetensors", "best.safetensors", "deployed.safetensors")
-SAME = ("recipe", "held_out", "dataset", "network", "config", "train", "released", "seed", "classes")  # of a run
+SAME = ("recipe", "held_out", "dataset", "network", "config", "train", "released", "seed", "classes", "drawn")
 
 
 class RunFolder:
@@ -105,8 +105,8 @@ class RunFolder:
 
 
 def _same(before: Any, now: Any) -> bool:
-    """Whether two values agree; a field that one of two tables lacks was not there in its version."""
-    if isinstance(before, dict) and isinstance(now, dict):
+    """Whether two values agree; a field that one table lacks was not there in its version (options of hosts aside)."""
+    if isinstance(before, dict) and isinstance(now, dict) and before.get("host_options") == now.get("host_options"):
         return all(_same(before[name], now[name]) for name in before.keys() & now.keys())
     return bool(before == now)
 

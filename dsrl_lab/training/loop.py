@@ -8,7 +8,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +50,7 @@ def fit(
     resume: bool = False,
     description: dict[str, Any] | None = None,
     fabric: Fabric | None = None,
-) -> Iterator[TrainRecord]:
+) -> Generator[TrainRecord]:
     """Train ``model``, and yield a record every ``config.record_every`` iterations; the last has the final scores.
 
     ``directory`` gets latest.safetensors, from which ``resume`` goes on, and best.safetensors, with ``description`` in
@@ -134,7 +134,7 @@ def train_step(
                 fabric.backward(terms.total / config.accumulate)
             sums.append(LossTerms(*(term.detach() / config.accumulate for term in terms)))
     if config.clip_gradient is not None:
-        fabric.clip_gradients(model, optimizer, max_norm=config.clip_gradient)
+        fabric.clip_gradients(model, optimizer, max_norm=config.clip_gradient, error_if_nonfinite=False)
     optimizer.step()
     return LossTerms(*(torch.stack(values).sum(0) for values in zip(*sums, strict=True)))
 
@@ -187,8 +187,8 @@ class _Run:
         self.sums = self.sums.to(terms.total.device) + torch.stack([term.double() for term in terms])
         self.steps += 1
         self.iteration += 1
-        last = self.iteration == self.config.iterations
-        self.reported = not (last or self.iteration % self.config.record_every == 0)
+        due = (self.config.iterations, self.config.record_every, self.config.evaluate_every)
+        self.reported = all(every == 0 or self.iteration % every for every in due)
 
     def report(self, fabric: Fabric) -> TrainRecord:
         """The record of the steps since the last one, with scores where they are due."""
@@ -274,7 +274,7 @@ def _deferred_interrupt() -> Iterator[None]:
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
         if pressed:
-            raise KeyboardInterrupt
+            raise SystemExit(130)  # not what ``fit`` answers with a checkpoint: the step is not whole
         pressed = True
 
     before: Callable[..., Any] | int | None = signal.signal(signal.SIGINT, handle)

@@ -126,7 +126,7 @@ class SegmentationObjective(DSRLObjective):
 def class_weights_of(dataset: SegmentationDataset, exponent: float) -> Tensor | None:
     """(K,) weights frequency^-exponent of the classes, with a mean of 1 over pixels; None for exponent 0.
 
-    A class that does not occur gets the weight of the rarest that does. No labelled pixel is a ValueError.
+    A class that does not occur counts as the rarest that does, in the mean too. No labelled pixel is a ValueError.
     """
     if exponent == 0:
         return None

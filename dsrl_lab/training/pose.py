@@ -158,23 +158,15 @@ def find_joints(
 
 
 def evaluate_pose(
-    model: DensePredictor,
-    people: PoseDataset,
-    *,
-    input_size: tuple[int, int],
-    upscale_factor: int = 2,
-    flip: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-    fabric: Fabric | None = None,
+    model: DensePredictor, people: PoseDataset, *, input_size: tuple[int, int], **options: Any
 ) -> PoseResult:
-    """Score a pose net on a split, boxes given: PCK, and OKS-AP where people are COCO's; arguments as ``find_joints``.
+    """Score a pose net on a split, boxes given: PCK, and OKS-AP where people are COCO's; options as ``find_joints``.
 
     ValueError for no people, another number of joints than the network's, or heat-maps that are not finite.
     """
     check_outputs(model, people, people.joint_table.num_joints, "joints")
-    options: Any = {"upscale_factor": upscale_factor, "flip": flip, "progress": progress, "fabric": fabric}
     found, scores = find_joints(model, people, input_size=input_size, **options)
-    return _score(found, scores, people, input_size, flip, fabric)
+    return _score(found, scores, people, input_size, options.get("flip", False), options.get("fabric"))
 
 
 def evaluate_mean_pose(

@@ -35,12 +35,10 @@ def hold_out(dataset: SegmentationDataset, *, share: float = 0.25) -> tuple[Part
     sequences: dict[str, list[int]] = {}
     for index, name in enumerate(dataset.names):
         sequences.setdefault(drive_of(name), []).append(index)
-    cuts = [(indices, round(len(indices) * (1 - share))) for indices in sequences.values()]
-    kept = [index for indices, cut in cuts for index in indices[:cut]]
-    held = [index for indices, cut in cuts for index in indices[cut:]]
-    if not held:  # each picture is a sequence of its own
-        cut = min(round(len(kept) * (1 - share)), len(kept) - 1)
-        kept, held = kept[:cut], kept[cut:]
+    held = [index for indices in sequences.values() for index in indices[round(len(indices) * (1 - share)) :]]
+    if len(held) < share * len(dataset) / 2:  # most pictures are a sequence of their own
+        held = list(range(min(round(len(dataset) * (1 - share)), len(dataset) - 1), len(dataset)))
+    kept = sorted(set(range(len(dataset))) - set(held))
     return Part(dataset, f"{dataset.split}, first part", kept), Part(dataset, f"{dataset.split}, held out", held)
 
 
@@ -115,14 +113,18 @@ def check_scoreable(dataset: SegmentationDataset | PoseDataset, size: tuple[int,
     ValueError for an empty split, or a picture of masks smaller than ``size``, which the scores need; it is named.
     """
     check_not_empty(dataset, dataset.split)
+    labelled = False
     for index in range(len(dataset)):
         sample = dataset[index]
         height, width = size if isinstance(sample, PoseSample) else sample.mask.shape
+        labelled |= isinstance(sample, PoseSample) or bool((sample.mask != 255).any())
         if height < size[0] or width < size[1]:
             raise ValueError(
                 f"{sample.name} of {dataset.split} is (H, W) = {(height, width)}, smaller than "
                 f"{tuple(size)}, which its scores need; take it out of the split, or lower train.input_size"
             )
+    if not labelled:
+        raise ValueError(f"expected at least one labelled pixel in {dataset.split}, got none; check the data folder")
 
 
 def find_released(name: str, root: str | Path | None) -> Path:

@@ -108,7 +108,7 @@ affinity_explorer(
     alt="A tree is marked. The baseline's features find the other trees; to those of super-resolution trees and houses are alike",
     guide={
         "Touch": "click a car, the road, the sky; or walk with the arrow keys.",
-        "Look for": "the third map: where do the two networks disagree?",
+        "Look for": "the third map: where do the first two maps disagree?",
         "Ask yourself": "DSRL asks the first map to become like the second. Is that always a good idea?",
     },
 )

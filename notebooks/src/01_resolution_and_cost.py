@@ -16,14 +16,14 @@
 # **Claim.** Resolution is bought with multiply-adds. A small input is cheap, and thin things disappear from it first. Inside a network you can buy
 # resolution back, with atrous convolution or with a decoder. Each has its price.
 #
-# Measured: about 45 seconds of CPU time on one core, 1.0 GB of memory at most. Data: drawn streets. Needs: 00. No internet, no GPU.
+# Measured: about half a minute of CPU time on one core, 1.0 GB of memory at most. Data: drawn streets. Needs: 00. No internet, no GPU.
 
-# %% [markdown] lang="zh" of="1facdcfa"
+# %% [markdown] lang="zh" of="db3284d7"
 # # 01 · 分辨率与开销
 #
 # **主张。** 分辨率是用乘加换来的。输入小，开销就小，而最先消失的是细长物体。在网络内部，可以用空洞卷积或解码器把分辨率买回来，两种办法各有代价。
 #
-# 实测：单核约 45 秒 CPU 时间，内存最多 1.0 GB。数据：合成街景。先修：00。不需要联网，也不需要 GPU。
+# 实测：单核约半分钟 CPU 时间，内存最多 1.0 GB。数据：合成街景。先修：00。不需要联网，也不需要 GPU。
 
 # %% jupyter={"source_hidden": true}
 from dsrl_lab.course.notebook import show_figure, start
@@ -636,14 +636,14 @@ with theme():
 
 # %% [markdown]
 # <details><summary>What do you read in it? Then compare with our reading.</summary>
-# A finer map helps: atrous is clearly above strided, for 4.7 times the multiply-adds. A larger input does as much for 3.7 times. The control without dilation is <b>no worse</b> than
-# atrous. On pictures 48 pixels wide its field of 39 pixels covers most of the scene, so a longer reach brings nothing here. U-Net costs twice as much as atrous and is not
+# A finer map helps: atrous is clearly above strided, for 4.7 times the multiply-adds. A larger input does as much for 3.7 times (not 4: 36 rows do not
+# divide by 16). The control without dilation is <b>no worse</b> than atrous. On pictures 48 pixels wide its field of 39 pixels covers most of the scene, so a longer reach brings nothing here. U-Net costs twice as much as atrous and is not
 # better after 120 steps. No mask shows thin classes yet.
 # </details>
 
-# %% [markdown] lang="zh" of="685a4986"
+# %% [markdown] lang="zh" of="bfbec553"
 # <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
-# 特征图更精细，确实有用：空洞卷积明显高于步幅卷积，乘加次数是后者的 4.7 倍。加大输入，效果相当，只要 3.7 倍。无膨胀的对照<b>并不比</b>空洞卷积<b>差</b>：图像只有 48 像素宽，它 39 像素的感受野已覆盖大半个场景，看得再远也没有用处。U-Net 的开销又是空洞卷积的两倍，120 步之后并不更好。所有掩码都还画不出细长类别。
+# 特征图更精细，确实有用：空洞卷积明显高于步幅卷积，乘加次数是后者的 4.7 倍。加大输入，效果相当，只要 3.7 倍（不是 4 倍：36 行不能被 16 整除）。无膨胀的对照<b>并不比</b>空洞卷积<b>差</b>：图像只有 48 像素宽，它 39 像素的感受野已覆盖大半个场景，看得再远也没有用处。U-Net 的开销又是空洞卷积的两倍，120 步之后并不更好。所有掩码都还画不出细长类别。
 # </details>
 
 # %% [markdown]

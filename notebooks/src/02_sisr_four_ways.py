@@ -16,14 +16,14 @@
 # **Claim.** The four frameworks of super-resolution differ in *where* they enlarge. That place decides what a multiply-add buys. DSRL borrows the
 # cheapest of the four for its SISR branch.
 #
-# Measured: about a minute of CPU time on one core, 1.3 GB of memory at most. Data: photographs that ship with scikit-image; weights that the kit trained on T91. Needs: 00. No internet, no GPU.
+# Measured: about half a minute of CPU time on one core, 1.3 GB of memory at most. Data: photographs that ship with scikit-image; weights that the kit trained on T91. Needs: 00. No internet, no GPU.
 
-# %% [markdown] lang="zh" of="292d18ef"
+# %% [markdown] lang="zh" of="a12c4031"
 # # 02 · 超分辨率的四种做法
 #
 # **主张。** 超分辨率的四种框架，区别在于*在哪里*放大。放大的位置决定了一次乘加能换来什么。DSRL 的 SISR 分支借用了其中开销最小的一种。
 #
-# 实测：单核约一分钟 CPU 时间，内存最多 1.3 GB。数据：scikit-image 自带的照片，以及本套件在 T91 上训练的权重。先修：00。不需要联网，也不需要 GPU。
+# 实测：单核约半分钟 CPU 时间，内存最多 1.3 GB。数据：scikit-image 自带的照片，以及本套件在 T91 上训练的权重。先修：00。不需要联网，也不需要 GPU。
 
 # %% jupyter={"source_hidden": true}
 from dsrl_lab.course.notebook import show_figure, start
@@ -161,18 +161,18 @@ predict("02.gain", None, unit="dB")
 # %% [markdown]
 # ## How it is scored
 #
-# $$\text{PSNR} = 10 \log_{10} \frac{1}{\text{mean}\,(x - y)^2} \quad\text{for values in } [0, 1]$$
+# $$\text{PSNR} = 10 \log_{10} \frac{1}{\text{mean}\,(x - y)^2}$$
 #
-# Half the error is 6 dB more. **SSIM** compares means, spreads and co-variation in small windows; 1 means equal. Both need the original. Neither asks whether the picture looks real.
+# Pixel values lie in [0, 1]. Half the error is 6 dB more. **SSIM** compares means, spreads and co-variation in small windows; 1 means equal. Both need the original. Neither asks whether the picture looks real.
 #
 # The field scores luminance Y alone, without a border of s pixels. So do the tables below. Titles over pictures score RGB to the edge, which gives a lower PSNR.
 
-# %% [markdown] lang="zh" of="4ba291d1"
+# %% [markdown] lang="zh" of="e1161580"
 # ## 怎样评分
 #
-# $$\text{PSNR} = 10 \log_{10} \frac{1}{\text{mean}\,(x - y)^2} \quad\text{for values in } [0, 1]$$
+# $$\text{PSNR} = 10 \log_{10} \frac{1}{\text{mean}\,(x - y)^2}$$
 #
-# 误差减半，PSNR 就高 6 dB。**SSIM** 在小窗口内比较均值、方差和协方差，1 表示完全相同。两者都要有原图才能计算，也都不管图像看上去是否真实。
+# 像素值在 [0, 1] 之间。误差减半，PSNR 就高 6 dB。**SSIM** 在小窗口内比较均值、方差和协方差，1 表示完全相同。两者都要有原图才能计算，也都不管图像看上去是否真实。
 #
 # 论文通常只对亮度 Y 评分，并去掉 s 个像素宽的边框。下面的表格也是如此。图像上方标出的分数则按 RGB 计算，不去边框，所以 PSNR 偏低。
 
@@ -779,7 +779,7 @@ Table(DataFrame(rows, columns=["defect", "ESPCN (dB)", "bicubic (dB)", "gain (dB
 # ## 局限
 #
 # - 一个种子、一份预算、两张留出照片：四种框架在这里的名次只是观察。预算加大，名次会变，实心标记就是例子。
-# - 小图由已知的滤波器生成。真实相机还会带来模糊、移位和压缩，方式却无人知道。
+# - 小图由已知的滤波器生成。真实相机还会带来模糊、移位和压缩。
 # - PSNR 偏爱所有可能图像的平均，而平均是平滑的。输出看上去更锐利的网络，得分往往更低。
 # - 这里训练的 DBPN 很小：T = 2，宽度 16，并带有论文中没有的双三次跳跃连接。
 

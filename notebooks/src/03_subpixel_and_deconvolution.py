@@ -16,14 +16,14 @@
 # **Claim.** Sub-pixel convolution and transposed convolution ("deconvolution") are one operation with its weights laid out in two ways.
 # Checkerboards come from the weights, not from the name. A good start of the weights, ICNR, avoids them.
 #
-# Measured: about 10 seconds of CPU time on one core, 1.5 GB of memory at most. Data: photographs that ship with scikit-image. Needs: 00. No internet, no GPU.
+# Measured: about 8 seconds of CPU time on one core, 1.3 GB of memory at most. Data: photographs that ship with scikit-image. Needs: 00. No internet, no GPU.
 
-# %% [markdown] lang="zh" of="bcea9f99"
+# %% [markdown] lang="zh" of="c5a2d656"
 # # 03 · 亚像素卷积与转置卷积
 #
 # **主张。** 亚像素卷积和转置卷积（“反卷积”）是同一种运算，只是权重的排列方式不同。棋盘效应来自权重，与名称无关。用 ICNR 做初始化，就能避开它。
 #
-# 实测：单核约 10 秒 CPU 时间，内存最多 1.5 GB。数据：scikit-image 自带的照片。先修：00。不需要联网，也不需要 GPU。
+# 实测：单核约 8 秒 CPU 时间，内存最多 1.3 GB。数据：scikit-image 自带的照片。先修：00。不需要联网，也不需要 GPU。
 
 # %% jupyter={"source_hidden": true}
 from dsrl_lab.course.notebook import show_figure, start
@@ -696,10 +696,10 @@ display(
 # %% [markdown]
 # <details><summary>You have guessed? Then open what we read in it.</summary>
 # Sub-pixel and its 6 × 6 twin need exactly the same multiply-adds; they differ by nine biases. "Nearest, then 3 × 3" costs as much and has a quarter of
-# the weights: it works at the large size, four times over the same numbers. Smaller kernels are cheaper: 4 × 4 is even; 3 × 3 is
-# cheaper still, but uneven. Both see fewer input pixels. A Conv2d-only counter sees nothing of the transposed ones.</details>
+# the weights: it works at the large size, four times over the same numbers. Smaller kernels are cheaper: 4 × 4 overlaps
+# evenly; 3 × 3 is cheaper still, but uneven. Both see fewer input pixels. A Conv2d-only counter sees nothing of the transposed ones.</details>
 
-# %% [markdown] lang="zh" of="ac82227c"
+# %% [markdown] lang="zh" of="40dfe8c0"
 # <details><summary>猜过之后再展开，看我们的解读。</summary>
 # 亚像素卷积和与它等价的 6 × 6 转置卷积，乘加次数完全相同，参数只差九个偏置。“最近邻放大，再做 3 × 3 卷积”开销相同，权重只有四分之一：它在大尺寸上计算，同样的数字要算四遍。更小的卷积核开销更低：4 × 4 是均匀的；3 × 3 开销更小，但不均匀。两者看到的输入像素都更少。只认 Conv2d 的计数器，完全看不到转置卷积。</details>
 

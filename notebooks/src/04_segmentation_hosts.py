@@ -16,15 +16,15 @@
 # **Claim.** A segmenter must see far, and still draw small things. Five hosts answer this in five ways. All five keep one contract:
 # an encoder makes maps, a head makes logits of them. DSRL needs no more than that.
 #
-# Measured: about 15 seconds of CPU time on one core, 1.5 GB of memory at most. Data: drawn streets; two small networks that come with the kit
+# Measured: about 10 seconds of CPU time on one core, 1.3 GB of memory at most. Data: drawn streets; two small networks that come with the kit
 # (`data/checkpoints`). Needs: 01, 03. No internet, no GPU.
 
-# %% [markdown] lang="zh" of="302846a5"
+# %% [markdown] lang="zh" of="b910ac1f"
 # # 04 · 五个宿主网络，一个问题
 #
 # **主张。** 分割网络既要看得远，又要画得出细小的东西。五个宿主网络有五种答案，却遵守同一个约定：编码器生成特征图，头再把特征图变成 logits（未归一化得分）。DSRL 需要的也只有这些。
 #
-# 实测：单核约 15 秒 CPU 时间，内存最多 1.5 GB。数据：合成街景，以及本套件自带的两个小网络（`data/checkpoints`）。先修：01、03。不需要联网，也不需要 GPU。
+# 实测：单核约 10 秒 CPU 时间，内存最多 1.3 GB。数据：合成街景，以及本套件自带的两个小网络（`data/checkpoints`）。先修：01、03。不需要联网，也不需要 GPU。
 
 # %%
 from dsrl_lab.course.notebook import show_figure, start
@@ -142,12 +142,12 @@ with theme():
 # ## Predict
 #
 # At 256 × 512, how many times the multiply-adds of ESPNetv2 does PSPNet take (both as published)? And: DABNet's deepest map has stride 8; its blocks
-# have dilations up to 16. How many input pixels, along one axis, can reach one of its outputs? Put numbers in place of `None`.
+# have dilations up to 16. On a picture as large as you like, how many input pixels, along one axis, can reach one of its outputs? Put numbers in place of `None`.
 
-# %% [markdown] lang="zh" of="02fa8360"
+# %% [markdown] lang="zh" of="45db2c92"
 # ## 先猜一猜
 #
-# 输入为 256 × 512 时，PSPNet 的乘加次数是 ESPNetv2 的几倍（二者均按论文配置）？还有：DABNet 最深的特征图步幅为 8，各模块的膨胀率最大为 16。只看一个方向，有多少个输入像素能够影响它的一个输出？把 `None` 换成你猜的数。
+# 输入为 256 × 512 时，PSPNet 的乘加次数是 ESPNetv2 的几倍（二者均按论文配置）？还有：DABNet 最深的特征图步幅为 8，各模块的膨胀率最大为 16。图像要多大有多大：只看一个方向，有多少个输入像素能够影响它的一个输出？把 `None` 换成你猜的数。
 
 # %%
 display(predict("04.pspnet", None, unit="times"), predict("04.reach", None, unit="pixels"))
@@ -408,10 +408,10 @@ hint("04.2") + solution("04.2")
 # ## Third answer: average (PSPNet)
 #
 # Averages over 1, 2, 3 and 6 bins per side are put beside the map. Look at a street through such bins: "bright above,
-# dark below, something red on the left". That cannot draw an outline, but it knows where sky belongs. Half a picture has the same bins, so this
+# dark below, something red on the left". That cannot draw an outline, but it knows where sky belongs. A picture of half the size has as many bins, so this
 # idea does not mind DSRL's small input. The fine encoder at stride 8 is what costs.
 
-# %% [markdown] lang="zh" of="124a95ee"
+# %% [markdown] lang="zh" of="2bee86b8"
 # ## 答案三：求平均（PSPNet）
 #
 # 把每条边分成 1、2、3、6 格，求出每格的平均值，与特征图拼接在一起。透过这样的格子看街景，只剩下“上面亮，下面暗，左边有点红”。这样画不出轮廓，却知道天空该在哪里。图像小了一半，格子还是那么多，所以这个办法不怕 DSRL 的小输入。开销大的是步幅 8 上的精细编码器。

@@ -16,15 +16,15 @@
 # **Claim.** A few layers after the decoder give a host a mask larger than its input. They are not free, whatever a counter reports. And how they *start*
 # decides whether a trained host survives them.
 #
-# Measured: about 55 seconds of CPU time on one core, 1.2 GB of memory at most. Data: drawn streets; starts from the kit's trained TinyNet
+# Measured: about half a minute of CPU time on one core, 1.2 GB of memory at most. Data: drawn streets; starts from the kit's trained TinyNet
 # (`data/checkpoints/streets_tinynet`). Needs: 03, 04. No internet, no GPU.
 
-# %% [markdown] lang="zh" of="2a814b3d"
+# %% [markdown] lang="zh" of="f69e7a93"
 # # 05 · SSSR 头
 #
 # **主张。** 在解码器之后加几层，宿主网络输出的掩码就能比输入更大。不管计数器报告什么，这几层都有开销。而它们*从哪里起步*，决定训练好的宿主网络能不能保住原有的水平。
 #
-# 实测：单核约 55 秒 CPU 时间，内存最多 1.2 GB。数据：合成街景；从本套件训练好的 TinyNet（`data/checkpoints/streets_tinynet`）出发。先修：03、04。不需要联网，也不需要 GPU。
+# 实测：单核约半分钟 CPU 时间，内存最多 1.2 GB。数据：合成街景；从本套件训练好的 TinyNet（`data/checkpoints/streets_tinynet`）出发。先修：03、04。不需要联网，也不需要 GPU。
 
 # %%
 from dsrl_lab.course.notebook import show_figure, start
@@ -532,10 +532,10 @@ hint("05.5") + solution("05.5")
 # ## Train in front of you
 #
 # Three heads, one of them from two starts, each on a fresh copy of the trained host: 20 steps of 8 pictures, two seeds. Host and head learn
-# together. The bilinear head is the **negative control**: it has nothing to learn with. What it gains, the further steps gain. All eight runs take about
+# together. The bilinear head is the **negative control**: it has nothing to learn with. Whatever it gains comes from the extra steps alone. All eight runs take about
 # half a minute; a line appears as each one ends. Which one do you expect to win?
 
-# %% [markdown] lang="zh" of="c328028f"
+# %% [markdown] lang="zh" of="308f853f"
 # ## 当场训练
 #
 # 三种头（其中一种有两种起步方式）各配一份训练好的宿主网络：20 步，每步 8 张图像，两个种子。宿主网络与头一起学习。双线性头是**阴性对照**：它没有可以学习的权重，它的增益只能来自多训练的这几步。八次训练共约半分钟，每结束一次输出一行。你预计谁会赢？
@@ -620,13 +620,13 @@ with theme():
     show_figure(figure, alt=about)
 
 # %% [markdown]
-# A random deconvolution throws the trained host away and uses its steps to win back what was known. The bilinear start stays near the host. The zero
-# residual costs nothing. But the control keeps up with sub-pixel: a start protects; it does not gain.
+# A random deconvolution throws the trained host away and uses its steps to win back what was known. The bilinear start stays near the host. The
+# residual that starts at zero loses no points. But the control keeps up with sub-pixel: a start protects; it does not gain.
 #
 # Why does the bilinear *start* begin below bilinear enlargement? Corners (04): two blocks shift by 1.5 output pixels in all. If that is the reason,
 # *plain* logits, shifted as far, must score the same.
 
-# %% [markdown] lang="zh" of="9ac71fc5"
+# %% [markdown] lang="zh" of="f59331d7"
 # 随机起步的反卷积毁掉了训练好的宿主网络，后面的训练都用来把本来就会的重新学回来。双线性起步保持在宿主网络附近。零残差的起步毫无损失。但是对照与亚像素头不相上下：好的起步只起保护作用，并不带来增益。
 #
 # 双线性*起步*为什么一开始比双线性放大还低？因为角点（04）：两个模块合起来偏移 1.5 个输出像素。如果原因真在这里，那么*普通*的 logits 偏移同样的距离，得分也应当相同。
@@ -670,14 +670,14 @@ Table(found.rename(columns={"adds": "what is added"})[columns], caption)
 
 # %% [markdown]
 # *Undecided*: the interval holds 0. New seeds on CamVid's *test* pictures did not confirm the control's gain: finer labels with BatchNorm -0.69 points (-1.34 to
-# +0.04); see "The tests that decide" in 08.
+# +0.04); see "Family C, differences without a test" in `docs/RESULTS.md`.
 #
 # ## Where the two differ
 #
 # Baseline and SSSR on one scene, pixel by pixel. Guess first: where will the pixels lie that SSSR wins, and where those that it loses?
 
-# %% [markdown] lang="zh" of="73d21b1a"
-# *未定*：区间包含 0。要么需要更多种子，要么增益太小，看不出来。完整的各行结果见笔记本 08。
+# %% [markdown] lang="zh" of="eb63a815"
+# *未定*：区间包含 0。换用新的种子、在 CamVid 的*测试*图像上，对照的增益没有得到证实：更细的标签加 BatchNorm 为 -0.69 个百分点（-1.34 至 +0.04）；见 `docs/RESULTS.md` 中 C 组未作检验的差别。
 #
 # ## 两者差在哪里
 #
@@ -706,15 +706,16 @@ segmentation_compare(
 # %% [markdown]
 # ## Compare like with like
 #
-# The released evaluation takes the argmax at the network's own output size and magnifies *labels*: ×4 for the baseline, ×2 for DSRL. Some of a gain can then be finer stairs.
+# The released evaluation takes the argmax at the network's own output size and magnifies *labels*: from an input of 256 × 512 to Cityscapes' 1024 × 2048, that is ×4 for
+# the baseline and ×2 for DSRL. Some of a gain can then be finer stairs.
 #
 # ### Exercise 05.6 · a fair prediction
 # *Easy · useful · 5 minutes.* Scores first, decision last.
 
-# %% [markdown] lang="zh" of="b6e7da83"
+# %% [markdown] lang="zh" of="422c9952"
 # ## 拿可比的来比
 #
-# 作者发布的评估代码在网络自己的输出尺寸上取 argmax，再放大*标签*：基线 ×4，DSRL ×2。于是，一部分增益可能只是因为阶梯更细。
+# 作者发布的评估代码在网络自己的输出尺寸上取 argmax，再放大*标签*：输入为 256 × 512，要放大到 Cityscapes 的 1024 × 2048，即基线 ×4，DSRL ×2。于是，一部分增益可能只是因为阶梯更细。
 #
 # ### 练习 05.6 · 公平的预测
 # *简单 · 建议做 · 5 分钟。* 先处理得分，最后再作决定。
@@ -812,17 +813,17 @@ Table([{"defect": DEFECT, "reported": reported, "with its control": control}], "
 # - Finer is not better: the host's own grid was never the limit here.
 # - A head that a counter overlooks can nearly double a light host.
 # - A start protects a trained host; it does not gain.
-# - The control is the row to beat. On one clip, finer labels and BatchNorm seemed to gain 1.4 points without a head; on the test pictures that was gone (08).
+# - The control is the row to beat. On one clip, finer labels and BatchNorm seemed to gain 1.4 points without a head; on the test pictures that was gone (`docs/RESULTS.md`).
 #
 # If DSRL gains, it gains through better *features*: SISR and affinity (06, 07).
 
-# %% [markdown] lang="zh" of="f9251a16"
+# %% [markdown] lang="zh" of="87ba2aca"
 # ## 学到了什么
 #
 # - 更精细不等于更好：在这里，宿主网络自己的网格从来不是瓶颈。
 # - 计数器漏掉的一个头，可以使轻量宿主网络的开销几乎翻倍。
 # - 好的起步能保护训练好的宿主网络，但不带来增益。
-# - 真正要超过的，是对照那一行。在一段视频上，不加头，更精细的标签加上 BatchNorm 似乎就有 1.4 个百分点的增益；在测试图像上，它消失了（08）。
+# - 真正要超过的，是对照那一行。在一段视频上，不加头，更精细的标签加上 BatchNorm 似乎就有 1.4 个百分点的增益；在测试图像上，它消失了（`docs/RESULTS.md`）。
 #
 # 如果 DSRL 有增益，那要靠更好的*特征*：SISR 和特征亲和（06、07）。
 

@@ -16,15 +16,15 @@
 # **Claim.** Feature affinity never asks two networks for the same features. It asks them to agree on *which pixels look
 # alike*. It copies that answer from the teacher, right or wrong.
 #
-# Measured: about 15 seconds of CPU time on one core, 1.2 GB of memory at most. Data: drawn streets and photographs that come with scikit-image.
+# Measured: about 10 seconds of CPU time on one core, 1.1 GB of memory at most. Data: drawn streets and photographs that come with scikit-image.
 # Needs: 00. No internet, no GPU.
 
-# %% [markdown] lang="zh" of="ffc400d5"
+# %% [markdown] lang="zh" of="95a7e8a1"
 # # 06 · 特征亲和
 #
 # **主张。** 特征亲和从不要求两个网络给出相同的特征，只要求它们在*哪些像素彼此相似*这一点上看法一致。教师的答案无论对错，都会被照搬过来。
 #
-# 实测：单核约 15 秒 CPU 时间，内存最多 1.2 GB。数据：合成街景，以及 scikit-image 自带的照片。
+# 实测：单核约 10 秒 CPU 时间，内存最多 1.1 GB。数据：合成街景，以及 scikit-image 自带的照片。
 # 先修：00。不需要联网，也不需要 GPU。
 
 # %%
@@ -147,9 +147,9 @@ display(predict("06.memory", None, unit="MiB"), predict("06.untrained", None))
 # ## Ask one pixel of a cat
 #
 # Take one position, compare its features with those of all others, and show the answers as a picture. Here the
-# features are the colour, counted from the picture's mean. Bright means "looks like me". Each map is one **row** of the affinity matrix S.
+# features are the colour, measured from the picture's mean. Bright means "looks like me". Each map is one **row** of the affinity matrix S.
 
-# %% [markdown] lang="zh" of="e24a2876"
+# %% [markdown] lang="zh" of="31bbf84c"
 # ## 问问猫身上的一个像素
 #
 # 取一个位置，把它的特征与所有其他位置的特征比较，再把答案画成图。这里的特征就是颜色，以整张图的均值为零点。越亮表示“越像我”。每张这样的图都是亲和矩阵 S 的一**行**。
@@ -488,23 +488,27 @@ affinity_explorer(
 
 # %%
 study = affinity_table(record.read(lab.root / "data" / "runs" / "affinity_study.jsonl"))
-names = ["variant", "AUC, segmentation", "AUC, SISR", "AUC, host's features", "effective rank", "mIoU"]
+names = ["variant", "AUC, segmentation", "AUC, SISR", "AUC, host's features", "mean affinity", "effective rank", "mIoU"]
 Table(study[names], "What feature affinity compares, three seeds, held-out scenes; exploratory")
 
 # %% [markdown]
 # <details><summary>What do you read in it? Then compare with our reading.</summary>
-# With the transform, matrices tell classes apart less well than the decoder's features, in each seed (0.85 against 0.94, but ± 0.12). <b>Without it</b>
-# they keep it (0.935): hence our network. Class maps do as well; SISR knows none. mIoU hardly moves.</details>
-#
+# With the transform, matrices tell classes apart less well than the decoder's features (0.85 ± 0.12 against 0.94). <b>Without it</b> they do as well (0.935):
+# hence our network. The last row is the control. Where FA weighs nothing, the host knows the classes all the same (0.941); SISR does not (0.726 against
+# 0.922). So the classes pass from the segmenter to SISR, not back. mIoU is the same with and without the transform (42.9); other SISR branches have more
+# (44.6, 44.8: exploratory).</details>
+
+# %% [markdown] lang="zh" of="f5e2960f"
+# <details><summary>你从表中读出了什么？想好再与我们的解读对照。</summary>
+# 有特征变换时，矩阵区分类别的能力不如解码器自身的特征（0.85 ± 0.12 对 0.94）。<b>没有特征变换</b>时，两者相当（0.935）：上面的网络就是这样选出来的。最后一行是对照：FA 权重为零时，宿主网络照样知道类别（0.941），SISR 却不知道（0.726，有 FA 时为 0.922）。可见类别信息从分割网络传给了 SISR，而不是反过来。有没有特征变换，mIoU 都一样（42.9）；其他 SISR 分支更高（44.6、44.8，探索性）。</details>
+
+# %% [markdown]
 # ## What feature affinity asks for
 #
 # Let it act alone, on the untrained features as free numbers. Three teachers: colour, the true classes (the best there is), and colour with its
 # positions **shuffled** (the negative control).
 
-# %% [markdown] lang="zh" of="8fd5426a"
-# <details><summary>你从表中读出了什么？想好再与我们的解读对照。</summary>
-# 有特征变换时，三个种子中的每一个，矩阵区分类别的能力都不如解码器自身的特征（0.85 对 0.94，但区间为 ± 0.12）。<b>没有特征变换</b>，矩阵便保留了特征所知道的（0.935）：上面的网络就是这样选出来的。类别图也一样好，但 SISR 对类别根本没有判断。mIoU 几乎不变。</details>
-#
+# %% [markdown] lang="zh" of="97552a77"
 # ## 特征亲和要求什么
 #
 # 让它单独起作用：把未经训练的特征当作可以自由改变的数。三个教师：颜色、真实类别（最理想的教师），以及**打乱位置**的颜色（阴性对照）。
@@ -583,7 +587,7 @@ with theme():
 # %% [markdown] lang="zh" of="efdcb9d1"
 # 亲和就是照搬。知道类别的教师，让特征近乎完美；颜色只能把特征带到颜色自身的水平；打乱位置的教师，则毁掉了原有的一切。所以关键在于：对*当前任务*，SISR 的特征是否比分割网络懂得更多。
 #
-# **论文与本项目对照。** 论文报告，在 ESPNetv2 上，FA 给 mIoU 带来的增益为 +2.6 个百分点（表 1，56.9 → 59.5）[P]。我们这里只是不经训练得到的 AUC，两者无法比较（笔记本 08 会作比较）。
+# **论文与本项目对照。** 论文报告，在 ESPNetv2 上，FA 给 mIoU 带来的增益为 +2.6 个百分点（表 1，56.9 → 59.5）[P]。我们这里只是不经训练得到的 AUC；笔记本 08 会作比较。
 #
 # ## 动手试试
 #

@@ -16,15 +16,15 @@
 # **Claim.** Three losses train one network, and two of them are left behind. Cut SISR and FA off after the last step: what remains gives
 # the same logits bit for bit, for fewer multiply-adds.
 #
-# Measured: about 100 seconds of CPU time on one core, 1.2 GB of memory at most. Data: drawn streets, made on the spot.
+# Measured: about a minute of CPU time on one core, 1.1 GB of memory at most. Data: drawn streets, made on the spot.
 # Needs: 05 and 06. No internet, no GPU.
 
-# %% [markdown] lang="zh" of="ead4b6f2"
+# %% [markdown] lang="zh" of="fa43738b"
 # # 07 · 训练完整的目标函数
 #
 # **主张。** 三个损失共同训练一个网络，其中两个用完即弃。训练结束后去掉 SISR 和 FA，剩下的网络给出逐位相同的 logits（未归一化得分），乘加次数却更少。
 #
-# 实测：单核约 100 秒 CPU 时间，内存最多 1.2 GB。数据：当场绘制的合成街景。
+# 实测：单核约一分钟 CPU 时间，内存最多 1.1 GB。数据：当场绘制的合成街景。
 # 先修：05 和 06。不需要联网，也不需要 GPU。
 
 # %%
@@ -126,14 +126,12 @@ TEXTS |= {"1 · FA": "feature affinity\nS_seg, S_sr", "picture": "low-resolution
 
 
 def draw_arrows(ax: object, start: str, end: str) -> None:
-    """A grey arrow forward, and one back for each loss whose gradient takes this way."""
+    """A grey arrow forward, and below it one back for each loss whose gradient takes this way."""
     (x0, y0), (x1, y1) = PLACES[start], PLACES[end]
-    x0, x1 = x0 + 0.82, x1 - 0.82
-    side = torch.tensor([y1 - y0, x0 - x1]) / torch.tensor([y1 - y0, x0 - x1]).norm()
     back = [n for n in COLORS if start in PARTS and (n == end or (end in PARTS and arrows[n][end].any()))]
     for place, color in enumerate((GREY, *(COLORS[name] for name in back))):
-        dx, dy = (0.13 * place * side).tolist()
-        ends = ((x0 + dx, y0 + dy), (x1 + dx, y1 + dy))[:: 1 if place else -1]
+        dy = 0.17 * (len(back) / 2 - place)
+        ends = ((x0 + 0.82, y0 + dy), (x1 - 0.82, y1 + dy))[:: 1 if place else -1]
         style = {"arrowstyle": "-|>", "color": color, "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
         ax.annotate("", *ends, arrowprops=style)
 
@@ -323,10 +321,10 @@ Table({"output": list(given), "largest difference": apart}, "By hand against DSR
 # ## Build it: one training step
 #
 # *Hard · essential · 20 minutes.* Three losses, one sum, one gradient, one step of SGD with momentum 0.9. Weight decay acts
-# on matrices only (`p.ndim > 1`). The learning rate is poly: the start times (1 − i/n) to the power 0.9. Then five of your steps are held
-# against five steps of the kit's loop. `normalise` is for both pictures of the SISR loss.
+# on matrices only (`p.ndim > 1`). The learning rate is poly: the start times (1 − i/n) to the power 0.9. Then five of your steps are compared
+# with five steps of the kit's loop. `normalise` is for both pictures of the SISR loss.
 
-# %% [markdown] lang="zh" of="54d87e2d"
+# %% [markdown] lang="zh" of="aa3bacd2"
 # ## 自己写：一步训练
 #
 # *较难 · 本章核心 · 20 分钟。* 三个损失相加，求一次梯度，用动量为 0.9 的 SGD 走一步。权重衰减只作用于矩阵（`p.ndim > 1`）。学习率按多项式下降：初始值乘以 (1 − i/n) 的 0.9 次方。写完之后，你的五步会与本套件训练循环的五步逐一对照。SISR 损失中的两张图像都要先经过 `normalise`。
@@ -570,14 +568,14 @@ Table(lines, "Pull on the encoder, and its cosine with the main task's, on one b
 # ## Stop, and go on bit for bit
 #
 # A run that stops and resumes should be the *same* run. The monitor shows the seam: earlier records in grey. All that a step draws
-# follows from the seed and the step's number. So weights, momentum and that number must be kept, no more. This run takes half a minute.
+# follows from the seed and the step's number. So weights, momentum and that number must be kept, no more. This run takes half a minute to a minute.
 
-# %% [markdown] lang="zh" of="9049086a"
+# %% [markdown] lang="zh" of="55687d2e"
 # SISR 的拉力起初最大，随着重建的图像越来越准而减弱。它的余弦在训练前后都略小于 0：在这个批上，它与主任务几乎正交，稍有抵触。
 #
 # ## 停下来再继续，结果逐位相同
 #
-# 中断后继续的训练，应当与一口气跑完的是*同一次*训练。监视器会显示接缝：先前的记录画成灰色。一步训练中抽取的所有随机数都由种子和步号决定，所以只需保存权重、动量和步号，别的都不用。这次训练需要半分钟。
+# 中断后继续的训练，应当与一口气跑完的是*同一次*训练。监视器会显示接缝：先前的记录画成灰色。一步训练中抽取的所有随机数都由种子和步号决定，所以只需保存权重、动量和步号，别的都不用。这次训练需要半分钟到一分钟。
 
 # %%
 watched = build_dsrl(recipes["dsrl"].network)
@@ -737,7 +735,7 @@ reveal("07.left_behind", 100 * (1 - counted[1].macs / counted[2].macs), unit="%"
 def deployed_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """What a deployed network keeps of a DSRL network's tensors.
 
-    The names are those that it has alone. A DSRL network owns ``task_model`` (host and
+    The names are those that ``task_model`` has when it is built by itself. A DSRL network owns ``task_model`` (host and
     SSSR head), ``sisr_head`` and ``transform``; ``task_model`` alone is deployed, and
     loads its tensors strictly: nothing missing, nothing left over.
 
@@ -800,13 +798,13 @@ with theme():
 # Symptoms to recognise: parameters that are equal before and after a step, and a SISR error that stays high. FA falls in the control as well:
 # two maps can be made alike whatever they show.
 #
-# **Paper against ours.** The paper reports 54.5 → 59.5 % mIoU for ESPNetv2 at 256 × 512 on Cityscapes [P]. Ours is one seed and two
-# minutes of drawn streets. It shows *how* the whole is trained. *Whether* it gains is the question of notebook 08.
+# **Paper against ours.** The paper reports 54.5 → 59.5 % mIoU for ESPNetv2 at 256 × 512 on Cityscapes [P]. Ours is one seed and
+# 120 steps on drawn streets. It shows *how* the whole is trained. *Whether* it gains is the question of notebook 08.
 
-# %% [markdown] lang="zh" of="083c7103"
+# %% [markdown] lang="zh" of="831a6b37"
 # 要认得的症状：一步训练前后，参数完全没变；SISR 误差居高不下。FA 在对照中也会下降：无论内容是什么，两张特征图总可以变得相像。
 #
-# **论文与本项目对照。** 论文报告，在 Cityscapes 上输入为 256 × 512 时，ESPNetv2 的 mIoU 从 54.5 % 升到 59.5 % [P]。我们这里只有一个种子，用合成街景训练了两分钟。它展示的是整套方法*如何*训练；*有没有*增益，要到笔记本 08 才回答。
+# **论文与本项目对照。** 论文报告，在 Cityscapes 上输入为 256 × 512 时，ESPNetv2 的 mIoU 从 54.5 % 升到 59.5 % [P]。我们这里只有一个种子，在合成街景上训练了 120 步。它展示的是整套方法*如何*训练；*有没有*增益，要到笔记本 08 才回答。
 
 # %% [markdown]
 # ## Try it: your own network behind DSRL

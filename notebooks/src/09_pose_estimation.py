@@ -16,15 +16,15 @@
 # **Claim.** DSRL needs two things of a task: a dense output and a loss. Hand it a pose network, and heat-maps take the place of masks. No line of
 # `dsrl_lab/dsrl.py` changes.
 #
-# Measured: about 20 seconds of CPU time on one core, 1.0 GB of memory. Data: people of the drawn streets, made on the spot; two committed
+# Measured: about 12 seconds of CPU time on one core, 1.0 GB of memory. Data: people of the drawn streets, made on the spot; two committed
 # networks; records for real people (Leeds Sports Pose). Needs: 05 for SSSR, 06 for affinity. No internet, no GPU.
 
-# %% [markdown] lang="zh" of="3686e311"
+# %% [markdown] lang="zh" of="37f53301"
 # # 09 · 姿态估计
 #
 # **主张。** DSRL 对任务只有两点要求：稠密的输出和一个损失函数。把姿态网络交给它，热图就取代了掩码，`dsrl_lab/dsrl.py` 一行都不用改。
 #
-# 实测：单核约 20 秒 CPU 时间，内存 1.0 GB。数据：合成街景中的行人，当场绘制；两个随仓库提供的网络；真人数据（Leeds Sports Pose）上的实验记录。先修：05（SSSR）、06（特征亲和）。不需要联网，也不需要 GPU。
+# 实测：单核约 12 秒 CPU 时间，内存 1.0 GB。数据：合成街景中的行人，当场绘制；两个随仓库提供的网络；真人数据（Leeds Sports Pose）上的实验记录。先修：05（SSSR）、06（特征亲和）。不需要联网，也不需要 GPU。
 
 # %%
 from dsrl_lab.course.notebook import show_figure, start
@@ -399,9 +399,9 @@ Table(
 
 # %% [markdown]
 # A joint loss near 1 is what a blank answer costs. Below it, the network knows something. SISR falls fastest: a smooth picture is easy. One encoder of eight
-# channels serves both wishes from the first step on. Remember that when the scores come.
+# channels serves both tasks from the first step on. Remember that when the scores come.
 
-# %% [markdown] lang="zh" of="9baba1f7"
+# %% [markdown] lang="zh" of="f3258bde"
 # 关节点损失接近 1，就相当于交了白卷；低于 1，网络才算学到了东西。SISR 降得最快，因为平滑的图像很容易画出来。从第一步起，一个只有八个通道的编码器就要同时满足两个要求。看到后面的分数时，请记住这一点。
 
 # %% [markdown]
@@ -453,12 +453,12 @@ hint("09.3") + solution("09.3")
 # ## The picture to take along
 #
 # Two committed networks, baseline and DSRL, trained on 300 drawn people. Two negative controls: the **mean pose**, which never looks at
-# the picture, and an **untrained** network. The baseline's **ceiling** is a perfect 12×12 heat-map; DSRL's, 24×24, is higher.
+# the picture, and an **untrained** network. The baseline's **ceiling** is a perfect 12×12 heat-map; DSRL's, 24×24, is higher at strict tolerances.
 
-# %% [markdown] lang="zh" of="576dfdb1"
+# %% [markdown] lang="zh" of="76400f50"
 # ## 带走这张图
 #
-# 两个随仓库提供的网络：基线和 DSRL，都在 300 个合成人物上训练。两个阴性对照：从不看图像的**平均姿态**，和一个**未经训练**的网络。基线的**上限**是一张完美的 12×12 热图；DSRL 的是 24×24，更高。
+# 两个随仓库提供的网络：基线和 DSRL，都在 300 个合成人物上训练。两个阴性对照：从不看图像的**平均姿态**，和一个**未经训练**的网络。基线的**上限**是一张完美的 12×12 热图；DSRL 的是 24×24，在严格的容差下更高。
 
 # %% jupyter={"source_hidden": true}
 own = torch.stack([val[index].joints for index in range(len(val))])  # pixels of each person's own picture
@@ -513,11 +513,11 @@ with theme():
     show_figure(figure, alt="Skeletons found by two networks and the mean pose, and PCK against the tolerance for all")
 
 # %% [markdown]
-# Read it from the bottom. How far is a trained network above the *mean pose*? That is what it sees; the rest is posture. With one seed and 24
-# people, a gap of a few points is an observation, not evidence: one joint of one person is 0.3 points.
+# Begin with the controls. How far is each trained network above the *mean pose*? That is what it sees; the rest is posture. At `PCK@0.1` DSRL is below
+# it. With one seed and 24 people, a gap of a few points is an observation, not evidence: one joint of one person is 0.3 points.
 
-# %% [markdown] lang="zh" of="ee9b140a"
-# 从下往上看。训练过的网络比*平均姿态*高出多少，就是它真正看到了多少；其余的靠站姿就能猜到。只有一个种子、24 个人，几个百分点的差距只是观察，不是证据：一个人的一个关节点就值 0.3 个百分点。
+# %% [markdown] lang="zh" of="62e0108d"
+# 先看对照。训练过的网络各比*平均姿态*高出多少，就是它真正看到了多少；其余的靠站姿就能猜到。按 `PCK@0.1`，DSRL 还不如平均姿态。只有一个种子、24 个人，几个百分点的差距只是观察，不是证据：一个人的一个关节点就值 0.3 个百分点。
 
 # %% [markdown]
 # ## Real people
@@ -606,7 +606,7 @@ print(f"{DEFECT}: PCK@0.2 {score(to_pictures(spots)):.1f} %, mean shift x {shift
 
 # %% jupyter={"source_hidden": true}
 with theme():
-    figure = new_figure(7, 3.9)
+    figure = new_figure(7, 4.4)
     for ax, name in zip(figure.subplots(1, 2), ("none", DEFECT), strict=True):
         maps = WRONG[name]()
         spots = decode_heatmaps(maps, HIGH).joints

@@ -16,15 +16,15 @@
 # **Claim.** The paper's experiment can be planned before a GPU is rented, to a factor of three. The costs that its authors state [A] come out
 # only if transposed convolutions are left out: nearly half of what is computed.
 #
-# Measured: about half a minute of CPU time on one core, 1.0 GB of memory. Data: none; Cityscapes needs an account of your own. Needs: 05 for the SSSR head, 06
+# Measured: about 17 seconds of CPU time on one core, 0.9 GB of memory. Data: none; Cityscapes needs an account of your own. Needs: 05 for the SSSR head, 06
 # for affinity. No internet, no GPU: this notebook plans, it does not rent.
 
-# %% [markdown] lang="zh" of="bc8d636f"
+# %% [markdown] lang="zh" of="4e78d6eb"
 # # 10 · 全规模实验（附录）
 #
 # **主张。** 租用 GPU 之前就能规划论文的实验，误差在三倍以内。作者给出的开销数字 [A]，只有漏掉转置卷积才能得到：漏掉的将近一半。
 #
-# 实测：单核约半分钟 CPU 时间，内存 1.0 GB。数据：无；Cityscapes 需要自己的账户。先修：05（SSSR 头）、06（特征亲和）。不需要联网，也不需要 GPU：本笔记本只做规划，不租机器。
+# 实测：单核约 17 秒 CPU 时间，内存 0.9 GB。数据：无；Cityscapes 需要自己的账户。先修：05（SSSR 头）、06（特征亲和）。不需要联网，也不需要 GPU：本笔记本只做规划，不租机器。
 
 # %%
 from dsrl_lab.course.notebook import show_figure, start
@@ -373,12 +373,12 @@ with theme():
     show_figure(figure, alt="Hours for the network, for reading files and for feature affinity at three input sizes")
 
 # %% [markdown]
-# At 256×512 ESPNetv2 is so cheap that an A100 waits for PNG files, unless a quarter of the free memory holds all pictures (25 GB). What else helps:
+# At 256×512 ESPNetv2 is so cheap that an A100 waits for PNG files, unless all pictures (25 GB) fit into a quarter of the free memory. What else helps:
 # more cores for each GPU, or copies at half size. At 512×1024 it waits for **FA**. What helps: `train.affinity_precision=bfloat16` (tensor cores; planned at half of their peak, not yet measured),
 # `train.affinity_positions=4096` (a sample, an unbiased estimate), or a coarser grid (`network.affinity_stride=16`: a sixteenth of the pairs; that is
 # another experiment). `dsrl-lab cost --plan` shows the hours of the first two.
 
-# %% [markdown] lang="zh" of="6fbee952"
+# %% [markdown] lang="zh" of="f547457a"
 # 在 256×512 上，ESPNetv2 的计算量太小，A100 要等 PNG 文件，除非空闲内存的四分之一放得下全部图像（25 GB）。其他对策：每块 GPU 配更多 CPU 核心，或者事先存一份边长减半的副本。在 512×1024 上，它等的是 **FA**。对策：`train.affinity_precision=bfloat16`（使用张量核心；规划时按其峰值的一半计，尚未实测），`train.affinity_positions=4096`（抽样，是无偏估计），或者更粗的网格（`network.affinity_stride=16`：位置对只有十六分之一，但那已是另一个实验）。`dsrl-lab cost --plan` 会显示前两种做法需要的小时数。
 
 # %% [markdown]

@@ -103,7 +103,8 @@ def kept(folder: Path) -> Door:
 def options(_: Path) -> Door:
     """What ``dsrl-lab train --set`` does, up to a network without weights."""
     recipe = find_recipe("streets_tinynet_dsrl")
-    configs = {"train": recipe.train.to_json(), "network": recipe.network.to_json() | {"host_options": {"width": 0.25}}}
+    train = {name: value for name, value in recipe.train.to_json().items() if name != "seed"}  # that is --seed
+    configs = {"train": train, "network": recipe.network.to_json() | {"host_options": {"width": 0.25}}}
     lines = [f"{part}.{name}={json.dumps(value)}" for part, values in configs.items() for name, value in values.items()]
 
     def read(place: Path, name: str) -> object:

@@ -43,11 +43,11 @@ def assert_agree(actual: Tensor, expected: Tensor) -> None:
 )
 def test_torch_export_agrees(name: str) -> None:
     model = with_statistics(SEGMENTATION[name](5, **({"encoder": SMALL[name]} if name in SMALL else {})))
-    image = torch.randn(1, 3, 65, 91)
-    program = torch.export.export(model, (image,))
-    other = torch.randn(1, 3, 65, 91)
-    with torch.inference_mode():
-        assert_agree(program.module()(other), model(other))
+    program = torch.export.export(model, (torch.randn(2, 3, 65, 91),), dynamic_shapes=({0: torch.export.Dim("N")},))
+    for pictures in (1, 3):
+        other = torch.randn(pictures, 3, 65, 91)
+        with torch.inference_mode():
+            assert_agree(program.module()(other), model(other))
 
 
 @pytest.mark.slow

@@ -116,6 +116,17 @@ def test_the_same_score_for_less_may_fall_short_by_half_a_point(tmp_path: Path) 
     assert finding.verdict == SUPPORTED and "lies above -0.5" in finding.reason
 
 
+def test_the_families_of_the_design_are_left_to_it(tmp_path: Path) -> None:
+    for row in ("baseline", "depthwise", "depthwise_figure4"):
+        for seed in (6, 7):
+            lines = record_lines(f"camvid_drives_{row}", row, seed)
+            write_record(tmp_path / "camvid_drives" / f"{row}_seed{seed}.jsonl", lines)
+    found = findings(runs(tmp_path))
+    of_the_family = {one.claim for one in found if one.setting}
+    assert {NO_COST_OF_HEAD, NO_COST_OF_BRANCH} <= of_the_family  # counts, which no design decides
+    assert not any(claim.startswith(("Table 1", "segmentation", "Figure 1")) for claim in of_the_family)
+
+
 @pytest.mark.parametrize("other", [{"iterations": 90}, {"scale_range": (0.5, 0.75)}])
 def test_runs_of_another_length_or_other_crops_are_no_part_of_a_sweep(tmp_path: Path, other: dict[str, Any]) -> None:
     write_size(tmp_path, 90, {"baseline": [0.4, 0.41], "detached": [0.45, 0.45]}, {"baseline": 10, "detached": 20})

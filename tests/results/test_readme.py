@@ -15,9 +15,6 @@ from dsrl_lab.results.frames import gains, runs, scores, steps, summary
 from dsrl_lab.results.readme import (
     ALL_BEGIN,
     ALL_END,
-    BEGIN,
-    END,
-    HEADLINES,
     NOTEBOOKS_BEGIN,
     NOTEBOOKS_END,
     PAGES,
@@ -25,7 +22,6 @@ from dsrl_lab.results.readme import (
     SETTINGS,
     deployed,
     everything,
-    headlines,
     notebooks,
     results,
     super_resolution,
@@ -34,6 +30,8 @@ from dsrl_lab.results.readme import (
     update_all,
 )
 from dsrl_lab.results.sweeps import gains_at_cost, sweep
+from dsrl_lab.results.tables import affinity_table
+from dsrl_lab.training import record
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,22 +45,19 @@ def test_the_pages_follow_from_the_records(name: str, tmp_path: Path) -> None:
 
 def test_only_what_stands_between_the_markers_changes(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    empty = f"before\n{BEGIN}\nold\n{END}\nbetween\n{NOTEBOOKS_BEGIN}\nold\n{NOTEBOOKS_END}\nafter\n"
+    empty = f"before\n{ALL_BEGIN}\nold\n{ALL_END}\nbetween\n{NOTEBOOKS_BEGIN}\nold\n{NOTEBOOKS_END}\nafter\n"
     readme.write_text(empty, encoding="utf-8")
     assert update(readme, ROOT / "data" / "runs") and not update(readme, ROOT / "data" / "runs")
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("before\n") and "\nbetween\n" in text and text.endswith("after\n") and "old" not in text
-    assert headlines(runs(ROOT / "data" / "runs")) in text
-    assert results(runs(ROOT / "data" / "runs"), HEADLINES) in text
+    assert results(runs(ROOT / "data" / "runs")) in text
 
 
 def test_every_setting_with_records_stands_among_all_results() -> None:
     text = everything(ROOT / "data" / "runs")
     for setting in set(runs(ROOT / "data" / "runs")["setting"]) & set(SETTINGS):
         assert f"`data/runs/{setting}`" in text
-    assert (
-        set(HEADLINES) <= set(SETTINGS) and (ROOT / "docs" / "RESULTS.md").read_text(encoding="utf-8").count(text) == 1
-    )
+    assert (ROOT / "docs" / "RESULTS.md").read_text(encoding="utf-8").count(text) == 1
 
 
 def test_a_column_that_no_row_fills_is_left_out(committed: Path) -> None:
@@ -113,6 +108,8 @@ def given() -> str:
         at_cost = summary(gains_at_cost(sweep(found)), scale=100)
         known += [one.show(signed=True) for one in at_cost["estimate"]]
         known += [finding.shown for finding in findings(found)]
+        study = record.read(ROOT / "data" / "runs" / "affinity_study.jsonl")
+        known += affinity_table(study).to_numpy().ravel().tolist()
         for family in (one for one in FAMILIES.values() if one.base):
             known += family.texts(family.report(found, draws=10), found).to_numpy().ravel().tolist()
     return " ".join(known)
@@ -121,8 +118,7 @@ def given() -> str:
 @pytest.mark.parametrize("name", PAGES)
 def test_the_sentences_say_no_interval_that_the_records_do_not_give(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
-    begin, end = (BEGIN, END) if BEGIN in text else (ALL_BEGIN, ALL_END)
-    sentences = text[: text.index(begin)] + text[text.index(end) :]
+    sentences = text.split(ALL_BEGIN)[0] + text.split(ALL_END)[-1] if ALL_BEGIN in text else text
     said = re.findall(r"[+-]?\d+\.\d ± \d+\.\d", sentences)
     assert said and [number for number in said if number not in given()] == []
 
@@ -175,7 +171,7 @@ def test_paces_stand_setting_by_setting_with_what_was_changed(tmp_path: Path) ->
 def test_all_pages_that_carry_markers_are_updated(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     for name in PAGES:
-        pairs = (ALL_BEGIN, ALL_END) if name not in READMES else (BEGIN, END, NOTEBOOKS_BEGIN, NOTEBOOKS_END)
+        pairs = (ALL_BEGIN, ALL_END) if name not in READMES else (NOTEBOOKS_BEGIN, NOTEBOOKS_END)
         (tmp_path / name).write_text("".join(pairs), encoding="utf-8")
     assert [path.relative_to(tmp_path).as_posix() for path in update_all(tmp_path, tmp_path)] == list(PAGES)
     (tmp_path / READMES[0]).write_text("a README of something else", encoding="utf-8")

@@ -102,6 +102,21 @@ def test_nothing_is_kept_where_a_run_lacks_its_network(tmp_path: Path) -> None:
         score_again(tmp_path / "runs")
 
 
+def test_a_setting_with_pictures_of_its_own_size_is_scored_again_at_that_size(tmp_path: Path) -> None:
+    towns = replace(find_recipe("streets_towns_equal_cost"), pictures=(8, 2, 2))
+    towns = with_changes(towns, ["train.iterations=1", "train.batch_size=2", 'network.host_options={"width":0.5}'])
+    list(run(towns, directory=tmp_path, seed=100))
+    assert score_again(tmp_path) == [tmp_path / "record.jsonl"]
+
+
+def test_two_runs_of_one_name_are_not_kept_over_each_other(tmp_path: Path) -> None:
+    list(run(small("baseline"), directory=tmp_path / "runs" / "a"))
+    list(run(small("baseline"), directory=tmp_path / "runs" / "b", held_out=True))
+    with pytest.raises(ValueError, match=r"would both be .*baseline_seed0\.jsonl; keep one of them"):
+        keep(tmp_path / "runs", tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_folder_without_runs_is_an_error(tmp_path: Path) -> None:
     for act in (lambda: keep(tmp_path / "none", tmp_path / "data"), lambda: score_again(tmp_path)):
         with pytest.raises(FileNotFoundError, match=r"no finished run below .*: expected record\.jsonl of one in it"):

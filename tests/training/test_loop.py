@@ -296,6 +296,46 @@ def test_weights_that_are_not_finite_never_replace_a_checkpoint(tmp_path: Path) 
     assert before.keys() >= {f"model.{name}" for name in dsrl.state_dict()}
 
 
+def test_a_second_ctrl_c_stops_within_the_step_and_keeps_the_last_whole_checkpoint(tmp_path: Path) -> None:
+    config = small_config(checkpoint_every=4)
+
+    class PressesTwice(SegmentationObjective):
+        calls = 0
+
+        def task_loss(self, *arguments: object) -> torch.Tensor:  # type: ignore[override]
+            PressesTwice.calls += 1
+            if PressesTwice.calls == 6:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+            return super().task_loss(*arguments)  # type: ignore[arg-type]
+
+    with pytest.raises(SystemExit) as stopped:
+        list(fit(network(), *learning(config, PressesTwice(config)), config, directory=tmp_path / "cut"))
+    assert stopped.value.code == 130
+    assert checkpoint.load(tmp_path / "cut" / "latest.safetensors").description["iteration"] == 4
+    train(tmp_path / "cut", resume=True, checkpoint_every=4)
+    train(tmp_path / "whole", checkpoint_every=4)
+    assert_same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_scores_are_due_whether_or_not_a_record_is() -> None:
+    config = small_config(iterations=12, record_every=4, evaluate_every=3)
+
+    class Scored(SegmentationObjective):
+        def evaluate(self, model: DSRL, fabric: object = None) -> dict[str, float]:  # type: ignore[override]
+            return {"miou": 0.5}
+
+    lines = list(fit(network(), *learning(config, Scored(config)), config))
+    assert [(line.iteration, bool(line.metrics)) for line in lines] == [
+        (3, True), (4, False), (6, True), (8, False), (9, True), (12, True),
+    ]  # fmt: skip
+
+
+def test_divergence_names_its_remedy_with_clipped_gradients_too() -> None:
+    with pytest.raises(FloatingPointError, match="Lower the learning rate"):
+        train(None, learning_rate=1e30, clip_gradient=1.0)
+
+
 def test_a_score_that_is_not_a_number_is_never_the_best(tmp_path: Path) -> None:
     scores = iter([0.5, math.nan, 0.4, 0.6])
 

@@ -119,8 +119,8 @@ def calibration_pictures(
     dataset: SegmentationDataset, input_size: tuple[int, int], *, number: int = CALIBRATION_PICTURES
 ) -> list[Tensor]:
     """At most ``number`` pictures at even distances of a training split, reduced for the network: (1, 3, h, w)."""
-    step = max(1, len(dataset) // number)
-    indices = range(0, len(dataset), step)[:number]
+    number = min(number, len(dataset))
+    indices = [place * len(dataset) // number for place in range(number)]
     return [reduce_image(dataset[index].image, input_size)[None] for index in indices]
 
 
@@ -184,8 +184,9 @@ def _quantise(plain: Any, folder: Path, calibration: Sequence[Tensor]) -> Any:
         silent_logging(),
         contextlib.redirect_stdout(io.StringIO()),  # it prints its steps
     ):
-        prepared, quantised = Path(name) / "prepared.onnx", Path(name) / "int8.onnx"
-        quant_pre_process(plain, prepared, skip_symbolic_shape=True)
+        given, prepared, quantised = (Path(name) / f"{part}.onnx" for part in ("given", "prepared", "int8"))
+        onnx.save(plain, given)  # a model in memory would look for its weights beside a file that is not there
+        quant_pre_process(given, prepared, skip_symbolic_shape=True)
         quantization.quantize_static(
             prepared,
             quantised,
