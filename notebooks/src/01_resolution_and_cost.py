@@ -637,13 +637,12 @@ with theme():
 # %% [markdown]
 # <details><summary>What do you read in it? Then compare with our reading.</summary>
 # A finer map helps: atrous is clearly above strided, for 4.7 times the multiply-adds. A larger input does as much for 3.7 times (not 4: 36 rows do not
-# divide by 16). The control without dilation is <b>no worse</b> than atrous. On pictures 48 pixels wide its field of 39 pixels covers most of the scene, so a longer reach brings nothing here. U-Net costs twice as much as atrous and is not
-# better after 120 steps. No mask shows thin classes yet.
+# divide by 16). The control without dilation is <b>no worse</b> than atrous. On pictures 48 pixels wide its field of 39 pixels covers most of the scene, so a longer reach brings nothing here. U-Net costs twice as much and is no better. No mask shows thin classes yet.
 # </details>
 
-# %% [markdown] lang="zh" of="bfbec553"
+# %% [markdown] lang="zh" of="8f8e931f"
 # <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
-# 特征图更精细，确实有用：空洞卷积明显高于步幅卷积，乘加次数是后者的 4.7 倍。加大输入，效果相当，只要 3.7 倍（不是 4 倍：36 行不能被 16 整除）。无膨胀的对照<b>并不比</b>空洞卷积<b>差</b>：图像只有 48 像素宽，它 39 像素的感受野已覆盖大半个场景，看得再远也没有用处。U-Net 的开销又是空洞卷积的两倍，120 步之后并不更好。所有掩码都还画不出细长类别。
+# 特征图更精细，确实有用：空洞卷积明显高于步幅卷积，乘加次数是后者的 4.7 倍。加大输入，效果相当，只要 3.7 倍（不是 4 倍：36 行不能被 16 整除）。无膨胀的对照<b>并不比</b>空洞卷积<b>差</b>：图像只有 48 像素宽，它 39 像素的感受野已覆盖大半个场景，看得再远也没有用处。U-Net 的开销又是空洞卷积的两倍，并不更好。所有掩码都还画不出细长类别。
 # </details>
 
 # %% [markdown]

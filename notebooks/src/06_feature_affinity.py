@@ -493,22 +493,18 @@ Table(study[names], "What feature affinity compares, three seeds, held-out scene
 
 # %% [markdown]
 # <details><summary>What do you read in it? Then compare with our reading.</summary>
-# With the transform, matrices tell classes apart less well than the decoder's features (0.85 ± 0.12 against 0.94). <b>Without it</b> they do as well (0.935):
-# hence our network. The last row is the control. Where FA weighs nothing, the host knows the classes all the same (0.941); SISR does not (0.726 against
-# 0.922). So the classes pass from the segmenter to SISR, not back. mIoU is the same with and without the transform (42.9); other SISR branches have more
-# (44.6, 44.8: exploratory).</details>
-
-# %% [markdown] lang="zh" of="f5e2960f"
-# <details><summary>你从表中读出了什么？想好再与我们的解读对照。</summary>
-# 有特征变换时，矩阵区分类别的能力不如解码器自身的特征（0.85 ± 0.12 对 0.94）。<b>没有特征变换</b>时，两者相当（0.935）：上面的网络就是这样选出来的。最后一行是对照：FA 权重为零时，宿主网络照样知道类别（0.941），SISR 却不知道（0.726，有 FA 时为 0.922）。可见类别信息从分割网络传给了 SISR，而不是反过来。有没有特征变换，mIoU 都一样（42.9）；其他 SISR 分支更高（44.6、44.8，探索性）。</details>
-
-# %% [markdown]
+# Without the transform, matrices do as well as the decoder's features (0.935): hence our network. The control is last: without FA the host knows the
+# classes as well (0.941), SISR does not (0.726 against 0.922). Classes pass to SISR, not back.</details>
+#
 # ## What feature affinity asks for
 #
 # Let it act alone, on the untrained features as free numbers. Three teachers: colour, the true classes (the best there is), and colour with its
 # positions **shuffled** (the negative control).
 
-# %% [markdown] lang="zh" of="97552a77"
+# %% [markdown] lang="zh" of="95149713"
+# <details><summary>你从表中读出了什么？想好再与我们的解读对照。</summary>
+# 没有特征变换时，矩阵与解码器自身的特征相当（0.935）：上面的网络就是这样选出来的。最后一行是对照：没有 FA，宿主网络照样知道类别（0.941），SISR 却不知道（0.726，有 FA 时为 0.922）。类别信息传给了 SISR，而不是反过来。</details>
+#
 # ## 特征亲和要求什么
 #
 # 让它单独起作用：把未经训练的特征当作可以自由改变的数。三个教师：颜色、真实类别（最理想的教师），以及**打乱位置**的颜色（阴性对照）。

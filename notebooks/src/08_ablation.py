@@ -657,12 +657,12 @@ Table(pd.DataFrame(judged, columns=columns), "exploratory verdicts, CamVid 90×1
 # Three questions, written down before any run, with new seeds and rows that differ in their parts alone. Does the whole bring more than
 # what is free (C1, S1)? Do SISR and FA bring anything beside the head (C2, S2)? Is it *this* picture's structure (C3, S3)? Family C asks on CamVid's
 # test pictures, family S on drawn streets, another town for each seed. A verdict is about the answer *yes*. The broad bar, over seeds and
-# pictures, decides; the whisker is over seeds alone. The lower table has what was reported beside the tests.
+# pictures, decides; the whisker is over seeds alone.
 
-# %% [markdown] lang="zh" of="217776bd"
+# %% [markdown] lang="zh" of="5db148ec"
 # ## 作出定论的检验
 #
-# 在相关训练开始之前，三个问题就已写下：使用新的种子，各行之间只有组成部分不同。完整的方法比零成本的做法更好吗（C1、S1）？除了头之外，SISR 和 FA 有贡献吗（C2、S2）？起作用的是*这张*图像的结构吗（C3、S3）？C 组用 CamVid 的测试图像；S 组用合成街景，每个种子一座不同的城镇。判定针对的是“是”这个回答。图中，宽条是对种子和图像求得的区间，由它作出定论；误差线只对种子求得。下面的表是检验之外所报告的。
+# 在相关训练开始之前，三个问题就已写下：使用新的种子，各行之间只有组成部分不同。完整的方法比零成本的做法更好吗（C1、S1）？除了头之外，SISR 和 FA 有贡献吗（C2、S2）？起作用的是*这张*图像的结构吗（C3、S3）？C 组用 CamVid 的测试图像；S 组用合成街景，每个种子一座不同的城镇。判定针对的是“是”这个回答。图中，宽条是对种子和图像求得的区间，由它作出定论；误差线只对种子求得。
 
 # %%
 all_runs = committed(lab.root / "data")
@@ -692,13 +692,13 @@ Table(pd.concat(found)[columns], "a row minus the baseline, test split (points o
 # %% [markdown]
 # <details><summary>What do you read in it? Then compare with our reading.</summary>
 # Whole DSRL has <i>less</i> than finer labels, which are free. SISR and FA beside the head are undecided on CamVid (t-tests over seeds exclude half a point,
-# C2's broad bar reaches -0.54) and take 0.8 points on streets. The lower table, no tests, says what pays: pixels. The head's cost as a larger input gains 3.5 on
-# CamVid, twice the sides 5.4 on streets. After four times the training four seeds see no difference. Small pictures, a poor teacher: the paper's setting is not tested.
+# C2's broad bar reaches -0.54) and take 0.8 points on streets. The lower table (no tests): pixels pay. The head's cost as a larger input gains 3.5 on
+# CamVid, twice the sides 5.4 on streets. After four times the training four seeds see no difference. The paper's setting is not tested.
 # </details>
 
-# %% [markdown] lang="zh" of="d64aee9f"
+# %% [markdown] lang="zh" of="362333e0"
 # <details><summary>你从图中读出了什么？想好再与我们的解读对照。</summary>
-# 完整的 DSRL <i>不如</i>更细的标签，而后者不花任何开销。在头之外，SISR 和 FA 的贡献在 CamVid 上未定（对种子所作的 t 检验排除了半个百分点，尽管 C2 的宽条伸到 -0.54），在合成街景上则使它低 0.8 个百分点。下面的表不是检验，它说明什么值得：像素。头的开销用来加大输入，在 CamVid 上换来 3.5 个百分点；边长加倍，在合成街景上带来 5.4。训练长度加到四倍，四个种子看不出差别。图像小，教师差：论文自己的设置未检验。
+# 完整的 DSRL <i>不如</i>更细的标签，而后者不花任何开销。在头之外，SISR 和 FA 的贡献在 CamVid 上未定（对种子所作的 t 检验排除了半个百分点，尽管 C2 的宽条伸到 -0.54），在合成街景上则使它低 0.8 个百分点。下面的表（不是检验）：值钱的是像素。头的开销用来加大输入，在 CamVid 上换来 3.5 个百分点；边长加倍，在合成街景上带来 5.4。训练长度加到四倍，四个种子看不出差别。论文自己的设置未检验。
 # </details>
 
 # %% [markdown]
