@@ -147,7 +147,7 @@ with theme():
 # %% [markdown] lang="zh" of="45db2c92"
 # ## 先猜一猜
 #
-# 输入为 256 × 512 时，PSPNet 的乘加次数是 ESPNetv2 的几倍（二者均按论文配置）？还有：DABNet 最深的特征图步幅为 8，各模块的膨胀率最大为 16。图像要多大有多大：只看一个方向，有多少个输入像素能够影响它的一个输出？把 `None` 换成你猜的数。
+# 输入为 256 × 512 时，PSPNet 的乘加次数是 ESPNetv2 的几倍（二者均按论文配置）？还有：DABNet 最深的特征图步幅为 8，各模块的膨胀率最大为 16。假设图像足够大，只看一个方向，有多少个输入像素能够影响它的一个输出？把 `None` 换成你猜的数。
 
 # %%
 display(predict("04.pspnet", None, unit="times"), predict("04.reach", None, unit="pixels"))

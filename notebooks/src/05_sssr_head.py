@@ -677,7 +677,7 @@ Table(found.rename(columns={"adds": "what is added"})[columns], caption)
 # Baseline and SSSR on one scene, pixel by pixel. Guess first: where will the pixels lie that SSSR wins, and where those that it loses?
 
 # %% [markdown] lang="zh" of="eb63a815"
-# *未定*：区间包含 0。换用新的种子、在 CamVid 的*测试*图像上，对照的增益没有得到证实：更细的标签加 BatchNorm 为 -0.69 个百分点（-1.34 至 +0.04）；见 `docs/RESULTS.md` 中 C 组未作检验的差别。
+# *未定*：区间包含 0。换用新的种子、在 CamVid 的*测试*图像上，对照的增益没有得到证实：更细的标签加 BatchNorm 为 -0.69 个百分点（-1.34 到 +0.04）；见 `docs/RESULTS.md` 中 C 组未作检验的差别。
 #
 # ## 两者差在哪里
 #
@@ -823,7 +823,7 @@ Table([{"defect": DEFECT, "reported": reported, "with its control": control}], "
 # - 更精细不等于更好：在这里，宿主网络自己的网格从来不是瓶颈。
 # - 计数器漏掉的一个头，可以使轻量宿主网络的开销几乎翻倍。
 # - 好的起步能保护训练好的宿主网络，但不带来增益。
-# - 真正要超过的，是对照那一行。在一段视频上，不加头，更精细的标签加上 BatchNorm 似乎就有 1.4 个百分点的增益；在测试图像上，它消失了（`docs/RESULTS.md`）。
+# - 真正要超过的，是对照那一行。在一段视频上，不加头，更细的标签加上 BatchNorm 似乎就有 1.4 个百分点的增益；在测试图像上，它消失了（`docs/RESULTS.md`）。
 #
 # 如果 DSRL 有增益，那要靠更好的*特征*：SISR 和特征亲和（06、07）。
 
