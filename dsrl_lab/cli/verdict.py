@@ -29,12 +29,11 @@ def verdict(
 ) -> None:
     """Hold the paper's claims against exploratory records: supported, contradicted, undecided or not tested, and why.
 
-    The families of data/runs/DESIGN.md, which decide, are left out: --confirmatory makes their tests, with intervals
-    over seeds and pictures. Here gains are paired by seed, with 95 % t-intervals; findings of one claim by one way of
-    scoring are corrected together (Holm); one seed settles nothing. A claim with a size is supported only if the
-    interval's lower end is within 0.5 points of that size or above, and contradicted if its upper end is below it by
-    more than 0.5. Letters after the paper's numbers: P seen in the paper, A said by its authors, B second-hand, M
-    measured on public code.
+    Gains of data/runs/DESIGN.md's families, which decide, are left out: --confirmatory makes their tests, with
+    intervals over seeds and pictures. Here gains are paired by seed, with 95 % t-intervals; findings of one claim by
+    one way of scoring are corrected together (Holm); one seed settles nothing. A claim with a size is supported only if
+    the interval's lower end is within 0.5 points of that size or above, and contradicted if its upper end is below it
+    by more than 0.5. [P] seen in the paper, [A] said by its authors, [B] second-hand, [M] measured on public code.
     """
     from dsrl_lab.results import families, frames
     from dsrl_lab.results.claims import findings
@@ -57,7 +56,7 @@ def verdict(
                 output.print(Padding(text, (0, 0, 0, 2 * indent), expand=False))
     counts = {name: sum(finding.verdict == name for finding in found) for name in COLORS}
     shown = ", ".join(f"{count} {name}" for name, count in counts.items())
-    output.print(f"\nExploratory: {shown}", soft_wrap=False)
+    output.print(f"\nExploratory, and counts of cost: {shown}", soft_wrap=False)
     output.print("What decides: dsrl-lab verdict --confirmatory")
 
 

@@ -70,8 +70,10 @@ AFFINITY = {  # of the affinity study: place in a line, factor, digits
     "AUC, segmentation": ("affinity", "task_auc", 1, 3),
     "AUC, SISR": ("affinity", "sisr_auc", 1, 3),
     "AUC, host's features": ("host", "task_auc", 1, 3),
-    "mean affinity": ("affinity", "task_mean", 1, 2),
-    "effective rank": ("affinity", "task_effective_rank", 1, 1),
+    "mean affinity, segmentation": ("affinity", "task_mean", 1, 2),
+    "mean affinity, SISR": ("affinity", "sisr_mean", 1, 2),
+    "effective rank, segmentation": ("affinity", "task_effective_rank", 1, 1),
+    "effective rank, SISR": ("affinity", "sisr_effective_rank", 1, 1),
     "mIoU": ("miou", "", 100, 1),
     "SISR PSNR (dB)": ("psnr", "", 1, 1),
 }

@@ -472,15 +472,16 @@ affinity_explorer(
 
 # %% [markdown]
 # FA did what it asks for: DSRL's matrix is near S_sr, the baseline's is not. Both know road, sky and what stands between. The baseline also tells trees from
-# houses; S_sr does not, and DSRL lost some of it. FA hands on what SISR knows. (One scene, one seed.)
+# houses; S_sr does not, and DSRL lost some of it. Who learns from whom, one scene
+# cannot say; the table below has a control. (One seed.)
 #
 # ## What should be compared?
 #
 # The paper compares last features, the segmenter's after a *transform*: 1×1 convolution, BatchNorm, ReLU. `dsrl-lab affinity-study` changes one thing at a
 # time: three seeds each, drawn streets, held-out scenes.
 
-# %% [markdown] lang="zh" of="d6aa0442"
-# FA 做到了它所要求的：DSRL 的矩阵接近 S_sr，基线的则不然。两个网络都分得清道路、天空以及两者之间的东西。基线还能区分树与房子；S_sr 不能，DSRL 也因此丢了一些。FA 传递的，就是 SISR 所知道的。（一个场景，一个种子。）
+# %% [markdown] lang="zh" of="d5a77f5b"
+# FA 做到了它所要求的：DSRL 的矩阵接近 S_sr，基线的则不然。两个网络都分得清道路、天空以及两者之间的东西。基线还能区分树与房子；S_sr 不能，DSRL 也因此丢了一些。谁从谁那里学到，一个场景说明不了，下表有对照。（一个种子。）
 #
 # ## 应该比较什么？
 #
@@ -488,7 +489,7 @@ affinity_explorer(
 
 # %%
 study = affinity_table(record.read(lab.root / "data" / "runs" / "affinity_study.jsonl"))
-names = ["variant", "AUC, segmentation", "AUC, SISR", "AUC, host's features", "mean affinity", "effective rank", "mIoU"]
+names = ["variant", "AUC, segmentation", "AUC, SISR", "AUC, host's features", "effective rank, segmentation", "mIoU"]
 Table(study[names], "What feature affinity compares, three seeds, held-out scenes; exploratory")
 
 # %% [markdown]

@@ -117,16 +117,16 @@ segmentation_compare(
 # ## What you will be able to do
 #
 # 1. Score a set of pictures the way papers do.
-# 2. Recompute any number of this kit in five lines.
+# 2. Recompute any interval over seeds in five lines.
 # 3. Turn seeds into an interval, and say what they could not have seen.
 # 4. Separate what a part adds from what its control adds, at equal true cost.
 # 5. Give a verdict that claims no more than the numbers do.
 
-# %% [markdown] lang="zh" of="1d5c486f"
+# %% [markdown] lang="zh" of="aa2d10a7"
 # ## 学完之后，你能
 #
 # 1. 按本领域的惯例给一组图像评分。
-# 2. 用五行代码重算本套件的任何一个数字。
+# 2. 用五行代码重算任何一个对种子求得的区间。
 # 3. 由多个种子得出区间，并说明哪些差别是这些种子看不出来的。
 # 4. 在真实开销相等时，把一个组成部分的贡献与其对照的贡献区分开。
 # 5. 给出判定，而且不超出数字所能说明的范围。
@@ -215,15 +215,15 @@ check("08.1", pooled_miou)
 hint("08.1") + solution("08.1")
 
 # %% [markdown]
-# ## Any number in five lines
+# ## Any interval over seeds in five lines
 #
-# Every training leaves a record in `data/runs/`. `dsrl_lab.results` reads records as pandas frames. So each number of the README can be
+# Every training leaves a record in `data/runs/`. `dsrl_lab.results` reads records as pandas frames. So each ± of `docs/RESULTS.md` can be
 # recomputed, with other rows, seeds or scores. Here: whole DSRL with our cheap head over the baseline. Change the row or the setting, and run the cell again.
 
-# %% [markdown] lang="zh" of="64938d6e"
-# ## 五行代码算出任何一个数字
+# %% [markdown] lang="zh" of="8d896c00"
+# ## 五行代码算出任何一个对种子求得的区间
 #
-# 每次训练都会在 `data/runs/` 中留下一条记录，`dsrl_lab.results` 把记录读成 pandas 数据表。所以 README 中的每个数字都能重算，也能换成别的配置、种子或分数。这里算的是采用我们的低开销头的完整 DSRL 相对于基线的增益。改一改行名或设置，再运行一次单元格。
+# 每次训练都会在 `data/runs/` 中留下一条记录，`dsrl_lab.results` 把记录读成 pandas 数据表。所以 `docs/RESULTS.md` 中的每个 ± 都能重算，也能换成别的配置、种子或分数。这里算的是采用我们的低开销头的完整 DSRL 相对于基线的增益。改一改行名或设置，再运行一次单元格。
 
 # %%
 runs = results.runs(lab.root / "data" / "runs" / "camvid_espnetv2_90x120")
@@ -633,13 +633,13 @@ check("08.5", verdict)
 hint("08.5") + solution("08.5")
 
 # %% [markdown]
-# The kit judges every claim of the paper by this rule, and widens the interval where one claim is tested several times (Holm). The table shows plain
+# The kit judges every claim of the paper by this rule, and corrects where one claim is tested several times (Holm). The table shows plain
 # intervals, so a verdict can be *undecided* where your rule says *contradicted*. In rows minus the control, the paper's size is its gain over its
-# baseline. `dsrl-lab verdict` prints all claims in all settings, with reasons and records. A claim that is contradicted *here* may still be true on the
+# baseline. `dsrl-lab verdict` prints all claims in all exploratory settings, with reasons and records. A claim that is contradicted *here* may still be true on the
 # paper's pictures, with the paper's length of training.
 
-# %% [markdown] lang="zh" of="21821c8b"
-# 本套件按这条规则判定论文的每一项主张；一项主张要检验多次时，就把区间放宽（Holm）。表中是未放宽的区间，所以有时按你的规则是*被否定*，这里却是*未定*。减去对照的各行，论文的幅度取它相对于基线的增益。`dsrl-lab verdict` 会打印所有主张在所有设置下的判定，并附上理由和记录。一项主张在*这里*被否定，在论文的图像和训练时长下仍然可能成立。
+# %% [markdown] lang="zh" of="96024228"
+# 本套件按这条规则判定论文的每一项主张；一项主张要检验多次时，就作校正（Holm）。表中是未校正的区间，所以有时按你的规则是*被否定*，这里却是*未定*。减去对照的各行，论文的幅度取它相对于基线的增益。`dsrl-lab verdict` 会打印所有主张在所有探索性设置下的判定，并附上理由和记录。一项主张在*这里*被否定，在论文的图像和训练时长下仍然可能成立。
 
 # %%
 judged = [
