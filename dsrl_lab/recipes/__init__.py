@@ -96,7 +96,7 @@ def with_changes(recipe: Recipe, changes: Sequence[str]) -> Recipe:
     for change in changes:
         place, _, text = change.partition("=")
         room, _, field_name = place.partition(".")
-        if room not in values or field_name in ("", "seed") or not text:  # the seed is another run's, no other recipe's
+        if room not in values or field_name in ("", "seed") or not text:  # --seed chooses the run
             raise ValueError(f"expected train.<field>=<value> or network.<field>=<value>, or --seed, got {change!r}")
         try:
             values[room][field_name] = json.loads(text)

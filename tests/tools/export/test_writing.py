@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dsrl_lab.datasets.streets import Streets
 from dsrl_lab.datasets.transforms import normalise, reduce_image
+from dsrl_lab.files import REPOSITORY
 from dsrl_lab.tools.export import writing
 from dsrl_lab.tools.export.exported import FORMATS, ExportedNetwork
 from dsrl_lab.tools.export.writing import PRECISIONS, calibration_pictures, export
@@ -99,6 +100,14 @@ def test_eight_bits_are_smaller_and_near(whole: Path, images: list[Tensor], tmp_
     made = export(whole, tmp_path / "int8.onnx", precision="int8", calibration=images)
     assert made.bytes < 0.5 * plain.bytes
     assert 0 < made.difference < 0.25 * made.largest_logit and made.agreement > 0.8
+
+
+@pytest.mark.slow
+def test_eight_bits_of_the_kits_espnetv2(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason=NEEDS_ONNX)
+    path = REPOSITORY / "data" / "checkpoints" / "camvid_espnetv2" / "dsrl_seed0.safetensors"
+    made = export(path, tmp_path / "int8.onnx", precision="int8", calibration=[torch.rand(1, 3, 180, 240)])
+    assert made.bytes < 2 * 2**20 and ExportedNetwork(made.path)(torch.rand(3, 3, 180, 240)).shape[0] == 3
 
 
 def test_bfloat16_is_near_and_leaves_the_checkpoints_network_alone(whole: Path, tmp_path: Path) -> None:
