@@ -235,12 +235,13 @@ def test_cells_are_added_up(
 
 
 def test_a_budget_is_not_renewed_by_a_new_process(course: Path) -> None:
-    usage = Usage()
-    for n in range(1, 3):
+    usage, spent = Usage(), []
+    for _ in range(2):
         with Sandbox(course / "kit", Limits(), usage=usage) as box:
             box.ask("prepare", [["student", "x = sum(range(10**7))"]], ["x"])
             box.ask("run", 0)
-        assert usage.cpu_seconds > 0.1 * n and usage.wall_seconds > 0
+        spent.append(usage.cpu_seconds)
+    assert spent[1] > 1.4 * spent[0] > 0 and usage.wall_seconds > 0  # the same work twice, on whatever machine
 
 
 def test_a_sandbox_that_does_not_start_says_why(tmp_path: Path) -> None:
