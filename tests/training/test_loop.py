@@ -23,6 +23,7 @@ from dsrl_lab import affinity
 from dsrl_lab.datasets.base import Sample
 from dsrl_lab.dsrl import DSRL
 from dsrl_lab.training import checkpoint
+from dsrl_lab.training.config import TrainConfig
 from dsrl_lab.training.loop import fit
 from dsrl_lab.training.objectives import SegmentationObjective
 from dsrl_lab.training.optim import freeze_batch_norm
@@ -91,21 +92,25 @@ def test_a_process_killed_at_random_moments_goes_on_bit_for_bit(tmp_path: Path) 
     assert_same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
 
 
-def test_ctrl_c_waits_for_the_step_and_leaves_a_checkpoint(tmp_path: Path) -> None:
-    config = small_config(checkpoint_every=1000)
+def pressing(config: TrainConfig, times: int) -> SegmentationObjective:
+    """An objective whose sixth loss is interrupted by Ctrl-C so many ``times``."""
+    calls = itertools.count(1)
 
-    class PressesOnce(SegmentationObjective):
-        calls = 0
-
+    class Presses(SegmentationObjective):
         def task_loss(self, *arguments: object) -> torch.Tensor:  # type: ignore[override]
-            PressesOnce.calls += 1
-            if PressesOnce.calls == 6:
-                signal.raise_signal(signal.SIGINT)
+            if next(calls) == 6:
+                for _ in range(times):
+                    signal.raise_signal(signal.SIGINT)
             return super().task_loss(*arguments)  # type: ignore[arg-type]
 
+    return Presses(config)
+
+
+def test_ctrl_c_waits_for_the_step_and_leaves_a_checkpoint(tmp_path: Path) -> None:
+    config = small_config(checkpoint_every=1000)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        list(fit(network(), *learning(config, PressesOnce(config)), config, directory=tmp_path / "cut"))
+        list(fit(network(), *learning(config, pressing(config, 1)), config, directory=tmp_path / "cut"))
     assert signal.getsignal(signal.SIGINT) is handler
     train(tmp_path / "cut", resume=True, checkpoint_every=1000)
     train(tmp_path / "whole", checkpoint_every=1000)
@@ -298,19 +303,8 @@ def test_weights_that_are_not_finite_never_replace_a_checkpoint(tmp_path: Path) 
 
 def test_a_second_ctrl_c_stops_within_the_step_and_keeps_the_last_whole_checkpoint(tmp_path: Path) -> None:
     config = small_config(checkpoint_every=4)
-
-    class PressesTwice(SegmentationObjective):
-        calls = 0
-
-        def task_loss(self, *arguments: object) -> torch.Tensor:  # type: ignore[override]
-            PressesTwice.calls += 1
-            if PressesTwice.calls == 6:
-                signal.raise_signal(signal.SIGINT)
-                signal.raise_signal(signal.SIGINT)
-            return super().task_loss(*arguments)  # type: ignore[arg-type]
-
     with pytest.raises(SystemExit) as stopped:
-        list(fit(network(), *learning(config, PressesTwice(config)), config, directory=tmp_path / "cut"))
+        list(fit(network(), *learning(config, pressing(config, 2)), config, directory=tmp_path / "cut"))
     assert stopped.value.code == 130
     assert checkpoint.load(tmp_path / "cut" / "latest.safetensors").description["iteration"] == 4
     train(tmp_path / "cut", resume=True, checkpoint_every=4)
